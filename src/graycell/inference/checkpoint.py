@@ -1,0 +1,87 @@
+"""The state of a fit on disk: plain JSON, written whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from graycell.errors import FitError
+from graycell.inference.least_squares import Point
+
+FILE = "checkpoint.json"
+_LARGEST = 50_000_000
+
+
+class Saved(NamedTuple):
+    """Where a fit stands.
+
+    leg: which start or stage; point: of the minimisation in it; reached: the points at which legs ended;
+    history: rows so far; seconds: spent so far.
+    """
+
+    leg: int
+    point: Point
+    reached: tuple[np.ndarray, ...]
+    history: tuple[dict, ...]
+    seconds: float
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def save(folder: Path, fingerprint: dict, saved: Saved) -> None:
+    """Write the state of a fit into `folder`."""
+    data = {
+        "fingerprint": fingerprint,
+        "leg": saved.leg,
+        "point": _plain(saved.point),
+        "reached": [[float(value) for value in x] for x in saved.reached],
+        "history": list(saved.history),
+        "seconds": saved.seconds,
+    }
+    write_whole(folder / FILE, json.dumps(data))
+
+
+def load(folder: Path, fingerprint: dict) -> Saved | None:
+    """Return the state saved in `folder`, None if there is none.
+
+    Raises `FitError` if it belongs to another fit or cannot be read.
+    """
+    path = folder / FILE
+    if not path.exists():
+        return None
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"{path.stat().st_size} bytes")
+        data = json.loads(path.read_text(encoding="utf-8"))
+        differing = [key for key, value in fingerprint.items() if data["fingerprint"].get(key) != value]
+        if not differing:
+            return Saved(
+                int(data["leg"]),
+                _point(data["point"]),
+                tuple(np.array(x, dtype=float) for x in data["reached"]),
+                tuple(data["history"]),
+                float(data["seconds"]),
+            )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise FitError(f"{path}: found no readable checkpoint ({error}); delete it to start anew.") from error
+    raise FitError(
+        f"{path}: found the checkpoint of a fit with other {', '.join(differing)}; a fit resumes only as it began; "
+        "delete the file to start anew, or use another folder."
+    )
+
+
+def _plain(point: Point) -> dict:
+    return {**point._asdict(), "x": [float(value) for value in point.x], "damping": float(point.damping),
+            "cost": float(point.cost)}  # fmt: skip
+
+
+def _point(data: dict) -> Point:
+    return Point(**{**data, "x": np.array(data["x"], dtype=float)})

@@ -1,0 +1,315 @@
+"""fit: a model and runs -> the model with learned parameters, and everything needed to repeat it.
+
+The redox loop makes a fit from published parameters stop on the wrong branch, so the recipe opens the loop and
+closes it again: first the rate laws see the measured R, then the balance of R is nudged toward it with a gain that
+falls to zero. The last stage is the closed loop; only its result is returned. Runs without a measured R start closed.
+"""
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+import diffrax
+import jax.numpy as jnp
+import numpy as np
+
+from graycell.cell.redox import Lagged
+from graycell.errors import FitError
+from graycell.inference import checkpoint, least_squares
+from graycell.inference.least_squares import Linearisation, Point
+from graycell.inference.likelihood import Objective, linearise, objective_of, residuals
+from graycell.model import CultureModel
+from graycell.runs.packing import pack_all
+from graycell.runs.records import REDOX, CultureRun
+from graycell.simulation import Loop, SolverSettings
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a fit: how far the redox loop is open, and how many iterations it may take.
+
+    gain: [1/d] with which R is nudged toward the measured one; opened: 1 if the rate laws see the measured R.
+    """
+
+    name: str
+    iterations: int
+    gain: float = 0.0
+    opened: float = 0.0
+
+
+OPEN_AND_CLOSE = (
+    Stage("loop open", 120, opened=1.0),
+    *(Stage(f"nudged, {gain:g}/d", 60, gain=gain) for gain in (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)),
+    Stage("loop closed", 200),
+)
+"""The recipe for runs with a measured R."""
+CLOSED = (Stage("loop closed", 300),)
+"""The recipe for runs without one."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a fit is made.
+
+    stages: None for `OPEN_AND_CLOSE` where every run has a measured R, else `CLOSED`.
+    starts: the model's own parameters, and starts - 1 drawn around them; the best after `screening` iterations of
+        the first stage goes on, as every stage begins at the best point reached so far. start_spread: their standard deviation, in units of the prior's.
+    seed: of the drawn starts. least_gain, patience: a stage ends when the cost fell by less than this part
+        [1] in so many trials in a row.
+    rtol, atol: of the solver during the fit, see `SolverSettings`.
+    """
+
+    stages: tuple[Stage, ...] | None = None
+    starts: int = 4
+    screening: int = 20
+    start_spread: float = 0.3
+    seed: int = 0
+    least_gain: float = 2e-4
+    patience: int = 8
+    rtol: float = 1e-5
+    atol: float = 1e-6
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a fit tells while it runs: the part done [1], a name for where it is, the cost and the iteration."""
+
+    done: float
+    stage: str
+    cost: float
+    iteration: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One estimated parameter.
+
+    value: in `unit`; standard_error: in `unit`, and relative_error = standard_error/value, both from the curvature
+    at the optimum with the prior; start: the value before; at_bound: within 1 % of a bound on its scale.
+    prior_ratio: posterior over prior standard deviation [1]; near 1 the data say nothing about the parameter.
+    """
+
+    name: str
+    value: float
+    unit: str
+    standard_error: float
+    relative_error: float
+    start: float
+    at_bound: bool
+    prior_ratio: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The result of `fit`.
+
+    model: with the learned parameters; runs: what it was fitted to; estimates: by parameter; covariance: of the
+    parameters on their own scales (natural logarithm or unit), in the order of the estimates; cost: half the sum
+    of squared residuals, in standard errors, priors included; history: one row an iteration; settings, provenance:
+    everything needed to repeat the fit; converged: the last stage ended by `least_gain`, not by its iterations.
+    """
+
+    model: CultureModel
+    runs: tuple[CultureRun, ...]
+    estimates: tuple[Estimate, ...]
+    covariance: np.ndarray
+    cost: float
+    converged: bool
+    settings: FitSettings
+    history: tuple[dict, ...] = field(default_factory=tuple)
+    provenance: dict = field(default_factory=dict)
+
+
+def fit(
+    model: CultureModel,
+    runs: Sequence[CultureRun],
+    settings: FitSettings = FitSettings(),  # noqa: B008  frozen
+    *,
+    folder: str | Path | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Fit:
+    """Fit the estimated parameters of `model.table` to runs; the model and the runs stay as they are.
+
+    Residuals are in standard errors of the assay; parameters are kept between their bounds and held by their
+    priors. With a `folder` the state is written there after every iteration, and a fit that finds its own
+    checkpoint in it goes on from there to the same result. Raises `FitError` for a model with the lagged closure,
+    nothing to estimate, or a checkpoint of another fit.
+    """
+    if isinstance(model.closure, Lagged):
+        raise FitError("the lagged closure depends on its step and cannot be fitted; use the closure Dynamic.")
+    rows = model.table.estimated
+    if not rows or not runs:
+        raise FitError(f"found {len(rows)} parameters to estimate and {len(runs)} runs; at least one of each is needed.")
+    stages = settings.stages or (OPEN_AND_CLOSE if all(REDOX in run.measurements for run in runs) else CLOSED)
+    packed = pack_all(
+        runs,
+        model.species,
+        warm_temperature=model.warm_temperature,
+        cold_temperature=model.cold_temperature,
+    )
+    solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
+    objective = objective_of(model, packed, rows, solver)
+    fitter = _Fitter(objective, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress)
+    point = fitter.run()
+    return _result(model, runs, objective, stages[-1], settings, fitter, point)
+
+
+class _Fitter:
+    """The loop over starts, stages and iterations, and its journal; used by `fit` alone."""
+
+    def __init__(self, objective: Objective, stages, settings: FitSettings, fingerprint: dict, folder, progress):
+        self.objective, self.stages, self.settings = objective, stages, settings
+        self.fingerprint = fingerprint
+        self.folder = None if folder is None else Path(folder)
+        self.progress = progress or (lambda _: None)
+        self.history: list[dict] = []
+        self.converged = False
+        # before the stages proper, every start goes through a short first stage
+        first = stages[0]
+        screening = Stage("start", settings.screening, first.gain, first.opened)
+        several = settings.starts > 1
+        self.legs = [(screening, i) for i in range(settings.starts)] if several else []
+        self.legs += [(stage, None) for stage in stages]
+        self.total = sum(stage.iterations for stage, _ in self.legs)
+
+    def run(self) -> Point:
+        """Go through all legs, from the checkpoint if there is one, and return the last point."""
+        leg, point, spent = 0, None, 0.0
+        starts = self._starts()
+        reached = [starts[0]]
+        saved = checkpoint.load(self.folder, self.fingerprint) if self.folder else None
+        if saved is not None:
+            leg, point, reached, spent = saved.leg, saved.point, list(saved.reached), saved.seconds
+            self.history = list(saved.history)
+        began = time.perf_counter() - spent
+        while leg < len(self.legs):
+            stage, start = self.legs[leg]
+            if point is None:
+                point = Point(self._best(reached, stage) if start is None else starts[start])
+            point = self._leg(leg, point, reached, began)
+            reached.append(point.x)
+            last, point, leg = point, None, leg + 1
+        return last
+
+    def _residuals(self, stage: Stage, x: np.ndarray) -> np.ndarray:
+        return np.asarray(residuals(self.objective, jnp.asarray(x), _loop(stage)))
+
+    def _best(self, reached: Sequence[np.ndarray], stage: Stage) -> np.ndarray:
+        """Return the point, of all reached so far, that is best by the cost of this stage.
+
+        A stage that lost its way, as one that closes the loop can, is so not the start of the next.
+        """
+        costs = [float(np.sum(self._residuals(stage, x) ** 2)) for x in reached]
+        return reached[int(np.argmin(np.where(np.isfinite(costs), costs, np.inf)))]
+
+    def _leg(self, leg: int, point: Point, reached: Sequence[np.ndarray], began: float) -> Point:
+        stage, start = self.legs[leg]
+        label = stage.name if start is None else f"start {start + 1} of {self.settings.starts}"
+        before = sum(one.iterations for one, _ in self.legs[:leg])
+        at = None
+        while point.iteration < stage.iterations and point.stalled < self.settings.patience:
+            if at is None:
+                at = Linearisation(*map(np.asarray, linearise(self.objective, jnp.asarray(point.x), _loop(stage))))
+                if not (np.all(np.isfinite(at.residuals)) and np.all(np.isfinite(at.jacobian))):
+                    break  # a drawn start that cannot be simulated; _best leaves it out
+            point, moved = least_squares.step(
+                point, at, lambda x: self._residuals(stage, x), self.settings.least_gain
+            )
+            at = None if moved else at
+            seconds = time.perf_counter() - began
+            self.history.append(
+                {
+                    "stage": label,
+                    "iteration": point.iteration,
+                    "cost": point.cost,
+                    "damping": point.damping,
+                    "accepted": moved,
+                    "seconds": round(seconds, 3),
+                }
+            )
+            if self.folder:
+                saved = checkpoint.Saved(leg, point, tuple(reached), tuple(self.history), seconds)
+                checkpoint.save(self.folder, self.fingerprint, saved)
+            self.progress(Progress((before + point.iteration) / self.total, label, point.cost, point.iteration))
+        self.converged = point.stalled >= self.settings.patience
+        return point
+
+    def _starts(self) -> list[np.ndarray]:
+        coordinates = self.objective.coordinates
+        random = np.random.default_rng(self.settings.seed)
+        spread = np.where(np.isfinite(coordinates.prior_sd), coordinates.prior_sd, 1.0) * self.settings.start_spread
+        centre = np.asarray(coordinates.centre)
+        drawn = [centre] + [
+            centre + spread * random.standard_normal(len(centre)) for _ in range(self.settings.starts - 1)
+        ]
+        return [np.asarray(coordinates.of_scaled(jnp.asarray(one))) for one in drawn]
+
+
+def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _Fitter, point: Point) -> Fit:
+    x = jnp.asarray(point.x)
+    value, jacobian = map(np.asarray, linearise(objective, x, _loop(stage)))
+    if not np.all(np.isfinite(value)):
+        raise FitError("the model cannot be simulated at its parameters; simulate it first and see its status.")
+    coordinates = objective.coordinates
+    slope = np.asarray(coordinates.upper - coordinates.lower) * np.asarray(_sigmoid_slope(point.x))
+    scaled_jacobian = jacobian / slope
+    covariance = np.linalg.pinv(scaled_jacobian.T @ scaled_jacobian, hermitian=True)
+    sd = np.sqrt(np.diag(covariance))
+    values, log = np.asarray(coordinates.values(x)), np.asarray(coordinates.log_scale)
+    place = 1.0 / (1.0 + np.exp(-point.x))
+    estimates = []
+    for i, row in enumerate(model.table.estimated):
+        error = float(values[i] * sd[i] if log[i] else sd[i])
+        estimates.append(
+            Estimate(
+                row.name, float(values[i]), row.unit, error, error / abs(float(values[i])), row.value,
+                bool(not 0.01 < place[i] < 0.99), float(sd[i] / row.prior_sd),
+            )
+        )  # fmt: skip
+    fitted = model.with_parameters({row.name: row.value for row in estimates})
+    return Fit(
+        fitted, tuple(runs), tuple(estimates), covariance, 0.5 * float(value @ value), fitter.converged, settings,
+        tuple(fitter.history), fitter.fingerprint,
+    )  # fmt: skip
+
+
+def _loop(stage: Stage) -> Loop:
+    return Loop(jnp.asarray(stage.gain), jnp.asarray(stage.opened))
+
+
+def _sigmoid_slope(x: np.ndarray) -> np.ndarray:
+    place = 1.0 / (1.0 + np.exp(-x))
+    return place * (1.0 - place)
+
+
+def _fingerprint(model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings) -> dict:
+    """Return what the result depends on, as plain data: it stands beside the result, and guards a checkpoint."""
+    table = [[row.name, row.value, row.lower, row.upper, row.prior_sd, row.estimated] for row in model.table]
+    described = {
+        "model": model.name,
+        "closure": repr(model.closure),
+        "weights": repr(model.allocation.weights),
+        "parameters": hashlib.sha256(json.dumps(table).encode()).hexdigest(),
+        "runs": {run.name: _hash_of(run) for run in runs},
+        "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
+        "settings": {**asdict(settings), "stages": [asdict(stage) for stage in stages]},
+        "versions": {name: metadata.version(name) for name in ("graycell", "jax", "diffrax", "equinox", "numpy")},
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+    return json.loads(json.dumps(described))
+
+
+def _hash_of(run: CultureRun) -> str:
+    """Return the SHA-256 of what was done and measured, wherever it came from."""
+    parts = [run.name, run.initial_volume, sorted(run.initial.items()), run.initial_temperature, run.end, run.events]
+    parts += [sorted((name, sorted(medium.items())) for name, medium in run.media.items())]
+    for series in (*run.measurements.values(), *run.signals.values()):
+        error = getattr(series, "standard_error", np.empty(0))
+        parts += [series.quantity, series.time.tolist(), series.value.tolist(), error.tolist()]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()

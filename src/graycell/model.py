@@ -1,0 +1,209 @@
+"""A culture model: rate laws + flux allocation + redox closure + reactor. A PyTree; nothing here knows a run."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from graycell.cell import flux
+from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
+from graycell.cell.rates import Conditions, RateLaw
+from graycell.cell.redox import Dynamic, Lagged, RedoxRatio
+from graycell.errors import ModelError, nearest
+from graycell.parameters import ParameterTable
+from graycell.reactor import Flows, Reactor
+
+Scalar = Float[Array, ""]
+
+
+class CultureState(NamedTuple):
+    """State of a culture. Amounts and volume are per litre of initial volume.
+
+    amounts: (species,) [mmol/L]; volume: [1]; redox: R [1].
+    """
+
+    amounts: Float[Array, " species"]
+    volume: Scalar
+    redox: Scalar
+
+    @property
+    def concentrations(self) -> Float[Array, " species"]:
+        """Concentrations [mmol/L]."""
+        return self.amounts / self.volume
+
+
+class Inputs(NamedTuple):
+    """What acts on a culture at one time and is not modelled.
+
+    cold: temperature weight [1]; viability: [1]; flows: see `reactor.Flows`; media: (media, species) [mmol/L];
+    measured_redox: R [1] toward which the loop is nudged; gain: [1/d] how strongly; opened: [1] 1 if the rate laws
+    see the measured R in place of the state.
+    """
+
+    cold: Scalar
+    viability: Scalar
+    flows: Flows
+    media: Float[Array, "media species"]
+    measured_redox: Scalar
+    gain: Scalar
+    opened: Scalar
+
+
+class Evaluation(NamedTuple):
+    """The cell at one point: wished rates (kinetic,), flux solution, R' of the fluxes [1]."""
+
+    wished: Float[Array, " kinetic"]
+    solution: flux.FluxSolution
+    ratio: Scalar
+
+
+class CultureModel(eqx.Module):
+    """A model of a culture. Build one with `build_model` or take one from `graycell.library`.
+
+    Fields:
+        name: for reports and files.
+        species: external species with a balance in the reactor, without the suffix ``_ext``.
+        rates: (reaction, rate law) in the order of evaluation; a law may use the rates before it.
+        parameters: values by name, in house units: what a white-box fit learns.
+        table: their units, bounds and sources; not used in compiled code.
+        biomass, biomass_per_cell: the species that counts cells, and the parameter [mmol/(10^9 cells)].
+        shift_rate: the parameter [1/d] of the transition after a change of temperature.
+        warm_temperature, cold_temperature: [degC] of the temperature weights 0 and 1.
+    """
+
+    name: str = eqx.field(static=True)
+    network: MetabolicNetwork = eqx.field(static=True)
+    species: tuple[str, ...] = eqx.field(static=True)
+    rates: tuple[tuple[str, RateLaw], ...]
+    allocation: flux.FluxAllocation
+    ratio: RedoxRatio
+    closure: Dynamic | Lagged
+    reactor: Reactor
+    exchange: Float[Array, "species reactions"]
+    parameters: dict[str, Array]
+    table: ParameterTable = eqx.field(static=True)
+    biomass: str = eqx.field(static=True)
+    biomass_per_cell: str = eqx.field(static=True)
+    shift_rate: str = eqx.field(static=True)
+    warm_temperature: float = eqx.field(static=True)
+    cold_temperature: float = eqx.field(static=True)
+
+    @property
+    def reactions(self) -> tuple[str, ...]:
+        """Names of all reactions, in the order of the fluxes."""
+        return self.network.names
+
+    @property
+    def kinetic(self) -> tuple[str, ...]:
+        """Names of the reactions that have a rate law, in the order of the wished rates."""
+        return self.allocation.kinetic
+
+    def with_parameters(self, values: dict[str, float] | dict[str, Array]) -> "CultureModel":
+        """Return the model with other parameter values (house units); the table's values follow."""
+        table = self.table.with_values({name: float(value) for name, value in values.items()})
+        return replace(self, parameters=_as_arrays(table), table=table)
+
+    def with_table(self, table: ParameterTable) -> "CultureModel":
+        """Return the model with another parameter table, and its values."""
+        return replace(self, parameters=_as_arrays(table), table=table)
+
+    def evaluate(
+        self,
+        concentrations: Float[Array, " species"],
+        redox: Scalar,
+        cold: Scalar,
+        cold_stoichiometry: Scalar | None = None,
+    ) -> Evaluation:
+        """Return wished rates and fluxes [mmol/(10^9 cells)/d] at concentrations [mmol/L], R [1] and cold [1].
+
+        `cold_stoichiometry` [1] is the weight of the cold stoichiometry where it differs from `cold`.
+        """
+        at = Conditions(
+            {name: concentrations[i] for i, name in enumerate(self.species)}, redox, cold, self.parameters, {}
+        )
+        for reaction, law in self.rates:
+            at = at._replace(rates={**at.rates, reaction: law(at)})
+        wished = jnp.stack([at.rates[name] for name in self.kinetic])
+        solution = self.allocation(wished, cold if cold_stoichiometry is None else cold_stoichiometry)
+        return Evaluation(wished, solution, self.ratio(solution.fluxes))
+
+    def viable_cell_density(self, concentrations: Float[Array, " species"], viability: Scalar) -> Scalar:
+        """Return X_v [10^9 cells/L] = viability * biomass / biomass per cell."""
+        biomass = concentrations[self.species.index(self.biomass)]
+        return viability * biomass / self.parameters[self.biomass_per_cell]
+
+    def derivative(self, state: CultureState, inputs: Inputs) -> CultureState:
+        """Return d(state)/dt [per d]: the reactor's balances with the cell's fluxes, and the redox closure."""
+        if not isinstance(self.closure, Dynamic):
+            raise ModelError("the lagged closure is no ODE; use simulate_lagged, or the closure Dynamic.")
+        c = state.concentrations
+        seen = (1.0 - inputs.opened) * state.redox + inputs.opened * inputs.measured_redox
+        cell = self.evaluate(c, seen, inputs.cold)
+        production = self.viable_cell_density(c, inputs.viability) * (self.exchange @ cell.solution.fluxes)
+        amounts, volume = self.reactor.derivative(
+            state.amounts, state.volume, production, inputs.flows, inputs.media
+        )
+        redox = self.closure.derivative(
+            cell.ratio,
+            state.redox,
+            inputs.measured_redox,
+            inputs.gain,
+            self.parameters[self.closure.turnover_time],
+        )
+        return CultureState(amounts, volume, redox)
+
+
+def _as_arrays(table: ParameterTable) -> dict[str, Array]:
+    return {name: jnp.asarray(value, jnp.float64) for name, value in table.values().items()}
+
+
+def build_model(
+    name: str,
+    network: MetabolicNetwork,
+    rates: Sequence[tuple[str, RateLaw]],
+    table: ParameterTable,
+    *,
+    ratio: RedoxRatio,
+    closure: Dynamic | Lagged,
+    weights: flux.PublishedWeights | flux.SoftWeights,
+    biomass: str,
+    biomass_per_cell: str,
+    shift_rate: str,
+    gases: Sequence[str] = (),
+    warm_temperature: float = 37.0,
+    cold_temperature: float = 31.0,
+) -> CultureModel:
+    """Put a model together.
+
+    `gases` are external species that the gas phase holds (oxygen, carbon dioxide): they have fluxes and no balance
+    in the liquid. Raises `ModelError` where a name is not known, or a rate law names what the model has not.
+    """
+    external = tuple(name.removesuffix(EXTERNAL_SUFFIX) for name in network.external)
+    for name in (*gases, biomass):
+        if name not in external:
+            raise ModelError(f"species '{name}' is not external in the network; {nearest(name, external)}.")
+    species = tuple(name for name in external if name not in gases)
+    model = CultureModel(
+        name=name,
+        network=network,
+        species=species,
+        rates=tuple(rates),
+        allocation=flux.prepare(network, [reaction for reaction, _ in rates], weights),
+        ratio=ratio,
+        closure=closure,
+        reactor=Reactor(jnp.array([1.0 if name == biomass else 0.0 for name in species])),
+        exchange=jnp.asarray(network.rows([name + EXTERNAL_SUFFIX for name in species])),
+        parameters=_as_arrays(table),
+        table=table,
+        biomass=biomass,
+        biomass_per_cell=biomass_per_cell,
+        shift_rate=shift_rate,
+        warm_temperature=warm_temperature,
+        cold_temperature=cold_temperature,
+    )
+    table[biomass_per_cell], table[shift_rate]
+    eqx.filter_eval_shape(model.evaluate, jnp.ones(len(species)), jnp.ones(()), jnp.zeros(()))
+    return model

@@ -1,0 +1,106 @@
+"""The parameter table: value, unit, bounds, prior, whether it is estimated, and where it comes from."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from graycell.errors import ModelError, nearest
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of a model.
+
+    Fields:
+        name: the field's name, such as ``Km1``.
+        value: in `unit`, a house unit.
+        lower, upper: bounds in the same unit; on a log scale both are > 0.
+        log_scale: fit the logarithm of the value.
+        prior_sd: standard deviation of the prior around `value`, in the natural logarithm of the value on a
+            log scale, else in `unit`; infinite for no prior.
+        estimated: whether `fit` may change it.
+        meaning, source: words for the report, and who to cite.
+
+    Raises `ModelError` where the bounds do not enclose the value.
+    """
+
+    name: str
+    value: float
+    unit: str
+    lower: float
+    upper: float
+    log_scale: bool = True
+    prior_sd: float = math.inf
+    estimated: bool = True
+    meaning: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.lower <= self.value <= self.upper:
+            raise ModelError(
+                f"parameter {self.name}: found {self.value:g} with bounds {self.lower:g} to {self.upper:g}; "
+                "the bounds must enclose the value; change one of them."
+            )
+        if self.log_scale and self.lower <= 0.0:
+            raise ModelError(
+                f"parameter {self.name}: found the lower bound {self.lower:g} on a log scale; it must be > 0; "
+                "raise it or set log_scale=False."
+            )
+
+
+@dataclass(frozen=True)
+class ParameterTable:
+    """The parameters of a model, in order. Immutable: `with_values` and `with_changes` return a new table.
+
+    >>> table = ParameterTable((Parameter("Km1", 10.0, "mmol/L", 1.0, 100.0),))
+    >>> table.with_values({"Km1": 12.0})["Km1"].value
+    12.0
+    """
+
+    rows: tuple[Parameter, ...]
+
+    def __iter__(self) -> Iterator[Parameter]:
+        return iter(self.rows)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, name: str) -> Parameter:
+        for row in self.rows:
+            if row.name == name:
+                return row
+        raise ModelError(f"parameter '{name}' is not in the model; {nearest(name, self.names)}.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(row.name for row in self.rows)
+
+    @property
+    def estimated(self) -> tuple[Parameter, ...]:
+        """The rows that `fit` may change."""
+        return tuple(row for row in self.rows if row.estimated)
+
+    def values(self) -> dict[str, float]:
+        """Return the value of every parameter by name, each in its house unit."""
+        return {row.name: row.value for row in self.rows}
+
+    def with_values(self, values: Mapping[str, float]) -> "ParameterTable":
+        """Return the table with other values; an unknown name raises `ModelError`."""
+        for name in values:
+            self[name]
+        return ParameterTable(
+            tuple(replace(row, value=float(values.get(row.name, row.value))) for row in self.rows)
+        )
+
+    def with_changes(self, name: str, **changes) -> "ParameterTable":
+        """Return the table with other fields of one parameter, such as ``lower=1.0, estimated=False``."""
+        changed = replace(self[name], **changes)
+        return ParameterTable(tuple(changed if row.name == name else row for row in self.rows))
+
+    def with_rows(self, rows: Iterable[Parameter]) -> "ParameterTable":
+        """Return the table with more rows at its end; a name that is there already raises `ModelError`."""
+        rows = tuple(rows)
+        for row in rows:
+            if row.name in self.names:
+                raise ModelError(f"parameter '{row.name}' is in the table already; use with_changes.")
+        return ParameterTable(self.rows + rows)

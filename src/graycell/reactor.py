@@ -1,0 +1,93 @@
+r"""Balances of a well-mixed vessel: batch, fed-batch and perfusion are one equation.
+
+    d(V c)/dt = V X_v r + sum_f F_f c_f - F_bleed c - F_harvest c (1 - retained)
+    dV/dt     = sum_f F_f - F_bleed - F_harvest
+
+for amounts n = V c, specific rates r, feeds f, a bleed of whole culture and a harvest behind a cell filter that
+retains cells. Batch has no flow, fed-batch feeds, perfusion feeds and harvests. The states are amounts, not
+concentrations: both equations are then linear in them, and a Runge-Kutta solver keeps every linear balance exactly.
+
+Volumes and amounts here are per litre of initial volume, so that one tolerance serves any scale of vessel.
+"""
+
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+Scalar = Float[Array, ""]
+
+
+class Flows(NamedTuple):
+    """Continuous flows, each per litre of initial volume.
+
+    feed: (media,) [1/d]; bleed, harvest: [1/d].
+    """
+
+    feed: Float[Array, " media"]
+    bleed: Scalar
+    harvest: Scalar
+
+
+class Interventions(NamedTuple):
+    """What is done at one instant, in this order.
+
+    sample: volume taken [1]; bolus: (media,) volumes added [1]; replacement: (media,) fractions replaced in the
+    bookkeeping of Nolan & Lee [1].
+    """
+
+    sample: Scalar
+    bolus: Float[Array, " media"]
+    replacement: Float[Array, " media"]
+
+
+class Reactor(eqx.Module):
+    """The vessel's balances for named species.
+
+    retained: (species,) 1 for what a cell filter keeps back (the cells), 0 for what passes it.
+    """
+
+    retained: Float[Array, " species"]
+
+    def derivative(
+        self,
+        amounts: Float[Array, " species"],
+        volume: Scalar,
+        production: Float[Array, " species"],
+        flows: Flows,
+        media: Float[Array, "media species"],
+    ) -> tuple[Float[Array, " species"], Scalar]:
+        """Return d(amounts)/dt [mmol/L/d] and d(volume)/dt [1/d].
+
+        `production` is volumetric [mmol/L/d], `media` concentrations [mmol/L].
+
+        >>> reactor = Reactor(jnp.array([0.0]))
+        >>> flows = Flows(jnp.array([0.1]), jnp.array(0.0), jnp.array(0.0))
+        >>> print(*reactor.derivative(jnp.array([20.0]), jnp.array(1.0), jnp.array([-5.0]), flows,
+        ...                           jnp.array([[400.0]])))
+        [35.] 0.1
+        """
+        concentrations = amounts / volume
+        outflow = concentrations * (flows.bleed + flows.harvest * (1.0 - self.retained))
+        change = volume * production + flows.feed @ media - outflow
+        return change, jnp.sum(flows.feed) - flows.bleed - flows.harvest
+
+
+def intervene(
+    amounts: Float[Array, " species"],
+    volume: Scalar,
+    done: Interventions,
+    media: Float[Array, "media species"],
+    supplied: Float[Array, "media species"],
+) -> tuple[Float[Array, " species"], Scalar]:
+    """Return amounts [mmol/L] and volume [1] after an instant: sample, then boluses, then replacement.
+
+    A sample takes volume and leaves every concentration; a bolus adds `bolus @ media` and its volume. `supplied` is
+    1 for the species that a medium names: on these alone the published replacement acts.
+    """
+    left = volume - done.sample
+    amounts = amounts * (left / volume) + done.bolus @ media
+    volume = left + jnp.sum(done.bolus)
+    kept = 1.0 - done.replacement @ supplied
+    return amounts * kept + volume * (done.replacement @ (supplied * media)), volume

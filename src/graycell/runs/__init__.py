@@ -1,0 +1,52 @@
+"""What was done to a culture and what was measured.
+
+    files --read_runs--> CultureRun (names, house units) --packing.pack--> arrays
+
+`read_runs` reads CSV and XLSX, `check_path` lists all that is wrong with a file and `check_runs` with runs,
+`bundled_run` gives a published run. The records say what a run is made of.
+
+>>> run = bundled_run()
+>>> run.measurements["GLC"].value[:2]  # mmol/L
+array([69.31, 59.81])
+"""
+
+from graycell.runs.checks import check_runs
+from graycell.runs.reading import bundled_run, check_path, read_runs, runs_from_tables
+from graycell.runs.records import (
+    REDOX,
+    VCD,
+    VIABILITY,
+    Bolus,
+    CultureRun,
+    Event,
+    Feed,
+    Measurement,
+    Outflow,
+    Provenance,
+    Replacement,
+    Sample,
+    Setpoint,
+    Signal,
+)
+
+__all__ = [
+    "REDOX",
+    "VCD",
+    "VIABILITY",
+    "Bolus",
+    "CultureRun",
+    "Event",
+    "Feed",
+    "Measurement",
+    "Outflow",
+    "Provenance",
+    "Replacement",
+    "Sample",
+    "Setpoint",
+    "Signal",
+    "bundled_run",
+    "check_path",
+    "check_runs",
+    "read_runs",
+    "runs_from_tables",
+]

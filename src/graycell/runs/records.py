@@ -1,0 +1,151 @@
+"""What was done to a culture and what was measured: the nouns of the border, with names and units.
+
+A `CultureRun` is in house units (day, litre, mmol/L, 10^9 cells/L, degC). It is plain data: nothing here is
+compiled, and nothing compiled sees a name. `graycell.runs.packing` turns runs into arrays.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
+
+VCD = "VCD"
+VIABILITY = "viability"
+REDOX = "R"
+"""Names of the quantities that are not species concentrations. VCD is the viable cell density [10^9 cells/L],
+viability a fraction [1], R the redox ratio [1]."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One quantity measured over time.
+
+    A measurement taken at the time of an event is a measurement before that event.
+
+    Fields:
+        quantity: name of a species, or `VCD`, `VIABILITY`, `REDOX`.
+        unit: house unit of `value`.
+        time: [d], shape (samples,), rising.
+        value: shape (samples,); empty cells are not here.
+        standard_error: assay error of each value, same unit and shape, > 0.
+    """
+
+    quantity: str
+    unit: str
+    time: np.ndarray
+    value: np.ndarray
+    standard_error: np.ndarray
+
+
+@dataclass(frozen=True)
+class Signal:
+    """A known input over time that is not modelled, such as viability; interpolated between its points.
+
+    Fields: `time` [d] rising and `value` in the house unit `unit`, both of shape (points,).
+    """
+
+    quantity: str
+    unit: str
+    time: np.ndarray
+    value: np.ndarray
+
+
+@dataclass(frozen=True)
+class Bolus:
+    """`volume` [L] of `medium` added at once at `time` [d]."""
+
+    time: float
+    medium: str
+    volume: float
+
+
+@dataclass(frozen=True)
+class Sample:
+    """`volume` [L] of culture taken at once at `time` [d]. It never changes a concentration."""
+
+    time: float
+    volume: float
+
+
+@dataclass(frozen=True)
+class Feed:
+    """From `time` [d] on, `medium` flows in at `rate` [L/d], until the next Feed of that medium."""
+
+    time: float
+    medium: str
+    rate: float
+
+
+@dataclass(frozen=True)
+class Outflow:
+    """From `time` [d] on, culture flows out at `rate` [L/d], until the next Outflow of that kind.
+
+    `retains_cells` is False for a bleed and True for a perfusion harvest behind a cell filter.
+    """
+
+    time: float
+    rate: float
+    retains_cells: bool = False
+
+
+@dataclass(frozen=True)
+class Setpoint:
+    """From `time` [d] on, the temperature is controlled to `temperature` [degC]."""
+
+    time: float
+    temperature: float
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """The bookkeeping of Nolan & Lee (2011): at `time` [d], c <- (1 - fraction) c + fraction c_medium.
+
+    It acts on the species of the medium alone, leaves the volume as it is and so is **not** a mass balance.
+    Use it to reproduce published numbers only; a `Bolus` is the true event.
+    """
+
+    time: float
+    medium: str
+    fraction: float
+
+
+Event = Bolus | Sample | Feed | Outflow | Setpoint | Replacement
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a run comes from: file names, SHA-256 of their bytes, and who to cite."""
+
+    files: tuple[str, ...] = ()
+    sha256: str = ""
+    citation: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class CultureRun:
+    """One culture: how it began, what was done to it, what was measured.
+
+    Fields:
+        name: unique among the runs read together.
+        initial_volume: [L].
+        initial: concentration [mmol/L] of each species at time 0; may hold `REDOX` [1].
+        measurements: by quantity.
+        events: in the order of time; at one time, in the order of the file.
+        media: composition [mmol/L] by medium and species; a species that is not named is absent (0).
+        signals: known inputs, such as viability.
+        initial_temperature: [degC].
+        end: [d] time at which the run ends.
+    """
+
+    name: str
+    initial_volume: float
+    initial: Mapping[str, float]
+    measurements: Mapping[str, Measurement] = field(default_factory=lambda: MappingProxyType({}))
+    events: tuple[Event, ...] = ()
+    media: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
+    signals: Mapping[str, Signal] = field(default_factory=lambda: MappingProxyType({}))
+    initial_temperature: float = 37.0
+    end: float = 0.0
+    provenance: Provenance = Provenance()

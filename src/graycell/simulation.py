@@ -1,0 +1,369 @@
+r"""simulate: a model and a run -> a trajectory.
+
+Between two events the model is a smooth ODE, solved by diffrax with adaptive steps; the events are met exactly.
+The work runs in compiled functions that see arrays only: `integrate` for one packed run, to be mapped over
+parameters and runs, and `integrate_lagged` for the published scheme.
+"""
+
+import enum
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import diffrax
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from graycell.cell.flux import FluxStatus
+from graycell.cell.redox import Lagged
+from graycell.errors import ModelError, SimulationError
+from graycell.model import CultureModel, CultureState, Evaluation, Inputs
+from graycell.parameters import ParameterTable
+from graycell.reactor import intervene
+from graycell.runs.packing import PackedRun, pack
+from graycell.runs.records import CultureRun, Replacement
+
+Scalar = Float[Array, ""]
+
+
+class SimulationStatus(enum.IntEnum):
+    """How a simulation ended. `remedy` is the sentence for the user."""
+
+    finished = 0
+    too_many_steps = 1
+    not_finite = 2
+    flux_failed = 3
+
+    @property
+    def remedy(self) -> str:
+        return {
+            0: "The run was simulated to its end.",
+            1: "The solver ran out of steps: the model is stiff here. Loosen rtol, raise the turnover time of the "
+            "redox pool, or use an implicit solver such as diffrax.Kvaerno5().",
+            2: "A state is not finite. Check the parameters and the initial state.",
+            3: "At some point no flux could be allocated; see the column 'flux status' of the trajectory.",
+        }[int(self)]
+
+
+@dataclass(frozen=True)
+class SolverSettings:
+    """How the ODE is solved.
+
+    solver: any diffrax solver; rtol: relative tolerance of a step [1]; atol: absolute tolerance of a step, in
+    mmol per litre of initial volume for amounts and 1 for volume and R; most_steps: per segment;
+    adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns).
+    """
+
+    solver: diffrax.AbstractSolver = diffrax.Tsit5()
+    rtol: float = 1e-6
+    atol: float = 1e-7
+    most_steps: int = 4096
+    adjoint: diffrax.AbstractAdjoint = diffrax.RecursiveCheckpointAdjoint()
+
+
+class Loop(NamedTuple):
+    """How far the redox loop is open: see `Inputs.gain` [1/d] and `Inputs.opened` [1]."""
+
+    gain: Scalar | float = 0.0
+    opened: Scalar | float = 0.0
+
+
+class Path(NamedTuple):
+    """States at the chosen points of every segment (before its interventions), with a status of the solver.
+
+    time: (segments, points) [d]; states: (segments, points, ...); cold, viability: (segments, points) [1];
+    failed: whether a segment ran out of steps.
+    """
+
+    time: Float[Array, "segments points"]
+    states: CultureState
+    cold: Float[Array, "segments points"]
+    viability: Float[Array, "segments points"]
+    failed: Int[Array, " segments"]
+
+
+def integrate(
+    model: CultureModel,
+    packed: PackedRun,
+    loop: Loop = Loop(),  # noqa: B008  an immutable tuple
+    settings: SolverSettings = SolverSettings(),  # noqa: B008  frozen
+    points: int = 1,
+) -> Path:
+    """Solve a packed run; pure, to be compiled, mapped and differentiated by the caller.
+
+    `points` states are returned per segment: its end, before the interventions, or for 2 and more also its
+    beginning, after the interventions before it, and points evenly between.
+    """
+    shift_rate = model.parameters[model.shift_rate]
+    controller = diffrax.PIDController(rtol=settings.rtol, atol=settings.atol)
+    fractions = jnp.linspace(0.0, 1.0, points) if points > 1 else jnp.ones(1)
+
+    def segment(carry, now):
+        state, cold_before = carry
+        start, end, cold_target, flows, done = now
+
+        def cold_at(time):
+            return cold_target + (cold_before - cold_target) * jnp.exp(-shift_rate * (time - start))
+
+        def derivative(time, state, _):
+            inputs = Inputs(
+                cold_at(time),
+                packed.viability(time),
+                flows,
+                packed.media,
+                packed.redox(time),
+                jnp.asarray(loop.gain),
+                jnp.asarray(loop.opened),
+            )
+            return model.derivative(state, inputs)
+
+        times = start + (end - start) * fractions
+        saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=times)
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(derivative),
+            settings.solver,
+            start,
+            end,
+            None,
+            state,
+            stepsize_controller=controller,
+            saveat=saveat,
+            max_steps=settings.most_steps,
+            adjoint=settings.adjoint,
+            throw=False,
+        )
+        states = solution.ys
+        last = jax.tree.map(lambda leaf: leaf[-1], states)
+        amounts, volume = intervene(last.amounts, last.volume, done, packed.media, packed.supplied)
+        out = Path(
+            times,
+            states,
+            jax.vmap(cold_at)(times),
+            jax.vmap(packed.viability)(times),
+            jnp.where(solution.result == diffrax.RESULTS.successful, 0, 1),
+        )
+        return (CultureState(amounts, volume, last.redox), cold_at(end)), out
+
+    first = CultureState(packed.initial, jnp.ones(()), packed.initial_redox)
+    xs = (packed.start, packed.end, packed.cold_target, packed.flows, packed.interventions)
+    return lax.scan(segment, (first, packed.initial_cold), xs)[1]
+
+
+def predictions(model: CultureModel, path: Path) -> Float[Array, "segments quantities"]:
+    """Return what would be measured at the end of every segment: species [mmol/L], VCD [10^9 cells/L], R [1]."""
+    ends = jax.tree.map(lambda leaf: leaf[:, -1], path.states)
+    concentrations = ends.amounts / ends.volume[:, None]
+    density = jax.vmap(model.viable_cell_density)(concentrations, path.viability[:, -1])
+    return jnp.concatenate([concentrations, density[:, None], ends.redox[:, None]], axis=1)
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """A simulated run, as arrays over n points in time. `graycell.reporting.tables` makes DataFrames of it.
+
+    time: (n,) [d], with a point before and one after every event; concentrations: (n, species) [mmol/L];
+    viable_cell_density: (n,) [10^9 cells/L]; viability: (n,) [1]; volume: (n,) [L]; redox, ratio: (n,) R and the R'
+    of the fluxes [1]; cold: (n,) temperature weight [1]; fluxes: (n, reactions) and wished: (n, kinetic)
+    [mmol/(10^9 cells)/d]; conflict: (n, kinetic) [1] how far the balances pull each flux from its rate law;
+    flux_status: (n,) `FluxStatus`; status: `SimulationStatus`;
+    measured_time: (m,) [d] times of the run's measurements; predicted: (m, quantities) the state there.
+    """
+
+    model: CultureModel
+    run: CultureRun
+    time: np.ndarray
+    concentrations: np.ndarray
+    viable_cell_density: np.ndarray
+    viability: np.ndarray
+    volume: np.ndarray
+    redox: np.ndarray
+    ratio: np.ndarray
+    cold: np.ndarray
+    fluxes: np.ndarray
+    wished: np.ndarray
+    conflict: np.ndarray
+    flux_status: np.ndarray
+    measured_time: np.ndarray
+    predicted: np.ndarray
+    status: SimulationStatus
+
+    def require_finished(self) -> "Trajectory":
+        """Return self; raise `SimulationError` with the remedy if the simulation did not reach its end."""
+        if self.status is not SimulationStatus.finished:
+            raise SimulationError(f"run '{self.run.name}': {self.status.name}. {self.status.remedy}")
+        return self
+
+
+def lean(model: CultureModel) -> CultureModel:
+    """Return the model without its table: units, bounds and words would recompile whatever they touch."""
+    return replace(model, table=_NO_TABLE)
+
+
+_NO_TABLE = ParameterTable(())
+
+
+def pack_for(model: CultureModel, run: CultureRun) -> PackedRun:
+    """Return the arrays of `run` for `model`."""
+    return pack(
+        run,
+        model.species,
+        warm_temperature=model.warm_temperature,
+        cold_temperature=model.cold_temperature,
+    )
+
+
+def simulate(
+    model: CultureModel,
+    run: CultureRun,
+    settings: SolverSettings = SolverSettings(),  # noqa: B008  frozen
+    points: int = 13,
+    loop: Loop = Loop(),  # noqa: B008  an immutable tuple
+) -> Trajectory:
+    """Simulate a run with the model's closure of the redox loop.
+
+    `points` per segment are returned, a segment being the time between two events or measurements. A model with
+    the `Lagged` closure goes through the published fixed-step scheme, and `settings` and `points` are not used.
+    Trouble is told by `Trajectory.status`; `Trajectory.require_finished` turns it into an exception.
+    Raises `InputError` where the run does not fit the model.
+    """
+    packed = pack_for(model, run)
+    if isinstance(model.closure, Lagged):
+        return _simulate_lagged(model, run, packed)
+    path = _integrate(lean(model), packed, loop, settings, points)
+    flat = jax.tree.map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), (path.time, path.states, path.cold))
+    concentrations = flat[1].amounts / flat[1].volume[:, None]
+    seen = flat[1].redox
+    if float(loop.opened) != 0.0:
+        seen = (1.0 - loop.opened) * seen + loop.opened * jax.vmap(packed.redox)(flat[0])
+    cells = _evaluate(lean(model), concentrations, seen, flat[2], flat[2])
+    return _trajectory(
+        model, run, packed, flat[0], concentrations, flat[1].volume, flat[1].redox, flat[2], cells,
+        predictions(model, path), np.asarray(packed.end), bool(jnp.any(path.failed != 0)),
+    )  # fmt: skip
+
+
+@eqx.filter_jit
+def _integrate(model, packed, loop, settings, points):
+    loop = Loop(*(jnp.asarray(value, jnp.float64) for value in loop))
+    return integrate(model, packed, loop, settings, points)
+
+
+@eqx.filter_jit
+def _evaluate(model, concentrations, redox, cold, cold_stoichiometry) -> Evaluation:
+    return jax.vmap(model.evaluate)(concentrations, redox, cold, cold_stoichiometry)
+
+
+def _trajectory(
+    model, run, packed, time, concentrations, volume, redox, cold, cells, predicted, ends, failed
+) -> Trajectory:
+    time = np.asarray(time)
+    new = np.r_[True, (np.diff(time) != 0.0) | np.any(np.diff(np.asarray(concentrations), axis=0) != 0.0, axis=1)]
+    viability = jax.vmap(packed.viability)(jnp.asarray(time))
+    density = jax.vmap(model.viable_cell_density)(concentrations, viability)
+    flux_status = np.asarray(cells.solution.status)
+    finite = bool(jnp.all(jnp.isfinite(concentrations)) & jnp.all(jnp.isfinite(redox)))
+    usable = all(FluxStatus(status).usable for status in set(flux_status.tolist()))
+    status = SimulationStatus.finished if usable else SimulationStatus.flux_failed
+    status = status if finite else SimulationStatus.not_finite
+    status = SimulationStatus.too_many_steps if failed else status
+    taken = sorted({float(t) for series in run.measurements.values() for t in series.time})
+    rows = [int(np.flatnonzero(np.isclose(ends, t, rtol=0.0, atol=1e-12))[0]) for t in taken]
+
+    def keep(array) -> np.ndarray:
+        return np.asarray(array)[new]
+
+    return Trajectory(
+        model=model,
+        run=run,
+        time=keep(time),
+        concentrations=keep(concentrations),
+        viable_cell_density=keep(density),
+        viability=keep(viability),
+        volume=keep(volume) * run.initial_volume,
+        redox=keep(redox),
+        ratio=keep(cells.ratio),
+        cold=keep(cold),
+        fluxes=keep(cells.solution.fluxes),
+        wished=keep(cells.wished),
+        conflict=keep(cells.solution.conflict),
+        flux_status=keep(flux_status),
+        measured_time=np.array(taken),
+        predicted=np.asarray(predicted)[rows],
+        status=status,
+    )
+
+
+# The published scheme (Nolan & Lee 2011, as the figures of the refit were made), for reproduction only
+
+
+def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun) -> Trajectory:
+    step = model.closure.step
+    count = round(run.end / step)
+    if any(not isinstance(event, Replacement) and event.time > 0 and not hasattr(event, "temperature")
+           for event in run.events):
+        raise ModelError(
+            f"run '{run.name}': the lagged scheme knows the published 3 % replacement and set-points alone; "
+            "use graycell.library.nolan_lee.published_feed(run), or the closure Dynamic."
+        )
+    starts = np.arange(count) * step
+    replacement = np.zeros((count, packed.media.shape[0]))
+    for k, time in enumerate(np.asarray(packed.end)):
+        # the published code feeds at the end of the step that starts at the time of the feed
+        here = np.isclose(starts, time, rtol=0.0, atol=1e-9)
+        replacement[here] += np.asarray(packed.interventions.replacement[k])
+    shifts = [event.time for event in run.events if hasattr(event, "temperature")]
+    shift = jnp.asarray(shifts[0] if shifts else np.inf)
+    concentrations, redox, cold = _run_lagged(
+        lean(model), packed, jnp.asarray(starts), step, jnp.asarray(replacement), shift
+    )
+    times = jnp.concatenate([jnp.zeros(1), jnp.asarray(starts) + step])
+    stoichiometry = jnp.concatenate([jnp.zeros(1), jnp.where(jnp.asarray(starts) > shift, 1.0, 0.0)])
+    cells = _evaluate(lean(model), concentrations, redox, cold, stoichiometry)
+    ends = np.asarray(packed.end)
+    density = jax.vmap(model.viable_cell_density)(concentrations, jax.vmap(packed.viability)(times))
+    columns = np.column_stack([concentrations, density, redox])
+    predicted = np.stack([np.interp(ends, np.asarray(times), column) for column in columns.T], axis=1)
+    return _trajectory(
+        model, run, packed, times, concentrations, jnp.ones(count + 1), redox, cold, cells, predicted, ends, False
+    )
+
+
+@eqx.filter_jit
+def _run_lagged(model: CultureModel, packed: PackedRun, starts, step: float, replacement, shift):
+    """Classical Runge-Kutta steps, each stage with the R' of the stage before."""
+    shift_rate = model.parameters[model.shift_rate]
+
+    def one_step(carry, now):
+        c, redox = carry
+        start, replaced = now
+        # the cold branch is on from the first step that starts after the shift; the stoichiometry switches whole
+        is_cold = jnp.where(start > shift + 1e-9, 1.0, 0.0)
+
+        def cold_at(time):
+            return is_cold * (1.0 - jnp.exp(-shift_rate * jnp.maximum(time - shift, 0.0)))
+
+        def slope(time, c, redox):
+            cell = model.evaluate(c, redox, cold_at(time), is_cold)
+            density = model.viable_cell_density(c, packed.viability(time))
+            return density * (model.exchange @ cell.solution.fluxes), cell.ratio
+
+        k1, r1 = slope(start, c, redox)
+        k2, r2 = slope(start + step / 2, c + step / 2 * k1, r1)
+        k3, r3 = slope(start + step / 2, c + step / 2 * k2, r2)
+        k4, r4 = slope(start + step, c + step * k3, r3)
+        c = jnp.maximum(c + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4), 0.0)
+        _, redox = slope(start + step, c, (r1 + 2 * r2 + 2 * r3 + r4) / 6)
+        kept = 1.0 - replaced @ packed.supplied
+        c = kept * c + replaced @ (packed.supplied * packed.media)
+        return (c, redox), (c, redox, cold_at(start + step))
+
+    first = (packed.initial, packed.initial_redox)
+    _, (c, redox, cold) = lax.scan(one_step, first, (starts, replacement))
+    return (
+        jnp.concatenate([packed.initial[None], c]),
+        jnp.concatenate([packed.initial_redox[None], redox]),
+        jnp.concatenate([jnp.zeros(1), cold]),
+    )
