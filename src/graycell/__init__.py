@@ -1,5 +1,56 @@
-"""graycell: hybrid (white-, gray- and black-box) modelling of CHO fed-batch bioreactors."""
+"""graycell: hybrid (white-, gray- and black-box) modelling of CHO fed-batch bioreactors.
+
+The way of the data, from a file to a report:
+
+    read_runs, bundled_run, check_path     files -> CultureRun (names, house units)
+    nolan_lee                              a CultureModel: rate laws + flux allocation + redox closure + reactor
+    simulate                               model, run -> Trajectory
+    fit                                    model, runs -> Fit; scores says how well it meets the measurements
+    report, trajectory_frame               Fit -> HTML, Trajectory -> DataFrame
+
+House units: day, litre, mmol, 10^9 cells. See ARCHITECTURE.md for the map.
+"""
 
 import jax
 
-jax.config.update("jax_enable_x64", True)  # noqa: E402  fluxes and sensitivities need float64; set before any array
+jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensitivities need float64
+
+from graycell.inference import (  # noqa: E402
+    Fit,
+    FitSettings,
+    fit,
+    load_fit,
+    mean_nrmse,
+    save_fit,
+    scores,
+)
+from graycell.library import model_of, nolan_lee, published_feed  # noqa: E402
+from graycell.model import CultureModel  # noqa: E402
+from graycell.reporting import report, trajectory_frame, write_table  # noqa: E402
+from graycell.runs import CultureRun, bundled_run, check_path, check_runs, read_runs  # noqa: E402
+from graycell.simulation import SolverSettings, Trajectory, simulate  # noqa: E402
+
+__all__ = [
+    "CultureModel",
+    "CultureRun",
+    "Fit",
+    "FitSettings",
+    "SolverSettings",
+    "Trajectory",
+    "bundled_run",
+    "check_path",
+    "check_runs",
+    "fit",
+    "load_fit",
+    "mean_nrmse",
+    "model_of",
+    "nolan_lee",
+    "published_feed",
+    "read_runs",
+    "report",
+    "save_fit",
+    "scores",
+    "simulate",
+    "trajectory_frame",
+    "write_table",
+]

@@ -91,6 +91,12 @@ class CultureModel(eqx.Module):
     warm_temperature: float = eqx.field(static=True)
     cold_temperature: float = eqx.field(static=True)
 
+    def __repr__(self) -> str:
+        return (
+            f"CultureModel('{self.name}': {len(self.species)} species, {len(self.reactions)} reactions, "
+            f"{len(self.kinetic)} rate laws, {len(self.parameters)} parameters, {self.closure})"
+        )
+
     @property
     def reactions(self) -> tuple[str, ...]:
         """Names of all reactions, in the order of the fluxes."""
@@ -143,9 +149,7 @@ class CultureModel(eqx.Module):
         seen = (1.0 - inputs.opened) * state.redox + inputs.opened * inputs.measured_redox
         cell = self.evaluate(c, seen, inputs.cold)
         production = self.viable_cell_density(c, inputs.viability) * (self.exchange @ cell.solution.fluxes)
-        amounts, volume = self.reactor.derivative(
-            state.amounts, state.volume, production, inputs.flows, inputs.media
-        )
+        amounts, volume = self.reactor.derivative(state.amounts, state.volume, production, inputs.flows, inputs.media)
         redox = self.closure.derivative(
             cell.ratio,
             state.redox,
@@ -182,10 +186,10 @@ def build_model(
     in the liquid. Raises `ModelError` where a name is not known, or a rate law names what the model has not.
     """
     external = tuple(name.removesuffix(EXTERNAL_SUFFIX) for name in network.external)
-    for name in (*gases, biomass):
-        if name not in external:
-            raise ModelError(f"species '{name}' is not external in the network; {nearest(name, external)}.")
-    species = tuple(name for name in external if name not in gases)
+    for one in (*gases, biomass):
+        if one not in external:
+            raise ModelError(f"species '{one}' is not external in the network; {nearest(one, external)}.")
+    species = tuple(one for one in external if one not in gases)
     model = CultureModel(
         name=name,
         network=network,
@@ -194,8 +198,8 @@ def build_model(
         allocation=flux.prepare(network, [reaction for reaction, _ in rates], weights),
         ratio=ratio,
         closure=closure,
-        reactor=Reactor(jnp.array([1.0 if name == biomass else 0.0 for name in species])),
-        exchange=jnp.asarray(network.rows([name + EXTERNAL_SUFFIX for name in species])),
+        reactor=Reactor(jnp.array([1.0 if one == biomass else 0.0 for one in species])),
+        exchange=jnp.asarray(network.rows([one + EXTERNAL_SUFFIX for one in species])),
         parameters=_as_arrays(table),
         table=table,
         biomass=biomass,

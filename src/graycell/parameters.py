@@ -59,6 +59,9 @@ class ParameterTable:
 
     rows: tuple[Parameter, ...]
 
+    def __repr__(self) -> str:
+        return f"ParameterTable({len(self.rows)} parameters, {len(self.estimated)} estimated)"
+
     def __iter__(self) -> Iterator[Parameter]:
         return iter(self.rows)
 
@@ -88,9 +91,7 @@ class ParameterTable:
         """Return the table with other values; an unknown name raises `ModelError`."""
         for name in values:
             self[name]
-        return ParameterTable(
-            tuple(replace(row, value=float(values.get(row.name, row.value))) for row in self.rows)
-        )
+        return ParameterTable(tuple(replace(row, value=float(values.get(row.name, row.value))) for row in self.rows))
 
     def with_changes(self, name: str, **changes) -> "ParameterTable":
         """Return the table with other fields of one parameter, such as ``lower=1.0, estimated=False``."""

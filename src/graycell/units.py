@@ -24,8 +24,16 @@ VOLUMETRIC_RATE = "L/d"
 TEMPERATURE = "degC"
 DIMENSIONLESS = "1"
 
-HOUSE_UNITS = (TIME, VOLUME, CONCENTRATION, CELL_DENSITY, SPECIFIC_RATE, VOLUMETRIC_RATE, TEMPERATURE,
-               DIMENSIONLESS)
+HOUSE_UNITS = (
+    TIME,
+    VOLUME,
+    CONCENTRATION,
+    CELL_DENSITY,
+    SPECIFIC_RATE,
+    VOLUMETRIC_RATE,
+    TEMPERATURE,
+    DIMENSIONLESS,
+)
 
 _HEADING = re.compile(r"^\s*(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*$")
 _COUNTED_CELLS = re.compile(r"(?<!\()(\b1e\d+|\b10\^\d+)\s*cells?\b")

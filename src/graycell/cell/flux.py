@@ -15,7 +15,7 @@ laws equally, the one with the least unmeasured flux is returned, and the status
 
 import enum
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -150,9 +150,7 @@ class FluxAllocation(eqx.Module):
         coupling = jnp.eye(len(shifted)) + cold * self.shift_response[shifted]
         return self.warm_map - cold * self.shift_response @ _solve_unrolled(coupling, self.warm_map[shifted])
 
-    def __call__(
-        self, wished: Float[Array, " kinetic"], cold: Float[Array, ""] | float = 0.0
-    ) -> FluxSolution:
+    def __call__(self, wished: Float[Array, " kinetic"], cold: Float[Array, ""] | float = 0.0) -> FluxSolution:
         """Return the allowed fluxes nearest to `wished` [mmol/(10^9 cells)/d]. Never raises, never NaN."""
         spread = self.weights.spread(wished)
         finite = jnp.all(jnp.isfinite(wished)) & jnp.all(jnp.isfinite(spread)) & jnp.isfinite(cold)
@@ -248,8 +246,8 @@ def _independent(null_space: np.ndarray, candidates: Sequence[int], given: Seque
         rows = rows - rows @ span @ span.T
     if not len(rows):
         return []
-    _, r, order = scipy.linalg.qr(rows.T, mode="economic", pivoting=True)
-    rank = int(np.sum(np.abs(np.diag(r)) > 1e-10))
+    triangle, order = cast(tuple[np.ndarray, np.ndarray], scipy.linalg.qr(rows.T, mode="r", pivoting=True))
+    rank = int(np.sum(np.abs(np.diag(triangle)) > 1e-10))
     return [candidates[int(j)] for j in order[:rank]]
 
 
@@ -262,6 +260,6 @@ def _solve_unrolled(matrix: Float[Array, "k k"], right: Float[Array, "k n"]) -> 
     for k in range(size):
         pivot_row, pivot_right = matrix[k] / matrix[k, k], right[k] / matrix[k, k]
         factor = matrix[:, k].at[k].set(0.0)
-        matrix = (matrix - factor[:, None] * pivot_row).at[k].set(pivot_row)
-        right = (right - factor[:, None] * pivot_right).at[k].set(pivot_right)
+        matrix = (matrix - factor[:, None] * pivot_row[None]).at[k].set(pivot_row)
+        right = (right - factor[:, None] * pivot_right[None]).at[k].set(pivot_right)
     return right

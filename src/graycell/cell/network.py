@@ -78,6 +78,9 @@ class MetabolicNetwork:
     lower: Float[np.ndarray, " reactions"]
     upper: Float[np.ndarray, " reactions"]
 
+    def __repr__(self) -> str:
+        return f"MetabolicNetwork({len(self.names)} reactions, {len(self.species)} species)"
+
     @classmethod
     def from_reactions(cls, reactions: Sequence[Reaction]) -> "MetabolicNetwork":
         """Build a network. Irreversible reactions get the bounds 0 to inf, reversible ones none.

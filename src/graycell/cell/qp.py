@@ -79,13 +79,13 @@ def _direction(unit_rows, dual_basis, row):
 
 def _enter(dual_basis, u, r, index):
     new = u / jnp.maximum(u @ u, 1e-300)
-    return (dual_basis - r[:, None] * new).at[index].set(new)
+    return (dual_basis - r[:, None] * new[None]).at[index].set(new)
 
 
 def _leave(dual_basis, index):
     leaving = dual_basis[index]
     along = dual_basis @ leaving / jnp.maximum(leaving @ leaving, 1e-300)
-    return (dual_basis - along[:, None] * leaving).at[index].set(0.0)
+    return (dual_basis - along[:, None] * leaving[None]).at[index].set(0.0)
 
 
 def _search(unit_rows, gap, norm, equalities: int, tolerance, most_steps: int) -> _Search:
@@ -114,9 +114,7 @@ def _search(unit_rows, gap, norm, equalities: int, tolerance, most_steps: int) -
         u, r = _direction(unit_rows, now.dual_basis, unit_rows[p])
         length = u @ u
         independent = length > _DEPENDENT
-        full = jnp.where(
-            independent, (gap[p] - unit_rows[p] @ now.x) / jnp.where(independent, length, 1.0), jnp.inf
-        )
+        full = jnp.where(independent, (gap[p] - unit_rows[p] @ now.x) / jnp.where(independent, length, 1.0), jnp.inf)
         blocks = now.active & inequality & (r > _BLOCKING)
         ratio = jnp.where(blocks, now.multipliers / jnp.where(blocks, r, 1.0), jnp.inf)
         k = jnp.argmin(ratio)
@@ -172,7 +170,7 @@ def least_distance(
     """
     frozen_target, frozen_spread, frozen_rows, frozen_offset = lax.stop_gradient((target, spread, rows, offset))
     root = jnp.sqrt(frozen_spread)
-    scaled = frozen_rows * root
+    scaled = frozen_rows * root[None]
     norm = jnp.sqrt(jnp.sum(scaled**2, axis=1))
     norm = jnp.where(norm > 0.0, norm, 1.0)
     gap = (frozen_offset - frozen_rows @ frozen_target) / norm
@@ -180,7 +178,7 @@ def least_distance(
     found = _search(scaled / norm[:, None], gap, norm, equalities, tolerance, most_steps)
 
     multipliers = lax.stop_gradient(found.multipliers / norm)
-    pull_back = lax.stop_gradient(root[:, None] * found.dual_basis.T / norm)
+    pull_back = lax.stop_gradient(root[:, None] * found.dual_basis.T / norm[None])
     stationary = target + spread * (multipliers @ rows)
     point = stationary + pull_back @ (offset - rows @ stationary)
     missed = frozen_offset - frozen_rows @ lax.stop_gradient(point)

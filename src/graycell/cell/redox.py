@@ -42,7 +42,7 @@ class RedoxRatio(eqx.Module):
 class Lagged(eqx.Module):
     """The published closure: every stage of a fixed-step scheme uses the R' of the stage before.
 
-    step: [d]. The answer depends on it (DESIGN: by 8 mmol/L in lactate between 0.1 and 0.05 d).
+    step: [d]. The answer depends on it.
     """
 
     step: float = eqx.field(static=True, default=0.05)

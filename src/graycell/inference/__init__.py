@@ -1,0 +1,24 @@
+"""Learning from runs.
+
+fit(model, runs) -> Fit        scores(trajectory) -> how well it meets the measurements
+save_fit, load_fit             a fit on disk
+"""
+
+from graycell.inference.fitting import Estimate, Fit, FitSettings, Progress, Stage, fit
+from graycell.inference.storage import load_fit, save_fit
+from graycell.inference.validation import Score, mean_nrmse, scores, unexplained_variance
+
+__all__ = [
+    "Estimate",
+    "Fit",
+    "FitSettings",
+    "Progress",
+    "Score",
+    "Stage",
+    "fit",
+    "load_fit",
+    "mean_nrmse",
+    "save_fit",
+    "scores",
+    "unexplained_variance",
+]

@@ -81,18 +81,14 @@ class Objective(eqx.Module):
         """Return what would be measured in every run at the end of every segment."""
         model = self.with_coordinates(x)
         # one run after the other: mapped together, every run would wait for the one with the most steps
-        return lax.map(
-            lambda packed: predictions(model, integrate(model, packed, loop, self.settings)), self.packed
-        )
+        return lax.map(lambda packed: predictions(model, integrate(model, packed, loop, self.settings)), self.packed)
 
     def residuals(self, x: Float[Array, " n"], loop: Loop) -> Float[Array, " residuals"]:
         """Return all residuals [standard errors]: measurements first, then priors; 0 where nothing was measured."""
         measured = jnp.isfinite(self.packed.standard_error)
         error = jnp.where(measured, self.packed.standard_error, 1.0)
         misfit = (self.predicted(x, loop) - jnp.nan_to_num(self.packed.measured)) / error
-        return jnp.concatenate(
-            [jnp.where(measured, misfit, 0.0).ravel(), self.coordinates.prior_residuals(x)]
-        )
+        return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), self.coordinates.prior_residuals(x)])
 
 
 @eqx.filter_jit

@@ -40,8 +40,9 @@ def scores(trajectory: Trajectory) -> tuple[Score, ...]:
 
 
 def mean_nrmse(rows: tuple[Score, ...]) -> float:
-    """Return the mean range-normalised RMSE [1] over the species; VCD and R are left out."""
-    return float(np.nanmean([row.nrmse for row in rows if row.quantity not in (VCD, REDOX)]))
+    """Return the mean range-normalised RMSE [1] over the species, VCD and R left out; NaN if none was measured."""
+    of_species = [row.nrmse for row in rows if row.quantity not in (VCD, REDOX) and np.isfinite(row.nrmse)]
+    return float(np.mean(of_species)) if of_species else float("nan")
 
 
 def unexplained_variance(trajectory: Trajectory, parameters: int) -> float:

@@ -1,5 +1,23 @@
-"""Ready models."""
+"""Ready models, by name."""
 
+from collections.abc import Callable
+
+from graycell.errors import ModelError, nearest
 from graycell.library.nolan_lee import nolan_lee, published_feed
+from graycell.model import CultureModel
 
-__all__ = ["nolan_lee", "published_feed"]
+MODELS: dict[str, Callable[..., CultureModel]] = {
+    "nolan-lee": nolan_lee,
+    "nolan-lee-extended": lambda **options: nolan_lee(extended=True, **options),
+}
+"""Builders by name; the options of each are those of `nolan_lee`."""
+
+
+def model_of(name: str, **options) -> CultureModel:
+    """Return a model of the library by its name; an unknown name raises `ModelError`."""
+    if name not in MODELS:
+        raise ModelError(f"model '{name}' is not in the library; {nearest(name, MODELS)}.")
+    return MODELS[name](**options)
+
+
+__all__ = ["MODELS", "model_of", "nolan_lee", "published_feed"]

@@ -233,7 +233,10 @@ def nolan_lee(
         table = table.with_values({"R_switch": 1.25})
     shuttle, nadh = network.index("v34"), network.rows(["NADH_cyto"])[0]
     making = [network.index(name) for name in ("v1", "v16")]
-    production, consumption = jnp.zeros(len(network.names)), jnp.zeros(len(network.names)).at[shuttle].set(1.0)
+    production, consumption = (
+        jnp.zeros(len(network.names)),
+        jnp.zeros(len(network.names)).at[shuttle].set(1.0),
+    )
     return build_model(
         "nolan-lee-extended" if extended else "nolan-lee",
         network,
@@ -257,8 +260,7 @@ def published_feed(run: CultureRun, fraction: float = 0.03) -> CultureRun:
     if not any(isinstance(event, Bolus) for event in run.events):
         raise ModelError(f"run '{run.name}' has no bolus to replace; the published feed needs one a day.")
     events = tuple(
-        Replacement(event.time, event.medium, fraction) if isinstance(event, Bolus) else event
-        for event in run.events
+        Replacement(event.time, event.medium, fraction) if isinstance(event, Bolus) else event for event in run.events
     )
     return replace(run, name=f"{run.name}, published feed", events=events)
 

@@ -22,6 +22,7 @@ from graycell.errors import Finding, InputError, nearest
 from graycell.reactor import Flows, Interventions
 from graycell.runs.records import (
     REDOX,
+    TCD,
     VCD,
     VIABILITY,
     Bolus,
@@ -138,24 +139,27 @@ def pack(
             supplied[i, j] = float(composition[i, j] > 0.0)
 
     measured, error = _measurements(run, quantities_of(species), [time for time, _ in times], count)
-    arrays = PackedRun(
-        start=start,
-        end=end,
-        cold_target=cold,
-        initial_cold=np.asarray(_cold(run.initial_temperature, warm_temperature, cold_temperature)),
-        flows=Flows(feed, bleed, harvest),
-        interventions=Interventions(sample, bolus, replacement),
-        media=composition,
-        supplied=supplied,
-        initial=np.array([run.initial[name] for name in species]),
-        initial_redox=np.asarray(run.initial.get(REDOX, _DEFAULT_REDOX)),
-        initial_volume=np.asarray(v0),
-        viability=_curve(*_viability(run, species)),
+
+    def array(values) -> Array:
+        return jnp.asarray(values, jnp.float64)
+
+    return PackedRun(
+        start=array(start),
+        end=array(end),
+        cold_target=array(cold),
+        initial_cold=array(_cold(run.initial_temperature, warm_temperature, cold_temperature)),
+        flows=Flows(array(feed), array(bleed), array(harvest)),
+        interventions=Interventions(array(sample), array(bolus), array(replacement)),
+        media=array(composition),
+        supplied=array(supplied),
+        initial=array([run.initial[name] for name in species]),
+        initial_redox=array(run.initial.get(REDOX, _DEFAULT_REDOX)),
+        initial_volume=array(v0),
+        viability=_curve(*_viability(run)),
         redox=_curve(*_series(run, REDOX, run.initial.get(REDOX, _DEFAULT_REDOX))),
-        measured=measured,
-        standard_error=error,
+        measured=array(measured),
+        standard_error=array(error),
     )
-    return jax.tree.map(lambda array: jnp.asarray(array, jnp.float64), arrays)
 
 
 def pack_all(runs: Sequence[CultureRun], species: Sequence[str], **temperatures: float) -> PackedRun:
@@ -180,7 +184,7 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
 
 
 def _check_names(run: CultureRun, species: Sequence[str]) -> None:
-    known = (*quantities_of(species), VIABILITY, "TCD")
+    known = (*quantities_of(species), VIABILITY, TCD)
     findings = [
         Finding(
             f"run '{run.name}', measurements",
@@ -240,11 +244,16 @@ def _measurements(run: CultureRun, quantities: Sequence[str], times: Sequence[fl
     return measured, error
 
 
-def _viability(run: CultureRun, species: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """Return viability over time: a signal if there is one, else as measured, else 1."""
+def _viability(run: CultureRun) -> tuple[np.ndarray, np.ndarray]:
+    """Return viability over time: a signal if there is one, else as measured, else VCD over TCD, else 1."""
     for source in (run.signals, run.measurements):
         if VIABILITY in source:
             return source[VIABILITY].time, source[VIABILITY].value
+    if VCD in run.measurements and TCD in run.measurements:
+        viable, total = run.measurements[VCD], run.measurements[TCD]
+        both, here, there = np.intersect1d(viable.time, total.time, return_indices=True)
+        if len(both):
+            return both, np.clip(viable.value[here] / np.maximum(total.value[there], 1e-12), 0.0, 1.0)
     return np.array([0.0]), np.array([1.0])
 
 
@@ -259,9 +268,12 @@ def _series(run: CultureRun, quantity: str, first: float) -> tuple[np.ndarray, n
 def _curve(time: np.ndarray, value: np.ndarray) -> Curve:
     if len(time) == 1:
         time, value = np.array([time[0], time[0] + 1.0]), np.array([value[0], value[0]])
-    d, c, b, a = (PchipInterpolator(time, value).c[i] for i in range(4))
-    # diffrax wants (cubic, quadratic, linear, constant) of (t - t_i) on each piece, as scipy has them
-    return Curve(time, (d, c, b, a))
+    pieces = PchipInterpolator(time, value).c
+    # scipy and diffrax agree: cubic, quadratic, linear and constant coefficient of (t - t_i) on each piece
+    return Curve(
+        jnp.asarray(time),
+        (jnp.asarray(pieces[0]), jnp.asarray(pieces[1]), jnp.asarray(pieces[2]), jnp.asarray(pieces[3])),
+    )
 
 
 def _pad_curve(curve: Curve, points: int) -> Curve:
@@ -271,6 +283,8 @@ def _pad_curve(curve: Curve, points: int) -> Curve:
         return curve
     time = jnp.concatenate([curve.time, curve.time[-1] + jnp.arange(1.0, more + 1.0)])
     last = curve(curve.time[-1])
-    flat = [jnp.concatenate([part, jnp.full(more, value)]) for part, value in zip(
-        curve.coefficients, (0.0, 0.0, 0.0, last), strict=True)]
-    return Curve(time, tuple(flat))
+    a, b, c, d = (
+        jnp.concatenate([part, jnp.full(more, value)])
+        for part, value in zip(curve.coefficients, (0.0, 0.0, 0.0, last), strict=True)
+    )
+    return Curve(time, (a, b, c, d))

@@ -11,10 +11,11 @@ from types import MappingProxyType
 import numpy as np
 
 VCD = "VCD"
+TCD = "TCD"
 VIABILITY = "viability"
 REDOX = "R"
-"""Names of the quantities that are not species concentrations. VCD is the viable cell density [10^9 cells/L],
-viability a fraction [1], R the redox ratio [1]."""
+"""Names of the quantities that are not species concentrations. VCD is the viable and TCD the total cell
+density [10^9 cells/L], viability a fraction [1], R the redox ratio [1]."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,14 @@ class Replacement:
     fraction: float
 
 
-Event = Bolus | Sample | Feed | Outflow | Setpoint | Replacement
+@dataclass(frozen=True)
+class End:
+    """The culture ends at `time` [d]; without it a run ends at its last measurement or event."""
+
+    time: float
+
+
+Event = Bolus | Sample | Feed | Outflow | Setpoint | Replacement | End
 
 
 @dataclass(frozen=True)
@@ -149,3 +157,6 @@ class CultureRun:
     initial_temperature: float = 37.0
     end: float = 0.0
     provenance: Provenance = Provenance()
+
+    def __repr__(self) -> str:
+        return f"CultureRun('{self.name}', {len(self.measurements)} quantities, {len(self.events)} events, to {self.end:g} d)"

@@ -1,0 +1,323 @@
+"""The command line: graycell demo | check | simulate | fit | report."""
+
+import contextlib
+import math
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from graycell.cell.redox import Dynamic, Lagged
+from graycell.errors import Finding, GraycellError, InputError
+from graycell.inference import (
+    Fit,
+    FitSettings,
+    fit,
+    load_fit,
+    mean_nrmse,
+    save_fit,
+    scores,
+    unexplained_variance,
+)
+from graycell.inference.fitting import Progress as FitProgress
+from graycell.library import model_of, published_feed
+from graycell.reporting import report, trajectory_frame, write_table
+from graycell.runs import CultureRun, bundled_run, check_path, check_runs, read_runs
+from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
+
+FAULTS, UNFINISHED = 1, 3
+"""Exit codes beside 0 for success and 2 for a command that was written wrongly."""
+
+_PUBLISHED_PARAMETERS = 47
+"""Parameters of Nolan & Lee (2011), for the adjusted R2 of the published comparison."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    help="""Hybrid modelling of CHO fed-batch bioreactors.
+
+A RUN is a folder of CSV files, an XLSX workbook with sheets of the same names, or one CSV of measurements. Where a
+RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
+
+**First steps**
+
+    graycell demo                          fit the bundled run with two models and write a report
+
+    graycell check my-run/                 list every fault of a run at once
+
+    graycell fit my-run/ --out my-fit/     fit a model to it (again, to go on after a stop)
+
+    graycell report my-fit/                write my-fit/report.html
+
+**Exit codes**: 0 success, 1 faulty input or a question that cannot be answered, 2 a command written wrongly,
+3 a simulation or fit that did not reach its end.
+""",
+)
+console = Console()
+
+
+class Model(StrEnum):
+    """Models of the library, for --model."""
+
+    nolan_lee = "nolan-lee"
+    nolan_lee_extended = "nolan-lee-extended"
+
+
+class Redox(StrEnum):
+    """Closures of the redox loop, for --redox."""
+
+    dynamic = "dynamic"
+    lagged = "lagged"
+
+
+RunArgument = Annotated[
+    Path | None, typer.Argument(metavar="[RUN]", help="Folder, XLSX or CSV; the bundled run if left out.")
+]
+ModelOption = Annotated[Model, typer.Option("--model", help="The model.")]
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders, XLSX or CSV files.")],
+) -> None:
+    """List every fault and remark of runs at once.
+
+    Each sentence says where, what was found, what is needed and what to do. Exit code 1 if there is an error;
+    remarks alone leave it 0.
+
+    Example: graycell check run07/ run08.xlsx
+    """
+    findings = [finding for path in files for finding in check_path(path)]
+    _print_findings(findings)
+    errors = sum(finding.severity == "error" for finding in findings)
+    runs = f"{len(files)} {'file' if len(files) == 1 else 'files'}"
+    console.print(f"{runs} checked: {errors} errors, {len(findings) - errors} remarks.", highlight=False)
+    raise typer.Exit(FAULTS if errors else 0)
+
+
+@app.command(name="simulate")
+def simulate_command(
+    run: RunArgument = None,
+    model: ModelOption = Model.nolan_lee,
+    redox: Annotated[
+        Redox, typer.Option(help="Closure of the redox loop; lagged is the published scheme.")
+    ] = Redox.dynamic,
+    step: Annotated[float, typer.Option(help="Step of the lagged scheme [d].", min=1e-4, max=1.0)] = 0.05,
+    parameters: Annotated[
+        str, typer.Option(help="published, refit, or a folder written by graycell fit.")
+    ] = "published",
+    rtol: Annotated[float, typer.Option(help="Relative tolerance of the trajectory.", min=1e-9, max=1e-2)] = 1e-6,
+    out: Annotated[Path | None, typer.Option(help="Write the trajectory to this .csv, .xlsx or .parquet file.")] = None,
+) -> None:
+    """Simulate a run and compare it with its measurements.
+
+    Example, the published scheme and its refit: graycell simulate --redox lagged --step 0.05 --parameters refit
+    """
+    cultures = _runs([run] if run else [])
+    for culture in cultures:
+        trajectory = _simulate(culture, model, redox, step, parameters, rtol)
+        _print_trajectory(trajectory)
+        if out is not None:
+            path = out.with_name(f"{out.stem}-{culture.name}{out.suffix}") if len(cultures) > 1 else out
+            write_table(trajectory_frame(trajectory), path)
+            console.print(f"Trajectory written to {path}", highlight=False, soft_wrap=True)
+        if trajectory.status is not SimulationStatus.finished:
+            raise typer.Exit(UNFINISHED)
+
+
+@app.command(name="fit")
+def fit_command(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Runs; the bundled one if left out.")
+    ] = None,
+    model: ModelOption = Model.nolan_lee_extended,
+    out: Annotated[Path, typer.Option(help="Folder of the result, and of the checkpoint to go on from.")] = Path(
+        "results/fit"
+    ),
+    starts: Annotated[int, typer.Option(help="Starting points.", min=1, max=64)] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of the drawn starting points.")] = 0,
+) -> None:
+    """Fit the model's parameters to runs.
+
+    The fit starts from the published parameters. It is written to the folder after every iteration: stop it at any
+    time, give the same command again, and it goes on to the same result. Next: graycell report FOLDER
+
+    Example: graycell fit run07/ run08/ --model nolan-lee-extended --out results/clone-x
+    """
+    cultures = _runs(runs or [])
+    result = _fit(cultures, model, out, FitSettings(starts=starts, seed=seed))
+    path = save_fit(result, out)
+    for culture in cultures:
+        _print_trajectory(simulate(result.model, culture))
+    console.print(f"Fit written to {path}. Next: graycell report {out}", highlight=False, soft_wrap=True)
+    if not result.converged:
+        console.print(
+            "The last stage ended by its number of iterations, not by convergence: read the result with care.",
+            highlight=False,
+        )
+        raise typer.Exit(UNFINISHED)
+
+
+@app.command(name="report")
+def report_command(
+    folders: Annotated[list[Path], typer.Argument(metavar="FIT...", help="Folders written by graycell fit.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; the first fit's if left out.")] = None,
+) -> None:
+    """Write one HTML file, readable without a network, and its tables as CSV.
+
+    With several folders their fits stand side by side.
+
+    Example: graycell report results/fit
+    """
+    fits = {_label(folder, folders): load_fit(folder) for folder in folders}
+    path = report(fits, out if out is not None else folders[0])
+    console.print(f"Report: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo"),
+    starts: Annotated[int, typer.Option(help="Starting points of each fit.", min=1, max=64)] = 4,
+) -> None:
+    """Fit the bundled run with the published network and the extended one, and write a report.
+
+    The run: cell line A of Nolan & Lee (2011), ten samples of thirteen species. Two to four minutes.
+    """
+    began = time.perf_counter()
+    run = bundled_run()
+    first = simulate(model_of(Model.nolan_lee), run).require_finished()
+    console.print(
+        f"{run.name}: {len(first.measured_time)} samples, {len(run.measurements)} quantities. Published parameters, "
+        f"simulated after {time.perf_counter() - began:.0f} s: mean NRMSE {mean_nrmse(scores(first)):.3f}.",
+        highlight=False,
+    )
+    fits = {}
+    for label, model in (("as published", Model.nolan_lee), ("extended", Model.nolan_lee_extended)):
+        folder = out / model.value
+        fits[label] = _fit([run], model, folder, FitSettings(starts=starts), label)
+        save_fit(fits[label], folder)
+    path = report(fits, out, note=_DEMO_NOTE)
+    trajectories = {label: simulate(one.model, run) for label, one in fits.items()}
+    _print_comparison(trajectories)
+    console.print(f"Report: {path}", highlight=False, soft_wrap=True)
+
+
+_DEMO_NOTE = (
+    "The published network balances ATP strictly, without maintenance or leak, which ties glycolysis to the demand "
+    "of ATP. So the glucose that is taken up after the temperature shift cannot be met together with lactate uptake. "
+    "The extended model has one more reaction, v35: ATP is used for maintenance, at a rate of its own warm and cold, "
+    "and the redox ratio at which lactate turns from made to used is estimated too."
+)
+
+
+def main() -> None:
+    """Run the command line; a deliberate error is printed as its sentences, without a traceback."""
+    try:
+        app()
+    except InputError as error:
+        _print_findings(error.findings)
+        sys.exit(FAULTS)
+    except GraycellError as error:
+        Console(stderr=True).print(f"graycell: {error}", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(FAULTS)
+
+
+def _runs(paths: list[Path]) -> list[CultureRun]:
+    runs = [run for path in paths for run in read_runs(path)] if paths else [bundled_run()]
+    remarks = check_runs(runs)
+    _print_findings(remarks)
+    if any(remark.severity == "error" for remark in remarks):
+        raise typer.Exit(FAULTS)
+    return runs
+
+
+def _simulate(run: CultureRun, model: str, redox: Redox, step: float, parameters: str, rtol: float) -> Trajectory:
+    closure = Lagged(step) if redox is Redox.lagged else Dynamic()
+    if parameters in ("published", "refit"):
+        built = model_of(model, closure=closure, parameters=parameters)
+    else:
+        values = load_fit(parameters).model.table.values()
+        built = model_of(model, closure=closure).with_parameters(values)
+    run = published_feed(run) if redox is Redox.lagged else run
+    return simulate(built, run, SolverSettings(rtol=rtol, atol=rtol / 10))
+
+
+def _fit(runs: list[CultureRun], model: str, folder: Path, settings: FitSettings, label: str = "fit") -> Fit:
+    with _progress(label) as tell:
+        return fit(model_of(model), runs, settings, folder=folder, progress=tell)
+
+
+@contextlib.contextmanager
+def _progress(label: str) -> Iterator:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %  {task.fields[told]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(label, total=1.0, told="compiling")
+
+        def tell(now: FitProgress) -> None:
+            bar.update(task, completed=now.done, told=f"{now.stage}, cost {now.cost:.1f}")
+
+        yield tell
+        bar.update(task, completed=1.0, told="done")
+
+
+def _print_findings(findings: Iterable[Finding]) -> None:
+    for finding in findings:
+        word = "" if finding.severity == "error" else "remark: "
+        console.print(f"{word}{finding}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_trajectory(trajectory: Trajectory) -> None:
+    rows = {row.quantity: row for row in scores(trajectory)}
+    table = Table("quantity", "unit", "at the end", "NRMSE", title=trajectory.run.name)
+    for column in table.columns[2:]:
+        column.justify = "right"
+    last = {name: trajectory.concentrations[-1, i] for i, name in enumerate(trajectory.model.species)}
+    last |= {"VCD": trajectory.viable_cell_density[-1], "R": trajectory.redox[-1]}
+    for name, value in last.items():
+        unit = {"VCD": "1e9 cells/L", "R": "1"}.get(name, "mmol/L")
+        table.add_row(name, unit, f"{value:.3f}", f"{rows[name].nrmse:.3f}" if name in rows else "")
+    console.print(table)
+    facts = [f"t = {trajectory.time[-1]:g} d", trajectory.status.remedy]
+    if rows:
+        facts.insert(1, f"mean NRMSE of the species {mean_nrmse(tuple(rows.values())):.4f}")
+        values = sum(row.samples for name, row in rows.items() if name in trajectory.model.species)
+        if values > _PUBLISHED_PARAMETERS + 1:
+            variance = unexplained_variance(trajectory, _PUBLISHED_PARAMETERS)
+            facts.insert(2, f"1 - adjusted R2 {variance:.4f} (47 parameters)")
+    console.print("; ".join(facts), highlight=False, soft_wrap=True)
+
+
+def _print_comparison(trajectories: dict[str, Trajectory]) -> None:
+    table = Table("species", *(f"NRMSE, {label}" for label in trajectories), title="Measured against simulated")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    all_rows = {label: {row.quantity: row for row in scores(one)} for label, one in trajectories.items()}
+    any_one = next(iter(trajectories.values()))
+    for name in any_one.model.species:
+        table.add_row(name, *(f"{rows[name].nrmse:.3f}" if name in rows else "" for rows in all_rows.values()))
+    table.add_section()
+    means = [mean_nrmse(tuple(rows.values())) for rows in all_rows.values()]
+    table.add_row("mean", *(f"{mean:.3f}" if math.isfinite(mean) else "" for mean in means))
+    console.print(table)
+
+
+def _label(folder: Path, folders: list[Path]) -> str:
+    names = [one.resolve().name for one in folders]
+    return folder.resolve().name if names.count(folder.resolve().name) == 1 else str(folder)
+
+
+if __name__ == "__main__":
+    main()

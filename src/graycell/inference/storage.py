@@ -1,0 +1,118 @@
+"""A fit on disk: one JSON file, complete, so that it can be reported, repeated or continued elsewhere."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graycell.errors import FitError
+from graycell.inference.checkpoint import write_whole
+from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage
+from graycell.library import model_of
+from graycell.model import CultureModel
+from graycell.runs import records
+from graycell.runs.records import CultureRun, Measurement, Provenance, Signal
+
+FILE = "fit.json"
+_LARGEST = 100_000_000
+_FORMAT = 1
+
+
+def save_fit(fit: Fit, folder: str | Path) -> Path:
+    """Write the fit, with its runs, into `folder` and return the file's path."""
+    data = {
+        "format": _FORMAT,
+        "model": fit.model.name,
+        "parameters": fit.model.table.values(),
+        "estimates": [asdict(estimate) for estimate in fit.estimates],
+        "covariance": fit.covariance.tolist(),
+        "cost": fit.cost,
+        "converged": fit.converged,
+        "settings": asdict(fit.settings),
+        "history": list(fit.history),
+        "provenance": fit.provenance,
+        "runs": [_run_to_plain(run) for run in fit.runs],
+    }
+    path = Path(folder) / FILE
+    write_whole(path, json.dumps(data, indent=1))
+    return path
+
+
+def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
+    """Return the fit saved in `folder`.
+
+    The model is taken from the library by its name; give `model` for one that is not there. Raises `FitError` where
+    there is no fit or it cannot be read.
+    """
+    path = Path(folder) / FILE
+    if not path.is_file():
+        raise FitError(f"{path}: found no fit; make one with: graycell fit RUN --out {folder}.")
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"{path.stat().st_size} bytes, at most {_LARGEST} are read")
+        data = json.loads(path.read_text(encoding="utf-8"))
+        stages = data["settings"].pop("stages")
+        settings = FitSettings(
+            **data["settings"], stages=None if stages is None else tuple(Stage(**stage) for stage in stages)
+        )
+        base = model if model is not None else model_of(data["model"])
+        return Fit(
+            base.with_parameters(data["parameters"]),
+            tuple(_run_from_plain(run) for run in data["runs"]),
+            tuple(Estimate(**estimate) for estimate in data["estimates"]),
+            np.array(data["covariance"]),
+            float(data["cost"]),
+            bool(data["converged"]),
+            settings,
+            tuple(data["history"]),
+            data["provenance"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error
+
+
+def _run_to_plain(run: CultureRun) -> dict[str, Any]:
+    def series(one) -> dict[str, Any]:
+        return {
+            item.name: value.tolist() if isinstance(value := getattr(one, item.name), np.ndarray) else value
+            for item in fields(one)
+        }
+
+    return {
+        "name": run.name,
+        "initial_volume": run.initial_volume,
+        "initial": dict(run.initial),
+        "initial_temperature": run.initial_temperature,
+        "end": run.end,
+        "media": {name: dict(medium) for name, medium in run.media.items()},
+        "measurements": [series(one) for one in run.measurements.values()],
+        "signals": [series(one) for one in run.signals.values()],
+        "events": [{"event": type(event).__name__, **asdict(event)} for event in run.events],
+        "provenance": asdict(run.provenance),
+    }
+
+
+_EVENTS = {kind.__name__: kind for kind in records.Event.__args__}
+
+
+def _run_from_plain(data: dict[str, Any]) -> CultureRun:
+    def series(kind, one: dict[str, Any]):
+        return kind(**{key: np.array(value) if isinstance(value, list) else value for key, value in one.items()})
+
+    measurements = [series(Measurement, one) for one in data["measurements"]]
+    signals = [series(Signal, one) for one in data["signals"]]
+    provenance = {**data["provenance"], "files": tuple(data["provenance"]["files"])}
+    return CultureRun(
+        name=data["name"],
+        initial_volume=data["initial_volume"],
+        initial=data["initial"],
+        measurements={one.quantity: one for one in measurements},
+        events=tuple(_EVENTS[event.pop("event")](**event) for event in data["events"]),
+        media=data["media"],
+        signals={one.quantity: one for one in signals},
+        initial_temperature=data["initial_temperature"],
+        end=data["end"],
+        provenance=Provenance(**provenance),
+    )

@@ -1,0 +1,46 @@
+"""Fits and trajectories as tables, figures and one page of HTML.
+
+    trajectory_frame, scores_frame, estimates_frame, ...   DataFrames, units in their heads   (tables)
+    write_table                                            CSV, XLSX, Parquet                 (tables)
+    measured_and_simulated, key_fluxes, ...                plotly figures of trajectories     (figures)
+    parameters, convergence                                plotly figures of fits             (fit_figures)
+    report(fits, folder)                                   report.html and its CSV tables     (html)
+
+`figures` draws trajectories and `fit_figures` fits, in the look of `style`; `summary` says in words what a report
+shows, and `page` holds the pieces of a page. Nothing here computes what is not in a `Trajectory` or a `Fit`.
+"""
+
+from graycell.reporting.figures import (
+    conflict_heatmap,
+    key_fluxes,
+    measured_and_simulated,
+    redox,
+    residuals,
+)
+from graycell.reporting.fit_figures import convergence, parameters
+from graycell.reporting.html import report
+from graycell.reporting.tables import (
+    estimates_frame,
+    history_frame,
+    residuals_frame,
+    scores_frame,
+    trajectory_frame,
+    write_table,
+)
+
+__all__ = [
+    "conflict_heatmap",
+    "convergence",
+    "estimates_frame",
+    "history_frame",
+    "key_fluxes",
+    "measured_and_simulated",
+    "parameters",
+    "redox",
+    "report",
+    "residuals",
+    "residuals_frame",
+    "scores_frame",
+    "trajectory_frame",
+    "write_table",
+]

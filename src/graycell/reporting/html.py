@@ -1,0 +1,161 @@
+"""report: fits -> one HTML file that needs no network, and the tables behind it as CSV."""
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import plotly.graph_objects as go
+
+from graycell.errors import GraycellError
+from graycell.inference.checkpoint import write_whole
+from graycell.inference.fitting import Fit
+from graycell.reporting import figures, fit_figures
+from graycell.reporting.fit_figures import UNDETERMINED
+from graycell.reporting.page import Section, drawing, page, table, text
+from graycell.reporting.summary import Study, headline, making
+from graycell.reporting.tables import (
+    estimates_frame,
+    history_frame,
+    residuals_frame,
+    scores_frame,
+    trajectory_frame,
+    write_table,
+)
+from graycell.simulation import simulate
+
+REPORT = "report.html"
+
+_CAPTIONS = {
+    "measured": "Look for panels where a line leaves the error bars of several samples in a row; the dotted line is "
+    "a temperature shift, a tick at the foot of a panel a bolus.",
+    "redox": "Look at when the ratio falls, for that is when lactate turns from made to used; where the dashed line "
+    "leaves the solid one, the redox pool lags behind the fluxes.",
+    "fluxes": "Solid is the flux that the balances allow, dashed the rate that the rate law wishes; a gap between "
+    "them is knowledge that contradicts itself.",
+    "conflict": "Blue: the balances hold the flux below the rate of its law; red: above; white: law and balances "
+    "agree.",
+    "residuals": "In a right model with right assay errors the points scatter about zero and nearly all lie in the "
+    "grey band; several in a row on one side are a fault of the model (the scales differ).",
+    "parameters": "Look for estimates far from 1, which the data moved, and for long bars, which they left open; "
+    "open diamonds are at a bound.",
+    "convergence": "Look for a flat end of the last stage; a jump between two stages is no fault, for each asks "
+    "more of the model than the one before.",
+}
+"""What to look for in a figure, by its kind."""
+
+
+def report(fits: Fit | Mapping[str, Fit], folder: str | Path, note: str = "") -> Path:
+    """Simulate the runs of every fit, write `report.html` and CSV tables into `folder`, return the page's path.
+
+    fits: one, named by its model, or several by label. `note`: words about the network, for the last section.
+    Units are the house units and stand in every table's heads. Raises `GraycellError` if there is no fit, or
+    runs of one fit share a name. A simulation that does not finish is shown as far as it went, with its remedy.
+
+        report({"published": first, "extended": second}, "results")
+    """
+    fits = {fits.model.name: fits} if isinstance(fits, Fit) else dict(fits)
+    if not fits:
+        raise GraycellError("report: found no fits; one or more are needed; fit a model first.")
+    for label, fit in fits.items():
+        names = [run.name for run in fit.runs]
+        for name in names:
+            if names.count(name) > 1:
+                raise GraycellError(f"report: fit '{label}' has {names.count(name)} runs named '{name}'; rename one.")
+    trajectories = {label: {run.name: simulate(fit.model, run) for run in fit.runs} for label, fit in fits.items()}
+    study = Study(fits, trajectories, note)
+    folder = Path(folder)
+    _write_tables(study, folder)
+    write_whole(folder / REPORT, page(study.title, _sections(study)))
+    return folder / REPORT
+
+
+def _write_tables(study: Study, folder: Path) -> None:
+    taken: set[str] = set()
+
+    def write(frame, *parts: str) -> None:
+        words = (re.sub(r"[^A-Za-z0-9.]+", "-", part).strip("-.")[:60] or "unnamed" for part in parts)
+        stem = wanted = "_".join(words)
+        count = 1
+        while stem.lower() in taken:
+            count += 1
+            stem = f"{wanted}-{count}"
+        taken.add(stem.lower())
+        write_table(frame, folder / f"{stem}.csv")
+
+    for label, name, trajectory in study.each():
+        write(trajectory_frame(trajectory), "trajectory", label, name)
+        write(residuals_frame(trajectory), "residuals", label, name)
+    for label, fit in study.fits.items():
+        write(estimates_frame(fit), "estimates", label)
+        write(history_frame(fit), "history", label)
+    for name in study.runs:
+        write(scores_frame(study.of_run(name)), "scores", name)
+
+
+def _sections(study: Study) -> list[Section]:
+    """Return the sections of the page, in order; what has nothing to show is left out."""
+    bodies = {
+        "Summary": headline(study),
+        "Measured and simulated": _by_run(study, figures.measured_and_simulated, "measured"),
+        "Scores": "".join(_heading(study, name) + _scores(study, name) for name in study.measured),
+        "Redox ratio": _by_run(study, figures.redox, "redox"),
+        "Key fluxes": _by_run(study, figures.key_fluxes, "fluxes"),
+        "Conflict": "".join(
+            f"<h3>{text(label)}: {text(name)}</h3>"
+            + drawing(figures.conflict_heatmap(trajectory), f"conflict-{i}", _CAPTIONS["conflict"])
+            for i, (label, name, trajectory) in enumerate(study.each())
+        ),
+        "Residuals": _by_run(study, figures.residuals, "residuals"),
+        "Parameters": "".join(_parameters(study, i, label) for i, label in enumerate(study.fits)),
+        "Convergence": "".join(_convergence(study, i, label) for i, label in enumerate(study.fits)),
+        "How this was made": making(study),
+    }
+    return [Section(re.sub(r"[^a-z]+", "-", title.lower()), title, body) for title, body in bodies.items() if body]
+
+
+def _by_run(study: Study, draw: Callable[..., go.Figure], kind: str) -> str:
+    names = study.measured if kind == "residuals" else study.runs
+    return "".join(
+        _heading(study, name) + drawing(draw(study.of_run(name), colours=study.colours), f"{kind}-{i}", _CAPTIONS[kind])
+        for i, name in enumerate(names)
+    )
+
+
+def _heading(study: Study, run: str) -> str:
+    return f"<h3>{text(run)}</h3>" if len(study.runs) > 1 else ""
+
+
+def _scores(study: Study, run: str) -> str:
+    frame = scores_frame(study.of_run(run))
+    marks = [""] * (len(frame) - 1) + ["total"]
+    note = "Root mean squared difference over the measured range (NRMSE); VCD and R are left out of the mean."
+    return table(frame, marks=marks, bars=list(frame.columns[1:])) + f'<p class="note">{note}</p>'
+
+
+def _parameters(study: Study, index: int, label: str) -> str:
+    fit = study.fits[label]
+    if not fit.estimates:
+        return ""
+    frame = estimates_frame(fit).drop(columns=["source", "at bound"])
+    words = []
+    for row in fit.estimates:
+        remarks = ["at bound"] * row.at_bound + ["not determined"] * (row.prior_ratio > UNDETERMINED)
+        words.append(", ".join(remarks))
+    frame.insert(list(frame.columns).index("meaning"), "remark", words)
+    marks = ["bound" if row.at_bound else "loose" if row.prior_ratio > UNDETERMINED else ""
+             for row in fit.estimates]  # fmt: skip
+    note = (
+        "The prior ratio is the standard deviation after the fit over that of the prior: above "
+        f"{UNDETERMINED:g} (grey) the data do not determine the parameter, and its value rests on the prior."
+    )
+    drawn = drawing(fit_figures.parameters(fit, study.colours[label]), f"parameters-{index}", _CAPTIONS["parameters"])
+    return f'<h3>{text(label)}</h3>{drawn}{table(frame, marks=marks)}<p class="note">{text(note)}</p>'
+
+
+def _convergence(study: Study, index: int, label: str) -> str:
+    fit = study.fits[label]
+    if not fit.history:
+        return ""
+    return f"<h3>{text(label)}</h3>" + drawing(
+        fit_figures.convergence(fit, study.colours[label]), f"convergence-{index}", _CAPTIONS["convergence"]
+    )

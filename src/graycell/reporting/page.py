@@ -1,0 +1,138 @@
+"""Pieces of a page that stands alone: escaped text, tables, figures, and the page around them.
+
+A page names no address: style and plotly.js are in it, and its content policy forbids a browser to load more.
+"""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.offline import get_plotlyjs
+
+from graycell.reporting.style import pretty_unit
+
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+# the buttons are listed one by one, because plotly's own choice has one that sends the data to a server
+_CONFIG = (
+    '{"displaylogo":false,"responsive":true,"showSendToCloud":false,"plotlyServerURL":"",'
+    '"modeBarButtons":[["toImage","zoom2d","pan2d","resetScale2d"]]}'
+)
+_PRINTING = """
+const resize = layout => document.querySelectorAll(".plot").forEach(plot => Plotly.relayout(plot, layout));
+addEventListener("beforeprint", () => resize({autosize: false, width: 980}));
+addEventListener("afterprint", () => resize({autosize: true, width: null}));
+"""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page: `anchor` for its links, `title` as plain text, `body` as HTML."""
+
+    anchor: str
+    title: str
+    body: str
+
+
+def text(value: object) -> str:
+    """Return a value as HTML that shows it letter by letter.
+
+    >>> text("<script>")
+    '&lt;script&gt;'
+    """
+    return html.escape(str(value), quote=True)
+
+
+def number(value: float, digits: int = 4, decimals: int | None = None) -> str:
+    """Return a number to so many significant digits, or to so many decimals; what is not finite is a dash.
+
+    >>> number(0.071234), number(15234.5, 3), number(-0.5), number(1.2e-7, 3)
+    ('0.07123', '15200', '−0.5', '1.2e−07')
+    """
+    if not np.isfinite(value):
+        return "\N{EN DASH}"
+    if decimals is not None:
+        return f"{value:.{decimals}f}".replace("-", "\N{MINUS SIGN}")
+    if value != 0.0 and not 1e-4 <= abs(value) < 1e7:
+        shown = re.sub(r"\.?0+(?=e)", "", f"{value:.{digits - 1}e}")
+    else:
+        shown = np.format_float_positional(value, precision=digits, unique=False, fractional=False, trim="-")
+    return shown.replace("-", "\N{MINUS SIGN}")
+
+
+def table(frame: pd.DataFrame, *, marks: Sequence[str] = (), bars: Sequence[str] = ()) -> str:
+    """Return a frame as an HTML table: text left, numbers right, to four significant digits.
+
+    marks: a class of CSS for each row; bars: columns whose numbers, to three
+    decimals, get a bar, all on one scale from 0.
+    """
+    numeric = {
+        name: pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
+        for name in frame.columns
+    }
+    largest = float(np.nanmax(frame[list(bars)].to_numpy(dtype=float), initial=0.0)) if len(bars) else 0.0
+    heads = [
+        f'<th scope="col"{_number_class(numeric[name])}>{text(pretty_unit(str(name)))}</th>' for name in frame.columns
+    ]
+    lines = []
+    for i, row in enumerate(frame.itertuples(index=False)):
+        cells = []
+        for name, value in zip(frame.columns, row, strict=True):
+            if name in bars and largest > 0.0 and np.isfinite(value):
+                share = f' style="--share:{100.0 * value / largest:.1f}%"'
+                cells.append(f'<td class="number bar"{share}>{number(value, decimals=3)}</td>')
+            elif numeric[name]:
+                cells.append(f'<td class="number">{number(float(value))}</td>')
+            else:
+                long = ' class="long"' if len(str(value)) > 24 else ""
+                shown = pretty_unit(str(value)) if name == "unit" else str(value)
+                cells.append(f"<td{long}>{text(shown)}</td>")
+        mark = f' class="{marks[i]}"' if len(marks) and marks[i] else ""
+        lines.append(f"<tr{mark}>{''.join(cells)}</tr>")
+    head, body = "".join(heads), "\n".join(lines)
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+
+
+def facts(rows: Iterable[tuple[str, str]]) -> str:
+    """Return pairs of a name and plain text as a list of facts."""
+    return "<dl>" + "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in rows) + "</dl>"
+
+
+def drawing(figure: go.Figure, anchor: str, caption: str) -> str:
+    """Return a figure with one plain sentence of what to look for; `anchor` must be unique in the page."""
+    plot = figure.to_json(validate=False) or "{}"
+    plot = plot.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    height = figure.layout.height or 400
+    return (
+        f'<figure><div class="wide"><div class="plot" id="{anchor}" role="img" aria-label="{text(caption)}" '
+        f'style="min-height:{height}px"></div></div><figcaption>{text(caption)}</figcaption>'
+        f'<script>{{const f={plot};Plotly.newPlot("{anchor}",f.data,f.layout,{_CONFIG});}}</script></figure>'
+    )
+
+
+def page(title: str, sections: Sequence[Section]) -> str:
+    """Return the whole page, with a bar of links at its top."""
+    style = resources.files("graycell.reporting").joinpath("report.css").read_text(encoding="utf-8")
+    links = "".join(f'<a href="#{one.anchor}">{text(one.title)}</a>' for one in sections)
+    bodies = "\n".join(
+        f'<section id="{one.anchor}"><h2>{text(one.title)}</h2>\n{one.body}\n</section>' for one in sections
+    )
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n<style>\n{style}</style>\n'
+        f"<script>{get_plotlyjs()}</script>\n</head>\n<body>\n"
+        f'<nav aria-label="Sections">{links}</nav>\n<main>\n<h1>{text(title)}</h1>\n{bodies}\n</main>\n'
+        f"<script>{_PRINTING}</script>\n</body></html>\n"
+    )
+
+
+def _number_class(is_number: bool) -> str:
+    return ' class="number"' if is_number else ""

@@ -1,0 +1,305 @@
+"""Small checks of values and runs. Each says what is wrong; all are asked, and all faults come back at once.
+
+`LIMITS` and `value_fault` judge one number; the reader applies them to every cell, `check_runs` to a finished
+`CultureRun`. A check of a whole run is a generator of `Finding` in `CHECKS`; add one by writing it and naming
+it there.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from graycell.errors import Finding, nearest
+from graycell.runs.records import (
+    REDOX,
+    TCD,
+    VCD,
+    VIABILITY,
+    Bolus,
+    CultureRun,
+    Event,
+    Feed,
+    Outflow,
+    Replacement,
+    Sample,
+    Setpoint,
+)
+from graycell.units import (
+    CELL_DENSITY,
+    CONCENTRATION,
+    DIMENSIONLESS,
+    SPECIFIC_RATE,
+    TEMPERATURE,
+    TIME,
+    VOLUME,
+    VOLUMETRIC_RATE,
+)
+
+FEWEST_SAMPLES = 3
+"""Sample times below which a run says little about a rate: two points have no curvature."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a number may be. `lowest`, `highest` and `plausible` are in the house unit `unit`.
+
+    Outside `lowest` to `highest` a number is impossible; above `plausible` its unit is probably wrong.
+    `open_below` forbids `lowest` itself. `unit` is None for a number whose heading has no unit.
+    """
+
+    unit: str | None
+    lowest: float
+    highest: float
+    needed: str
+    remedy: str = "mend the number"
+    plausible: float = math.inf
+    open_below: bool = False
+
+
+_IF_EMPTY = "leave the cell empty if no sample was taken"
+
+LIMITS = {
+    "time": Limit(TIME, 0.0, math.inf, "times are >= 0", "count the time from inoculation"),
+    "volume": Limit(VOLUME, 0.0, math.inf, "volumes are >= 0"),
+    "initial volume": Limit(
+        VOLUME, 0.0, math.inf, "an initial volume is > 0", "write the volume at inoculation", open_below=True
+    ),
+    "rate": Limit(VOLUMETRIC_RATE, 0.0, math.inf, "rates are >= 0", "use a bleed or a harvest for an outflow"),
+    "temperature": Limit(TEMPERATURE, 20.0, 42.0, "cultures are at 20 to 42 degC", "look at the unit"),
+    "fraction": Limit(DIMENSIONLESS, 0.0, 1.0, "a fraction is 0 to 1", "for percent write [%]"),
+    # 2000 mmol/L: far above any culture; 5000 mmol/L: glucose saturates in water at 25 degC (909 g/L);
+    # 300e6 cells/mL: above the densest perfusion
+    "concentration": Limit(CONCENTRATION, 0.0, math.inf, "concentrations are >= 0", _IF_EMPTY, plausible=2000.0),
+    "medium concentration": Limit(CONCENTRATION, 0.0, math.inf, "concentrations are >= 0", plausible=5000.0),
+    VCD: Limit(CELL_DENSITY, 0.0, math.inf, "cell densities are >= 0", _IF_EMPTY, plausible=300.0),
+    VIABILITY: Limit(DIMENSIONLESS, 0.0, 1.0, "viability is 0 to 1", "for percent write [%]"),
+    REDOX: Limit(DIMENSIONLESS, 0.0, math.inf, "the redox ratio R is >= 0", _IF_EMPTY),
+    "relative error": Limit(DIMENSIONLESS, 0.0, math.inf, "errors are >= 0"),
+    "absolute error": Limit(None, 0.0, math.inf, "errors are >= 0"),
+    "specific rate": Limit(SPECIFIC_RATE, -math.inf, math.inf, "any number"),
+    "number": Limit(DIMENSIONLESS, -math.inf, math.inf, "any number"),
+}
+"""What each kind of number may be."""
+
+
+NOT_SPECIES = {VCD: VCD, TCD: VCD, VIABILITY: VIABILITY, REDOX: REDOX}
+"""The measured quantities that are not species, and the key of `LIMITS` of each."""
+
+
+def limit_of(quantity: str) -> str:
+    """Return the key of `LIMITS` for a measured quantity: its own, or ``concentration`` for a species.
+
+    >>> limit_of("VCD"), limit_of("GLC")
+    ('VCD', 'concentration')
+    """
+    return NOT_SPECIES.get(quantity, "concentration")
+
+
+def value_fault(place: str, limit: str, value: float, found: str | None = None) -> Finding | None:
+    """Return what is wrong with `value`, in the house unit of `LIMITS[limit]`, or None.
+
+    `found` is the text to quote, where the reader wrote the number in another unit.
+
+    >>> print(value_fault("run07.csv, row 14, column 'viability [%]'", "viability", 1.2, "120"))
+    run07.csv, row 14, column 'viability [%]': found 120; viability is 0 to 1; for percent write [%].
+    """
+    bounds = LIMITS[limit]
+    found = f"{value:.6g}" if found is None else found
+    inside = bounds.lowest <= value <= bounds.highest and not (bounds.open_below and value == bounds.lowest)
+    if not inside:
+        return Finding(place, found, bounds.needed, bounds.remedy)
+    if value > bounds.plausible:
+        most = f"nothing above {bounds.plausible:g} {bounds.unit} is plausible"
+        return Finding(place, found, most, "look at the unit of the column")
+    return None
+
+
+Species = tuple[str, ...] | None
+Check = Callable[[CultureRun, Species], Iterator[Finding]]
+
+
+def _event_values(event: Event) -> Iterator[tuple[str, float]]:
+    match event:
+        case Bolus() | Sample():
+            yield "volume", event.volume
+        case Feed() | Outflow():
+            yield "rate", event.rate
+        case Setpoint():
+            yield "temperature", event.temperature
+        case Replacement():
+            yield "fraction", event.fraction
+
+
+def _place(run: CultureRun, event: Event) -> str:
+    return f"run '{run.name}', {type(event).__name__} at {event.time:.6g} d"
+
+
+def values_are_possible(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """No negative amount, no viability above 1, no magnitude that a wrong unit would explain."""
+    here = f"run '{run.name}'"
+    judged = [(f"{here}, initial volume", "initial volume", run.initial_volume)]
+    judged += [(f"{here}, initial temperature", "temperature", run.initial_temperature)]
+    judged += [(f"{here}, initial {name}", limit_of(name), value) for name, value in run.initial.items()]
+    for medium, composition in run.media.items():
+        for name, value in composition.items():
+            judged.append((f"{here}, medium '{medium}', {name}", "medium concentration", value))
+    for series in run.measurements.values():
+        for time, value in zip(series.time, series.value, strict=True):
+            place = f"{here}, {series.quantity} at {time:.6g} d"
+            judged.append((place, limit_of(series.quantity), float(value)))
+    if VIABILITY in run.signals:
+        signal = run.signals[VIABILITY]
+        for time, value in zip(signal.time, signal.value, strict=True):
+            judged.append((f"{here}, signal {VIABILITY} at {time:.6g} d", VIABILITY, float(value)))
+    for event in run.events:
+        judged += [(_place(run, event), limit, value) for limit, value in _event_values(event)]
+    yield from (fault for fault in (value_fault(*one) for one in judged) if fault is not None)
+
+
+def events_are_within_the_run(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """No event before time 0 or after the end."""
+    for event in run.events:
+        if not 0.0 <= event.time <= run.end:
+            needed = f"events lie between 0 and the end of the run at {run.end:.6g} d"
+            yield Finding(_place(run, event), f"{event.time:.6g} d", needed, "mend the time or the end")
+
+
+def times_rise(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """The times of every measurement and signal rise; those of the events do not fall."""
+    for series in (*run.measurements.values(), *run.signals.values()):
+        for before, after in zip(series.time[:-1], series.time[1:], strict=True):
+            if not after > before:
+                place = f"run '{run.name}', {series.quantity}"
+                yield Finding(place, f"{after:.6g} d after {before:.6g} d", "times rise", "sort the samples")
+    for before, event in zip(run.events[:-1], run.events[1:], strict=True):
+        if event.time < before.time:
+            found = f"{event.time:.6g} d after {before.time:.6g} d"
+            yield Finding(_place(run, event), found, "events are in the order of time", "sort the events")
+
+
+def the_vessel_holds_what_is_taken(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """No sample is larger than the volume at its time, and outflows do not empty the vessel."""
+    volume, now = run.initial_volume, 0.0
+    inflow: dict[str, float] = {}
+    outflow: dict[bool, float] = {}
+    # the last stretch, from the last event to the end, has no event of its own
+    for event in (*sorted(run.events, key=lambda event: event.time), None):
+        time = run.end if event is None else event.time
+        volume += (sum(inflow.values()) - sum(outflow.values())) * max(time - now, 0.0)
+        now = max(time, now)
+        if volume <= 0.0 and outflow:
+            found = f"a volume of {volume:.3g} L at {now:.6g} d"
+            remedy = "lower the rate of the bleed or the harvest, or end it with a rate of 0"
+            yield Finding(f"run '{run.name}', events", found, "the vessel never runs empty", remedy)
+            return
+        match event:
+            case Bolus():
+                volume += event.volume
+            case Feed():
+                inflow[event.medium] = event.rate
+            case Outflow():
+                outflow[event.retains_cells] = event.rate
+            case Sample():
+                # the slack is for volumes that were written with few digits
+                if event.volume > volume * (1.0 + 1e-9):
+                    needed = f"the vessel holds {volume:.6g} L"
+                    remedy = "mend the sample, its unit or the initial volume"
+                    yield Finding(_place(run, event), f"{event.volume:.6g} L", needed, remedy)
+                    return
+                volume -= event.volume
+
+
+def media_have_a_composition(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """Every medium that an event names is in the media."""
+    for event in run.events:
+        if isinstance(event, Bolus | Feed | Replacement) and event.medium not in run.media:
+            hint = nearest(event.medium, run.media) if run.media else "add a table of media"
+            found = f"the medium '{event.medium}'"
+            yield Finding(_place(run, event), found, "a medium needs a composition", hint)
+
+
+def measured_species_have_a_beginning(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """Every measured species (of the model's, if they are known) has an initial concentration."""
+    for name in run.measurements:
+        if name in NOT_SPECIES or name in run.initial or (species is not None and name not in species):
+            continue
+        place = f"run '{run.name}', initial {name}"
+        remedy = "add its column to the initial table, 0 if it was absent"
+        yield Finding(place, "no value", f"{name} is measured and so needs an initial concentration", remedy)
+
+
+def species_of_the_model_are_known(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """Every species of the model is measured or has an initial concentration."""
+    known = {**run.measurements, **run.initial}
+    for name in species or ():
+        if name not in known:
+            place = f"run '{run.name}', species '{name}'"
+            needed = "the model has this species"
+            found = "neither a measurement nor an initial value"
+            yield Finding(place, found, needed, nearest(name, known), "warning")
+
+
+def measured_quantities_are_in_the_model(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """Every measured quantity is one that the model computes."""
+    if species is None:
+        return
+    known = (*species, *NOT_SPECIES)
+    for name in run.measurements:
+        if name not in known:
+            place = f"run '{run.name}', measurements"
+            needed = "only quantities of the model can be compared with it"
+            remedy = f"rename the column, or leave it out; {nearest(name, known)}"
+            yield Finding(place, f"'{name}'", needed, remedy)
+
+
+def there_are_enough_samples(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """A run has at least `FEWEST_SAMPLES` sample times."""
+    samples = len({float(time) for series in run.measurements.values() for time in series.time})
+    if samples < FEWEST_SAMPLES:
+        needed = f"a fit wants at least {FEWEST_SAMPLES}"
+        place = f"run '{run.name}', measurements"
+        yield Finding(place, f"{samples} sample times", needed, "only simulate this run", "warning")
+
+
+def viability_is_known(run: CultureRun, species: Species) -> Iterator[Finding]:
+    """There is a viability or a viable cell density."""
+    if VIABILITY not in run.measurements and VIABILITY not in run.signals and VCD not in run.measurements:
+        found = "neither viability nor VCD"
+        needed = "rates per viable cell need the number of viable cells"
+        remedy = "add a column VCD [1e6 cells/mL] or viability [1]"
+        yield Finding(f"run '{run.name}', measurements", found, needed, remedy, "warning")
+
+
+CHECKS: tuple[Check, ...] = (
+    values_are_possible,
+    events_are_within_the_run,
+    times_rise,
+    the_vessel_holds_what_is_taken,
+    media_have_a_composition,
+    measured_species_have_a_beginning,
+    species_of_the_model_are_known,
+    measured_quantities_are_in_the_model,
+    there_are_enough_samples,
+    viability_is_known,
+)
+"""Every check of a run, in the order in which its findings are listed."""
+
+
+def check_runs(runs: Iterable[CultureRun], species: Iterable[str] | None = None) -> list[Finding]:
+    """Return all that is wrong or odd about `runs`, as errors and warnings; an empty list is a clean bill.
+
+    `species` are the names of the model's species, where a model is at hand.
+
+    >>> run = CultureRun("run07", initial_volume=-1.0, initial={})
+    >>> print(check_runs([run])[0])
+    run 'run07', initial volume: found -1; an initial volume is > 0; write the volume at inoculation.
+    """
+    runs = list(runs)
+    names = None if species is None else tuple(species)
+    findings = [finding for run in runs for check in CHECKS for finding in check(run, names)]
+    for name, count in Counter(run.name for run in runs).items():
+        if count > 1:
+            found = f"{count} runs of this name"
+            findings.append(Finding(f"run '{name}'", found, "names are unique", "rename one"))
+    return findings

@@ -1,0 +1,59 @@
+"""Known answers of the published scheme: the lagged closure, a step of 0.05 d, the published 3 % feed.
+
+Source of the numbers: an independent implementation of the scheme with the public refit of its parameters
+(Cui et al., Comput. Chem. Eng. 183 (2024) 108594), as recorded by the founders of this project.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graycell.cell.redox import Lagged
+from graycell.inference import mean_nrmse, scores, unexplained_variance
+from graycell.library import nolan_lee, published_feed
+from graycell.simulation import simulate
+
+
+def at_end(trajectory, species):
+    return trajectory.concentrations[-1, trajectory.model.species.index(species)]
+
+
+@pytest.fixture(scope="module")
+def refit(run):
+    return simulate(nolan_lee(closure=Lagged(0.05), parameters="refit"), published_feed(run)).require_finished()
+
+
+def test_the_refit_ends_where_it_is_known_to_end(refit):
+    assert at_end(refit, "LAC") == pytest.approx(13.4, abs=0.1)
+    assert at_end(refit, "ANTI") == pytest.approx(56.6, abs=0.1)
+    assert at_end(refit, "GLC") == pytest.approx(30.3, abs=0.1)
+    assert refit.redox[-1] == pytest.approx(8.96, abs=0.05)
+
+
+def test_the_refit_explains_what_it_is_known_to_explain(refit):
+    assert unexplained_variance(refit, 47) == pytest.approx(0.0314, abs=0.0005)
+    assert mean_nrmse(scores(refit)) == pytest.approx(0.184, abs=0.001)
+
+
+def test_the_published_parameters_end_where_they_are_known_to_end_as_far_as_the_scheme_determines_it(run):
+    """The iteration is chaotic: changes of the initial glucose by 1e-9 move LAC(10) by some tenths.
+
+    The known answers, LAC 50.0, ANTI 20.2 and R 1.559, must lie within what such changes reach.
+    """
+    model, fed = nolan_lee(closure=Lagged(0.05)), published_feed(run)
+    reached = []
+    for change in np.arange(12) * 1e-9:
+        begun = replace(fed, initial={**fed.initial, "GLC": fed.initial["GLC"] * (1.0 + change)})
+        trajectory = simulate(model, begun)
+        reached.append([at_end(trajectory, "LAC"), at_end(trajectory, "ANTI"), trajectory.redox[-1]])
+    reached = np.array(reached)
+    assert np.ptp(reached[:, 0]) > 0.1
+    assert np.all(np.abs(np.median(reached, axis=0) - [50.0, 20.2, 1.559]) < [0.3, 0.1, 0.1])
+    assert np.all(np.min(np.abs(reached - [50.0, 20.2, 1.559]), axis=0) < [0.1, 0.1, 0.005])
+
+
+def test_a_step_half_as_long_gives_another_answer(run, refit):
+    """The reason why the lagged closure serves for reproduction only."""
+    shorter = simulate(nolan_lee(closure=Lagged(0.1), parameters="refit"), published_feed(run))
+    assert abs(at_end(shorter, "LAC") - at_end(refit, "LAC")) > 5.0

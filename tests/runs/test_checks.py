@@ -1,0 +1,131 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graycell.runs import (
+    Bolus,
+    CultureRun,
+    Feed,
+    Measurement,
+    Outflow,
+    Replacement,
+    Sample,
+    Setpoint,
+    Signal,
+    check_runs,
+)
+from graycell.runs.checks import LIMITS, value_fault
+from graycell.units import HOUSE_UNITS
+
+
+def series(quantity, *values, unit="mmol/L", time=None):
+    value = np.array(values, dtype=float)
+    time = np.arange(len(values), dtype=float) if time is None else np.array(time, dtype=float)
+    return Measurement(quantity, unit, time, value, np.ones_like(value))
+
+
+def culture(**changes):
+    sound = CultureRun(
+        name="A",
+        initial_volume=1.0,
+        initial={"GLC": 40.0, "R": 2.0},
+        measurements={"GLC": series("GLC", 40, 30, 20), "VCD": series("VCD", 1, 2, 3, unit="1e9 cells/L")},
+        media={"feed": {"GLC": 400.0}},
+        end=2.0,
+    )
+    return replace(sound, **changes)
+
+
+def told(run, species=None):
+    return "\n".join(str(finding) for finding in check_runs([run], species))
+
+
+def test_a_sound_run_has_no_findings():
+    events = (
+        Feed(0.0, "feed", 0.1),
+        Sample(1.0, 0.02),
+        Bolus(1.0, "feed", 0.03),
+        Setpoint(1.0, 33.0),
+        Outflow(1.5, 0.2),
+        Replacement(2.0, "feed", 0.03),
+    )
+    assert check_runs([culture(events=events)], ["GLC"]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "clause"),
+    [
+        ({"initial_volume": 0.0}, "initial volume: found 0; an initial volume is > 0"),
+        ({"initial_volume": float("nan")}, "initial volume: found nan"),
+        ({"initial_temperature": 98.0}, "initial temperature: found 98"),
+        ({"initial": {"GLC": -1.0}}, "initial GLC: found -1; concentrations are >= 0"),
+        ({"media": {"feed": {"GLC": 1e5}}}, "medium 'feed', GLC: found 100000; nothing above 5000 mmol/L"),
+        ({"measurements": {"GLC": series("GLC", 1, -2, 3)}}, "GLC at 1 d: found -2"),
+        ({"measurements": {"GLC": series("GLC", 1, 2, 3000)}}, "nothing above 2000 mmol/L is plausible"),
+        ({"measurements": {"VCD": series("VCD", 1, 2, 2.5e6)}}, "nothing above 300 1e9 cells/L is plausible"),
+        ({"measurements": {"viability": series("viability", 0.9, 1.2, 0.7)}}, "viability is 0 to 1"),
+        ({"signals": {"viability": Signal("viability", "1", np.zeros(1), np.array([97.0]))}}, "for percent"),
+        ({"measurements": {"GLC": series("GLC", 1, 2, time=[1, 1])}}, "1 d after 1 d; times rise"),
+        ({"events": (Bolus(1.0, "feed", -0.1),)}, "Bolus at 1 d: found -0.1; volumes are >= 0"),
+        ({"events": (Feed(1.0, "feed", -0.1),)}, "rates are >= 0"),
+        ({"events": (Setpoint(1.0, 310.15),)}, "Setpoint at 1 d: found 310.15"),
+        ({"events": (Replacement(1.0, "feed", 3.0),)}, "a fraction is 0 to 1"),
+        ({"events": (Sample(-1.0, 0.1),)}, "events lie between 0 and the end of the run at 2 d"),
+        ({"events": (Sample(2.5, 0.1),)}, "events lie between 0 and the end of the run at 2 d"),
+        ({"events": (Sample(2.0, 0.1), Sample(1.0, 0.1))}, "events are in the order of time"),
+        ({"events": (Bolus(1.0, "feeed", 0.1),)}, "did you mean 'feed'?"),
+        ({"measurements": {"LAC": series("LAC", 1, 2, 3)}}, "initial LAC: found no value"),
+        ({"measurements": {"GLC": series("GLC", 1, 2)}}, "found 2 sample times"),
+        ({"measurements": {"GLC": series("GLC", 1, 2, 3)}}, "neither viability nor VCD"),
+    ],
+)
+def test_each_fault_of_a_run_has_its_sentence(changes, clause):
+    assert clause in told(culture(**changes))
+
+
+@pytest.mark.parametrize(
+    ("events", "clause"),
+    [
+        ((Sample(1.0, 1.01),), "found 1.01 L; the vessel holds 1 L"),
+        ((Sample(1.0, 0.6), Sample(2.0, 0.6)), "found 0.6 L; the vessel holds 0.4 L"),
+        ((Bolus(1.0, "feed", 0.5), Sample(2.0, 1.4)), ""),
+        ((Feed(0.0, "feed", 0.5), Sample(1.0, 1.4)), ""),
+        ((Feed(0.0, "feed", 0.5), Sample(1.0, 1.6)), "the vessel holds 1.5 L"),
+        ((Feed(0.0, "feed", 0.5), Feed(0.5, "feed", 0.0), Sample(1.0, 1.3)), "the vessel holds 1.25 L"),
+        ((Outflow(0.0, 0.4), Outflow(0.0, 0.4, retains_cells=True)), "the vessel never runs empty"),
+        ((Outflow(0.0, 0.4), Feed(0.0, "feed", 0.4)), ""),
+    ],
+)
+def test_the_volume_is_followed_through_the_events(events, clause):
+    sentences = told(culture(events=events))
+    assert clause in sentences
+    assert bool(sentences) == bool(clause)
+
+
+def test_species_of_the_model_that_the_run_does_not_know_are_warned_of_with_the_nearest():
+    [finding] = check_runs([culture()], ["GLC", "GLCC"])
+    assert finding.severity == "warning"
+    assert "did you mean 'GLC'?" in str(finding)
+
+
+def test_a_measured_quantity_that_the_model_lacks_is_told_and_needs_no_beginning():
+    run = culture(measurements={**culture().measurements, "LACT": series("LACT", 1, 2, 3)})
+    [finding] = check_runs([run], ["GLC", "R", "GLC"])
+    assert finding.found == "'LACT'"
+
+
+def test_two_runs_of_one_name_are_told():
+    assert "names are unique" in str(check_runs([culture(), culture()])[0])
+
+
+def test_all_faults_come_at_once():
+    events = (Sample(9.0, 5.0), Bolus(1.0, "x", -1.0), Setpoint(1.0, 99.0))
+    run = culture(events=events, initial_volume=-1.0, measurements={"LAC": series("LAC", -1.0)})
+    assert len(check_runs([run], ["GLC"])) >= 10
+
+
+def test_every_limit_is_in_a_house_unit_and_takes_its_own_bounds():
+    for name, limit in LIMITS.items():
+        assert limit.unit is None or limit.unit in HOUSE_UNITS
+        assert limit.open_below == (value_fault("here", name, limit.lowest) is not None)

@@ -1,0 +1,45 @@
+import pytest
+
+from graycell.errors import ModelError
+from graycell.library.nolan_lee import parameter_table
+from graycell.parameters import Parameter, ParameterTable
+from graycell.units import HOUSE_UNITS
+
+
+def test_the_published_table_holds_47_parameters_of_the_paper():
+    rows = [row for row in parameter_table() if row.source == "Nolan & Lee 2011, published"]
+    assert len(rows) == 47
+    assert all(row.estimated for row in rows)
+
+
+def test_every_parameter_has_a_house_unit_a_meaning_and_a_source():
+    for row in parameter_table(extended=True):
+        assert row.unit in (*HOUSE_UNITS, "mmol/(1e9 cells)", "1/d"), row.name
+        assert row.meaning, row.name
+        assert row.source, row.name
+
+
+def test_rates_are_converted_to_house_units_once():
+    assert parameter_table()["vmax1f"].value == pytest.approx(3.8, rel=1e-14)
+    assert parameter_table("refit")["vmax1f"].value == pytest.approx(3.59317033699, rel=1e-12)
+
+
+def test_bounds_that_do_not_enclose_the_value_are_an_error():
+    with pytest.raises(ModelError, match="must enclose the value"):
+        Parameter("k", 5.0, "1", 1.0, 2.0)
+    with pytest.raises(ModelError, match="log scale"):
+        Parameter("k", 0.5, "1", 0.0, 2.0)
+
+
+def test_changes_give_a_new_table():
+    table = ParameterTable((Parameter("Km1", 10.0, "mmol/L", 1.0, 100.0),))
+    changed = table.with_changes("Km1", estimated=False)
+    assert table["Km1"].estimated
+    assert not changed.estimated
+    with pytest.raises(ModelError, match="Km1"):
+        table.with_rows([table["Km1"]])
+
+
+def test_an_unknown_parameter_is_named_with_the_nearest_one():
+    with pytest.raises(ModelError, match="did you mean 'Km1'"):
+        parameter_table().with_values({"Km01": 1.0})
