@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from graycell.cell.redox import Lagged
 from graycell.errors import InputError, ModelError, SimulationError
 from graycell.library import nolan_lee
-from graycell.cell.redox import Lagged
 from graycell.runs import Bolus, End, Feed, Outflow, Sample, Setpoint
 from graycell.runs.packing import pack_all, stack
 from graycell.simulation import (

@@ -27,7 +27,7 @@ from graycell.inference import (
     unexplained_variance,
 )
 from graycell.inference.fitting import Progress as FitProgress
-from graycell.library import model_of, published_feed
+from graycell.library import MODELS, model_of, published_feed
 from graycell.reporting import report, trajectory_frame, write_table
 from graycell.runs import CultureRun, bundled_run, check_path, check_runs, read_runs
 from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
@@ -64,13 +64,6 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
 console = Console()
 
 
-class Model(StrEnum):
-    """Models of the library, for --model."""
-
-    nolan_lee = "nolan-lee"
-    nolan_lee_extended = "nolan-lee-extended"
-
-
 class Redox(StrEnum):
     """Closures of the redox loop, for --redox."""
 
@@ -81,12 +74,16 @@ class Redox(StrEnum):
 RunArgument = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="Folder, XLSX or CSV; the bundled run if left out.")
 ]
-ModelOption = Annotated[Model, typer.Option("--model", help="The model.")]
+ModelOption = Annotated[str, typer.Option("--model", help=f"One of {', '.join(MODELS)}.")]
+PUBLISHED, EXTENDED = "nolan-lee", "nolan-lee-extended"
 
 
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders, XLSX or CSV files.")],
+    model: Annotated[
+        str | None, typer.Option("--model", help=f"Check too whether this model can use them: {', '.join(MODELS)}.")
+    ] = None,
 ) -> None:
     """List every fault and remark of runs at once.
 
@@ -95,7 +92,8 @@ def check(
 
     Example: graycell check run07/ run08.xlsx
     """
-    findings = [finding for path in files for finding in check_path(path)]
+    species = None if model is None else model_of(model).species
+    findings = [finding for path in files for finding in check_path(path, species)]
     _print_findings(findings)
     errors = sum(finding.severity == "error" for finding in findings)
     runs = f"{len(files)} {'file' if len(files) == 1 else 'files'}"
@@ -106,7 +104,9 @@ def check(
 @app.command(name="simulate")
 def simulate_command(
     run: RunArgument = None,
-    model: ModelOption = Model.nolan_lee,
+    model: Annotated[
+        str | None, typer.Option("--model", help=f"One of {', '.join(MODELS)}; that of the fit, or {PUBLISHED}.")
+    ] = None,
     redox: Annotated[
         Redox, typer.Option(help="Closure of the redox loop; lagged is the published scheme.")
     ] = Redox.dynamic,
@@ -138,7 +138,7 @@ def fit_command(
     runs: Annotated[
         list[Path] | None, typer.Argument(metavar="[RUN]...", help="Runs; the bundled one if left out.")
     ] = None,
-    model: ModelOption = Model.nolan_lee_extended,
+    model: ModelOption = EXTENDED,
     out: Annotated[Path, typer.Option(help="Folder of the result, and of the checkpoint to go on from.")] = Path(
         "results/fit"
     ),
@@ -193,15 +193,15 @@ def demo(
     """
     began = time.perf_counter()
     run = bundled_run()
-    first = simulate(model_of(Model.nolan_lee), run).require_finished()
+    first = simulate(model_of(PUBLISHED), run).require_finished()
     console.print(
         f"{run.name}: {len(first.measured_time)} samples, {len(run.measurements)} quantities. Published parameters, "
         f"simulated after {time.perf_counter() - began:.0f} s: mean NRMSE {mean_nrmse(scores(first)):.3f}.",
         highlight=False,
     )
     fits = {}
-    for label, model in (("as published", Model.nolan_lee), ("extended", Model.nolan_lee_extended)):
-        folder = out / model.value
+    for label, model in (("as published", PUBLISHED), ("extended", EXTENDED)):
+        folder = out / model
         fits[label] = _fit([run], model, folder, FitSettings(starts=starts), label)
         save_fit(fits[label], folder)
     path = report(fits, out, note=_DEMO_NOTE)
@@ -239,13 +239,15 @@ def _runs(paths: list[Path]) -> list[CultureRun]:
     return runs
 
 
-def _simulate(run: CultureRun, model: str, redox: Redox, step: float, parameters: str, rtol: float) -> Trajectory:
+def _simulate(
+    run: CultureRun, model: str | None, redox: Redox, step: float, parameters: str, rtol: float
+) -> Trajectory:
     closure = Lagged(step) if redox is Redox.lagged else Dynamic()
     if parameters in ("published", "refit"):
-        built = model_of(model, closure=closure, parameters=parameters)
+        built = model_of(model or PUBLISHED, closure=closure, parameters=parameters)
     else:
-        values = load_fit(parameters).model.table.values()
-        built = model_of(model, closure=closure).with_parameters(values)
+        fitted = load_fit(parameters).model
+        built = model_of(model or fitted.name, closure=closure).with_parameters(fitted.table.values())
     run = published_feed(run) if redox is Redox.lagged else run
     return simulate(built, run, SolverSettings(rtol=rtol, atol=rtol / 10))
 

@@ -144,7 +144,9 @@ class CultureModel(eqx.Module):
     def derivative(self, state: CultureState, inputs: Inputs) -> CultureState:
         """Return d(state)/dt [per d]: the reactor's balances with the cell's fluxes, and the redox closure."""
         if not isinstance(self.closure, Dynamic):
-            raise ModelError("the lagged closure is no ODE; use simulate_lagged, or the closure Dynamic.")
+            raise ModelError(
+                "the lagged closure is no ODE; use graycell.simulate, or a model with the closure Dynamic."
+            )
         c = state.concentrations
         seen = (1.0 - inputs.opened) * state.redox + inputs.opened * inputs.measured_redox
         cell = self.evaluate(c, seen, inputs.cold)

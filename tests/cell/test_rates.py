@@ -7,9 +7,10 @@ from graycell.cell.rates import Conditions, Inhibition, Maximum, Monod, Product,
 from graycell.errors import ModelError
 from graycell.library.nolan_lee import parameter_table, rate_laws
 
-CONCENTRATIONS = dict(
-    GLC=40.0, LAC=12.0, GLN=2.0, GLU=1.5, NH3=1.2, ASN=9.0, ASP=2.5, ALA=3.0, SER=7.0, GLY=3.5, CYSTINE=0.9
-)
+CONCENTRATIONS = {
+    "GLC": 40.0, "LAC": 12.0, "GLN": 2.0, "GLU": 1.5, "NH3": 1.2, "ASN": 9.0, "ASP": 2.5, "ALA": 3.0, "SER": 7.0,
+    "GLY": 3.5, "CYSTINE": 0.9,
+}  # fmt: skip
 VALUES = parameter_table().values()
 
 

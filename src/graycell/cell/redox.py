@@ -8,7 +8,7 @@ shuttle carries into the mitochondria. For the network of Nolan & Lee (2011),
 with the stoichiometric coefficients of NADH in v1 and v16. What R is, given R', is a choice:
 
 - `Lagged(step)`: R is the R' of the stage before. The published scheme; its answer depends on the step, so it
-  serves for reproduction only (see `graycell.simulation.simulate_lagged`).
+  serves for reproduction only.
 - `Dynamic(turnover_time)`: dR/dt = (R' - R)/tau, the turnover of the cytosolic redox pool. A true ODE.
 """
 

@@ -295,13 +295,22 @@ def _sigmoid_slope(x: np.ndarray) -> np.ndarray:
     return place * (1.0 - place)
 
 
+def describe(model: CultureModel) -> dict[str, str]:
+    """Return what makes a model what it is, apart from its parameters, as plain data."""
+    return {
+        "model": model.name,
+        "closure": repr(model.closure),
+        "weights": repr(model.allocation.weights),
+        "rate laws": hashlib.sha256(repr(model.rates).encode()).hexdigest(),
+        "network": hashlib.sha256(repr([list(map(asdict, model.network.reactions))]).encode()).hexdigest(),
+    }
+
+
 def _fingerprint(model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings) -> dict:
     """Return what the result depends on, as plain data: it stands beside the result, and guards a checkpoint."""
     table = [[row.name, row.value, row.lower, row.upper, row.prior_sd, row.estimated] for row in model.table]
     described = {
-        "model": model.name,
-        "closure": repr(model.closure),
-        "weights": repr(model.allocation.weights),
+        **describe(model),
         "parameters": hashlib.sha256(json.dumps(table).encode()).hexdigest(),
         "runs": {run.name: _hash_of(run) for run in runs},
         "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},

@@ -9,9 +9,10 @@ import numpy as np
 
 from graycell.errors import FitError
 from graycell.inference.checkpoint import write_whole
-from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage
+from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage, describe
 from graycell.library import model_of
 from graycell.model import CultureModel
+from graycell.parameters import Parameter, ParameterTable
 from graycell.runs import records
 from graycell.runs.records import CultureRun, Measurement, Provenance, Signal
 
@@ -25,7 +26,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
     data = {
         "format": _FORMAT,
         "model": fit.model.name,
-        "parameters": fit.model.table.values(),
+        "parameters": [asdict(row) for row in fit.model.table],
         "estimates": [asdict(estimate) for estimate in fit.estimates],
         "covariance": fit.covariance.tolist(),
         "cost": fit.cost,
@@ -36,7 +37,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         "runs": [_run_to_plain(run) for run in fit.runs],
     }
     path = Path(folder) / FILE
-    write_whole(path, json.dumps(data, indent=1))
+    write_whole(path, json.dumps(data, indent=1, allow_nan=True))
     return path
 
 
@@ -57,9 +58,11 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
         settings = FitSettings(
             **data["settings"], stages=None if stages is None else tuple(Stage(**stage) for stage in stages)
         )
-        base = model if model is not None else model_of(data["model"])
+        table = ParameterTable(tuple(Parameter(**row) for row in data["parameters"]))
+        base = (model if model is not None else model_of(data["model"])).with_table(table)
+        _require_same(base, data["provenance"], path)
         return Fit(
-            base.with_parameters(data["parameters"]),
+            base,
             tuple(_run_from_plain(run) for run in data["runs"]),
             tuple(Estimate(**estimate) for estimate in data["estimates"]),
             np.array(data["covariance"]),
@@ -71,6 +74,16 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error
+
+
+def _require_same(model: CultureModel, provenance: dict[str, Any], path: Path) -> None:
+    described = describe(model)
+    differing = [name for name, value in described.items() if provenance.get(name) != value]
+    if differing:
+        raise FitError(
+            f"{path}: found a fit of a model with other {', '.join(differing)} than '{model.name}' of the library; "
+            "a fit is read with the model that it was made with; give it: load_fit(folder, model=...)."
+        )
 
 
 def _run_to_plain(run: CultureRun) -> dict[str, Any]:

@@ -159,4 +159,5 @@ class CultureRun:
     provenance: Provenance = Provenance()
 
     def __repr__(self) -> str:
-        return f"CultureRun('{self.name}', {len(self.measurements)} quantities, {len(self.events)} events, to {self.end:g} d)"
+        counts = f"{len(self.measurements)} quantities, {len(self.events)} events"
+        return f"CultureRun('{self.name}', {counts}, to {self.end:g} d)"

@@ -1,0 +1,128 @@
+import shutil
+from importlib import resources
+
+import pandas as pd
+import pytest
+
+from graycell import cli
+from graycell.inference import FitSettings, Stage
+
+BUNDLED = resources.files("graycell.runs") / "bundled" / "nolan-lee-2011-cell-line-a"
+
+
+@pytest.fixture
+def graycell(monkeypatch, capsys):
+    """Run the command line as a shell would; return (exit code, what was printed)."""
+
+    def call(*arguments):
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setattr("sys.argv", ["graycell", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        printed = capsys.readouterr()
+        return end.value.code or 0, printed.out + printed.err
+
+    return call
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(str(BUNDLED), tmp_path / "run07")
+    return tmp_path / "run07"
+
+
+def change(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_bundled_run_has_no_fault(graycell, folder):
+    code, printed = graycell("check", folder, "--model", "nolan-lee")
+    assert code == 0
+    assert "0 errors, 0 remarks" in printed
+
+
+def test_ten_planted_faults_give_ten_sentences(graycell, folder):
+    change(folder / "measurements.csv", "69.31", "-69.31")  # 1 negative
+    change(folder / "measurements.csv", "59.81", "fifty")  # 2 not a number
+    change(folder / "measurements.csv", "NH3 [mmol/L]", "NH3 [mmol/d]")  # 3 a unit that does not fit
+    change(folder / "measurements.csv", "\n3.17,", "\n1.17,")  # 4 times out of order
+    change(folder / "measurements.csv", "12.14", "nan")  # 5 not finite
+    change(folder / "events.csv", "3,temperature,,,31", "3,temperature,,,310")  # 6 kelvin
+    change(folder / "events.csv", "4,bolus,feed", "4,bolus,feeed")  # 7 an unknown medium
+    change(folder / "events.csv", "5,bolus,feed", "5,bolos,feed")  # 8 an unknown event
+    change(folder / "events.csv", "6,bolus,feed,0.0338870932432", "6,bolus,feed,")  # 9 no volume
+    change(folder / "initial.csv", "\n1,", "\n0,")  # 10 no volume to begin with
+    code, printed = graycell("check", folder)
+    assert code == cli.FAULTS
+    sentences = [line for line in printed.splitlines() if ": found " in line]
+    assert len(sentences) >= 10
+    for word in ("-69.31", "fifty", "mmol/d", "1.17", "nan", "310", "did you mean 'feed'", "did you mean 'bolus'"):
+        assert any(word in sentence for sentence in sentences), word
+    assert all(sentence.endswith(".") for sentence in sentences)
+    assert any("measurements.csv, row 2, column 'GLC [mmol/L]'" in sentence for sentence in sentences)
+
+
+def test_a_file_that_is_not_there_is_a_sentence(graycell, tmp_path):
+    code, printed = graycell("check", tmp_path / "nothing.csv")
+    assert code == cli.FAULTS
+    assert "nothing.csv" in printed
+    code, printed = graycell("simulate", tmp_path / "nothing.csv")
+    assert code == cli.FAULTS
+    assert "Traceback" not in printed
+
+
+def test_simulate_prints_the_comparison_and_writes_the_trajectory(graycell, tmp_path):
+    code, printed = graycell("simulate", "--out", tmp_path / "trajectory.csv")
+    assert code == 0
+    assert "mean NRMSE" in printed
+    frame = pd.read_csv(tmp_path / "trajectory.csv")
+    assert "GLC [mmol/L]" in frame.columns
+    assert frame["time [d]"].iloc[-1] == 10.0
+
+
+def test_the_published_scheme_is_printed_with_its_known_numbers(graycell):
+    code, printed = graycell("simulate", "--redox", "lagged", "--step", "0.05", "--parameters", "refit")
+    assert code == 0
+    for known in ("13.428", "56.625", "30.232", "8.953", "0.0314"):
+        assert known in printed
+
+
+def test_an_unknown_model_is_a_sentence_with_the_nearest(graycell):
+    code, printed = graycell("simulate", "--model", "nolan-leee")
+    assert code == cli.FAULTS
+    assert "did you mean 'nolan-lee'" in printed
+
+
+def test_a_command_written_wrongly_ends_with_two(graycell):
+    assert graycell("simulate", "--redox", "sometimes")[0] == 2
+    assert graycell("nonsense")[0] == 2
+
+
+@pytest.mark.parametrize("command", ["", "check", "simulate", "fit", "report", "demo"])
+def test_every_help_teaches(graycell, command):
+    code, printed = graycell(*command.split(), "--help")
+    assert code == 0
+    assert "Usage" in printed
+    if command and command != "demo":
+        assert "Example" in printed
+
+
+def test_fit_then_simulate_then_report(graycell, tmp_path, monkeypatch):
+    quick = FitSettings(starts=1, stages=(Stage("loop open", 2, opened=1.0), Stage("loop closed", 2)))
+    monkeypatch.setattr(cli, "FitSettings", lambda **_: quick)
+    out = tmp_path / "fit"
+    code, printed = graycell("fit", "--model", "nolan-lee", "--out", out)
+    assert code == cli.UNFINISHED  # two iterations do not converge, and the command says so
+    assert "read the result with care" in printed
+    assert (out / "fit.json").exists()
+    code, printed = graycell("simulate", "--parameters", out)
+    assert code == 0
+    code, printed = graycell("report", out)
+    assert code == 0
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "nolan-lee" in page
+    code, printed = graycell("report", tmp_path / "nowhere")
+    assert code == cli.FAULTS
+    assert "found no fit" in printed
