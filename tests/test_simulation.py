@@ -179,6 +179,13 @@ def test_packed_runs_of_one_shape_stack(published, run):
     assert stack([one, one]).end.shape == (2, *one.end.shape)
 
 
+def test_a_species_that_goes_below_zero_is_remarked_on(trajectory, extended, run):
+    """With the published parameters the extended network takes up alanine that is not there."""
+    assert trajectory.remarks() == []
+    sentences = simulate(extended, run).remarks()
+    assert any("ALA falls to -" in sentence for sentence in sentences)
+
+
 def test_running_out_of_steps_is_a_status_with_a_remedy(published, run):
     short = simulate(published, run, SolverSettings(most_steps=3))
     assert short.status is SimulationStatus.too_many_steps

@@ -300,6 +300,8 @@ def _print_trajectory(trajectory: Trajectory) -> None:
             variance = unexplained_variance(trajectory, _PUBLISHED_PARAMETERS)
             facts.insert(2, f"1 - adjusted R2 {variance:.4f} (47 parameters)")
     console.print("; ".join(facts), highlight=False, soft_wrap=True)
+    for sentence in trajectory.remarks():
+        console.print(f"remark: {sentence}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_comparison(trajectories: dict[str, Trajectory]) -> None:

@@ -71,6 +71,11 @@ _STEP_SHARE = 0.01
 for a step gave 7e-5 for the trajectory, 1e-8 gave 5e-6."""
 
 
+_BELOW_ZERO = 1e-3
+"""Part of its largest value by which a concentration may go below zero before it is remarked on: more than any
+solver's overshoot at the default tolerance, less than an assay sees."""
+
+
 class Loop(NamedTuple):
     """How far the redox loop is open: see `Inputs.gain` [1/d] and `Inputs.opened` [1]."""
 
@@ -202,6 +207,22 @@ class Trajectory:
             f"Trajectory(run '{self.run.name}', {self.model.name}, {len(self.time)} points to {self.time[-1]:g} d, "
             f"{self.status.name})"
         )
+
+    def remarks(self) -> list[str]:
+        """Return a sentence for every species whose concentration goes below zero by more than the tolerance.
+
+        The balances of the cell may ask for a species that the medium does not have: rate laws fade with their
+        substrate, transport reactions without a rate law do not.
+        """
+        sentences = []
+        for name, series in zip(self.model.species, self.concentrations.T, strict=True):
+            at = int(np.argmin(series))
+            if series[at] < -_BELOW_ZERO * np.max(np.abs(series)):
+                sentences.append(
+                    f"{name} falls to {series[at]:.3g} mmol/L at {self.time[at]:.2f} d: the balances take up what is not "
+                    "there; do not trust the trajectory from where it crosses zero."
+                )
+        return sentences
 
     def require_finished(self) -> "Trajectory":
         """Return self; raise `SimulationError` with the remedy if the simulation did not reach its end."""

@@ -125,6 +125,7 @@ def troubles(study: Study) -> list[str]:
     for label, name, trajectory in study.each():
         if trajectory.status is not SimulationStatus.finished:
             found.append(f"{label}, run {name}: {_words(trajectory.status)}. {trajectory.status.remedy}")
+        found += [f"{label}, run {name}: {sentence}" for sentence in trajectory.remarks()]
         for status in map(FluxStatus, sorted(set(trajectory.flux_status.tolist()) - {FluxStatus.solved})):
             share = float(np.mean(trajectory.flux_status == status))
             found.append(f"{label}, run {name}: fluxes {_words(status)} at {share:.0%} of the points. {status.remedy}")
