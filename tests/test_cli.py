@@ -89,6 +89,28 @@ def test_the_published_scheme_is_printed_with_its_known_numbers(graycell):
         assert known in printed
 
 
+def test_a_name_from_a_file_is_not_markup(graycell, folder):
+    change(folder / "about.csv", "name,nolan-lee-2011-cell-line-a", "name,clone [/b] [red]a/3")
+    code, printed = graycell("simulate", folder, "--out", folder.parent / "trajectory.csv")
+    assert code == 0
+    assert "clone [/b] [red]a/3" in printed
+
+
+def test_a_misspelt_species_of_a_medium_is_not_lost(graycell, folder):
+    change(folder / "media.csv", "GLC [mmol/L]", "GLCC [mmol/L]")
+    for command in (("check", folder, "--model", "nolan-lee"), ("simulate", folder)):
+        code, printed = graycell(*command)
+        assert code == cli.FAULTS
+        assert "did you mean 'GLC'" in printed
+
+
+def test_a_place_that_cannot_be_written_is_a_sentence(graycell, tmp_path):
+    (tmp_path / "file").write_text("")
+    code, printed = graycell("simulate", "--out", tmp_path / "file" / "x.csv")
+    assert code == cli.FAULTS
+    assert "Traceback" not in printed
+
+
 def test_an_unknown_model_is_a_sentence_with_the_nearest(graycell):
     code, printed = graycell("simulate", "--model", "nolan-leee")
     assert code == cli.FAULTS

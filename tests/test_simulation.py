@@ -9,7 +9,7 @@ import pytest
 
 from graycell.cell.redox import Lagged
 from graycell.errors import InputError, ModelError, SimulationError
-from graycell.library import nolan_lee
+from graycell.library import nolan_lee, published_feed
 from graycell.runs import Bolus, End, Feed, Outflow, Sample, Setpoint
 from graycell.runs.packing import pack_all, stack
 from graycell.simulation import (
@@ -199,6 +199,34 @@ def test_a_run_without_an_initial_concentration_is_an_error_that_names_all(publi
     assert len(error.value.findings) == 12
 
 
-def test_the_lagged_scheme_refuses_a_true_bolus(run):
-    with pytest.raises(ModelError, match="published_feed"):
-        simulate(nolan_lee(closure=Lagged()), run)
+@pytest.mark.parametrize(
+    ("step", "change", "told"),
+    [
+        (0.05, lambda run: run, "published_feed"),
+        (0.3, published_feed, "misses some"),
+        (0.05, lambda run: replace(published_feed(run), events=(Setpoint(3.0, 34.0), End(10.0))), "one shift"),
+    ],
+    ids=["bolus", "step", "temperature"],
+)
+def test_the_lagged_scheme_refuses_what_it_does_not_know(run, step, change, told):
+    with pytest.raises(ModelError, match=told):
+        simulate(nolan_lee(closure=Lagged(step)), change(run))
+
+
+@pytest.mark.parametrize("times", [(0.03, 0.42), (0.28, 3.97)])
+def test_times_whose_difference_rounds_badly_are_simulated(published, run, times):
+    """start + (end - start) misses end by one rounding here; the solver refuses a time outside of its interval."""
+    series = run.measurements["GLC"]
+    sampled = replace(series, time=np.array(times), value=series.value[:2], standard_error=series.standard_error[:2])
+    trajectory = simulate(published, replace(run, measurements={"GLC": sampled}))
+    assert trajectory.status is SimulationStatus.finished
+    assert np.all(np.diff(trajectory.time) >= 0.0)
+    assert all(time in trajectory.time for time in times)
+
+
+def test_what_the_model_does_not_know_is_remarked_on(published, run):
+    initial = {name: value for name, value in run.initial.items() if name != "R"}
+    events = tuple(Setpoint(3.0, 25.0) if isinstance(event, Setpoint) else event for event in run.events)
+    sentences = " ".join(simulate(published, replace(run, initial=initial, events=events)).remarks())
+    assert "R at time 0 is not given" in sentences
+    assert "25 degC" in sentences

@@ -16,7 +16,6 @@ from graycell.units import (
     VOLUME,
     VOLUMETRIC_RATE,
     UnitError,
-    check_house_unit,
     convert,
     parse_heading,
 )
@@ -52,7 +51,6 @@ def test_known_conversions_are_exact(value, unit, to, expected):
 @pytest.mark.parametrize("unit", HOUSE_UNITS)
 def test_a_house_unit_converts_to_itself_without_rounding(unit):
     assert convert(0.1, unit, unit) == 0.1
-    assert check_house_unit(unit) == unit
 
 
 @given(
@@ -105,8 +103,3 @@ def test_a_heading_is_a_name_and_a_unit():
     for bad in ("", "[d]", "GLC [mmol/L", "a [b] [c]"):
         with pytest.raises(UnitError, match="heading"):
             parse_heading(bad)
-
-
-def test_an_unknown_house_unit_names_the_nearest():
-    with pytest.raises(UnitError, match="did you mean 'mmol/L'"):
-        check_house_unit("mol/L")

@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from graycell.cell.redox import Dynamic, Lagged
 from graycell.errors import Finding, GraycellError, InputError
@@ -28,8 +29,8 @@ from graycell.inference import (
 )
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.library import MODELS, model_of, published_feed
-from graycell.reporting import report, trajectory_frame, write_table
-from graycell.runs import CultureRun, bundled_run, check_path, check_runs, read_runs
+from graycell.reporting import file_word, report, trajectory_frame, write_table
+from graycell.runs import Bolus, CultureRun, bundled_run, check_path, check_runs, read_runs
 from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
 
 FAULTS, UNFINISHED = 1, 3
@@ -97,7 +98,7 @@ def check(
     _print_findings(findings)
     errors = sum(finding.severity == "error" for finding in findings)
     runs = f"{len(files)} {'file' if len(files) == 1 else 'files'}"
-    console.print(f"{runs} checked: {errors} errors, {len(findings) - errors} remarks.", highlight=False)
+    _say(f"{runs} checked: {errors} errors, {len(findings) - errors} remarks.")
     raise typer.Exit(FAULTS if errors else 0)
 
 
@@ -122,15 +123,17 @@ def simulate_command(
     Example, the published scheme and its refit: graycell simulate --redox lagged --step 0.05 --parameters refit
     """
     cultures = _runs([run] if run else [])
+    unfinished = False
     for culture in cultures:
         trajectory = _simulate(culture, model, redox, step, parameters, rtol)
-        _print_trajectory(trajectory)
+        _print_trajectory(trajectory, adjusted=parameters in ("published", "refit"))
+        unfinished |= trajectory.status is not SimulationStatus.finished
         if out is not None:
-            path = out.with_name(f"{out.stem}-{culture.name}{out.suffix}") if len(cultures) > 1 else out
+            path = out.with_name(f"{out.stem}-{file_word(culture.name)}{out.suffix}") if len(cultures) > 1 else out
             write_table(trajectory_frame(trajectory), path)
-            console.print(f"Trajectory written to {path}", highlight=False, soft_wrap=True)
-        if trajectory.status is not SimulationStatus.finished:
-            raise typer.Exit(UNFINISHED)
+            _say(f"Trajectory written to {path}")
+    if unfinished:
+        raise typer.Exit(UNFINISHED)
 
 
 @app.command(name="fit")
@@ -155,14 +158,13 @@ def fit_command(
     cultures = _runs(runs or [])
     result = _fit(cultures, model, out, FitSettings(starts=starts, seed=seed))
     path = save_fit(result, out)
-    for culture in cultures:
-        _print_trajectory(simulate(result.model, culture))
-    console.print(f"Fit written to {path}. Next: graycell report {out}", highlight=False, soft_wrap=True)
+    trajectories = [simulate(result.model, culture) for culture in cultures]
+    for trajectory in trajectories:
+        _print_trajectory(trajectory)
+    _say(f"Fit written to {path}. Next: graycell report {out}")
     if not result.converged:
-        console.print(
-            "The last stage ended by its number of iterations, not by convergence: read the result with care.",
-            highlight=False,
-        )
+        _say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
+    if not result.converged or any(one.status is not SimulationStatus.finished for one in trajectories):
         raise typer.Exit(UNFINISHED)
 
 
@@ -179,7 +181,7 @@ def report_command(
     """
     fits = {_label(folder, folders): load_fit(folder) for folder in folders}
     path = report(fits, out if out is not None else folders[0])
-    console.print(f"Report: {path}", highlight=False, soft_wrap=True)
+    _say(f"Report: {path}")
 
 
 @app.command()
@@ -194,10 +196,9 @@ def demo(
     began = time.perf_counter()
     run = bundled_run()
     first = simulate(model_of(PUBLISHED), run).require_finished()
-    console.print(
+    _say(
         f"{run.name}: {len(first.measured_time)} samples, {len(run.measurements)} quantities. Published parameters, "
-        f"simulated after {time.perf_counter() - began:.0f} s: mean NRMSE {mean_nrmse(scores(first)):.3f}.",
-        highlight=False,
+        f"simulated after {time.perf_counter() - began:.0f} s: mean NRMSE {mean_nrmse(scores(first)):.3f}."
     )
     fits = {}
     for label, model in (("as published", PUBLISHED), ("extended", EXTENDED)):
@@ -207,7 +208,7 @@ def demo(
     path = report(fits, out, note=_DEMO_NOTE)
     trajectories = {label: simulate(one.model, run) for label, one in fits.items()}
     _print_comparison(trajectories)
-    console.print(f"Report: {path}", highlight=False, soft_wrap=True)
+    _say(f"Report: {path}")
 
 
 _DEMO_NOTE = (
@@ -225,7 +226,7 @@ def main() -> None:
     except InputError as error:
         _print_findings(error.findings)
         sys.exit(FAULTS)
-    except GraycellError as error:
+    except (GraycellError, OSError) as error:
         Console(stderr=True).print(f"graycell: {error}", highlight=False, markup=False, soft_wrap=True)
         sys.exit(FAULTS)
 
@@ -248,7 +249,8 @@ def _simulate(
     else:
         fitted = load_fit(parameters).model
         built = model_of(model or fitted.name, closure=closure).with_parameters(fitted.table.values())
-    run = published_feed(run) if redox is Redox.lagged else run
+    if redox is Redox.lagged and any(isinstance(event, Bolus) for event in run.events):
+        run = published_feed(run)
     return simulate(built, run, SolverSettings(rtol=rtol, atol=rtol / 10))
 
 
@@ -278,12 +280,17 @@ def _progress(label: str) -> Iterator:
 def _print_findings(findings: Iterable[Finding]) -> None:
     for finding in findings:
         word = "" if finding.severity == "error" else "remark: "
-        console.print(f"{word}{finding}", highlight=False, markup=False, soft_wrap=True)
+        _say(f"{word}{finding}")
 
 
-def _print_trajectory(trajectory: Trajectory) -> None:
+def _say(sentence: str) -> None:
+    """Print a sentence as it is: a name from a file is not markup."""
+    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:
     rows = {row.quantity: row for row in scores(trajectory)}
-    table = Table("quantity", "unit", "at the end", "NRMSE", title=trajectory.run.name)
+    table = Table("quantity", "unit", "at the end", "NRMSE", title=Text(trajectory.run.name))
     for column in table.columns[2:]:
         column.justify = "right"
     last = {name: trajectory.concentrations[-1, i] for i, name in enumerate(trajectory.model.species)}
@@ -295,13 +302,12 @@ def _print_trajectory(trajectory: Trajectory) -> None:
     facts = [f"t = {trajectory.time[-1]:g} d", trajectory.status.remedy]
     if rows:
         facts.insert(1, f"mean NRMSE of the species {mean_nrmse(tuple(rows.values())):.4f}")
-        values = sum(row.samples for name, row in rows.items() if name in trajectory.model.species)
-        if values > _PUBLISHED_PARAMETERS + 1:
-            variance = unexplained_variance(trajectory, _PUBLISHED_PARAMETERS)
-            facts.insert(2, f"1 - adjusted R2 {variance:.4f} (47 parameters)")
-    console.print("; ".join(facts), highlight=False, soft_wrap=True)
+        variance = unexplained_variance(trajectory, _PUBLISHED_PARAMETERS)
+        if adjusted and math.isfinite(variance):
+            facts.insert(2, f"1 - adjusted R2 {variance:.4f} ({_PUBLISHED_PARAMETERS} parameters)")
+    _say("; ".join(facts))
     for sentence in trajectory.remarks():
-        console.print(f"remark: {sentence}", highlight=False, markup=False, soft_wrap=True)
+        _say(f"remark: {sentence}")
 
 
 def _print_comparison(trajectories: dict[str, Trajectory]) -> None:

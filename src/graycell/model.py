@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.cell import flux
@@ -192,6 +193,8 @@ def build_model(
         if one not in external:
             raise ModelError(f"species '{one}' is not external in the network; {nearest(one, external)}.")
     species = tuple(one for one in external if one not in gases)
+    if np.any(network.stoichiometry[network.is_external] != network.cold_stoichiometry[network.is_external]):
+        raise ModelError("the cold stoichiometry changes an exchange with the medium; it may change the inside only.")
     model = CultureModel(
         name=name,
         network=network,
@@ -210,6 +213,8 @@ def build_model(
         warm_temperature=warm_temperature,
         cold_temperature=cold_temperature,
     )
-    table[biomass_per_cell], table[shift_rate]
+    needed = [biomass_per_cell, shift_rate, *([closure.turnover_time] if isinstance(closure, Dynamic) else [])]
+    for one in needed:
+        table[one]  # an unknown name raises here, not while compiling
     eqx.filter_eval_shape(model.evaluate, jnp.ones(len(species)), jnp.ones(()), jnp.zeros(()))
     return model

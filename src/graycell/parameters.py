@@ -1,7 +1,7 @@
 """The parameter table: value, unit, bounds, prior, whether it is estimated, and where it comes from."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from graycell.errors import ModelError, nearest
@@ -13,7 +13,7 @@ class Parameter:
 
     Fields:
         name: the field's name, such as ``Km1``.
-        value: in `unit`, a house unit.
+        value: in `unit`, a coherent unit of day, litre, mmol and 10^9 cells.
         lower, upper: bounds in the same unit; on a log scale both are > 0.
         log_scale: fit the logarithm of the value.
         prior_sd: standard deviation of the prior around `value`, in the natural logarithm of the value on a
@@ -21,7 +21,7 @@ class Parameter:
         estimated: whether `fit` may change it.
         meaning, source: words for the report, and who to cite.
 
-    Raises `ModelError` where the bounds do not enclose the value.
+    Raises `ModelError` where the bounds do not enclose the value, or cannot be fitted between.
     """
 
     name: str
@@ -40,6 +40,16 @@ class Parameter:
             raise ModelError(
                 f"parameter {self.name}: found {self.value:g} with bounds {self.lower:g} to {self.upper:g}; "
                 "the bounds must enclose the value; change one of them."
+            )
+        if self.estimated and not (math.isfinite(self.upper - self.lower) and self.lower < self.upper):
+            raise ModelError(
+                f"parameter {self.name}: found the bounds {self.lower:g} to {self.upper:g}; an estimated parameter "
+                "needs finite bounds with room between; set them, or set estimated=False."
+            )
+        if not self.prior_sd > 0.0:
+            raise ModelError(
+                f"parameter {self.name}: found a prior of standard deviation {self.prior_sd:g}; it must be > 0; "
+                "use math.inf for no prior, or estimated=False."
             )
         if self.log_scale and self.lower <= 0.0:
             raise ModelError(
@@ -97,11 +107,3 @@ class ParameterTable:
         """Return the table with other fields of one parameter, such as ``lower=1.0, estimated=False``."""
         changed = replace(self[name], **changes)
         return ParameterTable(tuple(changed if row.name == name else row for row in self.rows))
-
-    def with_rows(self, rows: Iterable[Parameter]) -> "ParameterTable":
-        """Return the table with more rows at its end; a name that is there already raises `ModelError`."""
-        rows = tuple(rows)
-        for row in rows:
-            if row.name in self.names:
-                raise ModelError(f"parameter '{row.name}' is in the table already; use with_changes.")
-        return ParameterTable(self.rows + rows)

@@ -23,8 +23,8 @@ from graycell.errors import ModelError, SimulationError
 from graycell.model import CultureModel, CultureState, Evaluation, Inputs
 from graycell.parameters import ParameterTable
 from graycell.reactor import intervene
-from graycell.runs.packing import PackedRun, pack
-from graycell.runs.records import CultureRun, End, Replacement, Setpoint
+from graycell.runs.packing import PackedRun, pack, quantities_of
+from graycell.runs.records import REDOX, CultureRun, End, Replacement, Setpoint
 
 Scalar = Float[Array, ""]
 
@@ -87,7 +87,7 @@ class Path(NamedTuple):
     """States at the chosen points of every segment (before its interventions), with a status of the solver.
 
     time: (segments, points) [d]; states: (segments, points, ...); cold, viability: (segments, points) [1];
-    failed: whether a segment ran out of steps.
+    failed: whether a segment ran out of steps; flux_status: `FluxStatus` at the end of every segment.
     """
 
     time: Float[Array, "segments points"]
@@ -95,6 +95,7 @@ class Path(NamedTuple):
     cold: Float[Array, "segments points"]
     viability: Float[Array, "segments points"]
     failed: Int[Array, " segments"]
+    flux_status: Int[Array, " segments"]
 
 
 def integrate(
@@ -120,6 +121,9 @@ def integrate(
         def cold_at(time):
             return cold_target + (cold_before - cold_target) * jnp.exp(-shift_rate * (time - start))
 
+        def seen(time, state):
+            return (1.0 - loop.opened) * state.redox + loop.opened * packed.redox(time)
+
         def derivative(time, state, _):
             inputs = Inputs(
                 cold_at(time),
@@ -132,7 +136,8 @@ def integrate(
             )
             return model.derivative(state, inputs)
 
-        times = start + (end - start) * fractions
+        # start + (end - start) can miss end by a rounding, and diffrax refuses a time outside the interval
+        times = jnp.where(fractions == 1.0, end, jnp.minimum(start + (end - start) * fractions, end))
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=times)
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(derivative),
@@ -156,6 +161,7 @@ def integrate(
             jax.vmap(cold_at)(times),
             jax.vmap(packed.viability)(times),
             jnp.where(solution.result == diffrax.RESULTS.successful, 0, 1),
+            model.evaluate(last.concentrations, seen(end, last), cold_at(end)).solution.status,
         )
         return (CultureState(amounts, volume, last.redox), cold_at(end)), out
 
@@ -208,19 +214,34 @@ class Trajectory:
             f"{self.status.name})"
         )
 
-    def remarks(self) -> list[str]:
-        """Return a sentence for every species whose concentration goes below zero by more than the tolerance.
+    def at_samples(self, quantity: str) -> np.ndarray:
+        """Return what was simulated, (samples,), where `quantity` was measured, in the unit of the measurement."""
+        series = self.run.measurements[quantity]
+        rows = np.searchsorted(self.measured_time, series.time)
+        return self.predicted[rows, quantities_of(self.model.species).index(quantity)]
 
-        The balances of the cell may ask for a species that the medium does not have: rate laws fade with their
-        substrate, transport reactions without a rate law do not.
+    def remarks(self) -> list[str]:
+        """Return a sentence for everything that a reader of the trajectory should know.
+
+        A species may fall below zero: the balances of the cell can ask for what the medium does not have, because rate
+        laws fade with their substrate and transport reactions without a rate law do not.
         """
         sentences = []
+        if REDOX not in self.run.initial:
+            sentences.append("R at time 0 is not given and taken as 1; write it into the table initial if you know it.")
+        low, high = sorted((self.model.cold_temperature, self.model.warm_temperature))
+        outside = [e for e in self.run.events if isinstance(e, Setpoint) and not low <= e.temperature <= high]
+        if outside:
+            sentences.append(
+                f"{outside[0].temperature:g} degC is outside of what the model knows, {low:g} to {high:g} degC: "
+                "it is treated as the nearer of the two."
+            )
         for name, series in zip(self.model.species, self.concentrations.T, strict=True):
             at = int(np.argmin(series))
             if series[at] < -_BELOW_ZERO * np.max(np.abs(series)):
                 sentences.append(
-                    f"{name} falls to {series[at]:.3g} mmol/L at {self.time[at]:.2f} d: the balances take up what is not "
-                    "there; do not trust the trajectory from where it crosses zero."
+                    f"{name} falls to {series[at]:.3g} mmol/L at {self.time[at]:.2f} d: the balances take up what is "
+                    "not there; do not trust the trajectory from where it crosses zero."
                 )
         return sentences
 
@@ -335,12 +356,8 @@ def _trajectory(
 
 
 def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun, step: float) -> Trajectory:
+    _require_published(run, step, np.asarray(packed.cold_target))
     count = round(run.end / step)
-    if not all(isinstance(event, Replacement | Setpoint | End) for event in run.events):
-        raise ModelError(
-            f"run '{run.name}': the lagged scheme knows the published 3 % replacement and set-points alone; "
-            "use graycell.library.nolan_lee.published_feed(run), or the closure Dynamic."
-        )
     starts = np.arange(count) * step
     replacement = np.zeros((count, packed.media.shape[0]))
     for k, time in enumerate(np.asarray(packed.end)):
@@ -373,6 +390,20 @@ def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun, st
         ends,
         False,
     )
+
+
+def _require_published(run: CultureRun, step: float, cold_target: np.ndarray) -> None:
+    """Raise `ModelError` for what the published scheme does not know."""
+    faults = []
+    if not all(isinstance(event, Replacement | Setpoint | End) for event in run.events):
+        faults.append("it knows the replacement feed and a set-point alone, see graycell.published_feed")
+    if sum(isinstance(event, Setpoint) for event in run.events) > 1 or not set(cold_target) <= {0.0, 1.0}:
+        faults.append("it knows one shift, from the warm to the cold temperature")
+    times = [run.end, *(event.time for event in run.events)]
+    if any(abs(time / step - round(time / step)) > 1e-6 for time in times):
+        faults.append(f"every event and the end lie on its grid, and a step of {step:g} d misses some")
+    if faults:
+        raise ModelError(f"run '{run.name}': the lagged scheme cannot do this: {'; '.join(faults)}. Or use Dynamic.")
 
 
 @eqx.filter_jit

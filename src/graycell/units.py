@@ -13,7 +13,7 @@ from typing import Any
 
 import pint
 
-from graycell.errors import GraycellError, nearest
+from graycell.errors import GraycellError
 
 TIME = "d"
 VOLUME = "L"
@@ -124,14 +124,3 @@ def parse_heading(heading: str) -> tuple[str, str | None]:
         example = "write a name and a unit in brackets, like GLC [mmol/L]"
         raise UnitError(f"heading '{heading}' cannot be read; {example}")
     return match["name"], match["unit"]
-
-
-def check_house_unit(unit: str) -> str:
-    """Return `unit` if it is a house unit, else raise `UnitError` that names the nearest one.
-
-    >>> check_house_unit("mmol/L")
-    'mmol/L'
-    """
-    if unit not in HOUSE_UNITS:
-        raise UnitError(f"'{unit}' is not a house unit; {nearest(unit, HOUSE_UNITS)}")
-    return unit

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from graycell.cell.flux import FluxStatus, PublishedWeights, SoftWeights, prepare
 from graycell.cell.network import MetabolicNetwork, Reaction
+from graycell.errors import ModelError
 from graycell.library.nolan_lee import published_network
 
 KINETIC = ("v1", "v2", "v3", "v8", "v9", "v10", "v11", "v12", "v13", "v16", "v17", "v33")
@@ -115,8 +116,23 @@ def test_a_wished_rate_that_is_not_finite_is_named(bad):
 
 
 def test_a_network_without_any_flux_is_an_error():
-    with pytest.raises(Exception, match="allow no flux"):
+    with pytest.raises(ModelError, match="allow no flux"):
         prepare(MetabolicNetwork.from_reactions([Reaction("v1", "A_ext => A")]), ["v1"])
+
+
+def test_a_reaction_with_two_rate_laws_is_an_error():
+    with pytest.raises(ModelError, match="v1"):
+        prepare(NETWORK, ["v1", *KINETIC])
+
+
+def test_published_weights_answer_over_any_range_of_rates():
+    layer = prepare(NETWORK, KINETIC, PublishedWeights())
+    random = np.random.default_rng(3)
+    wished = jnp.array(random.normal(size=(500, 12)) * 10.0 ** random.uniform(-6.0, 5.0, (500, 12)))
+    solutions = jax.vmap(lambda one: layer(one))(wished)
+    assert np.all(np.asarray(solutions.status) == FluxStatus.solved)
+    size = np.max(np.abs(wished), axis=1)
+    assert np.max(np.abs(np.asarray(solutions.fluxes) @ mixed(0.0).T) / size[:, None]) < 1e-9
 
 
 def test_derivatives_by_wished_rates_and_temperature_are_those_of_central_differences():

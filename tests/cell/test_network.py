@@ -44,7 +44,7 @@ def test_coefficients_of_one_species_on_both_sides_are_netted():
     assert parse_equation("2 A + B => A + C") == {"A": -1.0, "B": -1.0, "C": 1.0}
 
 
-@pytest.mark.parametrize("equation", ["A + B", "A => B => C", "2 3 A => B"])
+@pytest.mark.parametrize("equation", ["A + B", "A => B => C", "2 3 A => B", "A+B => C"])
 def test_an_equation_that_cannot_be_read_is_an_error(equation):
     with pytest.raises(ModelError, match="equation"):
         parse_equation(equation)

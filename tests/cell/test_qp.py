@@ -64,6 +64,14 @@ def test_contradicting_rows_are_told_as_infeasible():
     assert float(answer.violation) > 0.5
 
 
+def test_equalities_that_contradict_each_other_are_told_as_infeasible():
+    rows = jnp.array([[1.0, 0.0], [1.0, 0.0]])
+    answer = solve(jnp.zeros(2), jnp.ones(2), rows, jnp.array([1.0, 2.0]), equalities=2)
+    assert int(answer.status) == qp.INFEASIBLE
+    held = solve(jnp.array([1.0, 0.0]), jnp.zeros(2), rows[:1], jnp.array([3.0]), equalities=1)
+    assert int(held.status) == qp.INFEASIBLE
+
+
 def test_a_row_that_stands_twice_does_no_harm():
     rows = jnp.array([[1.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
     answer = solve(jnp.array([-1.0, 5.0]), jnp.ones(2), rows, jnp.zeros(3), equalities=0)

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from graycell.cell.rates import Conditions, Inhibition, Maximum, Monod, Product, Sum, positive_part, switch
+from graycell.cell.rates import Conditions, Inhibition, Maximum, Monod, Product, Sum
 from graycell.errors import ModelError
 from graycell.library.nolan_lee import parameter_table, rate_laws
 
@@ -114,10 +114,3 @@ def test_an_unknown_species_is_named_with_the_nearest_one():
         Monod("GLCC", "k")(at)
     with pytest.raises(ModelError, match="parameter 'a'"):
         Inhibition("GLC", "Ki", "a", "b")(at)
-
-
-@pytest.mark.parametrize("width", [0.0, 0.1])
-def test_positive_part_has_the_switch_for_derivative(width):
-    for x in (-0.3, 0.2):
-        slope = jax.grad(lambda x: positive_part(x, width))(x)
-        assert float(slope) == pytest.approx(float(switch(jnp.array(x), width)), abs=1e-12)

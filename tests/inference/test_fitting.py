@@ -1,5 +1,6 @@
 """Fits of few parameters to simulated truth, the journal, and the bundled run."""
 
+import math
 from dataclasses import replace
 
 import diffrax
@@ -156,6 +157,39 @@ def test_a_fit_of_another_model_than_the_library_has_is_not_read_as_it(published
     with pytest.raises(FitError, match="rate laws"):
         load_fit(tmp_path)
     assert load_fit(tmp_path, model=wide).cost == result.cost
+
+
+def test_other_bounds_of_a_flux_are_another_model(published):
+    network = published.network.with_bounds("v1", 0.0, 1.0)
+    assert describe(replace(published, network=network)) != describe(published)
+
+
+def test_a_parameter_that_the_data_say_nothing_about_has_no_finite_standard_error(published, truth):
+    """The rates of the cold do not show in the first two days."""
+    _, run = truth
+    early = {
+        name: replace(one, time=one.time[:3], value=one.value[:3], standard_error=one.standard_error[:3])
+        for name, one in run.measurements.items()
+    }
+    table = few(published).table.with_changes("TC16b", prior_sd=math.inf)
+    before = replace(run, measurements=early, events=(), end=2.17)
+    settings = FitSettings(starts=1, stages=(Stage("loop closed", 2),))
+    estimates = {row.name: row for row in fit(published.with_table(table), [before], settings).estimates}
+    assert estimates["TC16b"].standard_error == math.inf
+    assert estimates["TC16b"].prior_ratio == 1.0
+    assert estimates["vmax16"].relative_error < 0.5
+
+
+def test_runs_of_one_name_are_refused(published, run):
+    with pytest.raises(FitError, match="names must differ"):
+        fit(published, [run, run])
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"settings": "x"}', "{"])
+def test_a_damaged_fit_is_named(tmp_path, text):
+    (tmp_path / "fit.json").write_text(text)
+    with pytest.raises(FitError, match="no readable fit"):
+        load_fit(tmp_path)
 
 
 def test_no_fit_in_a_folder_is_named(tmp_path):

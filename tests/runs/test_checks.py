@@ -30,7 +30,11 @@ def culture(**changes):
         name="A",
         initial_volume=1.0,
         initial={"GLC": 40.0, "R": 2.0},
-        measurements={"GLC": series("GLC", 40, 30, 20), "VCD": series("VCD", 1, 2, 3, unit="1e9 cells/L")},
+        measurements={
+            "GLC": series("GLC", 40, 30, 20),
+            "VCD": series("VCD", 1, 2, 3, unit="1e9 cells/L"),
+            "TCD": series("TCD", 1, 2, 4, unit="1e9 cells/L"),
+        },
         media={"feed": {"GLC": 400.0}},
         end=2.0,
     )
@@ -77,7 +81,7 @@ def test_a_sound_run_has_no_findings():
         ({"events": (Bolus(1.0, "feeed", 0.1),)}, "did you mean 'feed'?"),
         ({"measurements": {"LAC": series("LAC", 1, 2, 3)}}, "initial LAC: found no value"),
         ({"measurements": {"GLC": series("GLC", 1, 2)}}, "found 2 sample times"),
-        ({"measurements": {"GLC": series("GLC", 1, 2, 3)}}, "neither viability nor VCD"),
+        ({"measurements": {"GLC": series("GLC", 1, 2, 3)}}, "neither viability nor both VCD and TCD"),
     ],
 )
 def test_each_fault_of_a_run_has_its_sentence(changes, clause):

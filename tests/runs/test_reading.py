@@ -257,7 +257,7 @@ def test_all_planted_faults_are_told_at_once(tmp_path, suffix):
 
 def test_a_fault_is_not_told_a_second_time_as_its_consequence(tmp_path):
     tables = {
-        "measurements": "time [d],VCD [1e6 cells/mL],GLC [mmol/L]\n0.5,1,40\n1,1,39\n2,1,38\n",
+        "measurements": "time [d],viability [1],GLC [mmol/L]\n0.5,1,40\n1,1,39\n2,1,38\n",
         "initial": "volume [l [,GLC [mmol/L]\n1,-5\n",
         "events": "time [d],event,volume [L]\n1,sample,0.1\n",
     }
@@ -424,7 +424,7 @@ def test_the_bundled_run_is_sound():
     assert "O2" not in run.initial
     assert len(run.signals["viability"].time) == 106
     assert run.signals["viability"].value[50] == pytest.approx(1 - 0.5259 / (1 + 353.3 * np.exp(-0.9381 * 5.0)))
-    assert run.end == 9.17
+    assert run.end == 10.0
 
 
 def test_each_bolus_of_the_bundled_run_is_three_percent_of_the_volume_after_it():

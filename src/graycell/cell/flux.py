@@ -50,8 +50,8 @@ _REMEDIES = {
     FluxStatus.solved: "The fluxes are the nearest to the wished rates.",
     FluxStatus.not_unique: "The rate laws do not determine every flux: of the equally good ones, the smallest was "
     "taken. Give a rate law to one of FluxAllocation.reference_reactions to decide.",
-    FluxStatus.infeasible: "No flux meets both the bounds and the steady state. Loosen the bounds of the reactions "
-    "in FluxSolution.active.",
+    FluxStatus.infeasible: "No flux meets both the bounds and the steady state. Loosen the bounds of the network; "
+    "FluxSolution.violation says by how much they are missed.",
     FluxStatus.not_converged: "The active-set search ran out of steps. Check that weights and rates are of "
     "reasonable size.",
     FluxStatus.not_finite: "A wished rate or weight is not finite. Check concentrations and parameters.",
@@ -82,7 +82,8 @@ class PublishedWeights(eqx.Module):
     def spread(self, wished: Float[Array, " kinetic"]) -> Float[Array, " kinetic"]:
         """Return the inverse weight of each kinetic flux [(mmol/(10^9 cells)/d)^2]."""
         square = wished**2
-        return jnp.where(square == 0.0, _LEFT_OUT * (jnp.max(square) + 1.0), square)
+        largest = jnp.max(square) + 1e-300
+        return jnp.where(square == 0.0, _LEFT_OUT * largest, jnp.maximum(square, _STIFFEST * largest))
 
 
 class SoftWeights(eqx.Module):
@@ -101,6 +102,9 @@ class SoftWeights(eqx.Module):
 
 _LEFT_OUT = 1e12
 """Inverse weight of a flux that is left out, times the largest other: it moves 10^12 times as easily."""
+_STIFFEST = 1e-14
+"""Least inverse weight, relative to the largest: 7 decades of wished rates, where the roots that the solver works
+with still leave half of float64's digits. A rate that is smaller is held to what is wished as if it were this large."""
 _REFERENCE_WEIGHT = 1e-6
 """Weight [(mmol/(10^9 cells)/d)^-2] that holds an unmeasured direction to its reference rate of 0: small against
 the 1e-1 and more of a kinetic flux, large against rounding."""
@@ -174,14 +178,14 @@ class FluxAllocation(eqx.Module):
 
         fluxes = flux_map @ answer.point
         count = len(self.kinetic)
-        pull = (answer.point[:count] - wished) / jnp.sqrt(jnp.maximum(spread[:count], 1e-300))
+        conflict = (answer.point[:count] - wished) / jnp.sqrt(jnp.maximum(spread[:count], 1e-300))
         good = FluxStatus.not_unique if self.reference_reactions else FluxStatus.solved
         status = jnp.select(
             [~finite, answer.status == qp.SOLVED, answer.status == qp.INFEASIBLE],
             [FluxStatus.not_finite, good, FluxStatus.infeasible],
             FluxStatus.not_converged,
         )
-        return FluxSolution(fluxes, pull, answer.active[len(self.surplus) :], answer.violation, status)
+        return FluxSolution(fluxes, conflict, answer.active[len(self.surplus) :], answer.violation, status)
 
 
 def prepare(
@@ -189,8 +193,11 @@ def prepare(
 ) -> FluxAllocation:
     """Prepare the flux allocation of a network whose `kinetic` reactions have rate laws.
 
-    Raises `ModelError` where a name is unknown or the inside allows no flux at all.
+    Raises `ModelError` where a name is unknown or stands twice, or the inside allows no flux at all.
     """
+    for name in kinetic:
+        if list(kinetic).count(name) > 1:
+            raise ModelError(f"reaction '{name}' has {list(kinetic).count(name)} rate laws; add them up with Sum.")
     kinetic_index = [network.index(name) for name in kinetic]
     inside = ~network.is_external
     warm, cold = network.stoichiometry[inside], network.cold_stoichiometry[inside]

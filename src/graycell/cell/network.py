@@ -12,6 +12,7 @@ from graycell.errors import ModelError, nearest
 EXTERNAL_SUFFIX = "_ext"
 """A species whose name ends so is in the medium; every other one is balanced inside the cell."""
 
+# a species name has no "+": it would be two species without the spaces between
 _TERM = re.compile(r"^(?:(?P<number>\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s+)?(?P<species>\S+)$")
 
 
@@ -50,7 +51,7 @@ def parse_equation(equation: str) -> dict[str, float]:
             if not term:
                 continue
             match = _TERM.match(term)
-            if match is None:
+            if match is None or "+" in match["species"]:
                 raise ModelError(f"equation '{equation}': '{term}' cannot be read; write it like 2.5 ATP.")
             amount = sign * float(match["number"] or 1.0)
             coefficients[match["species"]] = coefficients.get(match["species"], 0.0) + amount

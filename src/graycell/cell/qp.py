@@ -138,6 +138,8 @@ def _search(unit_rows, gap, norm, equalities: int, tolerance, most_steps: int) -
         return jax.tree.map(lambda a, b: jnp.where(stuck, a, b), halted, moved)
 
     worst = jnp.max(jnp.where(inequality, missed(x), -jnp.inf), initial=-jnp.inf)
+    # an equality in the span of the ones before it either holds with them or contradicts them
+    contradicted = jnp.max(jnp.where(inequality, -jnp.inf, jnp.abs(missed(x))), initial=-jnp.inf) > 1e3 * tolerance
     first = _Search(
         jnp.asarray(0),
         x,
@@ -145,7 +147,7 @@ def _search(unit_rows, gap, norm, equalities: int, tolerance, most_steps: int) -
         active,
         dual_basis,
         jnp.asarray(-1),
-        jnp.where(worst <= tolerance, SOLVED, RUNNING),
+        jnp.where(contradicted, INFEASIBLE, jnp.where(worst <= tolerance, SOLVED, RUNNING)),
     )
     return lax.while_loop(lambda now: now.status == RUNNING, body, first)
 
@@ -180,7 +182,11 @@ def least_distance(
     multipliers = lax.stop_gradient(found.multipliers / norm)
     pull_back = lax.stop_gradient(root[:, None] * found.dual_basis.T / norm[None])
     stationary = target + spread * (multipliers @ rows)
-    point = stationary + pull_back @ (offset - rows @ stationary)
+    residual = offset - rows @ stationary
+    point = stationary + pull_back @ residual
+    # the same step refines the multipliers, whose rounding a large spread would magnify
+    refined = multipliers + lax.stop_gradient(found.dual_basis @ (found.dual_basis.T @ (residual / norm)) / norm)
+    multipliers = jnp.where(jnp.arange(rows.shape[0]) < equalities, refined, jnp.maximum(refined, 0.0))
     missed = frozen_offset - frozen_rows @ lax.stop_gradient(point)
     missed = jnp.where(jnp.arange(rows.shape[0]) < equalities, jnp.abs(missed), missed)
     violation = jnp.maximum(jnp.max(missed, initial=0.0), 0.0)

@@ -163,8 +163,3 @@ def switch(x: Scalar, width: float) -> Scalar:
     At width 0 and x = 0 the value is 1.
     """
     return jnp.where(x >= 0.0, 1.0, 0.0) if width == 0.0 else jax.nn.sigmoid(x / width)
-
-
-def positive_part(x: Scalar, width: float) -> Scalar:
-    """Return max(x, 0) at width 0, else its smooth form whose derivative is `switch(x, width)`."""
-    return jnp.maximum(x, 0.0) if width == 0.0 else width * jax.nn.softplus(x / width)

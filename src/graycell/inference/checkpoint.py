@@ -70,7 +70,7 @@ def load(folder: Path, fingerprint: dict) -> Saved | None:
                 tuple(data["history"]),
                 float(data["seconds"]),
             )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FitError(f"{path}: found no readable checkpoint ({error}); delete it to start anew.") from error
     raise FitError(
         f"{path}: found the checkpoint of a fit with other {', '.join(differing)}; a fit resumes only as it began; "

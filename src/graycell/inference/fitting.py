@@ -18,6 +18,7 @@ import diffrax
 import jax.numpy as jnp
 import numpy as np
 
+import graycell
 from graycell.cell.redox import Lagged
 from graycell.errors import FitError
 from graycell.inference import checkpoint, least_squares
@@ -93,6 +94,7 @@ class Estimate:
     value: in `unit`; standard_error: in `unit`, and relative_error = standard_error/value, both from the curvature
     at the optimum with the prior; start: the value before; at_bound: within 1 % of a bound on its scale.
     prior_ratio: posterior over prior standard deviation [1]; near 1 the data say nothing about the parameter.
+        Without a prior 0, or 1 where the standard error is infinite.
     """
 
     name: str
@@ -151,6 +153,9 @@ def fit(
     if isinstance(model.closure, Lagged):
         raise FitError("the lagged closure depends on its step and cannot be fitted; use the closure Dynamic.")
     rows = model.table.estimated
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        raise FitError(f"found runs {', '.join(names)}; results are told by name, so names must differ; rename one.")
     if not rows or not runs:
         raise FitError(
             f"found {len(rows)} parameters to estimate and {len(runs)} runs; at least one of each is needed."
@@ -264,19 +269,18 @@ def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _
     if not np.all(np.isfinite(value)):
         raise FitError("the model cannot be simulated at its parameters; simulate it first and see its status.")
     coordinates = objective.coordinates
-    slope = np.asarray(coordinates.upper - coordinates.lower) * np.asarray(_sigmoid_slope(point.x))
-    scaled_jacobian = jacobian / slope
-    covariance = np.linalg.pinv(scaled_jacobian.T @ scaled_jacobian, hermitian=True)
+    place = 1.0 / (1.0 + np.exp(-point.x))
+    slope = np.asarray(coordinates.upper - coordinates.lower) * place * (1.0 - place)
+    covariance = _covariance(jacobian / slope)
     sd = np.sqrt(np.diag(covariance))
     values, log = np.asarray(coordinates.values(x)), np.asarray(coordinates.log_scale)
-    place = 1.0 / (1.0 + np.exp(-point.x))
     estimates = []
     for i, row in enumerate(model.table.estimated):
         error = float(values[i] * sd[i] if log[i] else sd[i])
         estimates.append(
             Estimate(
                 row.name, float(values[i]), row.unit, error, error / abs(float(values[i])), row.value,
-                bool(not 0.01 < place[i] < 0.99), float(sd[i] / row.prior_sd),
+                bool(not 0.01 < place[i] < 0.99), _prior_ratio(float(sd[i]), row.prior_sd),
             )
         )  # fmt: skip
     fitted = model.with_parameters({row.name: row.value for row in estimates})
@@ -290,36 +294,68 @@ def _loop(stage: Stage) -> Loop:
     return Loop(jnp.asarray(stage.gain), jnp.asarray(stage.opened))
 
 
-def _sigmoid_slope(x: np.ndarray) -> np.ndarray:
-    place = 1.0 / (1.0 + np.exp(-x))
-    return place * (1.0 - place)
+def _prior_ratio(sd: float, prior_sd: float) -> float:
+    return sd / prior_sd if np.isfinite(prior_sd) else float(np.isinf(sd))
+
+
+def _covariance(jacobian: np.ndarray) -> np.ndarray:
+    """Return the inverse of J^T J; infinite variance for a parameter that is in a direction J says nothing about."""
+    _, singular, directions = np.linalg.svd(jacobian, full_matrices=False)
+    known = singular > np.max(singular) * max(jacobian.shape) * np.finfo(float).eps
+    covariance = (directions[known].T / singular[known] ** 2) @ directions[known]
+    # a parameter shares in an unknown direction if more than rounding of it lies there
+    unknown = np.sum(directions[~known] ** 2, axis=0) > 1e-12
+    covariance[unknown, unknown] = np.inf
+    return covariance
 
 
 def describe(model: CultureModel) -> dict[str, str]:
     """Return what makes a model what it is, apart from its parameters, as plain data."""
+    network = model.network
+    reactions = [asdict(reaction) for reaction in network.reactions]
+    ratio = [model.ratio.production.tolist(), model.ratio.consumption.tolist(), model.ratio.ceiling]
+    rest = [model.species, model.biomass, ratio, model.warm_temperature, model.cold_temperature]
     return {
         "model": model.name,
         "closure": repr(model.closure),
         "weights": repr(model.allocation.weights),
-        "rate laws": hashlib.sha256(repr(model.rates).encode()).hexdigest(),
-        "network": hashlib.sha256(repr([list(map(asdict, model.network.reactions))]).encode()).hexdigest(),
+        "rate laws": _sha(model.rates),
+        "network": _sha([reactions, network.lower.tolist(), network.upper.tolist()]),
+        "balances": _sha(rest),
     }
+
+
+def _sha(what: object) -> str:
+    return hashlib.sha256(repr(what).encode()).hexdigest()
+
+
+def _code() -> str:
+    """Return the SHA-256 of the package's own source: another code may be another result."""
+    whole = hashlib.sha256()
+    for path in sorted(Path(graycell.__file__).parent.rglob("*.py")):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
 
 
 def _fingerprint(model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings) -> dict:
     """Return what the result depends on, as plain data: it stands beside the result, and guards a checkpoint."""
-    table = [[row.name, row.value, row.lower, row.upper, row.prior_sd, row.estimated] for row in model.table]
+    table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
     described = {
         **describe(model),
-        "parameters": hashlib.sha256(json.dumps(table).encode()).hexdigest(),
+        "parameters": _sha(table),
         "runs": {run.name: _hash_of(run) for run in runs},
         "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
         "settings": {**asdict(settings), "stages": [asdict(stage) for stage in stages]},
+        "code": _code(),
         "versions": {name: metadata.version(name) for name in ("graycell", "jax", "diffrax", "equinox", "numpy")},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     }
     return json.loads(json.dumps(described))
+
+
+_FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated")
+"""Fields of a parameter on which a fit depends."""
 
 
 def _hash_of(run: CultureRun) -> str:
@@ -336,4 +372,4 @@ def _hash_of(run: CultureRun) -> str:
     for series in (*run.measurements.values(), *run.signals.values()):
         error = getattr(series, "standard_error", np.empty(0))
         parts += [series.quantity, series.time.tolist(), series.value.tolist(), error.tolist()]
-    return hashlib.sha256(repr(parts).encode()).hexdigest()
+    return _sha(parts)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel
 from graycell.parameters import Parameter
 from graycell.runs.packing import PackedRun
@@ -81,7 +82,7 @@ class Objective(eqx.Module):
         """Return what would be measured in every run at the end of every segment."""
         model = self.with_coordinates(x)
         # one run after the other: mapped together, every run would wait for the one with the most steps
-        return lax.map(lambda packed: predictions(model, integrate(model, packed, loop, self.settings)), self.packed)
+        return lax.map(lambda packed: _usable_predictions(model, packed, loop, self.settings), self.packed)
 
     def residuals(self, x: Float[Array, " n"], loop: Loop) -> Float[Array, " residuals"]:
         """Return all residuals [standard errors]: measurements first, then priors; 0 where nothing was measured."""
@@ -89,6 +90,13 @@ class Objective(eqx.Module):
         error = jnp.where(measured, self.packed.standard_error, 1.0)
         misfit = (self.predicted(x, loop) - jnp.nan_to_num(self.packed.measured)) / error
         return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), self.coordinates.prior_residuals(x)])
+
+
+def _usable_predictions(model: CultureModel, packed: PackedRun, loop: Loop, settings: SolverSettings) -> Array:
+    """Return `predictions`, NaN where no flux could be allocated: the fit refuses such a step."""
+    path = integrate(model, packed, loop, settings)
+    usable = jnp.isin(path.flux_status, jnp.array([status for status in FluxStatus if status.usable]))
+    return jnp.where(usable[:, None], predictions(model, path), jnp.nan)
 
 
 @eqx.filter_jit

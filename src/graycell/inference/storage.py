@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graycell.errors import FitError
+from graycell.inference import checkpoint
 from graycell.inference.checkpoint import write_whole
 from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage, describe
 from graycell.library import model_of
@@ -22,7 +23,10 @@ _FORMAT = 1
 
 
 def save_fit(fit: Fit, folder: str | Path) -> Path:
-    """Write the fit, with its runs, into `folder` and return the file's path."""
+    """Write the fit, with its runs, into `folder` and return the file's path.
+
+    A checkpoint there has served its purpose and is removed.
+    """
     data = {
         "format": _FORMAT,
         "model": fit.model.name,
@@ -37,7 +41,8 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         "runs": [_run_to_plain(run) for run in fit.runs],
     }
     path = Path(folder) / FILE
-    write_whole(path, json.dumps(data, indent=1, allow_nan=True))
+    write_whole(path, json.dumps(data, indent=1))
+    (Path(folder) / checkpoint.FILE).unlink(missing_ok=True)
     return path
 
 
@@ -72,7 +77,7 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             tuple(data["history"]),
             data["provenance"],
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error
 
 

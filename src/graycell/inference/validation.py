@@ -13,7 +13,8 @@ from graycell.simulation import Trajectory
 class Score:
     """Agreement of one quantity in one run.
 
-    rmse: root of the mean squared difference, in `unit`; nrmse: rmse over the range of the measured values [1];
+    rmse: root of the mean squared difference, in `unit`; nrmse: rmse over the range of the measured values [1],
+    NaN where all are the same;
     samples: how many were compared.
     """
 
@@ -27,13 +28,11 @@ class Score:
 def scores(trajectory: Trajectory) -> tuple[Score, ...]:
     """Return the score of every quantity that was measured, species first, then VCD and R."""
     rows = []
-    quantities = quantities_of(trajectory.model.species)
-    for j, quantity in enumerate(quantities):
+    for quantity in quantities_of(trajectory.model.species):
         if quantity not in trajectory.run.measurements:
             continue
         series = trajectory.run.measurements[quantity]
-        at = [int(np.flatnonzero(trajectory.measured_time == time)[0]) for time in series.time]
-        rmse = float(np.sqrt(np.mean((trajectory.predicted[at, j] - series.value) ** 2)))
+        rmse = float(np.sqrt(np.mean((trajectory.at_samples(quantity) - series.value) ** 2)))
         spread = float(np.ptp(series.value))
         rows.append(Score(quantity, series.unit, rmse, rmse / spread if spread > 0 else np.nan, len(series.time)))
     return tuple(rows)
@@ -49,15 +48,12 @@ def unexplained_variance(trajectory: Trajectory, parameters: int) -> float:
     """Return 1 - adjusted R2 [1] over all measured concentrations of the species together.
 
     With n values and p parameters, (residual / total sum of squares) (n - 1)/(n - p - 1), about one pooled mean:
-    large concentrations dominate it. Raises ZeroDivisionError for n = p + 1.
+    large concentrations dominate it. NaN where there are not more values than parameters and the mean.
     """
-    predicted, measured = [], []
-    for j, species in enumerate(trajectory.model.species):
-        if species in trajectory.run.measurements:
-            series = trajectory.run.measurements[species]
-            at = [int(np.flatnonzero(trajectory.measured_time == time)[0]) for time in series.time]
-            predicted.append(trajectory.predicted[at, j])
-            measured.append(series.value)
-    found, wanted = np.concatenate(predicted), np.concatenate(measured)
+    species = [name for name in trajectory.model.species if name in trajectory.run.measurements]
+    if sum(len(trajectory.run.measurements[name].time) for name in species) <= parameters + 1:
+        return float("nan")
+    found = np.concatenate([trajectory.at_samples(name) for name in species])
+    wanted = np.concatenate([trajectory.run.measurements[name].value for name in species])
     share = np.sum((found - wanted) ** 2) / np.sum((wanted - wanted.mean()) ** 2)
     return float(share * (len(wanted) - 1) / (len(wanted) - parameters - 1))

@@ -42,6 +42,7 @@ from graycell.runs.records import Bolus, CultureRun, Replacement
 from graycell.units import SPECIFIC_RATE, TIME, convert
 
 _SOURCE = "Nolan & Lee 2011"
+_SOURCES = {"published": f"{_SOURCE}, published", "refit": "Cui et al. 2024, refit of Nolan & Lee 2011"}
 _OURS = "graycell (not in Nolan & Lee 2011)"
 _RATE_UNIT = "nmol/1e6 cells/d"
 
@@ -181,12 +182,12 @@ def parameter_table(values: Literal["published", "refit"] = "published", extende
                 upper=6.0 if exponent else value * 20.0,
                 prior_sd=math.log(3.0),
                 meaning=row["meaning"],
-                source=f"{_SOURCE}, {values}",
+                source=_SOURCES[values],
             )
         )
     rows += [
         Parameter("R_switch", 1.0, "1", 0.5, 3.0, prior_sd=0.3, estimated=extended,
-                  meaning="redox ratio at which lactate turns from made to used", source=_SOURCE),
+                  meaning="redox ratio at which lactate turns from made to used", source=f"{_OURS}; 1 as published"),
         Parameter("tau", 0.1, TIME, 0.005, 2.0, prior_sd=1.0, estimated=False,
                   meaning="turnover time of the cytosolic redox pool", source=_OURS),
         Parameter("biomass_per_cell", 2.31, "mmol/(1e9 cells)", 0.5, 10.0, estimated=False,

@@ -21,6 +21,7 @@ from graycell.reporting.fit_figures import convergence, parameters
 from graycell.reporting.html import report
 from graycell.reporting.tables import (
     estimates_frame,
+    file_word,
     history_frame,
     residuals_frame,
     scores_frame,
@@ -32,6 +33,7 @@ __all__ = [
     "conflict_heatmap",
     "convergence",
     "estimates_frame",
+    "file_word",
     "history_frame",
     "key_fluxes",
     "measured_and_simulated",

@@ -15,6 +15,7 @@ from graycell.reporting.page import Section, drawing, page, table, text
 from graycell.reporting.summary import Study, headline, making
 from graycell.reporting.tables import (
     estimates_frame,
+    file_word,
     history_frame,
     residuals_frame,
     scores_frame,
@@ -73,8 +74,7 @@ def _write_tables(study: Study, folder: Path) -> None:
     taken: set[str] = set()
 
     def write(frame, *parts: str) -> None:
-        words = (re.sub(r"[^A-Za-z0-9.]+", "-", part).strip("-.")[:60] or "unnamed" for part in parts)
-        stem = wanted = "_".join(words)
+        stem = wanted = "_".join(map(file_word, parts))
         count = 1
         while stem.lower() in taken:
             count += 1

@@ -8,11 +8,10 @@ import numpy as np
 
 from graycell.cell.flux import FluxStatus
 from graycell.inference.fitting import Fit
-from graycell.inference.validation import scores
+from graycell.inference.validation import mean_nrmse, scores
 from graycell.reporting.fit_figures import UNDETERMINED
 from graycell.reporting.page import facts, number, text
 from graycell.reporting.style import colours_of
-from graycell.reporting.tables import mean_over_species
 from graycell.runs.records import CultureRun
 from graycell.simulation import SimulationStatus, Trajectory
 
@@ -64,7 +63,7 @@ class Study:
     def mean_nrmse(self, label: str) -> float:
         """Return the mean NRMSE [1] over the species, and over the runs of a label that measured any."""
         of_runs = [
-            mean_over_species(scores(one))
+            mean_nrmse(scores(one))
             for one in self.trajectories[label].values()
             if not set(one.model.species).isdisjoint(one.run.measurements)
         ]

@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
-import numpy as np
 import pandas as pd
 
 from graycell.cell.flux import FluxStatus
 from graycell.errors import GraycellError
 from graycell.inference.fitting import Fit
-from graycell.inference.validation import Score, mean_nrmse, scores
+from graycell.inference.validation import mean_nrmse, scores
 from graycell.runs.packing import quantities_of
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation import Trajectory
@@ -67,12 +66,6 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def mean_over_species(rows: tuple[Score, ...]) -> float:
-    """Return `mean_nrmse` [1], and NaN where no species has a score."""
-    scored = [row for row in rows if row.quantity not in (VCD, REDOX) and np.isfinite(row.nrmse)]
-    return mean_nrmse(rows) if scored else float("nan")
-
-
 def scores_frame(trajectories: Mapping[str, Trajectory]) -> pd.DataFrame:
     """Return the NRMSE [1] of every measured quantity (rows) for every label (columns).
 
@@ -86,7 +79,7 @@ def scores_frame(trajectories: Mapping[str, Trajectory]) -> pd.DataFrame:
     for label, rows in of_label.items():
         nrmse = {row.quantity: row.nrmse for row in rows}
         values = [nrmse.get(name, float("nan")) for name in quantities]
-        columns[f"{label} [{DIMENSIONLESS}]"] = [*values, mean_over_species(rows)]
+        columns[f"{label} [{DIMENSIONLESS}]"] = [*values, mean_nrmse(rows)]
     return pd.DataFrame(columns)
 
 
@@ -132,12 +125,10 @@ def residuals_frame(trajectory: Trajectory) -> pd.DataFrame:
     the difference over the standard error of the assay.
     """
     parts = []
-    for j, quantity in enumerate(quantities_of(trajectory.model.species)):
+    for quantity in quantities_of(trajectory.model.species):
         if quantity not in trajectory.run.measurements:
             continue
-        series = trajectory.run.measurements[quantity]
-        rows = [int(np.flatnonzero(trajectory.measured_time == time)[0]) for time in series.time]
-        simulated = trajectory.predicted[rows, j]
+        series, simulated = trajectory.run.measurements[quantity], trajectory.at_samples(quantity)
         part = {
             f"time [{TIME}]": series.time,
             "quantity": quantity,
@@ -171,6 +162,15 @@ _WRITERS: dict[str, Callable[[pd.DataFrame, IO[bytes]], None]] = {
     ".parquet": _write_parquet,
     ".xlsx": _write_xlsx,
 }
+
+
+def file_word(name: str) -> str:
+    """Return a name that came from a file as a part of a file name: letters, digits, dots and hyphens, at most 60.
+
+    >>> file_word("clone A/3")
+    'clone-A-3'
+    """
+    return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60] or "unnamed"
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> Path:

@@ -9,6 +9,9 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
+
+import numpy as np
 
 from graycell.errors import Finding, nearest
 from graycell.runs.records import (
@@ -115,8 +118,9 @@ def value_fault(place: str, limit: str, value: float, found: str | None = None) 
     return None
 
 
-Species = tuple[str, ...] | None
-Check = Callable[[CultureRun, Species], Iterator[Finding]]
+ModelSpecies = tuple[str, ...] | None
+"""Names of the species of the model that the run is meant for; None where no model is at hand."""
+Check = Callable[[CultureRun, ModelSpecies], Iterator[Finding]]
 
 
 def _event_values(event: Event) -> Iterator[tuple[str, float]]:
@@ -135,7 +139,7 @@ def _place(run: CultureRun, event: Event) -> str:
     return f"run '{run.name}', {type(event).__name__} at {event.time:.6g} d"
 
 
-def values_are_possible(run: CultureRun, species: Species) -> Iterator[Finding]:
+def values_are_possible(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """No negative amount, no viability above 1, no magnitude that a wrong unit would explain."""
     here = f"run '{run.name}'"
     judged = [(f"{here}, initial volume", "initial volume", run.initial_volume)]
@@ -148,6 +152,9 @@ def values_are_possible(run: CultureRun, species: Species) -> Iterator[Finding]:
         for time, value in zip(series.time, series.value, strict=True):
             place = f"{here}, {series.quantity} at {time:.6g} d"
             judged.append((place, limit_of(series.quantity), float(value)))
+        if np.any(~(series.standard_error > 0.0)):
+            found = f"a standard error of {np.min(series.standard_error):.3g}"
+            yield Finding(f"{here}, {series.quantity}", found, "an assay error is > 0", "mend the table assay_error")
     if VIABILITY in run.signals:
         signal = run.signals[VIABILITY]
         for time, value in zip(signal.time, signal.value, strict=True):
@@ -157,7 +164,7 @@ def values_are_possible(run: CultureRun, species: Species) -> Iterator[Finding]:
     yield from (fault for fault in (value_fault(*one) for one in judged) if fault is not None)
 
 
-def events_are_within_the_run(run: CultureRun, species: Species) -> Iterator[Finding]:
+def events_are_within_the_run(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """No event before time 0 or after the end."""
     for event in run.events:
         if not 0.0 <= event.time <= run.end:
@@ -165,7 +172,7 @@ def events_are_within_the_run(run: CultureRun, species: Species) -> Iterator[Fin
             yield Finding(_place(run, event), f"{event.time:.6g} d", needed, "mend the time or the end")
 
 
-def times_rise(run: CultureRun, species: Species) -> Iterator[Finding]:
+def times_rise(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """The times of every measurement and signal rise; those of the events do not fall."""
     for series in (*run.measurements.values(), *run.signals.values()):
         for before, after in zip(series.time[:-1], series.time[1:], strict=True):
@@ -178,7 +185,7 @@ def times_rise(run: CultureRun, species: Species) -> Iterator[Finding]:
             yield Finding(_place(run, event), found, "events are in the order of time", "sort the events")
 
 
-def the_vessel_holds_what_is_taken(run: CultureRun, species: Species) -> Iterator[Finding]:
+def the_vessel_holds_what_is_taken(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """No sample is larger than the volume at its time, and outflows do not empty the vessel."""
     volume, now = run.initial_volume, 0.0
     inflow: dict[str, float] = {}
@@ -202,15 +209,15 @@ def the_vessel_holds_what_is_taken(run: CultureRun, species: Species) -> Iterato
                 outflow[event.retains_cells] = event.rate
             case Sample():
                 # the slack is for volumes that were written with few digits
-                if event.volume > volume * (1.0 + 1e-9):
-                    needed = f"the vessel holds {volume:.6g} L"
+                if event.volume >= volume * (1.0 - 1e-9):
+                    needed = f"the vessel holds {volume:.6g} L, and a sample leaves some of it"
                     remedy = "mend the sample, its unit or the initial volume"
                     yield Finding(_place(run, event), f"{event.volume:.6g} L", needed, remedy)
                     return
                 volume -= event.volume
 
 
-def media_have_a_composition(run: CultureRun, species: Species) -> Iterator[Finding]:
+def media_have_a_composition(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """Every medium that an event names is in the media."""
     for event in run.events:
         if isinstance(event, Bolus | Feed | Replacement) and event.medium not in run.media:
@@ -219,7 +226,24 @@ def media_have_a_composition(run: CultureRun, species: Species) -> Iterator[Find
             yield Finding(_place(run, event), found, "a medium needs a composition", hint)
 
 
-def measured_species_have_a_beginning(run: CultureRun, species: Species) -> Iterator[Finding]:
+def names_are_those_of_the_model(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
+    """Every species of a medium or of the initial state is one of the model, or is known to be left out."""
+    if species is None:
+        return
+    known = (*species, *NOT_SPECIES)
+    named = [(f"medium '{medium}'", name) for medium, one in run.media.items() for name in one]
+    named += [("initial", name) for name in run.initial]
+    for where, name in named:
+        if name not in known:
+            # what resembles a species of the model is a slip of the pen that would lose what is fed
+            slip = bool(get_close_matches(name, species, n=1, cutoff=0.7))
+            needed = "the model has no such species and leaves it out"
+            remedy = f"rename the column if it was meant otherwise; {nearest(name, species)}"
+            severity = "error" if slip else "warning"
+            yield Finding(f"run '{run.name}', {where}", f"'{name}'", needed, remedy, severity)
+
+
+def measured_species_have_a_beginning(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """Every measured species (of the model's, if they are known) has an initial concentration."""
     for name in run.measurements:
         if name in NOT_SPECIES or name in run.initial or (species is not None and name not in species):
@@ -229,7 +253,7 @@ def measured_species_have_a_beginning(run: CultureRun, species: Species) -> Iter
         yield Finding(place, "no value", f"{name} is measured and so needs an initial concentration", remedy)
 
 
-def species_of_the_model_are_known(run: CultureRun, species: Species) -> Iterator[Finding]:
+def species_of_the_model_are_known(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """Every species of the model is measured or has an initial concentration."""
     known = {**run.measurements, **run.initial}
     for name in species or ():
@@ -240,7 +264,7 @@ def species_of_the_model_are_known(run: CultureRun, species: Species) -> Iterato
             yield Finding(place, found, needed, nearest(name, known), "warning")
 
 
-def measured_quantities_are_in_the_model(run: CultureRun, species: Species) -> Iterator[Finding]:
+def measured_quantities_are_in_the_model(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """Every measured quantity is one that the model computes."""
     if species is None:
         return
@@ -253,7 +277,7 @@ def measured_quantities_are_in_the_model(run: CultureRun, species: Species) -> I
             yield Finding(place, f"'{name}'", needed, remedy)
 
 
-def there_are_enough_samples(run: CultureRun, species: Species) -> Iterator[Finding]:
+def there_are_enough_samples(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
     """A run has at least `FEWEST_SAMPLES` sample times."""
     samples = len({float(time) for series in run.measurements.values() for time in series.time})
     if samples < FEWEST_SAMPLES:
@@ -262,12 +286,13 @@ def there_are_enough_samples(run: CultureRun, species: Species) -> Iterator[Find
         yield Finding(place, f"{samples} sample times", needed, "only simulate this run", "warning")
 
 
-def viability_is_known(run: CultureRun, species: Species) -> Iterator[Finding]:
-    """There is a viability or a viable cell density."""
-    if VIABILITY not in run.measurements and VIABILITY not in run.signals and VCD not in run.measurements:
-        found = "neither viability nor VCD"
-        needed = "rates per viable cell need the number of viable cells"
-        remedy = "add a column VCD [1e6 cells/mL] or viability [1]"
+def viability_is_known(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
+    """There is a viability, or viable and total cells to compute it from."""
+    counted = VCD in run.measurements and TCD in run.measurements
+    if VIABILITY not in run.measurements and VIABILITY not in run.signals and not counted:
+        found = "neither viability nor both VCD and TCD"
+        needed = "without them all cells count as alive"
+        remedy = "add a column viability [1] or TCD [1e6 cells/mL]"
         yield Finding(f"run '{run.name}', measurements", found, needed, remedy, "warning")
 
 
@@ -277,6 +302,7 @@ CHECKS: tuple[Check, ...] = (
     times_rise,
     the_vessel_holds_what_is_taken,
     media_have_a_composition,
+    names_are_those_of_the_model,
     measured_species_have_a_beginning,
     species_of_the_model_are_known,
     measured_quantities_are_in_the_model,

@@ -18,8 +18,9 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator
 
-from graycell.errors import Finding, InputError, nearest
+from graycell.errors import Finding, InputError
 from graycell.reactor import Flows, Interventions
+from graycell.runs.checks import check_runs
 from graycell.runs.records import (
     REDOX,
     TCD,
@@ -58,7 +59,7 @@ class PackedRun(eqx.Module):
     start, end: (segments,) [d]; cold_target: (segments,) temperature weight that the set-point asks for [1];
     flows: (segments, ...) see `reactor.Flows`; interventions: (segments, ...) at the end of each segment;
     media, supplied: (media, species) [mmol/L], [1]; initial: (species,) [mmol/L]; initial_redox: R [1];
-    initial_volume: [L]; viability, redox: known inputs;
+    viability, redox: known inputs;
     measured, standard_error: (segments, quantities) at the end of each segment, NaN and inf where nothing was
     measured; quantities are the model's species, then VCD, then R.
     """
@@ -73,7 +74,6 @@ class PackedRun(eqx.Module):
     supplied: Float[Array, "media species"]
     initial: Float[Array, " species"]
     initial_redox: Float[Array, ""]
-    initial_volume: Float[Array, ""]
     viability: Curve
     redox: Curve
     measured: Float[Array, "segments quantities"]
@@ -96,10 +96,10 @@ def pack(
 ) -> PackedRun:
     """Return the arrays of a run for a model with these `species`.
 
-    `segments` and `media` pad to at least so many; see `pack_all`. Raises `InputError` with every species that is
-    not known or has no initial concentration.
+    `segments` and `media` pad to at least so many; see `pack_all`. Raises `InputError` with every error that
+    `check_runs` finds, and every species that has no initial concentration.
     """
-    _check_names(run, species)
+    _require_usable(run, species)
     times = _breakpoints(run)
     count = max(len(times), segments or 0)
     count = _SEGMENTS_MULTIPLE * math.ceil(count / _SEGMENTS_MULTIPLE)
@@ -154,7 +154,6 @@ def pack(
         supplied=array(supplied),
         initial=array([run.initial[name] for name in species]),
         initial_redox=array(run.initial.get(REDOX, _DEFAULT_REDOX)),
-        initial_volume=array(v0),
         viability=_curve(*_viability(run)),
         redox=_curve(*_series(run, REDOX, run.initial.get(REDOX, _DEFAULT_REDOX))),
         measured=array(measured),
@@ -183,18 +182,8 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *even)
 
 
-def _check_names(run: CultureRun, species: Sequence[str]) -> None:
-    known = (*quantities_of(species), VIABILITY, TCD)
-    findings = [
-        Finding(
-            f"run '{run.name}', measurements",
-            f"'{name}'",
-            f"only quantities of the model can be compared; {nearest(name, known)}",
-            "rename the column, or leave it out",
-        )
-        for name in run.measurements
-        if name not in known
-    ]
+def _require_usable(run: CultureRun, species: Sequence[str]) -> None:
+    findings = [finding for finding in check_runs([run], species) if finding.severity == "error"]
     findings += [
         Finding(
             f"run '{run.name}', initial",
@@ -203,7 +192,7 @@ def _check_names(run: CultureRun, species: Sequence[str]) -> None:
             "add a column to the table initial",
         )
         for name in species
-        if name not in run.initial
+        if name not in run.initial and name not in run.measurements  # a measured one is among the findings already
     ]
     if findings:
         raise InputError(findings)

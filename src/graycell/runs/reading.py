@@ -151,7 +151,7 @@ def _read(path: Path) -> tuple[list[CultureRun], list[Finding]]:
     except OSError as error:
         found = f"'{error.strerror}'"
         return [], [Finding(place, found, "the file must be readable", "look at its permissions")]
-    name = path.resolve().name if path.is_dir() else path.stem
+    name = shown(path.resolve().name if path.is_dir() else path.stem)
     provenance = Provenance(source.files, source.sha256)
     runs, findings = assemble(source.tables, name, provenance, source.unreadable)
     return runs, [*source.findings, *findings]

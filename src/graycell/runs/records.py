@@ -138,13 +138,13 @@ class CultureRun:
     Fields:
         name: unique among the runs read together.
         initial_volume: [L].
-        initial: concentration [mmol/L] of each species at time 0; may hold `REDOX` [1].
+        initial: concentration [mmol/L] of each species at time 0; may hold `REDOX` [1]. A `VCD` here is not used.
         measurements: by quantity.
         events: in the order of time; at one time, in the order of the file.
         media: composition [mmol/L] by medium and species; a species that is not named is absent (0).
         signals: known inputs, such as viability.
         initial_temperature: [degC].
-        end: [d] time at which the run ends.
+        end: [d] time at which the run ends; if it is not given, the last measurement or event.
     """
 
     name: str
@@ -155,8 +155,13 @@ class CultureRun:
     media: Mapping[str, Mapping[str, float]] = field(default_factory=lambda: MappingProxyType({}))
     signals: Mapping[str, Signal] = field(default_factory=lambda: MappingProxyType({}))
     initial_temperature: float = 37.0
-    end: float = 0.0
+    end: float = -1.0
     provenance: Provenance = Provenance()
+
+    def __post_init__(self) -> None:
+        if self.end < 0.0:
+            times = [float(series.time[-1]) for series in self.measurements.values() if len(series.time)]
+            object.__setattr__(self, "end", max([0.0, *times, *(event.time for event in self.events)]))
 
     def __repr__(self) -> str:
         counts = f"{len(self.measurements)} quantities, {len(self.events)} events"
