@@ -1,11 +1,13 @@
+import os
 import shutil
+import signal
 from importlib import resources
 
 import pandas as pd
 import pytest
 
 from graycell import cli
-from graycell.inference import FitSettings, Stage
+from graycell.inference import FitSettings, Stage, checkpoint
 
 BUNDLED = resources.files("graycell.runs") / "bundled" / "nolan-lee-2011-cell-line-a"
 
@@ -148,3 +150,30 @@ def test_fit_then_simulate_then_report(graycell, tmp_path, monkeypatch):
     code, printed = graycell("report", tmp_path / "nowhere")
     assert code == cli.FAULTS
     assert "found no fit" in printed
+
+
+def test_a_fit_that_is_stopped_keeps_its_state(graycell, tmp_path, monkeypatch):
+    """Ctrl-C, here sent by the first iteration to its own process: exit code 130, and the checkpoint is there."""
+    quick = FitSettings(starts=1, stages=(Stage("loop closed", 3),))
+    monkeypatch.setattr(cli, "FitSettings", lambda **_: quick)
+    save = checkpoint.save
+
+    def save_and_interrupt(*arguments):
+        save(*arguments)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(checkpoint, "save", save_and_interrupt)
+    code, printed = graycell("fit", "--model", "nolan-lee", "--out", tmp_path)
+    assert code == cli.INTERRUPTED
+    assert "give the same command again" in printed
+    assert (tmp_path / checkpoint.FILE).exists()
+    assert not (tmp_path / "fit.json").exists()
+
+
+def test_the_fit_of_another_model_is_told(graycell, tmp_path, monkeypatch):
+    quick = FitSettings(starts=1, stages=(Stage("loop closed", 1),))
+    monkeypatch.setattr(cli, "FitSettings", lambda **_: quick)
+    graycell("fit", "--model", "nolan-lee", "--out", tmp_path)
+    code, printed = graycell("simulate", "--model", "nolan-lee-extended", "--parameters", tmp_path)
+    assert code == cli.FAULTS
+    assert "leave --model out" in printed

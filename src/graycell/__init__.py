@@ -27,14 +27,28 @@ from graycell.inference import (  # noqa: E402
 from graycell.library import model_of, nolan_lee, published_feed  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
 from graycell.reporting import report, trajectory_frame, write_table  # noqa: E402
-from graycell.runs import CultureRun, bundled_run, check_path, check_runs, read_runs  # noqa: E402
+from graycell.runs import (  # noqa: E402
+    Bolus,
+    CultureRun,
+    Feed,
+    Sample,
+    Setpoint,
+    bundled_run,
+    check_path,
+    check_runs,
+    read_runs,
+)
 from graycell.simulation import SolverSettings, Trajectory, simulate  # noqa: E402
 
 __all__ = [
+    "Bolus",
     "CultureModel",
     "CultureRun",
+    "Feed",
     "Fit",
     "FitSettings",
+    "Sample",
+    "Setpoint",
     "SolverSettings",
     "Trajectory",
     "bundled_run",

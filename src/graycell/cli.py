@@ -2,6 +2,8 @@
 
 import contextlib
 import math
+import os
+import signal
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -9,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graycell.cell.redox import Dynamic, Lagged
-from graycell.errors import Finding, GraycellError, InputError
+from graycell.errors import Finding, GraycellError, InputError, ModelError
 from graycell.inference import (
     Fit,
     FitSettings,
@@ -29,11 +32,11 @@ from graycell.inference import (
 )
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.library import MODELS, model_of, published_feed
-from graycell.reporting import file_word, report, trajectory_frame, write_table
+from graycell.reporting import UNDETERMINED, file_word, report, trajectory_frame, write_table
 from graycell.runs import Bolus, CultureRun, bundled_run, check_path, check_runs, read_runs
 from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
 
-FAULTS, UNFINISHED = 1, 3
+FAULTS, UNFINISHED, INTERRUPTED = 1, 3, 130
 """Exit codes beside 0 for success and 2 for a command that was written wrongly."""
 
 _PUBLISHED_PARAMETERS = 47
@@ -59,7 +62,7 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
     graycell report my-fit/                write my-fit/report.html
 
 **Exit codes**: 0 success, 1 faulty input or a question that cannot be answered, 2 a command written wrongly,
-3 a simulation or fit that did not reach its end.
+3 a simulation or fit that did not reach its end, 130 stopped by Ctrl-C.
 """,
 )
 console = Console()
@@ -83,8 +86,8 @@ PUBLISHED, EXTENDED = "nolan-lee", "nolan-lee-extended"
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders, XLSX or CSV files.")],
     model: Annotated[
-        str | None, typer.Option("--model", help=f"Check too whether this model can use them: {', '.join(MODELS)}.")
-    ] = None,
+        str, typer.Option("--model", help=f"The model that shall use them, one of {', '.join(MODELS)}; 'none' for any.")
+    ] = EXTENDED,
 ) -> None:
     """List every fault and remark of runs at once.
 
@@ -93,12 +96,12 @@ def check(
 
     Example: graycell check run07/ run08.xlsx
     """
-    species = None if model is None else model_of(model).species
+    species = None if model == "none" else model_of(model).species
     findings = [finding for path in files for finding in check_path(path, species)]
     _print_findings(findings)
     errors = sum(finding.severity == "error" for finding in findings)
-    runs = f"{len(files)} {'file' if len(files) == 1 else 'files'}"
-    _say(f"{runs} checked: {errors} errors, {len(findings) - errors} remarks.")
+    remarks = len(findings) - errors
+    _say(f"{_count(len(files), 'run')} checked: {_count(errors, 'error')}, {_count(remarks, 'remark')}.")
     raise typer.Exit(FAULTS if errors else 0)
 
 
@@ -161,6 +164,11 @@ def fit_command(
     trajectories = [simulate(result.model, culture) for culture in cultures]
     for trajectory in trajectories:
         _print_trajectory(trajectory)
+    unknown = sum(row.prior_ratio > UNDETERMINED for row in result.estimates)
+    if unknown:
+        _say(
+            f"The data do not determine {unknown} of {len(result.estimates)} parameters: these stay near their priors."
+        )
     _say(f"Fit written to {path}. Next: graycell report {out}")
     if not result.converged:
         _say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
@@ -201,7 +209,7 @@ def demo(
         f"simulated after {time.perf_counter() - began:.0f} s: mean NRMSE {mean_nrmse(scores(first)):.3f}."
     )
     fits = {}
-    for label, model in (("as published", PUBLISHED), ("extended", EXTENDED)):
+    for label, model in (("published network", PUBLISHED), ("extended network", EXTENDED)):
         folder = out / model
         fits[label] = _fit([run], model, folder, FitSettings(starts=starts), label)
         save_fit(fits[label], folder)
@@ -215,7 +223,9 @@ _DEMO_NOTE = (
     "The published network balances ATP strictly, without maintenance or leak, which ties glycolysis to the demand "
     "of ATP. So the glucose that is taken up after the temperature shift cannot be met together with lactate uptake. "
     "The extended model has one more reaction, v35: ATP is used for maintenance, at a rate of its own warm and cold, "
-    "and the redox ratio at which lactate turns from made to used is estimated too."
+    "and the redox ratio at which lactate turns from made to used is estimated too. "
+    "Cystine is met by neither: its uptake is (0.0261 v16 + 0.024 v17)/2 by the balances of cysteine and cystine alone, "
+    "so growth and antibody fix it and no rate law can move it."
 )
 
 
@@ -226,6 +236,9 @@ def main() -> None:
     except InputError as error:
         _print_findings(error.findings)
         sys.exit(FAULTS)
+    except KeyboardInterrupt:
+        _say("Stopped.")
+        sys.exit(INTERRUPTED)
     except (GraycellError, OSError) as error:
         Console(stderr=True).print(f"graycell: {error}", highlight=False, markup=False, soft_wrap=True)
         sys.exit(FAULTS)
@@ -248,6 +261,8 @@ def _simulate(
         built = model_of(model or PUBLISHED, closure=closure, parameters=parameters)
     else:
         fitted = load_fit(parameters).model
+        if model is not None and model != fitted.name:
+            raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
         built = model_of(model or fitted.name, closure=closure).with_parameters(fitted.table.values())
     if redox is Redox.lagged and any(isinstance(event, Bolus) for event in run.events):
         run = published_feed(run)
@@ -255,8 +270,32 @@ def _simulate(
 
 
 def _fit(runs: list[CultureRun], model: str, folder: Path, settings: FitSettings, label: str = "fit") -> Fit:
-    with _progress(label) as tell:
-        return fit(model_of(model), runs, settings, folder=folder, progress=tell)
+    with _stop_between_iterations(folder) as stopping, _progress(label) as tell:
+
+        def tell_or_stop(now: FitProgress) -> None:
+            tell(now)
+            if stopping:
+                raise KeyboardInterrupt
+
+        return fit(model_of(model), runs, settings, folder=folder, progress=tell_or_stop)
+
+
+@contextlib.contextmanager
+def _stop_between_iterations(folder: Path) -> Iterator[list]:
+    """Let Ctrl-C stop a fit after its iteration: within compiled code or the compiler it would be a crash."""
+    stopping: list = []
+
+    def stop(signum, frame) -> None:
+        if stopping:
+            os._exit(INTERRUPTED)  # asked twice: at once, and without the clean-up that compiled code would not survive
+        stopping.append(signum)
+        _say(f"Stopping after this iteration. To go on, give the same command again: the state is kept in {folder}.")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopping
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager
@@ -283,12 +322,20 @@ def _print_findings(findings: Iterable[Finding]) -> None:
         _say(f"{word}{finding}")
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _say(sentence: str) -> None:
     """Print a sentence as it is: a name from a file is not markup."""
     console.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:
+    if trajectory.status in (SimulationStatus.too_many_steps, SimulationStatus.not_finite):
+        reached = trajectory.time[np.all(np.isfinite(trajectory.concentrations), axis=1)].max(initial=0.0)
+        _say(f"{trajectory.run.name}: stopped near t = {reached:.3g} d. {trajectory.status.remedy}")
+        return
     rows = {row.quantity: row for row in scores(trajectory)}
     table = Table("quantity", "unit", "at the end", "NRMSE", title=Text(trajectory.run.name))
     for column in table.columns[2:]:

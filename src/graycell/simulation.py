@@ -41,8 +41,9 @@ class SimulationStatus(enum.IntEnum):
     def remedy(self) -> str:
         return {
             0: "The run was simulated to its end.",
-            1: "The solver ran out of steps: the model is stiff here. Loosen rtol, raise the turnover time of the "
-            "redox pool, or use an implicit solver such as diffrax.Kvaerno5().",
+            1: "The solver ran out of steps: the model is stiff here. See whether the times and units of the run are "
+            "right; else loosen rtol, raise the turnover time of the redox pool, or, in Python, give SolverSettings an "
+            "implicit solver such as diffrax.Kvaerno5().",
             2: "A state is not finite. Check the parameters and the initial state.",
             3: "At some point no flux could be allocated; see the column 'flux status' of the trajectory.",
         }[int(self)]
@@ -316,7 +317,7 @@ def _trajectory(
 ) -> Trajectory:
     time = np.asarray(time)
     state = np.column_stack([concentrations, volume, redox])
-    new = np.r_[True, (np.diff(time) != 0.0) | np.any(np.diff(state, axis=0) != 0.0, axis=1)]
+    new = np.r_[True, (np.diff(time) != 0.0) | np.any(state[1:] != state[:-1], axis=1)]
     viability = jax.vmap(packed.viability)(jnp.asarray(time))
     density = jax.vmap(model.viable_cell_density)(concentrations, viability)
     flux_status = np.asarray(cells.solution.status)

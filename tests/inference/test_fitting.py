@@ -11,6 +11,7 @@ import pytest
 from graycell.cell.redox import Lagged
 from graycell.errors import FitError
 from graycell.inference import FitSettings, Stage, checkpoint, fit, load_fit, mean_nrmse, save_fit, scores
+from graycell.inference.fitting import describe
 from graycell.inference.likelihood import Coordinates, linearise, objective_of, residuals
 from graycell.library import nolan_lee
 from graycell.parameters import Parameter

@@ -57,3 +57,15 @@ def test_a_step_half_as_long_gives_another_answer(run, refit):
     """The reason why the lagged closure serves for reproduction only."""
     shorter = simulate(nolan_lee(closure=Lagged(0.1), parameters="refit"), published_feed(run))
     assert abs(at_end(shorter, "LAC") - at_end(refit, "LAC")) > 5.0
+
+
+def test_growth_and_antibody_alone_fix_the_uptake_of_cystine(published):
+    """By the balances of cysteine and cystine: no rate law can move it, whatever is fitted."""
+    index = published.network.index
+    kinetic = list(published.kinetic)
+    for cold in (0.0, 0.5, 1.0):
+        flux_map = np.asarray(published.allocation.flux_map(cold))
+        uptake = flux_map[index("v25")] - flux_map[index("v32")]
+        expected = 0.5 * (0.0261 * flux_map[index("v16")] + 0.024 * flux_map[index("v17")])
+        assert np.allclose(uptake, expected, atol=1e-12)
+        assert uptake.shape == (len(kinetic),)

@@ -107,10 +107,39 @@ def test_the_volume_is_followed_through_the_events(events, clause):
     assert bool(sentences) == bool(clause)
 
 
-def test_species_of_the_model_that_the_run_does_not_know_are_warned_of_with_the_nearest():
-    [finding] = check_runs([culture()], ["GLC", "GLCC"])
+def test_every_species_of_the_model_needs_a_beginning():
+    [finding] = check_runs([culture()], ["GLC", "ASP"])
+    assert finding.severity == "error"
+    assert "ASP needs a concentration at time 0" in str(finding)
+
+
+def test_hours_under_a_heading_in_days_are_remarked_on():
+    run = culture()
+    late = {name: replace(one, time=one.time * 24.0 * 4.0) for name, one in run.measurements.items()}
+    [finding] = check_runs([culture(measurements=late, end=192.0)])
     assert finding.severity == "warning"
-    assert "did you mean 'GLC'?" in str(finding)
+    assert "write the heading time [h]" in str(finding)
+
+
+def test_cells_under_a_wrong_power_of_ten_are_told():
+    few = {"GLC": series("GLC", 1, 2, 3), "VCD": series("VCD", 1e-3, 2e-3, 5e-3), "TCD": series("TCD", 1, 1, 1)}
+    assert "look at the unit of the column" in told(culture(measurements=few))
+
+
+def test_a_sample_after_the_end_is_told():
+    assert "mend the times or the event end" in told(culture(end=1.5))
+
+
+def test_an_assay_error_of_zero_is_told():
+    run = culture()
+    exact = replace(run.measurements["GLC"], standard_error=np.zeros(3))
+    assert "an assay error is > 0" in told(culture(measurements={**run.measurements, "GLC": exact}))
+
+
+def test_a_species_that_the_model_lacks_is_an_error_if_it_resembles_one():
+    run = culture(media={"feed": {"GLCC": 400.0, "vitamins": 1.0}})
+    slip, left_out = check_runs([run], ["GLC"])
+    assert (slip.severity, left_out.severity) == ("error", "warning")
 
 
 def test_a_measured_quantity_that_the_model_lacks_is_told_and_needs_no_beginning():

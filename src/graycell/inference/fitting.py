@@ -137,7 +137,7 @@ class Fit:
 
 def fit(
     model: CultureModel,
-    runs: Sequence[CultureRun],
+    runs: Sequence[CultureRun] | CultureRun,
     settings: FitSettings = FitSettings(),
     *,
     folder: str | Path | None = None,
@@ -150,6 +150,7 @@ def fit(
     checkpoint in it goes on from there to the same result. Raises `FitError` for a model with the lagged closure,
     nothing to estimate, or a checkpoint of another fit.
     """
+    runs = [runs] if isinstance(runs, CultureRun) else list(runs)
     if isinstance(model.closure, Lagged):
         raise FitError("the lagged closure depends on its step and cannot be fitted; use the closure Dynamic.")
     rows = model.table.estimated
@@ -181,6 +182,8 @@ class _Fitter:
         self.objective, self.stages, self.settings = objective, stages, settings
         self.fingerprint = fingerprint
         self.folder = None if folder is None else Path(folder)
+        if self.folder:
+            self.folder.mkdir(parents=True, exist_ok=True)  # now, not after minutes of work
         self.progress = progress or (lambda _: None)
         self.history: list[dict] = []
         self.converged = False

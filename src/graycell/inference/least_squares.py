@@ -64,8 +64,11 @@ def step(
     # solved as a least-squares problem: J^T J would square the condition of a poorly determined fit
     n = len(now.x)
     stacked = np.vstack([at.jacobian, np.sqrt(damping * scale) * np.eye(n)])
-    move = np.linalg.lstsq(stacked, -np.concatenate([at.residuals, np.zeros(n)]), rcond=None)[0]
-    trial = residuals(now.x + move)
+    try:
+        move = np.linalg.lstsq(stacked, -np.concatenate([at.residuals, np.zeros(n)]), rcond=None)[0]
+        trial = residuals(now.x + move)
+    except np.linalg.LinAlgError:  # derivatives of very different size; more damping evens them out
+        move, trial = np.zeros(n), np.array([np.nan])
     trial_cost = 0.5 * float(trial @ trial) if np.all(np.isfinite(trial)) else np.inf
     predicted = 0.5 * float(move @ (damping * scale * move - gradient))
     quality = (cost - trial_cost) / max(predicted, 1e-300)

@@ -26,15 +26,21 @@ class Score:
 
 
 def scores(trajectory: Trajectory) -> tuple[Score, ...]:
-    """Return the score of every quantity that was measured, species first, then VCD and R."""
+    """Return the score of every quantity that was measured, species first, then VCD and R.
+
+    Samples at time 0 are left out: they are the initial state, so nothing is predicted there.
+    """
     rows = []
     for quantity in quantities_of(trajectory.model.species):
         if quantity not in trajectory.run.measurements:
             continue
         series = trajectory.run.measurements[quantity]
-        rmse = float(np.sqrt(np.mean((trajectory.at_samples(quantity) - series.value) ** 2)))
+        later = series.time > 0.0
+        if not np.any(later):
+            continue
+        rmse = float(np.sqrt(np.mean((trajectory.at_samples(quantity) - series.value)[later] ** 2)))
         spread = float(np.ptp(series.value))
-        rows.append(Score(quantity, series.unit, rmse, rmse / spread if spread > 0 else np.nan, len(series.time)))
+        rows.append(Score(quantity, series.unit, rmse, rmse / spread if spread > 0 else np.nan, int(np.sum(later))))
     return tuple(rows)
 
 

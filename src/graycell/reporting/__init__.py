@@ -17,7 +17,7 @@ from graycell.reporting.figures import (
     redox,
     residuals,
 )
-from graycell.reporting.fit_figures import convergence, parameters
+from graycell.reporting.fit_figures import UNDETERMINED, convergence, parameters
 from graycell.reporting.html import report
 from graycell.reporting.tables import (
     estimates_frame,
@@ -30,6 +30,7 @@ from graycell.reporting.tables import (
 )
 
 __all__ = [
+    "UNDETERMINED",
     "conflict_heatmap",
     "convergence",
     "estimates_frame",

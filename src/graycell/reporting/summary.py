@@ -93,15 +93,16 @@ def headline(study: Study) -> str:
 def _card(study: Study, label: str) -> str:
     fit = study.fits[label]
     rows = [row for one in study.trajectories[label].values() for row in scores(one) if np.isfinite(row.nrmse)]
-    values = sum(len(series.value) for run in fit.runs for series in run.measurements.values())
+    values = sum(row.samples for one in study.trajectories[label].values() for row in scores(one))
     loose = sum(row.prior_ratio > UNDETERMINED for row in fit.estimates)
     ends = {one.status for one in study.trajectories[label].values()}
     ranked = [f"{row.quantity} ({number(row.nrmse, 2)})" for row in sorted(rows, key=lambda row: row.nrmse)]
     best, worst = (ranked[0], ranked[-1]) if ranked else ("none", "none")
     shown = facts(
         [
-            ("met best", best),
-            ("met worst", worst),
+            ("model", fit.model.name),
+            ("smallest error", best),
+            ("largest error", worst),
             ("measured values", str(values)),
             ("parameters estimated", str(len(fit.estimates))),
             ("of these not determined by the data", str(loose)),

@@ -19,6 +19,7 @@ from graycell.runs.records import (
     VCD,
     Bolus,
     CultureRun,
+    End,
     Feed,
     Measurement,
     Outflow,
@@ -75,7 +76,8 @@ def assemble(
         if len(events) < len(planned):
             volume = math.inf  # an event that could not be read does not make a sample too large as well
         notes = f"{provenance.notes} No initial volume was given; {NOMINAL_VOLUME:g} L is nominal.".strip()
-        last = [float(one.time[-1]) for one in series.values()] + [event.time for event in events]
+        ends = [event.time for event in events if isinstance(event, End)]
+        last = ends or [float(one.time[-1]) for one in series.values()] + [event.time for event in events]
         runs.append(
             CultureRun(
                 name=run,

@@ -41,6 +41,10 @@ from graycell.units import (
 
 FEWEST_SAMPLES = 3
 """Sample times below which a run says little about a rate: two points have no curvature."""
+LONGEST_RUN = 60.0
+"""[d] Fed-batch cultures last some two weeks and perfusion cultures up to two months."""
+FEWEST_CELLS = 0.05
+"""[10^6 cells/mL] An inoculum is ten times as dense; cells/mL under a heading of 10^6 cells/L are a thousandth."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +168,31 @@ def values_are_possible(run: CultureRun, species: ModelSpecies) -> Iterator[Find
     yield from (fault for fault in (value_fault(*one) for one in judged) if fault is not None)
 
 
+def a_run_lasts_as_long_as_a_culture(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
+    """No run is longer than `LONGEST_RUN`; hours under a heading in days are 24 times as many."""
+    if run.end > LONGEST_RUN:
+        needed = f"few cultures last longer than {LONGEST_RUN:g} d"
+        remedy = "if the times are hours, write the heading time [h]"
+        yield Finding(f"run '{run.name}', times", f"an end at {run.end:.6g} d", needed, remedy, "warning")
+
+
+def there_are_cells(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
+    """The viable cell density reaches `FEWEST_CELLS` somewhere; a wrong power of ten does not."""
+    if VCD in run.measurements and len(run.measurements[VCD].value):
+        most = float(np.max(run.measurements[VCD].value))
+        if most < FEWEST_CELLS:
+            needed = f"a culture reaches {FEWEST_CELLS:g} 10^6 cells/mL"
+            place = f"run '{run.name}', VCD"
+            yield Finding(place, f"at most {most:.3g} 10^6 cells/mL", needed, "look at the unit of the column")
+
+
 def events_are_within_the_run(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """No event before time 0 or after the end."""
+    """No event and no sample before time 0 or after the end."""
+    for series in run.measurements.values():
+        if len(series.time) and not (series.time[0] >= 0.0 and series.time[-1] <= run.end):
+            found = f"samples from {series.time[0]:.6g} to {series.time[-1]:.6g} d"
+            needed = f"samples lie between 0 and the end of the run at {run.end:.6g} d"
+            yield Finding(f"run '{run.name}', {series.quantity}", found, needed, "mend the times or the event end")
     for event in run.events:
         if not 0.0 <= event.time <= run.end:
             needed = f"events lie between 0 and the end of the run at {run.end:.6g} d"
@@ -243,25 +270,14 @@ def names_are_those_of_the_model(run: CultureRun, species: ModelSpecies) -> Iter
             yield Finding(f"run '{run.name}', {where}", f"'{name}'", needed, remedy, severity)
 
 
-def measured_species_have_a_beginning(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """Every measured species (of the model's, if they are known) has an initial concentration."""
-    for name in run.measurements:
-        if name in NOT_SPECIES or name in run.initial or (species is not None and name not in species):
-            continue
-        place = f"run '{run.name}', initial {name}"
-        remedy = "add its column to the initial table, 0 if it was absent"
-        yield Finding(place, "no value", f"{name} is measured and so needs an initial concentration", remedy)
-
-
-def species_of_the_model_are_known(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """Every species of the model is measured or has an initial concentration."""
-    known = {**run.measurements, **run.initial}
-    for name in species or ():
-        if name not in known:
-            place = f"run '{run.name}', species '{name}'"
-            needed = "the model has this species"
-            found = "neither a measurement nor an initial value"
-            yield Finding(place, found, needed, nearest(name, known), "warning")
+def every_species_has_a_beginning(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
+    """Every species of the model, or where none is known every measured one, has an initial concentration."""
+    wanted = species if species is not None else [name for name in run.measurements if name not in NOT_SPECIES]
+    for name in wanted:
+        if name not in run.initial:
+            needed = f"{name} needs a concentration at time 0"
+            remedy = "add its column to the table initial, 0 if it was absent"
+            yield Finding(f"run '{run.name}', initial {name}", "no value", needed, remedy)
 
 
 def measured_quantities_are_in_the_model(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
@@ -298,13 +314,14 @@ def viability_is_known(run: CultureRun, species: ModelSpecies) -> Iterator[Findi
 
 CHECKS: tuple[Check, ...] = (
     values_are_possible,
+    a_run_lasts_as_long_as_a_culture,
+    there_are_cells,
     events_are_within_the_run,
     times_rise,
     the_vessel_holds_what_is_taken,
     media_have_a_composition,
     names_are_those_of_the_model,
-    measured_species_have_a_beginning,
-    species_of_the_model_are_known,
+    every_species_has_a_beginning,
     measured_quantities_are_in_the_model,
     there_are_enough_samples,
     viability_is_known,

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator
 
-from graycell.errors import Finding, InputError
+from graycell.errors import InputError
 from graycell.reactor import Flows, Interventions
 from graycell.runs.checks import check_runs
 from graycell.runs.records import (
@@ -97,7 +97,7 @@ def pack(
     """Return the arrays of a run for a model with these `species`.
 
     `segments` and `media` pad to at least so many; see `pack_all`. Raises `InputError` with every error that
-    `check_runs` finds, and every species that has no initial concentration.
+    `check_runs` finds.
     """
     _require_usable(run, species)
     times = _breakpoints(run)
@@ -184,16 +184,6 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
 
 def _require_usable(run: CultureRun, species: Sequence[str]) -> None:
     findings = [finding for finding in check_runs([run], species) if finding.severity == "error"]
-    findings += [
-        Finding(
-            f"run '{run.name}', initial",
-            f"no value for '{name}'",
-            "every species of the model needs a concentration at time 0",
-            "add a column to the table initial",
-        )
-        for name in species
-        if name not in run.initial and name not in run.measurements  # a measured one is among the findings already
-    ]
     if findings:
         raise InputError(findings)
 
