@@ -224,8 +224,8 @@ _DEMO_NOTE = (
     "of ATP. So the glucose that is taken up after the temperature shift cannot be met together with lactate uptake. "
     "The extended model has one more reaction, v35: ATP is used for maintenance, at a rate of its own warm and cold, "
     "and the redox ratio at which lactate turns from made to used is estimated too. "
-    "Cystine is met by neither: its uptake is (0.0261 v16 + 0.024 v17)/2 by the balances of cysteine and cystine alone, "
-    "so growth and antibody fix it and no rate law can move it."
+    "Cystine is met by neither: its uptake is (0.0261 v16 + 0.024 v17)/2 by the balances of cysteine and cystine, "
+    "so growth and antibody alone fix it and no rate law can move it."
 )
 
 

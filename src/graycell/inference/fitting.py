@@ -18,7 +18,6 @@ import diffrax
 import jax.numpy as jnp
 import numpy as np
 
-import graycell
 from graycell.cell.redox import Lagged
 from graycell.errors import FitError
 from graycell.inference import checkpoint, least_squares
@@ -335,7 +334,7 @@ def _sha(what: object) -> str:
 def _code() -> str:
     """Return the SHA-256 of the package's own source: another code may be another result."""
     whole = hashlib.sha256()
-    for path in sorted(Path(graycell.__file__).parent.rglob("*.py")):
+    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
         whole.update(path.read_bytes())
     return whole.hexdigest()
 
