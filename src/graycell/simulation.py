@@ -72,9 +72,9 @@ _STEP_SHARE = 0.01
 for a step gave 7e-5 for the trajectory, 1e-8 gave 5e-6."""
 
 
-_BELOW_ZERO = 1e-3
-"""Part of its largest value by which a concentration may go below zero before it is remarked on: more than any
-solver's overshoot at the default tolerance, less than an assay sees."""
+_BELOW_ZERO = 0.01
+"""Part of its largest value by which a concentration may go below zero before it is remarked on: less than an assay
+tells from zero."""
 
 
 class Loop(NamedTuple):

@@ -107,11 +107,23 @@ def key_fluxes(
                 flux = trajectory.fluxes[:, model.reactions.index(name)]
                 _add_line(figure, panel, 4, trajectory.time, flux, label, colour)
         row, column = divmod(panel, 4)
-        figure.update_yaxes(rangemode="tozero", zeroline=True, zerolinecolor="#c9d1d9", row=row + 1, col=column + 1)
+        figure.update_yaxes(
+            range=_flux_range(trajectories, name), zeroline=True, zerolinecolor="#c9d1d9", row=row + 1, col=column + 1
+        )
     figure.update_yaxes(title_text=pretty_unit(SPECIFIC_RATE), col=1)
     _one_legend(figure)
     mark_events(figure, first.run, len(reactions))
     return figure.update_layout(margin_l=64)
+
+
+def _flux_range(trajectories: Mapping[str, Trajectory], reaction: str) -> list[float]:
+    """Return a range that holds all fluxes and zero; a wished rate that is a hundred times as large leaves it."""
+    fluxes = [one.fluxes[:, one.model.reactions.index(reaction)] for one in trajectories.values()
+              if reaction in one.model.reactions]  # fmt: skip
+    finite = np.concatenate([*(flux[np.isfinite(flux)] for flux in fluxes), [0.0]])
+    low, high = float(np.min(finite)), float(np.max(finite))
+    room = 0.25 * max(high - low, 1e-9)
+    return [low - (room if low < 0.0 else 0.0), high + room]
 
 
 def conflict_heatmap(trajectory: Trajectory) -> go.Figure:

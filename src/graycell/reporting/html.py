@@ -29,18 +29,22 @@ REPORT = "report.html"
 _CAPTIONS = {
     "measured": "Look for panels where a line leaves the error bars of several samples in a row; the dotted line is "
     "a temperature shift, a tick at the foot of a panel a bolus.",
-    "redox": "Look at when the ratio falls, for that is when lactate turns from made to used; where the dashed line "
-    "leaves the solid one, the redox pool lags behind the fluxes.",
-    "fluxes": "Solid is the flux that the balances allow, dashed the rate that the rate law wishes; a gap between "
-    "them is knowledge that contradicts itself.",
-    "conflict": "Blue: the balances hold the flux below the rate of its law; red: above; white: law and balances "
-    "agree.",
+    "redox": "R is the NADH that the cytosol makes over the NADH that goes into the mitochondria; R' is the same "
+    "ratio of the fluxes, which R follows. Look at when the ratio falls, for that is when lactate turns from made to "
+    "used; where the dashed line leaves the solid one, the redox pool lags behind the fluxes.",
+    "fluxes": "Solid is the flux that the balances allow, dashed the rate that the rate law wishes (the scale is that "
+    "of the fluxes, so a wish may leave it); a gap between them is knowledge that contradicts itself.",
+    "conflict": "The conflict is (flux - wished rate) over the size of the wished rate. Blue: the balances hold the "
+    "flux below the rate of its law; red: above; white: they agree. A row that stays at -1 or 1 says that the "
+    "balances ignore this law, and that its parameters mean little.",
     "residuals": "In a right model with right assay errors the points scatter about zero and nearly all lie in the "
     "grey band; several in a row on one side are a fault of the model (the scales differ).",
-    "parameters": "Look for estimates far from 1, which the data moved, and for long bars, which they left open; "
-    "open diamonds are at a bound.",
-    "convergence": "Look for a flat end of the last stage; a jump between two stages is no fault, for each asks "
-    "more of the model than the one before.",
+    "parameters": "Look for estimates far from 1, which the data moved, and for long or grey bars, which they left "
+    "open; open diamonds are at a bound.",
+    "convergence": "The cost is half the sum of squared residuals, in standard errors. In the first stages the rate "
+    "laws see the measured R (loop open), then the model's R is drawn to it ever more weakly (nudged). Look for a "
+    "flat end of the last stage; a jump between two stages is no fault, for each asks more of the model than the one "
+    "before.",
 }
 """What to look for in a figure, by its kind."""
 

@@ -93,7 +93,7 @@ def panels(titles: Sequence[str], columns: int, end: float) -> go.Figure:
         rows, columns, subplot_titles=titles, horizontal_spacing=0.22 / columns, vertical_spacing=_GAP / inner
     )
     figure.update_layout(template=TEMPLATE, height=inner + 64 + 44)
-    figure.update_xaxes(range=[0.0, end])
+    figure.update_xaxes(range=[-0.02 * end, 1.02 * end])  # a point at either end is seen whole
     for index, annotation in enumerate(figure.layout.annotations):
         row, column = divmod(index, columns)
         left = next(figure.select_xaxes(row=row + 1, col=column + 1)).domain[0]
