@@ -17,14 +17,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int
 
+from graycell import lagged
 from graycell.cell.flux import FluxStatus
 from graycell.cell.redox import Lagged
-from graycell.errors import ModelError, SimulationError
+from graycell.errors import SimulationError
 from graycell.model import CultureModel, CultureState, Evaluation, Inputs
 from graycell.parameters import ParameterTable
 from graycell.reactor import intervene
 from graycell.runs.packing import PackedRun, pack, quantities_of
-from graycell.runs.records import REDOX, CultureRun, End, Replacement, Setpoint
+from graycell.runs.records import REDOX, CultureRun, Setpoint
 
 Scalar = Float[Array, ""]
 
@@ -353,93 +354,14 @@ def _trajectory(
     )
 
 
-# The published scheme (Nolan & Lee 2011, as the figures of the refit were made), for reproduction only
-
-
 def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun, step: float) -> Trajectory:
-    _require_published(run, step, np.asarray(packed.cold_target))
-    count = round(run.end / step)
-    starts = np.arange(count) * step
-    replacement = np.zeros((count, packed.media.shape[0]))
-    for k, time in enumerate(np.asarray(packed.end)):
-        # the published code feeds at the end of the step that starts at the time of the feed
-        here = np.isclose(starts, time, rtol=0.0, atol=1e-9)
-        replacement[here] += np.asarray(packed.interventions.replacement[k])
-    shifts = [event.time for event in run.events if isinstance(event, Setpoint)]
-    shift = jnp.asarray(shifts[0] if shifts else np.inf)
-    concentrations, redox, cold = _run_lagged(
-        lean(model), packed, jnp.asarray(starts), step, jnp.asarray(replacement), shift
-    )
-    times = jnp.concatenate([jnp.zeros(1), jnp.asarray(starts) + step])
-    stoichiometry = jnp.concatenate([jnp.zeros(1), jnp.where(jnp.asarray(starts) > shift, 1.0, 0.0)])
-    cells = _evaluate(lean(model), concentrations, redox, cold, stoichiometry)
+    path = lagged.integrate(lean(model), run, packed, step)
+    cells = _evaluate(lean(model), path.concentrations, path.redox, path.cold, path.cold_stoichiometry)
+    density = jax.vmap(model.viable_cell_density)(path.concentrations, jax.vmap(packed.viability)(path.time))
+    columns = np.column_stack([path.concentrations, density, path.redox])
     ends = np.asarray(packed.end)
-    density = jax.vmap(model.viable_cell_density)(concentrations, jax.vmap(packed.viability)(times))
-    columns = np.column_stack([concentrations, density, redox])
-    predicted = np.stack([np.interp(ends, np.asarray(times), column) for column in columns.T], axis=1)
+    predicted = np.stack([np.interp(ends, np.asarray(path.time), column) for column in columns.T], axis=1)
     return _trajectory(
-        model,
-        run,
-        packed,
-        times,
-        concentrations,
-        jnp.ones(count + 1),
-        redox,
-        cold,
-        cells,
-        predicted,
-        ends,
-        False,
-    )
-
-
-def _require_published(run: CultureRun, step: float, cold_target: np.ndarray) -> None:
-    """Raise `ModelError` for what the published scheme does not know."""
-    faults = []
-    if not all(isinstance(event, Replacement | Setpoint | End) for event in run.events):
-        faults.append("it knows the replacement feed and a set-point alone, see graycell.published_feed")
-    if sum(isinstance(event, Setpoint) for event in run.events) > 1 or not set(cold_target) <= {0.0, 1.0}:
-        faults.append("it knows one shift, from the warm to the cold temperature")
-    times = [run.end, *(event.time for event in run.events)]
-    if any(abs(time / step - round(time / step)) > 1e-6 for time in times):
-        faults.append(f"every event and the end lie on its grid, and a step of {step:g} d misses some")
-    if faults:
-        raise ModelError(f"run '{run.name}': the lagged scheme cannot do this: {'; '.join(faults)}. Or use Dynamic.")
-
-
-@eqx.filter_jit
-def _run_lagged(model: CultureModel, packed: PackedRun, starts, step: float, replacement, shift):
-    """Classical Runge-Kutta steps, each stage with the R' of the stage before."""
-    shift_rate = model.parameters[model.shift_rate]
-
-    def one_step(carry, now):
-        c, redox = carry
-        start, replaced = now
-        # the cold branch is on from the first step that starts after the shift; the stoichiometry switches whole
-        is_cold = jnp.where(start > shift + 1e-9, 1.0, 0.0)
-
-        def cold_at(time):
-            return is_cold * (1.0 - jnp.exp(-shift_rate * jnp.maximum(time - shift, 0.0)))
-
-        def slope(time, c, redox):
-            cell = model.evaluate(c, redox, cold_at(time), is_cold)
-            density = model.viable_cell_density(c, packed.viability(time))
-            return density * (model.exchange @ cell.solution.fluxes), cell.ratio
-
-        k1, r1 = slope(start, c, redox)
-        k2, r2 = slope(start + step / 2, c + step / 2 * k1, r1)
-        k3, r3 = slope(start + step / 2, c + step / 2 * k2, r2)
-        k4, r4 = slope(start + step, c + step * k3, r3)
-        c = jnp.maximum(c + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4), 0.0)
-        _, redox = slope(start + step, c, (r1 + 2 * r2 + 2 * r3 + r4) / 6)
-        kept = 1.0 - replaced @ packed.supplied
-        c = kept * c + replaced @ (packed.supplied * packed.media)
-        return (c, redox), (c, redox, cold_at(start + step))
-
-    first = (packed.initial, packed.initial_redox)
-    _, (c, redox, cold) = lax.scan(one_step, first, (starts, replacement))
-    return (
-        jnp.concatenate([packed.initial[None], c]),
-        jnp.concatenate([packed.initial_redox[None], redox]),
-        jnp.concatenate([jnp.zeros(1), cold]),
-    )
+        model, run, packed, path.time, path.concentrations, jnp.ones(len(path.time)), path.redox, path.cold, cells,
+        predicted, ends, False,
+    )  # fmt: skip
