@@ -69,8 +69,8 @@ class SolverSettings:
 
 
 _STEP_SHARE = 0.01
-"""Part of the wanted tolerance that one step may use. Measured on the bundled run with fitted parameters: rtol 1e-6
-for a step gave 7e-5 for the trajectory, 1e-8 gave 5e-6."""
+"""Part of the wanted tolerance that one step may use: errors of steps add up over some hundred steps, and the redox
+loop amplifies them. tests/test_simulation.py holds the trajectory to what is wanted."""
 
 
 _BELOW_ZERO = 0.01

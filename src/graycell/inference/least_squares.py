@@ -2,7 +2,7 @@
 
 Why not a library: a fit here must checkpoint after every iteration and resume to the same result, bit for bit.
 scipy's trust region keeps its radius to itself, and optimistix holds compiled closures in its state and linearises
-anew at every trial, which took four times as long on the bundled run. The state here is a point and a damping.
+anew at every trial, also a refused one. The state here is a point and a damping.
 
 K. Madsen, H. B. Nielsen, O. Tingleff, "Methods for non-linear least squares problems", 2nd ed., DTU (2004), 3.2.
 """
