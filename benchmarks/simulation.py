@@ -63,7 +63,7 @@ def peer_simulation(model, packed) -> np.ndarray:
         return jnp.stack([at.rates[name] for name in model.kinetic])
 
     compiled_map, viability = (
-        jax.jit(lambda cold: model.allocation.flux_map(cold)),
+        jax.jit(lambda cold: model.allocation.flux_map(cold).matrix),
         jax.jit(lambda t: packed.viability(t)),
     )
     exchange, ratio = np.asarray(model.exchange), model.ratio

@@ -151,7 +151,7 @@ class CultureModel(eqx.Module):
         c = state.concentrations
         seen = (1.0 - inputs.opened) * state.redox + inputs.opened * inputs.measured_redox
         cell = self.evaluate(c, seen, inputs.cold)
-        production = self.viable_cell_density(c, inputs.viability) * (self.exchange @ cell.solution.fluxes)
+        production = self.viable_cell_density(c, inputs.viability) * (cell.solution.fluxes @ self.exchange.T)
         amounts, volume = self.reactor.derivative(state.amounts, state.volume, production, inputs.flows, inputs.media)
         redox = self.closure.derivative(
             cell.ratio,

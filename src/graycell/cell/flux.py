@@ -5,19 +5,27 @@ together are overdetermined, so the fluxes v are the nearest allowed ones,
 
     minimise  sum_{i in K} (v_i - w_i)^2 / spread_i    subject to  S_int v = 0,  lower <= v <= upper.
 
-The network's constant part is prepared once: `basis` reactions span the null space of S_int, every other flux is a
-fixed combination of theirs, and each kinetic reaction that is not needed in the basis leaves one *surplus
-relation* between wished rates. The programme then has as many unknowns as there are kinetic reactions, and as many
-equalities as there are surplus relations. Where the kinetic reactions do not determine all fluxes, further
-reactions are added to the basis with a reference rate of 0 and a small weight: of all fluxes that serve the rate
-laws equally, the one with the least unmeasured flux is returned, and the status says so.
+The network's constant part is prepared once: `basis` reactions span what the kinetic ones determine of the null
+space of S_int, and each kinetic reaction that is not needed in the basis leaves one *surplus relation* between
+wished rates. The programme then has as many unknowns as there are kinetic reactions, and as many equalities as
+there are surplus relations.
+
+Awkward cases have a rule and a status. Where the kinetic reactions do not determine all fluxes, the rest are
+*unmeasured directions*, orthonormal vectors of the null space in which no kinetic flux changes: along them the
+fluxes stay as near as possible to a reference, with the weight `REFERENCE_WEIGHT`, which makes the answer unique and
+smooth. Where no flux meets both bounds and steady state, the bounds are loosened by the least sum of squares.
+
+`solve_flux` is the short way for one call; docs/flux-layer.md is the page about it.
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
@@ -48,13 +56,13 @@ class FluxStatus(enum.IntEnum):
 
 _REMEDIES = {
     FluxStatus.solved: "The fluxes are the nearest to the wished rates.",
-    FluxStatus.not_unique: "The rate laws do not determine every flux: of the equally good ones, the smallest was "
-    "taken. Give a rate law to one of FluxAllocation.reference_reactions to decide.",
+    FluxStatus.not_unique: "The rate laws do not determine every flux: of the equally good ones, the nearest to the "
+    "reference was taken. Give a rate law to one of FluxAllocation.undetermined to decide.",
     FluxStatus.infeasible: "No flux meets both the bounds and the steady state. Loosen the bounds of the network; "
-    "FluxSolution.violation says by how much they are missed.",
-    FluxStatus.not_converged: "The active-set search ran out of steps. Check that weights and rates are of "
-    "reasonable size.",
-    FluxStatus.not_finite: "A wished rate or weight is not finite. Check concentrations and parameters.",
+    "FluxSolution.loosened says which ones carry it, and by how much each was loosened.",
+    FluxStatus.not_converged: "The active-set search ran out of steps, or the allowed fluxes have no inside where "
+    "smoothing needs one. Check that weights and rates are of reasonable size.",
+    FluxStatus.not_finite: "A wished rate, a weight or a bound is not finite. Check concentrations and parameters.",
 }
 
 
@@ -65,13 +73,15 @@ class FluxSolution(NamedTuple):
     conflict: (kinetic,) [1] how far the balances pull each kinetic flux from its rate law,
         (v - w)/sqrt(spread): with relative weights the relative change.
     active: (bounds,) which of `FluxAllocation.bound_names` hold with equality.
-    violation: [mmol/(10^9 cells)/d] largest amount by which a bound or balance is missed.
+    loosened: (bounds,) [mmol/(10^9 cells)/d] by how much each bound had to give; 0 unless the status is infeasible.
+    violation: [mmol/(10^9 cells)/d] largest amount by which a bound is missed.
     status: a `FluxStatus`.
     """
 
     fluxes: Float[Array, " reactions"]
     conflict: Float[Array, " kinetic"]
     active: Bool[Array, " bounds"]
+    loosened: Float[Array, " bounds"]
     violation: Float[Array, ""]
     status: Int[Array, ""]
 
@@ -105,21 +115,30 @@ _LEFT_OUT = 1e12
 _STIFFEST = 1e-14
 """Least inverse weight, relative to the largest: 7 decades of wished rates, where the roots that the solver works
 with still leave half of float64's digits. A rate that is smaller is held to what is wished as if it were this large."""
-_REFERENCE_WEIGHT = 1e-6
-"""Weight [(mmol/(10^9 cells)/d)^-2] that holds an unmeasured direction to its reference rate of 0: small against
-the 1e-1 and more of a kinetic flux, large against rounding."""
+REFERENCE_WEIGHT = 1e-6
+"""Weight [(mmol/(10^9 cells)/d)^-2] that holds the unmeasured directions to their reference: small against the 1e-1
+and more of a kinetic flux, large against rounding."""
+_FEW_RELATIONS = 8
+"""Surplus relations up to which the kinetic rates are the unknowns; see `FluxAllocation._programme`."""
+_NO_BOUND = -1e30
+"""Stands for a lower bound of -inf where a bound is given at run time."""
+_LOOSENED = 1e-9
+"""Part of the largest wished rate that counts as loosened, and that loosened bounds get on top against rounding."""
 
 
 class FluxAllocation(eqx.Module):
     """The prepared layer; call it with wished rates.
 
     Fields:
+        network: names of reactions and of the species inside, bounds.
         kinetic: reactions that have a rate law, in the order of the wished rates.
-        basis: reactions whose fluxes span the null space of the inside.
-        reference_reactions: reactions without a rate law that had to be added to the basis.
+        basis: kinetic reactions that determine the others, and with the unmeasured directions all fluxes.
         surplus: kinetic reactions outside the basis; each gives one surplus relation.
-        bound_names: reactions of the bounds, in the order of `FluxSolution.active`.
+        undetermined: reactions whose fluxes the kinetic ones do not determine.
+        directions: (reactions, k) the unmeasured directions, orthonormal.
+        bound_names: reactions of the bounds, lower ones first, in the order of `FluxSolution.active`.
         weights: `SoftWeights` or `PublishedWeights`.
+        reference: (reactions,) [mmol/(10^9 cells)/d] fluxes that decide along the unmeasured directions.
 
     >>> from graycell.cell.network import MetabolicNetwork, Reaction
     >>> network = MetabolicNetwork.from_reactions([Reaction("v1", "A_ext => A"), Reaction("v2", "A => B_ext")])
@@ -128,129 +147,388 @@ class FluxAllocation(eqx.Module):
     [1.2 1.2]
     """
 
+    network: MetabolicNetwork = eqx.field(static=True)
     kinetic: tuple[str, ...] = eqx.field(static=True)
     basis: tuple[str, ...] = eqx.field(static=True)
-    reference_reactions: tuple[str, ...] = eqx.field(static=True)
     surplus: tuple[str, ...] = eqx.field(static=True)
+    undetermined: tuple[str, ...] = eqx.field(static=True)
     bound_names: tuple[str, ...] = eqx.field(static=True)
     weights: PublishedWeights | SoftWeights
+    reference: Float[Array, " reactions"]
+    directions: Float[Array, "reactions k"]
     warm_map: Float[Array, "reactions unknowns"]
-    shifted: tuple[int, ...] = eqx.field(static=True)
     shift_response: Float[Array, "reactions shifted"]
-    surplus_index: tuple[int, ...] = eqx.field(static=True)
+    shifted: tuple[int, ...] = eqx.field(static=True)
+    balances: tuple[int, ...] = eqx.field(static=True)
     lower_index: tuple[int, ...] = eqx.field(static=True)
     upper_index: tuple[int, ...] = eqx.field(static=True)
-    bounds: Float[Array, " bounds"]
 
-    def flux_map(self, cold: Float[Array, ""] | float = 0.0) -> Float[Array, "reactions unknowns"]:
-        r"""Return the matrix from the unknowns (kinetic rates, then reference rates) to all fluxes [1].
+    def __repr__(self) -> str:
+        return (
+            f"FluxAllocation({len(self.network.names)} reactions, {len(self.kinetic)} kinetic, "
+            f"{len(self.surplus)} surplus relations, {self.directions.shape[1]} unmeasured directions, "
+            f"{len(self.bound_names)} bounds)"
+        )
+
+    def with_stoichiometry(
+        self,
+        warm: Float[Array, "species reactions"],
+        cold: Float[Array, "species reactions"] | None = None,
+    ) -> "FluxAllocation":
+        """Return the layer with other stoichiometric coefficients, which may be traced and differentiated.
+
+        `warm` and `cold` have the shape of the network's stoichiometry; without `cold`, the cold coefficients keep
+        their difference from the warm ones. The new coefficients must leave the balances that were independent
+        independent, and only they are held. One system of the size of the network is solved: do it once per set of
+        coefficients, not inside an ODE.
+        """
+        rows = np.array(self.balances, int)
+        difference = (self.network.cold_stoichiometry - self.network.stoichiometry)[rows]
+        inside = jnp.asarray(warm, float)[rows]
+        change = jnp.asarray(difference) if cold is None else jnp.asarray(cold)[rows] - inside
+        warm_map, response = _maps(
+            inside,
+            change[:, np.array(self.shifted, int)],
+            self._selected_basis,
+            self.directions,
+            self.network.stoichiometry[rows],
+        )
+        unknowns = self._unknown_basis
+        return replace(self, warm_map=warm_map @ unknowns, shift_response=response)
+
+    @property
+    def _selected_basis(self) -> np.ndarray:
+        return np.eye(len(self.network.names))[[self.network.index(name) for name in self.basis]]
+
+    @property
+    def _unknown_basis(self) -> np.ndarray:
+        """Matrix that picks the basis and the directions out of the unknowns."""
+        extra = self.directions.shape[1]
+        picked = [self.kinetic.index(name) for name in self.basis]
+        return np.eye(len(self.kinetic) + extra)[[*picked, *range(len(self.kinetic), len(self.kinetic) + extra)]]
+
+    def flux_map(self, cold: Float[Array, ""] | float = 0.0) -> qp.Rows:
+        r"""Return the map from the unknowns (kinetic rates, then unmeasured directions) to all fluxes [1].
 
         `cold` in 0..1 weighs the cold stoichiometry. With F(cold) = F + cold Z E^T, where only the columns E
         change, the inverse is a rank-|E| update of the warm one (Woodbury), so nothing is factorised here.
         """
         if not self.shifted:
-            return self.warm_map
+            return qp.Rows.of(self.warm_map)
         shifted = np.array(self.shifted)
         coupling = jnp.eye(len(shifted)) + cold * self.shift_response[shifted]
-        return self.warm_map - cold * self.shift_response @ _solve_unrolled(coupling, self.warm_map[shifted])
+        return qp.Rows(self.warm_map, -self.shift_response, _solve_unrolled(coupling, cold * self.warm_map[shifted]))
 
-    def __call__(self, wished: Float[Array, " kinetic"], cold: Float[Array, ""] | float = 0.0) -> FluxSolution:
-        """Return the allowed fluxes nearest to `wished` [mmol/(10^9 cells)/d]. Never raises, never NaN."""
-        spread = self.weights.spread(wished)
+    def __call__(
+        self,
+        wished: Float[Array, " kinetic"],
+        cold: Float[Array, ""] | float = 0.0,
+        *,
+        spread: Float[Array, " kinetic"] | None = None,
+        lower: Float[Array, " reactions"] | None = None,
+        upper: Float[Array, " reactions"] | None = None,
+        smoothing: float | Float[Array, ""] = 0.0,
+    ) -> FluxSolution:
+        """Return the allowed fluxes nearest to `wished` [mmol/(10^9 cells)/d]. Never raises, never NaN.
+
+        `spread` [(mmol/(10^9 cells)/d)^2] replaces the inverse weights that `weights` gives. `lower` and `upper`
+        [mmol/(10^9 cells)/d] replace the values of the bounds that the network has; they may be traced, and a
+        reaction without a bound gets none. `smoothing` [1] > 0 rounds off the kinks at the bounds: of every active
+        bound the flux keeps a distance of about sqrt(smoothing * spread); see `qp.smooth_distance`.
+        """
+        layer = _cast(self, jnp.asarray(wished).dtype)
+        spread = self.weights.spread(wished) if spread is None else spread
+        offset, may_contradict = layer._offset(lower, upper)
         finite = jnp.all(jnp.isfinite(wished)) & jnp.all(jnp.isfinite(spread)) & jnp.isfinite(cold)
-        wished = jnp.where(finite, wished, 0.0)
-        spread = jnp.where(finite, spread, 1.0)
-        extra = len(self.reference_reactions)
-        target = jnp.concatenate([wished, jnp.zeros(extra)])
-        spread = jnp.concatenate([spread, jnp.full(extra, 1.0 / _REFERENCE_WEIGHT)])
+        finite = finite & ~jnp.any(jnp.isnan(offset) | (offset == jnp.inf))
+        offset = jnp.where(jnp.isfinite(offset), offset, _NO_BOUND)
+        wished, spread = jnp.where(finite, wished, 0.0), jnp.where(finite, spread, 1.0)
+        cold = jnp.where(finite, cold, 0.0).astype(wished.dtype)
+        programme = layer._programme(wished, spread, layer.flux_map(cold), offset)
+        answer = programme.solve()
+        loosened, infeasible = jnp.zeros_like(offset), answer.status == qp.INFEASIBLE
+        if may_contradict:
+            answer, loosened = programme.loosened(answer)
+        point, status = answer.point, answer.status
+        if not (isinstance(smoothing, float | int) and smoothing == 0.0):
+            point, converged = programme.smooth(point, loosened, smoothing)
+            status = jnp.where((status == qp.SOLVED) & ~converged, qp.NOT_CONVERGED, status)
 
-        flux_map = self.flux_map(jnp.where(finite, cold, 0.0))
-        selected = jnp.eye(target.shape[0])[np.array([self.kinetic.index(name) for name in self.surplus], int)]
-        rows = jnp.concatenate(
-            [
-                flux_map[np.array(self.surplus_index, int)] - selected,
-                flux_map[np.array(self.lower_index, int)],
-                -flux_map[np.array(self.upper_index, int)],
-            ]
-        )
-        offset = jnp.concatenate([jnp.zeros(len(self.surplus)), self.bounds])
-        answer = qp.least_distance(target, spread, rows, offset, equalities=len(self.surplus))
-
-        fluxes = flux_map @ answer.point
-        count = len(self.kinetic)
-        conflict = (answer.point[:count] - wished) / jnp.sqrt(jnp.maximum(spread[:count], 1e-300))
-        good = FluxStatus.not_unique if self.reference_reactions else FluxStatus.solved
+        fluxes = programme.to_fluxes.times(point)
+        kinetic = fluxes[np.array([self.network.index(name) for name in self.kinetic], int)]
+        missed = jax.lax.stop_gradient(offset - programme.rows.times(point)[programme.equalities :])
+        good = FluxStatus.not_unique if self.undetermined else FluxStatus.solved
         status = jnp.select(
-            [~finite, answer.status == qp.SOLVED, answer.status == qp.INFEASIBLE],
-            [FluxStatus.not_finite, good, FluxStatus.infeasible],
+            [~finite, infeasible, status == qp.SOLVED],
+            [FluxStatus.not_finite, FluxStatus.infeasible, good],
             FluxStatus.not_converged,
         )
-        return FluxSolution(fluxes, conflict, answer.active[len(self.surplus) :], answer.violation, status)
+        return FluxSolution(
+            fluxes,
+            (kinetic - wished) / jnp.sqrt(jnp.maximum(spread, 1e-30)),
+            answer.active[programme.equalities :],
+            loosened,
+            jnp.max(missed, initial=0.0),
+            status,
+        )
+
+    def _offset(self, lower, upper) -> tuple[Array, bool]:
+        """Return the right side of the bounds, and whether they may leave no flux at all."""
+        given = lower is not None or upper is not None
+        lower = self.network.lower if lower is None else lower
+        upper = self.network.upper if upper is None else upper
+        dtype = self.warm_map.dtype
+        parts = (jnp.asarray(lower, dtype)[np.array(self.lower_index, int)],)
+        parts += (-jnp.asarray(upper, dtype)[np.array(self.upper_index, int)],)
+        still = bool(np.all(self.network.lower <= 0.0) and np.all(self.network.upper >= 0.0))  # no flux is a flux
+        return jnp.concatenate(parts), given or not still
+
+    def _programme(self, wished, spread, flux_map: qp.Rows, offset) -> "_Programme":
+        """Return the least-distance programme of wished rates.
+
+        With few surplus relations its unknowns are the kinetic rates, and the relations are equalities: little is
+        to be eliminated. With many, its unknowns are as many as the null space has dimensions, made orthonormal
+        in the weighted kinetic rates.
+        """
+        extra, dtype = self.directions.shape[1], wished.dtype
+        target = jnp.concatenate([wished, self.reference @ self.directions])
+        spread = jnp.concatenate([spread, jnp.full(extra, 1.0 / REFERENCE_WEIGHT, dtype)])
+        sign = np.repeat([1.0, -1.0], [len(self.lower_index), len(self.upper_index)])[:, None]
+        bounds = flux_map.take([*self.lower_index, *self.upper_index])
+        bounds = qp.Rows(jnp.asarray(sign, dtype) * bounds.base, jnp.asarray(sign, dtype) * bounds.left, bounds.right)
+        picked = [*(self.kinetic.index(name) for name in self.basis), *range(len(self.kinetic), target.shape[0])]
+        in_basis, count = np.array(picked, int), len(self.surplus)
+        if count <= _FEW_RELATIONS:
+            relations = flux_map.take([self.network.index(name) for name in self.surplus])
+            selected = np.zeros((count, target.shape[0]))
+            selected[range(count), [self.kinetic.index(name) for name in self.surplus]] = 1.0
+            rows = qp.Rows(
+                jnp.concatenate([relations.base - jnp.asarray(selected, dtype), bounds.base]),
+                jnp.concatenate([relations.left, bounds.left]),
+                flux_map.right,
+            )
+            offset = jnp.concatenate([jnp.zeros(count, dtype), offset])
+            return _Programme(target, spread, rows, offset, count, flux_map, in_basis)
+        whole = flux_map.matrix[:, in_basis]
+        kinetic = whole[np.array([self.network.index(name) for name in self.kinetic], int)]
+        measured = jnp.concatenate([kinetic, jnp.eye(len(picked), dtype=dtype)[len(self.basis) :]])
+        root = jnp.sqrt(jnp.maximum(spread, _STIFFEST * jnp.max(spread)))
+        columns, into = qp.orthonormal(measured / root[:, None])
+        return _Programme(
+            (target / root) @ columns,
+            jnp.ones(len(picked), dtype),
+            qp.Rows.of(bounds.matrix[:, in_basis] @ into),
+            offset,
+            0,
+            qp.Rows.of(whole @ into),
+            np.arange(len(picked)),
+        )
+
+    def explain(self, solution: FluxSolution) -> str:
+        """Return a sentence about a solution: its status and remedy, and the bounds that carry an infeasibility."""
+        status = FluxStatus(int(solution.status))
+        sentence = f"{status.name}: {status.remedy}"
+        loosened = np.asarray(solution.loosened)
+        carried = [
+            f"{name} {'>=' if i < len(self.lower_index) else '<='} its bound, by {loosened[i]:.3g}"
+            for i, name in enumerate(self.bound_names)
+            if loosened[i] > 1e-6 * max(float(np.max(loosened)), 1e-30)
+        ]
+        return f"{sentence} Loosened: {'; '.join(carried)}." if status is FluxStatus.infeasible else sentence
+
+
+class _Programme(NamedTuple):
+    """The least-distance programme of one allocation.
+
+    The first five as in `qp.least_distance`; to_fluxes: from the unknowns to all fluxes; free: unknowns that fix the
+    others by the equalities.
+    """
+
+    target: Array
+    spread: Array
+    rows: qp.Rows
+    offset: Array
+    equalities: int
+    to_fluxes: qp.Rows
+    free: np.ndarray
+
+    def solve(self) -> qp.LeastDistance:
+        return qp.least_distance(*self[:5], multipliers=False)
+
+    def loosened(self, answer: qp.LeastDistance) -> tuple[qp.LeastDistance, Array]:
+        """Where bounds and balances contradict each other, loosen the bounds; return the solution and by how much.
+
+        Problems without a contradiction go through as trivial ones, which cost a test each.
+        """
+        stuck = answer.status == qp.INFEASIBLE
+        scale = 1e-3 + jnp.max(jnp.abs(self.target))
+        bounds = self.rows.take(range(self.equalities, self.offset.shape[0]))
+        asked = self.offset[self.equalities :]
+        # a bound that is far from everything asks for nothing; its value would only cost digits
+        size = jnp.max(jnp.where(asked > 0.5 * _NO_BOUND, jnp.abs(asked), 0.0)) + scale
+        asked = jnp.where(stuck, jnp.maximum(asked, -1e3 * size), 0.0)
+        loosened = qp.least_loosening(bounds.matrix[:, self.free], asked)
+        relaxed = self.offset.at[self.equalities :].add(-loosened - _LOOSENED * scale)
+        trivial = self._replace(target=jnp.where(stuck, self.target, 0.0), offset=jnp.where(stuck, relaxed, 0.0))
+        again = trivial.solve()
+        pick = lambda new, old: None if new is None else jnp.where(stuck, new, old)  # noqa: E731
+        return jax.tree.map(pick, again, answer), loosened
+
+    def smooth(self, point, loosened, smoothing):
+        offset = self.offset.at[self.equalities :].add(-loosened)
+        return qp.smooth_distance(point, self.target, self.spread, self.rows, offset, self.equalities, smoothing)
+
+
+def _cast(layer: FluxAllocation, dtype) -> FluxAllocation:
+    """Return the layer in another precision; nothing happens in the usual one."""
+    if layer.warm_map.dtype == dtype:
+        return layer
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, layer)
 
 
 def prepare(
-    network: MetabolicNetwork, kinetic: Sequence[str], weights: PublishedWeights | SoftWeights | None = None
+    network: MetabolicNetwork,
+    kinetic: Sequence[str],
+    weights: PublishedWeights | SoftWeights | None = None,
+    reference: Mapping[str, float] | None = None,
 ) -> FluxAllocation:
     """Prepare the flux allocation of a network whose `kinetic` reactions have rate laws.
 
-    Raises `ModelError` where a name is unknown or stands twice, or the inside allows no flux at all.
+    `reference` [mmol/(10^9 cells)/d] are the fluxes, by name and 0 where not named, that decide where the kinetic
+    reactions do not. Raises `ModelError` where a name is unknown or stands twice, or the inside allows no flux.
     """
     for name in kinetic:
         if list(kinetic).count(name) > 1:
             raise ModelError(f"reaction '{name}' has {list(kinetic).count(name)} rate laws; add them up with Sum.")
     kinetic_index = [network.index(name) for name in kinetic]
-    inside = ~network.is_external
-    warm, cold = network.stoichiometry[inside], network.cold_stoichiometry[inside]
+    names, inside = network.names, ~network.is_external
+    balances = np.flatnonzero(inside)
+    warm = network.stoichiometry[balances]
+    balances = balances[_independent(warm, range(len(balances)))]
+    warm, cold = network.stoichiometry[balances], network.cold_stoichiometry[balances]
     null_space = scipy.linalg.null_space(warm)
-    size = null_space.shape[1]
-    if size == 0:
+    if null_space.shape[1] == 0:
         raise ModelError("the balances of the inside allow no flux; every internal species needs a way in and out.")
 
-    chosen = _independent(null_space, kinetic_index, [])
-    others = [j for j in range(len(network.names)) if j not in kinetic_index]
-    basis = chosen + _independent(null_space, others, chosen)
-    reference = [j for j in basis if j not in kinetic_index]
-    unknowns = [*kinetic_index, *reference]
+    basis = [kinetic_index[j] for j in _independent(null_space[kinetic_index], range(len(kinetic_index)))]
     surplus = [j for j in kinetic_index if j not in basis]
+    # what the kinetic fluxes leave open: the part of the null space in which none of them changes
+    directions = null_space @ scipy.linalg.null_space(null_space[basis]) if basis else null_space
+    directions[np.abs(directions) < 1e-13] = 0.0
+    undetermined = [name for name, row in zip(names, directions, strict=True) if np.any(row != 0.0)]
 
-    to_basis = np.linalg.solve(null_space[basis].T, null_space.T).T
-    to_basis[np.abs(to_basis) < 1e-13] = 0.0
-    select_basis = np.zeros((size, len(unknowns)))
-    select_basis[range(size), [unknowns.index(j) for j in basis]] = 1.0
-
-    shifted = [j for j in range(len(network.names)) if np.any(warm[:, j] != cold[:, j])]
-    response = np.zeros((len(network.names), len(shifted)))
-    if shifted:
-        # the full system: balances of the inside, then the basis fluxes; a shift changes columns of the first
-        system = np.vstack([warm, np.eye(len(network.names))[basis]])
-        change = np.vstack([cold - warm, np.zeros((size, len(network.names)))])[:, shifted]
-        response = np.linalg.lstsq(system, change, rcond=None)[0]
-    lower = [j for j in range(len(network.names)) if np.isfinite(network.lower[j])]
-    upper = [j for j in range(len(network.names)) if np.isfinite(network.upper[j])]
-    names = network.names
-    return FluxAllocation(
+    shifted = [j for j in range(len(names)) if np.any(warm[:, j] != cold[:, j])]
+    selected = np.eye(len(names))[basis]
+    basis_map, response = _maps(warm, (cold - warm)[:, shifted], selected, directions, warm)
+    basis_map[np.abs(basis_map) < 1e-13] = 0.0
+    lower = [j for j in range(len(names)) if np.isfinite(network.lower[j])]
+    upper = [j for j in range(len(names)) if np.isfinite(network.upper[j])]
+    start = np.zeros(len(names))
+    for name, value in (reference or {}).items():
+        start[network.index(name)] = value
+    layer = FluxAllocation(
+        network=network,
         kinetic=tuple(kinetic),
         basis=tuple(names[j] for j in basis),
-        reference_reactions=tuple(names[j] for j in reference),
         surplus=tuple(names[j] for j in surplus),
+        undetermined=tuple(undetermined),
         bound_names=tuple(names[j] for j in lower + upper),
         weights=SoftWeights() if weights is None else weights,
-        warm_map=jnp.asarray(to_basis @ select_basis),
-        shifted=tuple(shifted),
+        reference=jnp.asarray(start),
+        directions=jnp.asarray(directions),
+        warm_map=jnp.asarray(basis_map),
         shift_response=jnp.asarray(response),
-        surplus_index=tuple(surplus),
+        shifted=tuple(shifted),
+        balances=tuple(int(j) for j in balances),
         lower_index=tuple(lower),
         upper_index=tuple(upper),
-        bounds=jnp.asarray(np.concatenate([network.lower[lower], -network.upper[upper]])),
     )
+    return replace(layer, warm_map=layer.warm_map @ layer._unknown_basis)
 
 
-def _independent(null_space: np.ndarray, candidates: Sequence[int], given: Sequence[int]) -> list[int]:
-    """Return the candidates whose null-space rows add to the rank of the given ones, best conditioned first."""
-    rows = null_space[list(candidates)]
-    if given:
-        span = np.linalg.qr(null_space[list(given)].T)[0]
-        rows = rows - rows @ span @ span.T
+def solve_flux(
+    network: MetabolicNetwork,
+    wished: Mapping[str, Float[Array, ""] | float],
+    weights: Mapping[str, Float[Array, ""] | float] | PublishedWeights | SoftWeights | None = None,
+    *,
+    lower: Float[Array, " reactions"] | None = None,
+    upper: Float[Array, " reactions"] | None = None,
+    stoichiometry: Float[Array, "species reactions"] | None = None,
+    reference: Mapping[str, float] | None = None,
+    smoothing: float | Float[Array, ""] = 0.0,
+) -> FluxSolution:
+    """Return the fluxes of a network that are nearest to wished rates, by the name of the reaction.
+
+    The shortest way to the layer: the network is prepared at the first call and kept. Rates, weights, bounds and
+    stoichiometry may be traced: differentiate with `jax.grad`, solve many with `jax.vmap`. Any consistent unit of
+    rate will do.
+
+    `weights` are 1/rate^2, by name (0 leaves a reaction out, inf holds it), or a rule such as `SoftWeights`, the
+    default. `lower`, `upper`: see `FluxAllocation.__call__`; `stoichiometry`: see
+    `FluxAllocation.with_stoichiometry`; `reference` are plain numbers.
+    Raises `ModelError` where a name is unknown; trouble with numbers is `FluxSolution.status`.
+
+    >>> from graycell.cell.network import MetabolicNetwork, Reaction
+    >>> network = MetabolicNetwork.from_reactions([Reaction("in", "A_ext => A"), Reaction("out", "A => B_ext")])
+    >>> print(solve_flux(network, {"in": 1.0, "out": 2.0}, {"in": 1.0, "out": 3.0}).fluxes)
+    [1.75 1.75]
+    """
+    kinetic = tuple(wished)
+    rule = weights if isinstance(weights, PublishedWeights | SoftWeights) else None
+    layer = _prepared(network, kinetic, tuple(sorted((reference or {}).items())))
+    layer = layer if rule is None else replace(layer, weights=rule)
+    if stoichiometry is not None:
+        layer = layer.with_stoichiometry(stoichiometry)
+    rates, spread = jnp.stack([jnp.asarray(wished[name], float) for name in kinetic]), None
+    if weights is not None and rule is None:
+        by_name = cast(Mapping, weights)
+        unknown = [name for name in by_name if name not in kinetic]
+        missing = [name for name in kinetic if name not in by_name]
+        if unknown or missing:
+            raise ModelError(
+                f"weights: '{(unknown or missing)[0]}' has {'no wished rate' if unknown else 'no weight'}; give every "
+                "wished rate one weight."
+            )
+        weight = jnp.stack([jnp.asarray(by_name[name], float) for name in kinetic])
+        free = weight <= 0.0
+        stiff = 1.0 / jnp.where(free, 1.0, weight)
+        spread = jnp.where(free, _LEFT_OUT * jnp.max(jnp.where(free, 0.0, stiff), initial=1e-300), stiff)
+    return layer(rates, lower=lower, upper=upper, spread=spread, smoothing=smoothing)
+
+
+@lru_cache(maxsize=32)
+def _prepared(network: MetabolicNetwork, kinetic: tuple[str, ...], reference: tuple) -> FluxAllocation:
+    return prepare(network, kinetic, reference=dict(reference))
+
+
+def _maps(warm, change, selected, directions, usual: np.ndarray):
+    """Return the map from basis and directions to all fluxes, and the response to a change of columns.
+
+    In the array types of `warm` and `change`: numpy, or traced coefficients, which are near the `usual` ones.
+    """
+    rank, reactions = warm.shape
+    fixed = np.concatenate([selected, np.asarray(directions).T])
+    below = np.zeros((reactions - rank, change.shape[1]))
+    unit = np.eye(reactions)[:, rank:]
+    if isinstance(warm, np.ndarray):
+        solution = np.linalg.solve(np.concatenate([warm, fixed]), np.hstack([unit, np.vstack([change, below])]))
+        return solution[:, : reactions - rank], solution[:, reactions - rank :]
+    system = jnp.concatenate([warm, fixed])
+    # multiplied by the inverse at the `usual` coefficients, the system is near the identity and needs no pivoting
+    near = jnp.asarray(np.linalg.inv(np.concatenate([usual, fixed])))
+    right = jnp.concatenate([unit, jnp.concatenate([change, below])], axis=1)
+    solution = jax.lax.custom_linear_solve(
+        lambda x: system @ x,
+        right,
+        lambda _, b: qp.solve_dense(near @ system, near @ b),
+        lambda _, b: near.T @ qp.solve_dense((near @ system).T, b),
+    )
+    return solution[:, : reactions - rank], solution[:, reactions - rank :]
+
+
+def _independent(rows: np.ndarray, candidates: Sequence[int]) -> list[int]:
+    """Return the candidates whose rows are independent, best conditioned first."""
+    rows = rows[list(candidates)]
     if not len(rows):
         return []
     triangle, order = cast(tuple[np.ndarray, np.ndarray], scipy.linalg.qr(rows.T, mode="r", pivoting=True))
@@ -264,9 +542,15 @@ def _solve_unrolled(matrix: Float[Array, "k k"], right: Float[Array, "k n"]) -> 
     The matrix is the identity plus a shift of a few columns, whose leading minors stay away from zero.
     """
     size = matrix.shape[0]
+    a = [[matrix[i, j] for j in range(size)] for i in range(size)]
+    b = [right[i] for i in range(size)]
     for k in range(size):
-        pivot_row, pivot_right = matrix[k] / matrix[k, k], right[k] / matrix[k, k]
-        factor = matrix[:, k].at[k].set(0.0)
-        matrix = (matrix - factor[:, None] * pivot_row[None]).at[k].set(pivot_row)
-        right = (right - factor[:, None] * pivot_right[None]).at[k].set(pivot_right)
-    return right
+        pivot = [a[k][j] / a[k][k] for j in range(size)]
+        scaled = b[k] / a[k][k]
+        others = [i for i in range(size) if i != k]
+        for i in others:
+            factor = a[i][k]
+            a[i] = [a[i][j] - factor * pivot[j] for j in range(size)]
+            b[i] = b[i] - factor * scaled
+        a[k], b[k] = pivot, scaled
+    return jnp.stack(b)

@@ -104,6 +104,53 @@ class MetabolicNetwork:
             np.full(len(reactions), np.inf),
         )
 
+    @classmethod
+    def from_table(
+        cls,
+        species: Sequence[str],
+        reactions: Sequence[str],
+        stoichiometry: Float[np.ndarray, "species reactions"],
+        lower: Float[np.ndarray, " reactions"] | None = None,
+        upper: Float[np.ndarray, " reactions"] | None = None,
+        no_bound: float = np.inf,
+    ) -> "MetabolicNetwork":
+        """Build a network from a stoichiometric table, as a spreadsheet, a DataFrame or another tool holds it.
+
+        Species are balanced unless their name ends in ``_ext``. Without `lower` and `upper` no flux is bounded. A
+        bound of the size `no_bound` or more counts as none: COBRA models write 1000 there.
+        Raises `ModelError` with every fault of the table.
+
+        >>> network = MetabolicNetwork.from_table(["A"], ["in", "out"], [[1, -1]], [0, -1000], no_bound=1000)
+        >>> network.reactions[1].equation, network.lower
+        ('A <=> ', array([  0., -inf]))
+        """
+        matrix, count = np.asarray(stoichiometry, float), len(reactions)
+        low = np.full(count, -np.inf) if lower is None else np.asarray(lower, float)
+        high = np.full(count, np.inf) if upper is None else np.asarray(upper, float)
+        faults = [f"{kind} '{name}' stands twice" for kind, names in (("species", species), ("reaction", reactions))
+                  for name in dict.fromkeys(names) if list(names).count(name) > 1]  # fmt: skip
+        if matrix.shape != (len(species), count):
+            faults.append(f"the table has the shape {matrix.shape}, {(len(species), count)} is needed")
+        elif not np.all(np.isfinite(matrix)):
+            row, column = np.argwhere(~np.isfinite(matrix))[0]
+            faults.append(f"the coefficient of '{species[row]}' in '{reactions[column]}' is {matrix[row, column]}")
+        if low.shape != (count,) or high.shape != (count,):
+            faults.append(f"there are {low.size} lower and {high.size} upper bounds, {count} are needed")
+        else:
+            faults += [
+                f"the bounds of '{name}' are {a:g} and {b:g}"
+                for name, a, b in zip(reactions, low, high, strict=True)
+                if not a <= b
+            ]
+        if faults:
+            raise ModelError(f"stoichiometric table: {'; '.join(faults)}. Correct the table.")
+        low, high = np.where(low <= -no_bound, -np.inf, low), np.where(high >= no_bound, np.inf, high)
+        written = tuple(
+            Reaction(name, _equation(species, column, reversible=low[j] < 0.0))
+            for j, (name, column) in enumerate(zip(reactions, matrix.T, strict=True))
+        )
+        return cls(written, tuple(species), matrix, matrix.copy(), low, high)
+
     def with_reactions(self, reactions: Sequence[Reaction]) -> "MetabolicNetwork":
         """Return the network with more reactions at its end; bounds of the present ones stay."""
         longer = self.from_reactions(self.reactions + tuple(reactions))
@@ -146,6 +193,18 @@ class MetabolicNetwork:
         if missing:
             raise ModelError(f"species '{missing[0]}' is not in the network; {nearest(missing[0], self.species)}.")
         return self.stoichiometry[[self.species.index(name) for name in species]]
+
+
+def _equation(species: Sequence[str], column: np.ndarray, reversible: bool) -> str:
+    sides = (
+        " + ".join(
+            f"{abs(c):.12g} {name}" if abs(c) != 1.0 else name
+            for name, c in zip(species, column, strict=True)
+            if sign * c > 0.0
+        )
+        for sign in (-1.0, 1.0)
+    )
+    return (" <=> " if reversible else " => ").join(sides)
 
 
 def _matrix(species: Sequence[str], columns: Sequence[Mapping[str, float]]) -> np.ndarray:

@@ -160,8 +160,8 @@ def making(study: Study) -> str:
                         f"inside; {len(fit.model.kinetic)} reactions with a rate law"),
             ("overdetermined by", f"{len(allocation.surplus)}{surplus}"),
         ]  # fmt: skip
-        if allocation.reference_reactions:
-            rows.append(("not determined by rate laws", ", ".join(allocation.reference_reactions)))
+        if allocation.undetermined:
+            rows.append(("not determined by rate laws", ", ".join(allocation.undetermined)))
         provenance = dict(fit.provenance)
         settings = provenance.pop("settings", None) or json.loads(json.dumps(asdict(fit.settings)))
         rows += [(_HEADS.get(str(key), str(key)), _flat(value)) for key, value in provenance.items()]
