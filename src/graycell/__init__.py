@@ -6,6 +6,7 @@ The way of the data, from a file to a report:
     nolan_lee                              a CultureModel: rate laws + flux allocation + redox closure + reactor
     simulate                               model, run -> Trajectory
     fit                                    model, runs -> Fit; scores says how well it meets the measurements
+    audit_gradients                        model, runs -> the derivatives that a fit uses against differences
     report, trajectory_frame               Fit -> HTML, Trajectory -> DataFrame
 
 House units: day, litre, mmol, 10^9 cells. See ARCHITECTURE.md for the map.
@@ -18,6 +19,8 @@ jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensit
 from graycell.inference import (  # noqa: E402
     Fit,
     FitSettings,
+    GradientAudit,
+    audit_gradients,
     fit,
     load_fit,
     mean_nrmse,
@@ -47,10 +50,12 @@ __all__ = [
     "Feed",
     "Fit",
     "FitSettings",
+    "GradientAudit",
     "Sample",
     "Setpoint",
     "SolverSettings",
     "Trajectory",
+    "audit_gradients",
     "bundled_run",
     "check_path",
     "check_runs",

@@ -93,6 +93,15 @@ def test_a_batch_gives_what_one_by_one_gives():
     assert np.allclose(together, alone, rtol=1e-12, atol=1e-12)
 
 
+def test_a_batch_may_have_fewer_unknowns_than_rows_that_are_tried_at_once():
+    rows = jnp.array([[1.0, -1.0], [1.0, 0.0], [0.0, 1.0]])
+    targets = jnp.array([[1.0, 2.0], [-1.0, -2.0]])
+    for equalities, expected in ((1, [[1.5, 1.5], [0.0, 0.0]]), (3, [[0.0, 0.0], [0.0, 0.0]])):
+        batch = jax.vmap(lambda t, e=equalities: qp.least_distance(t, jnp.ones(2), rows, jnp.zeros(3), e))(targets)
+        assert np.all(np.asarray(batch.status) == qp.SOLVED)
+        assert np.allclose(batch.point, expected, atol=1e-12)
+
+
 @pytest.mark.parametrize("argument", [0, 1, 2, 3], ids=["target", "spread", "rows", "offset"])
 @pytest.mark.parametrize("seed", range(4))
 def test_derivatives_are_those_of_central_differences(seed, argument):

@@ -498,7 +498,8 @@ def solve_flux(
 
 @lru_cache(maxsize=32)
 def _prepared(network: MetabolicNetwork, kinetic: tuple[str, ...], reference: tuple) -> FluxAllocation:
-    return prepare(network, kinetic, reference=dict(reference))
+    with jax.ensure_compile_time_eval():  # what is kept is no part of the caller's trace
+        return prepare(network, kinetic, reference=dict(reference))
 
 
 def _maps(warm, change, selected, directions, usual: np.ndarray):

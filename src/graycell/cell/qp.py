@@ -282,11 +282,19 @@ def smooth_distance(
 def solve_dense(matrix: Float[Array, "n n"], right: Float[Array, "n *k"]) -> Float[Array, "n *k"]:
     """Solve a system by elimination without pivoting, for matrices whose leading minors stay away from zero.
 
-    In plain array operations, because a batch of small LAPACK calls runs one after another on a CPU.
+    Differentiable to any order; in plain array operations, because a batch of small LAPACK calls runs one after
+    another on a CPU.
 
     >>> print(solve_dense(jnp.array([[2.0, 1.0], [0.0, 4.0]]), jnp.array([4.0, 8.0])))
     [1. 2.]
     """
+    frozen = lax.stop_gradient(matrix)
+    return lax.custom_linear_solve(
+        lambda x: matrix @ x, right, lambda _, b: _eliminate(frozen, b), lambda _, b: _eliminate(frozen.T, b)
+    )
+
+
+def _eliminate(matrix, right):
     n = matrix.shape[0]
     both = jnp.concatenate([matrix, right.reshape(n, -1)], axis=1)
 
@@ -465,6 +473,7 @@ def _passes(problem: _Problem, equalities: int, most_steps: int, factored: bool)
     """Solve a batch (first axis) in passes over blocks; inside, the batch is the last axis."""
     rows, target, spread, offset = problem
     size, n = target.shape
+    slots = max(n, equalities)  # more equalities than unknowns: some depend on others, and their slots stay empty
     if rows.left.ndim == 3 or (rows.base.ndim == 3 and rows.left.shape[-1]):  # every problem has rows of its own
         base = rows.base + rows.left @ rows.right
         rows = Rows(base, jnp.zeros_like(base[0, :, :0]), jnp.zeros_like(base[:1, :0]))
@@ -488,25 +497,25 @@ def _passes(problem: _Problem, equalities: int, most_steps: int, factored: bool)
 
     def meet_equalities(take):
         at = block(take)
-        return _finish(at, _begin(at), n, factored)
+        return _finish(at, _begin(at), slots, factored)
 
     def add_rows(take):
         at = block(take)
-        return _finish(at, _add_rows(at, _begin(at)), n, factored)
+        return _finish(at, _add_rows(at, _begin(at)), slots, factored)
 
     def search(take):
         at = block(take)
         begun = _begin(at) if equalities <= _FEW else _begin_many(at)
-        return _finish(at, _search(at, begun, n, most_steps), n, factored)
+        return _finish(at, _search(at, begun, slots, most_steps), slots, factored)
 
     if size == 1:
         return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), search(lambda leaf: leaf))
     found = _Found(
         jnp.zeros((n, size), target.dtype),
         jnp.zeros(size, jnp.int32),
-        jnp.zeros((n, size), jnp.int32),
-        jnp.zeros((n, size), target.dtype) if factored else None,
-        jnp.zeros((n, n, size), target.dtype) if factored else None,
+        jnp.zeros((slots, size), jnp.int32),
+        jnp.zeros((slots, size), target.dtype) if factored else None,
+        jnp.zeros((slots, n, size), target.dtype) if factored else None,
     )
     if size > _BLOCK and equalities <= _FEW:
         found = _all_blocks(meet_equalities, found)
@@ -803,10 +812,11 @@ def _add_rows(at: _Block, state: _State) -> _State:
         rows, duals = (*state.row, blank), (*state.dual, blank)
         return _State(state.x, rows, duals, (*state.scale, scale), (*state.occupant, none), state.status), missed
 
-    for _ in range(_ADDED):
+    added = min(_ADDED, blank.shape[0] - at.equalities)  # a point can be held by no more rows than it has coordinates
+    for _ in range(added):
         needed = jnp.any((state.status == RUNNING) & (jnp.max(missed, axis=0) > at.allowed))
         state, missed = lax.cond(needed, add, pass_by, (state, missed))
-    for _ in range(_ADDED - 1):
+    for _ in range(added - 1):
         multipliers = _products(state.dual[at.equalities :], state.x)
         leave = partial(_leave, at, multipliers=multipliers)
         state = lax.cond(jnp.any(multipliers < 0.0), leave, lambda state: state, state)

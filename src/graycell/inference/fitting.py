@@ -24,6 +24,7 @@ from graycell.inference import checkpoint, least_squares
 from graycell.inference.least_squares import Linearisation, Point
 from graycell.inference.likelihood import Objective, linearise, objective_of, residuals
 from graycell.model import CultureModel
+from graycell.parameters import Parameter
 from graycell.runs.packing import pack_all
 from graycell.runs.records import REDOX, CultureRun
 from graycell.simulation import Loop, SolverSettings
@@ -150,9 +151,24 @@ def fit(
     nothing to estimate, or a checkpoint of another fit.
     """
     runs = [runs] if isinstance(runs, CultureRun) else list(runs)
+    solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
+    objective = objective_for(model, runs, model.table.estimated, solver)
+    stages = settings.stages or (OPEN_AND_CLOSE if all(REDOX in run.measurements for run in runs) else CLOSED)
+    fitter = _Fitter(objective, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress)
+    point = fitter.run()
+    return _result(model, runs, objective, stages[-1], settings, fitter, point)
+
+
+def objective_for(
+    model: CultureModel, runs: Sequence[CultureRun], rows: Sequence[Parameter], solver: SolverSettings
+) -> Objective:
+    """Return what a fit of the parameters `rows` to runs makes small, see `Objective`.
+
+    Raises `FitError` for a model with the lagged closure, runs of one name, or nothing to estimate; `InputError`
+    where a run does not fit the model.
+    """
     if isinstance(model.closure, Lagged):
         raise FitError("the lagged closure depends on its step and cannot be fitted; use the closure Dynamic.")
-    rows = model.table.estimated
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         raise FitError(f"found runs {', '.join(names)}; results are told by name, so names must differ; rename one.")
@@ -160,18 +176,13 @@ def fit(
         raise FitError(
             f"found {len(rows)} parameters to estimate and {len(runs)} runs; at least one of each is needed."
         )
-    stages = settings.stages or (OPEN_AND_CLOSE if all(REDOX in run.measurements for run in runs) else CLOSED)
     packed = pack_all(
         runs,
         model.species,
         warm_temperature=model.warm_temperature,
         cold_temperature=model.cold_temperature,
     )
-    solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
-    objective = objective_of(model, packed, rows, solver)
-    fitter = _Fitter(objective, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress)
-    point = fitter.run()
-    return _result(model, runs, objective, stages[-1], settings, fitter, point)
+    return objective_of(model, packed, rows, solver)
 
 
 class _Fitter:
@@ -268,8 +279,7 @@ class _Fitter:
 def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _Fitter, point: Point) -> Fit:
     x = jnp.asarray(point.x)
     value, jacobian = map(np.asarray, linearise(objective, x, _loop(stage)))
-    if not np.all(np.isfinite(value)):
-        raise FitError("the model cannot be simulated at its parameters; simulate it first and see its status.")
+    require_simulated(value)
     coordinates = objective.coordinates
     place = 1.0 / (1.0 + np.exp(-point.x))
     slope = np.asarray(coordinates.upper - coordinates.lower) * place * (1.0 - place)
@@ -290,6 +300,12 @@ def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _
         fitted, tuple(runs), tuple(estimates), covariance, 0.5 * float(value @ value), fitter.converged, settings,
         tuple(fitter.history), fitter.fingerprint,
     )  # fmt: skip
+
+
+def require_simulated(residuals: np.ndarray) -> None:
+    """Raise `FitError` where residuals are not finite: the model has no trajectory there."""
+    if not np.all(np.isfinite(residuals)):
+        raise FitError("the model cannot be simulated at its parameters; simulate it first and see its status.")
 
 
 def _loop(stage: Stage) -> Loop:
@@ -340,14 +356,22 @@ def _code() -> str:
 
 
 def _fingerprint(model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings) -> dict:
-    """Return what the result depends on, as plain data: it stands beside the result, and guards a checkpoint."""
+    """Return what the result of a fit depends on, as plain data: it stands beside it, and guards a checkpoint."""
+    return provenance_of(model, runs, {**asdict(settings), "stages": [asdict(stage) for stage in stages]})
+
+
+def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dict) -> dict:
+    """Return what a result depends on, as plain data: model, hashes of parameters, runs and code, versions, settings.
+
+    `settings` is plain data of whoever made the result.
+    """
     table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
     described = {
         **describe(model),
         "parameters": _sha(table),
         "runs": {run.name: _hash_of(run) for run in runs},
         "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
-        "settings": {**asdict(settings), "stages": [asdict(stage) for stage in stages]},
+        "settings": settings,
         "code": _code(),
         "versions": {name: metadata.version(name) for name in ("graycell", "jax", "diffrax", "equinox", "numpy")},
         "python": platform.python_version(),

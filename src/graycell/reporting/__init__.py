@@ -7,7 +7,8 @@
     report(fits, folder)                                   report.html and its CSV tables     (html)
 
 `figures` draws trajectories and `fit_figures` fits, in the look of `style`; `summary` says in words what a report
-shows, and `page` holds the pieces of a page. Nothing here computes what is not in a `Trajectory` or a `Fit`.
+shows, and `page` holds the pieces of a page. Nothing here computes what is not in a `Trajectory`, a `Fit` or a
+`GradientAudit`.
 """
 
 from graycell.reporting.figures import (
@@ -20,6 +21,7 @@ from graycell.reporting.figures import (
 from graycell.reporting.fit_figures import UNDETERMINED, convergence, parameters
 from graycell.reporting.html import report
 from graycell.reporting.tables import (
+    audit_frame,
     estimates_frame,
     file_word,
     history_frame,
@@ -31,6 +33,7 @@ from graycell.reporting.tables import (
 
 __all__ = [
     "UNDETERMINED",
+    "audit_frame",
     "conflict_heatmap",
     "convergence",
     "estimates_frame",

@@ -15,6 +15,7 @@ import pandas as pd
 
 from graycell.cell.flux import FluxStatus
 from graycell.errors import GraycellError
+from graycell.inference.audit import GradientAudit
 from graycell.inference.fitting import Fit
 from graycell.inference.validation import mean_nrmse, scores
 from graycell.runs.packing import quantities_of
@@ -143,6 +144,28 @@ def residuals_frame(trajectory: Trajectory) -> pd.DataFrame:
         return pd.concat(parts, ignore_index=True)
     heads = ("measured [unit]", "simulated [unit]", "difference [unit]", "standardised residual [1]")
     return pd.DataFrame({head: [] for head in (f"time [{TIME}]", "quantity", "unit", *heads)})
+
+
+def audit_frame(audit: GradientAudit) -> pd.DataFrame:
+    """Return the audited derivatives, one row a parameter, worst first.
+
+    The relative error, the largest derivative of the residuals (they count in standard errors) and the step of the
+    coordinate are [1]; run, quantity and time [d] tell the sample where the error is largest.
+    """
+    rows = audit.worst_first
+    return pd.DataFrame(
+        {
+            "name": [row.name for row in rows],
+            "verdict": [row.verdict.value for row in rows],
+            "relative error [1]": [row.error for row in rows],
+            "largest derivative [1]": [row.size for row in rows],
+            "run": [row.run for row in rows],
+            "quantity": [row.quantity for row in rows],
+            f"time [{TIME}]": [row.time for row in rows],
+            "step [1]": [row.step for row in rows],
+            "remedy": [row.verdict.remedy for row in rows],
+        }
+    )
 
 
 def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:

@@ -1,0 +1,174 @@
+"""Problems of flux allocation for the benchmarks: around real trajectories, adversarial ones, and E. coli core."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import graycell as gc
+from graycell.cell.flux import REFERENCE_WEIGHT, FluxAllocation, FluxSolution, SoftWeights, prepare
+from graycell.cell.network import MetabolicNetwork
+
+SPREAD = 0.3  # standard deviation of the logarithm of a wished rate around its trajectory
+DENSE = 61  # points per segment of the trajectory
+
+
+@dataclass(frozen=True)
+class Problems:
+    """A batch: wished (n, kinetic), cold (n,), spread (n, kinetic), of one prepared layer."""
+
+    layer: FluxAllocation
+    wished: np.ndarray
+    cold: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, layer, wished, cold, spread=None) -> "Problems":
+        spread = np.asarray(jax.jit(jax.vmap(layer.weights.spread))(wished)) if spread is None else spread
+        return cls(layer, np.asarray(wished), np.asarray(cold), np.asarray(spread))
+
+    def __len__(self) -> int:
+        return len(self.wished)
+
+    def first(self, count: int) -> "Problems":
+        return Problems(self.layer, self.wished[:count], self.cold[:count], self.spread[:count])
+
+    @property
+    def kinetic(self) -> list[int]:
+        return [self.layer.network.index(name) for name in self.layer.kinetic]
+
+    @property
+    def lower(self) -> list[int]:
+        return list(self.layer.lower_index)
+
+    @cached_property
+    def maps(self) -> np.ndarray:
+        """Maps from the rates of the basis to all fluxes, (n, reactions, basis): the null space of the balances."""
+        base = np.array([self.layer.kinetic.index(name) for name in self.layer.basis])
+        return np.asarray(jax.jit(jax.vmap(lambda cold: self.layer.flux_map(cold).matrix[:, base]))(self.cold))
+
+
+def solutions(problems: Problems) -> FluxSolution:
+    """Return what the layer answers, with the spreads given."""
+    one = jax.jit(jax.vmap(lambda w, c, s: problems.layer(w, c, spread=s)))
+    return one(problems.wished, problems.cold, problems.spread)
+
+
+def trajectory_rates() -> tuple[FluxAllocation, np.ndarray, np.ndarray]:
+    """Return the layer of the published network, and wished rates and cold weights along the bundled run."""
+    model = gc.nolan_lee()
+    path = gc.simulate(model, gc.bundled_run(), points=DENSE).require_finished()
+    return model.allocation, path.wished, path.cold
+
+
+def around(layer, wished, cold, count: int, random) -> Problems:
+    """Return problems around a trajectory: wished rates at random times, times exp(0.3 N(0, 1))."""
+    at = random.choice(len(wished), count)
+    return Problems.of(layer, wished[at] * np.exp(SPREAD * random.standard_normal((count, wished.shape[1]))), cold[at])
+
+
+def families(layer, wished, cold, share: int, seed: int) -> dict[str, Problems]:
+    """Return the problems of the accuracy test by family, 100 * `share` in all."""
+    random = np.random.default_rng(seed)
+    kinetic = wished.shape[1]
+
+    def cold_of(count):
+        return random.choice([0.0, 1.0, 0.5], count)
+
+    def signed(count, low, high):
+        return random.choice([-1.0, 1.0], (count, kinetic)) * 10.0 ** random.uniform(low, high, (count, kinetic))
+
+    real = around(layer, wished, cold, 30 * share, random)
+    many = Problems.of(layer, signed(20 * share, -1.0, 1.0), cold_of(20 * share))
+    magnitudes = Problems.of(layer, signed(15 * share, -6.0, 5.0), cold_of(15 * share))
+    orders = 10.0 ** random.uniform(-6.0, 6.0, (15 * share, kinetic))
+    weights = Problems.of(layer, signed(15 * share, -1.0, 1.0), cold_of(15 * share), orders)
+    zero = around(layer, wished, cold, 10 * share, random)
+    small = random.choice([0.0, 1e-6, -1e-6, np.nan], zero.wished.shape, p=[0.15, 0.1, 0.05, 0.7])
+    zero = Problems.of(layer, np.where(np.isnan(small), zero.wished, small), zero.cold)
+    return {
+        "around trajectories": real,
+        "random signs, many bounds active": many,
+        "magnitudes 1e-6 to 1e5": magnitudes,
+        "weights over 12 orders": weights,
+        "rates through zero": zero,
+        "at a kink, within 1e-9": _at_kinks(layer, wished, cold, 7 * share, 1e-9, random),
+        "at a kink, within 1e-13": _at_kinks(layer, wished, cold, 3 * share, 1e-13, random),
+    }
+
+
+def _at_kinks(layer, wished, cold, count: int, within: float, random) -> Problems:
+    """Return problems within a relative distance of where the set of active bounds changes.
+
+    Between a problem of a trajectory and one with other signs the set changes; bisection finds where.
+    """
+    real = around(layer, wished, cold, count, random)
+    other = real.wished * random.choice([-1.0, 1.0], real.wished.shape)
+    active = jax.jit(jax.vmap(lambda w, c: layer(w, c).active))
+    begin, low, high = np.asarray(active(real.wished, real.cold)), np.zeros((count, 1)), np.ones((count, 1))
+    for _ in range(52):
+        middle = 0.5 * (low + high)
+        now = np.asarray(active((1.0 - middle) * real.wished + middle * other, real.cold))
+        same = np.all(now == begin, axis=1)[:, None]
+        low, high = np.where(same, middle, low), np.where(same, high, middle)
+    there = (1.0 - high) * real.wished + high * other
+    return Problems.of(layer, there * (1.0 + within * random.standard_normal(there.shape)), real.cold)
+
+
+@dataclass(frozen=True)
+class FullSpace:
+    """E. coli core as a programme over all fluxes; the layer's own problem, written out.
+
+    minimise sum_K (v - w)^2/spread + weight |D^T (v - reference)|^2 with S v = 0 and the bounds; D: the unmeasured
+    directions of the layer, (reactions, k).
+    """
+
+    layer: FluxAllocation
+    wished: np.ndarray
+    spread: np.ndarray
+
+    @property
+    def kinetic(self) -> list[int]:
+        return [self.layer.network.index(name) for name in self.layer.kinetic]
+
+    @property
+    def directions(self) -> np.ndarray:
+        return np.asarray(self.layer.directions)
+
+    weight = REFERENCE_WEIGHT
+
+
+def ecoli_core(count: int, seed: int) -> dict[str, FullSpace]:
+    """Return E. coli core (Orth, Fleming & Palsson 2010) with 22 and with all of its reactions kinetic.
+
+    Wished rates are flux samples times exp(0.3 N(0, 1)). The sampler is achr: cobra's default forks, and a process
+    that forks after JAX has started its threads hangs.
+    """
+    import cobra.io
+    import cobra.sampling
+    import cobra.util.array
+
+    model = cobra.io.load_model("textbook")
+    stoichiometry = cobra.util.array.create_stoichiometric_matrix(model)
+    names = [reaction.id for reaction in model.reactions]
+    network = MetabolicNetwork.from_table(
+        [species.id for species in model.metabolites],
+        names,
+        stoichiometry,
+        [reaction.lower_bound for reaction in model.reactions],
+        [reaction.upper_bound for reaction in model.reactions],
+        no_bound=1000.0,
+    )
+    sampled = cobra.sampling.sample(model, count // 4, seed=seed, method="achr").to_numpy()
+    random = np.random.default_rng(seed)
+    rates = np.tile(sampled, (4, 1)) * np.exp(SPREAD * random.standard_normal((4 * len(sampled), len(names))))
+    exchanges = [name for name in names if name.startswith("EX_")]
+    found = {}
+    for title, kinetic in ((f"{len(exchanges) + 2} kinetic", [*exchanges, "ATPM", "Biomass_Ecoli_core"]),
+                           (f"all {len(names)} kinetic", names)):  # fmt: skip
+        layer = prepare(network, kinetic, SoftWeights())
+        wished = rates[:, [names.index(name) for name in kinetic]]
+        found[title] = FullSpace(layer, wished, np.asarray(jax.vmap(layer.weights.spread)(jnp.asarray(wished))))
+    return found

@@ -1,0 +1,121 @@
+"""A reference for flux allocation in extended precision, with a proof that it is the optimum.
+
+The set of active bounds that the layer found is taken as given, and the equations of the optimum on it are solved
+anew in numpy's longdouble (64 bits of mantissa on x86, 18 digits), from the stoichiometry on. Where the solution meets
+the other bounds and every multiplier has its sign, it is the optimum, because the programme is convex, whoever
+proposed the set. The equations, with a = (k - w)/sqrt(spread) for the kinetic rates k and rows r of the surplus
+relations and active bounds times sqrt(spread), scaled to unit length:
+
+    a - rows^T m = 0,    rows a = -rows w/sqrt(spread).
+
+Their condition goes with the root of the spreads, and that of reduced equations with the spreads themselves.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from problems import Problems
+
+LONG = np.longdouble
+CERTAIN = 1e-15  # part of the largest number by which a bound or a sign may be missed: far above longdouble's rounding
+_CHUNK = 1000
+
+
+class Reference(NamedTuple):
+    """fluxes: (n, reactions). missed: (n,) by how much the worst bound is missed, relative to the largest wished rate.
+
+    wrong: (n,) most negative multiplier, relative to the largest, as a positive number. condition: (n,) of the rows.
+    """
+
+    fluxes: np.ndarray
+    missed: np.ndarray
+    wrong: np.ndarray
+    condition: np.ndarray
+
+    @property
+    def certified(self) -> np.ndarray:
+        return (self.missed <= CERTAIN) & (self.wrong <= CERTAIN) & np.isfinite(self.fluxes[:, 0].astype(float))
+
+
+def eliminate(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve systems (n, k, k) with right sides (n, k, c): Gaussian elimination with partial pivoting over a batch."""
+    size, columns = matrix.shape[1], right.shape[2]
+    work = np.ascontiguousarray(np.moveaxis(np.concatenate([matrix, right], axis=2), 0, -1))
+    batch = np.arange(work.shape[-1])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for j in range(size):
+            pivot = j + np.argmax(np.abs(work[j:, j]), axis=0)
+            row = work[pivot, :, batch].T.copy()
+            work[pivot, :, batch] = work[j].T
+            work[j] = row / row[j]
+            work[j + 1 :, j:] -= work[j + 1 :, j, None] * work[j, j:]
+        answer = np.empty((size, columns, len(batch)), matrix.dtype)
+        for j in reversed(range(size)):
+            answer[j] = work[j, size:] - np.sum(work[j, j + 1 : size, None] * answer[j + 1 :], axis=0)
+    return np.moveaxis(answer, -1, 0)
+
+
+def long_maps(problems: Problems) -> np.ndarray:
+    """Return the maps from kinetic rates to all fluxes in longdouble, (n, reactions, kinetic)."""
+    layer, network = problems.layer, problems.layer.network
+    balances = list(layer.balances)
+    warm = network.stoichiometry[balances].astype(LONG)
+    change = network.cold_stoichiometry[balances].astype(LONG) - warm
+    shifted = list(layer.shifted)
+    basis = np.eye(len(network.names), dtype=LONG)[[network.index(name) for name in layer.basis]]
+    right = np.zeros((len(network.names), len(basis) + len(shifted)), LONG)
+    right[len(balances) :, : len(basis)] = np.eye(len(basis))
+    right[: len(balances), len(basis) :] = change[:, shifted]
+    solved = eliminate(np.concatenate([warm, basis])[None], right[None])[0]
+    base, response = solved[:, : len(basis)], solved[:, len(basis) :]
+    cold = problems.cold.astype(LONG)[:, None, None]
+    coupling = np.eye(len(shifted), dtype=LONG) + cold * response[shifted]
+    maps = base - np.sum(response[None, :, :, None] * eliminate(coupling, cold * base[shifted])[:, None], axis=2)
+    full = np.zeros((len(problems), len(network.names), len(layer.kinetic)), LONG)
+    full[:, :, [layer.kinetic.index(name) for name in layer.basis]] = maps
+    return full
+
+
+def solve(problems: Problems, active: np.ndarray) -> Reference:
+    """Return the reference on the active bounds (n, bounds), in groups with the same number of them."""
+    n, reactions = len(problems), len(problems.layer.network.names)
+    answer = Reference(np.zeros((n, reactions), LONG), *(np.full(n, np.inf) for _ in range(3)))
+    counts = np.sum(active, axis=1)
+    for count in np.unique(counts):
+        members = np.flatnonzero(counts == count)
+        for chunk in np.array_split(members, -(-len(members) // _CHUNK)):
+            part = Problems(problems.layer, *(a[chunk] for a in (problems.wished, problems.cold, problems.spread)))
+            for whole, found in zip(answer, _solve_alike(part, active[chunk], int(count)), strict=True):
+                whole[chunk] = found
+    return answer
+
+
+def _solve_alike(problems: Problems, active: np.ndarray, count: int) -> Reference:
+    layer, n, kinetic = problems.layer, len(problems), len(problems.layer.kinetic)
+    maps = long_maps(problems)
+    bounds = maps[:, problems.lower]
+    relations = maps[:, [layer.network.index(name) for name in layer.surplus]].copy()
+    relations[:, range(len(layer.surplus)), [layer.kinetic.index(name) for name in layer.surplus]] -= 1.0
+    which = np.nonzero(active)[1].reshape(n, count)
+    rows = np.concatenate([relations, bounds[np.arange(n)[:, None], which]], axis=1)
+
+    root, wished = np.sqrt(problems.spread.astype(LONG)), problems.wished.astype(LONG)
+    rows = rows * root[:, None]
+    length = np.sqrt(np.sum(rows**2, axis=2, keepdims=True))
+    rows = rows / np.where(length > 0, length, 1)
+    equations = rows.shape[1]
+    system = np.zeros((n, kinetic + equations, kinetic + equations), LONG)
+    system[:, :kinetic, :kinetic] = np.eye(kinetic)
+    system[:, :kinetic, kinetic:] = -np.swapaxes(rows, 1, 2)
+    system[:, kinetic:, :kinetic] = rows
+    right = np.concatenate([np.zeros((n, kinetic), LONG), -np.sum(rows * (wished / root)[:, None], axis=2)], axis=1)
+    solved = eliminate(system, right[:, :, None])[:, :, 0]
+
+    rates = wished + root * solved[:, :kinetic]
+    fluxes = np.sum(maps * rates[:, None], axis=2)
+    missed = np.max(-fluxes[:, problems.lower] * ~active, axis=1) / np.max(np.abs(wished), axis=1)
+    multipliers = solved[:, kinetic:]
+    largest = np.max(np.abs(multipliers), axis=1)
+    wrong = np.max(-multipliers[:, len(layer.surplus) :], axis=1, initial=0.0) / np.where(largest > 0, largest, 1)
+    condition = np.linalg.cond(rows.astype(float))
+    return Reference(fluxes, np.maximum(missed, 0.0).astype(float), wrong.astype(float), condition)

@@ -1,0 +1,179 @@
+"""Derivatives of the layer: exact on the active set, in both modes, mapped, at kinks, twice, inside a solver."""
+
+from dataclasses import replace
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from graycell.cell.flux import FluxStatus, SoftWeights, prepare, solve_flux
+from graycell.cell.network import MetabolicNetwork, Reaction
+from graycell.library.nolan_lee import published_network
+
+KINETIC = ("v1", "v2", "v3", "v8", "v9", "v10", "v11", "v12", "v13", "v16", "v17", "v33")
+UPPER = ("v1", "v4", "v16", "v20", "v33")
+"""Reactions that get an upper bound on top of the network's lower ones."""
+NETWORK = published_network()
+for _name in UPPER:
+    NETWORK = NETWORK.with_bounds(_name, NETWORK.lower[NETWORK.index(_name)], 2.0)
+LAYER = prepare(NETWORK, KINETIC, SoftWeights(0.05))
+ENTRIES = np.argwhere((NETWORK.stoichiometry != 0.0) & (np.abs(NETWORK.stoichiometry) != 1.0))
+"""Coefficients of the stoichiometry that are no whole molecule: biomass, product, P/O ratios."""
+PROBLEMS, STEP = 1000, 1e-5
+CHAIN = MetabolicNetwork.from_reactions([Reaction("in", "A_ext => A"), Reaction("out", "A => B_ext")])
+
+
+def fluxes(wished, spread, bounds, coefficients):
+    entries = jnp.asarray(NETWORK.stoichiometry).at[ENTRIES[:, 0], ENTRIES[:, 1]]
+    layer = LAYER.with_stoichiometry(entries.multiply(coefficients, unique_indices=True))
+    solution = layer(wished, spread=spread, lower=NETWORK.lower + bounds[0], upper=NETWORK.upper + bounds[1])
+    return solution.fluxes, solution.active, solution.status
+
+
+@pytest.fixture(scope="module")
+def problems():
+    """Problems with two or three active bounds on average, and a direction for every kind of input."""
+    random = np.random.default_rng(11)
+
+    def normal(*shape):
+        return random.normal(size=(PROBLEMS, *shape))
+
+    count = len(NETWORK.names)
+    at = (
+        normal(12),
+        10.0 ** random.uniform(-2.0, 1.0, (PROBLEMS, 12)),
+        (0.05 * normal(count), 0.05 * normal(count)),
+        np.exp(0.03 * normal(len(ENTRIES))),
+    )
+    along = (normal(12), at[1] * normal(12), (normal(count), normal(count)), at[3] * normal(len(ENTRIES)))
+    return jax.tree.map(jnp.asarray, (at, along))
+
+
+@pytest.fixture(scope="module")
+def evaluate():
+    return jax.jit(jax.vmap(fluxes))
+
+
+@pytest.fixture(scope="module")
+def derivatives():
+    """Forward: the fluxes' change along a direction. Reverse: the gradient of a weighted sum, along the direction."""
+
+    def both(at, along, weight):
+        forward = jax.jvp(lambda *x: fluxes(*x)[0], at, along)[1]
+        gradient = jax.grad(lambda x: weight @ fluxes(*x)[0])(at)
+        products = jax.tree.map(lambda a, b: jnp.sum(a * b), gradient, along)
+        return forward, sum(jax.tree.leaves(products))
+
+    return jax.jit(jax.vmap(both))
+
+
+@pytest.mark.parametrize("kind", [0, 1, 2, 3], ids=["wished rates", "weights", "bounds", "stoichiometry"])
+def test_derivatives_of_a_thousand_problems_are_those_of_central_differences(problems, evaluate, derivatives, kind):
+    at, every = problems
+    along = tuple(part if i == kind else jax.tree.map(jnp.zeros_like, part) for i, part in enumerate(every))
+    weight = jnp.asarray(np.random.default_rng(kind).normal(size=(PROBLEMS, len(NETWORK.names))))
+    plus, active, status = evaluate(*jax.tree.map(lambda a, b: a + STEP * b, at, along))
+    minus, before, _ = evaluate(*jax.tree.map(lambda a, b: a - STEP * b, at, along))
+    assert np.all(np.asarray(status) == FluxStatus.solved)
+    away = np.all(np.asarray(active) == np.asarray(before), axis=1)  # no kink within the step
+    assert np.mean(away) > 0.98
+    assert np.mean(np.sum(np.asarray(active), axis=1)) > 1.0
+    differences = np.asarray(plus - minus) / (2.0 * STEP)
+    forward, reverse = (np.asarray(part) for part in derivatives(at, along, weight))
+    size = np.max(np.abs(differences), axis=1) + 1e-3
+    assert np.max((np.max(np.abs(forward - differences), axis=1) / size)[away]) <= 1e-5
+    paired = np.sum(np.asarray(weight) * forward, axis=1)
+    terms = np.sum(np.abs(np.asarray(weight) * forward), axis=1) + 1e-3
+    assert np.max(np.abs(reverse - paired) / terms) <= 1e-9
+
+
+def central(function, at, step):
+    """Central differences of a mapped function at points (n, k), (n, k, ...)."""
+    moved = step * jnp.eye(at.shape[1])[None]
+    return (function(at[:, None] + moved) - function(at[:, None] - moved)) / (2.0 * step)
+
+
+def test_at_a_kink_the_derivative_is_that_of_the_side_where_the_bound_does_not_bind():
+    """The flux of the chain is max(w, 0); its one-sided derivatives at 0 are 0 and 1."""
+
+    def flux(w):
+        return solve_flux(CHAIN, {"in": w, "out": w}).fluxes[0]
+
+    at = jnp.array([-1e-6, 0.0, 1e-6])
+    value, forward, reverse = (jax.jit(jax.vmap(f))(at) for f in (flux, jax.jacfwd(flux), jax.grad(flux)))
+    assert np.asarray(jnp.diff(value) / 1e-6) == pytest.approx([0.0, 1.0], abs=1e-9)
+    assert np.asarray(forward) == pytest.approx([0.0, 1.0, 1.0], abs=1e-12)
+    assert np.asarray(reverse) == pytest.approx([0.0, 1.0, 1.0], abs=1e-12)
+
+
+def test_second_derivatives_are_those_of_central_differences():
+    """With soft weights the flux between the bounds is not linear in the wished rates; on a bound it is constant."""
+
+    def flux(w):
+        return solve_flux(CHAIN, {"in": w[0], "out": w[1]}).fluxes[0]
+
+    at = jnp.array([[0.5, 1.5], [-0.5, -0.2]])
+    differences = central(jax.jit(jnp.vectorize(jax.grad(flux), signature="(k)->(k)")), at, 1e-5)
+    assert np.max(np.abs(differences[0])) > 0.01
+    for hessian in (jax.jacfwd(jax.grad(flux)), jax.jacrev(jax.jacfwd(flux))):
+        assert np.allclose(jax.jit(jax.vmap(hessian))(at), differences, atol=1e-7)
+
+
+def test_second_derivatives_by_a_coefficient_of_the_stoichiometry():
+    """in: 2 A_ext => c A, out: A => B_ext, equal weights: v_in = (w_in + c w_out)/(1 + c^2)."""
+
+    def flux(c):
+        matrix = jnp.asarray(CHAIN.stoichiometry).at[CHAIN.species.index("A"), 0].set(c)
+        return solve_flux(CHAIN, {"in": 1.0, "out": 3.0}, {"in": 1.0, "out": 1.0}, stoichiometry=matrix).fluxes[0]
+
+    expected = jax.grad(jax.grad(lambda c: (1.0 + 3.0 * c) / (1.0 + c**2)))(1.3)
+    assert float(jax.grad(jax.grad(flux))(1.3)) == pytest.approx(float(expected), rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    "adjoint",
+    [diffrax.RecursiveCheckpointAdjoint(), diffrax.DirectAdjoint(), diffrax.ForwardMode(), diffrax.BacksolveAdjoint()],
+    ids=lambda adjoint: type(adjoint).__name__,
+)
+def test_derivatives_inside_a_solver_of_differential_equations(adjoint):
+    """A pool that is taken up by a saturable law and secreted at a wish that falls below 0, so a bound binds."""
+
+    def pool(p):
+        def slope(t, y, p):
+            layer = solve_flux(CHAIN, {"in": p[0] * y / (0.3 + y), "out": p[1] - 0.4 * t})
+            return -layer.fluxes[0]
+
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(slope), diffrax.Tsit5(), 0.0, 2.0, dt, jnp.array(1.0), args=p, adjoint=adjoint
+        )
+        return solution.ys[0]
+
+    # the backward solve integrates the adjoint equation anew: exact only as its steps go to 0
+    backward = isinstance(adjoint, diffrax.BacksolveAdjoint)
+    dt, tolerance = (0.002, 1e-3) if backward else (0.05, 1e-5)
+    at, differentiate = jnp.array([0.8, 0.5]), jax.jacfwd if isinstance(adjoint, diffrax.ForwardMode) else jax.grad
+    differences = central(jax.jit(jnp.vectorize(pool, signature="(k)->()")), at[None], 1e-5)[0]
+    assert np.allclose(jax.jit(differentiate(pool))(at), differences, rtol=tolerance, atol=tolerance)
+
+
+def test_derivatives_with_smoothing_are_those_of_central_differences_at_kinks_too():
+    def flux(x):
+        return solve_flux(CHAIN, {"in": x[0], "out": x[0] + 0.1}, smoothing=x[1]).fluxes[0]
+
+    at = jnp.array([[0.3, 1e-3], [0.0, 1e-3], [-0.2, 1e-3]])
+    differences = central(jax.jit(jnp.vectorize(flux, signature="(k)->()")), at, 1e-6)
+    for derivative in (jax.jacfwd(flux), jax.grad(flux)):
+        assert np.asarray(jax.jit(jax.vmap(derivative))(at)) == pytest.approx(np.asarray(differences), rel=1e-5)
+
+
+def test_a_rule_of_weights_is_differentiated_with_the_rates():
+    def fluxes(softening):
+        layer = replace(LAYER, weights=SoftWeights(softening[0]))
+        return layer(jnp.linspace(0.05, 0.6, 12)).fluxes
+
+    at = jnp.array([[0.05]])
+    differences = central(jax.jit(jnp.vectorize(fluxes, signature="(k)->(n)")), at, 1e-6)[0, 0]
+    forward = np.asarray(jax.jit(jax.jacfwd(fluxes))(at[0]))[:, 0]
+    assert np.max(np.abs(forward - differences)) <= 1e-5 * np.max(np.abs(differences))
