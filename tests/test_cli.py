@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -7,7 +8,7 @@ import pandas as pd
 import pytest
 
 from graycell import cli
-from graycell.inference import FitSettings, Stage, checkpoint
+from graycell.inference import DerivativeCheck, FitSettings, GradientAudit, Stage, Verdict, checkpoint
 
 BUNDLED = resources.files("graycell.runs") / "bundled" / "nolan-lee-2011-cell-line-a"
 
@@ -124,7 +125,7 @@ def test_a_command_written_wrongly_ends_with_two(graycell):
     assert graycell("nonsense")[0] == 2
 
 
-@pytest.mark.parametrize("command", ["", "check", "simulate", "fit", "report", "demo"])
+@pytest.mark.parametrize("command", ["", "check", "simulate", "fit", "audit", "report", "demo"])
 def test_every_help_teaches(graycell, command):
     code, printed = graycell(*command.split(), "--help")
     assert code == 0
@@ -177,3 +178,37 @@ def test_the_fit_of_another_model_is_told(graycell, tmp_path, monkeypatch):
     code, printed = graycell("simulate", "--model", "nolan-lee-extended", "--parameters", tmp_path)
     assert code == cli.FAULTS
     assert "leave --model out" in printed
+
+
+@pytest.mark.parametrize(("verdict", "code"), [(Verdict.agrees, 0), (Verdict.kink, 0), (Verdict.disagrees, cli.FAULTS)])
+def test_an_audit_prints_its_table_and_fails_where_a_derivative_does(graycell, tmp_path, monkeypatch, verdict, code):
+    """The audit itself is in tests/inference/test_audit.py; here is what becomes of it."""
+    asked = []
+
+    def made(model, runs, parameters, progress):
+        asked.append((model.name, [run.name for run in runs], parameters))
+        progress(1.0, "done")
+        checks = (
+            DerivativeCheck("Km1", Verdict.agrees, 2e-8, 23.8, "a", "GLC", 4.23, 1e-4),
+            DerivativeCheck("vmax1f", verdict, 3e-7, 97.3, "a", "LAC", 8.17, 1e-3),
+        )
+        return GradientAudit(("a",), checks, 1e-5, {"versions": {"jax": "1"}})
+
+    monkeypatch.setattr(cli, "audit_gradients", made)
+    ended, printed = graycell("audit", "--model", "nolan-lee", "--parameter", "Km1", "--out", tmp_path)
+    assert ended == code
+    assert asked == [("nolan-lee", ["nolan-lee-2011-cell-line-a"], ["Km1"])]
+    assert printed.index("vmax1f") < printed.index("Km1")
+    assert "2 derivatives against central differences" in printed
+    assert (verdict is Verdict.agrees) or verdict.remedy[:40] in printed
+    frame = pd.read_csv(tmp_path / "audit.csv")
+    assert frame["verdict"].tolist() == [verdict.value, "agrees"]
+    data = json.loads((tmp_path / "audit.json").read_text())
+    assert data["passed"] is (code == 0)
+    assert data["provenance"]["versions"] == {"jax": "1"}
+
+
+def test_an_audit_of_an_unknown_parameter_is_a_sentence(graycell, tmp_path):
+    code, printed = graycell("audit", "--parameter", "vmax1", "--out", tmp_path)
+    assert code == cli.FAULTS
+    assert "did you mean 'vmax1" in printed

@@ -7,6 +7,7 @@ The way of the data, from a file to a report:
     simulate                               model, run -> Trajectory
     fit                                    model, runs -> Fit; scores says how well it meets the measurements
     audit_gradients                        model, runs -> the derivatives that a fit uses against differences
+    solve_flux                             the flux layer alone: network, wished rates -> FluxSolution
     report, trajectory_frame               Fit -> HTML, Trajectory -> DataFrame
 
 House units: day, litre, mmol, 10^9 cells. See ARCHITECTURE.md for the map.
@@ -16,6 +17,8 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensitivities need float64
 
+from graycell.cell.flux import FluxSolution, FluxStatus, PublishedWeights, SoftWeights, solve_flux  # noqa: E402
+from graycell.cell.network import MetabolicNetwork, Reaction  # noqa: E402
 from graycell.inference import (  # noqa: E402
     Fit,
     FitSettings,
@@ -50,9 +53,15 @@ __all__ = [
     "Feed",
     "Fit",
     "FitSettings",
+    "FluxSolution",
+    "FluxStatus",
     "GradientAudit",
+    "MetabolicNetwork",
+    "PublishedWeights",
+    "Reaction",
     "Sample",
     "Setpoint",
+    "SoftWeights",
     "SolverSettings",
     "Trajectory",
     "audit_gradients",
@@ -70,6 +79,7 @@ __all__ = [
     "save_fit",
     "scores",
     "simulate",
+    "solve_flux",
     "trajectory_frame",
     "write_table",
 ]

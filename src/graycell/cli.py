@@ -68,8 +68,8 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
 
     graycell audit my-run/                 see whether the derivatives that a fit uses are right
 
-**Exit codes**: 0 success, 1 faulty input, a question that cannot be answered or a wrong derivative, 2 a command written wrongly,
-3 a simulation or fit that did not reach its end, 130 stopped by Ctrl-C.
+**Exit codes**: 0 success, 1 faulty input, a question that cannot be answered or a wrong derivative, 2 a command
+written wrongly, 3 a simulation or fit that did not reach its end, 130 stopped by Ctrl-C.
 """,
 )
 console = Console()

@@ -65,3 +65,27 @@ def test_more_reactions_leave_the_bounds_of_the_others():
     assert network.lower[network.index("v1")] == 0.1
     assert network.upper[network.index("v1")] == 2.0
     assert network.names[-1] == "v35"
+
+
+def test_a_network_from_a_table_balances_what_the_table_balances():
+    network = MetabolicNetwork.from_table(
+        ["A", "B", "C_ext"],
+        ["in", "turn", "out"],
+        [[1, -2, 0], [0, 1, -1], [0, 0, 1]],
+        [0, -1000, -5],
+        [1000, 1000, 5],
+        no_bound=1000,
+    )
+    assert [reaction.equation for reaction in network.reactions] == [" => A", "2 A <=> B", "B <=> C_ext"]
+    assert network.is_external.tolist() == [False, False, True]
+    assert network.lower.tolist() == [0.0, -np.inf, -5.0]
+    assert network.upper.tolist() == [np.inf, np.inf, 5.0]
+
+
+def test_every_fault_of_a_table_is_told_at_once():
+    with pytest.raises(ModelError) as told:
+        MetabolicNetwork.from_table(["A", "A"], ["in", "out"], [[1, np.nan], [0, 1]], [0, 3], [1, 2])
+    for part in ("species 'A' stands twice", "'A' in 'out' is nan", "bounds of 'out' are 3 and 2"):
+        assert part in str(told.value)
+    with pytest.raises(ModelError, match=r"shape \(1, 1\), \(1, 2\) is needed; there are 1 lower"):
+        MetabolicNetwork.from_table(["A"], ["in", "out"], [[1]], [0])

@@ -129,3 +129,26 @@ def test_derivatives_are_those_of_central_differences(seed, argument):
     central = np.stack(differences, axis=1)
     assert np.max(np.abs(forward - central)) <= 1e-5 * np.max(np.abs(central))
     assert np.allclose(forward, reverse, rtol=1e-10, atol=1e-12)
+
+
+def test_orthonormal_columns_and_their_derivative():
+    random = np.random.default_rng(2)
+    matrix, along = (jnp.asarray(random.normal(size=(9, 4)) * 10.0 ** random.uniform(-3, 3, (1, 4))) for _ in range(2))
+    q, t = qp.orthonormal(matrix)
+    assert np.allclose(q.T @ q, np.eye(4), atol=1e-14)
+    assert np.allclose(matrix @ t, q, atol=1e-12)
+    assert np.allclose(t, np.triu(t))
+    moved = jax.jvp(qp.orthonormal, (matrix,), (along,))[1]
+    step = 1e-6
+    ends = [qp.orthonormal(matrix + sign * step * along) for sign in (1.0, -1.0)]
+    for change, plus, minus in zip(moved, *ends, strict=True):
+        differences = np.asarray(plus - minus) / (2.0 * step)
+        assert np.max(np.abs(change - differences)) <= 1e-5 * np.max(np.abs(differences))
+
+
+def test_the_least_loosening_is_the_least_sum_of_squares():
+    """Three half-planes around a triangle that is turned inside out: by symmetry each gives the same."""
+    angles = 2.0 * np.pi * np.arange(3) / 3.0
+    matrix = jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    assert np.allclose(qp.least_loosening(matrix, jnp.ones(3)), 1.0, atol=1e-12)
+    assert np.allclose(qp.least_loosening(matrix, -jnp.ones(3)), 0.0)

@@ -6,10 +6,12 @@ import pytest
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from graycell.errors import GraycellError
+from graycell.inference.audit import DerivativeCheck, GradientAudit, Verdict
 from graycell.inference.validation import mean_nrmse, scores
 from graycell.reporting import tables
 from graycell.reporting.tables import (
     MEAN,
+    audit_frame,
     estimates_frame,
     history_frame,
     residuals_frame,
@@ -18,6 +20,15 @@ from graycell.reporting.tables import (
     write_table,
 )
 from graycell.units import HOUSE_UNITS, parse_heading
+
+AUDIT = GradientAudit(
+    ("a",),
+    (
+        DerivativeCheck("Km1", Verdict.agrees, 2e-8, 23.8, "a", "GLC", 4.23, 1e-4),
+        DerivativeCheck("vmax1f", Verdict.disagrees, 3e-3, 97.3, "a", "LAC", 8.17, 1e-3),
+    ),
+    1e-5,
+)
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +39,7 @@ def frames(fit, trajectory):
         "estimates": estimates_frame(fit),
         "history": history_frame(fit),
         "residuals": residuals_frame(trajectory),
+        "audit": audit_frame(AUDIT),
     }
 
 
@@ -122,3 +134,11 @@ def test_an_unknown_ending_is_an_error_that_names_the_known_ones(tmp_path, name)
 def test_parquet_without_pyarrow_is_an_error_that_says_what_to_do(tmp_path):
     with pytest.raises(GraycellError, match=r"install pyarrow or write \.csv or \.xlsx"):
         write_table(HOSTILE, tmp_path / "table.parquet")
+
+
+def test_the_audit_begins_with_what_a_fit_cannot_use(frames):
+    frame = frames["audit"]
+    assert frame["name"].tolist() == ["vmax1f", "Km1"]
+    assert frame["verdict"].tolist() == ["disagrees", "agrees"]
+    assert frame["time [d]"].tolist() == [8.17, 4.23]
+    assert frame["remedy"].str.endswith(".").all()

@@ -216,7 +216,7 @@ class FluxAllocation(eqx.Module):
         if not self.shifted:
             return qp.Rows.of(self.warm_map)
         shifted = np.array(self.shifted)
-        coupling = jnp.eye(len(shifted)) + cold * self.shift_response[shifted]
+        coupling = jnp.eye(len(shifted), dtype=self.warm_map.dtype) + cold * self.shift_response[shifted]
         return qp.Rows(self.warm_map, -self.shift_response, _solve_unrolled(coupling, cold * self.warm_map[shifted]))
 
     def __call__(
@@ -236,7 +236,13 @@ class FluxAllocation(eqx.Module):
         reaction without a bound gets none. `smoothing` [1] > 0 rounds off the kinks at the bounds: of every active
         bound the flux keeps a distance of about sqrt(smoothing * spread); see `qp.smooth_distance`.
         """
-        layer = _cast(self, jnp.asarray(wished).dtype)
+        exact = isinstance(smoothing, float | int) and smoothing == 0.0
+        wished = jnp.asarray(wished)
+        given = (None if part is None else jnp.asarray(part) for part in (spread, lower, upper))
+        return _allocate(self, wished, jnp.asarray(cold), *given, None if exact else jnp.asarray(smoothing))
+
+    def _solve(self, wished, cold, spread, lower, upper, smoothing) -> FluxSolution:
+        layer = _cast(self, wished.dtype)
         spread = self.weights.spread(wished) if spread is None else spread
         offset, may_contradict = layer._offset(lower, upper)
         finite = jnp.all(jnp.isfinite(wished)) & jnp.all(jnp.isfinite(spread)) & jnp.isfinite(cold)
@@ -250,7 +256,7 @@ class FluxAllocation(eqx.Module):
         if may_contradict:
             answer, loosened = programme.loosened(answer)
         point, status = answer.point, answer.status
-        if not (isinstance(smoothing, float | int) and smoothing == 0.0):
+        if smoothing is not None:
             point, converged = programme.smooth(point, loosened, smoothing)
             status = jnp.where((status == qp.SOLVED) & ~converged, qp.NOT_CONVERGED, status)
 
@@ -335,6 +341,12 @@ class FluxAllocation(eqx.Module):
             if loosened[i] > 1e-6 * max(float(np.max(loosened)), 1e-30)
         ]
         return f"{sentence} Loosened: {'; '.join(carried)}." if status is FluxStatus.infeasible else sentence
+
+
+@eqx.filter_jit
+def _allocate(layer: FluxAllocation, *given) -> FluxSolution:
+    """Compile one call, so that calls outside of compiled code do not trace anew."""
+    return layer._solve(*given)
 
 
 class _Programme(NamedTuple):

@@ -242,12 +242,12 @@ def smooth_distance(
             pushed = force - (smoothing - stiff * slip * slack) / slack  # what the step adds with z held
             system = jnp.block(
                 [
-                    [jnp.eye(n) + problem.spread[:, None] * (bounds.T @ (stiff[:, None] * bounds)),
+                    [jnp.eye(n, dtype=target.dtype) + problem.spread[:, None] * (bounds.T @ (stiff[:, None] * bounds)),
                      -problem.spread[:, None] * equations.T],
-                    [equations, jnp.zeros((first, first))],
+                    [equations, jnp.zeros((first, first), target.dtype)],
                 ]
             )  # fmt: skip
-            right = -residual - jnp.concatenate([problem.spread * (bounds.T @ pushed), jnp.zeros(first)])
+            right = -residual - jnp.concatenate([problem.spread * (bounds.T @ pushed), jnp.zeros(first, target.dtype)])
             d = solve_dense(system, right)
             d_slack = bounds @ d[:n] + slip
             d_force = (smoothing - force * slack - force * d_slack) / slack

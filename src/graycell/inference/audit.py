@@ -1,7 +1,8 @@
 """audit_gradients: every derivative that a fit will use, against central differences.
 
 The derivatives are the columns of the Jacobian of `likelihood.linearise`, in the coordinates of the fit. A central
-difference cannot see more than the solver resolves, so both are taken with a much tighter tolerance than a fit needs.
+difference cannot see more than the solver resolves, so both are taken with a much tighter tolerance than a fit needs:
+the audit says whether the derivatives are right, not how coarsely a fit solves them.
 """
 
 import math
@@ -48,7 +49,8 @@ class Verdict(StrEnum):
             "disagrees": "The derivative is not that of the differences. Look for a rule of differentiation written by "
             "hand, a stop_gradient, or a rounding or table look-up in the rate laws that use the parameter.",
             "not finite": "The derivative or the simulations beside it are not finite. Look for a root, logarithm or "
-            "quotient at 0 in the rate laws that use the parameter.",
+            "quotient at 0 in the rate laws. One such place can spoil the derivatives by every parameter: audit them "
+            "one at a time to find it.",
         }[self.value]
 
     @property
@@ -63,8 +65,8 @@ class DerivativeCheck:
 
     error: the largest difference from the central difference, over `size` [1]; size: the largest derivative
     [standard errors per unit of the coordinate], by either way; run, quantity, time [d]: the sample where the error is
-    largest; step: of the coordinate [1], with which the differences agree best. Where nothing is finite, error and
-    size are NaN and the sample is the first.
+    largest; step: of the coordinate [1], with which the differences agree best. Where it is not finite, error and
+    size are NaN and the sample is the first that is not.
     """
 
     name: str
@@ -81,8 +83,8 @@ class DerivativeCheck:
 class GradientAudit:
     """The result of `audit_gradients`.
 
-    runs: their names; checks: one a parameter, in the order that was asked for; tolerance: the relative error [1] that is allowed;
-    provenance: everything needed to repeat the audit, as plain data.
+    runs: their names; checks: one a parameter, in the order that was asked for; tolerance: the relative error [1]
+    that is allowed; provenance: everything needed to repeat the audit, as plain data.
     """
 
     runs: tuple[str, ...]
@@ -111,7 +113,7 @@ class GradientAudit:
     def summary(self) -> str:
         """Return one sentence: how many derivatives have which verdict, and the largest error of those that agree."""
         counts = {verdict: sum(check.verdict is verdict for check in self.checks) for verdict in reversed(_GRAVITY)}
-        told = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count)
+        told = ", ".join(f"{verdict.value} {count}" for verdict, count in counts.items() if count)
         errors = [check.error for check in self.checks if check.verdict is Verdict.agrees]
         worst = f"; largest relative error of those that agree {max(errors):.1e}" if errors else ""
         return f"{len(self.checks)} derivatives against central differences: {told}{worst}"
@@ -139,7 +141,7 @@ the order of the root of the tolerance in the derivative: 6e-5 at 1e-10, 2e-6 at
 _MOST_STEPS = 1_000_000
 
 _FLAT = 1e-3
-"""[standard errors per unit of a coordinate] A unit of a coordinate is the parameter from a quarter of its range to
+"""[standard errors per unit of a coordinate] A unit of a coordinate takes a parameter from a quarter of its range to
 half of it; what moves a residual by less than this, a fit cannot see."""
 _NOISE = 10.0
 """Two ways to the same simulation differ by rounding and its effect on the steps; the largest over all simulations is
@@ -174,19 +176,24 @@ def audit_gradients(
 
     The derivatives are those of the residuals of all measured values [standard errors] by the coordinates of the
     fit (the logit of the place between the bounds) at the values of `model.table`, by the same functions. Priors are
-    left out: theirs are known. Of the `steps` [1] the one that agrees best is taken.
+    left out: theirs are known. Of the `steps` [1] the one that agrees best is taken. The noise of the solver
+    excuses an error of up to a thousandth where a derivative is small; `DerivativeCheck.error` shows it.
 
     model, runs: `nolan_lee(extended=True)` and the bundled run if left out. parameters: names; all estimated ones
     if left out. tolerance: relative error [1] that is allowed, of the largest derivative of a parameter. rtol: of
     the trajectory, see `SolverSettings`. loop: how far the redox loop is open; the last stage of a fit is the closed
     loop. progress: is told the part done [1] and a word for where it is.
 
-    Raises `ModelError` for a parameter that the model has not, `FitError` where `fit` would or the model cannot be
-    simulated at its parameters, `InputError` where a run does not fit the model.
+    Raises `ModelError` for a parameter that the model has not, `FitError` where `fit` would, for steps that are not
+    between 0 and 1, or where the model cannot be simulated at its parameters; `InputError` where a run does not fit
+    the model.
     """
     model = nolan_lee(extended=True) if model is None else model
     runs = [bundled_run()] if runs is None else [runs] if isinstance(runs, CultureRun) else list(runs)
     rows = model.table.estimated if parameters is None else _rows(model, parameters)
+    steps = sorted(steps, reverse=True)
+    if not steps or not all(0.0 < step < 1.0 for step in steps):
+        raise FitError(f"found the steps {steps}; a difference needs some between 0 and 1; leave them out for {STEPS}.")
     tell = progress or (lambda done, what: None)
     solver = SolverSettings(rtol=rtol, atol=rtol / 10.0, most_steps=_MOST_STEPS, adjoint=diffrax.ForwardMode())
     objective = objective_for(model, runs, rows, solver)
@@ -253,7 +260,8 @@ def _judge(
 ) -> tuple[Verdict, float, float, int, float]:
     """Return verdict, relative error [1], size, the row of the largest error, and the step of one derivative.
 
-    exact: (measured,); noise: of a residual [standard errors].
+    exact: (measured,); steps: falling; noise: of a residual [standard errors], which excuses what the longest step,
+    where it weighs least, cannot tell from it.
     """
     here, above, below = differences
     usable = np.all(np.isfinite(above) & np.isfinite(below), axis=1)
@@ -268,7 +276,7 @@ def _judge(
     error = float(off[best, worst]) / size if size > 0.0 else 0.0
     if size <= _FLAT:
         verdict = Verdict.flat
-    elif error <= tolerance + min(noise / (step * size), _MOST_NOISE):
+    elif error <= tolerance + min(noise / (h[0, 0] * size), _MOST_NOISE):
         verdict = Verdict.agrees
     elif _is_kink(exact, (above - here) / h, (here - below) / h, tolerance * size + noise / h[:, 0]):
         verdict = Verdict.kink
