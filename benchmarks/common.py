@@ -72,7 +72,7 @@ def attempt(prepare: Callable[[], Callable]) -> tuple[Callable | None, str]:
     except ImportError as error:
         return None, f"not installed ({error.name or error})"
     except Exception as error:  # noqa: BLE001  whatever ails a peer, the other rows are wanted
-        return None, f"failed: {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"[:100]
+        return None, f"failed: {type(error).__name__}: {' '.join(str(error).split())}"[:70]
     return call, ""
 
 

@@ -8,7 +8,10 @@ fluxes = F z:
 A peer that is not installed raises ImportError; see `common.attempt`.
 """
 
-from collections.abc import Callable
+import ctypes
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +23,21 @@ QPAX_STEPS = 15
 """With a tolerance of 1e-6 the fluxes of qpax miss by up to 5e-3. With 1e-8 they are right to 1e-12 after 15 steps, but
 its test is not met before the usual 30; the limit saves it the second half."""
 OSQP = {"eps_abs": 1e-8, "eps_rel": 1e-8, "polishing": True, "max_iter": 100_000, "verbose": False}
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Drop what a C library prints: OSQP's polishing prints although it was asked not to."""
+    libc, kept, nowhere = ctypes.CDLL(None), os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    libc.fflush(None)
+    os.dup2(nowhere, 1)
+    try:
+        yield
+    finally:
+        libc.fflush(None)
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def reduced(problems: Problems) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -121,9 +139,10 @@ def osqp_loop(problems: Problems) -> Callable:
 
     def solve():
         out = []
-        for h, a, g, full in zip(hessian, linear, bounds, maps, strict=True):
-            solver.update(Px=h[row, column], q=-a, Ax=g.T.ravel())
-            out.append(full @ solver.solve().x)
+        with _silent():
+            for h, a, g, full in zip(hessian, linear, bounds, maps, strict=True):
+                solver.update(Px=h[row, column], q=-a, Ax=g.T.ravel())
+                out.append(full @ solver.solve().x)
         return np.stack(out)
 
     return solve
@@ -135,7 +154,7 @@ def cvxpylayers_moreau(problems: Problems) -> Callable:
     from cvxpylayers.jax import CvxpyLayer
 
     maps, root = problems.maps, np.sqrt(problems.spread)
-    n, reactions, size = maps.shape
+    size = maps.shape[2]
     z = cp.Variable(size)
     rows, wished = cp.Parameter((root.shape[1], size)), cp.Parameter(root.shape[1])
     bounds = cp.Parameter((len(problems.lower), size))
@@ -190,45 +209,78 @@ def qpth(problems: Problems) -> Callable:
     return solve
 
 
-def osqp_full_space(problems: FullSpace) -> Callable:
-    """OSQP over all fluxes and the components along the unmeasured directions: its matrices stay sparse."""
-    import osqp
+def _full_space(problems: FullSpace) -> tuple:
+    """Return rows and their limits over all fluxes and the components along the unmeasured directions.
 
+    The components keep the matrices sparse. Also return what makes the diagonal and the linear term of one problem.
+    """
     network, directions = problems.layer.network, problems.directions
     reactions, extra = directions.shape
-    rows = network.stoichiometry[list(problems.layer.balances)]
-    every = sp.bmat(
-        [
-            [sp.csc_matrix(rows), None],
-            [sp.csc_matrix(directions.T), -sp.identity(extra)],
-            [sp.identity(reactions), None],
-        ]
-        if extra
-        else [[sp.csc_matrix(rows)], [sp.identity(reactions)]],
-        format="csc",
-    )
-    none = np.zeros(len(rows) + extra)
-    lower, upper = np.r_[none, network.lower], np.r_[none, network.upper]
+    balances = sp.csc_matrix(network.stoichiometry[list(problems.layer.balances)])
+    blocks = [[balances, sp.csc_matrix((balances.shape[0], extra))], [sp.identity(reactions), None]]
+    if extra:
+        blocks.insert(1, [sp.csc_matrix(directions.T), -sp.identity(extra)])
+    none = np.zeros(balances.shape[0] + extra)
+    pulled = problems.weight * (np.asarray(problems.layer.reference) @ directions)
 
     def terms(wished, spread):
         weight, linear = np.zeros(reactions + extra), np.zeros(reactions + extra)
         weight[problems.kinetic], weight[reactions:] = 1.0 / spread, problems.weight
-        linear[problems.kinetic] = -wished / spread
-        linear[reactions:] = -problems.weight * (np.asarray(problems.layer.reference) @ directions)
+        linear[problems.kinetic], linear[reactions:] = -wished / spread, -pulled
         return weight, linear
 
+    return sp.bmat(blocks, format="csc"), np.r_[none, network.lower], np.r_[none, network.upper], terms
+
+
+def _diagonal(weight: np.ndarray) -> sp.csc_matrix:
+    indices = np.arange(len(weight))
+    return sp.csc_matrix((weight, indices, np.arange(len(weight) + 1)))
+
+
+def osqp_full_space(problems: FullSpace) -> Callable:
+    """OSQP, set up once. A problem that it does not solve is nan in what `fluxes` returns."""
+    import osqp
+
+    rows, lower, upper, terms = _full_space(problems)
+    reactions, found = problems.directions.shape[0], []
     weight, linear = terms(problems.wished[0], problems.spread[0])
     solver = osqp.OSQP()
-    indices = np.arange(reactions + extra)
-    diagonal = sp.csc_matrix((weight, indices, np.r_[indices, len(indices)]))
-    solver.setup(diagonal, linear, every, lower, upper, **OSQP)
+    solver.setup(_diagonal(weight), linear, rows, lower, upper, **OSQP)
+
+    def solve():
+        found.clear()
+        with _silent():
+            for wished, spread in zip(problems.wished, problems.spread, strict=True):
+                weight, linear = terms(wished, spread)
+                solver.update(Px=weight, q=linear)
+                answer = solver.solve()
+                solved = answer.info.status_val == osqp.SolverStatus.OSQP_SOLVED
+                found.append(answer.x[:reactions] if solved else np.full(reactions, np.nan))
+        return np.stack(found)
+
+    return solve
+
+
+def clarabel_full_space(problems: FullSpace) -> Callable:
+    """Clarabel, a solver of its own for every problem."""
+    import clarabel
+
+    rows, lower, upper, terms = _full_space(problems)
+    equal = lower == upper
+    low, high = np.isfinite(lower) & ~equal, np.isfinite(upper) & ~equal
+    every = sp.vstack([rows[equal], -rows[low], rows[high]], format="csc")
+    right = np.r_[lower[equal], -lower[low], upper[high]]
+    cones = [clarabel.ZeroConeT(int(equal.sum())), clarabel.NonnegativeConeT(int(low.sum() + high.sum()))]
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = 1e-12
 
     def solve():
         out = []
         for wished, spread in zip(problems.wished, problems.spread, strict=True):
             weight, linear = terms(wished, spread)
-            solver.update(Px=weight, q=linear)
-            out.append(solver.solve().x[:reactions])
+            solver = clarabel.DefaultSolver(_diagonal(weight), linear, every, right, cones, settings)
+            out.append(np.array(solver.solve().x)[: problems.directions.shape[0]])
         return np.stack(out)
 
     return solve

@@ -1,32 +1,27 @@
-"""How fast is a simulation? graycell against a loop of existing tools, on the same work in the same process.
+"""How fast is a trajectory, and its derivatives? graycell against a loop of existing tools, on the same work.
 
 The work: the bundled run (ten days, seven boluses, a temperature shift) with the extended network, the published
-parameters and the dynamic closure. The peer: scipy's LSODA on the same balances, whose right-hand side calls the same
-rate laws through a compiled function and quadprog for the flux allocation, as one would write it with these tools.
-Both are held to the same tolerance of a step, and the largest difference of their results is printed. Compile time
-and run time stand apart; run times are medians.
+parameters and the dynamic closure. Derivatives are of all estimated parameters: in reverse mode of one number, a sum of
+squares over the predictions, and in forward mode of all predictions. The peer: scipy's LSODA on the same balances,
+whose right-hand side calls the same rate laws through a compiled function and quadprog for the flux allocation, as
+one would write it with these tools. Both are held to the same tolerance of a step, and the largest difference of their
+results is printed. Compile time and run time stand apart; run times are medians.
 
-    python benchmarks/simulation.py --out results/bench
+    python benchmarks/trajectory.py --out results/bench
 """
 
 import argparse
-import json
-import os
-import platform
-import statistics
-import time
-from dataclasses import replace
-from importlib import metadata
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import common
 import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import quadprog
-from rich.console import Console
-from rich.table import Table
+from common import Target
 from scipy.integrate import solve_ivp
 
 import graycell as gc
@@ -36,21 +31,14 @@ from graycell.simulation import Loop, SolverSettings, integrate, lean, pack_for,
 
 RTOL, ATOL = 1e-6, 1e-7  # of a step, for both sides
 SETTINGS = SolverSettings(rtol=100 * RTOL, atol=100 * ATOL)  # graycell holds a step to a hundredth of these
-BATCH = 64
-
-
-def timed(call, repeats: int) -> tuple[float, float]:
-    """Return (first call, median of the others) [s]; the first one compiles."""
-    seconds = []
-    for _ in range(repeats + 1):
-        began = time.perf_counter()
-        jax.block_until_ready(call())
-        seconds.append(time.perf_counter() - began)
-    return seconds[0], statistics.median(seconds[1:])
+BATCH = 256
+PACKAGES = ("graycell", "jax", "jaxlib", "diffrax", "equinox", "numpy", "scipy", "quadprog")
 
 
 def peer_simulation(model, packed) -> np.ndarray:
     """Simulate with scipy and quadprog; return predictions at the ends of the segments, as `predictions` does."""
+    import quadprog
+
     flux_maps: dict[float, np.ndarray] = {}
     lower = np.flatnonzero(model.network.lower == 0.0)
     base = [model.kinetic.index(name) for name in model.allocation.basis]
@@ -106,6 +94,47 @@ def peer_simulation(model, packed) -> np.ndarray:
     return np.stack(out)
 
 
+def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray]]:
+    """Return the calls to be timed by their names, and the peer's."""
+    whole = gc.nolan_lee(extended=True)
+    model, names = lean(whole), [row.name for row in whole.table.estimated]
+    packed = pack_for(model, gc.bundled_run())
+    forward_mode = replace(SETTINGS, adjoint=diffrax.ForwardMode())  # the default is RecursiveCheckpointAdjoint
+
+    def at(factors, settings=SETTINGS):
+        changed = {name: model.parameters[name] * factors[i] for i, name in enumerate(names)}
+        changed_model = replace(model, parameters={**model.parameters, **changed})
+        return predictions(changed_model, integrate(changed_model, packed, Loop(), settings))
+
+    def loss(factors):
+        found = at(factors)
+        return jnp.sum((found / (1.0 + jnp.abs(jax.lax.stop_gradient(found)))) ** 2)
+
+    one = jnp.ones(len(names))
+    many = jnp.asarray(np.random.default_rng(0).uniform(0.95, 1.05, (BATCH, len(names))))
+    single, batch = eqx.filter_jit(at), eqx.filter_jit(jax.vmap(at))
+    gradient = eqx.filter_jit(jax.value_and_grad(loss))
+    jacobian = eqx.filter_jit(jax.jacfwd(lambda factors: at(factors, forward_mode)))
+    calls = {
+        "one trajectory": lambda: single(one),
+        f"{BATCH} in one vmap, each": lambda: batch(many),
+        f"value and reverse gradient, {len(names)} parameters": lambda: gradient(one),
+        f"trajectory and {len(names)} sensitivities": lambda: jacobian(one),
+    }
+    return calls, lambda: peer_simulation(model, packed)
+
+
+def targets(rows: list[dict]) -> list[Target]:
+    """Return what the project wants of a trajectory."""
+    single, batch, gradient, _ = rows
+    found = [
+        Target("one trajectory [ms]", "<=", 15.0, 1e3 * single["run_s"]),
+        Target(f"{BATCH} in one vmap, each [ms]", "<=", 2.0, 1e3 * batch["run_s"]),
+        Target("value and gradient over one trajectory", "<=", 4.0, gradient["run_s"] / single["run_s"]),
+    ]
+    return found + [Target(f"compile: {row['work']} [s]", "<=", 10.0, row["compile_s"]) for row in rows]
+
+
 def main() -> None:
     """Measure, print the table and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -113,56 +142,42 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7)
     options = parser.parse_args()
 
-    model = lean(gc.nolan_lee(extended=True))
-    packed = pack_for(model, gc.bundled_run())
-    names = [row.name for row in gc.nolan_lee(extended=True).table.estimated]
-    forward = replace(SETTINGS, adjoint=diffrax.ForwardMode())
-
-    def run(model, settings):
-        return predictions(model, integrate(model, packed, Loop(), settings))
-
-    def at(factors, settings):
-        changed = {name: model.parameters[name] * factors[i] for i, name in enumerate(names)}
-        return run(replace(model, parameters={**model.parameters, **changed}), settings)
-
-    single = eqx.filter_jit(lambda factors: at(factors, SETTINGS))
-    batch = eqx.filter_jit(jax.vmap(lambda factors: at(factors, SETTINGS)))
-    jacobian = eqx.filter_jit(jax.jacfwd(lambda factors: at(factors, forward)))
-    one = jnp.ones(len(names))
-    many = jnp.asarray(np.random.default_rng(0).uniform(0.95, 1.05, (BATCH, len(names))))
-
-    _, peer = timed(lambda: peer_simulation(model, packed), max(options.repeats // 2, 2))
+    before = common.machine()
+    calls, simulate = graycell_calls()
+    timings = common.measure(calls, options.repeats)
     rows = []
-    for name, call, count in (
-        ("graycell, one trajectory", lambda: single(one), 1),
-        (f"graycell, {BATCH} trajectories in one vmap, each", lambda: batch(many), BATCH),
-        (f"graycell, trajectory and {len(names)} sensitivities", lambda: jacobian(one), 1),
-    ):
-        compiling, running = timed(call, options.repeats)
-        rows.append({"work": name, "compile_s": compiling - running, "run_s": running / count})
-    ours, theirs = np.asarray(single(one))[:, [*range(13), 14]], peer_simulation(model, packed)
-    difference = float(np.max(np.abs(ours - theirs) / np.max(np.abs(theirs), axis=0)))
-    rows.append({"work": "scipy LSODA + quadprog, one trajectory", "compile_s": 0.0, "run_s": peer})
+    for name, timing in timings.items():
+        each = BATCH if "vmap" in name else 1
+        rows.append({"work": name, **asdict(timing), "run_s": timing.run_s / each})
+    wanted = targets(rows)
+    peer, reason = common.attempt(lambda: simulate)
+    difference = None
+    if peer is not None:
+        timing = common.measure({"peer": peer}, 2)["peer"]
+        ours, theirs = np.asarray(calls["one trajectory"]())[:, [*range(13), 14]], peer()
+        difference = float(np.max(np.abs(ours - theirs) / np.max(np.abs(theirs), axis=0)))
+        rows.append({"work": "scipy LSODA + quadprog, one trajectory", **asdict(timing)})
+
+    single = rows[0]["run_s"]
+    table = [
+        (row["work"], f"{row['compile_s']:.1f}", f"{1e3 * row['run_s']:.2f}", f"{row['run_s'] / single:.2f}", "")
+        for row in rows
+    ]
+    if peer is None:
+        rows.append({"work": "scipy LSODA + quadprog, one trajectory", "note": reason})
+        table.append((rows[-1]["work"], "", "", "", reason))
+    common.print_table("A ten-day fed batch", ("work", "compile [s]", "run [ms]", "over one", "note"), table)
+    if difference is not None:
+        common.CONSOLE.print(f"Largest difference from the peer: {difference:.1e} of the largest value.")
+    common.print_targets(wanted)
     result = {
-        "machine": {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-        "devices": [str(device) for device in jax.devices()],
-        "versions": {name: metadata.version(name) for name in ("graycell", "jax", "diffrax", "scipy", "quadprog")},
+        "machine": {"before": before, "after": common.machine()},
+        "versions": common.versions(PACKAGES),
         "rtol_of_a_step": RTOL,
         "largest_difference_relative_to_the_largest_value": difference,
         "rows": rows,
-        "peer_over_graycell_single": peer / rows[0]["run_s"],
-        "peer_over_graycell_in_batch": peer / rows[1]["run_s"],
-        "sensitivities_over_single": rows[2]["run_s"] / rows[0]["run_s"],
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / "simulation.json"
-    path.write_text(json.dumps(result, indent=1), encoding="utf-8")
-
-    table = Table("work", "compile [s]", "run [ms]", "peer / this")
-    for row in rows:
-        table.add_row(row["work"], f"{row['compile_s']:.1f}", f"{1e3 * row['run_s']:.1f}", f"{peer / row['run_s']:.1f}")
-    Console().print(table)
-    print(f"Largest difference between the two: {difference:.1e} of the largest value. Written to {path}")
+    common.write(options.out, "trajectory", result, wanted)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,8 @@
 The set of active bounds that the layer found is taken as given, and the equations of the optimum on it are solved
 anew in numpy's longdouble (64 bits of mantissa on x86, 18 digits), from the stoichiometry on. Where the solution meets
 the other bounds and every multiplier has its sign, it is the optimum, because the programme is convex, whoever
-proposed the set. The equations, with a = (k - w)/sqrt(spread) for the kinetic rates k and rows r of the surplus
+proposed the set. Where a bound is missed or a sign is wrong by rounding, as happens at a kink, the set is changed until
+the proof holds. The equations, with a = (k - w)/sqrt(spread) for the kinetic rates k and rows r of the surplus
 relations and active bounds times sqrt(spread), scaled to unit length:
 
     a - rows^T m = 0,    rows a = -rows w/sqrt(spread).
@@ -25,12 +26,14 @@ class Reference(NamedTuple):
     """fluxes: (n, reactions). missed: (n,) by how much the worst bound is missed, relative to the largest wished rate.
 
     wrong: (n,) most negative multiplier, relative to the largest, as a positive number. condition: (n,) of the rows.
+    change: (n,) the bound to add, which is missed most, or else to drop, whose multiplier is most negative.
     """
 
     fluxes: np.ndarray
     missed: np.ndarray
     wrong: np.ndarray
     condition: np.ndarray
+    change: np.ndarray
 
     @property
     def certified(self) -> np.ndarray:
@@ -79,7 +82,7 @@ def long_maps(problems: Problems) -> np.ndarray:
 def solve(problems: Problems, active: np.ndarray) -> Reference:
     """Return the reference on the active bounds (n, bounds), in groups with the same number of them."""
     n, reactions = len(problems), len(problems.layer.network.names)
-    answer = Reference(np.zeros((n, reactions), LONG), *(np.full(n, np.inf) for _ in range(3)))
+    answer = Reference(np.zeros((n, reactions), LONG), *(np.full(n, np.inf) for _ in range(3)), np.zeros(n, int))
     counts = np.sum(active, axis=1)
     for count in np.unique(counts):
         members = np.flatnonzero(counts == count)
@@ -87,6 +90,21 @@ def solve(problems: Problems, active: np.ndarray) -> Reference:
             part = Problems(problems.layer, *(a[chunk] for a in (problems.wished, problems.cold, problems.spread)))
             for whole, found in zip(answer, _solve_alike(part, active[chunk], int(count)), strict=True):
                 whole[chunk] = found
+    return answer
+
+
+def repaired(problems: Problems, active: np.ndarray, rounds: int = 10) -> Reference:
+    """Return the reference where the active bounds are changed, one in a round, until the proof holds."""
+    active = active.copy()
+    answer = solve(problems, active)
+    for _ in range(rounds):
+        left = np.flatnonzero(~answer.certified)
+        if not len(left):
+            break
+        active[left, answer.change[left]] ^= True
+        part = Problems(problems.layer, *(a[left] for a in (problems.wished, problems.cold, problems.spread)))
+        for whole, found in zip(answer, solve(part, active[left]), strict=True):
+            whole[left] = found
     return answer
 
 
@@ -113,9 +131,13 @@ def _solve_alike(problems: Problems, active: np.ndarray, count: int) -> Referenc
 
     rates = wished + root * solved[:, :kinetic]
     fluxes = np.sum(maps * rates[:, None], axis=2)
-    missed = np.max(-fluxes[:, problems.lower] * ~active, axis=1) / np.max(np.abs(wished), axis=1)
+    below = -fluxes[:, problems.lower] * ~active
+    missed = np.maximum(np.max(below, axis=1), 0) / np.max(np.abs(wished), axis=1)
     multipliers = solved[:, kinetic:]
     largest = np.max(np.abs(multipliers), axis=1)
-    wrong = np.max(-multipliers[:, len(layer.surplus) :], axis=1, initial=0.0) / np.where(largest > 0, largest, 1)
-    condition = np.linalg.cond(rows.astype(float))
-    return Reference(fluxes, np.maximum(missed, 0.0).astype(float), wrong.astype(float), condition)
+    negative = -multipliers[:, len(layer.surplus) :]
+    wrong = np.max(negative, axis=1, initial=0.0) / np.where(largest > 0, largest, 1)
+    add = np.argmax(below, axis=1)
+    drop = which[np.arange(n), np.argmax(negative, axis=1)] if count else add
+    change = np.where(missed > CERTAIN, add, drop)
+    return Reference(fluxes, missed.astype(float), wrong.astype(float), np.linalg.cond(rows.astype(float)), change)

@@ -1,0 +1,400 @@
+"""How fast and how exact is the flux layer? Against other solvers, a reference in extended precision, and a floor.
+
+Four parts, float64 unless a row says otherwise, all in one process. Times of one part are taken in turns, compile time
+and run time apart; run times are medians.
+
+1. 4096 problems of the published network (Nolan & Lee 2011) around the bundled run: forward, with a reverse and with
+   a forward derivative, and the same problems with other solvers. "difference" is the largest difference from the
+   fluxes of the layer, relative to the largest flux of a problem. Slow solvers get fewer problems; the row says so.
+2. 100 000 problems, real and adversarial: every status, and the largest relative difference from a reference in
+   extended precision that is proved to be the optimum (see proof.py).
+3. E. coli core, 95 reactions: against OSQP and Clarabel on the same problem in the space of all fluxes.
+4. The floor: operations and bytes that the forward pass needs, over the peak rates measured in the same run.
+
+    python benchmarks/flux_layer.py --out results/bench
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import common
+import jax
+import jax.numpy as jnp
+import numpy as np
+import peers
+import problems as make
+import proof
+from common import Target
+
+from graycell.cell.flux import FluxStatus
+
+BATCH, FEWER, ECOLI, ECOLI_FEWER = 4096, 512, 1024, 32
+SHARE = 1000  # of the accuracy test, in problems per hundredth
+SEED = 1
+WELL_POSED = 1e8
+"""A problem is well-posed where the spreads, the condition of the active rows (in rates over sqrt(spread)) and the
+largest wished rate over the largest flux all stay within 8 orders: half of float64's digits."""
+PACKAGES = ("graycell", "jax", "jaxlib", "numpy", "scipy", "quadprog", "qpax", "osqp", "clarabel", "cvxpy",
+            "cvxpylayers", "moreau", "qpth", "torch", "cobra")  # fmt: skip
+
+
+def difference(fluxes, expected) -> np.ndarray:
+    """Return the largest difference of each problem, relative to its largest flux; nan where there is no answer."""
+    fluxes, expected = np.asarray(fluxes), np.asarray(expected)[: len(fluxes)]
+    return np.max(np.abs(fluxes - expected), axis=1) / np.max(np.abs(expected), axis=1)
+
+
+def layer_calls(problems: make.Problems) -> dict[str, Callable]:
+    """Return the calls of the layer on a batch: forward, with derivatives, and in float32."""
+    random = np.random.default_rng(SEED)
+    wished, cold = jnp.asarray(problems.wished), jnp.asarray(problems.cold)
+    push = jnp.asarray(random.standard_normal(wished.shape))
+    pull = jnp.asarray(random.standard_normal((len(problems), len(problems.layer.network.names))))
+    forward = jax.jit(jax.vmap(lambda w, c: problems.layer(w, c).fluxes))
+
+    @jax.jit
+    def reverse(wished, cold, pull):
+        fluxes, back = jax.vjp(lambda w: forward(w, cold), wished)
+        return fluxes, back(pull)[0]
+
+    @jax.jit
+    def tangent(wished, cold, push):
+        return jax.jvp(lambda w: forward(w, cold), (wished,), (push,))
+
+    single = wished.astype(jnp.float32), cold.astype(jnp.float32)
+    return {
+        "graycell": lambda: forward(wished, cold),
+        "graycell, value and reverse": lambda: reverse(wished, cold, pull),
+        "graycell, value and one tangent": lambda: tangent(wished, cold, push),
+        "graycell, float32": lambda: forward(*single),
+    }
+
+
+PEERS: dict[str, tuple[Callable, int]] = {
+    f"qpax, {peers.QPAX_STEPS} steps": (peers.qpax, BATCH),
+    "qpax, tolerance 1e-6": (lambda p: peers.qpax(p, 30, 1e-6), BATCH),
+    "quadprog loop": (peers.quadprog_loop, BATCH),
+    "quadprog, its calls alone": (peers.quadprog_alone, BATCH),
+    "moreau alone": (peers.moreau_alone, BATCH),
+    "cvxpylayers with moreau": (peers.cvxpylayers_moreau, BATCH),
+    "Clarabel loop": (peers.clarabel_loop, FEWER),
+    "OSQP loop": (peers.osqp_loop, FEWER),
+    "qpth": (peers.qpth, FEWER),
+}
+
+
+def rows_of(calls: dict, counts: dict, failures: dict, expected, repeats: int) -> list[dict]:
+    """Time calls in turns; return a row for each, and for each that failed one with the reason."""
+    timings = common.measure(calls, repeats)
+    rows = []
+    for name, call in calls.items():
+        answer = call()
+        answer = call.fluxes() if hasattr(call, "fluxes") else answer
+        answer = np.asarray(answer[0] if isinstance(answer, tuple) else answer)
+        far, each = difference(answer, expected), 1e6 * timings[name].run_s / counts[name]
+        rows.append({"work": name, "problems": counts[name], "us_per_problem": each,
+                     "largest_difference": float(np.nanmax(far)), "unanswered": int(np.sum(np.isnan(far))),
+                     "median_difference": float(np.nanmedian(far)), **asdict(timings[name])})  # fmt: skip
+    return rows + [{"work": name, "note": reason} for name, reason in failures.items()]
+
+
+def prepared(candidates: dict, counts: dict) -> tuple[dict, dict]:
+    """Return the calls that work, and why the others do not; each was called once, which compiles it."""
+    calls, failures = {}, {}
+    for name, prepare in candidates.items():
+        call, reason = common.attempt(prepare)
+        if call is None:
+            failures[name] = reason
+            counts.pop(name)
+        else:
+            calls[name] = call
+    return calls, failures
+
+
+def print_rows(title: str, rows: list[dict], base: float) -> None:
+    table = []
+    for row in rows:
+        if "us_per_problem" not in row:
+            table.append((row["work"], "", "", "", "", "", "", row["note"]))
+            continue
+        note = f"{row['unanswered']} without an answer" if row["unanswered"] else ""
+        table.append((row["work"], str(row["problems"]), f"{row['compile_s']:.1f}", f"{row['us_per_problem']:.2f}",
+                      f"{row['us_per_problem'] / base:.2f}", f"{row['median_difference']:.0e}",
+                      f"{row['largest_difference']:.1e}", note))  # fmt: skip
+    columns = ("work", "problems", "compile [s]", "each [us]", "over graycell", "median diff.", "largest", "note")
+    common.print_table(title, columns, table)
+
+
+def compare(problems: make.Problems, repeats: int) -> list[dict]:
+    """Part 1: the layer and its peers on one batch."""
+    own = layer_calls(problems)
+    exact = layer_calls(problems)["graycell"]  # a compilation of its own, so that the one below is timed
+    candidates = {name: (lambda call=call: call) for name, call in own.items()}
+    candidates |= {name: (lambda f=f, n=n: f(problems.first(n))) for name, (f, n) in PEERS.items()}
+    counts = dict.fromkeys(own, BATCH) | {name: n for name, (_, n) in PEERS.items()}
+    return timed_rows(candidates, counts, np.asarray(exact()), repeats)
+
+
+def timed_rows(candidates: dict, counts: dict, expected, repeats: int) -> list[dict]:
+    """Try every candidate, then time those that work. The first call, which compiles, is the one of the try."""
+    first: dict[str, float] = {}
+
+    def watched(name, prepare):
+        def tried():
+            call = prepare()
+            first[name] = common.seconds(call)
+            return call
+
+        return tried
+
+    calls, failures = prepared({name: watched(name, p) for name, p in candidates.items()}, counts)
+    rows = rows_of(calls, counts, failures, expected, repeats)
+    for row in rows:
+        if "run_s" in row:
+            row["compile_s"] = max(first[row["work"]] - row["run_s"], 0.0)
+    return rows
+
+
+def latencies(problems: make.Problems, repeats: int) -> list[dict]:
+    """Return what one call takes with 1 and with 64 problems."""
+    rows = []
+    for count in (1, 64):
+        call = layer_calls(problems.first(count))["graycell"]
+        timing = common.measure({"call": call}, 10 * repeats)["call"]
+        rows.append({"problems": count, "us_per_call": 1e6 * timing.run_s, **asdict(timing)})
+    return rows
+
+
+# ---------------------------------------------------------------------------------------------- accuracy
+
+
+def accuracy(layer, wished, cold, share: int) -> list[dict]:
+    """Part 2: statuses and the difference from the reference, by family of problems."""
+    families = make.families(layer, wished, cold, share, SEED)
+    answers = make.solutions(families)
+    return [accuracy_row(name, problems, answers[name]) for name, problems in families.items()]
+
+
+def accuracy_row(name: str, problems: make.Problems, answer) -> dict:
+    first = proof.solve(problems, answer.active)
+    exact = proof.repaired(problems, answer.active)
+    proved, at_once = exact.certified, first.certified
+    far = difference(answer.fluxes, exact.fluxes).astype(float)
+    stretch = np.max(problems.spread, axis=1) / np.min(problems.spread, axis=1)
+    size = np.max(np.abs(problems.wished), axis=1) / np.max(np.abs(exact.fluxes), axis=1).astype(float)
+    well_posed = (stretch <= WELL_POSED) & (exact.condition <= WELL_POSED) & (size <= WELL_POSED)
+    second = against_quadprog(problems, answer.fluxes, np.flatnonzero(~proved))
+    statuses = {status.name: int(np.sum(answer.status == status)) for status in FluxStatus}
+    return {
+        "family": name,
+        "problems": len(problems),
+        "statuses": statuses,
+        "without_status": len(problems) - sum(statuses.values()),
+        "nan": int(np.sum(np.any(np.isnan(answer.fluxes), axis=1))),
+        "most_active_bounds": int(np.max(np.sum(answer.active, axis=1))),
+        "well_posed": int(np.sum(well_posed)),
+        "difference_well_posed": largest(far[proved & well_posed]),
+        "difference_all": largest(far[proved]),
+        "proved_with_the_bounds_found": int(np.sum(at_once)),
+        "other_bounds": int(np.sum(~at_once)),
+        "other_bounds_missed_by": largest(np.maximum(first.missed, first.wrong)[~at_once]),
+        "other_bounds_difference": largest(far[~at_once & proved]),
+        "unproved": int(np.sum(~proved)),
+        "unproved_well_posed": int(np.sum(~proved & well_posed)),
+        "unproved_missed_by": largest(np.maximum(exact.missed, exact.wrong)[~proved]),
+        "unproved_quadprog_answered": int(np.sum(np.isfinite(second))),
+        "unproved_difference_from_quadprog": largest(second[np.isfinite(second)]),
+        "largest_range_of_spreads": largest(stretch),
+        "largest_condition": largest(exact.condition[proved]),
+    }
+
+
+def largest(values: np.ndarray) -> float:
+    return float(np.max(values, initial=0.0))
+
+
+def against_quadprog(problems: make.Problems, fluxes: np.ndarray, members: np.ndarray) -> np.ndarray:
+    """Return the difference from quadprog of some problems; nan where quadprog finds nothing or is missing."""
+    far = np.full(len(members), np.nan)
+    for k, i in enumerate(members):
+        one = make.Problems(problems.layer, *(a[i : i + 1] for a in (problems.wished, problems.cold, problems.spread)))
+        try:
+            far[k] = difference(fluxes[i : i + 1], peers.quadprog_loop(one)())[0]
+        except (ImportError, ValueError):
+            continue
+    return far
+
+
+def print_accuracy(rows: list[dict]) -> None:
+    table = []
+    for row in rows:
+        statuses = ", ".join(f"{n} {name}" for name, n in row["statuses"].items() if n)
+        table.append((row["family"], statuses, str(row["nan"]), str(row["well_posed"]),
+                      f"{row['difference_well_posed']:.1e}", f"{row['difference_all']:.1e}",
+                      str(row["other_bounds"]), f"{row['other_bounds_missed_by']:.1e}",
+                      f"{row['other_bounds_difference']:.1e}", str(row["unproved"])))  # fmt: skip
+    columns = ("problems", "status", "nan", "well-posed", "difference there", "difference, all", "other bounds",
+               "missed by", "difference there", "not proved")  # fmt: skip
+    total = sum(row["problems"] for row in rows)
+    common.print_table(f"2. {total} problems against a proved optimum in extended precision", columns, table)
+    common.CONSOLE.print(
+        f"Well-posed: spreads, condition of the active rows, and wished rates over fluxes within {WELL_POSED:.0e}. "
+        f"Proved: every bound and every sign is met to {proof.CERTAIN:.0e}. Other bounds: the proof needs other "
+        "active bounds than those found, which miss it by so much."
+    )
+
+
+# ---------------------------------------------------------------------------------------------- E. coli, floor
+
+
+def ecoli(repeats: int) -> dict[str, list[dict]]:
+    """Part 3: E. coli core, by the number of kinetic reactions."""
+    found = {}
+    for title, problems in make.ecoli_core(ECOLI, SEED).items():
+        solve = jax.jit(jax.vmap(lambda w, layer=problems.layer: layer(w).fluxes))
+        wished = jnp.asarray(problems.wished)
+        fewer = problems.first(ECOLI_FEWER)
+        candidates = {
+            "graycell": lambda solve=solve, wished=wished: lambda: solve(wished),
+            "OSQP loop": lambda fewer=fewer: peers.osqp_full_space(fewer),
+            "Clarabel loop": lambda fewer=fewer: peers.clarabel_full_space(fewer),
+        }
+        counts = {"graycell": ECOLI, "OSQP loop": ECOLI_FEWER, "Clarabel loop": ECOLI_FEWER}
+        found[title] = timed_rows(candidates, counts, np.asarray(solve(wished)), repeats)
+    return found
+
+
+def operations(layer, active: np.ndarray) -> tuple[float, float]:
+    """Return the floating point operations that a forward pass needs: without active bounds, and for them on average.
+
+    Counted by hand, as XLA counts the body of a loop once. With n unknowns, e equalities, r reactions, b bounds, and
+    k columns that the temperature changes, per problem: spreads and roots 4n; the k x k system with n right sides
+    k^2 (n + k); e rows, their rank-k term and their scaling e n (2k + 2); meeting them, one after the other: 4n for
+    each pair and each right side, e (e + 1)/2 * 4n + e 4n; fluxes 2 r n + 2 k (n + r); the test of b bounds, which are
+    fluxes, b. A bound more: its row n (2k + 2), two projections on s rows 8 s n, an update of their dual basis 4 s n
+    and of the point 4n, and fluxes again.
+    """
+    n, e = len(layer.kinetic), len(layer.surplus)
+    r, b, k = len(layer.network.names), len(layer.bound_names), len(layer.shifted)
+    fluxes = 2 * r * n + 2 * k * (n + r) + b
+    first = 4 * n + k**2 * (n + k) + e * n * (2 * k + 2) + 2 * e * (e + 1) * n + 4 * e * n + fluxes
+    counts = np.sum(active, axis=1)
+    each = [sum(n * (2 * k + 2) + 12 * (e + j) * n + 4 * n + fluxes for j in range(c)) for c in counts]
+    return float(first), float(np.mean(each))
+
+
+def peaks(repeats: int) -> tuple[float, float]:
+    """Return operations per second of a float64 matrix product, and bytes per second of a copy, read and written."""
+    size, length = 1536, 2**24
+    matrix, vector = jnp.ones((size, size)), jnp.ones(length)
+    product, copy = jax.jit(jnp.matmul), jax.jit(lambda x: x + 1.0)
+    calls = {"product": lambda: product(matrix, matrix), "copy": lambda: copy(vector)}
+    timings = common.measure(calls, repeats)
+    return 2.0 * size**3 / timings["product"].run_s, 16.0 * length / timings["copy"].run_s
+
+
+def floor(problems: make.Problems, us_per_problem: float, repeats: int) -> dict:
+    """Part 4: how far the forward pass is from what the machine can do at best."""
+    layer = problems.layer
+    equalities, active = operations(layer, make.solutions({"": problems})[""].active)
+    rate, bandwidth = peaks(repeats)
+    bytes_each = 8 * (len(layer.kinetic) + 1 + len(layer.network.names))  # wished rates and cold weight in, fluxes out
+    arithmetic, memory = 1e6 * (equalities + active) / rate, 1e6 * bytes_each / bandwidth
+    return {
+        "operations_equalities": equalities,
+        "operations_active_bounds": active,
+        "peak_operations_per_s": rate,
+        "bytes_per_problem": bytes_each,
+        "bandwidth_bytes_per_s": bandwidth,
+        "arithmetic_floor_us": arithmetic,
+        "memory_floor_us": memory,
+        "measured_us": us_per_problem,
+        "measured_over_arithmetic_floor": us_per_problem / arithmetic,
+        "measured_over_memory_floor": us_per_problem / memory,
+    }
+
+
+def print_floor(found: dict) -> None:
+    rows = [
+        ("arithmetic", f"{found['operations_equalities'] + found['operations_active_bounds']:.0f} operations",
+         f"{found['peak_operations_per_s'] / 1e9:.1f} Gflop/s", f"{found['arithmetic_floor_us']:.3f}",
+         f"{found['measured_over_arithmetic_floor']:.1f}"),
+        ("memory", f"{found['bytes_per_problem']} bytes", f"{found['bandwidth_bytes_per_s'] / 1e9:.1f} GB/s",
+         f"{found['memory_floor_us']:.3f}", f"{found['measured_over_memory_floor']:.1f}"),
+    ]  # fmt: skip
+    common.print_table("4. The floor", ("what", "needed", "peak, measured", "floor [us]", "measured over floor"), rows)
+
+
+def targets(rows: list[dict], exact: list[dict], core: dict[str, list[dict]]) -> list[Target]:
+    """Return what the project wants of the layer."""
+
+    def each(rows, name):
+        return next((row["us_per_problem"] for row in rows if row["work"] == name and "run_s" in row), np.nan)
+
+    def over(name):
+        return each(rows, name) / each(rows, "graycell")
+
+    found = [
+        Target("qpax over graycell", ">=", 40.0, over(f"qpax, {peers.QPAX_STEPS} steps")),
+        Target("quadprog loop over graycell", ">=", 30.0, over("quadprog loop")),
+        Target("value and reverse over forward", "<=", 3.0, over("graycell, value and reverse")),
+        Target("largest difference, well-posed", "<=", 1e-8, max(r["difference_well_posed"] for r in exact)),
+        Target("well-posed problems without a proof", "<=", 0.0, float(sum(r["unproved_well_posed"] for r in exact))),
+        Target("problems with nan", "<=", 0.0, float(sum(r["nan"] for r in exact))),
+        Target("problems without a status", "<=", 0.0, float(sum(r["without_status"] for r in exact))),
+    ]
+    for title, part in core.items():
+        ratio = each(part, "OSQP loop") / each(part, "graycell")
+        found.append(Target(f"E. coli core, {title}: OSQP over graycell", ">=", 5.0, ratio))
+    return found
+
+
+def main() -> None:
+    """Measure, print the tables and write the JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("results/bench"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--share", type=int, default=SHARE, help="a hundredth of the problems of the accuracy test")
+    options = parser.parse_args()
+
+    before = common.machine()
+    layer, wished, cold = make.trajectory_rates()
+    problems = make.around(layer, wished, cold, BATCH, np.random.default_rng(SEED))
+    rows = compare(problems, options.repeats)
+    base = rows[0]["us_per_problem"]
+    print_rows(f"1. {BATCH} problems of the published network", rows, base)
+    calls = latencies(problems, options.repeats)
+    for row in calls:
+        common.CONSOLE.print(f"One call with {row['problems']} problems: {row['us_per_call']:.0f} us")
+    ground = floor(problems, base, options.repeats)
+
+    exact = accuracy(layer, wished, cold, options.share)
+    print_accuracy(exact)
+    core: dict[str, list[dict]] = {}
+    try:
+        core = ecoli(min(options.repeats, 3))
+    except ImportError as error:
+        common.CONSOLE.print(f"3. E. coli core: not installed ({error.name})")
+    for title, part in core.items():
+        print_rows(f"3. E. coli core, {title}", part, part[0]["us_per_problem"])
+    print_floor(ground)
+
+    wanted = targets(rows, exact, core)
+    common.print_targets(wanted)
+    result = {
+        "machine": {"before": before, "after": common.machine()},
+        "versions": common.versions(PACKAGES),
+        "seed": SEED,
+        "batch": rows,
+        "latency": calls,
+        "accuracy": {"well_posed_limit": WELL_POSED, "proved_to": proof.CERTAIN, "families": exact},
+        "ecoli_core": core,
+        "floor": ground,
+    }
+    common.write(options.out, "flux_layer", result, wanted)
+
+
+if __name__ == "__main__":
+    main()
