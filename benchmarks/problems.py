@@ -33,8 +33,11 @@ class Problems:
     def __len__(self) -> int:
         return len(self.wished)
 
+    def some(self, which) -> "Problems":
+        return Problems(self.layer, self.wished[which], self.cold[which], self.spread[which])
+
     def first(self, count: int) -> "Problems":
-        return Problems(self.layer, self.wished[:count], self.cold[:count], self.spread[:count])
+        return self.some(slice(count))
 
     @property
     def kinetic(self) -> list[int]:
@@ -115,7 +118,10 @@ def _at_kinks(layer, wished, cold, count: int, within: float, random) -> Problem
     Between a problem of a trajectory and one with other signs the set changes; bisection finds where.
     """
     real = around(layer, wished, cold, count, random)
-    other = real.wished * random.choice([-1.0, 1.0], real.wished.shape)
+    signs = random.choice([-1.0, 1.0], real.wished.shape)
+    signs[:, 0] = 1.0  # with all signs turned the way between would lead through rates of 0, all of them
+    other = real.wished * signs
+    other[:, 0] = real.wished[:, 0]  # not all signs may change, or the way leads through rates that are all 0
     active = jax.jit(jax.vmap(lambda w, c: layer(w, c).active))
     begin, low, high = np.asarray(active(real.wished, real.cold)), np.zeros((count, 1)), np.ones((count, 1))
     for _ in range(52):

@@ -9,7 +9,8 @@ relations and active bounds times sqrt(spread), scaled to unit length:
 
     a - rows^T m = 0,    rows a = -rows w/sqrt(spread).
 
-Their condition goes with the root of the spreads, and that of reduced equations with the spreads themselves.
+What no arithmetic helps against: a rounding of a coefficient, times the range of the spreads, is what a loose flux
+moves by when a stiff one is pulled.
 """
 
 from typing import NamedTuple
@@ -18,7 +19,11 @@ import numpy as np
 from problems import Problems
 
 LONG = np.longdouble
-CERTAIN = 1e-15  # part of the largest number by which a bound or a sign may be missed: far above longdouble's rounding
+CERTAIN = 1e-15
+"""Part of the largest number by which a bound or a sign may be missed: far above longdouble's rounding."""
+SLIGHT = 1e-12
+"""The same where the active bounds imply others, as they often do. Then these hold only as exactly as the coefficients
+of the network do, which are rounded to float64, and to add one to the equations makes them singular."""
 _CHUNK = 1000
 
 
@@ -36,8 +41,13 @@ class Reference(NamedTuple):
     change: np.ndarray
 
     @property
+    def violation(self) -> np.ndarray:
+        """The larger of `missed` and `wrong`; inf where the equations are singular."""
+        return np.nan_to_num(np.maximum(self.missed, self.wrong), nan=np.inf)
+
+    @property
     def certified(self) -> np.ndarray:
-        return (self.missed <= CERTAIN) & (self.wrong <= CERTAIN) & np.isfinite(self.fluxes[:, 0].astype(float))
+        return self.violation <= CERTAIN
 
 
 def eliminate(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -87,25 +97,32 @@ def solve(problems: Problems, active: np.ndarray) -> Reference:
     for count in np.unique(counts):
         members = np.flatnonzero(counts == count)
         for chunk in np.array_split(members, -(-len(members) // _CHUNK)):
-            part = Problems(problems.layer, *(a[chunk] for a in (problems.wished, problems.cold, problems.spread)))
-            for whole, found in zip(answer, _solve_alike(part, active[chunk], int(count)), strict=True):
+            found_in_chunk = _solve_alike(problems.some(chunk), active[chunk], int(count))
+            for whole, found in zip(answer, found_in_chunk, strict=True):
                 whole[chunk] = found
     return answer
 
 
 def repaired(problems: Problems, active: np.ndarray, rounds: int = 10) -> Reference:
-    """Return the reference where the active bounds are changed, one in a round, until the proof holds."""
+    """Return the reference where the active bounds are changed, one in a round, until the proof holds.
+
+    Where it never does, the best of the rounds is returned.
+    """
     active = active.copy()
-    answer = solve(problems, active)
+    best = solve(problems, active)
+    change = best.change.copy()
+    left = np.flatnonzero(~best.certified)
     for _ in range(rounds):
-        left = np.flatnonzero(~answer.certified)
+        active[left, change[left]] ^= True
+        answer = solve(problems.some(left), active[left])
+        change[left] = answer.change
+        better = answer.violation < best.violation[left]
+        for whole, found in zip(best, answer, strict=True):
+            whole[left[better]] = found[better]
+        left = left[~answer.certified]
         if not len(left):
             break
-        active[left, answer.change[left]] ^= True
-        part = Problems(problems.layer, *(a[left] for a in (problems.wished, problems.cold, problems.spread)))
-        for whole, found in zip(answer, solve(part, active[left]), strict=True):
-            whole[left] = found
-    return answer
+    return best
 
 
 def _solve_alike(problems: Problems, active: np.ndarray, count: int) -> Reference:
@@ -140,4 +157,6 @@ def _solve_alike(problems: Problems, active: np.ndarray, count: int) -> Referenc
     add = np.argmax(below, axis=1)
     drop = which[np.arange(n), np.argmax(negative, axis=1)] if count else add
     change = np.where(missed > CERTAIN, add, drop)
-    return Reference(fluxes, missed.astype(float), wrong.astype(float), np.linalg.cond(rows.astype(float)), change)
+    usable = np.all(np.isfinite(rows), axis=(1, 2))[:, None, None]
+    condition = np.linalg.cond(np.where(usable, rows, 0).astype(float))
+    return Reference(fluxes, missed.astype(float), wrong.astype(float), condition, change)
