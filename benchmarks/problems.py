@@ -180,7 +180,7 @@ def ecoli_core(count: int, seed: int) -> dict[str, FullSpace]:
         [reaction.upper_bound for reaction in model.reactions],
         no_bound=1000.0,
     )
-    sampled = cobra.sampling.sample(model, count // 4, seed=seed, method="achr").to_numpy()
+    sampled = cobra.sampling.sample(model, count // 4, seed=seed, method="achr", thinning=20).to_numpy()
     random = np.random.default_rng(seed)
     rates = np.tile(sampled, (4, 1)) * np.exp(SPREAD * random.standard_normal((4 * len(sampled), len(names))))
     exchanges = [name for name in names if name.startswith("EX_")]

@@ -21,9 +21,10 @@ from problems import Problems
 LONG = np.longdouble
 CERTAIN = 1e-15
 """Part of the largest number by which a bound or a sign may be missed: far above longdouble's rounding."""
-SLIGHT = 1e-12
+SLIGHT = 1e-11
 """The same where the active bounds imply others, as they often do. Then these hold only as exactly as the coefficients
-of the network do, which are rounded to float64, and to add one to the equations makes them singular."""
+of the network do, which are rounded to float64, and one more in the equations makes them singular. It is the part of
+the largest wished rate by which the layer itself lets a bound be missed."""
 _CHUNK = 1000
 
 
