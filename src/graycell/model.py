@@ -1,6 +1,6 @@
 """A culture model: rate laws + flux allocation + redox closure + reactor. A PyTree; nothing here knows a run."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from graycell.cell import flux
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
 from graycell.cell.rates import Conditions, RateLaw
-from graycell.cell.redox import Dynamic, Lagged, RedoxRatio
+from graycell.cell.redox import Closed, Closure, Dynamic, Lagged, RedoxPool, RedoxRatio
 from graycell.errors import ModelError, nearest
 from graycell.parameters import ParameterTable
 from graycell.reactor import Flows, Reactor
@@ -23,7 +23,7 @@ Scalar = Float[Array, ""]
 class CultureState(NamedTuple):
     """State of a culture. Amounts and volume are per litre of initial volume.
 
-    amounts: (species,) [mmol/L]; volume: [1]; redox: R [1].
+    amounts: (species,) [mmol/L]; volume: [1]; redox: the state of the closure [1], R itself for `Dynamic`.
     """
 
     amounts: Float[Array, " species"]
@@ -40,17 +40,14 @@ class Inputs(NamedTuple):
     """What acts on a culture at one time and is not modelled.
 
     cold: temperature weight [1]; viability: [1]; flows: see `reactor.Flows`; media: (media, species) [mmol/L];
-    measured_redox: R [1] toward which the loop is nudged; gain: [1/d] how strongly; opened: [1] 1 if the rate laws
-    see the measured R in place of the state.
+    pool: the redox pool, with what opens the loop.
     """
 
     cold: Scalar
     viability: Scalar
     flows: Flows
     media: Float[Array, "media species"]
-    measured_redox: Scalar
-    gain: Scalar
-    opened: Scalar
+    pool: RedoxPool
 
 
 class Evaluation(NamedTuple):
@@ -81,7 +78,7 @@ class CultureModel(eqx.Module):
     rates: tuple[tuple[str, RateLaw], ...]
     allocation: flux.FluxAllocation
     ratio: RedoxRatio
-    closure: Dynamic | Lagged
+    closure: Closure | Lagged
     reactor: Reactor
     exchange: Float[Array, "species reactions"]
     parameters: dict[str, Array]
@@ -142,25 +139,53 @@ class CultureModel(eqx.Module):
         biomass = concentrations[self.species.index(self.biomass)]
         return viability * biomass / self.parameters[self.biomass_per_cell]
 
+    def close(self, state: CultureState, inputs: Inputs) -> Closed:
+        """Return R [1] as the closure makes it of its state; raises `ModelError` for the lagged closure."""
+        return self._closure.close(self._gap(state, inputs), state.redox)
+
+    def after_event(self, state: CultureState, inputs: Inputs) -> CultureState:
+        """Return the state once amounts, volume or inputs have changed at once."""
+        return state._replace(redox=self._closure.after_event(self._gap(state, inputs), state.redox))
+
     def derivative(self, state: CultureState, inputs: Inputs) -> CultureState:
         """Return d(state)/dt [per d]: the reactor's balances with the cell's fluxes, and the redox closure."""
-        if not isinstance(self.closure, Dynamic):
+        closed, c, pool = self.close(state, inputs), state.concentrations, inputs.pool
+        cell = self.evaluate(c, pool.seen(closed.redox), inputs.cold)
+        production = self.viable_cell_density(c, inputs.viability) * (cell.solution.fluxes @ self.exchange.T)
+        amounts, volume = self.reactor.derivative(state.amounts, state.volume, production, inputs.flows, inputs.media)
+        gap = pool.gap(cell.ratio, closed.redox)
+        return CultureState(amounts, volume, self._closure.derivative(gap, closed, state.redox, pool.tau))
+
+    def _gap(self, state: CultureState, inputs: Inputs) -> Callable[[Scalar], Scalar]:
+        c, pool = state.concentrations, inputs.pool
+        return lambda redox: pool.gap(self.evaluate(c, pool.seen(redox), inputs.cold).ratio, redox)
+
+    @property
+    def _closure(self) -> Closure:
+        if isinstance(self.closure, Lagged):
             raise ModelError(
                 "the lagged closure is no ODE; use graycell.simulate, or a model with the closure Dynamic."
             )
-        c = state.concentrations
-        seen = (1.0 - inputs.opened) * state.redox + inputs.opened * inputs.measured_redox
-        cell = self.evaluate(c, seen, inputs.cold)
-        production = self.viable_cell_density(c, inputs.viability) * (cell.solution.fluxes @ self.exchange.T)
-        amounts, volume = self.reactor.derivative(state.amounts, state.volume, production, inputs.flows, inputs.media)
-        redox = self.closure.derivative(
-            cell.ratio,
-            state.redox,
-            inputs.measured_redox,
-            inputs.gain,
-            self.parameters[self.closure.turnover_time],
-        )
-        return CultureState(amounts, volume, redox)
+        return self.closure
+
+    def pool(
+        self, measured: Scalar | float = 0.0, gain: Scalar | float = 0.0, opened: Scalar | float = 0.0
+    ) -> RedoxPool:
+        """Return the redox pool of the model; with the defaults the loop is closed."""
+        return RedoxPool(self.parameters[self._closure.turnover_time], measured, gain, opened)
+
+
+def lean(model: CultureModel) -> CultureModel:
+    """Return the model without its table: units, bounds and words would recompile whatever they touch."""
+    return replace(model, table=_NO_TABLE)
+
+
+def cell_of(model: CultureModel) -> CultureModel:
+    """Return the lean model with the usual closure: what looks at the cell alone compiles once for all closures."""
+    return replace(lean(model), closure=Dynamic())
+
+
+_NO_TABLE = ParameterTable(())
 
 
 def _as_arrays(table: ParameterTable) -> dict[str, Array]:
@@ -174,7 +199,7 @@ def build_model(
     table: ParameterTable,
     *,
     ratio: RedoxRatio,
-    closure: Dynamic | Lagged,
+    closure: Closure | Lagged,
     weights: flux.PublishedWeights | flux.SoftWeights,
     biomass: str,
     biomass_per_cell: str,
@@ -213,7 +238,7 @@ def build_model(
         warm_temperature=warm_temperature,
         cold_temperature=cold_temperature,
     )
-    needed = [biomass_per_cell, shift_rate, *([closure.turnover_time] if isinstance(closure, Dynamic) else [])]
+    needed = [biomass_per_cell, shift_rate, *([] if isinstance(closure, Lagged) else [closure.turnover_time])]
     for one in needed:
         table[one]  # an unknown name raises here, not while compiling
     eqx.filter_eval_shape(model.evaluate, jnp.ones(len(species)), jnp.ones(()), jnp.zeros(()))

@@ -18,11 +18,11 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from graycell import lagged
+from graycell.branches import Jump, Moments, jumps
 from graycell.cell.flux import FluxStatus
-from graycell.cell.redox import Lagged
+from graycell.cell.redox import Algebraic, Lagged, LoopStatus
 from graycell.errors import SimulationError
-from graycell.model import CultureModel, CultureState, Evaluation, Inputs
-from graycell.parameters import ParameterTable
+from graycell.model import CultureModel, CultureState, Evaluation, Inputs, cell_of, lean
 from graycell.reactor import intervene
 from graycell.runs.packing import PackedRun, pack, quantities_of
 from graycell.runs.records import REDOX, CultureRun, Setpoint
@@ -37,6 +37,7 @@ class SimulationStatus(enum.IntEnum):
     too_many_steps = 1
     not_finite = 2
     flux_failed = 3
+    loop_failed = 4
 
     @property
     def remedy(self) -> str:
@@ -47,6 +48,8 @@ class SimulationStatus(enum.IntEnum):
             "implicit solver such as diffrax.Kvaerno5().",
             2: "A state is not finite. Check the parameters and the initial state.",
             3: "At some point no flux could be allocated; see the column 'flux status' of the trajectory.",
+            4: "At some point no redox ratio closes the loop; see the column 'loop status' of the trajectory, and "
+            "graycell inspect.",
         }[int(self)]
 
 
@@ -88,12 +91,15 @@ class Loop(NamedTuple):
 class Path(NamedTuple):
     """States at the chosen points of every segment (before its interventions), with a status of the solver.
 
-    time: (segments, points) [d]; states: (segments, points, ...); cold, viability: (segments, points) [1];
-    failed: whether a segment ran out of steps; flux_status: `FluxStatus` at the end of every segment.
+    time: (segments, points) [d]; states: (segments, points, ...); redox: (segments, points) R [1], and loop_status its
+    `LoopStatus`; cold, viability: (segments, points) [1]; failed: whether a segment ran out of steps; flux_status:
+    `FluxStatus` at the end of every segment.
     """
 
     time: Float[Array, "segments points"]
     states: CultureState
+    redox: Float[Array, "segments points"]
+    loop_status: Int[Array, "segments points"]
     cold: Float[Array, "segments points"]
     viability: Float[Array, "segments points"]
     failed: Int[Array, " segments"]
@@ -117,27 +123,20 @@ def integrate(
     fractions = jnp.linspace(0.0, 1.0, points) if points > 1 else jnp.ones(1)
 
     def segment(carry, now):
-        state, cold_before = carry
+        before, cold_before = carry
         start, end, cold_target, flows, done = now
 
         def cold_at(time):
             return cold_target + (cold_before - cold_target) * jnp.exp(-shift_rate * (time - start))
 
-        def seen(time, state):
-            return (1.0 - loop.opened) * state.redox + loop.opened * packed.redox(time)
+        def inputs_at(time):
+            pool = model.pool(packed.redox(time), loop.gain, loop.opened)
+            return Inputs(cold_at(time), packed.viability(time), flows, packed.media, pool)
 
         def derivative(time, state, _):
-            inputs = Inputs(
-                cold_at(time),
-                packed.viability(time),
-                flows,
-                packed.media,
-                packed.redox(time),
-                jnp.asarray(loop.gain),
-                jnp.asarray(loop.opened),
-            )
-            return model.derivative(state, inputs)
+            return model.derivative(state, inputs_at(time))
 
+        state = model.after_event(before, inputs_at(start))
         # start + (end - start) can miss end by a rounding, and diffrax refuses a time outside the interval
         times = jnp.where(fractions == 1.0, end, jnp.minimum(start + (end - start) * fractions, end))
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=times)
@@ -156,14 +155,19 @@ def integrate(
         )
         states = cast(CultureState, solution.ys)
         last = jax.tree.map(lambda leaf: leaf[-1], states)
+        # one after the other: mapped, the search of the algebraic closure takes three times as long to compile
+        closed = lax.map(lambda now: model.close(now[1], inputs_at(now[0])), (times, states))
+        seen = inputs_at(end).pool.seen(closed.redox[-1])
         amounts, volume = intervene(last.amounts, last.volume, done, packed.media, packed.supplied)
         out = Path(
             times,
             states,
+            closed.redox,
+            closed.status,
             jax.vmap(cold_at)(times),
             jax.vmap(packed.viability)(times),
             jnp.where(solution.result == diffrax.RESULTS.successful, 0, 1),
-            model.evaluate(last.concentrations, seen(end, last), cold_at(end)).solution.status,
+            model.evaluate(last.concentrations, seen, cold_at(end)).solution.status,
         )
         return (CultureState(amounts, volume, last.redox), cold_at(end)), out
 
@@ -177,7 +181,7 @@ def predictions(model: CultureModel, path: Path) -> Float[Array, "segments quant
     ends = jax.tree.map(lambda leaf: leaf[:, -1], path.states)
     concentrations = ends.amounts / ends.volume[:, None]
     density = jax.vmap(model.viable_cell_density)(concentrations, path.viability[:, -1])
-    return jnp.concatenate([concentrations, density[:, None], ends.redox[:, None]], axis=1)
+    return jnp.concatenate([concentrations, density[:, None], path.redox[:, -1, None]], axis=1)
 
 
 @dataclass(frozen=True)
@@ -188,8 +192,9 @@ class Trajectory:
     viable_cell_density: (n,) [10^9 cells/L]; viability: (n,) [1]; volume: (n,) [L]; redox, ratio: (n,) R and the R'
     of the fluxes [1]; cold: (n,) temperature weight [1]; fluxes: (n, reactions) and wished: (n, kinetic)
     [mmol/(10^9 cells)/d]; conflict: (n, kinetic) [1] how far the balances pull each flux from its rate law;
-    flux_status: (n,) `FluxStatus`; status: `SimulationStatus`;
-    measured_time: (m,) [d] times of the run's measurements; predicted: (m, quantities) the state there.
+    flux_status: (n,) `FluxStatus`; loop_status: (n,) `LoopStatus`; status: `SimulationStatus`;
+    measured_time: (m,) [d] times of the run's measurements; predicted: (m, quantities) the state there;
+    jumps: where R left a branch that ended, for the closure `Algebraic`.
     """
 
     model: CultureModel
@@ -206,9 +211,11 @@ class Trajectory:
     wished: np.ndarray
     conflict: np.ndarray
     flux_status: np.ndarray
+    loop_status: np.ndarray
     measured_time: np.ndarray
     predicted: np.ndarray
     status: SimulationStatus
+    jumps: tuple[Jump, ...] = ()
 
     def __repr__(self) -> str:
         return (
@@ -245,6 +252,11 @@ class Trajectory:
                     f"{name} falls to {series[at]:.3g} mmol/L at {self.time[at]:.2f} d: the balances take up what is "
                     "not there; do not trust the trajectory from where it crosses zero."
                 )
+        for jump in self.jumps:
+            sentences.append(
+                f"R goes from {jump.before:.3g} to {jump.after:.3g} at {jump.time:.2f} d, because its branch ends: see "
+                "graycell inspect."
+            )
         return sentences
 
     def require_finished(self) -> "Trajectory":
@@ -252,14 +264,6 @@ class Trajectory:
         if self.status is not SimulationStatus.finished:
             raise SimulationError(f"run '{self.run.name}': {self.status.name}. {self.status.remedy}")
         return self
-
-
-def lean(model: CultureModel) -> CultureModel:
-    """Return the model without its table: units, bounds and words would recompile whatever they touch."""
-    return replace(model, table=_NO_TABLE)
-
-
-_NO_TABLE = ParameterTable(())
 
 
 def pack_for(model: CultureModel, run: CultureRun) -> PackedRun:
@@ -290,16 +294,18 @@ def simulate(
     if isinstance(model.closure, Lagged):
         return _simulate_lagged(model, run, packed, model.closure.step)
     path = _integrate(lean(model), packed, loop, settings, points)
-    flat = jax.tree.map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), (path.time, path.states, path.cold))
-    concentrations = flat[1].amounts / flat[1].volume[:, None]
-    seen = flat[1].redox
-    if float(loop.opened) != 0.0:
-        seen = (1.0 - loop.opened) * seen + loop.opened * jax.vmap(packed.redox)(flat[0])
-    cells = _evaluate(lean(model), concentrations, seen, flat[2], flat[2])
-    return _trajectory(
-        model, run, packed, flat[0], concentrations, flat[1].volume, flat[1].redox, flat[2], cells,
-        predictions(model, path), np.asarray(packed.end), bool(jnp.any(path.failed != 0)),
+    kept = (path.time, path.states, path.cold, path.redox, path.loop_status)
+    time, states, cold, redox, loop_status = jax.tree.map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), kept)
+    concentrations = states.amounts / states.volume[:, None]
+    seen = model.pool(jax.vmap(packed.redox)(time), opened=loop.opened).seen(redox)
+    cells = _evaluate(cell_of(model), concentrations, seen, cold, cold)
+    trajectory = _trajectory(
+        model, run, packed, time, concentrations, states.volume, redox, cold, cells,
+        predictions(model, path), np.asarray(packed.end), bool(jnp.any(path.failed != 0)), loop_status,
     )  # fmt: skip
+    if isinstance(model.closure, Algebraic) and float(loop.opened) == float(loop.gain) == 0.0:
+        return _with_jumps(trajectory)
+    return trajectory
 
 
 @eqx.filter_jit
@@ -314,7 +320,7 @@ def _evaluate(model, concentrations, redox, cold, cold_stoichiometry) -> Evaluat
 
 
 def _trajectory(
-    model, run, packed, time, concentrations, volume, redox, cold, cells, predicted, ends, failed
+    model, run, packed, time, concentrations, volume, redox, cold, cells, predicted, ends, failed, loop_status
 ) -> Trajectory:
     time = np.asarray(time)
     state = np.column_stack([concentrations, volume, redox])
@@ -324,7 +330,9 @@ def _trajectory(
     flux_status = np.asarray(cells.solution.status)
     finite = bool(jnp.all(jnp.isfinite(concentrations)) & jnp.all(jnp.isfinite(redox)))
     usable = all(FluxStatus(status).usable for status in set(flux_status.tolist()))
-    status = SimulationStatus.finished if usable else SimulationStatus.flux_failed
+    closed = all(LoopStatus(status).usable for status in set(np.asarray(loop_status).tolist()))
+    status = SimulationStatus.finished if closed else SimulationStatus.loop_failed
+    status = status if usable else SimulationStatus.flux_failed
     status = status if finite else SimulationStatus.not_finite
     status = SimulationStatus.too_many_steps if failed else status
     taken = sorted({float(t) for series in run.measurements.values() for t in series.time})
@@ -348,20 +356,32 @@ def _trajectory(
         wished=keep(cells.wished),
         conflict=keep(cells.solution.conflict),
         flux_status=keep(flux_status),
+        loop_status=keep(loop_status),
         measured_time=np.array(taken),
         predicted=np.asarray(predicted)[rows],
         status=status,
     )
 
 
+def _with_jumps(trajectory: Trajectory) -> Trajectory:
+    """Return the trajectory with the ends of branches that lie between its points."""
+    moments = Moments(trajectory.concentrations, trajectory.cold)
+    found = jumps(trajectory.model, trajectory.time, moments, trajectory.redox)
+    status = trajectory.loop_status.copy()
+    for after, _ in found:
+        if status[after] == LoopStatus.solved:
+            status[after] = LoopStatus.branch_ended
+    return replace(trajectory, loop_status=status, jumps=tuple(jump for _, jump in found))
+
+
 def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun, step: float) -> Trajectory:
     path = lagged.integrate(lean(model), run, packed, step)
-    cells = _evaluate(lean(model), path.concentrations, path.redox, path.cold, path.cold_stoichiometry)
+    cells = _evaluate(cell_of(model), path.concentrations, path.redox, path.cold, path.cold_stoichiometry)
     density = jax.vmap(model.viable_cell_density)(path.concentrations, jax.vmap(packed.viability)(path.time))
     columns = np.column_stack([path.concentrations, density, path.redox])
     ends = np.asarray(packed.end)
     predicted = np.stack([np.interp(ends, np.asarray(path.time), column) for column in columns.T], axis=1)
     return _trajectory(
         model, run, packed, path.time, path.concentrations, jnp.ones(len(path.time)), path.redox, path.cold, cells,
-        predicted, ends, False,
+        predicted, ends, False, np.zeros(len(path.time), int),
     )  # fmt: skip

@@ -10,10 +10,11 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from graycell.cell.flux import FluxStatus
-from graycell.model import CultureModel
+from graycell.cell.redox import LoopStatus
+from graycell.model import CultureModel, lean
 from graycell.parameters import Parameter
 from graycell.runs.packing import PackedRun
-from graycell.simulation import Loop, SolverSettings, integrate, lean, predictions
+from graycell.simulation import Loop, SolverSettings, integrate, predictions
 
 
 class Coordinates(eqx.Module):
@@ -93,9 +94,10 @@ class Objective(eqx.Module):
 
 
 def _usable_predictions(model: CultureModel, packed: PackedRun, loop: Loop, settings: SolverSettings) -> Array:
-    """Return `predictions`, NaN where no flux could be allocated: the fit refuses such a step."""
+    """Return `predictions`, NaN where no flux was allocated or the loop was not closed: the fit refuses such a step."""
     path = integrate(model, packed, loop, settings)
     usable = jnp.isin(path.flux_status, jnp.array([status for status in FluxStatus if status.usable]))
+    usable &= jnp.isin(path.loop_status[:, -1], jnp.array([status for status in LoopStatus if status.usable]))
     return jnp.where(usable[:, None], predictions(model, path), jnp.nan)
 
 

@@ -34,7 +34,7 @@ from graycell.cell.rates import (
     Sum,
     switch,
 )
-from graycell.cell.redox import Dynamic, Lagged, RedoxRatio
+from graycell.cell.redox import Closure, Dynamic, Lagged, RedoxRatio
 from graycell.errors import ModelError
 from graycell.model import CultureModel, build_model
 from graycell.parameters import Parameter, ParameterTable
@@ -207,7 +207,7 @@ def parameter_table(values: Literal["published", "refit"] = "published", extende
 def nolan_lee(
     *,
     extended: bool = False,
-    closure: Dynamic | Lagged | None = None,
+    closure: Closure | Lagged | None = None,
     weights: SoftWeights | PublishedWeights | None = None,
     parameters: Literal["published", "refit"] = "published",
     switch_width: float | None = None,

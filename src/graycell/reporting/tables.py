@@ -14,6 +14,7 @@ from typing import IO
 import pandas as pd
 
 from graycell.cell.flux import FluxStatus
+from graycell.cell.redox import LoopStatus
 from graycell.errors import GraycellError
 from graycell.inference.audit import GradientAudit
 from graycell.inference.fitting import Fit
@@ -43,7 +44,8 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     """Return a simulated run, one row a point in time; an event has a row before and a row after it.
 
     Columns: time [d], volume [L], VCD [10^9 cells/L], viability, R, R' of the fluxes and temperature weight [1],
-    species [mmol/L], fluxes and wished rates [mmol/(10^9 cells)/d], conflicts [1], and the flux status in words.
+    species [mmol/L], fluxes and wished rates [mmol/(10^9 cells)/d], conflicts [1], and in words how the fluxes were
+    allocated and the redox loop was closed.
     """
     model = trajectory.model
     columns: dict[str, object] = {
@@ -64,6 +66,7 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     for prefix, names, unit, values in blocks:
         columns |= {f"{prefix}{name} [{unit}]": values[:, j] for j, name in enumerate(names)}
     columns["flux status"] = [FluxStatus(int(status)).name for status in trajectory.flux_status]
+    columns["loop status"] = [LoopStatus(int(status)).name for status in trajectory.loop_status]
     return pd.DataFrame(columns)
 
 
