@@ -1,4 +1,4 @@
-"""The command line: graycell demo | check | simulate | fit | audit | report."""
+"""The command line: graycell demo | check | simulate | inspect | fit | audit | report."""
 
 import contextlib
 import json
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from graycell.cell.redox import Dynamic, Lagged
+from graycell.cell.redox import Algebraic, Closure, Dynamic, Lagged
 from graycell.errors import Finding, GraycellError, InputError, ModelError
 from graycell.inference import (
     Fit,
@@ -36,9 +37,23 @@ from graycell.inference import (
 )
 from graycell.inference.checkpoint import write_whole
 from graycell.inference.fitting import Progress as FitProgress
+from graycell.inspection import inspect
 from graycell.library import MODELS, model_of, published_feed
-from graycell.reporting import UNDETERMINED, audit_frame, file_word, report, trajectory_frame, write_table
+from graycell.model import CultureModel
+from graycell.reporting import (
+    UNDETERMINED,
+    audit_frame,
+    file_word,
+    headline,
+    inspection_frames,
+    inspection_report,
+    report,
+    trajectory_frame,
+    write_table,
+)
 from graycell.runs import Bolus, CultureRun, bundled_run, check_path, check_runs, read_runs
+from graycell.runs.packing import quantities_of
+from graycell.runs.records import REDOX, VCD
 from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
 
 FAULTS, UNFINISHED, INTERRUPTED = 1, 3, 130
@@ -66,6 +81,8 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
 
     graycell report my-fit/                write my-fit/report.html
 
+    graycell inspect my-run/               see what the equations of a model disagree about
+
     graycell audit my-run/                 see whether the derivatives that a fit uses are right
 
 **Exit codes**: 0 success, 1 faulty input, a question that cannot be answered or a wrong derivative, 2 a command
@@ -79,6 +96,7 @@ class Redox(StrEnum):
     """Closures of the redox loop, for --redox."""
 
     dynamic = "dynamic"
+    algebraic = "algebraic"
     lagged = "lagged"
 
 
@@ -119,7 +137,10 @@ def simulate_command(
         str | None, typer.Option("--model", help=f"One of {', '.join(MODELS)}; that of the fit, or {PUBLISHED}.")
     ] = None,
     redox: Annotated[
-        Redox, typer.Option(help="Closure of the redox loop; lagged is the published scheme.")
+        Redox,
+        typer.Option(
+            help="Closure of the redox loop: a balance of its pool, its limit of no time, the published scheme."
+        ),
     ] = Redox.dynamic,
     step: Annotated[float, typer.Option(help="Step of the lagged scheme [d].", min=1e-4, max=1.0)] = 0.05,
     parameters: Annotated[
@@ -181,6 +202,62 @@ def fit_command(
         _say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
     if not result.converged or any(one.status is not SimulationStatus.finished for one in trajectories):
         raise typer.Exit(UNFINISHED)
+
+
+@app.command(name="inspect")
+def inspect_command(
+    run: RunArgument = None,
+    model: Annotated[
+        str | None, typer.Option("--model", help=f"One of {', '.join(MODELS)}; that of the fit, or {PUBLISHED}.")
+    ] = None,
+    parameters: Annotated[
+        str, typer.Option(help="published, refit, or a folder written by graycell fit.")
+    ] = "published",
+    at: Annotated[
+        list[float] | None,
+        typer.Option("--at", help="Look at the map R -> R' at this time [d]; give it again for more."),
+    ] = None,
+    parameter: Annotated[
+        str | None, typer.Option(help="Draw the branches of R over this parameter; R_switch if left out.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the page and its tables.")] = Path("results/inspect"),
+) -> None:
+    """Show what the equations of a model disagree about along a run.
+
+    How many equations are too many and which relations they would have to satisfy; which rate laws the balances
+    contradict; where weights are singular; the fixed points of the redox loop, over time and over a parameter; and how
+    the answer of each closure of the loop changes with its step or tolerance. Under a minute for the bundled run.
+
+    Example, the state of a fit: graycell inspect run07/ --parameters results/fit --parameter vmax2
+    """
+    cultures = _runs([run] if run else [])
+    built = _built(model, parameters, Dynamic())
+    for culture in cultures:
+        with _progress("inspect") as tell:
+            found = inspect(built, culture, times=at or None, parameter=parameter, progress=tell)
+        frames = inspection_frames(found)
+        left_out = set(quantities_of(built.species)) - set(_PRINTED_ENDS)
+        for name, title in _INSPECTED.items():
+            heads = [head for head in frames[name].columns if head.split(" [")[0] not in left_out]
+            _print_frame(frames[name].loc[:, heads], title)
+        for sentence in headline(found):
+            _say(sentence)
+        folder = out / file_word(culture.name) if len(cultures) > 1 else out
+        _say(f"Inspection: {inspection_report(found, folder)}")
+
+
+_INSPECTED = {
+    "equations": "Equations and unknowns",
+    "surplus-relations": "Surplus relations",
+    "without-a-rate-law": "Do the fluxes stay unique without a rate law?",
+    "conflicts": "What the balances contradict",
+    "singular-weights": "Wished rates near zero",
+    "fixed-points": "Fixed points of R -> R'",
+    "closures": "The end of the run by closure",
+}
+"""Tables that are printed, of those that are written."""
+_PRINTED_ENDS = ("GLC", "LAC", "ANTI", VCD, REDOX)
+"""Quantities whose values at the end of the run are printed; the table that is written has all."""
 
 
 @app.command()
@@ -294,17 +371,21 @@ def _runs(paths: list[Path]) -> list[CultureRun]:
 def _simulate(
     run: CultureRun, model: str | None, redox: Redox, step: float, parameters: str, rtol: float
 ) -> Trajectory:
-    closure = Lagged(step) if redox is Redox.lagged else Dynamic()
-    if parameters in ("published", "refit"):
-        built = model_of(model or PUBLISHED, closure=closure, parameters=parameters)
-    else:
-        fitted = load_fit(parameters).model
-        if model is not None and model != fitted.name:
-            raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
-        built = model_of(model or fitted.name, closure=closure).with_parameters(fitted.table.values())
+    closure = {Redox.dynamic: Dynamic(), Redox.algebraic: Algebraic(), Redox.lagged: Lagged(step)}[redox]
+    built = _built(model, parameters, closure)
     if redox is Redox.lagged and any(isinstance(event, Bolus) for event in run.events):
         run = published_feed(run)
     return simulate(built, run, SolverSettings(rtol=rtol, atol=rtol / 10))
+
+
+def _built(model: str | None, parameters: str, closure: Closure | Lagged) -> CultureModel:
+    """Return a model of the library with published or refit parameters, or those of a fit in a folder."""
+    if parameters in ("published", "refit"):
+        return model_of(model or PUBLISHED, closure=closure, parameters=parameters)
+    fitted = load_fit(parameters).model
+    if model is not None and model != fitted.name:
+        raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
+    return model_of(fitted.name, closure=closure).with_parameters(fitted.table.values())
 
 
 def _fit(runs: list[CultureRun], model: str, folder: Path, settings: FitSettings, label: str = "fit") -> Fit:
@@ -394,6 +475,21 @@ def _print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:
     _say("; ".join(facts))
     for sentence in trajectory.remarks():
         _say(f"remark: {sentence}")
+
+
+def _print_frame(frame: pd.DataFrame, title: str) -> None:
+    """Print a table: text left, numbers right and to four digits."""
+    numeric = [pd.api.types.is_numeric_dtype(frame[head]) for head in frame.columns]
+    table = Table(title=title, title_justify="left")
+    for head, number in zip(frame.columns, numeric, strict=True):
+        table.add_column(Text(str(head)), justify="right" if number else "left")
+    for row in frame.itertuples(index=False):
+        cells = (
+            ("" if math.isnan(cell) else f"{cell:.4g}") if number else str(cell)
+            for cell, number in zip(row, numeric, strict=True)
+        )
+        table.add_row(*(Text(cell) for cell in cells))
+    console.print(table)
 
 
 def _print_comparison(trajectories: dict[str, Trajectory]) -> None:

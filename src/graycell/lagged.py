@@ -8,6 +8,7 @@ refit (Cui et al., Comput. Chem. Eng. 183 (2024) 108594), see tests/reference.
 from typing import NamedTuple
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -17,6 +18,8 @@ from graycell.errors import ModelError
 from graycell.model import CultureModel
 from graycell.runs.packing import PackedRun
 from graycell.runs.records import CultureRun, End, Replacement, Setpoint
+
+_STEPS_MULTIPLE = 400
 
 
 class LaggedPath(NamedTuple):
@@ -36,7 +39,9 @@ class LaggedPath(NamedTuple):
 def integrate(model: CultureModel, run: CultureRun, packed: PackedRun, step: float) -> LaggedPath:
     """Return the path of a run with steps of `step` [d]; raises `ModelError` for what the scheme does not know."""
     _require_published(run, step, np.asarray(packed.cold_target))
-    starts = np.arange(round(run.end / step)) * step
+    count = round(run.end / step)
+    # padded, so that runs and steps of a kind share a compiled function
+    starts = np.arange(-(-count // _STEPS_MULTIPLE) * _STEPS_MULTIPLE) * step
     replacement = np.zeros((len(starts), packed.media.shape[0]))
     for k, time in enumerate(np.asarray(packed.end)):
         # the published code feeds at the end of the step that starts at the time of the feed
@@ -44,7 +49,8 @@ def integrate(model: CultureModel, run: CultureRun, packed: PackedRun, step: flo
         replacement[here] += np.asarray(packed.interventions.replacement[k])
     cold_from = np.asarray(packed.start)[np.asarray(packed.cold_target) == 1.0]
     shift = jnp.asarray(cold_from[0] if len(cold_from) else np.inf)
-    return _step_through(model, packed, jnp.asarray(starts), step, jnp.asarray(replacement), shift)
+    path = _step_through(model, packed, jnp.asarray(starts), jnp.asarray(step), jnp.asarray(replacement), shift)
+    return jax.tree.map(lambda leaf: leaf[: count + 1], path)
 
 
 def _require_published(run: CultureRun, step: float, cold_target: np.ndarray) -> None:
@@ -62,7 +68,7 @@ def _require_published(run: CultureRun, step: float, cold_target: np.ndarray) ->
 
 
 @eqx.filter_jit
-def _step_through(model: CultureModel, packed: PackedRun, starts, step: float, replacement, shift):
+def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacement, shift):
     shift_rate = model.parameters[model.shift_rate]
 
     def one_step(carry, now):

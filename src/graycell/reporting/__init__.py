@@ -5,10 +5,11 @@
     measured_and_simulated, key_fluxes, ...                plotly figures of trajectories     (figures)
     parameters, convergence                                plotly figures of fits             (fit_figures)
     report(fits, folder)                                   report.html and its CSV tables     (html)
+    inspection_report(inspection, folder)                  inspection.html and its tables     (inspection_page)
 
-`figures` draws trajectories and `fit_figures` fits, in the look of `style`; `summary` says in words what a report
-shows, and `page` holds the pieces of a page. Nothing here computes what is not in a `Trajectory`, a `Fit` or a
-`GradientAudit`.
+`figures` draws trajectories, `fit_figures` fits and `inspection_figures` inspections, in the look of `style`; `summary`
+says in words what a report shows, and `page` holds the pieces of a page. Nothing here computes what is not in a
+`Trajectory`, a `Fit`, a `GradientAudit` or an `Inspection`.
 """
 
 from graycell.reporting.figures import (
@@ -20,6 +21,8 @@ from graycell.reporting.figures import (
 )
 from graycell.reporting.fit_figures import UNDETERMINED, convergence, parameters
 from graycell.reporting.html import report
+from graycell.reporting.inspection_page import headline, inspection_report
+from graycell.reporting.inspection_tables import inspection_frames
 from graycell.reporting.tables import (
     audit_frame,
     estimates_frame,
@@ -38,7 +41,10 @@ __all__ = [
     "convergence",
     "estimates_frame",
     "file_word",
+    "headline",
     "history_frame",
+    "inspection_frames",
+    "inspection_report",
     "key_fluxes",
     "measured_and_simulated",
     "parameters",

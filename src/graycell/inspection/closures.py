@@ -1,0 +1,89 @@
+"""How the answer of each closure of the redox loop changes with its step or tolerance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import equinox as eqx
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from graycell import lagged
+from graycell.cell.redox import Algebraic, Closure, Dynamic
+from graycell.errors import ModelError
+from graycell.library import published_feed
+from graycell.model import CultureModel, cell_of, lean
+from graycell.runs.packing import quantities_of
+from graycell.runs.records import Bolus, CultureRun
+from graycell.simulation import Loop, SolverSettings, integrate, pack_for, predictions
+
+STEPS = (0.1, 0.05, 0.025)
+TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+"""Of the trajectory; the last one is what the others are compared with."""
+
+
+@dataclass(frozen=True)
+class ClosureAnswers:
+    """What one closure says at the end of a run, for each of its steps or tolerances, the coarsest first.
+
+    setting: 'step [d]' or 'rtol [1]', values: (k,) of it; quantities: species, VCD, R; ends: (k, quantities) in house
+    units; change: (k - 1,) largest difference of the ends from those of the finest setting, over the largest value of
+    the quantity during the run [1]; note: why there are none.
+    """
+
+    closure: str
+    setting: str
+    values: Float[np.ndarray, " k"]
+    quantities: tuple[str, ...]
+    ends: Float[np.ndarray, "k quantities"]
+    change: Float[np.ndarray, " l"]
+    note: str = ""
+
+    def end(self, quantity: str) -> Float[np.ndarray, " k"]:
+        """Return one quantity at the end of the run."""
+        return self.ends[:, self.quantities.index(quantity)]
+
+
+def lagged_answers(model: CultureModel, run: CultureRun, steps: Sequence[float] = STEPS) -> ClosureAnswers:
+    """Return the answers of the published scheme with fixed steps [d], with its own bookkeeping of feeds."""
+    fed = published_feed(run) if any(isinstance(event, Bolus) for event in run.events) else run
+    ends, tops = [], []
+    names, cell = quantities_of(model.species), cell_of(model)
+    packed = pack_for(model, fed)
+    for step in steps:
+        try:
+            path = lagged.integrate(cell, fed, packed, step)
+        except ModelError as error:
+            none = np.zeros((0, len(names)))
+            return ClosureAnswers("lagged", "step [d]", np.zeros(0), names, none, np.zeros(0), str(error))
+        viability = jax.vmap(packed.viability)(path.time)
+        density = jax.vmap(cell.viable_cell_density)(path.concentrations, viability)
+        columns = np.column_stack([path.concentrations, density, path.redox])
+        ends.append(columns[-1])
+        tops.append(np.max(np.abs(columns), axis=0))
+    return _answers("lagged", "step [d]", steps, names, np.stack(ends), tops[-1])
+
+
+def answers(
+    model: CultureModel, run: CultureRun, closure: Closure, tolerances: Sequence[float] = TOLERANCES
+) -> ClosureAnswers:
+    """Return the answers of a closure that is an ODE, with the tolerances of the trajectory [1]."""
+    packed, model = pack_for(model, run), lean(replace(model, closure=closure))
+    found = [np.asarray(_predicted(model, packed, np.asarray(rtol))) for rtol in tolerances]
+    tops = np.maximum(np.max(np.abs(found[-1]), axis=0), 1e-300)
+    last = int(np.argmax(np.asarray(packed.end)))
+    name = {Dynamic: "dynamic", Algebraic: "algebraic"}.get(type(closure), type(closure).__name__)
+    ends = np.stack([one[last] for one in found])
+    return _answers(name, "rtol [1]", tolerances, quantities_of(model.species), ends, tops)
+
+
+@eqx.filter_jit
+def _predicted(model, packed, rtol):
+    # the tolerance is traced, so one compiled function serves all
+    path = integrate(model, packed, Loop(), SolverSettings(rtol=rtol, atol=rtol / 10))
+    return predictions(model, path)
+
+
+def _answers(closure, setting, values, names, ends, tops) -> ClosureAnswers:
+    change = np.max(np.abs(ends[:-1] - ends[-1]) / tops, axis=1)
+    return ClosureAnswers(closure, setting, np.asarray(values, float), names, ends, change)
