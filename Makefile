@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 RESULTS := results
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench study-inconsistency clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -23,6 +23,9 @@ bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/flux_layer.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/trajectory.py --out $(RESULTS)/bench
 
+study-inconsistency: $(VENV)/.installed-study
+	$(BIN)/python studies/inconsistency.py
+
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS)
 
@@ -35,6 +38,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e '.[dev]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-study: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e '.[study]'
 	touch $@ $(VENV)/.installed
 
 $(BENCH_VENV)/.installed: pyproject.toml

@@ -137,14 +137,17 @@ def integrate(
             return model.derivative(state, inputs_at(time))
 
         state = model.after_event(before, inputs_at(start))
+        # what could not be solved before is not tried again: it would cost all steps of every segment that is left
+        solved = jnp.all(jnp.isfinite(state.amounts)) & jnp.isfinite(state.redox)
+        stop = jnp.where(solved, end, start)
         # start + (end - start) can miss end by a rounding, and diffrax refuses a time outside the interval
         times = jnp.where(fractions == 1.0, end, jnp.minimum(start + (end - start) * fractions, end))
-        saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=times)
+        saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(times, stop))
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(derivative),
             settings.solver,
             start,
-            end,
+            stop,
             None,
             state,
             stepsize_controller=controller,
@@ -166,7 +169,7 @@ def integrate(
             closed.status,
             jax.vmap(cold_at)(times),
             jax.vmap(packed.viability)(times),
-            jnp.where(solution.result == diffrax.RESULTS.successful, 0, 1),
+            jnp.where(solved & (solution.result == diffrax.RESULTS.successful), 0, 1),
             model.evaluate(last.concentrations, seen, cold_at(end)).solution.status,
         )
         return (CultureState(amounts, volume, last.redox), cold_at(end)), out

@@ -1,7 +1,9 @@
 """Fits of few parameters to simulated truth, the journal, and the bundled run."""
 
+import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import diffrax
 import jax.numpy as jnp
@@ -10,11 +12,11 @@ import pytest
 
 from graycell.cell.redox import Lagged
 from graycell.errors import FitError
-from graycell.inference import FitSettings, Stage, checkpoint, fit, load_fit, mean_nrmse, save_fit, scores
+from graycell.inference import FitSettings, Stage, checkpoint, fit, fitting, load_fit, mean_nrmse, save_fit, scores
 from graycell.inference.fitting import describe
 from graycell.inference.likelihood import Coordinates, linearise, objective_of, residuals
 from graycell.library import nolan_lee
-from graycell.parameters import Parameter
+from graycell.parameters import Parameter, ParameterTable
 from graycell.runs.packing import pack_all
 from graycell.simulation import Loop, SolverSettings, simulate
 
@@ -232,6 +234,32 @@ def test_coordinates_keep_parameters_between_their_bounds():
     assert np.allclose(far, [40.0, -5.0])
 
 
+STUDY = json.loads((Path(__file__).parents[2] / "docs" / "inconsistency.json").read_text(encoding="utf-8"))["fits"]
+
+
+def held_at_1(model):
+    """Return the model with R_switch as published, and not estimated."""
+    rows = [replace(row, value=1.0, estimated=False) if row.name == "R_switch" else row for row in model.table]
+    return model.with_table(ParameterTable(tuple(rows)))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "stages"),
+    [("loop closed from the start", lambda model: model, fitting.CLOSED),
+     ("opened, then closed; R_switch held at 1", held_at_1, fitting.OPEN_AND_CLOSE)],
+)  # fmt: skip
+def test_what_does_not_get_through_the_redox_loop(name, change, stages, extended, run):
+    """Claims of docs/inconsistency.md: the closed loop is fitted badly, and R_switch = 1 is a barrier."""
+    result = fit(change(extended), [run], FitSettings(stages=stages, starts=1))
+    trajectory = simulate(result.model, run)
+    rows = scores(trajectory)
+    assert mean_nrmse(rows) == pytest.approx(STUDY[name]["mean NRMSE"], abs=0.02)
+    assert mean_nrmse(rows) > STUDY["opened, then closed (default)"]["mean NRMSE"] + 0.02
+    assert {row.quantity: row.nrmse for row in rows}["LAC"] > 0.10
+    if stages is fitting.OPEN_AND_CLOSE:
+        assert np.min(trajectory.redox) > 1.0
+
+
 @pytest.mark.parametrize(("network", "at_most"), [("published", 0.184), ("extended", 0.10)])
 def test_the_bundled_run_is_fitted_from_the_published_parameters(network, at_most, request, run):
     """0.184 is the public refit of the lagged scheme (Cui et al. 2024): the dynamic closure does better."""
@@ -245,3 +273,4 @@ def test_the_bundled_run_is_fitted_from_the_published_parameters(network, at_mos
         assert redox[0] > 3.0
         assert np.min(redox) < 0.95  # the cells reach the branch that uses lactate
         assert {row.quantity: row.nrmse for row in rows}["LAC"] < 0.10
+        assert mean_nrmse(rows) == pytest.approx(STUDY["opened, then closed (default)"]["mean NRMSE"], abs=0.01)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -20,6 +21,8 @@ from graycell.simulation import Loop, SolverSettings, integrate, pack_for, predi
 STEPS = (0.1, 0.05, 0.025)
 TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Of the trajectory; the last one is what the others are compared with."""
+_MOST_STEPS = 2048
+"""Per segment; the finest tolerance takes some 300 in the bundled run."""
 
 
 @dataclass(frozen=True)
@@ -69,19 +72,25 @@ def answers(
 ) -> ClosureAnswers:
     """Return the answers of a closure that is an ODE, with the tolerances of the trajectory [1]."""
     packed, model = pack_for(model, run), lean(replace(model, closure=closure))
-    found = [np.asarray(_predicted(model, packed, np.asarray(rtol))) for rtol in tolerances]
+    names, found = quantities_of(model.species), []
+    name = {Dynamic: "dynamic", Algebraic: "algebraic"}.get(type(closure), type(closure).__name__)
+    for rtol in tolerances:
+        predicted, failed = _predicted(model, packed, np.asarray(rtol))
+        if bool(failed):
+            note = f"with rtol {rtol:g} a segment took more than {_MOST_STEPS} steps: R may flicker between branches."
+            return ClosureAnswers(name, "rtol [1]", np.zeros(0), names, np.zeros((0, len(names))), np.zeros(0), note)
+        found.append(np.asarray(predicted))
     tops = np.maximum(np.max(np.abs(found[-1]), axis=0), 1e-300)
     last = int(np.argmax(np.asarray(packed.end)))
-    name = {Dynamic: "dynamic", Algebraic: "algebraic"}.get(type(closure), type(closure).__name__)
     ends = np.stack([one[last] for one in found])
-    return _answers(name, "rtol [1]", tolerances, quantities_of(model.species), ends, tops)
+    return _answers(name, "rtol [1]", tolerances, names, ends, tops)
 
 
 @eqx.filter_jit
 def _predicted(model, packed, rtol):
     # the tolerance is traced, so one compiled function serves all
-    path = integrate(model, packed, Loop(), SolverSettings(rtol=rtol, atol=rtol / 10))
-    return predictions(model, path)
+    path = integrate(model, packed, Loop(), SolverSettings(rtol=rtol, atol=rtol / 10, most_steps=_MOST_STEPS))
+    return predictions(model, path), jnp.any(path.failed != 0)
 
 
 def _answers(closure, setting, values, names, ends, tops) -> ClosureAnswers:

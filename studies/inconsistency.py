@@ -1,0 +1,296 @@
+"""The study behind docs/inconsistency.md: what the equations of the CHO model disagree about, and what resolves it.
+
+    python studies/inconsistency.py            compute, write docs/inconsistency.json, draw, and write the page
+    python studies/inconsistency.py --draw     draw and write the page from the JSON that is there
+
+The page is made from the JSON alone, so no number of it can differ; tests/test_study_inconsistency.py computes its
+claims anew.
+"""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from importlib import metadata
+from pathlib import Path
+from typing import cast
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+from rich.progress import Progress
+
+import graycell as gc
+from graycell.branches import Moments, fixed_points, response
+from graycell.cell.redox import Algebraic, Dynamic, Lagged
+from graycell.inference.fitting import CLOSED, OPEN_AND_CLOSE, provenance_of
+from graycell.inspection import answers, conflicts, moments_of, structure_of
+from graycell.model import CultureState, Inputs, cell_of, lean
+from graycell.runs.records import REDOX
+from graycell.simulation import pack_for
+
+DOCS = Path(__file__).parent.parent / "docs"
+STEPS = (0.1, 0.05, 0.025, 0.0125)
+DAYS = (0.0, 2.0, 3.2, 4.0, 6.0, 8.0)
+GRID = np.linspace(0.0, 7.0, 351)
+JUMP_DAY = 6.0
+TAUS = (0.04, 0.02, 0.01, 0.005)
+WINDOW = (0.5, 2.5)
+"""[d] without events, for the order of convergence."""
+ORDER_STEPS = (0.008, 0.004, 0.002, 0.001)
+ORDER_METHODS = {"Heun": diffrax.Heun(), "Bosh3": diffrax.Bosh3()}
+WELL_POSED = {"dynamic": Dynamic(), "algebraic": Algebraic()}
+SAMPLES = ("LAC", "GLC")
+
+
+def lagged(parameters: str, step: float) -> gc.Trajectory:
+    """Simulate the published scheme."""
+    model = gc.nolan_lee(closure=Lagged(step), parameters=parameters)
+    return gc.simulate(model, gc.published_feed(gc.bundled_run()))
+
+
+def end(trajectory: gc.Trajectory, species: str) -> float:
+    return float(trajectory.concentrations[-1, trajectory.model.species.index(species)])
+
+
+def equations() -> dict:
+    """Count the equations of both networks."""
+    found = {}
+    for name in ("nolan-lee", "nolan-lee-extended"):
+        one = structure_of(gc.model_of(name))
+        found[name] = {
+            "reactions": one.reactions, "balances": one.rank_of_balances, "laws": len(one.kinetic), "rank": one.rank,
+            "surplus": one.surplus, "relations": [str(relation) for relation in one.relations],
+            "not unique without": [law for law, free in one.free_without.items() if free],
+        }  # fmt: skip
+    return found
+
+
+def step_dependence() -> dict:
+    """Run the published scheme, refit parameters, with ever smaller steps."""
+    rows = [lagged("refit", step) for step in STEPS]
+    fitted = gc.scores(rows[STEPS.index(0.05)])
+    return {
+        "step": STEPS,
+        "refit": {"mean NRMSE": gc.mean_nrmse(fitted), **{f"NRMSE {one.quantity}": one.nrmse for one in fitted}},
+        "LAC": [end(one, "LAC") for one in rows],
+        "ANTI": [end(one, "ANTI") for one in rows],
+        "R": [float(one.redox[-1]) for one in rows],
+        "paths": [{"time": one.time.tolist(), "R": one.redox.tolist()} for one in rows],
+    }
+
+
+def maps() -> dict:
+    """Return the map R -> R' and its fixed points on the path of the published scheme, for both kinds of weights."""
+    path = lagged("refit", 0.05)
+    rows = [int(np.argmin(np.abs(path.time - day))) for day in DAYS]
+    moments = Moments(path.concentrations[rows], path.cold[rows])
+    found: dict = {"day": DAYS, "R": GRID.tolist(), "lagged R": path.redox[rows].tolist()}
+    for name, model in (("1/w^2", path.model), ("soft", gc.nolan_lee(parameters="refit"))):
+        points = fixed_points(model, moments)
+        ratio = response(model, moments.take(np.repeat(np.arange(len(DAYS)), len(GRID))), np.tile(GRID, len(DAYS)))[0]
+        found[name] = {
+            "ratio": ratio.reshape(len(DAYS), -1).tolist(),
+            "points": [points.redox[points.moment == k].tolist() for k in range(len(DAYS))],
+            "slopes": [points.slope[points.moment == k].tolist() for k in range(len(DAYS))],
+        }
+    return found
+
+
+def closures() -> dict:
+    """Return the path of R by each closure, refit parameters, and what each says at the end."""
+    run = gc.bundled_run()
+    paths = {"lagged, step 0.05 d": lagged("refit", 0.05)}
+    for name, closure in (("dynamic, tau 0.1 d", Dynamic()), ("algebraic", Algebraic())):
+        paths[name] = gc.simulate(gc.nolan_lee(closure=closure, parameters="refit"), run).require_finished()
+    measured = run.measurements[REDOX]
+    return {
+        "measured": {"time": measured.time.tolist(), "R": measured.value.tolist(),
+                     "error": measured.standard_error.tolist(), "LAC": run.measurements["LAC"].value.tolist()},
+        "paths": {name: {"time": one.time.tolist(), "R": one.redox.tolist(), "LAC": end(one, "LAC"),
+                         "jumps": len(one.jumps)} for name, one in paths.items()},
+    }  # fmt: skip
+
+
+def jump_of_v1() -> dict:
+    """Return v1 around R = 1, where the wished rate of v2 crosses zero, with published and with soft weights."""
+    path = lagged("refit", 0.05)
+    row = int(np.argmin(np.abs(path.time - JUMP_DAY)))
+    near = np.logspace(-8.0, -2.0, 13)
+    redox = 1.0 + np.r_[-near[::-1], 0.0, near]
+    found: dict = {"day": JUMP_DAY, "R": redox.tolist()}
+    # both with smooth switches, so that only the weights can jump
+    for name, weights in (("1/w^2", gc.PublishedWeights()), ("soft", gc.SoftWeights())):
+        model = gc.nolan_lee(parameters="refit", weights=weights)
+        cell, here = cell_of(model), (jnp.asarray(path.concentrations[row]), jnp.asarray(path.cold[row]))
+        fluxes = jax.vmap(lambda r, cell=cell, c=here[0], cold=here[1]: cell.evaluate(c, r, cold).solution.fluxes)
+        found[name] = np.asarray(fluxes(jnp.asarray(redox))[:, model.reactions.index("v1")]).tolist()
+    return found
+
+
+def tolerances() -> dict:
+    """Return how the ends by the well-posed closures change with the tolerance."""
+    model, run = gc.nolan_lee(), gc.bundled_run()
+    found = {}
+    for name, closure in WELL_POSED.items():
+        one = answers(model, run, closure)
+        found[name] = {"rtol": one.values[:-1].tolist(), "change": one.change.tolist()}
+    return found
+
+
+def orders() -> dict:
+    """Return the error at the end of a window without events, by the fixed step of Runge-Kutta methods."""
+    run = gc.bundled_run()
+    found: dict = {"step": ORDER_STEPS}
+    for name, closure in WELL_POSED.items():
+        model = gc.nolan_lee(closure=closure)
+        before = gc.simulate(model, run)
+        packed, start = pack_for(model, run), moments_of(before, [WINDOW[0]])
+        redox = jnp.asarray(float(np.interp(WINDOW[0], before.time, before.redox)))
+        first = CultureState(jnp.asarray(start.concentrations[0]), jnp.ones(()), redox)
+        flows, cell = jax.tree.map(lambda leaf: leaf[0], packed.flows), lean(model)
+
+        def slope(time, state, _, cell=cell, packed=packed, flows=flows):
+            inputs = Inputs(jnp.zeros(()), packed.viability(time), flows, packed.media, cell.pool())
+            return cell.derivative(state, inputs)
+
+        exact = _window(slope, first, diffrax.Tsit5(), diffrax.PIDController(rtol=1e-12, atol=1e-13))(ORDER_STEPS[-1])
+        found[name] = {}
+        for title, method in ORDER_METHODS.items():
+            last = _window(slope, first, method, diffrax.ConstantStepSize())
+            errors = [np.max(np.abs(last(step) - exact) / np.max(np.abs(exact))) for step in ORDER_STEPS]
+            found[name][title] = [float(error) for error in errors]
+    return found
+
+
+def _window(slope: Callable, first: CultureState, method, controller) -> Callable:
+    """Return a compiled function from a (first) step [d] to the amounts at the end of the window."""
+
+    def last(step):
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(slope), method, *WINDOW, step, first, max_steps=20_000, stepsize_controller=controller
+        )
+        return cast(CultureState, solution.ys).amounts[0]
+
+    return jax.jit(last)
+
+
+def limit_of_tau() -> dict:
+    """Return the largest difference of dynamic and algebraic closure at the samples, by the turnover time."""
+    run, model = gc.bundled_run(), gc.nolan_lee()
+    limit = gc.simulate(replace(model, closure=Algebraic()), run)
+    top = np.max(np.abs(limit.predicted), axis=0)
+    settings = gc.SolverSettings(rtol=1e-7, atol=1e-8)
+    found = []
+    for tau in TAUS:
+        one = gc.simulate(model.with_parameters({"tau": tau}), run, settings)
+        found.append(float(np.max(np.abs(one.predicted - limit.predicted)[:, :-1] / top[:-1])))
+    return {"tau": TAUS, "difference": found, "jumps": len(limit.jumps)}
+
+
+def fits(tell: Callable[[str], None]) -> dict:
+    """Fit the bundled run with the extended network by several recipes."""
+    run, extended = gc.bundled_run(), gc.nolan_lee(extended=True)
+    fixed = extended.with_table(
+        replace(extended.table, rows=tuple(
+            replace(row, value=1.0, estimated=False) if row.name == "R_switch" else row for row in extended.table.rows
+        ))
+    )  # fmt: skip
+    recipes = {
+        "loop closed from the start": (extended, CLOSED),
+        "opened, then closed; R_switch held at 1": (fixed, OPEN_AND_CLOSE),
+        "opened, then closed (default)": (extended, OPEN_AND_CLOSE),
+    }
+    found = {}
+    for name, (model, stages) in recipes.items():
+        tell(name)
+        fitted = gc.fit(model, [run], gc.FitSettings(stages=stages, starts=1))
+        path = gc.simulate(fitted.model, run).require_finished()
+        few = gc.SolverSettings(most_steps=500)
+        algebraic = gc.simulate(replace(fitted.model, closure=Algebraic()), run, few)
+        rows, limit = gc.scores(path), gc.scores(algebraic)
+        of = {row.quantity: row.nrmse for row in rows}
+        every = np.linspace(0.0, run.end, 81)
+        points = fixed_points(fitted.model, moments_of(path, every))
+        stages_seen = list(dict.fromkeys(row["stage"] for row in fitted.history))
+        found[name] = {
+            "mean NRMSE": gc.mean_nrmse(rows), **{f"NRMSE {one}": of[one] for one in SAMPLES},
+            "R at samples": path.at_samples(REDOX).tolist(), "LAC at samples": path.at_samples("LAC").tolist(),
+            "R_switch": float(fitted.model.parameters["R_switch"]), "cost": fitted.cost, "converged": fitted.converged,
+            "stages": {stage: min(row["cost"] for row in fitted.history if row["stage"] == stage)
+                       for stage in stages_seen},
+            "most conflict": conflicts(path)[0].reaction,
+            "path": {"time": path.time.tolist(), "R": path.redox.tolist()},
+            "algebraic": {"mean NRMSE": gc.mean_nrmse(limit), "NRMSE LAC": {r.quantity: r.nrmse for r in limit}["LAC"],
+                          "status": algebraic.status.name, "R at samples": algebraic.at_samples(REDOX).tolist(),
+                          "jumps": [asdict_of(jump) for jump in algebraic.jumps]},
+            "branches": {"time": every[points.moment].tolist(), "R": points.redox.tolist(),
+                         "slope": points.slope.tolist()},
+        }  # fmt: skip
+    return found
+
+
+def asdict_of(jump) -> dict:
+    return {name: float(value) for name, value in jump._asdict().items()}
+
+
+def compute() -> dict:
+    """Return every number of the page."""
+    parts: dict[str, Callable] = {
+        "equations": equations, "steps": step_dependence, "maps": maps, "closures": closures, "v1": jump_of_v1,
+        "tolerances": tolerances, "orders": orders, "tau": limit_of_tau,
+    }  # fmt: skip
+    results: dict = {}
+    with Progress() as bar:
+        task = bar.add_task("study", total=len(parts) + 3)
+        for name, part in parts.items():
+            bar.update(task, description=name)
+            results[name] = part()
+            bar.advance(task)
+
+        def tell(name: str) -> None:
+            bar.update(task, description=f"fit: {name}", advance=1)
+
+        results["fits"] = fits(tell)
+    settings = {"steps": STEPS, "days": DAYS, "taus": TAUS, "fit": asdict(gc.FitSettings(starts=1))}
+    results["provenance"] = provenance_of(gc.nolan_lee(extended=True), [gc.bundled_run()], settings)
+    results["provenance"]["versions"]["matplotlib"] = metadata.version("matplotlib")
+    return results
+
+
+def _json(results: dict) -> str:
+    """Return JSON with numbers to nine digits, and null for what is not finite."""
+
+    def plain(one):
+        if isinstance(one, dict):
+            return {str(key): plain(value) for key, value in one.items()}
+        if isinstance(one, list | tuple):
+            return [plain(value) for value in one]
+        if isinstance(one, float):
+            return float(f"{one:.9g}") if np.isfinite(one) else None
+        return one
+
+    return json.dumps(plain(results), separators=(",", ":"), allow_nan=False)
+
+
+def main() -> None:
+    """Compute, draw and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draw", action="store_true", help="from docs/inconsistency.json, without computing")
+    options = parser.parse_args()
+    path = DOCS / "inconsistency.json"
+    if not options.draw:
+        path.write_text(_json(compute()), encoding="utf-8")
+    results = json.loads(path.read_text(encoding="utf-8"))
+    from inconsistency_figures import draw
+    from inconsistency_page import page
+
+    draw(results, DOCS / "images")
+    (DOCS / "inconsistency.md").write_text(page(results), encoding="utf-8")
+    Console().print(f"Written: {DOCS / 'inconsistency.md'}")
+
+
+if __name__ == "__main__":
+    main()

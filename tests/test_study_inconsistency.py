@@ -1,0 +1,159 @@
+"""A test for every claim of docs/inconsistency.md, computed anew; the fits are in tests/inference/test_fitting.py.
+
+The page is made from docs/inconsistency.json, so a claim that holds for the JSON holds for the page.
+"""
+
+import importlib.util
+import json
+import re
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import graycell as gc
+from graycell.branches import Moments, fixed_points
+from graycell.cell.redox import Lagged
+from graycell.inspection import structure_of
+from graycell.model import cell_of
+
+ROOT = Path(__file__).parent.parent
+STORED = json.loads((ROOT / "docs" / "inconsistency.json").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "inconsistency.md").read_text(encoding="utf-8")
+
+
+def study(name):
+    """Import a file of studies/, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "studies" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def lagged(run):
+    """The published scheme with the refit parameters, by step [d]."""
+    fed = gc.published_feed(run)
+    return {
+        step: gc.simulate(gc.nolan_lee(closure=Lagged(step), parameters="refit"), fed) for step in (0.1, 0.05, 0.025)
+    }
+
+
+def at_day(trajectory, days):
+    rows = [int(np.argmin(np.abs(trajectory.time - day))) for day in days]
+    return Moments(trajectory.concentrations[rows], trajectory.cold[rows])
+
+
+def end(trajectory, species):
+    return float(trajectory.concentrations[-1, trajectory.model.species.index(species)])
+
+
+def test_the_page_is_made_of_the_stored_numbers():
+    assert study("inconsistency_page").page(STORED) == PAGE
+
+
+def test_every_figure_of_the_page_is_there():
+    pictures = re.findall(r"\]\((images/[^)]+)\)", PAGE)
+    assert len(pictures) == 7
+    for picture in pictures:
+        assert (ROOT / "docs" / picture).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("name", ["nolan-lee", "nolan-lee-extended"])
+def test_both_networks_have_two_equations_too_many_and_these_relations(name):
+    found, stored = structure_of(gc.model_of(name)), STORED["equations"][name]
+    assert found.surplus == stored["surplus"] == 2
+    assert [str(relation) for relation in found.relations] == stored["relations"]
+    assert [law for law, free in found.free_without.items() if free] == stored["not unique without"] == ["v10"]
+
+
+def test_v1_jumps_at_r_1_with_published_weights_and_not_with_soft_ones(lagged):
+    here, redox = at_day(lagged[0.05], [STORED["v1"]["day"]]), jnp.array([1.0 - 1e-8, 1.0, 1.0 + 1e-8])
+    ranges = []
+    for name, weights in (("1/w^2", gc.PublishedWeights()), ("soft", gc.SoftWeights())):
+        cell = cell_of(gc.nolan_lee(parameters="refit", weights=weights))
+        c, cold = jnp.asarray(here.concentrations[0]), jnp.asarray(here.cold[0])
+        fluxes = jax.vmap(lambda r, cell=cell, c=c, cold=cold: cell.evaluate(c, r, cold).solution.fluxes)(redox)
+        v1 = np.asarray(fluxes[:, cell.reactions.index("v1")])
+        middle = [STORED["v1"][name][STORED["v1"]["R"].index(one)] for one in (1.0 - 1e-8, 1.0, 1.0 + 1e-8)]
+        assert np.allclose(v1, middle, rtol=1e-6)
+        ranges.append(np.ptp(v1) / np.max(v1))
+    assert ranges[0] > 0.2
+    assert ranges[1] < 1e-6
+
+
+def test_the_answer_of_the_published_scheme_depends_on_its_step(lagged):
+    found = [end(lagged[step], "LAC") for step in (0.1, 0.05, 0.025)]
+    assert np.allclose(found, STORED["steps"]["LAC"][:3], atol=0.05)
+    assert np.ptp(found) > 5.0
+
+
+def test_three_fixed_points_follow_the_shift_and_only_a_pool_stays_where_lactate_is_made(lagged):
+    stored = STORED["maps"]
+    days = [day for day in stored["day"] if day > 3.0]
+    points = fixed_points(gc.nolan_lee(parameters="refit"), at_day(lagged[0.05], days))
+    for k, day in enumerate(days):
+        here = points.moment == k
+        row = stored["day"].index(day)
+        assert np.allclose(points.redox[here], stored["soft"]["points"][row], atol=1e-3)
+        assert points.held_by_a_pool[here].tolist() == [True, False, True]
+        assert points.held_by_lagging[here].tolist() == [True, False, False]
+
+
+def test_the_ratio_above_1_is_what_lactate_serine_and_cystine_leave_of_the_shuttle(lagged):
+    """R' - 1 = (v2 + v12 + v13)/v34, and v12 and v13 cannot be negative: the barrier at R = 1."""
+    trajectory, model = lagged[0.05], lagged[0.05].model
+    flux = {name: trajectory.fluxes[:, model.reactions.index(name)] for name in ("v2", "v12", "v13", "v34")}
+    inside = trajectory.ratio < 49.0
+    above = (flux["v2"] + flux["v12"] + flux["v13"]) / flux["v34"]
+    assert np.allclose(trajectory.ratio[inside] - 1.0, above[inside], atol=1e-6)
+    lower = model.network.lower
+    assert lower[model.network.index("v12")] == lower[model.network.index("v13")] == 0.0
+
+
+def test_no_well_posed_closure_takes_the_refit_to_where_lactate_is_used(run):
+    one = gc.simulate(gc.nolan_lee(parameters="refit"), run)
+    stored = STORED["closures"]["paths"]
+    assert end(one, "LAC") == pytest.approx(stored["dynamic, tau 0.1 d"]["LAC"], abs=1e-3)
+    assert np.min(one.redox) > 1.0
+    assert min(stored["algebraic"]["R"]) > 1.0
+    assert stored["algebraic"]["jumps"] == 0
+    measured = np.array(STORED["closures"]["measured"]["R"])
+    assert np.min(measured) < 1.0
+
+
+def test_both_well_posed_closures_converge_with_the_order_of_the_method():
+    """The step is large enough to be far from rounding; stored errors are computed anew for one of the pairs."""
+    for closure in ("dynamic", "algebraic"):
+        for method, order in (("Heun", 2.0), ("Bosh3", 3.0)):
+            errors = np.array(STORED["orders"][closure][method][:3])
+            assert np.log2(errors[:-1] / errors[1:]) == pytest.approx(order, abs=0.05)
+
+
+def test_the_orders_are_those_of_the_code_that_is_here(monkeypatch):
+    module = study("inconsistency")
+    monkeypatch.setattr(module, "ORDER_STEPS", (0.008, 0.004))
+    monkeypatch.setattr(module, "ORDER_METHODS", {"Heun": module.ORDER_METHODS["Heun"]})
+    monkeypatch.setattr(module, "WELL_POSED", {"dynamic": module.WELL_POSED["dynamic"]})
+    coarse, fine = module.orders()["dynamic"]["Heun"]
+    assert np.log2(coarse / fine) == pytest.approx(2.0, abs=0.05)
+    assert coarse == pytest.approx(STORED["orders"]["dynamic"]["Heun"][0], rel=1e-3)
+
+
+def test_the_difference_of_the_closures_is_in_proportion_to_tau():
+    """The stored numbers; tests/test_branches.py computes them anew."""
+    away = np.array(STORED["tau"]["difference"])
+    assert np.all(np.abs(away[:-1] / away[1:] - 2.0) < 0.15)
+
+
+def test_the_best_fit_rests_on_a_slow_passage_that_the_algebraic_closure_does_not_have():
+    best = STORED["fits"]["opened, then closed (default)"]
+    time, redox, slope = (np.array(best["branches"][key]) for key in ("time", "R", "slope"))
+    first_day = (time <= 1.0) & (slope < 1.0)
+    assert np.max(redox[first_day]) < 1.2
+    assert best["R at samples"][0] > 3.0
+    assert best["algebraic"]["R at samples"][0] < 1.2
