@@ -6,6 +6,7 @@ The way of the data, from a file to a report:
     nolan_lee                              a CultureModel: rate laws + flux allocation + redox closure + reactor
     simulate                               model, run -> Trajectory
     fit                                    model, runs -> Fit; scores says how well it meets the measurements
+    inspect                                model, run -> what its equations disagree about
     audit_gradients                        model, runs -> the derivatives that a fit uses against differences
     solve_flux                             the flux layer alone: network, wished rates -> FluxSolution
     report, trajectory_frame               Fit -> HTML, Trajectory -> DataFrame
@@ -19,6 +20,7 @@ jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensit
 
 from graycell.cell.flux import FluxSolution, FluxStatus, PublishedWeights, SoftWeights, solve_flux  # noqa: E402
 from graycell.cell.network import MetabolicNetwork, Reaction  # noqa: E402
+from graycell.cell.redox import Algebraic, Dynamic, Lagged  # noqa: E402
 from graycell.inference import (  # noqa: E402
     Fit,
     FitSettings,
@@ -30,9 +32,10 @@ from graycell.inference import (  # noqa: E402
     save_fit,
     scores,
 )
+from graycell.inspection import Inspection, inspect  # noqa: E402
 from graycell.library import model_of, nolan_lee, published_feed  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
-from graycell.reporting import report, trajectory_frame, write_table  # noqa: E402
+from graycell.reporting import inspection_report, report, trajectory_frame, write_table  # noqa: E402
 from graycell.runs import (  # noqa: E402
     Bolus,
     CultureRun,
@@ -47,15 +50,19 @@ from graycell.runs import (  # noqa: E402
 from graycell.simulation import SolverSettings, Trajectory, simulate  # noqa: E402
 
 __all__ = [
+    "Algebraic",
     "Bolus",
     "CultureModel",
     "CultureRun",
+    "Dynamic",
     "Feed",
     "Fit",
     "FitSettings",
     "FluxSolution",
     "FluxStatus",
     "GradientAudit",
+    "Inspection",
+    "Lagged",
     "MetabolicNetwork",
     "PublishedWeights",
     "Reaction",
@@ -69,6 +76,8 @@ __all__ = [
     "check_path",
     "check_runs",
     "fit",
+    "inspect",
+    "inspection_report",
     "load_fit",
     "mean_nrmse",
     "model_of",
