@@ -1,5 +1,7 @@
 """Fixtures shared by all tests. Compiling dominates, so a model is built once and simulated with few settings."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -7,6 +9,18 @@ import pytest
 import graycell
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+_MOST_MAPPINGS = 30_000
+"""Every compiled function takes some memory mappings of its process; Linux allows 65530, and beyond XLA crashes."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_mappings():
+    """Drop what was compiled, after a module of tests that leaves too many mappings."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_text().splitlines()) > _MOST_MAPPINGS:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")

@@ -178,7 +178,7 @@ def _times(run: CultureRun) -> list[float]:
 def _parameter(model: CultureModel, parameter: str | None) -> str:
     if parameter is None:
         estimated = [row.name for row in model.table.estimated]
-        return "R_switch" if "R_switch" in model.parameters else estimated[0]
+        return "R_switch" if "R_switch" in model.parameters else [*estimated, *model.parameters][0]
     if parameter not in model.parameters:
         raise ModelError(f"parameter '{parameter}' is not known to the model; {nearest(parameter, model.parameters)}.")
     return parameter

@@ -34,7 +34,7 @@ class SurplusRelation:
         warm = "".join(_written(term.reaction, term.warm, first=i == 0) for i, term in enumerate(self.terms))
         changed = [term for term in self.terms if abs(term.warm - term.cold) > _ZERO]
         cold = "".join(_written(term.reaction, term.cold, first=i == 0) for i, term in enumerate(changed))
-        return f"{self.reaction} = {warm}{f' (cold: {cold})' if cold else ''}"
+        return f"{self.reaction} = {warm or '0'}{f' (cold: {cold})' if cold else ''}"
 
 
 @dataclass(frozen=True)

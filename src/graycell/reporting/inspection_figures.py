@@ -76,7 +76,7 @@ def branches_over_time(inspection: Inspection) -> go.Figure:
 
 def branches_over_parameter(inspection: Inspection) -> go.Figure:
     """Return all fixed points of R [1] over the values of a parameter, at one time of the run."""
-    figure = panels([f"<b>R</b> [1] at day {inspection.parameter_time:g}"], 1, 1.0)
+    figure = panels([f"<b>R</b> [1] at day {inspection.parameter_time:.3g}"], 1, 1.0)
     _add_branches(figure, inspection.over_parameter)
     value = float(inspection.model.parameters[inspection.parameter])
     figure.add_vline(value, line={"color": COLOURS[1], "width": 1, "dash": "dash"})
