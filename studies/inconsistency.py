@@ -3,8 +3,8 @@
     python studies/inconsistency.py            compute, write docs/inconsistency.json, draw, and write the page
     python studies/inconsistency.py --draw     draw and write the page from the JSON that is there
 
-The page is made from the JSON alone, so no number of it can differ; tests/test_study_inconsistency.py computes its
-claims anew.
+The page is made from the JSON alone, so no measured number of it can differ. tests/test_study_inconsistency.py tests
+its claims: most are computed anew, and those that take minutes are read from the JSON.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from graycell.runs.records import REDOX
 from graycell.simulation import pack_for
 
 DOCS = Path(__file__).parent.parent / "docs"
-STEPS = (0.1, 0.05, 0.025, 0.0125)
+STEPS = (0.1, 0.05, 0.025, 0.0125, 0.00625)
 DAYS = (0.0, 2.0, 3.2, 4.0, 6.0, 8.0)
 GRID = np.linspace(0.0, 7.0, 351)
 JUMP_DAY = 6.0
@@ -83,18 +83,22 @@ def step_dependence() -> dict:
 
 
 def maps() -> dict:
-    """Return the map R -> R' and its fixed points on the path of the published scheme, for both kinds of weights."""
+    """Return the map R -> R' and its fixed points on the path of the published scheme.
+
+    With the weights and switches of that scheme, and with the soft weights and smooth switches of the other closures.
+    """
     path = lagged("refit", 0.05)
     rows = [int(np.argmin(np.abs(path.time - day))) for day in DAYS]
     moments = Moments(path.concentrations[rows], path.cold[rows])
     found: dict = {"day": DAYS, "R": GRID.tolist(), "lagged R": path.redox[rows].tolist()}
-    for name, model in (("1/w^2", path.model), ("soft", gc.nolan_lee(parameters="refit"))):
+    for name, model in (("published", path.model), ("soft", gc.nolan_lee(parameters="refit"))):
         points = fixed_points(model, moments)
         ratio = response(model, moments.take(np.repeat(np.arange(len(DAYS)), len(GRID))), np.tile(GRID, len(DAYS)))[0]
         found[name] = {
             "ratio": ratio.reshape(len(DAYS), -1).tolist(),
             "points": [points.redox[points.moment == k].tolist() for k in range(len(DAYS))],
             "slopes": [points.slope[points.moment == k].tolist() for k in range(len(DAYS))],
+            "lagging stays": [points.stable_for_lagging[points.moment == k].tolist() for k in range(len(DAYS))],
         }
     return found
 
@@ -222,7 +226,8 @@ def fits(tell: Callable[[str], None]) -> dict:
             "stages": {stage: min(row["cost"] for row in fitted.history if row["stage"] == stage)
                        for stage in stages_seen},
             "most conflict": conflicts(path)[0].reaction,
-            "path": {"time": path.time.tolist(), "R": path.redox.tolist()},
+            "path": {"time": path.time.tolist(), "R": path.redox.tolist(), "R'": path.ratio.tolist()},
+            "tau": float(fitted.model.parameters["tau"]),
             "algebraic": {"mean NRMSE": gc.mean_nrmse(limit), "NRMSE LAC": {r.quantity: r.nrmse for r in limit}["LAC"],
                           "status": algebraic.status.name, "R at samples": algebraic.at_samples(REDOX).tolist(),
                           "jumps": [asdict_of(jump) for jump in algebraic.jumps]},

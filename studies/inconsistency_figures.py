@@ -41,11 +41,11 @@ def steps(results: dict):
     """R over time by the lagged scheme, for each step."""
     found = results["steps"]
     figure, axis = plt.subplots(figsize=(7, 2.8))
-    for step, path, colour in zip(found["step"], found["paths"], COLOURS, strict=False):
+    for step, path, colour in zip(found["step"], found["paths"], [*COLOURS[:4], INK], strict=True):
         axis.plot(path["time"], path["R"], color=colour, label=f"step {step:g} d", linewidth=1.2)
     axis.axhline(1.0, color=MUTED, linewidth=0.6, linestyle=":")
     axis.set(xlabel="time [d]", ylabel="R [1]", ylim=(0, 12))
-    axis.legend(ncols=4, loc="upper left")
+    axis.legend(ncols=5, loc="upper left", fontsize=8)
     return figure
 
 
@@ -55,10 +55,10 @@ def maps(results: dict):
     redox = np.array(found["R"])
     figure, axes = plt.subplots(2, 3, figsize=(7.5, 4.8))
     for k, axis in enumerate(axes.ravel()):
-        soft, sharp = found["soft"], found["1/w^2"]
+        soft, sharp = found["soft"], found["published"]
         top = 1.3 * max(*soft["points"][k], found["lagged R"][k], 1.5)
-        axis.plot(redox, sharp["ratio"][k], color=COLOURS[1], linewidth=1, label="weights 1/w²")
-        axis.plot(redox, soft["ratio"][k], color=COLOURS[0], linewidth=1.4, label="soft weights")
+        axis.plot(redox, sharp["ratio"][k], color=COLOURS[1], linewidth=1, label="published weights, switches")
+        axis.plot(redox, soft["ratio"][k], color=COLOURS[0], linewidth=1.4, label="soft weights, smooth switches")
         axis.plot([0, top], [0, top], color=MUTED, linewidth=0.8, linestyle=":")
         for point, slope in zip(soft["points"][k], soft["slopes"][k], strict=True):
             axis.plot(point, point, "o", color=INK, markersize=5, markerfacecolor=INK if slope < 1.0 else "white")
@@ -69,7 +69,7 @@ def maps(results: dict):
         axis.set_xlabel("R [1]")
     for axis in axes[:, 0]:
         axis.set_ylabel("R' [1]")
-    axes[0, 0].legend(loc="upper left", fontsize=8)
+    axes[0, 0].legend(loc="upper left", fontsize=7)
     return figure
 
 
@@ -140,8 +140,8 @@ def branches(results: dict):
     for axis, (name, one) in zip(axes, results["fits"].items(), strict=True):
         time, redox, slope = (np.array(one["branches"][key]) for key in ("time", "R", "slope"))
         held = slope < 1.0
-        axis.plot(time[held], redox[held], ".", color=COLOURS[0], markersize=3, label="held by a pool")
-        axis.plot(time[~held], redox[~held], ".", color=MUTED, markersize=2, label="left by it")
+        axis.plot(time[held], redox[held], ".", color=COLOURS[0], markersize=3, label="stable for a pool")
+        axis.plot(time[~held], redox[~held], ".", color=MUTED, markersize=2, label="unstable")
         axis.plot(one["path"]["time"], one["path"]["R"], color=COLOURS[1], linewidth=1.2, label="the fit")
         axis.set(title=name.replace("; ", ";\n"), xlabel="time [d]", ylim=(0, 7))
         axis.title.set_fontsize(8)

@@ -13,7 +13,7 @@ The CHO model of Nolan & Lee (2011) has rate laws for some reactions and steady-
 cell. Together they contradict each other in three ways: there are more equations than fluxes; the published weights,
 which decide between them, are infinite at some states; and the redox ratio R is part of a loop that the published scheme
 closes with the R of a moment before. This page shows each on the model itself, what resolves it, and what follows for
-fitting. Every number is computed by graycell; `make study-inconsistency` repeats it all, and `graycell inspect` shows the
+fitting. Every result is computed by graycell; `make study-inconsistency` repeats it all, and `graycell inspect` shows the
 same for a model and a run of yours.
 
 "Published scheme" means fixed Runge-Kutta steps in which every stage uses the R of the stage before, weights 1/w^2, and a
@@ -77,9 +77,10 @@ def _weights(results: dict) -> str:
 The published weight of a rate law is 1/w^2 for its wished rate w, and a flux with w = 0 is left out. The wished rate of
 lactate dehydrogenase, v2, is 0 at R = 1. On day {found["day"]:g} of the published scheme (refit), glycolysis v1 is
 {sharp[below]:.3f} mmol/(10^9 cells)/d at R = 1 - {nearest:.0e}, {sharp[at]:.3f} at R = 1, and {sharp[above]:.3f} at
-R = 1 + {nearest:.0e}: close to R = 1 the law holds v2 at zero with unlimited force, and at R = 1 it says nothing. With the soft
+R = 1 + {nearest:.0e}. Next to R = 1 the weight of v2 has no limit and holds it at zero; at R = 1 itself v2 is left out. So
+the fluxes are not continuous there, at one isolated value, and the number of terms changes. With the soft
 weights 1/(w^2 + e^2), e = 0.05 mmol/(10^9 cells)/d, the three values are {soft[below]:.3f}, {soft[at]:.3f} and
-{soft[above]:.3f}.
+{soft[above]:.3f}, and nowhere is a weight larger than 1/e^2.
 
 ![v1 around R = 1 with both kinds of weights](images/inconsistency-v1.svg)
 """
@@ -99,42 +100,48 @@ The published scheme, refit, at the end of the run (day 10):
 |---|---|---|---|
 {rows}
 
-A smaller step does not settle it: lactate goes from {found["LAC"][0]:.1f} to {found["LAC"][-1]:.1f} mmol/L. The parameters
-were fitted with one step, and belong to that step.
+From a step of {found["step"][0]:g} d to one of {found["step"][-1]:g} d lactate goes from {found["LAC"][0]:.1f} to
+{found["LAC"][-1]:.1f} mmol/L and R from {found["R"][0]:.2f} to {found["R"][-1]:.2f}. The figure shows why: R jumps between
+two levels, and when it jumps depends on the step. The parameters were fitted with a step of 0.05 d, and belong to it.
 
-![R over time by the published scheme with four steps](images/inconsistency-steps.svg)
+![R over time by the published scheme with five steps](images/inconsistency-steps.svg)
 """
 
 
 def _maps(results: dict) -> str:
     found = results["maps"]
+    own, soft = found["published"], found["soft"]
     rows = []
     for k, day in enumerate(found["day"]):
-        for point, slope in zip(found["soft"]["points"][k], found["soft"]["slopes"][k], strict=True):
-            pool, lag = "holds" if slope < 1.0 else "leaves", "holds" if abs(slope) < 1.0 else "leaves"
+        for point, slope, stays in zip(own["points"][k], own["slopes"][k], own["lagging stays"][k], strict=True):
+            if point < 0.1:
+                continue
+            pool, lag = "stable" if slope < 1.0 else "unstable", "stable" if stays else "unstable"
             rows.append(f"| {day:g} | {point:.3f} | {slope:.2f} | {pool} | {lag} | {found['lagged R'][k]:.3f} |")
     table = "\n".join(rows)
     cold = [k for k, day in enumerate(found["day"]) if day > 3.0]
-    three = all(len(found["soft"]["points"][k]) == 3 for k in cold)
-    many = "three" if three else "up to three"
+    counts = sorted({len(soft["points"][k]) for k in cold})
+    many = " or ".join(str(count) for count in counts)
     return f"""## 4. Several values of R that solve the loop
 
-At held concentrations the rate laws see R, and the fluxes give R' back. R' = R solves the loop. On the path of the
-published scheme (refit), with soft weights:
+At held concentrations the rate laws see R, and the fluxes give R' back. An R that comes back as itself, a fixed point,
+solves the loop. On the path of the published scheme (refit), with its own weights and switches (fixed points below 0.1,
+where weights are singular, are left out):
 
-| day | fixed point R | slope dR'/dR | a redox pool | lagging | R of the scheme |
+| day | fixed point R | slope dR'/dR | for a redox pool | for the lagged scheme | R of the scheme |
 |---|---|---|---|---|---|
 {table}
 
-After the temperature shift of day 3 there are {many} fixed points: one where lactate is used, one where it is made, and one
-between them. A lagged iteration stays where the slope is between -1 and 1. A redox pool, dR/dt = (R' - R)/tau, stays where
-it is below 1. So they disagree about the fixed point at which lactate is made (slope below -1): the iteration leaves it by
-overshooting, and jumps to the one where lactate is used; a pool stays. The measured R, in section 5, falls below 1 after
-day 4.
+A redox pool, dR/dt = (R' - R)/tau, stays at a fixed point whose slope is below 1. A step of the published scheme takes R'
+for R four times, averages, and takes R' once more; it stays where the slope is between about -1.78 and 1. So after the
+temperature shift of day 3 they disagree about the fixed point at which lactate is made, as long as its slope is steep: the
+scheme overshoots it and lands at the one where lactate is used; a pool stays. Later the slope is less steep, and the scheme
+goes back and forth. With soft weights and smooth switches there are {many} fixed points on each of these days too. The
+measured R, in section 5, falls below 1 after day 4.
 
 ![The map R to R' on six days](images/inconsistency-maps.svg)
 
-Filled: held by a redox pool; open: left by it; dashed: R of the published scheme.
+Circles, for soft weights: filled where a pool is stable, open where not. Dashed: R of the published scheme.
 """
 
 
@@ -155,7 +162,7 @@ The refit parameters with each closure of the loop:
 {rows}
 
 The measured R is below 1 from day {below[0]} to day {below[-1]}, and the measured lactate falls from {max(measured["LAC"]):.1f}
-to {min(measured["LAC"]):.2f} mmol/L. With the published law of lactate dehydrogenase neither well-posed closure goes there.
+to {min(measured["LAC"]):.2f} mmol/L. With the published law of lactate dehydrogenase neither closure that does not depend on a step goes there.
 The reason is the balance of NADH in the cytosol, R' - 1 = (v2 + v12 + v13)/v34: v12 and v13 cannot be negative, and v2 is
 wished negative only below R = 1. So at R = 1 the wished rates say that R' is at least 1, and the line is a barrier that
 only the overshoot of the iteration jumps. `R_switch`, the R at which lactate turns from made to used, is therefore a
@@ -178,7 +185,7 @@ def _orders(results: dict) -> str:
     )
     away = np.array(tau["difference"])
     ratios = ", ".join(f"{one:.2f}" for one in away[:-1] / away[1:])
-    return f"""## 6. Closures whose answer is one of the model
+    return f"""## 6. Closures whose answer does not depend on a step
 
 `Dynamic` is the balance of the redox pool, with a turnover time tau. `Algebraic` solves R = R'(R) in every moment, on the
 branch that the pool follows as tau goes to 0; where the branch ends in a fold, R goes to the next fixed point that holds,
@@ -190,7 +197,7 @@ stretch without events:
 {rows}
 
 Both converge with the order of the method. As tau goes from {tau["tau"][0]:g} d to {tau["tau"][-1]:g} d in halvings, the
-largest difference of both closures falls by factors of {ratios}: in proportion to tau.
+largest difference of both closures at the samples (species and VCD) falls by factors of {ratios}: in proportion to tau.
 
 ![Error by step, and difference of the closures by tau](images/inconsistency-orders.svg)
 """
@@ -214,34 +221,43 @@ def _fits(results: dict) -> str:
     ]
     highest = max(redox for _, redox in early)
     limit = best["algebraic"]
+    time, redox, ratio = (np.array(best["path"][key]) for key in ("time", "R", "R'"))
+    first = time <= 1.0
+    below = np.max(redox[first] - ratio[first])
+    failed = sum(one["algebraic"]["status"] != "finished" for one in found.values())
     return f"""## 7. Fitting through it
 
 The real run, extended network, dynamic closure, one start from the published parameters (`R_switch` from 1.25 where it is
 free). NRMSE is the root mean squared error over the measured range; the mean is over the 13 species. The public refit of
-the published scheme has a mean of {refit["mean NRMSE"]:.3f} and {refit["NRMSE LAC"]:.3f} for lactate.
+the published scheme, with the published network, has a mean of {refit["mean NRMSE"]:.3f} and {refit["NRMSE LAC"]:.3f} for
+lactate.
 
 | recipe | mean NRMSE | LAC | GLC | R_switch | R at the ten samples |
 |---|---|---|---|---|---|
 {rows}
 | measured | | | | | {" ".join(f"{value:.1f}" for value in measured["R"])} |
 
-- **The loop closed from the start** ends at a mean of {closed["mean NRMSE"]:.3f}.
-- **Opened, then closed**: the rate laws see the measured R first; then the balance of R is nudged to it with a gain that
-  falls from 30/d to 0.1/d; then the loop is closed, and only that result counts. Cost by stage: {stages}.
-- **With R_switch held at 1** the same recipe fits while R is given, and loses the branch as the loop closes: R stays above
-  {min(held["R at samples"]):.2f} and lactate is missed by {held["NRMSE LAC"]:.2f} of its range. That is the barrier of
-  section 5. Cost by stage: {lost}.
+- **The loop closed from the start**: R falls below 1, a day late, and the rest is missed (mean {closed["mean NRMSE"]:.3f}).
+- **With R_switch held at 1**: the fit is good while R is given and is lost as the loop closes. R is {min(held["R at samples"]):.2f}
+  at its lowest, and lactate is missed by {held["NRMSE LAC"]:.2f} of its range. That is the barrier of section 5. Cost by
+  stage: {lost}.
+- **Opened, then closed**, the default of `graycell fit` for runs with a measured R: the rate laws see the measured R first;
+  then the balance of R is nudged to it, with a gain that falls stage by stage; then the loop is closed, and only that
+  result counts. Cost by stage: {stages}. (In a nudged stage the model still gets help from the measured R, so costs of
+  stages compare only roughly.)
 
-Of these three, only the homotopy together with a free `R_switch` gets through, and one start is enough for it. The recipe is general: it asks only that
-the loop variable was measured. It is the default of `graycell fit` for runs with R.
+So it is opening the loop first and a free `R_switch`, both together, that lead to the state in which lactate is used. One
+start is enough. The recipe asks only that the loop variable was measured.
 
 ![R and lactate of the three fits](images/inconsistency-fits.svg)
 
-**What the best fit rests on.** On the first day of this fit a pool could rest only at R = {highest:.2f} or below, while R
-falls from 6.2 over two days. R' is a little below R all the way, so R passes slowly where a branch nearly is. That is a
-solution of the dynamic closure alone: with the same parameters the algebraic closure gives R =
-{limit["R at samples"][0]:.2f} at the first sample, and a mean NRMSE of {limit["mean NRMSE"]:.3f}. The turnover time,
-{0.1:g} d, is not estimated, and R of the first two days depends on it.
+**What the best fit rests on.** On the first day of this fit a pool could rest only at R = {highest:.2f} or below, while R is
+{redox[0]:.1f} at the start and {np.interp(1.0, time, redox):.1f} a day later. R' is below R by {below:.2f} at most, so R sinks
+slowly through a range where no fixed point is, but nearly one. The algebraic closure has no such solution: with the same
+parameters it gives R = {limit["R at samples"][0]:.2f} at the first sample, and a mean NRMSE of {limit["mean NRMSE"]:.3f}. The
+turnover time tau, {best["tau"]:g} d, was not estimated, and R of the first two days depends on it. For {failed} of the three
+fits the algebraic closure does not reach the end within 500 steps from one event to the next: R goes back and forth between
+two branches.
 
 ![Fixed points along each fit](images/inconsistency-branches.svg)
 """
@@ -253,10 +269,9 @@ def _follows(results: dict) -> str:
 1. Do not fit the lagged scheme: its parameters belong to one step. graycell refuses to.
 2. Use soft weights. Published ones make the fluxes discontinuous where a wished rate crosses zero.
 3. Let `R_switch` be estimated, and open the loop before you close it. `graycell fit` does both.
-4. Look at the branches after a fit (`graycell inspect --parameters results/fit`). Where two of them hold, the history of the
-   run decides, and a small change of it can end on the other one. Where R is on none, it depends on tau.
-5. Measure R, or what it is computed from, at least once after every change that may switch the metabolism. Without it the
-   fit starts with the loop closed.
+4. Look at the branches after a fit (`graycell inspect --parameters results/fit`). Where two of them are stable, the history
+   of the run decides which one R is on. Where R is on none, it depends on tau.
+5. Measure R, or what it is computed from: only then can the loop be opened. Without it the fit starts with the loop closed.
 
 What this page does not show: other runs, other networks, or that the model is right. One run was fitted, with assay errors
 that are assumed (4 % of the range).

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from graycell.branches import Moments, branches, fixed_points, jumps, response, rest
+from graycell.branches import FixedPoints, Moments, branches, fixed_points, jumps, response, rest_at
 from graycell.cell.redox import PRECISE, Algebraic, LoopStatus, rest_point
 from graycell.errors import ModelError
 from graycell.model import cell_of
@@ -68,17 +68,32 @@ def test_fixed_points_solve_the_loop_and_have_the_slope_of_central_differences(p
 
 def test_between_two_fixed_points_that_hold_lies_one_that_does_not(points):
     for k in range(200):
-        held = points.held_by_a_pool[points.moment == k]
+        held = points.stable_for_a_pool[points.moment == k]
         assert len(held) % 2 == 1
         assert np.array_equal(held, np.arange(len(held)) % 2 == 0)
 
 
+@pytest.mark.parametrize(("slope", "stays"), [(0.2, True), (-1.4, True), (-1.7, True), (-1.9, False), (1.2, False)])
+def test_lagging_stays_where_its_stages_and_their_average_come_nearer(slope, stays):
+    def ratio(redox):
+        return 1.3 + slope * (redox - 1.3)
+
+    redox = 1.31
+    for _ in range(200):
+        r1 = ratio(redox)
+        r2 = ratio(r1)
+        r3 = ratio(r2)
+        redox = ratio((r1 + 2.0 * r2 + 2.0 * r3 + ratio(r3)) / 6.0)
+    assert (abs(redox - 1.3) < 0.01) == stays
+    assert bool(FixedPoints(np.zeros(1, int), np.array([1.3]), np.array([slope])).stable_for_lagging[0]) == stays
+
+
 def test_a_pool_rests_at_the_fixed_point_that_its_start_is_drawn_to(published, states, points):
     start = np.full(200, 3.0)
-    found, status = rest(published, states, start)
+    found, status = rest_at(published, states, start)
     assert np.all(status == LoopStatus.solved)
     for k in range(200):
-        roots, held = points.redox[points.moment == k], points.held_by_a_pool[points.moment == k]
+        roots, held = points.redox[points.moment == k], points.stable_for_a_pool[points.moment == k]
         below, above = roots[roots < 3.0], roots[roots >= 3.0]
         drawn_down = len(below) and held[len(below) - 1]
         assert found[k] == pytest.approx(below[-1] if drawn_down else above[0], abs=1e-9)
@@ -135,9 +150,16 @@ def test_the_end_of_a_branch_has_a_time_a_status_and_a_remark(folded):
     [jump] = folded.jumps
     assert jump.before - jump.after > 1.0
     assert jump.slope == pytest.approx(1.0, abs=0.05)  # a fold
-    after = np.searchsorted(folded.time, jump.time)
+    after = int(np.searchsorted(folded.time, jump.time))
     assert folded.loop_status[after] == LoopStatus.branch_ended
     assert any(f"at {jump.time:.2f} d, because its branch ends" in sentence for sentence in folded.remarks())
+
+
+def test_more_points_in_time_show_the_same_end_of_a_branch(folded, extended, run):
+    [jump] = folded.jumps
+    [again] = simulate(replace(extended, closure=ALGEBRAIC), run, points=120).jumps
+    assert again.time == pytest.approx(jump.time, abs=0.005)
+    assert again.before == pytest.approx(jump.before, abs=0.1)
 
 
 def test_a_steep_change_of_r_along_its_branch_is_no_jump(algebraic):

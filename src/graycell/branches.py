@@ -4,11 +4,11 @@ Concentrations, temperature and parameters are held, and R alone moves. `fixed_p
 back; `branches` links them along a line of conditions, such as a trajectory or a range of one parameter; `jumps` tells
 where the branch that a trajectory is on ends.
 
-At a fixed point the slope m = dR'/dR says which closure stays there: a lagged iteration where |m| < 1, a redox pool
-(`Dynamic`, and `Algebraic`, its limit) where m < 1.
+At a fixed point the slope m = dR'/dR says which closure stays there, is stable: a redox pool (`Dynamic`, and
+`Algebraic`, its limit) where m < 1; the stages of the published scheme (`Lagged`) for m from about -1.78 to 1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from graycell.cell.redox import PRECISE, rest_point, within
+from graycell.cell.redox import PRECISE, rest_point, root_within
 from graycell.errors import ModelError, nearest
 from graycell.model import CultureModel, cell_of
 
@@ -77,14 +77,19 @@ class FixedPoints(NamedTuple):
     slope: Float[np.ndarray, " k"]
 
     @property
-    def held_by_a_pool(self) -> np.ndarray:
-        """Whether the closures `Dynamic` and `Algebraic` stay there: slope below 1."""
+    def stable_for_a_pool(self) -> np.ndarray:
+        """Whether the closures `Dynamic` and `Algebraic` stay there: slope below 1, (k,)."""
         return self.slope < 1.0
 
     @property
-    def held_by_lagging(self) -> np.ndarray:
-        """Whether the iteration R <- R' of the closure `Lagged` stays there: slope between -1 and 1."""
-        return np.abs(self.slope) < 1.0
+    def stable_for_lagging(self) -> np.ndarray:
+        """Whether a step of the closure `Lagged` comes back to it, (k,).
+
+        Its stages R <- R' follow one another, are averaged 1:2:2:1, and give R once more; so a distance from the fixed
+        point is multiplied in a step by m^2 (1 + 2 m + 2 m^2 + m^3)/6, for a slope m.
+        """
+        m = self.slope
+        return np.abs(m**2 * (1.0 + 2.0 * m + 2.0 * m**2 + m**3) / 6.0) < 1.0
 
 
 class Jump(NamedTuple):
@@ -100,8 +105,8 @@ class Jump(NamedTuple):
 class Branches:
     """Fixed points linked along a line of n conditions, as drawn in a bifurcation diagram.
 
-    along: (n,) the time [d] or the parameter's value; redox, slope: (branches, n) [1], NaN where a branch is not;
-    folds: (f, 2) where two branches meet and end: along, R.
+    along: (n,) the time [d], or the parameter's value in its house unit; redox, slope: (branches, n) [1], NaN where a
+    branch is not; folds: (f, 2) where two branches meet and end: as `along`, and R [1].
     """
 
     along: Float[np.ndarray, " n"]
@@ -117,9 +122,6 @@ def response(
 
     Raises `ModelError` where a changed parameter is not the model's.
     """
-    for name in moments.changed:
-        if name not in model.parameters:
-            raise ModelError(f"parameter '{name}' is not known to the model; {nearest(name, model.parameters)}.")
     ratio, slope = _by_chunks(_response, model, moments, np.asarray(redox, float))
     return ratio, slope
 
@@ -160,7 +162,7 @@ def fixed_points(
     return FixedPoints(of, root, response(model, moments.take(of), root)[1])
 
 
-def rest(
+def rest_at(
     model: CultureModel, moments: Moments, start: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Return the R [1] at which the pool comes to rest from `start` at each moment, and its `LoopStatus`."""
@@ -168,16 +170,22 @@ def rest(
     return redox, status
 
 
-def branches(model: CultureModel, moments: Moments, along: Float[np.ndarray, " n"]) -> Branches:
-    """Return the fixed points at moments in a row as branches, each with the nearest of the row before it.
+def branches(
+    model: CultureModel, moments: Moments, along: Float[np.ndarray, " n"], breaks: Sequence[int] = ()
+) -> Branches:
+    """Return the fixed points at moments in a row, linked to branches.
 
-    Where their number changes the place is narrowed down by halving, and the pair that meets there is a fold.
+    Where two neighbours have as many, they are linked by rank; else the nearest are. Where the number changes by two,
+    the place is narrowed down by halving, and the pair that meets there is a fold. `breaks`: numbers of moments whose
+    conditions do not follow from those before them, as after a bolus; no branch goes on there. Raises `ModelError`
+    where a changed parameter is not the model's.
     """
     found = fixed_points(model, moments)
     rows = [np.flatnonzero(found.moment == k) for k in range(len(moments))]
     lines: list[dict[int, int]] = []
     open_lines: list[int] = []
     for k, row in enumerate(rows):
+        open_lines = [] if k in breaks else open_lines
         ends = found.redox[[lines[i][k - 1] for i in open_lines]] if open_lines else np.zeros(0)
         pairs = _nearest_pairs(ends, found.redox[row])
         now = []
@@ -195,7 +203,7 @@ def branches(model: CultureModel, moments: Moments, along: Float[np.ndarray, " n
         for k, index in line.items():
             redox[i, k], slope[i, k] = found.redox[index], found.slope[index]
     along = np.asarray(along, float)
-    return Branches(along, redox, slope, _folds(model, moments, along, [found.redox[row] for row in rows]))
+    return Branches(along, redox, slope, _folds(model, moments, along, [found.redox[row] for row in rows], breaks))
 
 
 def jumps(
@@ -206,26 +214,32 @@ def jumps(
 ) -> list[tuple[int, Jump]]:
     """Return where R along a trajectory leaves its branch, each with the number of the point after it.
 
-    Between two points the conditions are taken as a straight line, and halved until R is continuous or is not.
+    time: (n,) [d]; redox: (n,) R [1] of the closure `Algebraic`. Between two points the conditions are taken as a
+    straight line, which is halved until R is continuous or is not. A point at which R is on its way between two
+    branches, and no fixed point, is passed over.
     """
-    change = np.abs(np.diff(redox))
-    suspects = np.flatnonzero(change > _SEEN * np.maximum(1.0, np.abs(redox[:-1])))
-    if not len(suspects):
+    if not np.any(np.abs(np.diff(redox)) > _SEEN):
         return []
-    before, after = moments.take(suspects), moments.take(suspects + 1)
-    left, right = np.zeros(len(suspects)), np.ones(len(suspects))
-    at_left, at_right = redox[suspects].copy(), redox[suspects + 1].copy()
+    resting = np.flatnonzero(np.abs(response(model, moments, redox)[0] - redox) <= 1e3 * PRECISE)
+    change = np.abs(np.diff(redox[resting]))
+    some = np.flatnonzero(change > _SEEN * np.maximum(1.0, np.abs(redox[resting[:-1]])))
+    if not len(some):
+        return []
+    first, last = resting[some], resting[some + 1]
+    before, after = moments.take(first), moments.take(last)
+    left, right = np.zeros(len(some)), np.ones(len(some))
+    at_left, at_right = redox[first].copy(), redox[last].copy()
     for _ in range(_HALVINGS):
         middle = (left + right) / 2.0
-        at_middle, _ = rest(model, before.between(after, middle), at_left)
+        at_middle, _ = rest_at(model, before.between(after, middle), at_left)
         jumped = np.abs(at_middle - at_left) >= np.abs(at_right - at_middle)
         left, right = np.where(jumped, left, middle), np.where(jumped, middle, right)
         at_left, at_right = np.where(jumped, at_left, at_middle), np.where(jumped, at_middle, at_right)
     slopes = response(model, before.between(after, left), at_left)[1]
     found = []
-    for i, k in enumerate(suspects):
+    for i, (k, m) in enumerate(zip(first, last, strict=True)):
         if abs(at_right[i] - at_left[i]) > _JUMP * max(1.0, abs(at_left[i])):
-            when = float(time[k] + left[i] * (time[k + 1] - time[k]))
+            when = float(time[k] + left[i] * (time[m] - time[k]))
             found.append((int(k) + 1, Jump(when, float(at_left[i]), float(at_right[i]), float(slopes[i]))))
     return found
 
@@ -250,7 +264,7 @@ def _response(model, moments, redox):
 @eqx.filter_jit
 def _narrow(model, moments, a, gap_a, b, gap_b):
     def one(moment, a, gap_a, b, gap_b):
-        return within(lambda r: _ratio(model, moment, r) - r, a, gap_a, b, gap_b)
+        return root_within(lambda r: _ratio(model, moment, r) - r, a, gap_a, b, gap_b)
 
     return jax.vmap(one)(moments, a, gap_a, b, gap_b)
 
@@ -265,6 +279,9 @@ def _rest(model, moments, start):
 
 def _by_chunks(function, model: CultureModel, moments: Moments, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
     """Call a compiled function on chunks of one size, so that it compiles once; the last one is filled up."""
+    for name in moments.changed:
+        if name not in model.parameters:
+            raise ModelError(f"parameter '{name}' is not known to the model; {nearest(name, model.parameters)}.")
     n, cell, parts = len(moments), cell_of(model), []
     for start in range(0, n, _CHUNK):
         index = np.minimum(np.arange(start, start + _CHUNK), n - 1)
@@ -314,7 +331,7 @@ def _cut(model, moments, of, cells):
 
 
 def _nearest_pairs(old: np.ndarray, new: np.ndarray) -> dict[int, int]:
-    """Return for indices of `new` the index of the nearest of `old`, each used once, in the order of both."""
+    """Return for indices of `new` the index of the one of `old` that it goes on from, each used once."""
     if len(old) == len(new):
         return {j: j for j in range(len(new))}
     distance = np.abs(new[:, None] - old[None])
@@ -326,9 +343,10 @@ def _nearest_pairs(old: np.ndarray, new: np.ndarray) -> dict[int, int]:
     return pairs
 
 
-def _folds(model, moments: Moments, along, rows: list[np.ndarray]) -> np.ndarray:
+def _folds(model, moments: Moments, along, rows: list[np.ndarray], breaks: Sequence[int]) -> np.ndarray:
     """Return (along, R) of every place where the number of fixed points changes by two."""
-    changes = [k for k in range(len(rows) - 1) if len(rows[k]) != len(rows[k + 1])]
+    counts = [len(row) for row in rows]
+    changes = [k for k in range(len(rows) - 1) if abs(counts[k] - counts[k + 1]) == 2 and k + 1 not in breaks]
     if not changes:
         return np.zeros((0, 2))
     index = np.array(changes)

@@ -1,4 +1,7 @@
-"""The command line: graycell demo | check | simulate | inspect | fit | audit | report."""
+"""The command line: graycell demo | check | simulate | inspect | fit | audit | report.
+
+All commands stand here, past 500 lines: how each asks and what it prints is read side by side.
+"""
 
 import contextlib
 import json
@@ -139,7 +142,7 @@ def simulate_command(
     redox: Annotated[
         Redox,
         typer.Option(
-            help="Closure of the redox loop: a balance of its pool, its limit of no time, the published scheme."
+            help="dynamic: a balance of the redox pool; algebraic: R = R' in every moment; lagged: the published scheme."
         ),
     ] = Redox.dynamic,
     step: Annotated[float, typer.Option(help="Step of the lagged scheme [d].", min=1e-4, max=1.0)] = 0.05,

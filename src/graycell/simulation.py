@@ -2,7 +2,7 @@ r"""simulate: a model and a run -> a trajectory.
 
 Between two events the model is a smooth ODE, solved by diffrax with adaptive steps; the events are met exactly.
 The work runs in compiled functions that see arrays only: `integrate` for one packed run, to be mapped over
-parameters and runs, and `integrate_lagged` for the published scheme.
+parameters and runs, and `graycell.lagged` for the published scheme.
 """
 
 import enum
@@ -82,7 +82,7 @@ tells from zero."""
 
 
 class Loop(NamedTuple):
-    """How far the redox loop is open: see `Inputs.gain` [1/d] and `Inputs.opened` [1]."""
+    """How far the redox loop is open: `gain` [1/d] and `opened` [1] of `RedoxPool`."""
 
     gain: Scalar | float = 0.0
     opened: Scalar | float = 0.0
@@ -92,8 +92,8 @@ class Path(NamedTuple):
     """States at the chosen points of every segment (before its interventions), with a status of the solver.
 
     time: (segments, points) [d]; states: (segments, points, ...); redox: (segments, points) R [1], and loop_status its
-    `LoopStatus`; cold, viability: (segments, points) [1]; failed: whether a segment ran out of steps; flux_status:
-    `FluxStatus` at the end of every segment.
+    `LoopStatus`; cold, viability: (segments, points) [1]; failed: 1 from the first segment on that ran out of steps;
+    flux_status: `FluxStatus` at the end of every segment.
     """
 
     time: Float[Array, "segments points"]
@@ -123,7 +123,7 @@ def integrate(
     fractions = jnp.linspace(0.0, 1.0, points) if points > 1 else jnp.ones(1)
 
     def segment(carry, now):
-        before, cold_before = carry
+        before, cold_before, at_once, alive = carry
         start, end, cold_target, flows, done = now
 
         def cold_at(time):
@@ -136,10 +136,10 @@ def integrate(
         def derivative(time, state, _):
             return model.derivative(state, inputs_at(time))
 
-        state = model.after_event(before, inputs_at(start))
-        # what could not be solved before is not tried again: it would cost all steps of every segment that is left
-        solved = jnp.all(jnp.isfinite(state.amounts)) & jnp.isfinite(state.redox)
-        stop = jnp.where(solved, end, start)
+        after = model.after_event(before, inputs_at(start))
+        state = jax.tree.map(lambda new, old: jnp.where(at_once, new, old), after, before)
+        # after a failure nothing is tried again: it would cost all steps of every segment that is left
+        stop = jnp.where(alive, end, start)
         # start + (end - start) can miss end by a rounding, and diffrax refuses a time outside the interval
         times = jnp.where(fractions == 1.0, end, jnp.minimum(start + (end - start) * fractions, end))
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(times, stop))
@@ -162,6 +162,8 @@ def integrate(
         closed = lax.map(lambda now: model.close(now[1], inputs_at(now[0])), (times, states))
         seen = inputs_at(end).pool.seen(closed.redox[-1])
         amounts, volume = intervene(last.amounts, last.volume, done, packed.media, packed.supplied)
+        successful = solution.result == diffrax.RESULTS.successful
+        changed = jnp.any(done.bolus != 0.0) | jnp.any(done.replacement != 0.0)  # a sample changes no concentration
         out = Path(
             times,
             states,
@@ -169,14 +171,15 @@ def integrate(
             closed.status,
             jax.vmap(cold_at)(times),
             jax.vmap(packed.viability)(times),
-            jnp.where(solved & (solution.result == diffrax.RESULTS.successful), 0, 1),
+            jnp.where(alive & successful, 0, 1),
             model.evaluate(last.concentrations, seen, cold_at(end)).solution.status,
         )
-        return (CultureState(amounts, volume, last.redox), cold_at(end)), out
+        return (CultureState(amounts, volume, last.redox), cold_at(end), changed, alive & successful), out
 
     first = CultureState(packed.initial, jnp.ones(()), packed.initial_redox)
     xs = (packed.start, packed.end, packed.cold_target, packed.flows, packed.interventions)
-    return lax.scan(segment, (first, packed.initial_cold), xs)[1]
+    true = jnp.asarray(True)
+    return lax.scan(segment, (first, packed.initial_cold, true, true), xs)[1]
 
 
 def predictions(model: CultureModel, path: Path) -> Float[Array, "segments quantities"]:

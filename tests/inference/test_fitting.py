@@ -248,16 +248,16 @@ def held_at_1(model):
     [("loop closed from the start", lambda model: model, fitting.CLOSED),
      ("opened, then closed; R_switch held at 1", held_at_1, fitting.OPEN_AND_CLOSE)],
 )  # fmt: skip
-def test_what_does_not_get_through_the_redox_loop(name, change, stages, extended, run):
-    """Claims of docs/inconsistency.md: the closed loop is fitted badly, and R_switch = 1 is a barrier."""
+def test_without_opening_the_loop_or_with_r_switch_at_1_the_fit_is_worse(name, change, stages, extended, run):
+    """Claims of docs/inconsistency.md: R_switch = 1 is a barrier; closed from the start, R falls below 1 but late."""
     result = fit(change(extended), [run], FitSettings(stages=stages, starts=1))
     trajectory = simulate(result.model, run)
     rows = scores(trajectory)
     assert mean_nrmse(rows) == pytest.approx(STUDY[name]["mean NRMSE"], abs=0.02)
     assert mean_nrmse(rows) > STUDY["opened, then closed (default)"]["mean NRMSE"] + 0.02
     assert {row.quantity: row.nrmse for row in rows}["LAC"] > 0.10
-    if stages is fitting.OPEN_AND_CLOSE:
-        assert np.min(trajectory.redox) > 1.0
+    lowest = np.min(trajectory.at_samples("R"))
+    assert lowest > 1.0 if stages is fitting.OPEN_AND_CLOSE else lowest < 0.95
 
 
 @pytest.mark.parametrize(("network", "at_most"), [("published", 0.184), ("extended", 0.10)])

@@ -5,8 +5,7 @@ shuttle carries into the mitochondria. For the network of Nolan & Lee (2011),
 
     R' = (2 v1 + 0.6391 v16) / v34,
 
-with the stoichiometric coefficients of NADH in v1 and v16. What R is, given R', is a choice, and each choice is a
-`Closure`:
+with the stoichiometric coefficients of NADH in v1 and v16. What R is, given R', is a choice:
 
 - `Lagged(step)`: R is the R' of the stage before. The published scheme; its answer depends on the step, so it
   serves for reproduction only.
@@ -43,7 +42,8 @@ _FIRST_STEP, _LONGEST_STEP = 1e-3, 0.05
 nearer to each other than a step may be passed together. R is measured to some 0.05."""
 _MOST_STEPS = 400
 _LEAST_DENOMINATOR = 1e-9
-"""At a fold the derivative of the root is infinite; this keeps it finite, and the status of the branch tells of it."""
+"""At a fold the derivative of the root is infinite; this keeps it finite. The status tells of a fold once the branch is
+gone."""
 
 
 class LoopStatus(enum.IntEnum):
@@ -96,8 +96,8 @@ class RedoxRatio(eqx.Module):
 class RedoxPool(NamedTuple):
     """What acts on the redox pool beside the fluxes.
 
-    tau: turnover time [d]. A fit opens the loop with the rest: measured: R [1]; gain: [1/d] with which R is drawn to
-    it; opened: 1 if the rate laws see the measured R in place of the model's, else 0.
+    tau: turnover time [d]. The others are for a fit, which opens the loop: measured: R [1]; gain: [1/d] with which R is
+    drawn to it; opened: 1 if the rate laws see the measured R in place of the model's, else 0.
     """
 
     tau: Scalar | float
@@ -211,8 +211,8 @@ def rest_point(
 
     Of one variable it is the first root in the direction of the gap, found by steps and then within a bracket; of a few
     (shape (k,)), that of a pseudo-transient continuation (Kelley & Keyes, SIAM J. Numer. Anal. 35 (1998) 508-523),
-    which takes the same way in ever longer implicit steps. Derivatives by whatever the gap depends on are those of the
-    implicit function, to any order and in both modes; `start` has none. In plain array operations, so it maps.
+    which takes about the same way, in implicit steps that grow. Derivatives by whatever the gap depends on are those
+    of the implicit function, to any order and in both modes; `start` has none. In plain array operations, so it maps.
 
     >>> root, status = rest_point(lambda x: jnp.cos(x) - x, jnp.array(3.0))
     >>> print(f"{root:.9f}", LoopStatus(int(status)).name)
@@ -224,7 +224,8 @@ def rest_point(
     def tangent_solve(linear, right):
         if right.ndim == 0:
             slope = linear(jnp.ones_like(right))
-            return right / jnp.where(jnp.abs(slope) < _LEAST_DENOMINATOR, _LEAST_DENOMINATOR, slope)
+            # the gap falls at a root that a pool holds, so its slope comes to 0 from below
+            return right / jnp.where(jnp.abs(slope) < _LEAST_DENOMINATOR, -_LEAST_DENOMINATOR, slope)
         return _solve(jax.jacobian(linear)(jnp.zeros_like(right)), right)
 
     def solve_with_float(gap, start):  # custom_root gives what stands beside the root a tangent of its own type
@@ -294,7 +295,7 @@ class _Bracket(NamedTuple):
         return jnp.where(better, self.new, self.across), jnp.where(better, self.new_gap, self.across_gap)
 
 
-def within(gap, one, one_gap, other, other_gap):
+def root_within(gap, one, one_gap, other, other_gap):
     """Return a root of `gap` between two points where its signs differ, and the gap there.
 
     The bracket narrows to rounding, so where the gap jumps through zero what is left is one side of the jump.

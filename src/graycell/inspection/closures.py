@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from graycell import lagged
-from graycell.cell.redox import Algebraic, Closure, Dynamic
+from graycell.cell.redox import Algebraic, Closure, Dynamic, LoopStatus
 from graycell.errors import ModelError
 from graycell.library import published_feed
 from graycell.model import CultureModel, cell_of, lean
@@ -48,7 +48,10 @@ class ClosureAnswers:
 
 
 def lagged_answers(model: CultureModel, run: CultureRun, steps: Sequence[float] = STEPS) -> ClosureAnswers:
-    """Return the answers of the published scheme with fixed steps [d], with its own bookkeeping of feeds."""
+    """Return the answers of the stepping of the published scheme, for steps [d], with its own bookkeeping of feeds.
+
+    Weights and switches are those of the model. `note` says why where the scheme cannot step through the run.
+    """
     fed = published_feed(run) if any(isinstance(event, Bolus) for event in run.events) else run
     ends, tops = [], []
     names, cell = quantities_of(model.species), cell_of(model)
@@ -70,17 +73,21 @@ def lagged_answers(model: CultureModel, run: CultureRun, steps: Sequence[float] 
 def answers(
     model: CultureModel, run: CultureRun, closure: Closure, tolerances: Sequence[float] = TOLERANCES
 ) -> ClosureAnswers:
-    """Return the answers of a closure that is an ODE, with the tolerances of the trajectory [1]."""
+    """Return the answers of a closure that is an ODE, for tolerances of the trajectory [1], the finest last.
+
+    `note` says why where one of them gives no answer. Raises `InputError` where the run does not fit the model.
+    """
     packed, model = pack_for(model, run), lean(replace(model, closure=closure))
     names, found = quantities_of(model.species), []
     name = {Dynamic: "dynamic", Algebraic: "algebraic"}.get(type(closure), type(closure).__name__)
     for rtol in tolerances:
-        predicted, failed = _predicted(model, packed, np.asarray(rtol))
-        if bool(failed):
-            note = f"with rtol {rtol:g} a segment took more than {_MOST_STEPS} steps: R may flicker between branches."
+        predicted, failed, closed = _predicted(model, packed, np.asarray(rtol))
+        if bool(failed) or not bool(closed):
+            steps = f"with rtol {rtol:g} the time from one event to the next took more than {_MOST_STEPS} steps."
+            note = steps if bool(failed) else f"with rtol {rtol:g} no R closes the loop at some point."
             return ClosureAnswers(name, "rtol [1]", np.zeros(0), names, np.zeros((0, len(names))), np.zeros(0), note)
         found.append(np.asarray(predicted))
-    tops = np.maximum(np.max(np.abs(found[-1]), axis=0), 1e-300)
+    tops = np.max(np.abs(found[-1]), axis=0)
     last = int(np.argmax(np.asarray(packed.end)))
     ends = np.stack([one[last] for one in found])
     return _answers(name, "rtol [1]", tolerances, names, ends, tops)
@@ -90,9 +97,11 @@ def answers(
 def _predicted(model, packed, rtol):
     # the tolerance is traced, so one compiled function serves all
     path = integrate(model, packed, Loop(), SolverSettings(rtol=rtol, atol=rtol / 10, most_steps=_MOST_STEPS))
-    return predictions(model, path), jnp.any(path.failed != 0)
+    usable = jnp.array([status for status in LoopStatus if status.usable])
+    return predictions(model, path), jnp.any(path.failed != 0), jnp.all(jnp.isin(path.loop_status, usable))
 
 
 def _answers(closure, setting, values, names, ends, tops) -> ClosureAnswers:
+    tops = np.maximum(tops, 1e-9 * np.max(tops))  # what is never there cannot change by much of itself
     change = np.max(np.abs(ends[:-1] - ends[-1]) / tops, axis=1)
     return ClosureAnswers(closure, setting, np.asarray(values, float), names, ends, change)

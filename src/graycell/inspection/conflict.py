@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from graycell.cell.flux import PublishedWeights
 from graycell.model import CultureModel, cell_of
 from graycell.simulation import Trajectory
 
-_HELD, _LEFT_OUT = 1e-12, 1e12
-"""Spreads, over the largest other, of a flux that the weight 1/w^2 holds to its rate near zero, and of one that is left
-out at zero."""
+_NEAR_ZERO = 1e-12
+"""Part of the largest wished rate at which the published rule gives its largest weight; at 0 it leaves a flux out."""
 
 
 @dataclass(frozen=True)
@@ -38,17 +38,16 @@ class SingularWeight:
     """A wished rate that comes near zero, where the published weight 1/w^2 is singular.
 
     crossings: times [d] at which the rate changes its sign; least: smallest size during the run
-    [mmol/(10^9 cells)/d], and `time` [d] of it; stiffness: the published weight there over the median of the others
-    [1]; jump: by how much a flux differs between weights that hold this reaction at zero and that leave it out, as the
-    published rule does on either side of w = 0 and at it, over the largest flux [1]; jumping: the reaction with that
-    flux.
+    [mmol/(10^9 cells)/d], and `time` [d] of it; weight_ratio: the weight 1/w^2 there over that of the median of the
+    others [1]; jump: by how much a flux differs between the published rule next to w = 0, where the weight holds the
+    reaction, and at w = 0, where it is left out, over the largest flux [1]; jumping: the reaction with that flux.
     """
 
     reaction: str
     crossings: tuple[float, ...]
     least: float
     time: float
-    stiffness: float
+    weight_ratio: float
     jump: float
     jumping: str
 
@@ -94,39 +93,37 @@ def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
     rows = []
     for j, name in enumerate(model.kinetic):
         before, after = wished[:-1, j], wished[1:, j]
-        changes = np.flatnonzero((np.sign(before) != np.sign(after)) & (np.diff(time) > 0.0))
+        changes = np.flatnonzero((before * after < 0.0) & (np.diff(time) > 0.0))
         shares = before[changes] / (before[changes] - after[changes])
         crossings = time[changes] + shares * np.diff(time)[changes]
         at = int(np.argmin(size[:, j]))
         if not len(changes) and size[at, j] > 1e-3 * np.max(size[at]):
             continue
         k = int(changes[0]) if len(changes) else at
-        others = np.median(np.delete(size[at], j))
+        others = np.median(np.delete(size[at], j)) if len(model.kinetic) > 1 else size[at, j]
         jump, jumping = _jump(model, wished[k], float(trajectory.cold[k]), j)
-        stiffness = float((others / max(size[at, j], 1e-300)) ** 2)
+        ratio = float((others / max(size[at, j], _NEAR_ZERO * np.max(size), 1e-150)) ** 2)
         rows.append(
             SingularWeight(
-                name, tuple(map(float, crossings)), float(size[at, j]), float(time[at]), stiffness, jump, jumping
+                name, tuple(map(float, crossings)), float(size[at, j]), float(time[at]), ratio, jump, jumping
             )
         )
     return tuple(sorted(rows, key=lambda row: (-len(row.crossings), row.least)))
 
 
 def _jump(model: CultureModel, wished: np.ndarray, cold: float, j: int) -> tuple[float, str]:
-    wished = wished.copy()
-    wished[j] = 0.0
-    square = np.maximum(wished**2, 1e-12 * np.max(wished**2))
-    held, left_out = square.copy(), square.copy()
-    held[j], left_out[j] = _HELD * np.max(square), _LEFT_OUT * np.max(square)
-    with_it, without = np.asarray(_allocate(cell_of(model), wished, np.stack([held, left_out]), cold))
+    near, at = wished.copy(), wished.copy()
+    near[j], at[j] = _NEAR_ZERO * np.max(np.abs(wished)), 0.0
+    with_it, without = np.asarray(_allocate(cell_of(model), np.stack([near, at]), cold))
     largest = max(float(np.max(np.abs(without))), 1e-300)
-    at = int(np.argmax(np.abs(with_it - without)))
-    return float(abs(with_it[at] - without[at]) / largest), model.reactions[at]
+    most = int(np.argmax(np.abs(with_it - without)))
+    return float(abs(with_it[most] - without[most]) / largest), model.reactions[most]
 
 
 @eqx.filter_jit
-def _allocate(model: CultureModel, wished, spreads, cold):
-    return jax.vmap(lambda spread: model.allocation(jnp.asarray(wished), cold, spread=spread).fluxes)(spreads)
+def _allocate(model: CultureModel, wished, cold):
+    published = PublishedWeights()
+    return jax.vmap(lambda w: model.allocation(w, cold, spread=published.spread(w)).fluxes)(jnp.asarray(wished))
 
 
 def _own_bound_active(trajectory: Trajectory) -> np.ndarray:

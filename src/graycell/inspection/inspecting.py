@@ -30,12 +30,12 @@ InspectionProgress = Callable[[float, str], None]
 class LoopMap:
     """The map R -> R' at chosen times of a run.
 
-    time: (times,) [d]; held: R [1] of the trajectory there; redox: (grid,) and ratio: (times, grid) [1] the map;
-    points: its fixed points, `points.moment` counting the times.
+    time: (times,) [d]; trajectory_redox: (times,) R [1] of the trajectory there; redox: (grid,) and ratio:
+    (times, grid) [1] the map; points: its fixed points, `points.moment` counting the times.
     """
 
     time: Float[np.ndarray, " times"]
-    held: Float[np.ndarray, " times"]
+    trajectory_redox: Float[np.ndarray, " times"]
     redox: Float[np.ndarray, " grid"]
     ratio: Float[np.ndarray, "times grid"]
     points: FixedPoints
@@ -81,15 +81,16 @@ def inspect(
 
     times: [d] at which the map R -> R' is looked at; by default the start, shortly after every change of temperature,
     and at quarters of the run. parameter: whose values the branches of R are drawn over, at `parameter_time` [d];
-    by default `R_switch`, or the first estimated one, from half to twice its value (`values`, in its house unit), at
-    the time with the most fixed points. Raises `ModelError` for an unknown parameter or a time outside of the run, and
-    `SimulationError` where the run cannot be simulated to its end.
+    by default `R_switch`, or the first estimated one, from half to twice its value within its bounds (`values`, in its
+    house unit), at the time with the most fixed points. Raises `ModelError` for an unknown parameter or a time outside
+    of the run, and `SimulationError` where the run cannot be simulated to its end.
     """
     tell = progress or (lambda done, words: None)
     closure = model.closure
     if isinstance(closure, Lagged):
         raise ModelError("inspect: the lagged closure is compared with others, not inspected; use the closure Dynamic.")
     parameter = _parameter(model, parameter)
+    _require_within(run, [*(times or ()), *([] if parameter_time is None else [parameter_time])])
     tell(0.0, "simulating")
     trajectory = simulate(model, run).require_finished()
     structure = structure_of(model)
@@ -98,12 +99,14 @@ def inspect(
     tell(0.3, "fixed points")
     value = float(model.parameters[parameter])
     loop = loop_maps(trajectory, times, parameter)
-    every = np.linspace(0.0, run.end, _POINTS)
-    over_time = branches(model, _with(moments_of(trajectory, every), parameter, value), every)
+    events = sorted({event.time for event in run.events if 0.0 < event.time < run.end})
+    every = np.unique(np.concatenate([np.linspace(0.0, run.end, _POINTS), events]))
+    breaks = [int(k) for k in np.searchsorted(every, events)]
+    over_time = branches(model, _with(moments_of(trajectory, every), parameter, value), every, breaks)
     tell(0.5, f"branches over {parameter}")
     many = np.sum(np.isfinite(over_time.redox), axis=0)
     at = float(every[int(np.argmax(many))]) if parameter_time is None else float(parameter_time)
-    along = np.linspace(0.5 * value, 2.0 * value, _POINTS) if values is None else np.asarray(values, float)
+    along = _range(model, parameter) if values is None else np.asarray(values, float)
     here = moments_of(trajectory, np.full(len(along), at))
     over_parameter = branches(model, _with(here, parameter, along), along)
     said = []
@@ -125,7 +128,7 @@ def inspect(
 def loop_maps(trajectory: Trajectory, times: Sequence[float] | None = None, parameter: str | None = None) -> LoopMap:
     """Return the map R -> R' at chosen times [d] of a trajectory, with its fixed points; see `inspect`."""
     model, run = trajectory.model, trajectory.run
-    chosen = np.array(_times(run) if times is None else sorted(times), float)
+    chosen = np.array(sorted(times) if times else _times(run), float)
     parameter = _parameter(model, parameter)
     moments = _with(moments_of(trajectory, chosen), parameter, float(model.parameters[parameter]))
     rows = np.repeat(np.arange(len(chosen)), len(_GRID))
@@ -140,9 +143,7 @@ def moments_of(trajectory: Trajectory, times: Sequence[float] | np.ndarray) -> M
     Raises `ModelError` for a time outside of the run.
     """
     times = np.asarray(times, float)
-    outside = times[(times < 0.0) | (times > trajectory.run.end)]
-    if len(outside):
-        raise ModelError(f"found the time {outside[0]:g} d; the run goes from 0 to {trajectory.run.end:g} d.")
+    _require_within(trajectory.run, times)
     both = _at(trajectory, times, np.column_stack([trajectory.concentrations, trajectory.cold]))
     return Moments(both[:, :-1], both[:, -1])
 
@@ -173,6 +174,19 @@ def _times(run: CultureRun) -> list[float]:
     shifts = [event.time for event in run.events if isinstance(event, Setpoint)]
     wanted = [0.0, *(time + _AFTER_SHIFT for time in shifts), *(run.end * share for share in (0.25, 0.5, 0.75, 1.0))]
     return sorted({round(time, 6) for time in wanted if time <= run.end})
+
+
+def _require_within(run: CultureRun, times: Sequence[float] | np.ndarray) -> None:
+    for time in times:
+        if not 0.0 <= time <= run.end:
+            raise ModelError(f"found the time {time:g} d; run '{run.name}' goes from 0 to {run.end:g} d.")
+
+
+def _range(model: CultureModel, parameter: str) -> np.ndarray:
+    """Return values from half to twice that of a parameter, within its bounds; all of them if it is 0."""
+    row, value = model.table[parameter], float(model.parameters[parameter])
+    low, high = sorted((0.5 * value, 2.0 * value)) if value else (row.lower, row.upper)
+    return np.linspace(max(low, row.lower), min(high, row.upper), _POINTS)
 
 
 def _parameter(model: CultureModel, parameter: str | None) -> str:

@@ -35,8 +35,8 @@ _CAPTIONS = {
     "fluxes": "Solid is the flux that the balances allow, dashed the rate that the rate law wishes (the scale is that "
     "of the fluxes, so a wish may leave it); a gap between them is knowledge that contradicts itself.",
     "conflict": "The conflict is (flux - wished rate) over the size of the wished rate. Blue: the balances hold the "
-    "flux below the rate of its law; red: above; white: they agree. A row that stays at -1 or 1 says that the "
-    "balances ignore this law, and that its parameters mean little.",
+    "flux below the rate of its law; red: above; white: they agree. A row that stays at -1 says that the flux is "
+    "zero whatever the law wishes, and that its parameters mean little.",
     "residuals": "In a right model with right assay errors the points scatter about zero and nearly all lie in the "
     "grey band; several in a row on one side are a fault of the model (the scales differ).",
     "parameters": "Look for estimates far from 1, which the data moved, and for long or grey bars, which they left "

@@ -11,20 +11,19 @@ from graycell.reporting.inspection_tables import parameter_head
 from graycell.reporting.style import COLOURS, INK, MUTED, mark_events, panels, plain
 from graycell.runs.records import REDOX
 
-HELD, LEFT = "held by a redox pool (slope < 1)", "left by it (slope > 1)"
+STABLE, UNSTABLE = "stable for a redox pool (slope < 1)", "unstable (slope > 1)"
 
 
 def loop_maps(inspection: Inspection) -> go.Figure:
     """Return panels of R' over R [1], one for each chosen time, with the fixed points."""
     loop = inspection.map
     figure = panels([f"<b>day {time:g}</b>" for time in loop.time], 3, 1.0)
-    figure.update_xaxes(title_text=None)
     shown: set[str] = set()
     for i in range(len(loop.time)):
         place: dict[str, Any] = {"row": i // 3 + 1, "col": i % 3 + 1}
         here = loop.points.moment == i
         roots, slopes = loop.points.redox[here], loop.points.slope[here]
-        top = 1.25 * max(float(np.max(roots, initial=0.0)), float(loop.held[i]), 1.6)
+        top = 1.25 * max(float(np.max(roots, initial=0.0)), float(loop.trajectory_redox[i]), 1.6)
         inside = loop.redox <= top
         lines = [
             ("R' of the fluxes", loop.ratio[i][inside], COLOURS[0], None),
@@ -37,7 +36,7 @@ def loop_maps(inspection: Inspection) -> go.Figure:
                 hovertemplate="R %{x:.3g}: R' %{y:.3g}", **place,
             )  # fmt: skip
             shown.add(name)
-        for name, chosen, symbol in ((HELD, slopes < 1.0, "circle"), (LEFT, slopes >= 1.0, "circle-open")):
+        for name, chosen, symbol in ((STABLE, slopes < 1.0, "circle"), (UNSTABLE, slopes >= 1.0, "circle-open")):
             if not np.any(chosen):
                 continue
             figure.add_scatter(
@@ -46,7 +45,7 @@ def loop_maps(inspection: Inspection) -> go.Figure:
                 customdata=slopes[chosen], hovertemplate="R %{x:.4g}, slope %{customdata:.3g}", **place,
             )  # fmt: skip
             shown.add(name)
-        figure.add_vline(loop.held[i], line={"color": COLOURS[1], "width": 1, "dash": "dash"}, **place)
+        figure.add_vline(loop.trajectory_redox[i], line={"color": COLOURS[1], "width": 1, "dash": "dash"}, **place)
         span = [0.0, top]
         figure.update_xaxes(range=span, title_text="R [1]", **place)
         figure.update_yaxes(range=span, **place)
@@ -103,13 +102,12 @@ def closure_answers(inspection: Inspection) -> go.Figure:
 
 
 def _add_branches(figure: go.Figure, found: Branches) -> None:
-    order = np.arange(len(found.along))
-    for name, wanted in ((HELD, True), (LEFT, False)):
+    for name, wanted in ((STABLE, True), (UNSTABLE, False)):
         x, y = [], []
         for redox, slope in zip(found.redox, found.slope, strict=True):
             chosen = np.isfinite(redox) & ((slope < 1.0) == wanted)
-            x += [*np.where(chosen, found.along, np.nan)[order], np.nan]
-            y += [*np.where(chosen, redox, np.nan)[order], np.nan]
+            x += [*np.where(chosen, found.along, np.nan), np.nan]
+            y += [*np.where(chosen, redox, np.nan), np.nan]
         figure.add_scatter(
             x=x, y=y, mode="lines+markers", name=name, connectgaps=False, marker={"size": 4, "color": COLOURS[0]},
             line={"color": COLOURS[0], "width": 2 if wanted else 1, "dash": None if wanted else "dot"},

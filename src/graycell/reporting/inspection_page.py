@@ -16,10 +16,10 @@ from graycell.reporting.tables import trajectory_frame, write_table
 INSPECTION = "inspection.html"
 _CAPTIONS = {
     "conflict": "The conflict is (flux - wished rate) over the size of the wished rate. Blue: the balances hold the "
-    "flux below the rate of its law; red: above. A row that stays at -1 or 1 is a law that the balances ignore.",
+    "flux below the rate of its law; red: above. A row at -1 is a law whose flux is zero whatever it wishes.",
     "map": "The rate laws see R, and the fluxes give R' back. Where the curve crosses the dotted line R is a fixed "
-    "point: a redox pool stays at a filled one and leaves an open one. The dashed line is R of the trajectory.",
-    "time": "All fixed points over the run, each branch a line. Look for times with more than one filled branch: "
+    "point: stable for a redox pool where filled, unstable where open. The dashed line is R of the trajectory.",
+    "time": "All fixed points over the run, each branch a line. Look for times with more than one stable branch: "
     "there the equations allow two metabolic states, and the history of the run decides. A cross is a fold, where a "
     "branch ends.",
     "parameter": "The same at one time over the values of one parameter; the dashed line is the model's value.",
@@ -62,11 +62,12 @@ def headline(inspection: Inspection) -> list[str]:
         sentences.append(f"Weights 1/w^2 are singular where the wished rate of {', '.join(crossing)} crosses zero.")
     many = np.sum(np.isfinite(inspection.over_time.redox) & (inspection.over_time.slope < 1.0), axis=0)
     if np.any(many > 1):
-        when = inspection.over_time.along[many > 1]
         sentences.append(
-            f"From day {when[0]:.1f} to day {when[-1]:.1f} a redox pool could rest at {np.max(many)} values of R: "
+            f"At {_spans(inspection.over_time.along, many > 1)} a redox pool could rest at {np.max(many)} values of R: "
             "which one it is at, the history of the run decides."
         )
+    elif np.any(many == 0):
+        sentences.append(f"At {_spans(inspection.over_time.along, many == 0)} no value of R closes the loop.")
     else:
         sentences.append("At every time that was looked at, R has one value at which a redox pool rests.")
     for one in inspection.answers:
@@ -75,9 +76,17 @@ def headline(inspection: Inspection) -> list[str]:
             said += (
                 f"from {one.setting.split(' ')[0]} {one.values[0]:g} to {one.values[-1]:g} the end of the run changes "
             )
-            said += f"by {one.change[0]:.1e} of the largest values."
+            said += f"by {one.change.max():.1e} of the largest values."
         sentences.append(said + one.note)
     return sentences
+
+
+def _spans(along: np.ndarray, chosen: np.ndarray) -> str:
+    """Return in words which stretches of time were chosen."""
+    index = np.flatnonzero(chosen)
+    parts = np.split(index, np.flatnonzero(np.diff(index) > 1) + 1)
+    ends = [(f"{along[part[0]]:.1f}", f"{along[part[-1]]:.1f}") for part in parts]
+    return "day " + ", ".join(first if first == last else f"{first} to {last}" for first, last in ends)
 
 
 def _sections(inspection: Inspection, frames: dict) -> list[Section]:

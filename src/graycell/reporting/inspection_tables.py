@@ -90,7 +90,7 @@ def singular_frame(inspection: Inspection) -> pd.DataFrame:
             f"changes sign at [{TIME}]": [", ".join(f"{time:.2f}" for time in row.crossings) for row in rows],
             f"smallest size [{SPECIFIC_RATE}]": [row.least for row in rows],
             f"at time [{TIME}]": [row.time for row in rows],
-            "1/w^2 over that of the others [1]": [row.stiffness for row in rows],
+            "1/w^2 over that of the others [1]": [row.weight_ratio for row in rows],
             "jump with 1/w^2, of the largest flux [1]": [row.jump for row in rows],
             "flux that jumps": [row.jumping for row in rows],
         }
@@ -98,7 +98,7 @@ def singular_frame(inspection: Inspection) -> pd.DataFrame:
 
 
 def fixed_points_frame(inspection: Inspection) -> pd.DataFrame:
-    """Return the fixed points of R -> R' at the chosen times, and which closure stays there."""
+    """Return the fixed points of R -> R' at the chosen times, and for which closure they are stable."""
     loop = inspection.map
     points = loop.points
     return pd.DataFrame(
@@ -106,9 +106,9 @@ def fixed_points_frame(inspection: Inspection) -> pd.DataFrame:
             f"time [{TIME}]": loop.time[points.moment],
             "R [1]": points.redox,
             "slope dR'/dR [1]": points.slope,
-            "dynamic and algebraic": ["holds" if one else "leaves" for one in points.held_by_a_pool],
-            "lagged": ["holds" if one else "leaves" for one in points.held_by_lagging],
-            "R of the trajectory [1]": loop.held[points.moment],
+            "dynamic and algebraic": ["stable" if one else "unstable" for one in points.stable_for_a_pool],
+            "lagged": ["stable" if one else "unstable" for one in points.stable_for_lagging],
+            "R of the trajectory [1]": loop.trajectory_redox[points.moment],
         }
     )
 
