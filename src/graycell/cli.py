@@ -142,7 +142,7 @@ def simulate_command(
     redox: Annotated[
         Redox,
         typer.Option(
-            help="dynamic: a balance of the redox pool; algebraic: R = R' in every moment; lagged: the published scheme."
+            help="dynamic: a balance of the redox pool; algebraic: R = R' at all times; lagged: the published scheme."
         ),
     ] = Redox.dynamic,
     step: Annotated[float, typer.Option(help="Step of the lagged scheme [d].", min=1e-4, max=1.0)] = 0.05,
