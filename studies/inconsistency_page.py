@@ -188,7 +188,7 @@ def _orders(results: dict) -> str:
     return f"""## 6. Closures whose answer does not depend on a step
 
 `Dynamic` is the balance of the redox pool, with a turnover time tau. `Algebraic` solves R = R'(R) in every moment, on the
-branch that the pool follows as tau goes to 0; where the branch ends in a fold, R goes to the next fixed point that holds,
+branch that the pool follows as tau goes to 0; where the branch ends in a fold, R goes to the next stable fixed point,
 and the status says so. Published parameters, and fixed steps of {orders["step"][0]:g} to {orders["step"][-1]:g} d on a
 stretch without events:
 
@@ -246,7 +246,7 @@ lactate.
   result counts. Cost by stage: {stages}. (In a nudged stage the model still gets help from the measured R, so costs of
   stages compare only roughly.)
 
-So it is opening the loop first and a free `R_switch`, both together, that lead to the state in which lactate is used. One
+So it is opening the loop first and a free `R_switch`, both together, that meet the measured switch to using lactate. One
 start is enough. The recipe asks only that the loop variable was measured.
 
 ![R and lactate of the three fits](images/inconsistency-fits.svg)

@@ -29,8 +29,8 @@ _ROUNDS, _PARTS = 3, 8
 """A cell of the scan that may hide roots is cut into so many parts, so often: cells of 0.02 to 4e-5."""
 _STEEPER = 3.0
 """Within a cell the map may be so many times steeper than at its ends."""
-_CHUNK = 1024
-_HALVINGS = 30
+_CHUNK, _SMALL_CHUNK = 1024, 64
+_HALVINGS, _PASSES = 20, 6
 _SEEN, _JUMP = 0.05, 0.02
 """Changes of R [1], relative where R is above 1: what is looked into, and what remains of a jump after halving."""
 
@@ -166,7 +166,7 @@ def rest_at(
     model: CultureModel, moments: Moments, start: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Return the R [1] at which the pool comes to rest from `start` at each moment, and its `LoopStatus`."""
-    redox, status = _by_chunks(_rest, model, moments, np.asarray(start, float))
+    redox, status = _by_chunks(_rest, model, moments, np.asarray(start, float), chunk=_SMALL_CHUNK)
     return redox, status
 
 
@@ -215,31 +215,43 @@ def jumps(
     """Return where R along a trajectory leaves its branch, each with the number of the point after it.
 
     time: (n,) [d]; redox: (n,) R [1] of the closure `Algebraic`. Between two points the conditions are taken as a
-    straight line, which is halved until R is continuous or is not. A point at which R is on its way between two
-    branches, and no fixed point, is passed over.
+    straight line, which is halved until R is continuous or is not. Where R is on its way from one branch to another,
+    and no fixed point, its goal stands for it.
     """
     if not np.any(np.abs(np.diff(redox)) > _SEEN):
         return []
-    resting = np.flatnonzero(np.abs(response(model, moments, redox)[0] - redox) <= 1e3 * PRECISE)
-    change = np.abs(np.diff(redox[resting]))
-    some = np.flatnonzero(change > _SEEN * np.maximum(1.0, np.abs(redox[resting[:-1]])))
+    resting = np.abs(response(model, moments, redox)[0] - redox) <= 1e3 * PRECISE
+    goal = redox.copy()
+    if not np.all(resting):
+        goal[~resting], _ = rest_at(model, moments.take(np.flatnonzero(~resting)), redox[~resting])
+    change = np.abs(goal[1:] - redox[:-1])
+    some = np.flatnonzero(resting[:-1] & (change > _SEEN * np.maximum(1.0, np.abs(redox[:-1]))))
     if not len(some):
         return []
-    first, last = resting[some], resting[some + 1]
-    before, after = moments.take(first), moments.take(last)
+    before, after = moments.take(some), moments.take(some + 1)
     left, right = np.zeros(len(some)), np.ones(len(some))
-    at_left, at_right = redox[first].copy(), redox[last].copy()
-    for _ in range(_HALVINGS):
-        middle = (left + right) / 2.0
-        at_middle, _ = rest_at(model, before.between(after, middle), at_left)
-        jumped = np.abs(at_middle - at_left) >= np.abs(at_right - at_middle)
-        left, right = np.where(jumped, left, middle), np.where(jumped, middle, right)
-        at_left, at_right = np.where(jumped, at_left, at_middle), np.where(jumped, at_middle, at_right)
+    at_left, at_right = redox[some].copy(), goal[some + 1].copy()
+    whole, at_end = right.copy(), at_right.copy()
+    for k in range(_PASSES):
+        if k:
+            # a long way to the middle may have passed a pair of roots that are near each other: look again from nearby
+            onward, _ = rest_at(model, before.between(after, right), at_left)
+            goes_on = np.abs(onward - at_left) <= _JUMP * np.maximum(1.0, np.abs(at_left))
+            if not np.any(goes_on):
+                break
+            left, at_left = np.where(goes_on, right, left), np.where(goes_on, onward, at_left)
+            right, at_right = np.where(goes_on, whole, right), np.where(goes_on, at_end, at_right)
+        for _ in range(_HALVINGS):
+            middle = (left + right) / 2.0
+            at_middle, _ = rest_at(model, before.between(after, middle), at_left)
+            jumped = np.abs(at_middle - at_left) >= np.abs(at_right - at_middle)
+            left, right = np.where(jumped, left, middle), np.where(jumped, middle, right)
+            at_left, at_right = np.where(jumped, at_left, at_middle), np.where(jumped, at_middle, at_right)
     slopes = response(model, before.between(after, left), at_left)[1]
     found = []
-    for i, (k, m) in enumerate(zip(first, last, strict=True)):
+    for i, k in enumerate(some):
         if abs(at_right[i] - at_left[i]) > _JUMP * max(1.0, abs(at_left[i])):
-            when = float(time[k] + left[i] * (time[m] - time[k]))
+            when = float(time[k] + left[i] * (time[k + 1] - time[k]))
             found.append((int(k) + 1, Jump(when, float(at_left[i]), float(at_right[i]), float(slopes[i]))))
     return found
 
@@ -277,14 +289,16 @@ def _rest(model, moments, start):
     return jax.vmap(one)(moments, start)
 
 
-def _by_chunks(function, model: CultureModel, moments: Moments, *arrays: np.ndarray) -> tuple[np.ndarray, ...]:
+def _by_chunks(
+    function, model: CultureModel, moments: Moments, *arrays: np.ndarray, chunk: int = _CHUNK
+) -> tuple[np.ndarray, ...]:
     """Call a compiled function on chunks of one size, so that it compiles once; the last one is filled up."""
     for name in moments.changed:
         if name not in model.parameters:
             raise ModelError(f"parameter '{name}' is not known to the model; {nearest(name, model.parameters)}.")
     n, cell, parts = len(moments), cell_of(model), []
-    for start in range(0, n, _CHUNK):
-        index = np.minimum(np.arange(start, start + _CHUNK), n - 1)
+    for start in range(0, n, chunk):
+        index = np.minimum(np.arange(start, start + chunk), n - 1)
         here = moments.take(index)
         given = jax.tree.map(jnp.asarray, (here.concentrations, here.cold, dict(here.changed)))
         out = function(cell, given, *(jnp.asarray(one[index]) for one in arrays))
