@@ -117,7 +117,9 @@ def _maps(results: dict) -> str:
             if point < 0.1:
                 continue
             pool, lag = "stable" if slope < 1.0 else "unstable", "stable" if stays else "unstable"
-            rows.append(f"| {day:g} | {point:.3f} | {slope:.2f} | {pool} | {lag} | {found['lagged R'][k]:.3f} |")
+            rows.append(
+                f"| {day:g} | {point:.3f} | {round(slope, 2) + 0.0:.2f} | {pool} | {lag} | {found['lagged R'][k]:.3f} |"
+            )
     table = "\n".join(rows)
     cold = [k for k, day in enumerate(found["day"]) if day > 3.0]
     counts = sorted({len(soft["points"][k]) for k in cold})

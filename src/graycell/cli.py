@@ -235,16 +235,17 @@ def inspect_command(
     """
     cultures = _runs([run] if run else [])
     built = _built(model, parameters, Dynamic())
+    out.mkdir(parents=True, exist_ok=True)  # now, not after a minute of work
     for culture in cultures:
         with _progress("inspect") as tell:
             found = inspect(built, culture, times=at or None, parameter=parameter, progress=tell)
         frames = inspection_frames(found)
         left_out = set(quantities_of(built.species)) - set(_PRINTED_ENDS)
+        for sentence in headline(found):
+            _say(sentence)
         for name, title in _INSPECTED.items():
             heads = [head for head in frames[name].columns if head.split(" [")[0] not in left_out]
             _print_frame(frames[name].loc[:, heads], title)
-        for sentence in headline(found):
-            _say(sentence)
         folder = out / file_word(culture.name) if len(cultures) > 1 else out
         _say(f"Inspection: {inspection_report(found, folder)}")
 
@@ -492,7 +493,7 @@ def _print_frame(frame: pd.DataFrame, title: str) -> None:
             for cell, number in zip(row, numeric, strict=True)
         )
         table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+    console.print(table, width=None if console.is_terminal else max(console.width, 160))  # a file has room
 
 
 def _print_comparison(trajectories: dict[str, Trajectory]) -> None:

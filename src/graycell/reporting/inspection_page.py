@@ -5,15 +5,18 @@ from pathlib import Path
 
 import numpy as np
 
+from graycell.cell.flux import SoftWeights
 from graycell.inference.checkpoint import write_whole
 from graycell.inspection import Inspection
 from graycell.reporting import inspection_figures as figures
 from graycell.reporting.figures import conflict_heatmap
-from graycell.reporting.inspection_tables import inspection_frames
+from graycell.reporting.inspection_tables import inspection_frames, label_of
 from graycell.reporting.page import Section, drawing, facts, page, table, text
-from graycell.reporting.tables import trajectory_frame, write_table
+from graycell.reporting.tables import trajectory_frame, unit_of, write_table
 
 INSPECTION = "inspection.html"
+_DISAGREES = 0.05
+"""Part of the largest value by which the ends of the closures have to differ to be worth a sentence."""
 _CAPTIONS = {
     "conflict": "The conflict is (flux - wished rate) over the size of the wished rate. Blue: the balances hold the "
     "flux below the rate of its law; red: above. A row at -1 is a law whose flux is zero whatever it wishes.",
@@ -55,16 +58,24 @@ def headline(inspection: Inspection) -> list[str]:
         sentences.append(f"Without the rate law of {' or of '.join(needed)} the fluxes are not unique.")
     worst = inspection.conflicts[0]
     sentences.append(
-        f"The balances contradict {worst.reaction} most: {100.0 * worst.share:.0f} % of the misfit of the run."
+        f"The balances contradict {worst.reaction} ({label_of(inspection, worst.reaction)}) most: "
+        f"{100.0 * worst.share:.0f} % of the misfit of the run."
     )
     crossing = [row.reaction for row in inspection.singular_weights if row.crossings]
     if crossing:
-        sentences.append(f"Weights 1/w^2 are singular where the wished rate of {', '.join(crossing)} crosses zero.")
+        soft = isinstance(inspection.model.allocation.weights, SoftWeights)
+        are = "would be singular, and soft ones are not," if soft else "are singular"
+        sentences.append(f"Weights 1/w^2 {are} where the wished rate of {', '.join(crossing)} crosses zero.")
     many = np.sum(np.isfinite(inspection.over_time.redox) & (inspection.over_time.slope < 1.0), axis=0)
     if np.any(many > 1):
+        last = int(np.flatnonzero(many > 1)[-1])
+        redox, slope = inspection.over_time.redox[:, last], inspection.over_time.slope[:, last]
+        values = " or ".join(f"{one:.2f}" for one in sorted(redox[np.isfinite(redox) & (slope < 1.0)]))
+        time = inspection.over_time.along[last]
+        own = np.interp(time, inspection.trajectory.time, inspection.trajectory.redox)
         sentences.append(
-            f"At {_spans(inspection.over_time.along, many > 1)} a redox pool could rest at {np.max(many)} values of R: "
-            "which one it is at, the history of the run decides."
+            f"At {_spans(inspection.over_time.along, many > 1)} a redox pool could rest at more than one value of R: "
+            f"the history of the run decides at which. At day {time:.1f} it could be {values}; R is {own:.2f}."
         )
     elif np.any(many == 0):
         sentences.append(f"At {_spans(inspection.over_time.along, many == 0)} no value of R closes the loop.")
@@ -77,8 +88,23 @@ def headline(inspection: Inspection) -> list[str]:
                 f"from {one.setting.split(' ')[0]} {one.values[0]:g} to {one.values[-1]:g} the end of the run changes "
             )
             said += f"by {one.change.max():.1e} of the largest values."
-        sentences.append(said + one.note)
-    return sentences
+        sentences.append(said + (f"left out: {one.note}" if one.note else ""))
+    return sentences + _disagreements(inspection) + inspection.trajectory.remarks()
+
+
+def _disagreements(inspection: Inspection) -> list[str]:
+    """Return a sentence about the quantity at the end of the run that the closures disagree about most."""
+    said = [one for one in inspection.answers if len(one.change)]
+    if len(said) < 2:
+        return []
+    ends = np.stack([one.ends[-1] for one in said])
+    size = np.maximum(np.max(np.abs(ends), axis=0), 1e-9 * np.max(np.abs(ends)))
+    most = int(np.argmax(np.ptp(ends, axis=0) / size))
+    if np.ptp(ends[:, most]) < _DISAGREES * size[most]:
+        return []
+    name = said[0].quantities[most]
+    words = ", ".join(f"{end[most]:.3g} ({one.closure})" for one, end in zip(said, ends, strict=True))
+    return [f"The closures disagree, most about {name} at the end of the run [{unit_of(name)}]: {words}."]
 
 
 def _spans(along: np.ndarray, chosen: np.ndarray) -> str:

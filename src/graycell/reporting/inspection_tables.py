@@ -71,10 +71,10 @@ def conflicts_frame(inspection: Inspection) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "rate law": [row.reaction for row in rows],
-            "label": [_label(inspection, row.reaction) for row in rows],
-            "share of the misfit [1]": [row.share for row in rows],
-            "typical conflict [1]": [row.typical for row in rows],
-            "largest [1]": [row.largest for row in rows],
+            "label": [label_of(inspection, row.reaction) for row in rows],
+            "share of the misfit [1]": [_no_rounding(row.share) for row in rows],
+            "typical conflict [1]": [_no_rounding(row.typical) for row in rows],
+            "largest [1]": [_no_rounding(row.largest) for row in rows],
             f"at time [{TIME}]": [row.time for row in rows],
             "time at its bound [1]": [row.bound for row in rows],
         }
@@ -145,6 +145,12 @@ def parameter_head(inspection: Inspection) -> str:
     return f"{name} [{inspection.model.table[name].unit}]"
 
 
-def _label(inspection: Inspection, reaction: str) -> str:
+def _no_rounding(value: float) -> float:
+    """Return 0 for what is rounding: a conflict of 1e-9 is no conflict."""
+    return value if abs(value) > 1e-9 else 0.0
+
+
+def label_of(inspection: Inspection, reaction: str) -> str:
+    """Return the words for a reaction."""
     network = inspection.model.network
     return network.reactions[network.index(reaction)].label
