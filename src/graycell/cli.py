@@ -493,7 +493,7 @@ def _print_frame(frame: pd.DataFrame, title: str) -> None:
             for cell, number in zip(row, numeric, strict=True)
         )
         table.add_row(*(Text(cell) for cell in cells))
-    console.print(table, width=None if console.is_terminal else max(console.width, 160))  # a file has room
+    console.print(table)
 
 
 def _print_comparison(trajectories: dict[str, Trajectory]) -> None:

@@ -16,7 +16,7 @@ from graycell.reporting.tables import trajectory_frame, unit_of, write_table
 
 INSPECTION = "inspection.html"
 _DISAGREES = 0.05
-"""Part of the largest value by which the ends of the closures have to differ to be worth a sentence."""
+"""Part of the largest value during the run by which the ends of the closures have to differ to be worth a sentence."""
 _CAPTIONS = {
     "conflict": "The conflict is (flux - wished rate) over the size of the wished rate. Blue: the balances hold the "
     "flux below the rate of its law; red: above. A row at -1 is a law whose flux is zero whatever it wishes.",
@@ -98,7 +98,9 @@ def _disagreements(inspection: Inspection) -> list[str]:
     if len(said) < 2:
         return []
     ends = np.stack([one.ends[-1] for one in said])
-    size = np.maximum(np.max(np.abs(ends), axis=0), 1e-9 * np.max(np.abs(ends)))
+    path = inspection.trajectory
+    during = np.column_stack([path.concentrations, path.viable_cell_density, path.redox])
+    size = np.max(np.abs(np.concatenate([during, ends])), axis=0) + 1e-9
     most = int(np.argmax(np.ptp(ends, axis=0) / size))
     if np.ptp(ends[:, most]) < _DISAGREES * size[most]:
         return []
