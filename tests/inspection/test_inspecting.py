@@ -75,7 +75,7 @@ def test_conditions_at_the_time_of_an_event_are_those_after_it(published, run):
     found = moments_of(trajectory, [4.0, 0.0, 10.0])
     assert np.allclose(found.concentrations[0], trajectory.concentrations[rows[1]])
     assert np.allclose(found.concentrations[1:], trajectory.concentrations[[0, -1]])
-    with pytest.raises(ModelError, match="the run goes from 0 to 10 d"):
+    with pytest.raises(ModelError, match="goes from 0 to 10 d"):
         moments_of(trajectory, [11.0])
 
 
