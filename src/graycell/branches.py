@@ -157,7 +157,8 @@ def fixed_points(
     of, root = of[true], root[true]
     order = np.lexsort((root, of))
     of, root = of[order], root[order]
-    double = np.r_[False, (of[1:] == of[:-1]) & (root[1:] - root[:-1] <= 1e-12 * np.abs(root[1:]))]
+    double = np.zeros(len(of), bool)  # there may be no root at all
+    double[1:] = (of[1:] == of[:-1]) & (root[1:] - root[:-1] <= 1e-12 * np.abs(root[1:]))
     of, root = of[~double], root[~double]
     return FixedPoints(of, root, response(model, moments.take(of), root)[1])
 

@@ -20,6 +20,7 @@ from graycell.runs.packing import PackedRun
 from graycell.runs.records import CultureRun, End, Replacement, Setpoint
 
 _STEPS_MULTIPLE = 400
+"""Paths are padded to a multiple of this many steps: ten days with steps of 0.1, 0.05 and 0.025 d compile once."""
 
 
 class LaggedPath(NamedTuple):
