@@ -5,6 +5,7 @@ The way of the data, from a file to a report:
     read_runs, bundled_run, check_path     files -> CultureRun (names, house units)
     nolan_lee                              a CultureModel: rate laws + flux allocation + redox closure + reactor
     simulate                               model, run -> Trajectory
+    generate, write_runs                   model as the truth, Design -> in-silico runs; runs -> files
     fit                                    model, runs -> Fit; scores says how well it meets the measurements
     inspect                                model, run -> what its equations disagree about
     audit_gradients                        model, runs -> the derivatives that a fit uses against differences
@@ -21,6 +22,7 @@ jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensit
 from graycell.cell.flux import FluxSolution, FluxStatus, PublishedWeights, SoftWeights, solve_flux  # noqa: E402
 from graycell.cell.network import MetabolicNetwork, Reaction  # noqa: E402
 from graycell.cell.redox import Algebraic, Dynamic, Lagged  # noqa: E402
+from graycell.generation import Design, designed_runs, generate  # noqa: E402
 from graycell.inference import (  # noqa: E402
     Fit,
     FitSettings,
@@ -47,6 +49,7 @@ from graycell.runs import (  # noqa: E402
     check_runs,
     read_runs,
 )
+from graycell.runs.writing import write_runs  # noqa: E402
 from graycell.simulation import SolverSettings, Trajectory, simulate  # noqa: E402
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "Bolus",
     "CultureModel",
     "CultureRun",
+    "Design",
     "Dynamic",
     "Feed",
     "Fit",
@@ -75,7 +79,9 @@ __all__ = [
     "bundled_run",
     "check_path",
     "check_runs",
+    "designed_runs",
     "fit",
+    "generate",
     "inspect",
     "inspection_report",
     "load_fit",
@@ -90,5 +96,6 @@ __all__ = [
     "simulate",
     "solve_flux",
     "trajectory_frame",
+    "write_runs",
     "write_table",
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -10,12 +10,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.cell import flux
+from graycell.cell.learned import Net
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
 from graycell.cell.rates import Conditions, RateLaw
-from graycell.cell.redox import Closed, Closure, Dynamic, Lagged, RedoxPool, RedoxRatio
+from graycell.cell.redox import Closed, Closure, Dynamic, Lagged, NoLoop, RedoxPool, RedoxRatio
 from graycell.errors import ModelError, nearest
 from graycell.parameters import ParameterTable
-from graycell.reactor import Flows, Reactor
+from graycell.reactor import Balances, Evolution, Flows, Reactor
 
 Scalar = Float[Array, ""]
 
@@ -70,6 +71,11 @@ class CultureModel(eqx.Module):
         biomass, biomass_per_cell: the species that counts cells, and the parameter [mmol/(10^9 cells)].
         shift_rate: the parameter [1/d] of the transition after a change of temperature.
         warm_temperature, cold_temperature: [degC] of the temperature weights 0 and 1.
+        nets: networks by name, see `cell.learned`: what a gray or black fit learns; empty in a white model.
+        clearance: the parameter [L/(10^9 cells)/d] that limits uptake to clearance times concentration, or None for no
+            limit. Without one the balances can take up what is not there.
+        uptakes: (reaction, species, coefficient) of the exchanges that are limited.
+        recipe: how to build the model anew, as JSON of `graycell.library`; not used in compiled code.
     """
 
     name: str = eqx.field(static=True)
@@ -79,7 +85,7 @@ class CultureModel(eqx.Module):
     allocation: flux.FluxAllocation
     ratio: RedoxRatio
     closure: Closure | Lagged
-    reactor: Reactor
+    reactor: Balances
     exchange: Float[Array, "species reactions"]
     parameters: dict[str, Array]
     table: ParameterTable = eqx.field(static=True)
@@ -88,12 +94,27 @@ class CultureModel(eqx.Module):
     shift_rate: str = eqx.field(static=True)
     warm_temperature: float = eqx.field(static=True)
     cold_temperature: float = eqx.field(static=True)
+    nets: dict[str, Net] = eqx.field(default_factory=dict)
+    clearance: str | None = eqx.field(static=True, default=None)
+    uptakes: tuple[tuple[int, int, float], ...] = eqx.field(static=True, default=())
+    recipe: str = eqx.field(static=True, default="")
 
     def __repr__(self) -> str:
+        learned = f"{self.weight_count} weights of networks, " if self.nets else ""
         return (
             f"CultureModel('{self.name}': {len(self.species)} species, {len(self.reactions)} reactions, "
-            f"{len(self.kinetic)} rate laws, {len(self.parameters)} parameters, {self.closure})"
+            f"{len(self.kinetic)} rate laws, {len(self.parameters)} parameters, {learned}{self.closure})"
         )
+
+    @property
+    def weight_count(self) -> int:
+        """How many weights the networks have."""
+        return sum(leaf.size for net in self.nets.values() for leaf in net.weights)
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether the rates depend on a redox ratio R that the model computes."""
+        return not isinstance(self.closure, NoLoop)
 
     @property
     def reactions(self) -> tuple[str, ...]:
@@ -120,19 +141,42 @@ class CultureModel(eqx.Module):
         redox: Scalar,
         cold: Scalar,
         cold_stoichiometry: Scalar | None = None,
+        fed: Float[Array, " species"] | None = None,
     ) -> Evaluation:
         """Return wished rates and fluxes [mmol/(10^9 cells)/d] at concentrations [mmol/L], R [1] and cold [1].
 
-        `cold_stoichiometry` [1] is the weight of the cold stoichiometry where it differs from `cold`.
+        `cold_stoichiometry` [1] is the weight of the cold stoichiometry where it differs from `cold`; `fed`
+        [mmol/L/d] what flows in, for networks that see it, else 0. Rates of a model without balances are [mmol/L/d].
         """
+        fed = jnp.zeros(len(self.species)) if fed is None else fed
         at = Conditions(
-            {name: concentrations[i] for i, name in enumerate(self.species)}, redox, cold, self.parameters, {}
+            {name: concentrations[i] for i, name in enumerate(self.species)},
+            redox,
+            cold,
+            self.parameters,
+            {},
+            {name: fed[i] for i, name in enumerate(self.species)},
         )
+        at = at._replace(outputs={name: net(at) for name, net in self.nets.items()})
         for reaction, law in self.rates:
             at = at._replace(rates={**at.rates, reaction: law(at)})
         wished = jnp.stack([at.rates[name] for name in self.kinetic])
-        solution = self.allocation(wished, cold if cold_stoichiometry is None else cold_stoichiometry)
+        solution = self.allocation(
+            wished, cold if cold_stoichiometry is None else cold_stoichiometry, **self._limits(concentrations)
+        )
         return Evaluation(wished, solution, self.ratio(solution.fluxes))
+
+    def _limits(self, concentrations: Float[Array, " species"]) -> dict[str, Any]:
+        """Return the bounds of the fluxes where uptake is limited, see `clearance`."""
+        if self.clearance is None:
+            return {}
+        reactions, species, coefficients = (np.array(part) for part in zip(*self.uptakes, strict=True))
+        there = jnp.maximum(concentrations, 0.0)[species]
+        most = self.parameters[self.clearance] * there / jnp.asarray(np.abs(coefficients))
+        ahead = coefficients < 0.0
+        upper = jnp.asarray(self.network.upper).at[reactions[ahead]].min(most[ahead])
+        lower = jnp.asarray(self.network.lower).at[reactions[~ahead]].max(-most[~ahead])
+        return {"lower": lower, "upper": upper, "rest_allowed": True}
 
     def viable_cell_density(self, concentrations: Float[Array, " species"], viability: Scalar) -> Scalar:
         """Return X_v [10^9 cells/L] = viability * biomass / biomass per cell."""
@@ -150,8 +194,11 @@ class CultureModel(eqx.Module):
     def derivative(self, state: CultureState, inputs: Inputs) -> CultureState:
         """Return d(state)/dt [per d]: the reactor's balances with the cell's fluxes, and the redox closure."""
         closed, c, pool = self.close(state, inputs), state.concentrations, inputs.pool
-        cell = self.evaluate(c, pool.seen(closed.redox), inputs.cold)
-        production = self.viable_cell_density(c, inputs.viability) * (cell.solution.fluxes @ self.exchange.T)
+        fed = inputs.flows.feed @ inputs.media / state.volume
+        cell = self.evaluate(c, pool.seen(closed.redox), inputs.cold, fed=fed)
+        production = cell.solution.fluxes @ self.exchange.T
+        if self.reactor.per_cell:
+            production = self.viable_cell_density(c, inputs.viability) * production
         amounts, volume = self.reactor.derivative(state.amounts, state.volume, production, inputs.flows, inputs.media)
         gap = pool.gap(cell.ratio, closed.redox)
         return CultureState(amounts, volume, self._closure.derivative(gap, closed, state.redox, pool.tau))
@@ -172,17 +219,18 @@ class CultureModel(eqx.Module):
         self, measured: Scalar | float = 0.0, gain: Scalar | float = 0.0, opened: Scalar | float = 0.0
     ) -> RedoxPool:
         """Return the redox pool of the model; with the defaults the loop is closed."""
-        return RedoxPool(self.parameters[self._closure.turnover_time], measured, gain, opened)
+        name = self._closure.turnover_time
+        return RedoxPool(1.0 if name is None else self.parameters[name], measured, gain, opened)
 
 
 def lean(model: CultureModel) -> CultureModel:
     """Return the model without its table: units, bounds and words would recompile whatever they touch."""
-    return replace(model, table=_NO_TABLE)
+    return replace(model, table=_NO_TABLE, recipe="")
 
 
 def cell_of(model: CultureModel) -> CultureModel:
     """Return the lean model with the usual closure: what looks at the cell alone compiles once for all closures."""
-    return replace(lean(model), closure=Dynamic())
+    return replace(lean(model), closure=Dynamic() if model.has_loop else NoLoop())
 
 
 _NO_TABLE = ParameterTable(())
@@ -207,11 +255,16 @@ def build_model(
     gases: Sequence[str] = (),
     warm_temperature: float = 37.0,
     cold_temperature: float = 31.0,
+    nets: dict[str, Net] | None = None,
+    balanced: bool = True,
+    clearance: str | None = None,
+    recipe: str = "",
 ) -> CultureModel:
     """Put a model together.
 
     `gases` are external species that the gas phase holds (oxygen, carbon dioxide): they have fluxes and no balance
-    in the liquid. Raises `ModelError` where a name is not known, or a rate law names what the model has not.
+    in the liquid. `nets` are the networks that the laws name. Without `balanced` the rates are dc/dt, see
+    `reactor.Evolution`. `clearance` names the parameter that limits uptake, see `CultureModel`. Raises `ModelError` where a name is not known, or a rate law names what the model has not.
     """
     external = tuple(name.removesuffix(EXTERNAL_SUFFIX) for name in network.external)
     for one in (*gases, biomass):
@@ -220,6 +273,10 @@ def build_model(
     species = tuple(one for one in external if one not in gases)
     if np.any(network.stoichiometry[network.is_external] != network.cold_stoichiometry[network.is_external]):
         raise ModelError("the cold stoichiometry changes an exchange with the medium; it may change the inside only.")
+    exchange = network.rows([one + EXTERNAL_SUFFIX for one in species])
+    uptakes: tuple[tuple[int, int, float], ...] = ()
+    if clearance is not None:
+        network, uptakes = _limited(network, exchange)
     model = CultureModel(
         name=name,
         network=network,
@@ -228,8 +285,8 @@ def build_model(
         allocation=flux.prepare(network, [reaction for reaction, _ in rates], weights),
         ratio=ratio,
         closure=closure,
-        reactor=Reactor(jnp.array([1.0 if one == biomass else 0.0 for one in species])),
-        exchange=jnp.asarray(network.rows([one + EXTERNAL_SUFFIX for one in species])),
+        reactor=Reactor(jnp.array([1.0 if one == biomass else 0.0 for one in species])) if balanced else Evolution(),
+        exchange=jnp.asarray(exchange),
         parameters=_as_arrays(table),
         table=table,
         biomass=biomass,
@@ -237,9 +294,32 @@ def build_model(
         shift_rate=shift_rate,
         warm_temperature=warm_temperature,
         cold_temperature=cold_temperature,
+        nets=dict(nets or {}),
+        clearance=clearance,
+        uptakes=uptakes,
+        recipe=recipe,
     )
-    needed = [biomass_per_cell, shift_rate, *([] if isinstance(closure, Lagged) else [closure.turnover_time])]
-    for one in needed:
-        table[one]  # an unknown name raises here, not while compiling
+    turnover_time = None if isinstance(closure, Lagged) else closure.turnover_time
+    for one in (biomass_per_cell, shift_rate, turnover_time, clearance):
+        if one is not None:
+            table[one]  # an unknown name raises here, not while compiling
     eqx.filter_eval_shape(model.evaluate, jnp.ones(len(species)), jnp.ones(()), jnp.zeros(()))
     return model
+
+
+_SOME_BOUND = 1e6
+"""[mmol/(10^9 cells)/d] Stands where a limit of uptake is given at run time: the layer prepares a bound there."""
+
+
+def _limited(network: MetabolicNetwork, exchange: np.ndarray):
+    """Return the network with a bound wherever uptake is limited, and these uptakes."""
+    uptakes = []
+    for i, j in np.argwhere(exchange):
+        ahead = bool(exchange[i, j] < 0.0)
+        if not ahead and network.lower[j] >= 0.0:
+            continue  # it makes the species, and cannot go backwards
+        uptakes.append((int(j), int(i), float(exchange[i, j])))
+        low, high = network.lower[j], network.upper[j]
+        low, high = (low, min(high, _SOME_BOUND)) if ahead else (max(low, -_SOME_BOUND), high)
+        network = network.with_bounds(network.names[j], low, high)
+    return network, tuple(uptakes)

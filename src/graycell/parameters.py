@@ -19,6 +19,8 @@ class Parameter:
         prior_sd: standard deviation of the prior around `value`, in the natural logarithm of the value on a
             log scale, else in `unit`; infinite for no prior.
         estimated: whether `fit` may change it.
+        between_runs_sd: standard deviation of the parameter between runs, on the same scale as `prior_sd`. Above 0 every
+            run of a fit has its own value, drawn to the shared one by that much; 0 for one value of all runs.
         meaning, source: words for the report, and who to cite.
 
     Raises `ModelError` where the bounds do not enclose the value, or cannot be fitted between.
@@ -32,6 +34,7 @@ class Parameter:
     log_scale: bool = True
     prior_sd: float = math.inf
     estimated: bool = True
+    between_runs_sd: float = 0.0
     meaning: str = ""
     source: str = ""
 
@@ -50,6 +53,11 @@ class Parameter:
             raise ModelError(
                 f"parameter {self.name}: found a prior of standard deviation {self.prior_sd:g}; it must be > 0; "
                 "use math.inf for no prior, or estimated=False."
+            )
+        if not 0.0 <= self.between_runs_sd < math.inf:
+            raise ModelError(
+                f"parameter {self.name}: found a standard deviation between runs of {self.between_runs_sd:g}; it must "
+                "be finite and >= 0; use 0 for one value of all runs."
             )
         if self.log_scale and self.lower <= 0.0:
             raise ModelError(

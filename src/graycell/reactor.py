@@ -10,7 +10,8 @@ concentrations: both equations are then linear in them, and a Runge-Kutta solver
 Volumes and amounts here are per litre of initial volume, so that one tolerance serves any scale of vessel.
 """
 
-from typing import NamedTuple
+import abc
+from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -42,13 +43,31 @@ class Interventions(NamedTuple):
     replacement: Float[Array, " media"]
 
 
-class Reactor(eqx.Module):
+class Balances(eqx.Module):
+    """Parent of what the vessel does with rates. per_cell: the rates are specific, else volumetric."""
+
+    per_cell: eqx.AbstractClassVar[bool]
+
+    @abc.abstractmethod
+    def derivative(
+        self,
+        amounts: Float[Array, " species"],
+        volume: Scalar,
+        production: Float[Array, " species"],
+        flows: Flows,
+        media: Float[Array, "media species"],
+    ) -> tuple[Float[Array, " species"], Scalar]:
+        """Return d(amounts)/dt [mmol/L/d] and d(volume)/dt [1/d]."""
+
+
+class Reactor(Balances):
     """The vessel's balances for named species.
 
     retained: (species,) 1 for what a cell filter keeps back (the cells), 0 for what passes it.
     """
 
     retained: Float[Array, " species"]
+    per_cell: ClassVar[bool] = True
 
     def derivative(
         self,
@@ -72,6 +91,34 @@ class Reactor(eqx.Module):
         outflow = concentrations * (flows.bleed + flows.harvest * (1.0 - self.retained))
         change = volume * production + flows.feed @ media - outflow
         return change, jnp.sum(flows.feed) - flows.bleed - flows.harvest
+
+
+class Evolution(Balances):
+    """No balances: the rates are dc/dt themselves, whatever flows in or out, as a pure black box learns them.
+
+    Only the volume is known. What a feed does to the concentrations has to be learned, so nothing is conserved; a bolus
+    at one instant is mixed in as by `Reactor`, because no derivative could hold it.
+    """
+
+    per_cell: ClassVar[bool] = False
+
+    def derivative(
+        self,
+        amounts: Float[Array, " species"],
+        volume: Scalar,
+        production: Float[Array, " species"],
+        flows: Flows,
+        media: Float[Array, "media species"],
+    ) -> tuple[Float[Array, " species"], Scalar]:
+        """Return V dc/dt + c dV/dt [mmol/L/d], with `production` for dc/dt [mmol/L/d], and dV/dt [1/d].
+
+        >>> flows = Flows(jnp.array([0.1]), jnp.array(0.0), jnp.array(0.0))
+        >>> print(*Evolution().derivative(jnp.array([20.0]), jnp.array(1.0), jnp.array([-5.0]), flows,
+        ...                               jnp.array([[400.0]])))
+        [-3.] 0.1
+        """
+        growth = jnp.sum(flows.feed) - flows.bleed - flows.harvest
+        return volume * production + amounts / volume * growth, growth
 
 
 def intervene(

@@ -242,7 +242,7 @@ class Trajectory:
         laws fade with their substrate and transport reactions without a rate law do not.
         """
         sentences = []
-        if REDOX not in self.run.initial:
+        if self.model.has_loop and REDOX not in self.run.initial:
             sentences.append("R at time 0 is not given and taken as 1; write it into the table initial if you know it.")
         low, high = sorted((self.model.cold_temperature, self.model.warm_temperature))
         outside = [e for e in self.run.events if isinstance(e, Setpoint) and not low <= e.temperature <= high]
@@ -304,7 +304,9 @@ def simulate(
     time, states, cold, redox, loop_status = jax.tree.map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), kept)
     concentrations = states.amounts / states.volume[:, None]
     seen = model.pool(jax.vmap(packed.redox)(time), opened=loop.opened).seen(redox)
-    cells = _evaluate(cell_of(model), concentrations, seen, cold, cold)
+    segments = np.repeat(np.arange(len(packed.end)), points)
+    fed = (packed.flows.feed @ packed.media)[segments] / states.volume[:, None]
+    cells = _evaluate(cell_of(model), concentrations, seen, cold, cold, fed)
     trajectory = _trajectory(
         model, run, packed, time, concentrations, states.volume, redox, cold, cells,
         predictions(model, path), np.asarray(packed.end), bool(jnp.any(path.failed != 0)), loop_status,
@@ -321,8 +323,8 @@ def _integrate(model, packed, loop, settings, points):
 
 
 @eqx.filter_jit
-def _evaluate(model, concentrations, redox, cold, cold_stoichiometry) -> Evaluation:
-    return jax.vmap(model.evaluate)(concentrations, redox, cold, cold_stoichiometry)
+def _evaluate(model, concentrations, redox, cold, cold_stoichiometry, fed) -> Evaluation:
+    return jax.vmap(model.evaluate)(concentrations, redox, cold, cold_stoichiometry, fed)
 
 
 def _trajectory(
@@ -382,7 +384,7 @@ def _with_jumps(trajectory: Trajectory) -> Trajectory:
 
 def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun, step: float) -> Trajectory:
     path = lagged.integrate(lean(model), run, packed, step)
-    cells = _evaluate(cell_of(model), path.concentrations, path.redox, path.cold, path.cold_stoichiometry)
+    cells = _evaluate(cell_of(model), path.concentrations, path.redox, path.cold, path.cold_stoichiometry, None)
     density = jax.vmap(model.viable_cell_density)(path.concentrations, jax.vmap(packed.viability)(path.time))
     columns = np.column_stack([path.concentrations, density, path.redox])
     ends = np.asarray(packed.end)

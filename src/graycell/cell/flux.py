@@ -228,28 +228,36 @@ class FluxAllocation(eqx.Module):
         lower: Float[Array, " reactions"] | None = None,
         upper: Float[Array, " reactions"] | None = None,
         smoothing: float | Float[Array, ""] = 0.0,
+        rest_allowed: bool = False,
     ) -> FluxSolution:
         """Return the allowed fluxes nearest to `wished` [mmol/(10^9 cells)/d]. Never raises, never NaN.
 
         `spread` [(mmol/(10^9 cells)/d)^2] replaces the inverse weights that `weights` gives. `lower` and `upper`
         [mmol/(10^9 cells)/d] replace the values of the bounds that the network has; they may be traced, and a
         reaction without a bound gets none. `smoothing` [1] > 0 rounds off the kinks at the bounds: of every active
-        bound the flux keeps a distance of about sqrt(smoothing * spread); see `qp.smooth_distance`.
+        bound the flux keeps a distance of about sqrt(smoothing * spread); see `qp.smooth_distance`. `rest_allowed`: the
+        given bounds always allow the cell to rest, lower <= 0 <= upper, so that they cannot contradict each other.
         """
         exact = isinstance(smoothing, float | int) and smoothing == 0.0
         wished = jnp.asarray(wished)
         given = (None if part is None else jnp.asarray(part) for part in (spread, lower, upper))
-        return _allocate(self, wished, jnp.asarray(cold), *given, None if exact else jnp.asarray(smoothing))
+        return _allocate(self, wished, jnp.asarray(cold), *given, None if exact else jnp.asarray(smoothing), rest_allowed)
 
-    def _solve(self, wished, cold, spread, lower, upper, smoothing) -> FluxSolution:
+    def _solve(self, wished, cold, spread, lower, upper, smoothing, rest_allowed) -> FluxSolution:
         layer = _cast(self, wished.dtype)
         spread = self.weights.spread(wished) if spread is None else spread
-        offset, may_contradict = layer._offset(lower, upper)
+        offset, may_contradict = layer._offset(lower, upper, rest_allowed)
         finite = jnp.all(jnp.isfinite(wished)) & jnp.all(jnp.isfinite(spread)) & jnp.isfinite(cold)
         finite = finite & ~jnp.any(jnp.isnan(offset) | (offset == jnp.inf))
         offset = jnp.where(jnp.isfinite(offset), offset, _NO_BOUND)
         wished, spread = jnp.where(finite, wished, 0.0), jnp.where(finite, spread, 1.0)
         cold = jnp.where(finite, cold, 0.0).astype(wished.dtype)
+        good = FluxStatus.not_unique if self.undetermined else FluxStatus.solved
+        if not (self.surplus or self.bound_names):  # nothing contradicts the wished rates
+            target = jnp.concatenate([wished, layer.reference @ layer.directions])
+            fluxes, none = layer.flux_map(cold).times(target), jnp.zeros_like(offset)
+            status = jnp.where(finite, good, FluxStatus.not_finite)
+            return FluxSolution(fluxes, jnp.zeros_like(wished), none > 0.0, none, jnp.zeros((), wished.dtype), status)
         programme = layer._programme(wished, spread, layer.flux_map(cold), offset)
         answer = programme.solve()
         loosened, infeasible = jnp.zeros_like(offset), answer.status == qp.INFEASIBLE
@@ -263,7 +271,6 @@ class FluxAllocation(eqx.Module):
         fluxes = programme.to_fluxes.times(point)
         kinetic = fluxes[np.array([self.network.index(name) for name in self.kinetic], int)]
         missed = jax.lax.stop_gradient(offset - programme.rows.times(point)[programme.equalities :])
-        good = FluxStatus.not_unique if self.undetermined else FluxStatus.solved
         status = jnp.select(
             [~finite, infeasible, status == qp.SOLVED],
             [FluxStatus.not_finite, FluxStatus.infeasible, good],
@@ -278,9 +285,9 @@ class FluxAllocation(eqx.Module):
             status,
         )
 
-    def _offset(self, lower, upper) -> tuple[Array, bool]:
+    def _offset(self, lower, upper, rest_allowed) -> tuple[Array, bool]:
         """Return the right side of the bounds, and whether they may leave no flux at all."""
-        given = lower is not None or upper is not None
+        given = (lower is not None or upper is not None) and not rest_allowed
         lower = self.network.lower if lower is None else lower
         upper = self.network.upper if upper is None else upper
         dtype = self.warm_map.dtype

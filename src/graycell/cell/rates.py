@@ -9,7 +9,8 @@ Concentrations are in mmol/L, rates in mmol/(10^9 cells)/d, the redox ratio R an
 
 import abc
 from collections.abc import Mapping
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -29,7 +30,8 @@ class Conditions(NamedTuple):
     """What a rate law sees.
 
     concentrations: by species [mmol/L]; redox: R [1]; cold: temperature weight, 0 warm to 1 cold [1];
-    parameters: by name, in their house units; rates: the wished rates computed so far, by reaction.
+    parameters: by name, in their house units; rates: the wished rates computed so far, by reaction; fed: by species,
+    what flows in, over the volume [mmol/L/d]; outputs: of the networks that learn, by name, see `cell.learned`.
     """
 
     concentrations: Mapping[str, Scalar]
@@ -37,6 +39,8 @@ class Conditions(NamedTuple):
     cold: Scalar
     parameters: Mapping[str, Scalar]
     rates: Mapping[str, Scalar]
+    fed: Mapping[str, Scalar] = MappingProxyType({})
+    outputs: Mapping[str, "Output"] = MappingProxyType({})
 
     def concentration(self, species: str) -> Scalar:
         """Return a concentration [mmol/L], never below `CONCENTRATION_FLOOR`."""
@@ -50,6 +54,20 @@ class Conditions(NamedTuple):
         """Return the wished rate of a reaction whose law stands earlier in the model."""
         return _look_up(self.rates, reaction, "wished rate of an earlier reaction")
 
+    def output(self, net: str) -> "Output":
+        """Return what a network that learns says."""
+        return _look_up(self.outputs, net, "network")
+
+    def seen(self, name: str) -> Scalar:
+        """Return what a network may see: a species [mmol/L], ``feed`` and a species [mmol/L/d], ``R`` or ``cold``."""
+        if name == "R":
+            return self.redox
+        if name == "cold":
+            return self.cold
+        if name.startswith("feed "):
+            return _look_up(self.fed, name.removeprefix("feed "), "species")
+        return _look_up(self.concentrations, name, "species")
+
     def between(self, warm, cold):
         """Return (1 - cold weight) warm + (cold weight) cold."""
         return (1.0 - self.cold) * warm + self.cold * cold
@@ -59,7 +77,17 @@ class Conditions(NamedTuple):
         return self.between(1.0, self.parameter(factor))
 
 
-def _look_up(table: Mapping[str, Scalar], name: str, kind: str) -> Scalar:
+class Output(NamedTuple):
+    """What a network says: value: (outputs,) [1]; scale: (outputs,) what 1 stands for, in the unit of its law; fade:
+    (outputs,) [mmol/L] where uptake fades.
+    """
+
+    value: Float[Array, " outputs"]
+    scale: Float[Array, " outputs"]
+    fade: Float[Array, " outputs"]
+
+
+def _look_up(table: Mapping[str, Any], name: str, kind: str) -> Any:
     if name not in table:
         raise ModelError(f"{kind} '{name}' is not known to the model; {nearest(name, table)}.")
     return table[name]

@@ -14,6 +14,7 @@ with the stoichiometric coefficients of NADH in v1 and v16. What R is, given R',
   would come to rest at if it turned over infinitely fast, from the R of a moment before: the limit of `Dynamic` as
   tau goes to 0. So R stays on its branch as long as the branch lasts, and where the branch ends in a fold, R goes
   where R' - R points.
+- `NoLoop()`: for a model whose rates do not depend on R.
 
 `rest_point` is that root. It knows nothing of redox: the gap that it closes may be of one variable or of a few, such
 as any that fluxes define and rate laws use.
@@ -130,9 +131,9 @@ class Closed(NamedTuple):
 
 
 class Closure(eqx.Module):
-    """Parent of the closures. turnover_time: name of the parameter tau [d]."""
+    """Parent of the closures. turnover_time: name of the parameter tau [d], None where nothing turns over."""
 
-    turnover_time: eqx.AbstractVar[str]
+    turnover_time: eqx.AbstractVar[str | None]
 
     @abc.abstractmethod
     def close(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Closed:
@@ -190,6 +191,21 @@ class Algebraic(Closure):
 
     def after_event(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Scalar:
         return rest_point(gap, state)[0]
+
+
+class NoLoop(Closure):
+    """No redox loop: R stays what it was at time 0. For models whose rates do not ask for it."""
+
+    turnover_time: None = eqx.field(static=True, default=None)
+
+    def close(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Closed:
+        return Closed(state, state, jnp.asarray(LoopStatus.solved, jnp.int32))
+
+    def derivative(self, gap: Scalar, closed: Closed, state: Scalar, tau: Scalar | float) -> Scalar:
+        return jnp.zeros_like(state)
+
+    def after_event(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Scalar:
+        return state
 
 
 class Lagged(eqx.Module):

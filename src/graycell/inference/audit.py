@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 
 from graycell.errors import FitError
 from graycell.inference.fitting import objective_for, provenance_of, require_simulated
-from graycell.inference.likelihood import Objective, linearise, residuals
+from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals, weights_of
 from graycell.library import nolan_lee
 from graycell.model import CultureModel
 from graycell.parameters import Parameter
@@ -175,7 +175,7 @@ def audit_gradients(
     """Compare every derivative that a fit of `model` to `runs` uses with central differences.
 
     The derivatives are those of the residuals of all measured values [standard errors] by the coordinates of the
-    fit (the logit of the place between the bounds) at the values of `model.table`, by the same functions. Priors are
+    fit (the logit of the place between the bounds; the weights of networks as they are) at the values of `model.table`, by the same functions. Priors are
     left out: theirs are known. Of the `steps` [1] the one that agrees best is taken. The noise of the solver
     excuses an error of up to a thousandth where a derivative is small; `DerivativeCheck.error` shows it.
 
@@ -204,26 +204,29 @@ def audit_gradients(
             f"its derivatives need some; measure any of {', '.join(quantities_of(model.species))}."
         )
     loop = Loop(*(jnp.asarray(value, jnp.float64) for value in loop))
-    x = objective.coordinates.of_scaled(objective.coordinates.centre)
+    x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model))
+    labels = objective.labels([run.name for run in runs])
+    # with names given, these alone
+    chosen = range(len(labels) if parameters is None else len(rows))
 
     tell(0.0, "compiling the derivatives")
     value, jacobian = map(np.asarray, linearise(objective, x, loop))
     require_simulated(value)
-    moves = np.concatenate([sign * step * np.eye(len(rows)) for step in steps for sign in (1.0, -1.0)])
-    beside = _simulated(objective, np.asarray(x) + np.vstack([np.zeros(len(rows)), moves]), loop, tell)[:, measured]
-    # (steps, signs, parameters, measured)
-    sides = beside[1:].reshape(len(steps), 2, len(rows), len(measured))
+    moves = np.concatenate([sign * step * np.eye(len(x))[chosen] for step in steps for sign in (1.0, -1.0)])
+    beside = _simulated(objective, np.asarray(x) + np.vstack([np.zeros(len(x)), moves]), loop, tell)[:, measured]
+    # (steps, signs, coordinates, measured)
+    sides = beside[1:].reshape(len(steps), 2, len(chosen), len(measured))
     here = beside[0]
     noise = _NOISE * max(float(np.max(np.abs(here - value[measured]), initial=0.0)), np.finfo(float).eps)
     checks = []
-    for i, row in enumerate(rows):
+    for i in chosen:
         differences = _Differences(here, sides[:, 0, i], sides[:, 1, i])
         verdict, error, size, worst, step = _judge(jacobian[measured, i], differences, steps, tolerance, noise)
         run, quantity, time = _sample(model, runs, objective, measured, worst)
-        checks.append(DerivativeCheck(row.name, verdict, error, size, run, quantity, time, step))
+        checks.append(DerivativeCheck(labels[i], verdict, error, size, run, quantity, time, step))
     tell(1.0, "done")
     settings = {"tolerance": tolerance, "steps": list(steps), "rtol": rtol, "loop": [float(value) for value in loop]}
-    settings["parameters"] = [row.name for row in rows]
+    settings["parameters"] = [labels[i] for i in chosen]
     names = tuple(run.name for run in runs)
     return GradientAudit(names, tuple(checks), tolerance, provenance_of(model, runs, settings))
 
@@ -235,7 +238,7 @@ def _rows(model: CultureModel, names: Sequence[str]) -> tuple[Parameter, ...]:
 
 @eqx.filter_jit
 def _residuals_together(objective: Objective, xs: Float[Array, "points n"], loop: Loop) -> Array:
-    return jax.vmap(lambda x: objective.residuals(x, loop))(xs)
+    return jax.vmap(lambda x: objective.residuals(x, loop, jnp.asarray(WHOLE)))(xs)
 
 
 def _simulated(objective: Objective, xs: np.ndarray, loop: Loop, tell: Callable[[float, str], None]) -> np.ndarray:

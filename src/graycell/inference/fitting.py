@@ -3,31 +3,53 @@
 The redox loop makes a fit from published parameters stop on the wrong branch, so the recipe opens the loop and
 closes it again: first the rate laws see the measured R, then the balance of R is nudged toward it with a gain that
 falls to zero. The last stage is the closed loop; only its result is returned. Runs without a measured R start closed.
+
+Networks are learned with the parameters, in one least-squares problem. Where the rates can be seen along smooth curves
+of the samples (no redox loop, or R measured), integral matching comes first: Adam from several starts in one program,
+then Levenberg-Marquardt; see `starting`. Then the horizon grows from a third of the runs to the whole. Samples that are
+held out say when to stop.
 """
 
 import hashlib
 import json
+import math
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 import diffrax
 import jax.numpy as jnp
 import numpy as np
 
+from graycell.cell.learned import drawn_weights
 from graycell.cell.redox import Lagged
 from graycell.errors import FitError
 from graycell.inference import checkpoint, least_squares
 from graycell.inference.least_squares import Linearisation, Point
-from graycell.inference.likelihood import Objective, linearise, objective_of, residuals
+from graycell.inference.likelihood import (
+    Objective,
+    linearise,
+    objective_of,
+    residuals,
+    weights_of,
+    with_weights,
+)
+from graycell.inference.starting import (
+    Matching,
+    adam,
+    linearise_matching,
+    matching_residuals,
+)
 from graycell.model import CultureModel
 from graycell.parameters import Parameter
 from graycell.runs.packing import pack_all
 from graycell.runs.records import REDOX, CultureRun
 from graycell.simulation import Loop, SolverSettings
+from graycell.smoothing import smooth_run, stack_smooth
 
 
 @dataclass(frozen=True)
@@ -35,12 +57,16 @@ class Stage:
     """One stage of a fit: how far the redox loop is open, and how many iterations it may take.
 
     gain: [1/d] with which R is nudged toward the measured one; opened: 1 if the rate laws see the measured R.
+    horizon: part [1] of the longest run that is asked for; matching: the rates see smooth curves of the samples, and
+    nothing is integrated beyond a sample, see `starting`.
     """
 
     name: str
     iterations: int
     gain: float = 0.0
     opened: float = 0.0
+    horizon: float = 1.0
+    matching: bool = False
 
 
 OPEN_AND_CLOSE = (
@@ -51,19 +77,42 @@ OPEN_AND_CLOSE = (
 """The recipe for runs with a measured R."""
 CLOSED = (Stage("loop closed", 300),)
 """The recipe for runs without one."""
+MATCH = (Stage("integral matching", 60, opened=1.0, matching=True),)
+"""What comes first where networks are learned and the rates can be seen along the samples."""
+GROW = (
+    Stage("a third of the runs", 20, horizon=1 / 3),
+    Stage("two thirds", 20, horizon=2 / 3),
+    Stage("whole runs", 150),
+)
+"""The recipe for networks, with a closed loop or none: a trajectory that is wrong early says nothing of what is late."""
+
+
+def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, ...]:
+    """Return the stages of a fit as chosen by default."""
+    seen = all(REDOX in run.measurements for run in runs)
+    if not model.nets:
+        return OPEN_AND_CLOSE if seen and model.has_loop else CLOSED
+    if not model.has_loop:
+        return MATCH + GROW
+    return MATCH + OPEN_AND_CLOSE if seen else GROW
 
 
 @dataclass(frozen=True)
 class FitSettings:
     """How a fit is made.
 
-    stages: None for `OPEN_AND_CLOSE` where every run has a measured R, else `CLOSED`.
+    stages: None for those of `recipe_for`.
     starts: the model's own parameters, and starts - 1 drawn around them, each followed for `screening` iterations of
         the first stage; start_spread: standard deviation of the drawn ones, in units of the prior's. Every stage
         begins at the best point reached so far, by its own cost.
     seed: of the drawn starts. least_gain, patience: a stage ends when the cost fell by less than this part
         [1] in so many trials in a row.
     rtol, atol: of the solver during the fit, see `SolverSettings`.
+    adam: iterations of Adam in integral matching.
+    regularisation: [1] the standard deviations of the priors of all weights are divided by it.
+    held_out: what is not learned from but says when the last stage stops: whole ``runs``, the last samples in ``time``,
+        or ``nothing``; ``auto`` is ``runs`` where networks are learned from 5 runs or more, else ``nothing``.
+    held_out_share: part [1] of the runs, or of the time of every run, that is held out.
     """
 
     stages: tuple[Stage, ...] | None = None
@@ -75,6 +124,10 @@ class FitSettings:
     patience: int = 8
     rtol: float = 1e-3
     atol: float = 1e-4
+    adam: int = 1000
+    regularisation: float = 1.0
+    held_out: Literal["auto", "runs", "time", "nothing"] = "auto"
+    held_out_share: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -126,11 +179,17 @@ class Fit:
     settings: FitSettings
     history: tuple[dict, ...] = field(default_factory=tuple)
     provenance: dict = field(default_factory=dict)
+    own: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def model_of(self, run: str) -> CultureModel:
+        """Return the model with the own values of a run of the fit, by its name; of any other run, the shared ones."""
+        return self.model.with_parameters(self.own.get(run, {}))
 
     def __repr__(self) -> str:
         runs = ", ".join(run.name for run in self.runs)
+        weights = f" and {self.model.weight_count} weights" if self.model.nets else ""
         return (
-            f"Fit({self.model.name} to {runs}: {len(self.estimates)} parameters, cost {self.cost:.1f}, "
+            f"Fit({self.model.name} to {runs}: {len(self.estimates)} parameters{weights}, cost {self.cost:.1f}, "
             f"{'converged' if self.converged else 'not converged'})"
         )
 
@@ -152,15 +211,22 @@ def fit(
     """
     runs = [runs] if isinstance(runs, CultureRun) else list(runs)
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
-    objective = objective_for(model, runs, model.table.estimated, solver)
-    stages = settings.stages or (OPEN_AND_CLOSE if all(REDOX in run.measurements for run in runs) else CLOSED)
-    fitter = _Fitter(objective, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress)
+    objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation)
+    stages = settings.stages or recipe_for(model, runs)
+    matching = None
+    if any(stage.matching for stage in stages):
+        matching = Matching(objective, stack_smooth([smooth_run(model, run) for run in runs]))
+    fitter = _Fitter(objective, matching, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress)
     point = fitter.run()
     return _result(model, runs, objective, stages[-1], settings, fitter, point)
 
 
 def objective_for(
-    model: CultureModel, runs: Sequence[CultureRun], rows: Sequence[Parameter], solver: SolverSettings
+    model: CultureModel,
+    runs: Sequence[CultureRun],
+    rows: Sequence[Parameter],
+    solver: SolverSettings,
+    regularisation: float = 1.0,
 ) -> Objective:
     """Return what a fit of the parameters `rows` to runs makes small, see `Objective`.
 
@@ -172,9 +238,10 @@ def objective_for(
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
         raise FitError(f"found runs {', '.join(names)}; results are told by name, so names must differ; rename one.")
-    if not rows or not runs:
+    if not (rows or model.nets) or not runs:
         raise FitError(
-            f"found {len(rows)} parameters to estimate and {len(runs)} runs; at least one of each is needed."
+            f"found {len(rows)} parameters and {len(model.nets)} networks to learn and {len(runs)} runs; something to "
+            "learn and a run are needed."
         )
     packed = pack_all(
         runs,
@@ -182,14 +249,14 @@ def objective_for(
         warm_temperature=model.warm_temperature,
         cold_temperature=model.cold_temperature,
     )
-    return objective_of(model, packed, rows, solver)
+    return objective_of(model, packed, rows, solver, regularisation)
 
 
 class _Fitter:
     """The loop over starts, stages and iterations, and its journal; used by `fit` alone."""
 
-    def __init__(self, objective: Objective, stages, settings: FitSettings, fingerprint: dict, folder, progress):
-        self.objective, self.stages, self.settings = objective, stages, settings
+    def __init__(self, objective: Objective, matching, stages, settings: FitSettings, fingerprint, folder, progress):
+        self.objective, self.matching, self.stages, self.settings = objective, matching, stages, settings
         self.fingerprint = fingerprint
         self.folder = None if folder is None else Path(folder)
         if self.folder:
@@ -197,13 +264,20 @@ class _Fitter:
         self.progress = progress or (lambda _: None)
         self.history: list[dict] = []
         self.converged = False
-        # before the stages proper, every start goes through a short first stage
+        self.longest = float(jnp.max(objective.packed.end))
+        self.held = _held_out(objective, settings)
+        measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
+        self.kept = np.r_[measured, np.ones(objective.size, bool)] & ~self.held
+        # before the stages proper, every start goes through a short first stage; Adam does it for all together
         first = stages[0]
-        screening = Stage("start", settings.screening, first.gain, first.opened)
-        several = settings.starts > 1
+        screening = replace(first, name="start", iterations=settings.screening)
+        several = settings.starts > 1 and not first.matching
         self.legs = [(screening, i) for i in range(settings.starts)] if several else []
         self.legs += [(stage, None) for stage in stages]
-        self.total = sum(stage.iterations for stage, _ in self.legs)
+        self.total = sum(self._length(stage) for stage, _ in self.legs)
+
+    def _length(self, stage: Stage) -> int:
+        return stage.iterations * (2 if stage.matching else 1)  # Adam counts as one stage more
 
     def run(self) -> Point:
         """Go through all legs, from the checkpoint if there is one, and return the last point."""
@@ -215,9 +289,12 @@ class _Fitter:
             leg, point, reached, spent = saved.leg, saved.point, list(saved.reached), saved.seconds
             self.history = list(saved.history)
         began = time.perf_counter() - spent
+        last = Point(reached[-1])
         while leg < len(self.legs):
             stage, start = self.legs[leg]
             if point is None:
+                if stage.matching:
+                    reached += self._adam(leg, starts, began)
                 point = Point(self._best(reached, stage) if start is None else starts[start])
             point = self._leg(leg, point, reached, began)
             reached.append(point.x)
@@ -225,67 +302,157 @@ class _Fitter:
         return last
 
     def _residuals(self, stage: Stage, x: np.ndarray) -> np.ndarray:
-        return np.asarray(residuals(self.objective, jnp.asarray(x), _loop(stage)))
+        if stage.matching:
+            return np.asarray(matching_residuals(self.matching, jnp.asarray(x)))
+        return np.asarray(residuals(self.objective, jnp.asarray(x), _loop(stage), stage.horizon * self.longest))
+
+    def _linearised(self, stage: Stage, x: np.ndarray) -> Linearisation:
+        if stage.matching:
+            found = linearise_matching(self.matching, jnp.asarray(x))
+        else:
+            found = linearise(self.objective, jnp.asarray(x), _loop(stage), stage.horizon * self.longest)
+        return Linearisation(*map(np.asarray, found))
 
     def _best(self, reached: Sequence[np.ndarray], stage: Stage) -> np.ndarray:
         """Return the point, of all reached so far, that is best by the cost of this stage.
 
         A stage that lost its way, as one that closes the loop can, is so not the start of the next.
         """
-        costs = [float(np.sum(self._residuals(stage, x) ** 2)) for x in reached]
-        return reached[int(np.argmin(np.where(np.isfinite(costs), costs, np.inf)))]
+        costs = [_cost(self._residuals(stage, x)[self.kept]) for x in reached]
+        return reached[int(np.argmin(costs))]
+
+    def _adam(self, leg: int, starts: list[np.ndarray], began: float) -> list[np.ndarray]:
+        """Return where Adam comes to from all starts in integral matching, best first."""
+        stage, _ = self.legs[leg]
+
+        def tell(done: int, cost: float) -> None:
+            seconds = round(time.perf_counter() - began, 3)
+            self.history.append({"stage": "Adam", "iteration": done, "cost": cost, "damping": 0.0, "accepted": True,
+                                 "seconds": seconds})  # fmt: skip
+            share = self._before(leg) + stage.iterations * done / max(self.settings.adam, 1)
+            self.progress(Progress(min(share / self.total, 1.0), "Adam, all starts", cost, done))
+
+        found = adam(self.matching, np.stack(starts), np.where(self.held, 0.0, 1.0), self.settings.adam, tell)
+        return list(found)
+
+    def _before(self, leg: int) -> int:
+        return sum(self._length(one) for one, _ in self.legs[:leg])
 
     def _leg(self, leg: int, point: Point, reached: Sequence[np.ndarray], began: float) -> Point:
         stage, start = self.legs[leg]
         label = stage.name if start is None else f"start {start + 1} of {self.settings.starts}"
-        before = sum(one.iterations for one, _ in self.legs[:leg])
+        before = self._before(leg) + self._length(stage) - stage.iterations
+        watch = _Watch(self.held, self.settings.patience, active=leg == len(self.legs) - 1)
         at = None
-        while point.iteration < stage.iterations and point.stalled < self.settings.patience:
+        while point.iteration < stage.iterations and point.stalled < self.settings.patience and not watch.stops:
             if at is None:
-                at = Linearisation(*map(np.asarray, linearise(self.objective, jnp.asarray(point.x), _loop(stage))))
-                if not (np.all(np.isfinite(at.residuals)) and np.all(np.isfinite(at.jacobian))):
+                whole = self._linearised(stage, point.x)
+                if not (np.all(np.isfinite(whole.residuals)) and np.all(np.isfinite(whole.jacobian))):
                     break  # a drawn start that cannot be simulated; _best leaves it out
-            point, moved = least_squares.step(point, at, lambda x: self._residuals(stage, x), self.settings.least_gain)
+                watch.look(point.x, whole.residuals)
+                at = Linearisation(whole.residuals[self.kept], whole.jacobian[self.kept])
+            point, moved = least_squares.step(
+                point, at, lambda x: self._residuals(stage, x)[self.kept], self.settings.least_gain
+            )
             at = None if moved else at
             seconds = time.perf_counter() - began
-            self.history.append(
-                {
-                    "stage": label,
-                    "iteration": point.iteration,
-                    "cost": point.cost,
-                    "damping": point.damping,
-                    "accepted": moved,
-                    "seconds": round(seconds, 3),
-                }
-            )
+            row = {"stage": label, "iteration": point.iteration, "cost": point.cost, "damping": point.damping,
+                   "accepted": moved, "seconds": round(seconds, 3)}  # fmt: skip
+            self.history.append({**row, "held out": watch.cost} if watch.active else row)
             if self.folder:
                 saved = checkpoint.Saved(leg, point, tuple(reached), tuple(self.history), seconds)
                 checkpoint.save(self.folder, self.fingerprint, saved)
             self.progress(Progress((before + point.iteration) / self.total, label, point.cost, point.iteration))
-        self.converged = point.stalled >= self.settings.patience
-        return point
+        self.converged = point.stalled >= self.settings.patience or watch.stops
+        return point if watch.best is None else point._replace(x=watch.best)
 
     def _starts(self) -> list[np.ndarray]:
-        coordinates = self.objective.coordinates
+        coordinates, model = self.objective.coordinates, self.objective.model
         random = np.random.default_rng(self.settings.seed)
         spread = np.where(np.isfinite(coordinates.prior_sd), coordinates.prior_sd, 1.0) * self.settings.start_spread
         centre = np.asarray(coordinates.centre)
-        drawn = [centre] + [
-            centre + spread * random.standard_normal(len(centre)) for _ in range(self.settings.starts - 1)
-        ]
-        return [np.asarray(coordinates.of_scaled(jnp.asarray(one))) for one in drawn]
+        starts = []
+        for i in range(self.settings.starts):
+            drawn = centre if i == 0 else centre + spread * random.standard_normal(len(centre))
+            weights = weights_of(model if i == 0 else _with_drawn_weights(model, random))
+            starts.append(np.asarray(self.objective.join(coordinates.of_scaled(jnp.asarray(drawn)), weights)))
+        return starts
+
+
+class _Watch:
+    """The samples that are held out, in the last stage: where they were met best, and whether to stop there."""
+
+    def __init__(self, held: np.ndarray, patience: int, active: bool):
+        self.held, self.patience, self.active = held, patience, active and bool(np.any(held))
+        self.best: np.ndarray | None = None
+        self.cost, self.least, self.since = math.inf, math.inf, 0
+
+    def look(self, x: np.ndarray, residuals: np.ndarray) -> None:
+        """Take notice of a point and all its residuals."""
+        if not self.active:
+            return
+        self.cost, self.since = _cost(residuals[self.held]), self.since + 1
+        if self.cost < self.least:
+            self.best, self.least, self.since = x, self.cost, 0
+
+    @property
+    def stops(self) -> bool:
+        return self.active and self.since >= self.patience
+
+
+def _cost(residuals: np.ndarray) -> float:
+    """Return half the sum of squares, infinite where a residual is not finite."""
+    return 0.5 * float(np.sum(residuals**2)) if np.all(np.isfinite(residuals)) else math.inf
+
+
+def _with_drawn_weights(model: CultureModel, random: np.random.Generator) -> CultureModel:
+    nets = {}
+    for name, net in model.nets.items():
+        outputs, hidden = net.weights.output.shape
+        nets[name] = replace(net, weights=drawn_weights(len(net.inputs), hidden, outputs, random))
+    return replace(model, nets=nets)
+
+
+def _held_out(objective: Objective, settings: FitSettings) -> np.ndarray:
+    """Return which residuals are held out: True for a sample of `settings.held_out`, by the seed."""
+    packed, runs = objective.packed, objective.run_count
+    what = settings.held_out
+    if what == "auto":
+        what = "runs" if objective.model.nets and runs >= _RUNS_TO_HOLD_OUT else "nothing"
+    shape = packed.standard_error.shape
+    held = np.zeros(shape, bool)
+    if what == "runs":
+        count = max(1, round(settings.held_out_share * runs))
+        if count >= runs:
+            raise FitError(
+                f"found {runs} runs of which {count} would be held out; at least one must be learned from; give more "
+                "runs, or hold out 'time' or 'nothing'."
+            )
+        held[np.random.default_rng(settings.seed).permutation(runs)[:count]] = True
+    elif what == "time":
+        last = np.max(np.asarray(packed.end), axis=1)
+        held |= (np.asarray(packed.end) > (1.0 - settings.held_out_share) * last[:, None])[..., None]
+    held &= np.isfinite(np.asarray(packed.standard_error))
+    return np.r_[held.ravel(), np.zeros(objective.size, bool)]
+
+
+_RUNS_TO_HOLD_OUT = 5
+"""From so many runs on one may be spared."""
 
 
 def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _Fitter, point: Point) -> Fit:
     x = jnp.asarray(point.x)
     value, jacobian = map(np.asarray, linearise(objective, x, _loop(stage)))
     require_simulated(value)
-    coordinates = objective.coordinates
-    place = 1.0 / (1.0 + np.exp(-point.x))
+    coordinates, n = objective.coordinates, len(objective.names)
+    parameters, deviations, weights = objective.parts(x)
+    place = 1.0 / (1.0 + np.exp(-np.asarray(parameters)))
     slope = np.asarray(coordinates.upper - coordinates.lower) * place * (1.0 - place)
-    covariance = _covariance(jacobian / slope)
-    sd = np.sqrt(np.diag(covariance))
-    values, log = np.asarray(coordinates.values(x)), np.asarray(coordinates.log_scale)
+    covariance = _covariance(jacobian / np.r_[slope, np.ones(objective.size - n)])
+    learned = np.r_[np.arange(n), np.arange(n + deviations.size, objective.size)]
+    covariance = covariance[np.ix_(learned, learned)]
+    sd = np.sqrt(np.diag(covariance))[:n]
+    values, log = np.asarray(coordinates.values(parameters)), np.asarray(coordinates.log_scale)
     estimates = []
     for i, row in enumerate(model.table.estimated):
         error = float(values[i] * sd[i] if log[i] else sd[i])
@@ -295,10 +462,15 @@ def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _
                 bool(not 0.01 < place[i] < 0.99), _prior_ratio(float(sd[i]), row.prior_sd),
             )
         )  # fmt: skip
-    fitted = model.with_parameters({row.name: row.value for row in estimates})
+    fitted = with_weights(model.with_parameters({row.name: row.value for row in estimates}), weights)
+    own = {}
+    if objective.own:
+        for run, apart in zip(runs, deviations, strict=True):
+            of_run = objective.with_coordinates(x, apart).parameters
+            own[run.name] = {objective.names[i]: float(of_run[objective.names[i]]) for i in objective.own}
     return Fit(
         fitted, tuple(runs), tuple(estimates), covariance, 0.5 * float(value @ value), fitter.converged, settings,
-        tuple(fitter.history), fitter.fingerprint,
+        tuple(fitter.history), fitter.fingerprint, own,
     )  # fmt: skip
 
 
@@ -337,10 +509,18 @@ def describe(model: CultureModel) -> dict[str, str]:
         "model": model.name,
         "closure": repr(model.closure),
         "weights": repr(model.allocation.weights),
-        "rate laws": _sha(model.rates),
+        "rate laws": _sha([model.rates, type(model.reactor).__name__, _nets(model)]),
         "network": _sha([reactions, network.lower.tolist(), network.upper.tolist()]),
         "balances": _sha(rest),
     }
+
+
+def _nets(model: CultureModel) -> list:
+    """Return what networks are apart from their weights, as plain data."""
+    return [
+        [name, net.inputs, *(part.tolist() for part in (net.centre, net.spread, net.scale, net.fade))]
+        for name, net in model.nets.items()
+    ]
 
 
 def _sha(what: object) -> str:
@@ -368,7 +548,7 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
     table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
     described = {
         **describe(model),
-        "parameters": _sha(table),
+        "parameters": _sha([table, weights_of(model).tolist()] if model.nets else table),
         "runs": {run.name: _hash_of(run) for run in runs},
         "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
         "settings": settings,
@@ -380,7 +560,7 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
     return json.loads(json.dumps(described))
 
 
-_FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated")
+_FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
 """Fields of a parameter on which a fit depends."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+import scipy.linalg
 from jaxtyping import Float
 
 _FIRST_DAMPING = 1e-2
@@ -65,9 +66,10 @@ def step(
     n = len(now.x)
     stacked = np.vstack([at.jacobian, np.sqrt(damping * scale) * np.eye(n)])
     try:
-        move = np.linalg.lstsq(stacked, -np.concatenate([at.residuals, np.zeros(n)]), rcond=None)[0]
+        # by a QR decomposition with pivoting: with hundreds of weights an SVD takes longer than the ODE
+        move = scipy.linalg.lstsq(stacked, -np.concatenate([at.residuals, np.zeros(n)]), lapack_driver="gelsy")[0]
         trial = residuals(now.x + move)
-    except np.linalg.LinAlgError:  # derivatives of very different size; more damping evens them out
+    except (np.linalg.LinAlgError, ValueError):  # derivatives of very different size; more damping evens them out
         move, trial = np.zeros(n), np.array([np.nan])
     trial_cost = 0.5 * float(trial @ trial) if np.all(np.isfinite(trial)) else np.inf
     predicted = 0.5 * float(move @ (damping * scale * move - gradient))

@@ -1,4 +1,4 @@
-"""What a fit makes small: residuals of measurements, weighted by assay error, and of the parameters' priors."""
+"""What a fit makes small: residuals of measurements, weighted by assay error, and of the priors of all that it learns."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,9 +7,12 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.flatten_util import ravel_pytree
+from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
 from graycell.cell.flux import FluxStatus
+from graycell.cell.learned import PRIOR, Weights
 from graycell.cell.redox import LoopStatus
 from graycell.model import CultureModel, lean
 from graycell.parameters import Parameter
@@ -51,7 +54,10 @@ class Coordinates(eqx.Module):
 
     def values(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
         """Return the parameters in house units."""
-        scaled = self.scaled(x)
+        return self.unscaled(self.scaled(x))
+
+    def unscaled(self, scaled: Float[Array, " n"]) -> Float[Array, " n"]:
+        """Return parameters on their own scales in house units."""
         return jnp.where(self.log_scale, jnp.exp(jnp.where(self.log_scale, scaled, 0.0)), scaled)
 
     def of_scaled(self, scaled: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -65,32 +71,115 @@ class Coordinates(eqx.Module):
 
 
 class Objective(eqx.Module):
-    """Residuals of a model on packed runs as a function of coordinates; a PyTree, so it compiles once."""
+    """Residuals of a model on packed runs as a function of coordinates x; a PyTree, so it compiles once.
+
+    x holds first the estimated parameters (see `Coordinates`), then for every run how far its own values are from the
+    shared ones, for the parameters that have own ones, then the weights of the networks.
+
+    own: places of the parameters that every run has its own value of; own_sd: (own,) their standard deviation between
+    runs; weights_sd: (weights,) standard deviation of the prior of every weight, around 0.
+    """
 
     model: CultureModel
     packed: PackedRun
     coordinates: Coordinates
+    own_sd: Float[Array, " own"]
+    weights_sd: Float[Array, " weights"]
     settings: SolverSettings = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
+    own: tuple[int, ...] = eqx.field(static=True)
 
-    def with_coordinates(self, x: Float[Array, " n"]) -> CultureModel:
-        """Return the model at the coordinates `x`."""
-        values = self.coordinates.values(x)
+    @property
+    def size(self) -> int:
+        """How many coordinates there are."""
+        return len(self.names) + self.run_count * len(self.own) + self.weights_sd.shape[0]
+
+    @property
+    def run_count(self) -> int:
+        return self.packed.start.shape[0]
+
+    def labels(self, runs: Sequence[str]) -> list[str]:
+        """Return a name for every coordinate, given those of the runs: vmax1f, vmax1f of run07, v17.hidden[2]."""
+        own = [f"{self.names[i]} of {run}" for run in runs for i in self.own]
+        weights = [
+            f"{name}.{field}[{k}]"
+            for name in sorted(self.model.nets)
+            for field, leaf in zip(Weights._fields, self.model.nets[name].weights, strict=True)
+            for k in range(leaf.size)
+        ]
+        return [*self.names, *own, *weights]
+
+    def parts(self, x: Float[Array, " n"]) -> tuple[Array, Array, Array]:
+        """Return the coordinates of the parameters, the (runs, own) deviations and the weights."""
+        n, own = len(self.names), self.run_count * len(self.own)
+        return x[:n], x[n : n + own].reshape(self.run_count, len(self.own)), x[n + own :]
+
+    def join(self, parameters: Array, weights: Array) -> Array:
+        """Return x, with no run apart from the others."""
+        return jnp.concatenate([parameters, jnp.zeros(self.run_count * len(self.own)), weights])
+
+    def with_coordinates(self, x: Float[Array, " n"], deviations: Float[Array, " own"] | None = None) -> CultureModel:
+        """Return the model at the coordinates `x`, of a run with these `deviations` or of none."""
+        parameters, _, weights = self.parts(x)
+        scaled = self.coordinates.scaled(parameters)
+        if deviations is not None and self.own:
+            scaled = scaled.at[jnp.array(self.own)].add(deviations)
+        values = self.coordinates.unscaled(scaled)
         learned = {name: values[i] for i, name in enumerate(self.names)}
-        return replace(self.model, parameters={**self.model.parameters, **learned})
+        return with_weights(replace(self.model, parameters={**self.model.parameters, **learned}), weights)
 
-    def predicted(self, x: Float[Array, " n"], loop: Loop) -> Float[Array, "runs segments quantities"]:
-        """Return what would be measured in every run at the end of every segment."""
-        model = self.with_coordinates(x)
-        # one run after the other: mapped together, every run would wait for the one with the most steps
-        return lax.map(lambda packed: _usable_predictions(model, packed, loop, self.settings), self.packed)
+    def predicted(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, "runs segments quantities"]:
+        """Return what would be measured in every run at the end of every segment, up to the `horizon` [d]."""
 
-    def residuals(self, x: Float[Array, " n"], loop: Loop) -> Float[Array, " residuals"]:
+        def of_run(of):
+            return _usable_predictions(self.with_coordinates(x, of[1]), until(of[0], horizon), loop, self.settings)
+
+        runs = (self.packed, self.parts(x)[1])
+        # Mapped together, every run waits for the one with the most steps: with a redox loop that costs more than it
+        # saves. Without one the steps are alike, and small operations on one run at a time would be most of the cost.
+        return lax.map(of_run, runs) if self.model.has_loop else jax.vmap(of_run)(runs)
+
+    def residuals(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, " residuals"]:
+        """Return all residuals: of the measurements up to the `horizon` [d], then of the priors."""
+        asked = self.packed.end[..., None] <= horizon
+        return self.misfits(x, self.predicted(x, loop, horizon), asked)
+
+    def misfits(self, x: Array, predicted: Array, asked: Array) -> Float[Array, " residuals"]:
         """Return all residuals [standard errors]: measurements first, then priors; 0 where nothing was measured."""
-        measured = jnp.isfinite(self.packed.standard_error)
+        measured = jnp.isfinite(self.packed.standard_error) & asked
         error = jnp.where(measured, self.packed.standard_error, 1.0)
-        misfit = (self.predicted(x, loop) - jnp.nan_to_num(self.packed.measured)) / error
-        return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), self.coordinates.prior_residuals(x)])
+        misfit = (predicted - jnp.nan_to_num(self.packed.measured)) / error
+        misfit = jnp.where(self.packed.below > 0.0, _below_limit(misfit), misfit)
+        parameters, deviations, weights = self.parts(x)
+        priors = [self.coordinates.prior_residuals(parameters), (deviations / self.own_sd[None, :]).ravel()]
+        return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), *priors, weights / self.weights_sd])
+
+
+def weights_of(model: CultureModel) -> Float[Array, " weights"]:
+    """Return the weights of all networks of a model as one vector."""
+    return ravel_pytree({name: net.weights for name, net in model.nets.items()})[0]
+
+
+def with_weights(model: CultureModel, weights: Float[Array, " weights"]) -> CultureModel:
+    """Return the model with the weights of all its networks taken from one vector."""
+    if not model.nets:
+        return model
+    learned = ravel_pytree({name: net.weights for name, net in model.nets.items()})[1](weights)
+    return replace(model, nets={name: replace(net, weights=learned[name]) for name, net in model.nets.items()})
+
+
+def _below_limit(misfit: Array) -> Array:
+    """Return the residual of a value known to be below a limit; `misfit`: (predicted - limit)/standard error.
+
+    Half its square is -log of the probability that a value with the assay's error comes out below the limit.
+    """
+    # beyond 8 standard errors the probability is 1 to rounding, and the root would have no derivative
+    return jnp.sqrt(-2.0 * norm.logcdf(jnp.maximum(-misfit, -1e3).clip(max=8.0)))
+
+
+def until(packed: PackedRun, horizon: Array) -> PackedRun:
+    """Return a packed run that ends at the `horizon` [d]: what comes later takes no time."""
+    return replace(packed, start=jnp.minimum(packed.start, horizon), end=jnp.minimum(packed.end, horizon))
 
 
 def _usable_predictions(model: CultureModel, packed: PackedRun, loop: Loop, settings: SolverSettings) -> Array:
@@ -101,24 +190,53 @@ def _usable_predictions(model: CultureModel, packed: PackedRun, loop: Loop, sett
     return jnp.where(usable[:, None], predictions(model, path), jnp.nan)
 
 
-@eqx.filter_jit
-def residuals(objective: Objective, x: Array, loop: Loop) -> Array:
-    """Return `Objective.residuals`, compiled."""
-    return objective.residuals(x, loop)
+WHOLE = float("inf")
+"""[d] The horizon of whole runs."""
 
 
 @eqx.filter_jit
-def linearise(objective: Objective, x: Array, loop: Loop) -> tuple[Array, Array]:
-    """Return residuals and their exact Jacobian, by forward sensitivities of the ODE, compiled."""
+def _residuals(objective: Objective, x: Array, loop: Loop, horizon: Array) -> Array:
+    return objective.residuals(x, loop, horizon)
 
+
+@eqx.filter_jit
+def _linearise(objective: Objective, x: Array, loop: Loop, horizon: Array) -> tuple[Array, Array]:
     def twice(x):
-        value = objective.residuals(x, loop)
+        value = objective.residuals(x, loop, horizon)
         return value, value
 
     jacobian, value = jax.jacfwd(twice, has_aux=True)(x)
     return value, jacobian
 
 
-def objective_of(model: CultureModel, packed: PackedRun, rows: Sequence[Parameter], settings) -> Objective:
-    """Return the objective of a model on stacked runs, with the parameters `rows` to estimate."""
-    return Objective(lean(model), packed, Coordinates.of(rows), settings, tuple(row.name for row in rows))
+def residuals(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE) -> Array:
+    """Return `Objective.residuals`, compiled."""
+    return _residuals(objective, x, loop, jnp.asarray(horizon))
+
+
+def linearise(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE) -> tuple[Array, Array]:
+    """Return residuals and their exact Jacobian, by forward sensitivities of the ODE, compiled."""
+    return _linearise(objective, x, loop, jnp.asarray(horizon))
+
+
+def objective_of(
+    model: CultureModel, packed: PackedRun, rows: Sequence[Parameter], settings, regularisation: float = 1.0
+) -> Objective:
+    """Return the objective of a model on stacked runs, with the parameters `rows` and all networks to learn.
+
+    regularisation: [1] what the weights' standard deviations are divided by.
+    """
+    if not model.has_loop:  # such a model says nothing about R
+        packed = replace(packed, standard_error=packed.standard_error.at[..., -1].set(jnp.inf))
+    own = tuple(i for i, row in enumerate(rows) if row.between_runs_sd > 0.0)
+    sds = {name: jax.tree.map(jnp.full_like, net.weights, PRIOR) for name, net in model.nets.items()}
+    return Objective(
+        lean(model),
+        packed,
+        Coordinates.of(rows),
+        jnp.array([rows[i].between_runs_sd for i in own], jnp.float64),
+        ravel_pytree(sds)[0].astype(jnp.float64) / regularisation,
+        settings,
+        tuple(row.name for row in rows),
+        own,
+    )

@@ -11,7 +11,7 @@ from graycell.errors import FitError
 from graycell.inference import checkpoint
 from graycell.inference.checkpoint import write_whole
 from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage, describe
-from graycell.library import model_of
+from graycell.library.learning import model_from, nets_to_plain, with_plain_nets
 from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable
 from graycell.runs import records
@@ -30,6 +30,8 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
     data = {
         "format": _FORMAT,
         "model": fit.model.name,
+        "recipe": json.loads(fit.model.recipe or "{}"),
+        "networks": nets_to_plain(fit.model),
         "parameters": [asdict(row) for row in fit.model.table],
         "estimates": [asdict(estimate) for estimate in fit.estimates],
         "covariance": fit.covariance.tolist(),
@@ -37,6 +39,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         "converged": fit.converged,
         "settings": asdict(fit.settings),
         "history": list(fit.history),
+        "own": fit.own,
         "provenance": fit.provenance,
         "runs": [_run_to_plain(run) for run in fit.runs],
     }
@@ -64,7 +67,8 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             **data["settings"], stages=None if stages is None else tuple(Stage(**stage) for stage in stages)
         )
         table = ParameterTable(tuple(Parameter(**row) for row in data["parameters"]))
-        base = (model if model is not None else model_of(data["model"])).with_table(table)
+        base = model if model is not None else model_from(data.get("recipe") or {"base": data["model"]})
+        base = with_plain_nets(base.with_table(table), data.get("networks", {}))
         _require_same(base, data["provenance"], path)
         return Fit(
             base,
@@ -76,6 +80,7 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             settings,
             tuple(data["history"]),
             data["provenance"],
+            data.get("own", {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error

@@ -1,23 +1,22 @@
-"""Ready models, by name."""
+"""Ready models.
 
-from collections.abc import Callable
+    model_of, MODELS                    known (white) models by name               (catalogue, nolan_lee)
+    with_learned_laws                   gray: some rate laws of a known model learned        (learning)
+    specific_rates, evolution           black: all specific rates, or dc/dt, learned         (learning)
+"""
 
-from graycell.errors import ModelError, nearest
+from graycell.library.catalogue import MODELS, model_of
+from graycell.library.learning import BLACK_BOXES, LearnedLaw, evolution, specific_rates, with_learned_laws
 from graycell.library.nolan_lee import nolan_lee, published_feed
-from graycell.model import CultureModel
 
-MODELS: dict[str, Callable[..., CultureModel]] = {
-    "nolan-lee": nolan_lee,
-    "nolan-lee-extended": lambda **options: nolan_lee(extended=True, **options),
-}
-"""Builders by name; the options of each are those of `nolan_lee`."""
-
-
-def model_of(name: str, **options) -> CultureModel:
-    """Return a model of the library by its name; an unknown name raises `ModelError`."""
-    if name not in MODELS:
-        raise ModelError(f"model '{name}' is not in the library; {nearest(name, MODELS)}.")
-    return MODELS[name](**options)
-
-
-__all__ = ["MODELS", "model_of", "nolan_lee", "published_feed"]
+__all__ = [
+    "BLACK_BOXES",
+    "MODELS",
+    "LearnedLaw",
+    "evolution",
+    "model_of",
+    "nolan_lee",
+    "published_feed",
+    "specific_rates",
+    "with_learned_laws",
+]

@@ -2,12 +2,14 @@
 
 Source: R. P. Nolan, K. Lee, "Dynamic model of CHO cell metabolism", Metab. Eng. 13 (2011) 108-124. Reactions and
 parameters stand in `tables/`; the column `refit` is the public refit of the lagged scheme with a step of 0.05 d
-(Cui et al., Comput. Chem. Eng. 183 (2024) 108594). Two things are not theirs and are marked so in the parameter table:
+(Cui et al., Comput. Chem. Eng. 183 (2024) 108594). Three things are not theirs and are marked so in the parameter table:
 
 - `R_switch`, the redox ratio at which lactate turns from made to used (published: 1), a parameter here, because the
   line R = 1 is a barrier that no step-independent closure crosses;
 - the extension: v35, ATP => (maintenance), whose wished rate is `maintenance_warm` or `maintenance_cold`. Without it
-  the ATP balance ties glycolysis to ATP demand.
+  the ATP balance ties glycolysis to ATP demand;
+- the limit of uptake, `clearance`: a transporter of 0.5 mmol/(10^9 cells)/d and a half-saturation of 0.1 mmol/L clears
+  5 L/(10^9 cells)/d, and diffusion to a cell a thousand times as much.
 """
 
 import csv
@@ -161,7 +163,9 @@ def published_network() -> MetabolicNetwork:
     )
 
 
-def parameter_table(values: Literal["published", "refit"] = "published", extended: bool = False) -> ParameterTable:
+def parameter_table(
+    values: Literal["published", "refit"] = "published", extended: bool = False, limited: bool = False
+) -> ParameterTable:
     """Return the parameters in house units, with bounds and priors for a fit.
 
     Bounds are a factor of 20 to either side, exponents 0.2 to 6; the prior is a factor of 3 around the value
@@ -195,6 +199,11 @@ def parameter_table(values: Literal["published", "refit"] = "published", extende
         Parameter("shift_rate", 33.94, "1/d", 1.0, 1000.0, estimated=False,
                   meaning="rate of the transition after a temperature shift", source=_SOURCE),
     ]  # fmt: skip
+    if limited:
+        rows.append(
+            Parameter("clearance", 5.0, "L/(1e9 cells)/d", 0.5, 500.0, estimated=False, source=_OURS,
+                      meaning="most medium that cells can clear of a species")
+        )  # fmt: skip
     if extended:
         rows += [
             Parameter(f"maintenance_{phase}", 1.0, SPECIFIC_RATE, 1e-3, 50.0, prior_sd=2.0,
@@ -207,6 +216,7 @@ def parameter_table(values: Literal["published", "refit"] = "published", extende
 def nolan_lee(
     *,
     extended: bool = False,
+    limited: bool = False,
     closure: Closure | Lagged | None = None,
     weights: SoftWeights | PublishedWeights | None = None,
     parameters: Literal["published", "refit"] = "published",
@@ -215,6 +225,8 @@ def nolan_lee(
     """Return the CHO cell of Nolan & Lee (2011) in a reactor.
 
     extended: add the ATP maintenance reaction v35 and let `R_switch` be estimated, starting at 1.25.
+    limited: no uptake is faster than `clearance` times the concentration, so no concentration falls below zero. Else
+        the balances can take up what is not there.
     closure: of the redox loop; `Dynamic()` by default. With `Lagged(step)` the published weights and steps at
         R = 1 are the default too, so that the published scheme is reproduced.
     weights: `SoftWeights()` by default. switch_width: [1] of the switches at R_switch, 0.05 by default.
@@ -227,7 +239,7 @@ def nolan_lee(
     lagged = isinstance(closure, Lagged)
     weights = weights if weights is not None else PublishedWeights() if lagged else SoftWeights()
     width = switch_width if switch_width is not None else 0.0 if lagged else 0.05
-    network, laws, table = published_network(), rate_laws(width), parameter_table(parameters, extended)
+    network, laws, table = published_network(), rate_laws(width), parameter_table(parameters, extended, limited)
     if extended:
         network = network.with_reactions([MAINTENANCE])
         laws += (("v35", Between(Maximum("maintenance_warm"), Maximum("maintenance_cold"))),)
@@ -239,7 +251,7 @@ def nolan_lee(
         jnp.zeros(len(network.names)).at[shuttle].set(1.0),
     )
     return build_model(
-        "nolan-lee-extended" if extended else "nolan-lee",
+        "nolan-lee" + ("-extended" if extended else "") + ("-limited" if limited else ""),
         network,
         laws,
         table,
@@ -250,6 +262,7 @@ def nolan_lee(
         biomass_per_cell="biomass_per_cell",
         shift_rate="shift_rate",
         gases=("O2", "CO2"),
+        clearance="clearance" if limited else None,
     )
 
 

@@ -67,7 +67,8 @@ class PackedRun(eqx.Module):
     media, supplied: (media, species) [mmol/L], [1]; initial: (species,) [mmol/L]; initial_redox: R [1];
     viability, redox: known inputs;
     measured, standard_error: (segments, quantities) at the end of each segment, NaN and inf where nothing was
-    measured; quantities are the model's species, then VCD, then R.
+    measured; below: the same shape, 1 where the value is a detection limit; quantities are the model's species, then
+    VCD, then R.
     """
 
     start: Float[Array, " segments"]
@@ -84,6 +85,7 @@ class PackedRun(eqx.Module):
     redox: Curve
     measured: Float[Array, "segments quantities"]
     standard_error: Float[Array, "segments quantities"]
+    below: Float[Array, "segments quantities"]
 
 
 def quantities_of(species: Sequence[str]) -> tuple[str, ...]:
@@ -144,7 +146,7 @@ def pack(
             composition[i, j] = run.media[name].get(one, 0.0)
             supplied[i, j] = float(composition[i, j] > 0.0)
 
-    measured, error = _measurements(run, quantities_of(species), [time for time, _ in times], count)
+    measured, error, below = _measurements(run, quantities_of(species), [time for time, _ in times], count)
 
     def array(values) -> Array:
         return jnp.asarray(values, jnp.float64)
@@ -164,6 +166,7 @@ def pack(
         redox=_curve(*_series(run, REDOX, run.initial.get(REDOX, _DEFAULT_REDOX))),
         measured=array(measured),
         standard_error=array(error),
+        below=array(below),
     )
 
 
@@ -221,12 +224,15 @@ def _cold(temperature: float, warm: float, cold: float) -> float:
 
 def _measurements(run: CultureRun, quantities: Sequence[str], times: Sequence[float], count: int):
     measured, error = np.full((count, len(quantities)), np.nan), np.full((count, len(quantities)), np.inf)
+    below = np.zeros((count, len(quantities)))
     for name, series in run.measurements.items():
         if name in quantities:
             rows = [times.index(float(time)) for time in series.time]
             measured[rows, quantities.index(name)] = series.value
             error[rows, quantities.index(name)] = series.standard_error
-    return measured, error
+            if series.below is not None:
+                below[rows, quantities.index(name)] = series.below
+    return measured, error, below
 
 
 def _viability(run: CultureRun) -> tuple[np.ndarray, np.ndarray]:

@@ -30,6 +30,8 @@ class Measurement:
         time: [d], shape (samples,), rising.
         value: shape (samples,); empty cells are not here.
         standard_error: assay error of each value, same unit and shape, > 0.
+        below: shape (samples,), True where the value is a detection limit and less than that was there; None for
+            nowhere.
     """
 
     quantity: str
@@ -37,6 +39,7 @@ class Measurement:
     time: np.ndarray
     value: np.ndarray
     standard_error: np.ndarray
+    below: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

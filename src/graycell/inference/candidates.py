@@ -1,0 +1,77 @@
+"""Models of graycell as candidates of a comparison: built for the training runs, fitted, and simulated."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from graycell.cell.network import MetabolicNetwork
+from graycell.errors import SimulationError
+from graycell.inference.consistency import count_inconsistencies, far_outside
+from graycell.inference.fitting import Fit, FitSettings, Progress, fit
+from graycell.inference.storage import save_fit
+from graycell.model import CultureModel
+from graycell.runs.packing import quantities_of
+from graycell.runs.records import CultureRun, Measurement
+from graycell.simulation import Trajectory, simulate
+
+
+@dataclass(frozen=True)
+class FittedPredictor:
+    """A fit that predicts runs; see `baselines.Predictor`."""
+
+    fit: Fit
+
+    def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Return what is simulated from time 0 at the asked times; raises `SimulationError` with the remedy."""
+        trajectory = predicted(self.fit.model_of(known.name), known, times)
+        return {name: trajectory.at_samples(name) for name in times if name in trajectory.run.measurements}
+
+
+def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.ndarray]) -> Trajectory:
+    """Return the trajectory of a run with points at the asked times [d]; a quantity the model has not is left out."""
+    asked = {
+        name: Measurement(name, "", np.asarray(time, float), np.zeros(len(time)), np.ones(len(time)))
+        for name, time in times.items()
+        if name in quantities_of(model.species)
+    }
+    return simulate(model, replace(known, measurements=asked)).require_finished()
+
+
+@dataclass(frozen=True)
+class ModelCandidate:
+    """A model to be fitted; see `baselines.Candidate`.
+
+    build: from training runs and a seed to a model, since networks take the scales of their inputs from the runs.
+    network: what a black box is held to in the count of inconsistencies. keep: a folder for every fit, or None.
+    """
+
+    name: str
+    build: Callable[[Sequence[CultureRun], int], CultureModel]
+    settings: FitSettings = FitSettings()
+    network: MetabolicNetwork | None = None
+    keep: Path | None = None
+    progress: Callable[[Progress], None] | None = field(default=None, compare=False)
+
+    def train(self, runs: Sequence[CultureRun], seed: int) -> FittedPredictor:
+        """Return the fit of the model to runs."""
+        fitted = fit(self.build(runs, seed), runs, replace(self.settings, seed=seed), progress=self.progress)
+        if self.keep is not None:
+            save_fit(fitted, self.keep / f"{self.name}-{len(runs)}-{seed}")
+        return FittedPredictor(fitted)
+
+    def described(self) -> dict[str, object]:
+        """Return what stands beside the results."""
+        return {"settings": asdict(self.settings)}
+
+    def consistency(self, predictor: FittedPredictor, runs: Sequence[CultureRun]) -> dict[str, tuple[int, int]]:
+        """Return the counts of what cannot be, on runs and far outside of them."""
+        model = predictor.fit.model
+        here = count_inconsistencies(model, runs, self.network)
+        try:
+            there = count_inconsistencies(model, [far_outside(run) for run in runs], self.network)
+        except SimulationError:
+            there = ()
+        found = {f"{one.check}, as tested": (one.counted, one.of) for one in here}
+        return found | {f"{one.check}, far outside": (one.counted, one.of) for one in there}

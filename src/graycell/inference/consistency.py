@@ -1,0 +1,141 @@
+"""Counts of what no culture can do, in what a model predicts: mass from nothing, fluxes backwards, less than nothing.
+
+A fit to a few runs can look right and be impossible, so this is counted for every model on the same runs, and on the
+same runs far outside of what was learned from.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import nnls
+
+from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
+from graycell.model import CultureModel
+from graycell.reactor import Evolution, Reactor
+from graycell.runs.records import VCD, Bolus, CultureRun, Feed, Measurement
+from graycell.simulation import SolverSettings, Trajectory, simulate
+
+MASS, BELOW_ZERO, BACKWARDS, STOICHIOMETRY = "mass", "below zero", "backwards", "stoichiometry"
+"""Checks: amounts that appear or vanish in a vessel without cells; concentrations below zero; fluxes of irreversible
+reactions below zero; exchange with the medium that no flux of the network can make."""
+
+_MASS = 1e-6
+"""Part [1] of the largest amount in a vessel without cells that the solver may lose or find."""
+_ZERO = 0.01
+"""Part [1] of its largest value by which a concentration may go below zero: less than an assay tells from zero."""
+_ROUNDING = 1e-7
+"""Part [1] of the largest flux that rounding may leave in a steady state or below a bound."""
+_FAR = 3.0
+"""By what a run far outside has more of everything at time 0 and in every feed."""
+_EXPLAINED = 0.01
+"""Part [1] of the exchange rates that a network may leave unexplained."""
+_HEAVY = 1e4
+"""Weight of the steady state beside the exchange rates in a non-negative least-squares problem."""
+
+
+@dataclass(frozen=True)
+class Count:
+    """How often a check failed: `counted` out of `of` places (species and runs for `MASS`, else points in time)."""
+
+    check: str
+    counted: int
+    of: int
+
+
+def far_outside(run: CultureRun) -> CultureRun:
+    """Return the run with three times as much of everything but cells at time 0, and three times the feeds."""
+    initial = {name: value * (1.0 if name in ("BIOM", VCD, "R") else _FAR) for name, value in run.initial.items()}
+    events = tuple(
+        replace(event, volume=_FAR * event.volume) if isinstance(event, Bolus)
+        else replace(event, rate=_FAR * event.rate) if isinstance(event, Feed) else event
+        for event in run.events
+    )  # fmt: skip
+    return replace(run, name=f"{run.name}, far outside", initial=initial, events=events)
+
+
+def count_inconsistencies(
+    model: CultureModel, runs: Sequence[CultureRun], network: MetabolicNetwork | None = None
+) -> tuple[Count, ...]:
+    """Return the counts of all checks over the runs.
+
+    A model with balances inside the cell is held to its own network; a black box to `network`, or to none, and then
+    `BACKWARDS` and `STOICHIOMETRY` are not counted. A run that cannot be simulated to its end counts by the points that
+    were reached.
+    """
+    totals: dict[str, list[int]] = {}
+
+    def add(check: str, counted: int, of: int) -> None:
+        before = totals.setdefault(check, [0, 0])
+        before[0] += counted
+        before[1] += of
+
+    for run in runs:
+        planned = without_measurements(run)
+        trajectory = simulate(model, planned, SolverSettings(), points=3)
+        add(MASS, *_mass(model, planned))
+        finite = np.all(np.isfinite(trajectory.concentrations), axis=1)
+        c = trajectory.concentrations[finite]
+        add(BELOW_ZERO, int(np.sum(np.any(c < -_ZERO * np.max(np.abs(c), axis=0), axis=1))), len(c))
+        if model.network.internal:
+            add(BACKWARDS, *_backwards(model, trajectory, finite))
+            add(STOICHIOMETRY, *_steady(model, trajectory, finite))
+        elif network is not None:
+            add(STOICHIOMETRY, *_explained(model, trajectory, finite, network))
+    return tuple(Count(check, *numbers) for check, numbers in totals.items())
+
+
+def without_measurements(run: CultureRun) -> CultureRun:
+    """Return the plan of a run: nothing but its end was measured of it."""
+    nothing = Measurement(VCD, "1e9 cells/L", np.array([run.end]), np.zeros(1), np.ones(1))
+    return replace(run, measurements={VCD: nothing})
+
+
+def _mass(model: CultureModel, run: CultureRun) -> tuple[int, int]:
+    """Compare the vessel without cells with balances alone: what is fed has to be found again."""
+    cells = {model.biomass: 0.0}
+    sterile = replace(run, initial={**run.initial, **cells})
+    kept = np.zeros(len(model.species)) if isinstance(model.reactor, Evolution) else model.reactor.retained
+    alone = replace(model, exchange=0.0 * model.exchange, reactor=Reactor(np.asarray(kept)))
+    found = simulate(model, sterile, points=2)
+    wanted = simulate(alone, sterile, points=2)
+    amounts, expected = (one.concentrations[-1] * one.volume[-1] for one in (found, wanted))
+    largest = np.max(np.abs(expected), initial=1e-12)
+    off = ~(np.abs(amounts - expected) <= _MASS * largest)  # what is not finite is off
+    return int(np.sum(off)), off.size
+
+
+def _backwards(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) -> tuple[int, int]:
+    fluxes = trajectory.fluxes[finite]
+    size = np.max(np.abs(fluxes), axis=1, keepdims=True) + 1e-12
+    return int(np.sum(np.any(fluxes < model.network.lower - _ROUNDING * size, axis=1))), len(fluxes)
+
+
+def _steady(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) -> tuple[int, int]:
+    network, fluxes = model.network, trajectory.fluxes[finite]
+    inside = ~network.is_external
+    cold = trajectory.cold[finite][:, None]
+    warm, change = network.stoichiometry[inside], (network.cold_stoichiometry - network.stoichiometry)[inside]
+    left = fluxes @ warm.T + cold * (fluxes @ change.T)
+    size = np.max(np.abs(fluxes), axis=1) + 1e-12
+    return int(np.sum(np.max(np.abs(left), axis=1) > _ROUNDING * size)), len(fluxes)
+
+
+def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: MetabolicNetwork) -> tuple[int, int]:
+    """Count the points at which no flux of `network` makes the exchange rates of a black box."""
+    species = [name for name in model.species if name + EXTERNAL_SUFFIX in network.external]
+    columns = [model.species.index(name) for name in species]
+    rates = trajectory.fluxes[finite][:, columns]
+    scale = np.sqrt(np.mean(rates**2, axis=0)) + 1e-12
+    outside = network.rows([name + EXTERNAL_SUFFIX for name in species])
+    inside, change = (
+        matrix[~network.is_external] for matrix in (network.stoichiometry, network.cold_stoichiometry - network.stoichiometry)
+    )
+    reversible = np.array([reaction.reversible for reaction in network.reactions])
+    counted = 0
+    for rate, cold in zip(rates, trajectory.cold[finite], strict=True):
+        rows = np.vstack([outside / scale[:, None], _HEAVY * (inside + cold * change)])
+        both = np.hstack([rows, -rows[:, reversible]])
+        target = np.r_[rate / scale, np.zeros(len(inside))]
+        counted += bool(nnls(both, target)[1] > _EXPLAINED * np.linalg.norm(target))
+    return counted, len(rates)

@@ -1,0 +1,153 @@
+"""Which runs are learned from and which are predicted, and what is known of a run that is predicted."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+import numpy as np
+
+from graycell.errors import FitError, nearest
+from graycell.runs.records import TCD, VCD, VIABILITY, CultureRun, Measurement, Signal
+
+
+@dataclass(frozen=True)
+class Split:
+    """Runs to learn from and runs to predict.
+
+    cut: [d] None where whole runs are predicted from their start; else the time up to which every run was measured
+        when it is predicted, and only later samples count.
+    viability_known: viability over the whole run is a known input, as a signal, in training and in prediction, because
+        some models take it as one; False: it is known up to the cut, as every other measurement is.
+
+    Raises `FitError` where a run is learned from that is predicted, or was measured in training after the cut.
+    """
+
+    name: str
+    train: tuple[CultureRun, ...]
+    test: tuple[CultureRun, ...]
+    cut: float | None = None
+    viability_known: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.train or not self.test:
+            raise FitError(
+                f"split '{self.name}': found {len(self.train)} training and {len(self.test)} test runs; at least one "
+                "of each is needed; give more runs."
+            )
+        for kind, runs in (("training", self.train), ("test", self.test)):
+            names = [run.name for run in runs]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise FitError(f"split '{self.name}': found {kind} runs of one name, {', '.join(twice)}; results are "
+                               "told by name, so names must differ; rename one.")  # fmt: skip
+        tested = {run.name for run in self.test}
+        for run in self.train:
+            if run.name in tested and (self.cut is None or last_sample(run) > self.cut):
+                needed = "a test run is never learned from" if self.cut is None else "nothing is known after the cut"
+                raise FitError(f"split '{self.name}': found run '{run.name}' in training and test with samples to "
+                               f"{last_sample(run):g} d; {needed}; leave it out of the training.")  # fmt: skip
+
+    @property
+    def begins(self) -> float:
+        """Return the time [d] after which samples count: a sample at time 0 is the initial state, so it never does."""
+        return 0.0 if self.cut is None else max(self.cut, 0.0)
+
+    def training_runs(self) -> tuple[CultureRun, ...]:
+        """Return what a candidate is trained on."""
+        return tuple(with_viability_known(run) if self.viability_known else run for run in self.train)
+
+    def known_runs(self) -> tuple[CultureRun, ...]:
+        """Return what a predictor is given of the test runs."""
+        return tuple(known_of(run, self.cut, self.viability_known) for run in self.test)
+
+
+def known_of(run: CultureRun, cut: float | None = None, viability_known: bool = True) -> CultureRun:
+    """Return what is known of a run before it is predicted: all but the measurements after `cut` [d], or after 0.
+
+    Events, media, signals and the end are plans and stay. `viability_known`: see `Split`.
+
+    >>> glucose = Measurement("GLC", "mmol/L", np.array([0.0, 1.0]), np.array([30.0, 20.0]), np.array([1.0, 1.0]))
+    >>> known_of(CultureRun("a", 1.0, {"GLC": 30.0}, {"GLC": glucose})).measurements["GLC"].value
+    array([30.])
+    """
+    last = 0.0 if cut is None else max(cut, 0.0)
+    kept = {}
+    for quantity, series in run.measurements.items():
+        until = series.time <= last
+        if np.any(until):
+            below = None if series.below is None else series.below[until]
+            kept[quantity] = Measurement(
+                quantity, series.unit, series.time[until], series.value[until], series.standard_error[until], below
+            )
+    signals = with_viability_known(run).signals if viability_known else run.signals
+    return replace(run, measurements=MappingProxyType(kept), signals=signals)
+
+
+def with_viability_known(run: CultureRun) -> CultureRun:
+    """Return the run with viability as a signal: as it was measured, else VCD over TCD, if there is no signal yet."""
+    signal = None if VIABILITY in run.signals else _viability(run)
+    if signal is None:
+        return run
+    return replace(run, signals=MappingProxyType({**run.signals, VIABILITY: signal}))
+
+
+def leave_one_run_out(runs: Sequence[CultureRun], *, viability_known: bool = True) -> tuple[Split, ...]:
+    """Return a split for every run, in which it is predicted from all others. Raises `FitError` for less than two."""
+    return tuple(
+        Split(f"without {run.name}", tuple(one for one in runs if one is not run), (run,),
+              viability_known=viability_known)
+        for run in runs
+    )  # fmt: skip
+
+
+def held_out(
+    runs: Sequence[CultureRun], test_names: Collection[str], *, viability_known: bool = True
+) -> tuple[Split, ...]:
+    """Return the one split in which the named runs are predicted from all others.
+
+    Raises `FitError` for a name that no run has.
+    """
+    names = [run.name for run in runs]
+    for name in test_names:
+        if name not in names:
+            raise FitError(f"held out: found '{name}', which is no run; {nearest(name, names)}.")
+    train = tuple(run for run in runs if run.name not in test_names)
+    test = tuple(run for run in runs if run.name in test_names)
+    return (Split("held out", train, test, viability_known=viability_known),)
+
+
+def forward_in_time(runs: Sequence[CultureRun], day: float, *, viability_known: bool = True) -> tuple[Split, ...]:
+    """Return the one split in which every run is measured until `day` [d], and what came later is predicted.
+
+    Raises `FitError` where nothing was measured before or after that day.
+    """
+    first, last = min(map(_first_sample, runs), default=np.inf), max(map(last_sample, runs), default=0.0)
+    if not first <= day < last:
+        raise FitError(f"forward in time: found the day {day:g}, and samples from day {first:g} to {last:g}; some are "
+                       "needed before and after; choose a day between.")  # fmt: skip
+    train = tuple(known_of(run, day, viability_known) for run in runs)
+    return (Split(f"after day {day:g}", train, tuple(runs), day, viability_known),)
+
+
+def last_sample(run: CultureRun) -> float:
+    """Return the time [d] of the last measurement of a run; minus infinity where nothing was measured."""
+    return max((float(series.time[-1]) for series in run.measurements.values() if len(series.time)), default=-np.inf)
+
+
+def _first_sample(run: CultureRun) -> float:
+    return min((float(series.time[0]) for series in run.measurements.values() if len(series.time)), default=np.inf)
+
+
+def _viability(run: CultureRun) -> Signal | None:
+    measured = run.measurements.get(VIABILITY)
+    if measured is not None:
+        return Signal(VIABILITY, measured.unit, measured.time, measured.value)
+    viable, total = run.measurements.get(VCD), run.measurements.get(TCD)
+    if viable is None or total is None:
+        return None
+    time, of_viable, of_total = np.intersect1d(viable.time, total.time, return_indices=True)
+    counted = total.value[of_total] > 0.0
+    if not np.any(counted):
+        return None
+    share = viable.value[of_viable][counted] / total.value[of_total][counted]
+    return Signal(VIABILITY, "1", time[counted], np.clip(share, 0.0, 1.0))

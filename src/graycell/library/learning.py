@@ -1,0 +1,422 @@
+"""Gray and black models: which laws are learned, and by what.
+
+`with_learned_laws` takes a known model and replaces, multiplies or corrects some of its rate laws by networks, or adds
+reactions with a learned law. `specific_rates` and `evolution` are the black boxes: exact balances of the vessel with
+learned specific rates, the usual hybrid model of the field, and dc/dt learned as a whole. What a network sees is scaled
+by the runs it will learn from. `model_from` builds any of them anew from the recipe that it carries.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from graycell.cell.flux import SoftWeights
+from graycell.cell.learned import Form, Net, Neural, Weights, drawn_weights
+from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
+from graycell.cell.rates import Conditions, Product, RateLaw, Sum
+from graycell.cell.redox import NoLoop, RedoxRatio
+from graycell.errors import ModelError, nearest
+from graycell.library.catalogue import model_of
+from graycell.model import CultureModel, build_model
+from graycell.parameters import Parameter, ParameterTable
+from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, CultureRun, Feed, Setpoint
+from graycell.smoothing import SmoothRun, smooth_run
+
+Kind = Literal["white", "gray", "black"]
+
+
+@dataclass(frozen=True)
+class LearnedLaw:
+    """How the rate law of one reaction is learned.
+
+    kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is known.
+    inputs: what the network sees (species, ``R``, ``cold``); what the known law depends on if empty.
+    form: of the network, see `cell.learned.Neural`; if empty ``positive`` for an irreversible reaction, else ``any``. A
+        gray law of the form ``any`` is the known law plus a learned rate.
+    part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
+    hidden: nodes [1] of the hidden layer. bound: how far the law may go, see `Neural`; 10 for gray, 100 for black if 0.
+    scale: [mmol/(10^9 cells)/d] size of the rate; the power of ten nearest to the known law at time 0 if 0.
+    """
+
+    kind: Kind = "black"
+    inputs: tuple[str, ...] = ()
+    form: Form | Literal[""] = ""
+    part: str = ""
+    hidden: int = 4
+    bound: float = 0.0
+    scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        for name, value, known in (
+            ("kind", self.kind, ("white", "gray", "black")),
+            ("form", self.form, ("", "positive", "any", "fraction")),
+        ):
+            if value not in known:
+                raise ModelError(f"learned law: {name} '{value}' is not known; {nearest(str(value), known)}.")
+        if not 1 <= self.hidden <= 64:
+            raise ModelError(f"learned law: found {self.hidden} hidden nodes; 1 to 64 are possible; 4 serve most laws.")
+        if self.bound and not self.bound > 1.0:
+            raise ModelError(f"learned law: found the bound {self.bound:g}; it must be above 1; leave it out for ours.")
+        if self.scale < 0.0:
+            raise ModelError(f"learned law: found the scale {self.scale:g}; it must be above 0; leave it out for ours.")
+
+
+def law_from(described: str | Mapping[str, Any]) -> LearnedLaw:
+    """Return a law from one word, its kind, or a table of the fields of `LearnedLaw`."""
+    if isinstance(described, str):
+        return LearnedLaw(described)  # type: ignore[arg-type]
+    known = [field.name for field in fields(LearnedLaw)]
+    for name in described:
+        if name not in known:
+            raise ModelError(f"learned law: '{name}' is not known; {nearest(name, known)}.")
+    return LearnedLaw(**described)
+
+
+def with_learned_laws(
+    model: CultureModel,
+    laws: Mapping[str, LearnedLaw | str | Mapping[str, Any]],
+    runs: Sequence[CultureRun],
+    reactions: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> CultureModel:
+    """Return the model with the rate laws of some reactions learned; a network stands under its reaction's name.
+
+    laws: by reaction, a `LearnedLaw` or what `law_from` takes. A reaction of the network that has no rate law gets
+    one. reactions: new ones, by name, as equations such as ``CYSTINE_ext =>``; each needs a law. runs: what will be
+    learned from; they scale the inputs. seed: of the first weights. A parameter that no law asks for any more is no
+    longer estimated. Raises `ModelError` for a name that the model has not.
+
+    >>> from graycell import bundled_run, nolan_lee
+    >>> gray = with_learned_laws(nolan_lee(), {"v17": "black"}, [bundled_run()])
+    >>> gray.nets["v17"].inputs, gray.weight_count
+    (('LAC', 'cold'), 17)
+    """
+    chosen = {name: law if isinstance(law, LearnedLaw) else law_from(law) for name, law in laws.items()}
+    new = dict(reactions or {})
+    network = model.network.with_reactions([Reaction(name, equation) for name, equation in new.items()])
+    for name in new:
+        if name not in chosen:
+            raise ModelError(f"reaction '{name}' is new and has no rate law; give it one, such as {name} = 'black'.")
+    smooth = [smooth_run(model, run) for run in runs]
+    random = np.random.default_rng(seed)
+    known, nets = dict(model.rates), dict(model.nets)
+    for name, law in chosen.items():
+        network.index(name)
+        if law.kind == "white":
+            continue
+        learned, nets[name] = _learned(model, network, name, law, smooth, random)
+        if name in known and law.part:
+            known[name] = _with_part(known[name], law.part, learned, name)
+        elif name in known and law.kind == "gray":
+            known[name] = Sum((known[name], learned)) if learned.form == "any" else Product((known[name], learned))
+        else:
+            known[name] = learned
+    recipe = json.loads(model.recipe or json.dumps({"base": model.name}))
+    recipe["laws"] = {**recipe.get("laws", {}), **{name: asdict(law) for name, law in chosen.items()}}
+    recipe["reactions"] = {**recipe.get("reactions", {}), **new}
+    more = len(network.names) - len(model.network.names)
+    ratio = RedoxRatio(*(jnp.pad(part, (0, more)) for part in (model.ratio.production, model.ratio.consumption)),
+                       model.ratio.ceiling)  # fmt: skip
+    built = build_model(
+        model.name,
+        network,
+        tuple(known.items()),
+        model.table,
+        ratio=ratio,
+        closure=model.closure,
+        weights=model.allocation.weights,
+        biomass=model.biomass,
+        biomass_per_cell=model.biomass_per_cell,
+        shift_rate=model.shift_rate,
+        gases=tuple(n for n in (s.removesuffix(EXTERNAL_SUFFIX) for s in network.external) if n not in model.species),
+        warm_temperature=model.warm_temperature,
+        cold_temperature=model.cold_temperature,
+        nets=nets,
+        clearance=model.clearance,
+        recipe=json.dumps(recipe),
+    )
+    return built.with_table(_without_unused(built))
+
+
+def specific_rates(
+    runs: Sequence[CultureRun], *, inputs: Sequence[str] = (), hidden: int = 6, biomass_per_cell: float = 2.31, seed: int = 0
+) -> CultureModel:
+    """Return the usual hybrid model: exact balances of the vessel, and a network that gives all specific rates.
+
+    The species are those that every run has at time 0. inputs: what the network sees, by default all species, and
+    ``cold`` where a run changes its temperature. biomass_per_cell: [mmol/(10^9 cells)] of the species BIOM. Uptake fades
+    as its species runs out.
+    """
+    return _black("specific-rates", runs, tuple(inputs), hidden, biomass_per_cell, seed)
+
+
+def evolution(
+    runs: Sequence[CultureRun], *, inputs: Sequence[str] = (), hidden: int = 6, biomass_per_cell: float = 2.31, seed: int = 0
+) -> CultureModel:
+    """Return the pure black box, dc/dt = NN(c, u): nothing is balanced, the effect of feeds is learned too.
+
+    inputs: by default all species, ``cold`` where a run changes its temperature, and the feeding of every species that
+    flows in. Else as `specific_rates`.
+    """
+    return _black("evolution", runs, tuple(inputs), hidden, biomass_per_cell, seed)
+
+
+BLACK_BOXES = {"specific-rates": specific_rates, "evolution": evolution}
+"""Builders of black boxes by name."""
+
+
+def _black(name, runs, inputs, hidden, biomass_per_cell, seed) -> CultureModel:
+    species = _species_of(runs)
+    balanced = name == "specific-rates"
+    if not inputs:
+        changing = any(isinstance(event, Setpoint) for run in runs for event in run.events)
+        fed = [] if balanced else [one for one in species if _flows_in(one, runs)]
+        inputs = (*species, *(["cold"] if changing else []), *(f"feed {one}" for one in fed))
+    recipe = {"base": name, "species": list(species), "inputs": list(inputs), "hidden": hidden,
+              "biomass_per_cell": biomass_per_cell}  # fmt: skip
+    model = _black_from(recipe)
+    smooth = [smooth_run(model, run) for run in runs]
+    centre, spread = _scales(model, inputs, smooth)
+    largest = np.max([np.max(np.asarray(one.concentrations), axis=(0, 1)) for one in smooth], axis=0)
+    net = Net(inputs, centre, spread, jnp.asarray(_sizes(model, smooth, balanced)),
+              jnp.asarray(_FADE * np.maximum(largest, 1e-6)),
+              drawn_weights(len(inputs), hidden, len(species), np.random.default_rng(seed)))  # fmt: skip
+    return replace(model, nets={"rates": net})
+
+
+_FADE = 0.02
+"""Part [1] of the largest concentration seen at which uptake has fallen to a half: near what an assay can tell from 0."""
+
+
+def _black_from(recipe: Mapping[str, Any]) -> CultureModel:
+    """Return a black box with a network that knows nothing yet."""
+    species, balanced = tuple(recipe["species"]), recipe["base"] == "specific-rates"
+    network = MetabolicNetwork.from_reactions([Reaction(f"r {one}", f"<=> {one}{EXTERNAL_SUFFIX}") for one in species])
+    rates = [
+        (f"r {one}", Neural("rates", i, "any", 10.0, one if balanced and one != BIOMASS else None))
+        for i, one in enumerate(species)
+    ]
+    n, m, hidden = len(recipe["inputs"]), len(species), int(recipe["hidden"])
+    net = Net(tuple(recipe["inputs"]), jnp.zeros(n), jnp.ones(n), jnp.ones(m), jnp.ones(m),
+              drawn_weights(n, hidden, m, np.random.default_rng(0)))  # fmt: skip
+    table = ParameterTable((
+        Parameter("biomass_per_cell", float(recipe["biomass_per_cell"]), "mmol/(1e9 cells)", 0.1, 10.0, estimated=False,
+                  meaning="biomass per cell"),
+        Parameter("shift_rate", 33.94, "1/d", 1.0, 1000.0, estimated=False,
+                  meaning="rate of the transition after a temperature shift", source="Nolan & Lee 2011"),
+    ))  # fmt: skip
+    none = jnp.zeros(m)
+    return build_model(
+        recipe["base"], network, rates, table, ratio=RedoxRatio(none, none), closure=NoLoop(), weights=SoftWeights(),
+        biomass=BIOMASS, biomass_per_cell="biomass_per_cell", shift_rate="shift_rate", nets={"rates": net},
+        balanced=balanced, recipe=json.dumps(recipe),
+    )  # fmt: skip
+
+
+BIOMASS = "BIOM"
+"""The species that counts cells in a black box."""
+
+
+def _species_of(runs: Sequence[CultureRun]) -> tuple[str, ...]:
+    others = (REDOX, VCD, TCD, VIABILITY)
+    common = [name for name in runs[0].initial if name not in others and all(name in run.initial for run in runs)]
+    if BIOMASS not in common:
+        raise ModelError(
+            f"runs {', '.join(run.name for run in runs)}: found no concentration of {BIOMASS} at time 0 in every run; a "
+            "black box counts cells by it; give it in the table initial, 2.31 VCD/viability."
+        )
+    return tuple(sorted(common))
+
+
+def _flows_in(species: str, runs: Sequence[CultureRun]) -> bool:
+    return any(run.media[event.medium].get(species, 0.0) > 0.0
+               for run in runs for event in run.events if isinstance(event, Feed))  # fmt: skip
+
+
+def _learned(model, network, name: str, law: LearnedLaw, smooth, random) -> tuple[Neural, Net]:
+    """Return a network's law for a reaction, and the network."""
+    gray = law.kind == "gray" and name in dict(model.rates)
+    inputs = law.inputs or _seen_by(model, name)
+    if not inputs:
+        raise ModelError(f"learned law of {name}: nothing is known of what it depends on; give inputs = ['GLC', ...].")
+    reversible = network.reactions[network.index(name)].reversible
+    form = law.form or ("fraction" if law.part else "positive" if gray or not reversible else "any")
+    size = law.scale or _power_of_ten(model, name)
+    scale = 1.0 if gray and form == "positive" else size
+    net = Net(tuple(inputs), *_scales(model, inputs, smooth), jnp.full(1, scale), jnp.ones(1),
+              drawn_weights(len(inputs), law.hidden, 1, random))  # fmt: skip
+    bound = law.bound or (10.0 if gray or form == "any" else 100.0)
+    return Neural(name, 0, form, bound), net
+
+
+def _with_part(law: RateLaw, part: str, learned: RateLaw, name: str) -> RateLaw:
+    found = []
+
+    def is_part(one) -> bool:
+        return isinstance(one, RateLaw) and type(one).__name__.lower() == part.lower()
+
+    def swap(one):
+        if not is_part(one):
+            return one
+        found.append(one)
+        return learned
+
+    changed = jax.tree.map(swap, law, is_leaf=is_part)
+    if len(found) != 1:
+        raise ModelError(
+            f"learned law of {name}: found {len(found)} factors '{part}' in the known law; one is needed; name a factor "
+            "such as inhibition, or leave part out to learn the whole law."
+        )
+    return changed
+
+
+def _conditions(model: CultureModel, spread: float = 1.0) -> tuple[np.ndarray, float, float]:
+    """Return a generic point: concentrations [mmol/L], R and cold [1]."""
+    return spread * np.linspace(3.0, 7.0, len(model.species)), 1.7, 0.4
+
+
+def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
+    """Return what the known law of a reaction depends on."""
+    if name not in model.kinetic:
+        return ()
+    k, n = model.kinetic.index(name), len(model.species)
+
+    def wished(point):
+        return model.evaluate(point[:n], point[n], point[n + 1]).wished[k]
+
+    c, redox, cold = _conditions(model)
+    slope = np.asarray(jax.grad(wished)(jnp.r_[c, redox, cold]))
+    return tuple(one for one, by in zip((*model.species, "R", "cold"), slope, strict=True) if abs(by) > 1e-12)
+
+
+def _power_of_ten(model: CultureModel, name: str) -> float:
+    """Return the power of ten nearest to the known law [mmol/(10^9 cells)/d]; 0.1 where none is known."""
+    if name not in model.kinetic:
+        return 0.1
+    c, redox, cold = _conditions(model)
+    size = abs(float(model.evaluate(jnp.asarray(c), jnp.asarray(redox), jnp.asarray(cold)).wished[
+        model.kinetic.index(name)]))  # fmt: skip
+    return 10.0 ** round(math.log10(size)) if size > 0.0 else 0.1
+
+
+_KNOWN_SCALES = {"R": (1.5, 1.0), "cold": (0.5, 0.5)}
+"""Centre and spread [1] of inputs that samples may not show."""
+
+
+def _scales(model: CultureModel, inputs: Sequence[str], smooth: Sequence[SmoothRun]):
+    """Return centre and spread of inputs over the time of all runs."""
+    if not smooth:
+        return jnp.zeros(len(inputs)), jnp.ones(len(inputs))
+    length = np.concatenate([np.repeat(np.asarray(one.length), one.cold.shape[1]) for one in smooth])
+    pairs = []
+    for name in inputs:
+        if name in _KNOWN_SCALES:
+            pairs.append(_KNOWN_SCALES[name])
+            continue
+        of_feed = name.startswith("feed ")
+        one_species = name.removeprefix("feed ")
+        if one_species not in model.species:
+            known = (*model.species, *_KNOWN_SCALES)
+            raise ModelError(f"input '{name}' of a network is not known; {nearest(one_species, known)}.")
+        i = model.species.index(one_species)
+        values = np.concatenate([np.asarray((one.fed if of_feed else one.concentrations)[..., i]).ravel() for one in smooth])
+        centre = np.average(values, weights=length)
+        spread = math.sqrt(np.average((values - centre) ** 2, weights=length))
+        pairs.append((centre, spread if spread > 1e-9 * max(abs(centre), 1.0) else max(abs(centre), 1.0)))
+    return jnp.array([pair[0] for pair in pairs]), jnp.array([pair[1] for pair in pairs])
+
+
+def _sizes(model: CultureModel, smooth: Sequence[SmoothRun], balanced: bool) -> np.ndarray:
+    """Return the root mean square of the specific rates, or of dc/dt without `balanced`, over all runs."""
+    biomass = model.species.index(model.biomass)
+    made, time, per = [], [], []
+    for one in smooth:
+        lasting = np.asarray(one.length) > 0.0
+        density = np.mean(np.asarray(one.viability * one.volume * one.concentrations[..., biomass]), axis=1)
+        per.append((density / float(model.parameters[model.biomass_per_cell]) if balanced else np.ones_like(density))[lasting])
+        made.append(np.asarray(one.turned_over)[lasting])
+        time.append(np.asarray(one.length)[lasting])
+    rates = np.concatenate(made) / np.maximum(np.concatenate(per) * np.concatenate(time), 1e-12)[:, None]
+    sizes = np.sqrt(np.average(rates**2, axis=0, weights=np.concatenate(time)))
+    return np.where(sizes > 0.0, sizes, 1e-3)
+
+
+class _Spy(dict):
+    """A table that remembers what was asked for."""
+
+    def __init__(self, table):
+        super().__init__(table)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name):
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+def _without_unused(model: CultureModel) -> ParameterTable:
+    """Return the table with what no law asks for any more not estimated."""
+    spy = _Spy(model.parameters)
+    c, redox, cold = _conditions(model)
+    at = Conditions({n: jnp.asarray(c[i]) for i, n in enumerate(model.species)}, jnp.asarray(redox), jnp.asarray(cold),
+                    spy, {}, dict.fromkeys(model.species, jnp.zeros(())))  # fmt: skip
+    at = at._replace(outputs={name: net(at) for name, net in model.nets.items()})
+    for reaction, law in model.rates:
+        at = at._replace(rates={**at.rates, reaction: law(at)})
+    closure = getattr(model.closure, "turnover_time", None)
+    kept = spy.asked | {model.biomass_per_cell, model.shift_rate, model.clearance, closure}
+    table = model.table
+    for row in table.estimated:
+        if row.name not in kept:
+            table = table.with_changes(row.name, estimated=False)
+    return table
+
+
+# ------------------------------------------------------------------------------------------------- to and from files
+
+
+def model_from(recipe: Mapping[str, Any]) -> CultureModel:
+    """Return the model of a recipe, see `CultureModel.recipe`, with networks that know nothing yet.
+
+    Raises `ModelError` where it names what the library has not.
+    """
+    base = str(recipe["base"])
+    if base in BLACK_BOXES:
+        return _black_from(recipe)
+    model = model_of(base)
+    if not recipe.get("laws"):
+        return model
+    return with_learned_laws(model, recipe["laws"], [], recipe.get("reactions"))
+
+
+def nets_to_plain(model: CultureModel) -> dict[str, Any]:
+    """Return the networks of a model as plain data."""
+    return {
+        name: {
+            "inputs": list(net.inputs),
+            **{part: getattr(net, part).tolist() for part in ("centre", "spread", "scale", "fade")},
+            "weights": {field: leaf.tolist() for field, leaf in net.weights._asdict().items()},
+        }
+        for name, net in model.nets.items()
+    }
+
+
+def with_plain_nets(model: CultureModel, plain: Mapping[str, Any]) -> CultureModel:
+    """Return the model with networks from plain data; raises `ModelError` where they are not those of the model."""
+    nets = {}
+    for name, net in model.nets.items():
+        if name not in plain or tuple(plain[name]["inputs"]) != net.inputs:
+            raise ModelError(f"network '{name}': the saved one is missing or sees something else; fit the model anew.")
+        saved = plain[name]
+        weights = Weights(**{field: jnp.asarray(value, jnp.float64) for field, value in saved["weights"].items()})
+        if [leaf.shape for leaf in weights] != [leaf.shape for leaf in net.weights]:
+            raise ModelError(f"network '{name}': the saved one has another size; fit the model anew.")
+        parts = {part: jnp.asarray(saved[part], jnp.float64) for part in ("centre", "spread", "scale", "fade")}
+        nets[name] = replace(net, weights=weights, **parts)
+    return replace(model, nets=nets)

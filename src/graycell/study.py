@@ -1,0 +1,287 @@
+"""A study: a TOML file that says which runs, which models, how they are fitted and compared.
+
+    runs = ["runs/"]                      # folders, XLSX or CSV, relative to the file
+    test = ["run63", "run64"]             # runs that are never learned from
+
+    [models.white]
+    base = "nolan-lee-extended"
+
+    [models.gray]
+    base = "nolan-lee-extended"
+    laws = { v17 = "black" }              # by reaction: white, gray or black, or a table of `library.LearnedLaw`
+
+    [models.hybrid]
+    base = "specific-rates"               # balances of the vessel, and a network for all specific rates
+
+    [fit]                                 # fields of `FitSettings`
+    starts = 4
+
+    [compare]
+    splits = "held-out"                   # or "leave-one-run-out", "forward"
+    seeds = [0, 1, 2]
+
+Everything in the file is data. All faults are told at once, and an unknown word with the nearest known one.
+"""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
+from graycell.inference.baselines import BASELINES, Candidate
+from graycell.inference.candidates import ModelCandidate
+from graycell.inference.fitting import Fit, FitSettings, Progress, fit
+from graycell.inference.splits import Split, forward_in_time, held_out, leave_one_run_out
+from graycell.inference.storage import load_fit
+from graycell.library import BLACK_BOXES, MODELS, LearnedLaw, model_of, with_learned_laws
+from graycell.library.learning import law_from
+from graycell.model import CultureModel
+from graycell.runs import CultureRun, read_runs
+
+_LARGEST = 1_000_000
+"""[byte] A study is words; a file above this is something else."""
+SPLITS = ("held-out", "leave-one-run-out", "forward")
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """How one model of a study is made.
+
+    base: a model of the library, or a black box. laws, reactions: see `library.with_learned_laws`. begin: a folder of a
+    fit whose parameters are the start. fixed: parameters that are not estimated, or ``all``. inputs, hidden,
+    biomass_per_cell: of a black box.
+    """
+
+    name: str
+    base: str
+    laws: Mapping[str, LearnedLaw] = field(default_factory=dict)
+    reactions: Mapping[str, str] = field(default_factory=dict)
+    begin: Path | None = None
+    fixed: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    hidden: int = 6
+    biomass_per_cell: float = 2.31
+
+    def build(self, runs: Sequence[CultureRun], seed: int = 0) -> CultureModel:
+        """Return the model for the runs that it will learn from; raises `ModelError` for what it has not."""
+        if self.base in BLACK_BOXES:
+            return BLACK_BOXES[self.base](
+                runs, inputs=self.inputs, hidden=self.hidden, biomass_per_cell=self.biomass_per_cell, seed=seed
+            )
+        model = model_of(self.base)
+        if self.begin is not None:
+            begun = load_fit(self.begin).model.table.values()
+            model = model.with_parameters({name: value for name, value in begun.items() if name in model.table.names})
+        if self.laws or self.reactions:
+            model = with_learned_laws(model, self.laws, runs, self.reactions, seed)
+        table = model.table
+        for name in table.names if self.fixed == ("all",) else self.fixed:
+            table = table.with_changes(name, estimated=False)
+        return model.with_table(table)
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study file says; `read_study` makes it.
+
+    runs: all runs; test: names of those that are held out; models: by name; settings: of every fit; splits, day: how
+    models are compared, see `study`; seeds, baselines, sizes: of a comparison, sizes the numbers of training runs of the
+    learning curve, none for none.
+    """
+
+    path: Path
+    runs: tuple[CultureRun, ...]
+    models: Mapping[str, ModelPlan]
+    test: tuple[str, ...] = ()
+    settings: FitSettings = FitSettings()
+    splits: Literal["held-out", "leave-one-run-out", "forward"] = "held-out"
+    day: float = 0.0
+    seeds: tuple[int, ...] = (0,)
+    baselines: tuple[str, ...] = tuple(one.name for one in BASELINES)
+    sizes: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Study({self.path.name}: {len(self.runs)} runs, {len(self.test)} of them held out, models {', '.join(self.models)})"
+
+    @property
+    def training(self) -> tuple[CultureRun, ...]:
+        """The runs that are learned from."""
+        return tuple(run for run in self.runs if run.name not in self.test)
+
+    @property
+    def tested(self) -> tuple[CultureRun, ...]:
+        """The runs that are held out."""
+        return tuple(run for run in self.runs if run.name in self.test)
+
+    def plan(self, name: str | None = None) -> ModelPlan:
+        """Return the plan of a model by name; the only one if no name is given. Raises `ModelError`."""
+        if name is None and len(self.models) == 1:
+            return next(iter(self.models.values()))
+        if name is None or name not in self.models:
+            raise ModelError(f"{self.path}: model '{name}' is not in the study; {nearest(str(name), self.models)}.")
+        return self.models[name]
+
+    def fit(
+        self,
+        name: str | None = None,
+        folder: str | Path | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Fit:
+        """Fit one model of the study to its training runs."""
+        model = self.plan(name).build(self.training, self.settings.seed)
+        return fit(model, self.training, self.settings, folder=folder, progress=progress)
+
+    def candidates(self, progress: Callable[[Progress], None] | None = None) -> list[Candidate]:
+        """Return the models and the baselines that are compared."""
+        known = next((MODELS[plan.base]().network for plan in self.models.values() if plan.base in MODELS), None)
+        models = [
+            ModelCandidate(name, plan.build, self.settings, known, progress=progress)
+            for name, plan in self.models.items()
+        ]
+        return [*models, *(one for one in BASELINES if one.name in self.baselines)]
+
+    def split(self) -> tuple[Split, ...]:
+        """Return the splits of the comparison."""
+        if self.splits == "held-out":
+            return held_out(self.runs, self.test)
+        return leave_one_run_out(self.training) if self.splits == "leave-one-run-out" else forward_in_time(self.training, self.day)
+
+
+def read_study(path: str | Path) -> Study:
+    """Return the study that a TOML file describes. Raises `InputError` with every fault, those of its runs included."""
+    path = Path(path)
+    data = _toml(path)
+    findings: list[Finding] = []
+    _known_words(path, "", data, ("runs", "test", "models", "fit", "compare"), findings)
+    runs = _runs(path, data.get("runs", []), findings)
+    plans = _models(path, data.get("models", {}), findings)
+    settings = _settings(path, data.get("fit", {}), findings)
+    rest = _compare(path, data.get("compare", {}), findings)
+    test = _list(path, "test", data.get("test", []), str, findings)
+    names = [run.name for run in runs]
+    for name in test:
+        if runs and name not in names:
+            _fault(findings, path, "test", f"'{name}'", "a test run is one of the runs", nearest(name, names))
+    if not findings and rest.get("splits", "held-out") == "held-out" and not test and "compare" in data:
+        _fault(findings, path, "test", "no run", "runs to test on are needed for splits = 'held-out'",
+               "name some, or use splits = 'leave-one-run-out' or 'forward'")  # fmt: skip
+    if findings:
+        raise InputError(findings)
+    return Study(path, tuple(runs), plans, tuple(test), settings, **rest)
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError(f"{path.stat().st_size} bytes, at most {_LARGEST} are read")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        place, found, remedy = str(path), "no file", "name a TOML file, see graycell fit --help"
+    except (ValueError, OSError, RecursionError) as error:
+        place, found, remedy = str(path), str(error), "correct the file; the text names the line where it can"
+    raise InputError([Finding(place, found, "a study in TOML is needed", remedy)])
+
+
+def _fault(findings: list[Finding], path: Path, where: str, found: str, needed: str, remedy: str) -> None:
+    findings.append(Finding(f"{path}, {where}", found, needed, remedy))
+
+
+def _known_words(path: Path, where: str, table: Any, known: Sequence[str], findings: list[Finding]) -> dict[str, Any]:
+    """Return the entries of a table with known words; tell the others."""
+    if not isinstance(table, Mapping):
+        _fault(findings, path, where, f"{table!r}", "a table is needed", f"write [{where}] and its entries below")
+        return {}
+    for name in table:
+        if name not in known:
+            place = f"[{where}] {name}" if where else name
+            _fault(findings, path, place, f"'{name}'", "it is not a word of a study", nearest(name, known))
+    return {name: value for name, value in table.items() if name in known}
+
+
+def _list(path: Path, where: str, value: Any, kind: type, findings: list[Finding]) -> list:
+    good = isinstance(value, list) and all(isinstance(one, kind) and not isinstance(one, bool) for one in value)
+    if not good:
+        word = {str: "names in quotes", int: "whole numbers"}[kind]
+        _fault(findings, path, where, f"{value!r}", f"a list of {word} is needed", "write it as [..., ...]")
+    return value if good else []
+
+
+def _runs(path: Path, value: Any, findings: list[Finding]) -> list[CultureRun]:
+    runs: list[CultureRun] = []
+    places = _list(path, "runs", value, str, findings)
+    if not places and not findings:
+        _fault(findings, path, "runs", "none", "runs to learn from are needed", "write runs = [\"my-runs/\"]")
+    for place in places:
+        try:
+            runs += read_runs(path.parent / place)
+        except InputError as error:
+            findings += error.findings
+    return runs
+
+
+def _models(path: Path, table: Any, findings: list[Finding]) -> dict[str, ModelPlan]:
+    plans: dict[str, ModelPlan] = {}
+    if not table:
+        _fault(findings, path, "models", "none", "at least one model is needed",
+               "write [models.white] and base = \"nolan-lee-extended\" below it")  # fmt: skip
+        return plans
+    known = [one.name for one in fields(ModelPlan) if one.name != "name"]
+    bases = (*MODELS, *BLACK_BOXES)
+    for name, described in table.items() if isinstance(table, Mapping) else ():
+        where = f"models.{name}"
+        entries = _known_words(path, where, described, known, findings)
+        base = entries.get("base")
+        if base not in bases:
+            _fault(findings, path, f"[{where}] base", f"{base!r}", "a model to begin from is needed", nearest(str(base), bases))
+            continue
+        network = MODELS[base]().network if base in MODELS else None
+        laws = {}
+        for reaction, law in dict(entries.pop("laws", {})).items():
+            try:
+                laws[reaction] = law_from(law)
+                if network is None:
+                    raise ModelError(f"'{base}' has no rate laws to choose; all its rates are learned.")
+                if reaction not in entries.get("reactions", {}):
+                    network.index(reaction)
+            except (GraycellError, TypeError) as error:
+                _fault(findings, path, f"[{where}] laws.{reaction}", f"{law!r}", str(error).rstrip("."),
+                       "use \"white\", \"gray\", \"black\" or a table such as { kind = \"black\", inputs = [\"LAC\"] }")  # fmt: skip
+        begin = entries.pop("begin", None)
+        for one in ("inputs", "fixed"):
+            if one in entries:
+                entries[one] = tuple(_list(path, f"[{where}] {one}", entries[one], str, findings))
+        plans[name] = ModelPlan(name, laws=laws, begin=None if begin is None else path.parent / begin, **entries)
+    return plans
+
+
+def _settings(path: Path, table: Any, findings: list[Finding]) -> FitSettings:
+    known = {one.name: one for one in fields(FitSettings) if one.name != "stages"}
+    settings = FitSettings()
+    for name, value in _known_words(path, "fit", table, list(known), findings).items():
+        default = getattr(settings, name)
+        good = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
+        if not good or isinstance(value, bool):
+            _fault(findings, path, f"[fit] {name}", f"{value!r}", f"something like {default!r} is needed", "correct it")
+            continue
+        settings = replace(settings, **{name: type(default)(value)})
+    return settings
+
+
+def _compare(path: Path, table: Any, findings: list[Finding]) -> dict[str, Any]:
+    entries = _known_words(path, "compare", table, ("splits", "day", "seeds", "baselines", "sizes"), findings)
+    for name, kind in (("seeds", int), ("baselines", str), ("sizes", int)):
+        if name in entries:
+            entries[name] = tuple(_list(path, f"[compare] {name}", entries[name], kind, findings))
+    for name in entries.get("baselines", ()):
+        known = [one.name for one in BASELINES]
+        if name not in known:
+            _fault(findings, path, "[compare] baselines", f"'{name}'", "it is not a baseline", nearest(name, known))
+    if entries.get("splits", SPLITS[0]) not in SPLITS:
+        found = entries["splits"]
+        _fault(findings, path, "[compare] splits", f"{found!r}", "it is not a way to split", nearest(str(found), SPLITS))
+    if entries.get("splits") == "forward" and not isinstance(entries.get("day"), int | float):
+        _fault(findings, path, "[compare] day", f"{entries.get('day')!r}", "the last day that is known is needed",
+               "write day = 6.0")  # fmt: skip
+    return entries
