@@ -7,6 +7,7 @@ The way of the data, from a file to a report:
     simulate                               model, run -> Trajectory
     generate, write_runs                   model as the truth, Design -> in-silico runs; runs -> files
     fit                                    model, runs -> Fit; scores says how well it meets the measurements
+    recovered_law                          Fit, reaction -> what was learned of its rate law, with what is left open
     inspect                                model, run -> what its equations disagree about
     audit_gradients                        model, runs -> the derivatives that a fit uses against differences
     solve_flux                             the flux layer alone: network, wished rates -> FluxSolution
@@ -31,6 +32,7 @@ from graycell.inference import (  # noqa: E402
     fit,
     load_fit,
     mean_nrmse,
+    recovered_law,
     save_fit,
     scores,
 )
@@ -90,6 +92,7 @@ __all__ = [
     "nolan_lee",
     "published_feed",
     "read_runs",
+    "recovered_law",
     "report",
     "save_fit",
     "scores",

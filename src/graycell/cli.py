@@ -40,6 +40,7 @@ from graycell.inference import (
     unexplained_variance,
 )
 from graycell.inference.checkpoint import write_whole
+from graycell.inference.comparison import Comparison, ComparisonProgress, compare, learning_curve
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.inspection import inspect
 from graycell.library import MODELS, model_of, published_feed
@@ -55,15 +56,21 @@ from graycell.reporting import (
     trajectory_frame,
     write_table,
 )
+from graycell.reporting.comparison_page import comparison_report
+from graycell.reporting.comparison_page import headline as comparison_headline
+from graycell.reporting.comparison_tables import comparison_frames
 from graycell.runs import Bolus, CultureRun, bundled_run, check_path, check_runs, read_runs
 from graycell.runs.packing import quantities_of
 from graycell.runs.records import REDOX, VCD
 from graycell.runs.writing import write_runs
 from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
+from graycell.study import Study, read_study
 
 FAULTS, UNFINISHED, INTERRUPTED = 1, 3, 130
 """Exit codes beside 0 for success and 2 for a command that was written wrongly."""
 
+_PRINTED_RUNS = 4
+"""Runs up to which each one's table is printed after a fit."""
 _PUBLISHED_PARAMETERS = 47
 """Parameters of Nolan & Lee (2011), for the adjusted R2 of the published comparison."""
 
@@ -88,6 +95,12 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
 
     graycell report my-fit/                write my-fit/report.html
 
+    graycell generate --runs 8             make in-silico runs of a known truth
+
+    graycell fit study.toml                fit white, gray and black models of a study
+
+    graycell compare study.toml            compare them, and with baselines, on runs they have not seen
+
     graycell inspect my-run/               see what the equations of a model disagree about
 
     graycell audit my-run/                 see whether the derivatives that a fit uses are right
@@ -111,7 +124,7 @@ RunArgument = Annotated[
     Path | None, typer.Argument(metavar="[RUN]", help="Folder, XLSX or CSV; the bundled run if left out.")
 ]
 ModelOption = Annotated[str, typer.Option("--model", help=f"One of {', '.join(MODELS)}.")]
-PUBLISHED, EXTENDED = "nolan-lee", "nolan-lee-extended"
+PUBLISHED, EXTENDED, TRUTH = "nolan-lee", "nolan-lee-extended", "nolan-lee-extended-limited"
 
 
 @app.command()
@@ -182,7 +195,7 @@ def generate_command(
     runs: Annotated[int, typer.Option(help="How many.", min=1, max=4096)] = 64,
     model: Annotated[
         str | None,
-        typer.Option("--model", help=f"The truth: one of {', '.join(MODELS)}; that of the fit, or {PUBLISHED}."),
+        typer.Option("--model", help=f"The truth: one of {', '.join(MODELS)}; that of the fit, or {TRUTH}."),
     ] = None,
     parameters: Annotated[
         str, typer.Option(help="Of the truth: published, refit, or a folder written by graycell fit.")
@@ -208,7 +221,7 @@ def generate_command(
 
     Example, then fit them: graycell generate --runs 8 --parameters results/fit --redox --out results/runs
     """
-    truth = _built(model, parameters, Dynamic())
+    truth = _built(model or (TRUTH if parameters in ("published", "refit") else None), parameters, Dynamic())
     cultures = _runs([template] if template else [])
     design = Design(runs=runs, seed=seed, days=days, sampling_interval=every, noise=noise, floor=floor, redox=redox)
     with _progress("generate") as tell:
@@ -221,7 +234,7 @@ def generate_command(
 @app.command(name="fit")
 def fit_command(
     runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Runs; the bundled one if left out.")
+        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Runs, or a study; the bundled run if left out.")
     ] = None,
     model: ModelOption = EXTENDED,
     out: Annotated[Path, typer.Option(help="Folder of the result, and of the checkpoint to go on from.")] = Path(
@@ -229,20 +242,50 @@ def fit_command(
     ),
     starts: Annotated[int, typer.Option(help="Starting points.", min=1, max=64)] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the drawn starting points.")] = 0,
+    only: Annotated[str | None, typer.Option(help="Fit this model of the study alone.")] = None,
 ) -> None:
-    """Fit the model's parameters to runs.
+    """Fit a model to runs, or the models of a study.
 
-    The fit starts from the published parameters. It is written to the folder after every iteration: stop it at any
+    RUN may be a study instead: a TOML file with runs and models, whose rate laws are white (known), gray (corrected) or
+    black (learned). Every model of it is fitted into a folder of its own below --out.
+
+    The fit of one model starts from the published parameters. It is written to the folder after every iteration: stop it at any
     time, give the same command again, and it goes on to the same result. Next: graycell report FOLDER
 
     Example: graycell fit run07/ run08/ --model nolan-lee-extended --out results/clone-x
+
+    Example, a study: graycell fit study.toml --only gray --out results/study
     """
+    if runs and runs[0].suffix == ".toml":
+        if len(runs) > 1:
+            raise typer.BadParameter("a study names its own runs; give the TOML file alone")
+        _fit_study(read_study(runs[0]), only, out)
+        return
     cultures = _runs(runs or [])
-    result = _fit(cultures, model, out, FitSettings(starts=starts, seed=seed))
+    _finish_fit(_fit(cultures, model_of(model), out, FitSettings(starts=starts, seed=seed)), out)
+
+
+def _fit_study(study: Study, only: str | None, out: Path) -> None:
+    for name in [only] if only else study.models:
+        model = study.plan(name).build(study.training, study.settings.seed)
+        folder = out / file_word(name)
+        _say(f"{name}: {model}")
+        _finish_fit(_fit(list(study.training), model, folder, study.settings, name), folder)
+    _say(f"Next: graycell compare {study.path}")
+
+
+def _finish_fit(result: Fit, out: Path) -> None:
+    """Write a fit, and say how well it meets its runs."""
     path = save_fit(result, out)
-    trajectories = [simulate(result.model, culture) for culture in cultures]
-    for trajectory in trajectories:
-        _print_trajectory(trajectory)
+    trajectories = [simulate(result.model_of(culture.name), culture) for culture in result.runs]
+    if len(trajectories) <= _PRINTED_RUNS:
+        for trajectory in trajectories:
+            _print_trajectory(trajectory)
+    else:
+        errors = [mean_nrmse(scores(trajectory)) for trajectory in trajectories]
+        _say(
+            f"{len(errors)} runs, mean NRMSE of the species: median {np.median(errors):.4f}, largest {max(errors):.4f}."
+        )
     unknown = sum(row.prior_ratio > UNDETERMINED for row in result.estimates)
     if unknown:
         _say(
@@ -253,6 +296,52 @@ def fit_command(
         _say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
     if not result.converged or any(one.status is not SimulationStatus.finished for one in trajectories):
         raise typer.Exit(UNFINISHED)
+
+
+@app.command(name="compare")
+def compare_command(
+    study: Annotated[Path, typer.Argument(metavar="STUDY", help="A TOML file, see graycell fit.")],
+    out: Annotated[Path, typer.Option(help="Folder of the page, its tables and its JSON.")] = Path("results/compare"),
+) -> None:
+    """Compare the models of a study with each other and with baselines, on runs that they did not learn from.
+
+    Every model and baseline learns from the same runs and predicts the same ones: those that the study holds out, each
+    run in turn, or what comes after a day. Errors are per quantity and overall, with intervals of 95 % by whole runs;
+    what cannot be (mass from nothing, less than nothing, fluxes that no cell has) is counted. With `sizes` in the study
+    a second page shows the error over the number of training runs.
+
+    Example: graycell compare study.toml --out results/compare
+    """
+    plan = read_study(study)
+    out.mkdir(parents=True, exist_ok=True)  # now, not after an hour of work
+    pages = []
+    with _progress("compare") as tell:
+        candidates = plan.candidates()
+
+        def told(now: ComparisonProgress) -> None:
+            tell(now.done, f"{now.candidate}, {now.split}, seed {now.seed}")
+
+        found = compare(candidates, plan.split(), plan.seeds, told)
+        pages.append(comparison_report(found, out))
+    _print_comparison_of(found)
+    if plan.sizes:
+        with _progress("learning curve") as tell:
+            curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, told)
+        pages.append(comparison_report(curve, out / "curve"))
+    for path in pages:
+        _say(f"Comparison: {path}")
+    if found.failures:
+        raise typer.Exit(UNFINISHED)
+
+
+def _print_comparison_of(found: Comparison) -> None:
+    reference = next(iter(found.candidates))
+    for sentence in comparison_headline(found, reference):
+        _say(sentence)
+    frames = comparison_frames(found, reference)
+    for name in ("overall", "consistency"):
+        if name in frames and len(frames[name]):
+            _print_frame(frames[name], name)
 
 
 @app.command(name="inspect")
@@ -378,7 +467,7 @@ def demo(
     fits = {}
     for label, model in (("published network", PUBLISHED), ("extended network", EXTENDED)):
         folder = out / model
-        fits[label] = _fit([run], model, folder, FitSettings(starts=starts), label)
+        fits[label] = _fit([run], model_of(model), folder, FitSettings(starts=starts), label)
         save_fit(fits[label], folder)
     path = report(fits, out, note=_DEMO_NOTE)
     trajectories = {label: simulate(one.model, run) for label, one in fits.items()}
@@ -437,10 +526,10 @@ def _built(model: str | None, parameters: str, closure: Closure | Lagged) -> Cul
     fitted = load_fit(parameters).model
     if model is not None and model != fitted.name:
         raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
-    return model_of(fitted.name, closure=closure).with_parameters(fitted.table.values())
+    return replace(fitted, closure=closure)
 
 
-def _fit(runs: list[CultureRun], model: str, folder: Path, settings: FitSettings, label: str = "fit") -> Fit:
+def _fit(runs: list[CultureRun], model: CultureModel, folder: Path, settings: FitSettings, label: str = "fit") -> Fit:
     with _stop_between_iterations(folder) as stopping, _progress(label) as tell:
 
         def tell_or_stop(now: FitProgress) -> None:
@@ -448,7 +537,7 @@ def _fit(runs: list[CultureRun], model: str, folder: Path, settings: FitSettings
             if stopping:
                 raise KeyboardInterrupt
 
-        return fit(model_of(model), runs, settings, folder=folder, progress=tell_or_stop)
+        return fit(model, runs, settings, folder=folder, progress=tell_or_stop)
 
 
 @contextlib.contextmanager

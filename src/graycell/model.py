@@ -135,6 +135,28 @@ class CultureModel(eqx.Module):
         """Return the model with another parameter table, and its values."""
         return replace(self, parameters=_as_arrays(table), table=table)
 
+    def wished(
+        self,
+        concentrations: Float[Array, " species"],
+        redox: Scalar,
+        cold: Scalar,
+        fed: Float[Array, " species"] | None = None,
+    ) -> Float[Array, " kinetic"]:
+        """Return what the rate laws wish for [mmol/(10^9 cells)/d], without the balances; see `evaluate`."""
+        fed = jnp.zeros(len(self.species)) if fed is None else fed
+        at = Conditions(
+            {name: concentrations[i] for i, name in enumerate(self.species)},
+            redox,
+            cold,
+            self.parameters,
+            {},
+            {name: fed[i] for i, name in enumerate(self.species)},
+        )
+        at = at._replace(outputs={name: net(at) for name, net in self.nets.items()})
+        for reaction, law in self.rates:
+            at = at._replace(rates={**at.rates, reaction: law(at)})
+        return jnp.stack([at.rates[name] for name in self.kinetic])
+
     def evaluate(
         self,
         concentrations: Float[Array, " species"],
@@ -148,19 +170,7 @@ class CultureModel(eqx.Module):
         `cold_stoichiometry` [1] is the weight of the cold stoichiometry where it differs from `cold`; `fed`
         [mmol/L/d] what flows in, for networks that see it, else 0. Rates of a model without balances are [mmol/L/d].
         """
-        fed = jnp.zeros(len(self.species)) if fed is None else fed
-        at = Conditions(
-            {name: concentrations[i] for i, name in enumerate(self.species)},
-            redox,
-            cold,
-            self.parameters,
-            {},
-            {name: fed[i] for i, name in enumerate(self.species)},
-        )
-        at = at._replace(outputs={name: net(at) for name, net in self.nets.items()})
-        for reaction, law in self.rates:
-            at = at._replace(rates={**at.rates, reaction: law(at)})
-        wished = jnp.stack([at.rates[name] for name in self.kinetic])
+        wished = self.wished(concentrations, redox, cold, fed)
         solution = self.allocation(
             wished, cold if cold_stoichiometry is None else cold_stoichiometry, **self._limits(concentrations)
         )
@@ -264,7 +274,9 @@ def build_model(
 
     `gases` are external species that the gas phase holds (oxygen, carbon dioxide): they have fluxes and no balance
     in the liquid. `nets` are the networks that the laws name. Without `balanced` the rates are dc/dt, see
-    `reactor.Evolution`. `clearance` names the parameter that limits uptake, see `CultureModel`. Raises `ModelError` where a name is not known, or a rate law names what the model has not.
+    `reactor.Evolution`. `clearance` names the parameter that limits uptake, see `CultureModel`.
+
+    Raises `ModelError` where a name is not known, or a rate law names what the model has not.
     """
     external = tuple(name.removesuffix(EXTERNAL_SUFFIX) for name in network.external)
     for one in (*gases, biomass):

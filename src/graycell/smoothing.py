@@ -32,7 +32,8 @@ class SmoothRun(eqx.Module):
 
     length: (segments,) [d]; concentrations: (segments, nodes, species) [mmol/L]; volume, cold, viability, redox:
     (segments, nodes), volume per litre of initial volume; at_end: (segments, species) amounts [mmol/L] at the end of
-    each segment; end_volume: (segments,); fed: (segments, nodes, species) what flows in [mmol/L/d]; turned_over: (segments, species) [mmol/L] by the cells in each segment.
+    each segment; end_volume: (segments,); fed: (segments, nodes, species) what flows in [mmol/L/d]; turned_over: (segments,
+    species) [mmol/L] by the cells in each segment.
     """
 
     length: Float[Array, " segments"]
@@ -48,7 +49,8 @@ class SmoothRun(eqx.Module):
 
 
 def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
-    """Return `run` along smooth curves, for the species of `model`; one that was not measured is only fed.
+    """Return `run` along smooth curves, for the species of `model`; one that was not measured is only fed, and so is
+    every one after its last sample.
 
     The biomass follows the viable cell density where it was not measured itself.
     """
@@ -152,10 +154,15 @@ def _curve(time: np.ndarray, value: np.ndarray, error: np.ndarray) -> Callable[[
     if len(time) < 2:
         return _nothing
     if len(time) < _FEW_POINTS:
-        return PchipInterpolator(time, value)
+        return _held_after(time[-1], PchipInterpolator(time, value))
     # the first point is known: ten times as sure as the surest sample
     weight = 1.0 / np.r_[0.1 * np.nanmin(error), error[1:]] ** 2
-    return make_smoothing_spline(time, value, w=weight / np.max(weight))
+    return _held_after(time[-1], make_smoothing_spline(time, value, w=weight / np.max(weight)))
+
+
+def _held_after(last: float, curve: Callable[[float], float]) -> Callable[[float], float]:
+    """Return the curve, constant after its last sample: a cubic that goes on would be anything a few days later."""
+    return lambda time: curve(min(time, last))
 
 
 def stack_smooth(runs: Sequence[SmoothRun]) -> SmoothRun:

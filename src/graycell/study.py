@@ -23,6 +23,7 @@
 Everything in the file is data. All faults are told at once, and an unknown word with the nearest known one.
 """
 
+import math
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -103,7 +104,8 @@ class Study:
     sizes: tuple[int, ...] = ()
 
     def __repr__(self) -> str:
-        return f"Study({self.path.name}: {len(self.runs)} runs, {len(self.test)} of them held out, models {', '.join(self.models)})"
+        models = ", ".join(self.models)
+        return f"Study({self.path.name}: {len(self.runs)} runs, {len(self.test)} of them held out, models {models})"
 
     @property
     def training(self) -> tuple[CultureRun, ...]:
@@ -146,7 +148,9 @@ class Study:
         """Return the splits of the comparison."""
         if self.splits == "held-out":
             return held_out(self.runs, self.test)
-        return leave_one_run_out(self.training) if self.splits == "leave-one-run-out" else forward_in_time(self.training, self.day)
+        if self.splits == "leave-one-run-out":
+            return leave_one_run_out(self.training)
+        return forward_in_time(self.training, self.day)
 
 
 def read_study(path: str | Path) -> Study:
@@ -212,7 +216,7 @@ def _runs(path: Path, value: Any, findings: list[Finding]) -> list[CultureRun]:
     runs: list[CultureRun] = []
     places = _list(path, "runs", value, str, findings)
     if not places and not findings:
-        _fault(findings, path, "runs", "none", "runs to learn from are needed", "write runs = [\"my-runs/\"]")
+        _fault(findings, path, "runs", "none", "runs to learn from are needed", 'write runs = ["my-runs/"]')
     for place in places:
         try:
             runs += read_runs(path.parent / place)
@@ -222,50 +226,123 @@ def _runs(path: Path, value: Any, findings: list[Finding]) -> list[CultureRun]:
 
 
 def _models(path: Path, table: Any, findings: list[Finding]) -> dict[str, ModelPlan]:
-    plans: dict[str, ModelPlan] = {}
-    if not table:
-        _fault(findings, path, "models", "none", "at least one model is needed",
+    if not table or not isinstance(table, Mapping):
+        _fault(findings, path, "models", f"{table!r}" if table else "none", "at least one model is needed",
                "write [models.white] and base = \"nolan-lee-extended\" below it")  # fmt: skip
-        return plans
-    known = [one.name for one in fields(ModelPlan) if one.name != "name"]
-    bases = (*MODELS, *BLACK_BOXES)
-    for name, described in table.items() if isinstance(table, Mapping) else ():
-        where = f"models.{name}"
-        entries = _known_words(path, where, described, known, findings)
-        base = entries.get("base")
-        if base not in bases:
-            _fault(findings, path, f"[{where}] base", f"{base!r}", "a model to begin from is needed", nearest(str(base), bases))
+        return {}
+    plans = {name: _model(path, name, described, findings) for name, described in table.items()}
+    return {name: plan for name, plan in plans.items() if plan is not None}
+
+
+_ALL = tuple(one.name for one in fields(ModelPlan) if one.name != "name")
+_OF_BLACK_BOXES = ("base", "inputs", "hidden", "biomass_per_cell")
+_OF_THE_LIBRARY = ("base", "laws", "reactions", "begin", "fixed")
+
+
+def _model(path: Path, name: str, described: Any, findings: list[Finding]) -> ModelPlan | None:
+    """Return the plan of one model; None, and findings, where there is a fault."""
+    before, where, bases = len(findings), f"models.{name}", (*MODELS, *BLACK_BOXES)
+    entries = _known_words(path, where, described, _ALL, findings)
+    base = entries.get("base")
+    if not isinstance(base, str) or base not in bases:
+        if isinstance(described, Mapping):
+            near = nearest(str(base), bases)
+            _fault(findings, path, f"[{where}] base", f"{base!r}", "a model to begin from is needed", near)
+        return None
+    used = _OF_BLACK_BOXES if base in BLACK_BOXES else _OF_THE_LIBRARY
+    for word in entries:
+        if word not in used:
+            _fault(findings, path, f"[{where}] {word}", f"'{word}'", f"a model of the base '{base}' has none",
+                   f"use {', '.join(used)}")  # fmt: skip
+    entries = {word: value for word, value in entries.items() if word in used}
+    for word in {"inputs", "fixed"} & set(entries):
+        entries[word] = tuple(_list(path, f"[{where}] {word}", entries[word], str, findings))
+    for word, low, high, kind in (("hidden", 1, 64, int), ("biomass_per_cell", 0.1, 10.0, float)):
+        if word in entries:
+            _number(path, f"[{where}] {word}", entries[word], low, high, kind, findings)
+    for word in {"laws", "reactions"} & set(entries):
+        if not isinstance(entries[word], Mapping):
+            _fault(findings, path, f"[{where}] {word}", f"{entries[word]!r}", "a table by reaction is needed",
+                   f"write {word} = {{ v17 = ... }}")  # fmt: skip
+            entries[word] = {}
+    if "begin" in entries:
+        if isinstance(entries["begin"], str) and entries["begin"]:
+            entries["begin"] = path.parent / entries["begin"]
+        else:
+            _fault(findings, path, f"[{where}] begin", f"{entries['begin']!r}", "the folder of a fit is needed",
+                   "write begin = \"my-fit\"")  # fmt: skip
+    if base in MODELS:
+        _check_names(path, where, MODELS[base](), entries, findings)
+    return ModelPlan(name, **entries) if len(findings) == before else None
+
+
+def _check_names(path: Path, where: str, model: CultureModel, entries: dict[str, Any], findings: list[Finding]) -> None:
+    """Tell what a model of the library has not; make laws of what describes them."""
+    reactions, before = entries.get("reactions", {}), len(findings)
+    for name in entries.get("fixed", ()):
+        if name not in model.table.names and entries["fixed"] != ("all",):
+            near = nearest(name, ("all", *model.table.names))
+            _fault(findings, path, f"[{where}] fixed", f"'{name}'", "it is not a parameter of the model", near)
+    for name, equation in reactions.items():
+        if not isinstance(equation, str):
+            _fault(findings, path, f"[{where}] reactions.{name}", f"{equation!r}", "an equation is needed",
+                   f"write {name} = \"CYSTINE_ext =>\"")  # fmt: skip
+    laws, seen = {}, (*model.species, "R", "cold")
+    for reaction, law in entries.pop("laws", {}).items():
+        place = f"[{where}] laws.{reaction}"
+        try:
+            laws[reaction] = law_from(law)
+            if reaction not in reactions:
+                model.network.index(reaction)
+        except (GraycellError, TypeError) as error:
+            _fault(findings, path, place, f"{law!r}", str(error).rstrip("."),
+                   "use \"white\", \"gray\", \"black\" or a table such as { kind = \"black\", inputs = [\"LAC\"] }")  # fmt: skip
             continue
-        network = MODELS[base]().network if base in MODELS else None
-        laws = {}
-        for reaction, law in dict(entries.pop("laws", {})).items():
-            try:
-                laws[reaction] = law_from(law)
-                if network is None:
-                    raise ModelError(f"'{base}' has no rate laws to choose; all its rates are learned.")
-                if reaction not in entries.get("reactions", {}):
-                    network.index(reaction)
-            except (GraycellError, TypeError) as error:
-                _fault(findings, path, f"[{where}] laws.{reaction}", f"{law!r}", str(error).rstrip("."),
-                       "use \"white\", \"gray\", \"black\" or a table such as { kind = \"black\", inputs = [\"LAC\"] }")  # fmt: skip
-        begin = entries.pop("begin", None)
-        for one in ("inputs", "fixed"):
-            if one in entries:
-                entries[one] = tuple(_list(path, f"[{where}] {one}", entries[one], str, findings))
-        plans[name] = ModelPlan(name, laws=laws, begin=None if begin is None else path.parent / begin, **entries)
-    return plans
+        for one in laws[reaction].inputs:
+            if one.removeprefix("feed ") not in seen:
+                _fault(findings, path, place, f"the input '{one}'", "a network cannot see it", nearest(one, seen))
+    entries["laws"] = laws
+    if (laws or reactions) and len(findings) == before:
+        try:
+            with_learned_laws(model, laws, [], reactions)  # the rest of what can be wrong
+        except GraycellError as error:
+            _fault(
+                findings, path, f"[{where}] laws", f"{', '.join(laws) or 'none'}", str(error).rstrip("."), "correct it"
+            )
+
+
+def _number(path: Path, where: str, value: Any, low: float, high: float, kind: type, findings: list[Finding]) -> bool:
+    """Return whether a value is a number of a kind between two others; tell it if not."""
+    fitting = isinstance(value, int if kind is int else (int, float)) and not isinstance(value, bool)
+    if fitting and low <= value <= high:
+        return True
+    words = "a whole number" if kind is int else "a number"
+    _fault(findings, path, where, f"{value!r}", f"{words} from {low:g} to {high:g} is needed", "correct it")
+    return False
+
+
+_FIT = {"starts": (1, 1000), "screening": (1, 10_000), "start_spread": (0.0, 10.0), "seed": (0, 2**32 - 1),
+        "least_gain": (0.0, 0.1), "patience": (1, 1000), "rtol": (1e-12, 0.1), "atol": (1e-14, 0.1), "adam": (0, 100_000),
+        "regularisation": (1e-3, 1e3), "held_out_share": (0.01, 0.9)}  # fmt: skip
+"""Least and largest value of the numbers of `FitSettings`: what a computer can do, not what is wise."""
+_HELD_OUT = ("auto", "runs", "time", "nothing")
 
 
 def _settings(path: Path, table: Any, findings: list[Finding]) -> FitSettings:
-    known = {one.name: one for one in fields(FitSettings) if one.name != "stages"}
+    known = [one.name for one in fields(FitSettings) if one.name != "stages"]
     settings = FitSettings()
-    for name, value in _known_words(path, "fit", table, list(known), findings).items():
+    for name, value in _known_words(path, "fit", table, known, findings).items():
         default = getattr(settings, name)
-        good = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
-        if not good or isinstance(value, bool):
-            _fault(findings, path, f"[fit] {name}", f"{value!r}", f"something like {default!r} is needed", "correct it")
-            continue
-        settings = replace(settings, **{name: type(default)(value)})
+        if name == "held_out":
+            good = isinstance(value, str) and value in _HELD_OUT
+            if not good:
+                _fault(findings, path, "[fit] held_out", f"{value!r}", "it is nothing that can be held out",
+                       nearest(str(value), _HELD_OUT))  # fmt: skip
+        else:
+            low, high = _FIT.get(name, (-math.inf, math.inf))
+            good = _number(path, f"[fit] {name}", value, low, high, type(default), findings)
+        if good:
+            settings = replace(settings, **{name: type(default)(value)})
     return settings
 
 
@@ -274,14 +351,21 @@ def _compare(path: Path, table: Any, findings: list[Finding]) -> dict[str, Any]:
     for name, kind in (("seeds", int), ("baselines", str), ("sizes", int)):
         if name in entries:
             entries[name] = tuple(_list(path, f"[compare] {name}", entries[name], kind, findings))
+    for name, low in (("seeds", 0), ("sizes", 1)):
+        for one in entries.get(name, ()):
+            _number(path, f"[compare] {name}", one, low, 2**32 - 1, int, findings)
+    if entries.get("seeds") == ():
+        _fault(findings, path, "[compare] seeds", "none", "at least one is needed", "write seeds = [0]")
+    known = [one.name for one in BASELINES]
     for name in entries.get("baselines", ()):
-        known = [one.name for one in BASELINES]
         if name not in known:
             _fault(findings, path, "[compare] baselines", f"'{name}'", "it is not a baseline", nearest(name, known))
-    if entries.get("splits", SPLITS[0]) not in SPLITS:
-        found = entries["splits"]
-        _fault(findings, path, "[compare] splits", f"{found!r}", "it is not a way to split", nearest(str(found), SPLITS))
-    if entries.get("splits") == "forward" and not isinstance(entries.get("day"), int | float):
-        _fault(findings, path, "[compare] day", f"{entries.get('day')!r}", "the last day that is known is needed",
-               "write day = 6.0")  # fmt: skip
+    found = entries.get("splits", SPLITS[0])
+    if not isinstance(found, str) or found not in SPLITS:
+        near = nearest(str(found), SPLITS)
+        _fault(findings, path, "[compare] splits", f"{found!r}", "it is not a way to split", near)
+    if found == "forward" and "day" not in entries:
+        _fault(findings, path, "[compare] day", "none", "the last day that is known is needed", "write day = 6.0")
+    if "day" in entries:
+        _number(path, "[compare] day", entries["day"], 0.0, 1000.0, float, findings)
     return entries

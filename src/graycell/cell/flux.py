@@ -241,7 +241,9 @@ class FluxAllocation(eqx.Module):
         exact = isinstance(smoothing, float | int) and smoothing == 0.0
         wished = jnp.asarray(wished)
         given = (None if part is None else jnp.asarray(part) for part in (spread, lower, upper))
-        return _allocate(self, wished, jnp.asarray(cold), *given, None if exact else jnp.asarray(smoothing), rest_allowed)
+        return _allocate(
+            self, wished, jnp.asarray(cold), *given, None if exact else jnp.asarray(smoothing), rest_allowed
+        )
 
     def _solve(self, wished, cold, spread, lower, upper, smoothing, rest_allowed) -> FluxSolution:
         layer = _cast(self, wished.dtype)

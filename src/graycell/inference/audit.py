@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 
 from graycell.errors import FitError
 from graycell.inference.fitting import objective_for, provenance_of, require_simulated
-from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals, weights_of
+from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals, weight_labels, weights_of
 from graycell.library import nolan_lee
 from graycell.model import CultureModel
 from graycell.parameters import Parameter
@@ -175,12 +175,12 @@ def audit_gradients(
     """Compare every derivative that a fit of `model` to `runs` uses with central differences.
 
     The derivatives are those of the residuals of all measured values [standard errors] by the coordinates of the
-    fit (the logit of the place between the bounds; the weights of networks as they are) at the values of `model.table`, by the same functions. Priors are
-    left out: theirs are known. Of the `steps` [1] the one that agrees best is taken. The noise of the solver
+    fit (the logit of the place between the bounds; the weights of networks as they are) at the values of `model.table`,
+    by the same functions. Priors are left out: theirs are known. Of the `steps` [1] the one that agrees best is taken. The noise of the solver
     excuses an error of up to a thousandth where a derivative is small; `DerivativeCheck.error` shows it.
 
-    model, runs: `nolan_lee(extended=True)` and the bundled run if left out. parameters: names; all estimated ones
-    if left out. tolerance: relative error [1] that is allowed, of the largest derivative of a parameter. rtol: of
+    model, runs: `nolan_lee(extended=True)` and the bundled run if left out. parameters: names, of a weight as
+    ``v17.output[0]``; all estimated ones and all weights if left out. tolerance: relative error [1] that is allowed, of the largest derivative of a parameter. rtol: of
     the trajectory, see `SolverSettings`. loop: how far the redox loop is open; the last stage of a fit is the closed
     loop. progress: is told the part done [1] and a word for where it is.
 
@@ -190,7 +190,9 @@ def audit_gradients(
     """
     model = nolan_lee(extended=True) if model is None else model
     runs = [bundled_run()] if runs is None else [runs] if isinstance(runs, CultureRun) else list(runs)
-    rows = model.table.estimated if parameters is None else _rows(model, parameters)
+    names = None if parameters is None else tuple(dict.fromkeys(parameters))
+    of_nets = set() if names is None else set(names).intersection(weight_labels(model))
+    rows = model.table.estimated if names is None else _rows(model, [one for one in names if one not in of_nets])
     steps = sorted(steps, reverse=True)
     if not steps or not all(0.0 < step < 1.0 for step in steps):
         raise FitError(f"found the steps {steps}; a difference needs some between 0 and 1; leave them out for {STEPS}.")
@@ -207,7 +209,7 @@ def audit_gradients(
     x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model))
     labels = objective.labels([run.name for run in runs])
     # with names given, these alone
-    chosen = range(len(labels) if parameters is None else len(rows))
+    chosen = list(range(len(labels))) if names is None else [labels.index(name) for name in names]
 
     tell(0.0, "compiling the derivatives")
     value, jacobian = map(np.asarray, linearise(objective, x, loop))
@@ -219,16 +221,17 @@ def audit_gradients(
     here = beside[0]
     noise = _NOISE * max(float(np.max(np.abs(here - value[measured]), initial=0.0)), np.finfo(float).eps)
     checks = []
-    for i in chosen:
-        differences = _Differences(here, sides[:, 0, i], sides[:, 1, i])
+    for k, i in enumerate(chosen):
+        differences = _Differences(here, sides[:, 0, k], sides[:, 1, k])
         verdict, error, size, worst, step = _judge(jacobian[measured, i], differences, steps, tolerance, noise)
         run, quantity, time = _sample(model, runs, objective, measured, worst)
         checks.append(DerivativeCheck(labels[i], verdict, error, size, run, quantity, time, step))
     tell(1.0, "done")
     settings = {"tolerance": tolerance, "steps": list(steps), "rtol": rtol, "loop": [float(value) for value in loop]}
     settings["parameters"] = [labels[i] for i in chosen]
-    names = tuple(run.name for run in runs)
-    return GradientAudit(names, tuple(checks), tolerance, provenance_of(model, runs, settings))
+    return GradientAudit(
+        tuple(run.name for run in runs), tuple(checks), tolerance, provenance_of(model, runs, settings)
+    )
 
 
 def _rows(model: CultureModel, names: Sequence[str]) -> tuple[Parameter, ...]:

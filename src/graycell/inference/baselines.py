@@ -15,11 +15,11 @@ import numpy as np
 from sklearn.ensemble import GradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Kernel, WhiteKernel
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, WhiteKernel
 from threadpoolctl import threadpool_limits
 
 from graycell.errors import FitError, nearest
-from graycell.inference.features import GroupedRBF, Scaling, features_of, scaling_of
+from graycell.inference.features import TIME, GroupedRBF, Scaling, features_of, scaling_of
 from graycell.runs.records import CultureRun
 
 Target = Literal["value", "change", "deviation"]
@@ -82,15 +82,15 @@ class MeanOfRuns:
 
 @dataclass(frozen=True)
 class GaussianProcess:
-    r"""A Gaussian process for each quantity over the columns of `features_of`, standardised.
+    """A Gaussian process for each quantity over the columns of `features_of`, standardised.
 
-    The kernel is the sum of a squared exponential over time (a curve common to all runs), a squared exponential over
-    all columns (deviations from it) and white noise (the assay). The second has one length scale for every column, or
-    one for every group of columns and a linear trend beside it; the quantity is learned itself, its change since time
-    0, or its deviation from the mean of the runs. Of these the one is kept that best predicts the training runs when
-    each is left out. Hyperparameters
-    maximise the marginal likelihood on `largest` samples at most, of whole runs, for the one that is kept from `starts`
-    starts; the process is conditioned on all samples, and on what is known of the run itself.
+    The kernel is the sum of squared exponentials over time (a curve common to all runs), over all columns (deviations
+    from it that they tell), over time within a run (deviations that nothing tells), and of white noise (the assay). The
+    second has one length scale for every column, or one for every group of columns; the quantity is learned itself, its
+    change since time 0, or its deviation from the mean of the runs. Of these the one is kept that best predicts the
+    training runs when each is left out. Hyperparameters maximise the marginal likelihood on `largest` samples at most,
+    of whole runs, and for the one that is kept from `starts` starts; the process is conditioned on all samples, and on
+    what is known of the run itself.
     """
 
     name: str = "Gaussian process"
@@ -99,11 +99,12 @@ class GaussianProcess:
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> Predictor:
         """Return the processes of the measured quantities. Raises `FitError` where nothing was measured."""
-        names = frozenset(run.name for run in runs)
-        processes = {
-            name: _process(_samples(of, name), self.starts, self.largest, seed) for name, of in _measured(runs).items()
-        }
-        return _Processes(processes, names)
+        return _Processes(
+            {
+                name: _process(_samples(of, name), self.starts, self.largest, seed)
+                for name, of in _measured(runs).items()
+            }
+        )
 
 
 @dataclass(frozen=True)
@@ -224,20 +225,21 @@ class _Process:
     mean: float
     deviation: float
 
-    def predict(self, known: CultureRun, time: np.ndarray, is_new: bool) -> np.ndarray:
+    def predict(self, known: CultureRun, time: np.ndarray) -> np.ndarray:
         samples = self.samples
         curve = _mean_curve(samples.runs, samples.quantity)
-        x, y = samples.x, self._standard(samples.values - samples.offset(self.target))
-        series = known.measurements.get(samples.quantity)
+        x, y = _with_run(samples.x, samples.run), self._standard(samples.values - samples.offset(self.target))
+        series, names = known.measurements.get(samples.quantity), [run.name for run in samples.runs]
+        index = names.index(known.name) if known.name in names else len(names)
         # what is known of a training run was learned from; twice in the data it would count for too much
-        if is_new and series is not None:
+        if index == len(names) and series is not None:
             start = _offset(self.target, curve, known, samples.quantity, series.time)
-            x = np.concatenate([x, samples.scaling(features_of(known, series.time))])
+            x = np.concatenate([x, _with_run(samples.scaling(features_of(known, series.time)), index)])
             y = np.concatenate([y, self._standard(series.value - start)])
         fixed = cast(Any, None)  # the hyperparameters stay; the signature of scikit-learn does not say that it may be
         with threadpool_limits(1):
             process = GaussianProcessRegressor(self.kernel, optimizer=fixed).fit(x, y)
-            found = np.asarray(process.predict(samples.scaling(features_of(known, time))))
+            found = np.asarray(process.predict(_with_run(samples.scaling(features_of(known, time)), index)))
         return self.mean + self.deviation * found + _offset(self.target, curve, known, samples.quantity, time)
 
     def _standard(self, values: np.ndarray) -> np.ndarray:
@@ -247,12 +249,15 @@ class _Process:
 @dataclass(frozen=True)
 class _Processes:
     processes: Mapping[str, _Process]
-    trained: frozenset[str]
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         _require(times, self.processes, known)
-        is_new = known.name not in self.trained
-        return {name: self.processes[name].predict(known, time, is_new) for name, time in times.items()}
+        return {name: self.processes[name].predict(known, time) for name, time in times.items()}
+
+
+def _with_run(x: np.ndarray, run: np.ndarray | int) -> np.ndarray:
+    """Return the columns and the index of the run as a last one, which only the kernel within a run sees."""
+    return np.column_stack([x, np.broadcast_to(run, len(x))])
 
 
 def _process(samples: _Samples, starts: int, largest: int, seed: int) -> _Process:
@@ -261,18 +266,18 @@ def _process(samples: _Samples, starts: int, largest: int, seed: int) -> _Proces
     order = random.permutation(len(samples.runs))
     counts = np.cumsum(np.bincount(samples.run, minlength=len(samples.runs))[order])
     chosen = np.isin(samples.run, order[: max(1, int(np.sum(counts <= largest)))])
-    tried = []
+    x, tried = _with_run(samples.x, samples.run), []
     for target in samples.targets:
         z = samples.values - samples.offset(target)
         mean, deviation = float(np.mean(z)), float(np.std(z)) or 1.0
         y = (z - mean) / deviation
         for kernel in _kernels(samples.scaling):
-            kernel = _learned(kernel, samples.x[chosen], y[chosen], 0, seed)
-            error = _left_out_error(samples, target, deviation, np.asarray(kernel(samples.x)), y)
+            kernel = _learned(kernel, x[chosen], y[chosen], 0, seed)
+            error = _left_out_error(samples, target, deviation, np.asarray(kernel(x)), y)
             tried.append((error, _Process(samples, target, kernel, mean, deviation), y))
     # a single run cannot be left out
     _, best, y = tried[0] if len(samples.runs) == 1 else min(tried, key=lambda one: one[0])
-    return replace(best, kernel=_learned(best.kernel, samples.x[chosen], y[chosen], starts - 1, seed))
+    return replace(best, kernel=_learned(best.kernel, x[chosen], y[chosen], starts - 1, seed))
 
 
 def _learned(kernel: Kernel, x: np.ndarray, y: np.ndarray, restarts: int, seed: int) -> Kernel:
@@ -285,21 +290,25 @@ def _learned(kernel: Kernel, x: np.ndarray, y: np.ndarray, restarts: int, seed: 
         return cast(Kernel, process.fit(x, y).kernel_)
 
 
-def _kernels(scaling: Scaling) -> tuple[Kernel, Kernel]:
-    groups, columns = scaling.groups, len(scaling.names)
+def _kernels(scaling: Scaling) -> tuple[Kernel, ...]:
+    """Return kernels to choose from: with a length scale for every column, and for every group of columns."""
     wide = (0.3, 100.0)  # runs are few: what changes within less of a standard deviation is noise of the start
+    count = len(scaling.names)
+    over_time = (*(0 if name == TIME else -1 for name in scaling.names), -1)
+    same_run = GroupedRBF((*[-1] * count, 0), 0.01, "fixed")  # indices differ by 1: of two runs it is 0
 
-    def common() -> Kernel:
-        over_time = tuple(0 if name == "time: d" else -1 for name in scaling.names)
-        return ConstantKernel(1.0, (1e-3, 1e3)) * GroupedRBF(over_time, 1.0, wide)
+    def scaled(value: float, kernel: Kernel) -> Kernel:
+        return ConstantKernel(value, (1e-4, 1e3)) * kernel
 
-    def noise() -> Kernel:
-        return WhiteKernel(0.05, (1e-5, 1.0))
+    def whole(groups: tuple[int, ...]) -> Kernel:
+        told = GroupedRBF((*groups, -1), np.full(max(groups) + 1, 2.0), wide)
+        # slow and small: else it would explain every run by itself, and nothing could be said of a new one
+        untold = ConstantKernel(0.01, (1e-4, 0.05)) * same_run * GroupedRBF(over_time, 2.0, (1.0, 100.0))
+        common = scaled(1.0, GroupedRBF(over_time, 1.0, wide))
+        return common + scaled(0.3, told) + untold + WhiteKernel(0.03, (1e-5, 1.0))
 
-    scales = cast(Any, np.full(columns, 2.0))
-    each = common() + ConstantKernel(0.3, (1e-4, 1e3)) * RBF(scales, wide) + noise()
-    grouped = ConstantKernel(0.3, (1e-4, 1e3)) * GroupedRBF(groups, np.full(max(groups) + 1, 2.0), wide)
-    return each, common() + grouped + ConstantKernel(0.1, (1e-4, 1e2)) * DotProduct(0.0, "fixed") + noise()
+    every = tuple(range(count))
+    return (whole(every),) if scaling.groups == every else (whole(every), whole(scaling.groups))
 
 
 def _left_out_error(
@@ -316,9 +325,8 @@ def _left_out_error(
         block = samples.run == index
         residual = deviation * np.linalg.solve(inverse[np.ix_(block, block)], weighted[block])
         if target == "deviation":  # the mean of the runs is without the run as well
-            residual = (
-                residual + (offset - samples.offset(target, np.delete(np.arange(len(samples.runs)), index)))[block]
-            )
+            others = np.delete(np.arange(len(samples.runs)), index)
+            residual = residual + (offset - samples.offset(target, others))[block]
         squares += float(np.sum(residual**2))
     return squares
 

@@ -31,8 +31,9 @@ class FittedPredictor:
 
 def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.ndarray]) -> Trajectory:
     """Return the trajectory of a run with points at the asked times [d]; a quantity the model has not is left out."""
+    # nothing is learned from these; a density of 0 would be refused as one in a wrong unit
     asked = {
-        name: Measurement(name, "", np.asarray(time, float), np.zeros(len(time)), np.ones(len(time)))
+        name: Measurement(name, "", np.asarray(time, float), np.ones(len(time)), np.ones(len(time)))
         for name, time in times.items()
         if name in quantities_of(model.species)
     }

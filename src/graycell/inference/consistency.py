@@ -4,22 +4,26 @@ A fit to a few runs can look right and be impossible, so this is counted for eve
 same runs far outside of what was learned from.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import nnls
 
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
+from graycell.inference.splits import with_viability_known
 from graycell.model import CultureModel
 from graycell.reactor import Evolution, Reactor
-from graycell.runs.records import VCD, Bolus, CultureRun, Feed, Measurement
-from graycell.simulation import SolverSettings, Trajectory, simulate
+from graycell.runs.records import VCD, Bolus, CultureRun, Feed
+from graycell.simulation import Trajectory, pack_for, simulate
 
 MASS, BELOW_ZERO, BACKWARDS, STOICHIOMETRY = "mass", "below zero", "backwards", "stoichiometry"
 """Checks: amounts that appear or vanish in a vessel without cells; concentrations below zero; fluxes of irreversible
 reactions below zero; exchange with the medium that no flux of the network can make."""
 
+_POINTS = 3
+"""Points of every segment at which is counted."""
 _MASS = 1e-6
 """Part [1] of the largest amount in a vessel without cells that the solver may lose or find."""
 _ZERO = 0.01
@@ -72,7 +76,7 @@ def count_inconsistencies(
 
     for run in runs:
         planned = without_measurements(run)
-        trajectory = simulate(model, planned, SolverSettings(), points=3)
+        trajectory = simulate(model, planned, points=_POINTS)
         add(MASS, *_mass(model, planned))
         finite = np.all(np.isfinite(trajectory.concentrations), axis=1)
         c = trajectory.concentrations[finite]
@@ -86,19 +90,18 @@ def count_inconsistencies(
 
 
 def without_measurements(run: CultureRun) -> CultureRun:
-    """Return the plan of a run: nothing but its end was measured of it."""
-    nothing = Measurement(VCD, "1e9 cells/L", np.array([run.end]), np.zeros(1), np.ones(1))
-    return replace(run, measurements={VCD: nothing})
+    """Return the plan of a run: nothing was measured of it but viability, which is an input."""
+    return replace(with_viability_known(run), measurements={})
 
 
 def _mass(model: CultureModel, run: CultureRun) -> tuple[int, int]:
     """Compare the vessel without cells with balances alone: what is fed has to be found again."""
     cells = {model.biomass: 0.0}
     sterile = replace(run, initial={**run.initial, **cells})
-    kept = np.zeros(len(model.species)) if isinstance(model.reactor, Evolution) else model.reactor.retained
-    alone = replace(model, exchange=0.0 * model.exchange, reactor=Reactor(np.asarray(kept)))
-    found = simulate(model, sterile, points=2)
-    wanted = simulate(alone, sterile, points=2)
+    reactor = Reactor(jnp.zeros(len(model.species))) if isinstance(model.reactor, Evolution) else model.reactor
+    alone = replace(model, exchange=0.0 * model.exchange, reactor=reactor)
+    # as many points as above, so that nothing is compiled for them anew
+    found, wanted = (simulate(one, sterile, points=_POINTS) for one in (model, alone))
     amounts, expected = (one.concentrations[-1] * one.volume[-1] for one in (found, wanted))
     largest = np.max(np.abs(expected), initial=1e-12)
     off = ~(np.abs(amounts - expected) <= _MASS * largest)  # what is not finite is off
@@ -125,11 +128,12 @@ def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: Metab
     """Count the points at which no flux of `network` makes the exchange rates of a black box."""
     species = [name for name in model.species if name + EXTERNAL_SUFFIX in network.external]
     columns = [model.species.index(name) for name in species]
-    rates = trajectory.fluxes[finite][:, columns]
+    rates = _by_cells(model, trajectory)[finite][:, columns]
     scale = np.sqrt(np.mean(rates**2, axis=0)) + 1e-12
     outside = network.rows([name + EXTERNAL_SUFFIX for name in species])
     inside, change = (
-        matrix[~network.is_external] for matrix in (network.stoichiometry, network.cold_stoichiometry - network.stoichiometry)
+        matrix[~network.is_external]
+        for matrix in (network.stoichiometry, network.cold_stoichiometry - network.stoichiometry)
     )
     reversible = np.array([reaction.reversible for reaction in network.reactions])
     counted = 0
@@ -137,5 +141,24 @@ def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: Metab
         rows = np.vstack([outside / scale[:, None], _HEAVY * (inside + cold * change)])
         both = np.hstack([rows, -rows[:, reversible]])
         target = np.r_[rate / scale, np.zeros(len(inside))]
-        counted += bool(nnls(both, target)[1] > _EXPLAINED * np.linalg.norm(target))
+        try:
+            left = nnls(both, target)[1]
+        except RuntimeError:  # no fluxes were found within its iterations
+            left = np.inf
+        counted += bool(left > _EXPLAINED * np.linalg.norm(target))
     return counted, len(rates)
+
+
+def _by_cells(model: CultureModel, trajectory: Trajectory) -> np.ndarray:
+    """Return what the cells exchange, (points, species): of a model without balances dc/dt less what the feeds do."""
+    if not isinstance(model.reactor, Evolution):
+        return trajectory.fluxes
+    packed = pack_for(model, trajectory.run)
+    time, end = trajectory.time, np.asarray(packed.end)
+    # of two points at one time the first ends a segment, the others begin one
+    ends_one = np.r_[True, np.diff(time) > 0.0]
+    segment = np.where(ends_one, np.searchsorted(end, time), np.searchsorted(end, time, side="right"))
+    feed = np.asarray(packed.flows.feed)[np.minimum(segment, len(end) - 1)]
+    volume = trajectory.volume[:, None] / trajectory.run.initial_volume
+    fed = feed @ np.asarray(packed.media) - trajectory.concentrations * np.sum(feed, axis=1, keepdims=True)
+    return trajectory.fluxes - fed / volume

@@ -12,6 +12,8 @@ from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, NormalizedK
 
 from graycell.runs.records import VCD, Bolus, CultureRun, Feed, Outflow, Replacement, Setpoint
 
+TIME = "time: d"
+"""Name of the column of time, which is always there."""
 _SAME = 1e-6
 """Two standardised columns [1] that differ by less, up to their sign, say the same."""
 
@@ -29,7 +31,7 @@ def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
     array([ 0., 20.])
     """
     time = np.asarray(time, dtype=float)
-    columns = {"time: d": time}
+    columns = {TIME: time}
     columns |= {f"initial: {name}": np.full(time.shape, value) for name, value in _initial(run).items()}
     fed, fed_volume = _fed(run, time)
     columns |= {f"fed: {name}": amount / run.initial_volume for name, amount in fed.items()}
@@ -70,28 +72,27 @@ class Scaling:
 def scaling_of(tables: Sequence[Mapping[str, np.ndarray]]) -> Scaling:
     """Return the scaling learned from the columns of training runs.
 
-    Left out are columns that a run does not have, that are constant, and that are another column in another unit, as
-    the species of a single medium are.
+    Left out are columns, but never time, that a run does not have, that are constant, or that are another column in
+    another unit, as the species of a single medium are.
     """
     names = [name for name in tables[0] if all(name in table for table in tables)]
     kept: dict[str, np.ndarray] = {}
     for name in names:
         column = np.concatenate([table[name] for table in tables])
         spread = float(np.std(column))
-        if not np.all(np.isfinite(column)) or spread <= 1e-9 * max(1.0, float(np.max(np.abs(column)))):
+        constant = not np.all(np.isfinite(column)) or spread <= 1e-9 * max(1.0, float(np.max(np.abs(column))))
+        if constant and name != TIME:
             continue
-        standard = (column - column.mean()) / spread
+        standard = (column - column.mean()) / (1.0 if constant else spread)
         if any(min(np.max(np.abs(standard - one)), np.max(np.abs(standard + one))) < _SAME for one in kept.values()):
             continue
         kept[name] = standard
-    if not kept:  # one sample in all: nothing varies, and time is as good as any
-        kept = {"time: d": np.zeros(1)}
     raw = {name: np.concatenate([table[name] for table in tables]) for name in kept}
     kinds = list(dict.fromkeys(name.split(":")[0] for name in kept))
     return Scaling(
         names=tuple(kept),
         mean=np.array([column.mean() for column in raw.values()]),
-        deviation=np.array([column.std() or 1.0 for column in raw.values()]),
+        deviation=np.array([column.std() or 1.0 for column in raw.values()]),  # time may be one
         groups=tuple(kinds.index(name.split(":")[0]) for name in kept),
     )
 
@@ -125,9 +126,11 @@ class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
             difference = X[:, None, seen] - other[None, :, seen]
             squares.append(np.sum(difference**2, axis=2) / max(int(np.sum(seen)), 1) / scale**2)
         kernel = np.exp(-0.5 * np.sum(squares, axis=0))
-        if eval_gradient:
-            return kernel, np.stack([kernel * square for square in squares], axis=2)
-        return kernel
+        if not eval_gradient:
+            return kernel
+        if self.hyperparameter_length_scale.fixed:
+            return kernel, np.empty((*kernel.shape, 0))
+        return kernel, np.stack([kernel * square for square in squares], axis=2)
 
 
 def _initial(run: CultureRun) -> dict[str, float]:

@@ -77,7 +77,7 @@ OPEN_AND_CLOSE = (
 """The recipe for runs with a measured R."""
 CLOSED = (Stage("loop closed", 300),)
 """The recipe for runs without one."""
-MATCH = (Stage("integral matching", 60, opened=1.0, matching=True),)
+MATCH = (Stage("integral matching", 40, opened=1.0, matching=True),)
 """What comes first where networks are learned and the rates can be seen along the samples."""
 GROW = (
     Stage("a third of the runs", 20, horizon=1 / 3),
@@ -85,6 +85,12 @@ GROW = (
     Stage("whole runs", 150),
 )
 """The recipe for networks, with a closed loop or none: a trajectory that is wrong early says nothing of what is late."""
+CLOSE = (
+    Stage("nudged, 10/d", 30, gain=10.0),
+    Stage("nudged, 1/d", 30, gain=1.0),
+    Stage("loop closed", 150),
+)
+"""The recipe for networks after integral matching, where R is measured."""
 
 
 def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, ...]:
@@ -94,7 +100,7 @@ def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, 
         return OPEN_AND_CLOSE if seen and model.has_loop else CLOSED
     if not model.has_loop:
         return MATCH + GROW
-    return MATCH + OPEN_AND_CLOSE if seen else GROW
+    return MATCH + CLOSE if seen else GROW
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,8 @@ class FitSettings:
     adam: iterations of Adam in integral matching.
     regularisation: [1] the standard deviations of the priors of all weights are divided by it.
     held_out: what is not learned from but says when the last stage stops: whole ``runs``, the last samples in ``time``,
-        or ``nothing``; ``auto`` is ``runs`` where networks are learned from 5 runs or more, else ``nothing``.
+        or ``nothing``; ``auto`` is ``runs`` where networks alone are learned from 5 runs or more, else ``nothing``: the
+        known part of a gray model holds it, and every run counts.
     held_out_share: part [1] of the runs, or of the time of every run, that is held out.
     """
 
@@ -124,7 +131,7 @@ class FitSettings:
     patience: int = 8
     rtol: float = 1e-3
     atol: float = 1e-4
-    adam: int = 1000
+    adam: int = 400
     regularisation: float = 1.0
     held_out: Literal["auto", "runs", "time", "nothing"] = "auto"
     held_out_share: float = 0.2
@@ -216,7 +223,9 @@ def fit(
     matching = None
     if any(stage.matching for stage in stages):
         matching = Matching(objective, stack_smooth([smooth_run(model, run) for run in runs]))
-    fitter = _Fitter(objective, matching, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress)
+    fitter = _Fitter(
+        objective, matching, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress
+    )
     point = fitter.run()
     return _result(model, runs, objective, stages[-1], settings, fitter, point)
 
@@ -418,7 +427,8 @@ def _held_out(objective: Objective, settings: FitSettings) -> np.ndarray:
     packed, runs = objective.packed, objective.run_count
     what = settings.held_out
     if what == "auto":
-        what = "runs" if objective.model.nets and runs >= _RUNS_TO_HOLD_OUT else "nothing"
+        black = objective.model.nets and not objective.names
+        what = "runs" if black and runs >= _RUNS_TO_HOLD_OUT else "nothing"
     shape = packed.standard_error.shape
     held = np.zeros(shape, bool)
     if what == "runs":

@@ -35,7 +35,10 @@ class Interval:
 
 @dataclass(frozen=True)
 class QuantityError:
-    """The error of a candidate in a quantity: `nrmse` [1]; range: of the quantity, in `unit`; failed: how many predictions."""
+    """The error of a candidate in a quantity.
+
+    nrmse: [1]; range: of the quantity, in `unit`; failed: in how many runs there is no prediction.
+    """
 
     candidate: str
     quantity: str

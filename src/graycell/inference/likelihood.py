@@ -101,13 +101,7 @@ class Objective(eqx.Module):
     def labels(self, runs: Sequence[str]) -> list[str]:
         """Return a name for every coordinate, given those of the runs: vmax1f, vmax1f of run07, v17.hidden[2]."""
         own = [f"{self.names[i]} of {run}" for run in runs for i in self.own]
-        weights = [
-            f"{name}.{field}[{k}]"
-            for name in sorted(self.model.nets)
-            for field, leaf in zip(Weights._fields, self.model.nets[name].weights, strict=True)
-            for k in range(leaf.size)
-        ]
-        return [*self.names, *own, *weights]
+        return [*self.names, *own, *weight_labels(self.model)]
 
     def parts(self, x: Float[Array, " n"]) -> tuple[Array, Array, Array]:
         """Return the coordinates of the parameters, the (runs, own) deviations and the weights."""
@@ -155,6 +149,16 @@ class Objective(eqx.Module):
         return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), *priors, weights / self.weights_sd])
 
 
+def weight_labels(model: CultureModel) -> list[str]:
+    """Return a name for every weight in the order of `weights_of`: v17.hidden[2] is the third of the hidden ones."""
+    return [
+        f"{name}.{field}[{k}]"
+        for name in sorted(model.nets)
+        for field, leaf in zip(Weights._fields, model.nets[name].weights, strict=True)
+        for k in range(leaf.size)
+    ]
+
+
 def weights_of(model: CultureModel) -> Float[Array, " weights"]:
     """Return the weights of all networks of a model as one vector."""
     return ravel_pytree({name: net.weights for name, net in model.nets.items()})[0]
@@ -174,7 +178,14 @@ def _below_limit(misfit: Array) -> Array:
     Half its square is -log of the probability that a value with the assay's error comes out below the limit.
     """
     # beyond 8 standard errors the probability is 1 to rounding, and the root would have no derivative
-    return jnp.sqrt(-2.0 * norm.logcdf(jnp.maximum(-misfit, -1e3).clip(max=8.0)))
+    near = jnp.sqrt(-2.0 * norm.logcdf(jnp.clip(-misfit, -_FAR_ABOVE, 8.0)))
+    # -log of the probability is u^2/2 + log(u sqrt(2 pi)) far above the limit, and JAX has no derivative of it there
+    u = jnp.maximum(misfit, _FAR_ABOVE)
+    return jnp.where(misfit > _FAR_ABOVE, jnp.sqrt(u**2 + 2.0 * jnp.log(u) + jnp.log(2.0 * jnp.pi)), near)
+
+
+_FAR_ABOVE = 1e3
+"""[standard errors] Above, the tail of the normal distribution is its first term, to a millionth."""
 
 
 def until(packed: PackedRun, horizon: Array) -> PackedRun:

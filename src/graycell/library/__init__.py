@@ -1,8 +1,8 @@
 """Ready models.
 
-    model_of, MODELS                    known (white) models by name               (catalogue, nolan_lee)
-    with_learned_laws                   gray: some rate laws of a known model learned        (learning)
-    specific_rates, evolution           black: all specific rates, or dc/dt, learned         (learning)
+model_of, MODELS                    known (white) models by name               (catalogue, nolan_lee)
+with_learned_laws                   gray: some rate laws of a known model learned        (learning)
+specific_rates, evolution           black: all specific rates, or dc/dt, learned         (learning)
 """
 
 from graycell.library.catalogue import MODELS, model_of

@@ -8,6 +8,7 @@ from graycell.model import CultureModel
 
 MODELS: dict[str, Callable[..., CultureModel]] = {
     "nolan-lee": nolan_lee,
+    "nolan-lee-limited": lambda **options: nolan_lee(limited=True, **options),
     "nolan-lee-extended": lambda **options: nolan_lee(extended=True, **options),
     "nolan-lee-extended-limited": lambda **options: nolan_lee(extended=True, limited=True, **options),
 }

@@ -40,7 +40,8 @@ class LearnedLaw:
     form: of the network, see `cell.learned.Neural`; if empty ``positive`` for an irreversible reaction, else ``any``. A
         gray law of the form ``any`` is the known law plus a learned rate.
     part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
-    hidden: nodes [1] of the hidden layer. bound: how far the law may go, see `Neural`; 10 for gray, 100 for black if 0.
+    hidden: nodes [1] of the hidden layer. bound: how far the law may go, see `Neural`; 10 for a factor of a known law,
+        else 100, if 0.
     scale: [mmol/(10^9 cells)/d] size of the rate; the power of ten nearest to the known law at time 0 if 0.
     """
 
@@ -53,6 +54,10 @@ class LearnedLaw:
     scale: float = 0.0
 
     def __post_init__(self) -> None:
+        if isinstance(self.inputs, str) or not all(isinstance(one, str) for one in self.inputs):
+            raise ModelError(
+                f"learned law: found the inputs {self.inputs!r}; a list of names is needed; write ['LAC']."
+            )
         object.__setattr__(self, "inputs", tuple(self.inputs))
         for name, value, known in (
             ("kind", self.kind, ("white", "gray", "black")),
@@ -60,11 +65,11 @@ class LearnedLaw:
         ):
             if value not in known:
                 raise ModelError(f"learned law: {name} '{value}' is not known; {nearest(str(value), known)}.")
-        if not 1 <= self.hidden <= 64:
+        if not (isinstance(self.hidden, int) and 1 <= self.hidden <= 64):
             raise ModelError(f"learned law: found {self.hidden} hidden nodes; 1 to 64 are possible; 4 serve most laws.")
-        if self.bound and not self.bound > 1.0:
+        if self.bound and not 1.0 < self.bound < math.inf:
             raise ModelError(f"learned law: found the bound {self.bound:g}; it must be above 1; leave it out for ours.")
-        if self.scale < 0.0:
+        if not 0.0 <= self.scale < math.inf:
             raise ModelError(f"learned law: found the scale {self.scale:g}; it must be above 0; leave it out for ours.")
 
 
@@ -101,9 +106,10 @@ def with_learned_laws(
     chosen = {name: law if isinstance(law, LearnedLaw) else law_from(law) for name, law in laws.items()}
     new = dict(reactions or {})
     network = model.network.with_reactions([Reaction(name, equation) for name, equation in new.items()])
-    for name in new:
+    for name, equation in new.items():
         if name not in chosen:
             raise ModelError(f"reaction '{name}' is new and has no rate law; give it one, such as {name} = 'black'.")
+        _require_known_species(model.network, network, name, equation)
     smooth = [smooth_run(model, run) for run in runs]
     random = np.random.default_rng(seed)
     known, nets = dict(model.rates), dict(model.nets)
@@ -145,8 +151,23 @@ def with_learned_laws(
     return built.with_table(_without_unused(built))
 
 
+def _require_known_species(known: MetabolicNetwork, network: MetabolicNetwork, name: str, equation: str) -> None:
+    """Raise `ModelError` for a species that the medium has not, or that stands in this one reaction alone."""
+    for one in set(network.species) - set(known.species):
+        row = network.rows([one])[0]
+        if row[network.index(name)] and (one.endswith(EXTERNAL_SUFFIX) or np.count_nonzero(row) < 2):
+            raise ModelError(
+                f"reaction '{name}', {equation}: species '{one}' is not in the network; {nearest(one, known.species)}."
+            )
+
+
 def specific_rates(
-    runs: Sequence[CultureRun], *, inputs: Sequence[str] = (), hidden: int = 6, biomass_per_cell: float = 2.31, seed: int = 0
+    runs: Sequence[CultureRun],
+    *,
+    inputs: Sequence[str] = (),
+    hidden: int = 6,
+    biomass_per_cell: float = 2.31,
+    seed: int = 0,
 ) -> CultureModel:
     """Return the usual hybrid model: exact balances of the vessel, and a network that gives all specific rates.
 
@@ -158,7 +179,12 @@ def specific_rates(
 
 
 def evolution(
-    runs: Sequence[CultureRun], *, inputs: Sequence[str] = (), hidden: int = 6, biomass_per_cell: float = 2.31, seed: int = 0
+    runs: Sequence[CultureRun],
+    *,
+    inputs: Sequence[str] = (),
+    hidden: int = 6,
+    biomass_per_cell: float = 2.31,
+    seed: int = 0,
 ) -> CultureModel:
     """Return the pure black box, dc/dt = NN(c, u): nothing is balanced, the effect of feeds is learned too.
 
@@ -252,7 +278,7 @@ def _learned(model, network, name: str, law: LearnedLaw, smooth, random) -> tupl
     scale = 1.0 if gray and form == "positive" else size
     net = Net(tuple(inputs), *_scales(model, inputs, smooth), jnp.full(1, scale), jnp.ones(1),
               drawn_weights(len(inputs), law.hidden, 1, random))  # fmt: skip
-    bound = law.bound or (10.0 if gray or form == "any" else 100.0)
+    bound = law.bound or (10.0 if gray and form == "positive" else 100.0)
     return Neural(name, 0, form, bound), net
 
 
@@ -289,7 +315,7 @@ def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
     k, n = model.kinetic.index(name), len(model.species)
 
     def wished(point):
-        return model.evaluate(point[:n], point[n], point[n + 1]).wished[k]
+        return model.wished(point[:n], point[n], point[n + 1])[k]
 
     c, redox, cold = _conditions(model)
     slope = np.asarray(jax.grad(wished)(jnp.r_[c, redox, cold]))
@@ -301,12 +327,12 @@ def _power_of_ten(model: CultureModel, name: str) -> float:
     if name not in model.kinetic:
         return 0.1
     c, redox, cold = _conditions(model)
-    size = abs(float(model.evaluate(jnp.asarray(c), jnp.asarray(redox), jnp.asarray(cold)).wished[
-        model.kinetic.index(name)]))  # fmt: skip
+    wished = model.wished(jnp.asarray(c), jnp.asarray(redox), jnp.asarray(cold))
+    size = abs(float(wished[model.kinetic.index(name)]))
     return 10.0 ** round(math.log10(size)) if size > 0.0 else 0.1
 
 
-_KNOWN_SCALES = {"R": (1.5, 1.0), "cold": (0.5, 0.5)}
+_KNOWN_SCALES = {"R": (1.0, 0.5), "cold": (0.5, 0.5)}
 """Centre and spread [1] of inputs that samples may not show."""
 
 
@@ -326,7 +352,9 @@ def _scales(model: CultureModel, inputs: Sequence[str], smooth: Sequence[SmoothR
             known = (*model.species, *_KNOWN_SCALES)
             raise ModelError(f"input '{name}' of a network is not known; {nearest(one_species, known)}.")
         i = model.species.index(one_species)
-        values = np.concatenate([np.asarray((one.fed if of_feed else one.concentrations)[..., i]).ravel() for one in smooth])
+        values = np.concatenate(
+            [np.asarray((one.fed if of_feed else one.concentrations)[..., i]).ravel() for one in smooth]
+        )
         centre = np.average(values, weights=length)
         spread = math.sqrt(np.average((values - centre) ** 2, weights=length))
         pairs.append((centre, spread if spread > 1e-9 * max(abs(centre), 1.0) else max(abs(centre), 1.0)))
@@ -340,7 +368,9 @@ def _sizes(model: CultureModel, smooth: Sequence[SmoothRun], balanced: bool) -> 
     for one in smooth:
         lasting = np.asarray(one.length) > 0.0
         density = np.mean(np.asarray(one.viability * one.volume * one.concentrations[..., biomass]), axis=1)
-        per.append((density / float(model.parameters[model.biomass_per_cell]) if balanced else np.ones_like(density))[lasting])
+        per.append(
+            (density / float(model.parameters[model.biomass_per_cell]) if balanced else np.ones_like(density))[lasting]
+        )
         made.append(np.asarray(one.turned_over)[lasting])
         time.append(np.asarray(one.length)[lasting])
     rates = np.concatenate(made) / np.maximum(np.concatenate(per) * np.concatenate(time), 1e-12)[:, None]

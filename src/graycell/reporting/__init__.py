@@ -4,14 +4,17 @@
     write_table                                            CSV, XLSX, Parquet                 (tables)
     measured_and_simulated, key_fluxes, ...                plotly figures of trajectories     (figures)
     parameters, convergence                                plotly figures of fits             (fit_figures)
+    recovered, correlations                plotly figures of learned laws, correlations (law_figures)
+    laws_frame, combinations_frame, ...    DataFrames of the same             (law_tables)
     report(fits, folder)                                   report.html and its CSV tables     (html)
     inspection_report(inspection, folder)                  inspection.html and its tables     (inspection_page)
 
 `figures` draws trajectories, `fit_figures` fits and `inspection_figures` inspections, in the look of `style`; `summary`
 says in words what a report shows, and `page` holds the pieces of a page. Nothing here computes what is not in a
-`Trajectory`, a `Fit`, a `GradientAudit` or an `Inspection`.
+`Trajectory`, a `Fit`, a `RecoveredLaw`, a `GradientAudit` or an `Inspection`.
 """
 
+from graycell.inference.combinations import UNDETERMINED
 from graycell.reporting.figures import (
     conflict_heatmap,
     key_fluxes,
@@ -19,10 +22,12 @@ from graycell.reporting.figures import (
     redox,
     residuals,
 )
-from graycell.reporting.fit_figures import UNDETERMINED, convergence, parameters
+from graycell.reporting.fit_figures import convergence, parameters
 from graycell.reporting.html import report
 from graycell.reporting.inspection_page import headline, inspection_report
 from graycell.reporting.inspection_tables import inspection_frames
+from graycell.reporting.law_figures import correlations, recovered
+from graycell.reporting.law_tables import combinations_frame, correlations_frame, law_errors_frame, laws_frame
 from graycell.reporting.tables import (
     audit_frame,
     estimates_frame,
@@ -37,8 +42,11 @@ from graycell.reporting.tables import (
 __all__ = [
     "UNDETERMINED",
     "audit_frame",
+    "combinations_frame",
     "conflict_heatmap",
     "convergence",
+    "correlations",
+    "correlations_frame",
     "estimates_frame",
     "file_word",
     "headline",
@@ -46,8 +54,11 @@ __all__ = [
     "inspection_frames",
     "inspection_report",
     "key_fluxes",
+    "law_errors_frame",
+    "laws_frame",
     "measured_and_simulated",
     "parameters",
+    "recovered",
     "redox",
     "report",
     "residuals",

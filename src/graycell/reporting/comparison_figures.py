@@ -21,7 +21,9 @@ def errors_by_quantity(comparison: Comparison) -> go.Figure:
     """
     intervals = {(row.candidate, row.quantity): row.nrmse for row in comparison.per_quantity()}
     intervals |= {(row.candidate, ALL): row.nrmse for row in comparison.overall()}
-    figure = _dots([*comparison.quantities, ALL], list(comparison.candidates), list(comparison.candidates), intervals)
+    figure = _dots(
+        [*reversed(comparison.quantities), ALL], list(comparison.candidates), list(comparison.candidates), intervals
+    )
     figure.update_xaxes(title_text="NRMSE [1]", rangemode="tozero")
     return figure
 
@@ -34,7 +36,7 @@ def paired_differences(comparison: Comparison, reference: str) -> go.Figure:
     rows = comparison.against(reference)
     intervals = {(row.candidate, row.quantity): row.nrmse for row in rows}
     others = [name for name in comparison.candidates if name != reference]
-    figure = _dots([*comparison.quantities, ALL], others, list(comparison.candidates), intervals)
+    figure = _dots([*reversed(comparison.quantities), ALL], others, list(comparison.candidates), intervals)
     figure.add_vline(0.0, line={"color": MUTED, "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text=f"NRMSE less that of {plain(reference)} [1]")
     return figure

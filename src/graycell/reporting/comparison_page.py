@@ -17,6 +17,8 @@ from graycell.reporting.style import colours_of
 from graycell.reporting.tables import write_table
 
 COMPARISON = "comparison.html"
+_FEW = 6
+"""Runs below which a sign test cannot tell two candidates apart at 5 %: 2 / 2^5 = 0.06, whatever the interval says."""
 _CAPTIONS = {
     "quantities": "Each row is a quantity, each dot a candidate; the bar is the interval of 95 % by drawing whole runs "
     "again. Look for rows in which a candidate is far from the others, and distrust an order where the bars are long.",
@@ -70,6 +72,7 @@ def headline(comparison: Comparison, reference: str) -> list[str]:
             said = "the runs do not tell which of the two is better"
         else:
             said = f"{row.candidate if row.nrmse.value < 0.0 else reference} is the better one"
+            said += f", as far as {row.nrmse.count} runs can tell" if row.nrmse.count < _FEW else ""
         interval = f", 95 % {_points(row.nrmse.low)} to {_points(row.nrmse.high)}" if np.isfinite(row.nrmse.low) else ""
         sentences.append(
             f"{row.candidate} less {reference}: {_points(row.nrmse.value)} % of the range{interval}; {said}."

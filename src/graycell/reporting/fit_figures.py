@@ -3,13 +3,10 @@
 import numpy as np
 import plotly.graph_objects as go
 
+from graycell.inference.combinations import UNDETERMINED
 from graycell.inference.fitting import Estimate, Fit
 from graycell.reporting.style import BAND, COLOURS, GRID, MUTED, PALE, TEMPLATE, plain, pretty_unit
 from graycell.reporting.tables import history_frame
-
-UNDETERMINED = 0.8
-"""Prior ratio [1] above which the data are said not to determine a parameter: they took less than a fifth off
-the standard deviation of its prior."""
 
 _NORMAL_95 = 1.96  # standard normal quantile of a 95 % interval
 

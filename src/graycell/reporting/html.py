@@ -6,11 +6,15 @@ from pathlib import Path
 
 import plotly.graph_objects as go
 
-from graycell.errors import GraycellError
+from graycell.errors import FitError, GraycellError
 from graycell.inference.checkpoint import write_whole
+from graycell.inference.combinations import STRONG, UNDETERMINED
 from graycell.inference.fitting import Fit
-from graycell.reporting import figures, fit_figures
-from graycell.reporting.fit_figures import UNDETERMINED
+from graycell.inference.laws import RecoveredLaw, recovered_laws
+from graycell.library.learning import BLACK_BOXES
+from graycell.model import CultureModel
+from graycell.reporting import figures, fit_figures, law_figures
+from graycell.reporting.law_tables import combinations_frame, correlations_frame, law_errors_frame, laws_frame
 from graycell.reporting.page import Section, drawing, page, table, text
 from graycell.reporting.summary import Study, headline, making
 from graycell.reporting.tables import (
@@ -22,7 +26,7 @@ from graycell.reporting.tables import (
     trajectory_frame,
     write_table,
 )
-from graycell.simulation import simulate
+from graycell.simulation import Trajectory, simulate
 
 REPORT = "report.html"
 
@@ -41,6 +45,11 @@ _CAPTIONS = {
     "grey band; several in a row on one side are a fault of the model (the scales differ).",
     "parameters": "Look for estimates far from 1, which the data moved, and for long or grey bars, which they left "
     "open; open diamonds are at a bound.",
+    "law": "Solid is the learned rate over one input, all others at the median of the visited states, with its "
+    "interval of 95 %; dotted the known law, dashed the truth if there is one. Trust it where there are samples (ticks "
+    "at the foot): in the grey ranges it is an extrapolation.",
+    "correlations": "Strong colours off the diagonal are parameters that go together: the data know a product or a "
+    "ratio of the two better than either alone.",
     "convergence": "The cost is half the sum of squared residuals, in standard errors. In the first stages the rate "
     "laws see the measured R (loop open), then the model's R is drawn to it ever more weakly (nudged). Look for a "
     "flat end of the last stage; a jump between two stages is no fault, for each asks more of the model than the one "
@@ -49,12 +58,15 @@ _CAPTIONS = {
 """What to look for in a figure, by its kind."""
 
 
-def report(fits: Fit | Mapping[str, Fit], folder: str | Path, note: str = "") -> Path:
+def report(
+    fits: Fit | Mapping[str, Fit], folder: str | Path, note: str = "", *, truth: CultureModel | None = None
+) -> Path:
     """Simulate the runs of every fit, write `report.html` and CSV tables into `folder`, return the page's path.
 
-    fits: one, named by its model, or several by label. `note`: words about the network, for the last section.
-    Units are the house units and stand in every table's heads. Raises `GraycellError` if there is no fit, or
-    runs of one fit share a name. A simulation that does not finish is shown as far as it went, with its remedy.
+    fits: one, named by its model, or several by label. `note`: words about the network, for the last section. `truth`:
+    the model that made the runs, if it is known; learned laws are then shown beside its own. Units are the house units
+    and stand in every table's heads. Raises `GraycellError` if there is no fit, or runs of one fit share a name. A
+    simulation that does not finish is shown as far as it went, with its remedy.
 
         report({"published": first, "extended": second}, "results")
     """
@@ -67,11 +79,24 @@ def report(fits: Fit | Mapping[str, Fit], folder: str | Path, note: str = "") ->
             if names.count(name) > 1:
                 raise GraycellError(f"report: fit '{label}' has {names.count(name)} runs named '{name}'; rename one.")
     trajectories = {label: {run.name: simulate(fit.model, run) for run in fit.runs} for label, fit in fits.items()}
-    study = Study(fits, trajectories, note)
+    laws = {label: _laws_of(fit, trajectories[label], truth) for label, fit in fits.items()}
+    study = Study(fits, trajectories, note, laws)
     folder = Path(folder)
     _write_tables(study, folder)
     write_whole(folder / REPORT, page(study.title, _sections(study)))
     return folder / REPORT
+
+
+def _laws_of(
+    fit: Fit, trajectories: Mapping[str, Trajectory], truth: CultureModel | None
+) -> tuple[RecoveredLaw, ...] | str:
+    """Return the learned laws of known reactions: a black box has none. A sentence where they cannot be shown."""
+    if fit.model.name in BLACK_BOXES:
+        return ()
+    try:
+        return recovered_laws(fit, truth, trajectories=list(trajectories.values()))
+    except FitError as error:
+        return str(error)
 
 
 def _write_tables(study: Study, folder: Path) -> None:
@@ -92,6 +117,12 @@ def _write_tables(study: Study, folder: Path) -> None:
     for label, fit in study.fits.items():
         write(estimates_frame(fit), "estimates", label)
         write(history_frame(fit), "history", label)
+        if fit.estimates:
+            write(combinations_frame(fit), "combinations", label)
+            write(correlations_frame(fit), "correlations", label)
+        laws = study.laws[label]
+        if laws and not isinstance(laws, str):
+            write(laws_frame(laws), "laws", label)
     for name in study.runs:
         write(scores_frame(study.of_run(name)), "scores", name)
 
@@ -111,6 +142,8 @@ def _sections(study: Study) -> list[Section]:
         ),
         "Residuals": _by_run(study, figures.residuals, "residuals"),
         "Parameters": "".join(_parameters(study, i, label) for i, label in enumerate(study.fits)),
+        "Learned laws": "".join(_laws(study, i, label) for i, label in enumerate(study.fits)),
+        "What the data do not determine": "".join(_open(study, i, label) for i, label in enumerate(study.fits)),
         "Convergence": "".join(_convergence(study, i, label) for i, label in enumerate(study.fits)),
         "How this was made": making(study),
     }
@@ -154,6 +187,39 @@ def _parameters(study: Study, index: int, label: str) -> str:
     )
     drawn = drawing(fit_figures.parameters(fit, study.colours[label]), f"parameters-{index}", _CAPTIONS["parameters"])
     return f'<h3>{text(label)}</h3>{drawn}{table(frame, marks=marks)}<p class="note">{text(note)}</p>'
+
+
+def _laws(study: Study, index: int, label: str) -> str:
+    laws = study.laws[label]
+    if not laws:
+        return ""
+    if isinstance(laws, str):
+        return f'<h3>{text(label)}</h3><p class="note">{text(laws)}</p>'
+    network = study.fits[label].model.network
+    drawn = "".join(
+        f"<h4>{text(law.reaction)} {text(network.reactions[network.index(law.reaction)].label)}</h4>"
+        + drawing(law_figures.recovered(law, study.colours[label]), f"law-{index}-{j}", _CAPTIONS["law"])
+        for j, law in enumerate(laws)
+    )
+    return f"<h3>{text(label)}</h3>{table(law_errors_frame(laws))}{drawn}"
+
+
+def _open(study: Study, index: int, label: str) -> str:
+    fit = study.fits[label]
+    if not fit.estimates:
+        return ""
+    combinations, pairs = combinations_frame(fit), correlations_frame(fit)
+    sentence = (
+        f"Of {len(fit.estimates)} independent combinations of the parameters, {len(combinations)} have a prior ratio "
+        f"above {UNDETERMINED:g}: what is known of them is the prior. Parts are in prior standard deviations of each "
+        f"parameter. {len(pairs)} pairs have a correlation of {STRONG:g} or more."
+    )
+    shown = f'<h3>{text(label)}</h3><p class="note">{text(sentence)}</p>'
+    if len(combinations):
+        shown += table(combinations)
+    if len(pairs):
+        shown += drawing(law_figures.correlations(fit), f"correlations-{index}", _CAPTIONS["correlations"])
+    return shown
 
 
 def _convergence(study: Study, index: int, label: str) -> str:

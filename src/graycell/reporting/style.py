@@ -86,6 +86,16 @@ def pretty_unit(unit: str) -> str:
 
 def panels(titles: Sequence[str], columns: int, end: float) -> go.Figure:
     """Return an empty grid of panels over time, from 0 to `end` [d], with their titles at the left."""
+    figure = grid(titles, columns)
+    columns = max(1, min(columns, len(titles)))
+    figure.update_xaxes(range=[-0.02 * end, 1.02 * end])  # a point at either end is seen whole
+    for index in range(max(0, len(titles) - columns), len(titles)):
+        figure.update_xaxes(title_text="time [d]", row=index // columns + 1, col=index % columns + 1)
+    return figure
+
+
+def grid(titles: Sequence[str], columns: int) -> go.Figure:
+    """Return an empty grid of panels with their titles at the left."""
     columns = max(1, min(columns, len(titles)))
     rows = -(-len(titles) // columns)
     inner = rows * _PANEL + (rows - 1) * _GAP
@@ -93,13 +103,10 @@ def panels(titles: Sequence[str], columns: int, end: float) -> go.Figure:
         rows, columns, subplot_titles=titles, horizontal_spacing=0.22 / columns, vertical_spacing=_GAP / inner
     )
     figure.update_layout(template=TEMPLATE, height=inner + 64 + 44)
-    figure.update_xaxes(range=[-0.02 * end, 1.02 * end])  # a point at either end is seen whole
     for index, annotation in enumerate(figure.layout.annotations):
         row, column = divmod(index, columns)
         left = next(figure.select_xaxes(row=row + 1, col=column + 1)).domain[0]
         annotation.update(x=left, xanchor="left", font={"size": 12.5, "color": INK})
-        if index + columns >= len(titles):
-            figure.update_xaxes(title_text="time [d]", row=row + 1, col=column + 1)
     for index in range(len(titles), rows * columns):
         row, column = divmod(index, columns)
         figure.update_xaxes(visible=False, row=row + 1, col=column + 1)

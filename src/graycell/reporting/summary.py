@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
 from graycell.cell.flux import FluxStatus
+from graycell.inference.combinations import UNDETERMINED
 from graycell.inference.fitting import Fit
+from graycell.inference.laws import RecoveredLaw
 from graycell.inference.validation import mean_nrmse, scores
-from graycell.reporting.fit_figures import UNDETERMINED
 from graycell.reporting.page import facts, number, text
 from graycell.reporting.style import colours_of
 from graycell.runs.records import CultureRun
@@ -29,12 +30,14 @@ _HEADS = {
 class Study:
     """What a report is about: fits by label, and the trajectory of each label and run.
 
-    trajectories: by label, then by the name of the run; note: words of the author about the reactions.
+    trajectories: by label, then by the name of the run; note: words of the author about the reactions; laws: by label,
+    what was learned of rate laws, or a sentence that says why nothing can be shown.
     """
 
     fits: Mapping[str, Fit]
     trajectories: Mapping[str, Mapping[str, Trajectory]]
     note: str = ""
+    laws: Mapping[str, tuple[RecoveredLaw, ...] | str] = field(default_factory=dict)
 
     @property
     def runs(self) -> dict[str, CultureRun]:

@@ -1,0 +1,37 @@
+"""Gray models of two parameters with one learned law, and fits of them by hand: nothing is compiled to make one."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+
+from graycell.inference.fitting import Estimate, Fit, FitSettings
+from graycell.inference.likelihood import weights_of, with_weights
+from graycell.library.learning import with_learned_laws
+from graycell.library.nolan_lee import nolan_lee
+from graycell.runs import bundled_run
+
+FREE = ("vmax17", "Ki17")
+
+
+def gray(laws, seed=0):
+    """The published model with learned laws whose weights are drawn and not small, and two estimated parameters."""
+    model = with_learned_laws(nolan_lee(), laws, [bundled_run()], seed=seed)
+    table = model.table
+    for row in table:
+        table = table.with_changes(row.name, estimated=row.name in FREE, prior_sd=0.5)
+    weights = 0.5 * np.random.default_rng(seed).standard_normal(model.weight_count)
+    return with_weights(model.with_table(table), jnp.asarray(weights))
+
+
+def by_hand(model, covariance=None):
+    """A fit of the model to the bundled run, as if its values had been learned."""
+    rows = model.table.estimated
+    estimates = tuple(Estimate(r.name, r.value, r.unit, 0.1, 0.1, r.value, False, 0.5) for r in rows)
+    size = len(rows) + weights_of(model).size
+    covariance = np.zeros((size, size)) if covariance is None else covariance
+    return Fit(model, (bundled_run(),), estimates, covariance, 1.0, True, FitSettings(starts=1))
+
+
+def with_covariance(fit, covariance):
+    return replace(fit, covariance=covariance)

@@ -1,0 +1,236 @@
+import json
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from culture_runs import DAYS, consuming, culture, series
+
+from graycell.errors import FitError, SimulationError
+from graycell.inference.baselines import GaussianProcess, LastValue, MeanOfRuns
+from graycell.inference.comparison import compare, learning_curve
+from graycell.inference.splits import forward_in_time, held_out, leave_one_run_out
+
+
+@dataclass(frozen=True)
+class Offset:
+    """Predicts the given truth plus an offset [mmol/L]; fails where it is told to."""
+
+    name: str
+    truth: tuple = ()
+    offset: float = 0.0
+    fails_at: str = ""
+    fails_in_training: bool = False
+
+    def train(self, runs, seed):
+        if self.fails_in_training:
+            raise SimulationError("no steady state; loosen the bounds.")
+        return self
+
+    def predict(self, known, times):
+        if known.name == self.fails_at:
+            raise SimulationError("too many steps; loosen the tolerance.")
+        run = next(one for one in self.truth if one.name == known.name)
+        return {name: np.interp(time, run.measurements[name].time, run.measurements[name].value) + self.offset
+                for name, time in times.items()}  # fmt: skip
+
+    def described(self):
+        return {"offset": self.offset, "bound": np.inf}
+
+
+@dataclass(frozen=True)
+class Recorder(Offset):
+    """Remembers what it was given."""
+
+    seen: list = None  # type: ignore[assignment]
+
+    def train(self, runs, seed):
+        self.seen.append(("train", seed, [(run.name, run.measurements["GLC"].time.tolist()) for run in runs]))
+        return self
+
+    def predict(self, known, times):
+        self.seen.append(("known", {name: one.time.tolist() for name, one in known.measurements.items()}))
+        return super().predict(known, times)
+
+    def consistency(self, predictor, runs):
+        return {"below zero": (len(runs), 10)}
+
+
+@pytest.fixture
+def runs():
+    return tuple(consuming(name, 30.0 + 2.0 * i) for i, name in enumerate("abcd"))
+
+
+def test_the_last_value_of_a_constant_run_has_no_error():
+    runs = [culture(name, GLC=value) for name, value in (("a", 3.0), ("b", 5.0))]
+    comparison = compare([LastValue()], leave_one_run_out(runs))
+    assert [row.nrmse for row in comparison.rows] == [0.0, 0.0]
+    assert comparison.ranges == {"GLC": 2.0}
+
+
+def test_an_error_is_over_the_range_of_the_quantity_in_all_runs(runs):
+    comparison = compare([Offset("off", runs, 1.0)], leave_one_run_out(runs))
+    spread = 36.0 - 16.0
+    assert comparison.ranges["GLC"] == spread
+    assert [row.rmse for row in comparison.rows] == pytest.approx([1.0] * 8)
+    assert [row.nrmse for row in comparison.rows if row.quantity == "GLC"] == pytest.approx([1.0 / spread] * 4)
+    (overall,) = comparison.overall()
+    assert overall.nrmse.value == pytest.approx((1.0 / spread + 1.0 / 21.0) / 2.0)
+    assert comparison.per_quantity()[0].rmse == pytest.approx(1.0)
+
+
+def test_samples_at_time_0_never_count(runs):
+    comparison = compare([Offset("off", runs)], held_out(runs, ["d"]))
+    assert {row.samples for row in comparison.rows} == {7}
+    first = culture("first", GLC=series("GLC", [1.0], [0.0]))
+    with pytest.raises(FitError, match="found no sample to score"):
+        compare([Offset("off", runs)], held_out([*runs, first], ["first"]))
+
+
+def test_inputs_are_not_scored_and_what_never_changes_is_told():
+    def run(name):
+        return culture(name, GLC=DAYS, VCD=DAYS, R=DAYS, TCD=DAYS, viability=DAYS / 8.0, NACL=100.0)
+
+    comparison = compare([LastValue()], leave_one_run_out([run("a"), run("b")]))
+    assert comparison.quantities == ("GLC", "VCD")
+    assert comparison.left_out == ("NACL",)
+
+
+def test_a_forecast_never_sees_later_samples(runs):
+    (split,) = forward_in_time(runs, 3.0)
+    changed = tuple(
+        replace(run, measurements={name: replace(one, value=np.where(one.time > 3.0, 99.0, one.value))
+                                   for name, one in run.measurements.items()}) for run in runs
+    )  # fmt: skip
+    (other,) = forward_in_time(changed, 3.0)
+    for candidate in (LastValue(), MeanOfRuns(), GaussianProcess(starts=1)):
+        first, second = (
+            candidate.train(one.training_runs(), 0).predict(one.known_runs()[0], {"GLC": DAYS[4:]})["GLC"]
+            for one in (split, other)
+        )
+        np.testing.assert_array_equal(first, second)
+    seen = []
+    comparison = compare([Recorder("r", runs, seen=seen)], [split])
+    assert max(max(times) for _, times in seen[0][2]) == 3.0
+    assert max(max(times) for kind, *rest in seen if kind == "known" for times in rest[0].values()) == 3.0
+    assert {row.samples for row in comparison.rows} == {4}
+
+
+def test_every_candidate_is_trained_on_every_split_with_every_seed(runs):
+    seen, told = [], []
+    compare([Recorder("r", runs, seen=seen)], leave_one_run_out(runs), (3, 4), told.append)
+    trained = [(seed, [name for name, _ in given]) for kind, seed, *rest in
+               (one for one in seen if one[0] == "train") for given in rest]  # fmt: skip
+    assert trained == [(seed, [name for name in "abcd" if name != out]) for seed in (3, 4) for out in "abcd"]
+    assert all(list(known["GLC"]) == [0.0] for kind, *rest in seen if kind == "known" for known in rest)
+    assert [one.done for one in told] == pytest.approx(np.arange(8) / 8.0)
+
+
+def test_a_failure_is_infinite_and_told_and_never_left_out(runs):
+    candidates = [Offset("good", runs, 1.0), Offset("breaks", runs, 0.5, fails_at="b"),
+                  Offset("untrained", runs, fails_in_training=True)]  # fmt: skip
+    comparison = compare(candidates, leave_one_run_out(runs))
+    good, breaks, untrained = comparison.overall()
+    assert (good.failed, breaks.failed, untrained.failed) == (0, 2, 8)
+    assert breaks.nrmse.value == untrained.nrmse.value == np.inf
+    assert breaks.without_failures == pytest.approx(0.5 * good.nrmse.value)
+    assert np.isnan(untrained.without_failures)
+    assert "breaks, without b, run b: too many steps; loosen the tolerance." in comparison.failures
+    assert sum("untrained" in one for one in comparison.failures) == 4
+    overall = [row for row in comparison.against("good") if row.quantity == "all quantities"]
+    assert [row.left_out for row in overall] == [2, 8]
+    assert overall[0].nrmse.value == pytest.approx(-0.5 * good.nrmse.value)
+    assert np.isnan(overall[1].nrmse.value)
+
+
+def test_a_prediction_that_is_not_finite_or_missing_is_a_failure(runs):
+    class Holes(Offset):
+        def predict(self, known, times):
+            return {"GLC": np.where(times["GLC"] > 5.0, np.nan, 1.0)}
+
+    comparison = compare([Holes("holes", runs)], held_out(runs, ["a"]))
+    assert [row.nrmse for row in comparison.rows] == [np.inf, np.inf]
+    assert "no finite prediction of LAC" in comparison.failures[1]
+
+
+def test_predictions_of_another_number_of_times_are_an_error(runs):
+    class Short(Offset):
+        def predict(self, known, times):
+            return {name: np.zeros(2) for name in times}
+
+    with pytest.raises(FitError, match=r"shape \(2,\)"):
+        compare([Short("short", runs)], held_out(runs, ["a"]))
+
+
+def test_below_a_detection_limit_only_what_is_above_it_counts(runs):
+    low = replace(series("GLC", 2.0), below=DAYS > 0.0)
+    run = culture("low", GLC=low)
+    below, above = (
+        compare([Offset(str(offset), (run,), offset)], held_out([*runs, run], ["low"])).rows[0].rmse
+        for offset in (-1.0, 0.5)
+    )
+    assert (below, above) == (0.0, pytest.approx(0.5))
+
+
+def test_pairs_know_which_of_two_is_better(runs):
+    comparison = compare([Offset("a", runs, 1.0), Offset("b", runs, 2.0)], leave_one_run_out(runs))
+    row = comparison.against("b")[0]
+    assert (row.candidate, row.reference, row.quantity, row.better) == ("a", "b", "GLC", 1.0)
+    assert (row.nrmse.value, row.nrmse.low, row.nrmse.high) == pytest.approx((-0.05, -0.05, -0.05))
+    with pytest.raises(FitError, match="no candidate 'c'"):
+        comparison.against("c")
+
+
+def test_names_that_are_not_unique_are_an_error(runs):
+    with pytest.raises(FitError, match="compare, candidates: found same more than once"):
+        compare([Offset("same"), Offset("same")], leave_one_run_out(runs))
+    with pytest.raises(FitError, match="compare, splits: found none"):
+        compare([LastValue()], [])
+
+
+def test_a_candidate_can_count_what_contradicts_itself(runs):
+    comparison = compare([Recorder("r", runs, seen=[]), LastValue()], held_out(runs, ["a", "b"]))
+    (row,) = comparison.consistency
+    assert (row.candidate, row.check, row.counted, row.of) == ("r", "below zero", 2, 10)
+
+
+def test_the_record_is_plain_and_names_runs_seeds_and_versions(runs):
+    comparison = compare([Offset("off", runs, fails_at="a"), GaussianProcess(starts=1)], held_out(runs, ["a"]), (5,))
+    plain = json.loads(json.dumps(comparison.plain(), allow_nan=False))
+    assert plain["seeds"] == [5]
+    assert list(plain["splits"][0]["train"]) == ["b", "c", "d"]
+    assert len(plain["splits"][0]["test"]["a"]) == 64
+    assert plain["candidates"]["off"] == {"kind": "Offset", "offset": 0.0, "bound": None}
+    assert plain["candidates"]["Gaussian process"]["starts"] == 1
+    assert plain["errors"][0]["nrmse"] is None
+    assert "scikit-learn" in plain["versions"]
+
+
+def test_a_larger_training_set_holds_the_smaller_and_is_the_same_for_all(runs):
+    pool, seen = [consuming(f"p{i}", 30.0 + i) for i in range(5)], []
+    learning_curve([Recorder("one", runs, seen=seen), Recorder("two", runs, seen=seen)], pool, runs, [4, 1], (0, 1))
+    given = [(seed, tuple(name for name, _ in rest[0])) for kind, seed, *rest in
+             (one for one in seen if one[0] == "train")]  # fmt: skip
+    assert given[0::2] == given[1::2]
+    small, large, other, other_large = [set(names) for _, names in given[0::2]]
+    assert small < large
+    assert other < other_large
+    assert (len(small), len(large)) == (1, 4)
+    assert (small, large) != (other, other_large)
+
+
+def test_the_learning_curve_tells_each_size_by_itself(runs):
+    pool = [consuming(f"p{i}", 30.0 + i**2) for i in range(5)]
+    comparison = learning_curve([MeanOfRuns(), Offset("off", runs, 1.0)], pool, runs, [1, 5], (0, 1, 2))
+    curve = {(row.candidate, row.training_runs): row for row in comparison.by_size()}
+    assert curve["off", 1].nrmse == pytest.approx(curve["off", 5].nrmse)
+    assert curve["mean of the runs", 5].least == pytest.approx(curve["mean of the runs", 5].largest)  # all runs
+    assert curve["mean of the runs", 1].least < curve["mean of the runs", 1].largest
+    assert comparison.of_size(5).sizes == (5,)
+    assert len(comparison.of_size(5).splits) == 3
+    with pytest.raises(FitError, match="choose one of 1, 5"):
+        comparison.of_size(2)
+
+
+def test_a_size_that_the_runs_do_not_give_is_an_error(runs):
+    with pytest.raises(FitError, match="a size is 1 to 4"):
+        learning_curve([LastValue()], runs, [consuming("t", 30.0)], [5])
