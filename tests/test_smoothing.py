@@ -54,7 +54,13 @@ def constant_turnover(times, events=(), measured=("BIOM", "GLC", "LAC"), end=8.0
     return CultureRun("by hand", 2.0, START, series, tuple(events), {"feed": FEED}, signals, end=end)
 
 
-EVENTS = (Sample(1.0, 0.04), Bolus(2.0, "feed", 0.2), Feed(3.0, "feed", 0.1), Sample(4.0, 0.06), Bolus(5.0, "feed", 0.1))
+EVENTS = (
+    Sample(1.0, 0.04),
+    Bolus(2.0, "feed", 0.2),
+    Feed(3.0, "feed", 0.1),
+    Sample(4.0, 0.06),
+    Bolus(5.0, "feed", 0.1),
+)
 FEW, MANY = (1.0, 2.0, 4.0, 8.0), (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 
 
@@ -139,7 +145,9 @@ def test_nodes_integrate_a_polynomial_of_the_fifth_degree():
 
 
 def test_stacked_runs_are_padded_with_segments_that_take_no_time(model):
-    long, short = (smooth_run(model, constant_turnover(times, EVENTS)) for times in (tuple(np.arange(0.5, 8.1, 0.5)), FEW))
+    long, short = (
+        smooth_run(model, constant_turnover(times, EVENTS)) for times in (tuple(np.arange(0.5, 8.1, 0.5)), FEW)
+    )
     both = stack_smooth([long, short])
     assert np.asarray(both.length).sum(axis=1) == pytest.approx([8.0, 8.0])
     assert np.asarray(both.turned_over).sum(axis=1)[:, model.species.index("GLC")] == pytest.approx([-24.0, -24.0])

@@ -249,8 +249,8 @@ def fit_command(
     RUN may be a study instead: a TOML file with runs and models, whose rate laws are white (known), gray (corrected) or
     black (learned). Every model of it is fitted into a folder of its own below --out.
 
-    The fit of one model starts from the published parameters. It is written to the folder after every iteration: stop it at any
-    time, give the same command again, and it goes on to the same result. Next: graycell report FOLDER
+    The fit of one model starts from the published parameters. It is written to the folder after every iteration: stop
+    it at any time, give the same command again, and it goes on to the same result. Next: graycell report FOLDER
 
     Example: graycell fit run07/ run08/ --model nolan-lee-extended --out results/clone-x
 

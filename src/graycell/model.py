@@ -331,7 +331,7 @@ def _limited(network: MetabolicNetwork, exchange: np.ndarray):
         if not ahead and network.lower[j] >= 0.0:
             continue  # it makes the species, and cannot go backwards
         uptakes.append((int(j), int(i), float(exchange[i, j])))
-        low, high = network.lower[j], network.upper[j]
+        low, high = float(network.lower[j]), float(network.upper[j])
         low, high = (low, min(high, _SOME_BOUND)) if ahead else (max(low, -_SOME_BOUND), high)
         network = network.with_bounds(network.names[j], low, high)
     return network, tuple(uptakes)

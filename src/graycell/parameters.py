@@ -19,8 +19,8 @@ class Parameter:
         prior_sd: standard deviation of the prior around `value`, in the natural logarithm of the value on a
             log scale, else in `unit`; infinite for no prior.
         estimated: whether `fit` may change it.
-        between_runs_sd: standard deviation of the parameter between runs, on the same scale as `prior_sd`. Above 0 every
-            run of a fit has its own value, drawn to the shared one by that much; 0 for one value of all runs.
+        between_runs_sd: standard deviation of the parameter between runs, on the same scale as `prior_sd`. Above 0
+            every run of a fit has its own value, drawn to the shared one by that much; 0 for one value of all runs.
         meaning, source: words for the report, and who to cite.
 
     Raises `ModelError` where the bounds do not enclose the value, or cannot be fitted between.

@@ -32,8 +32,8 @@ class SmoothRun(eqx.Module):
 
     length: (segments,) [d]; concentrations: (segments, nodes, species) [mmol/L]; volume, cold, viability, redox:
     (segments, nodes), volume per litre of initial volume; at_end: (segments, species) amounts [mmol/L] at the end of
-    each segment; end_volume: (segments,); fed: (segments, nodes, species) what flows in [mmol/L/d]; turned_over: (segments,
-    species) [mmol/L] by the cells in each segment.
+    each segment; end_volume: (segments,); fed: (segments, nodes, species) what flows in [mmol/L/d]; turned_over:
+    (segments, species) [mmol/L] by the cells in each segment.
     """
 
     length: Float[Array, " segments"]
@@ -49,14 +49,14 @@ class SmoothRun(eqx.Module):
 
 
 def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
-    """Return `run` along smooth curves, for the species of `model`; one that was not measured is only fed, and so is
-    every one after its last sample.
+    """Return `run` along smooth curves, for the species of `model`; one that was not measured is only fed.
 
-    The biomass follows the viable cell density where it was not measured itself.
+    So is every species after its last sample. The biomass follows the viable cell density where it was not measured
+    itself.
     """
     packed = pack_for(model, run)
     arrays = jax.tree.map(np.asarray, packed)
-    curves = [_nothing] * len(model.species)
+    curves: list[Callable[[float], float]] = [_nothing] * len(model.species)
     viability = np.asarray(jax.vmap(packed.viability)(packed.end))
     for i, points in enumerate(_turned_over_at_samples(model, arrays, viability)):
         curves[i] = _curve(*points)
@@ -98,7 +98,8 @@ class _Sweep:
     """A vessel that is gone through from segment to segment: amounts and volume at the beginning of the present one."""
 
     def __init__(self, packed: PackedRun):
-        self.packed, self.amounts, self.volume = packed, packed.initial, 1.0
+        self.packed, self.volume = packed, 1.0
+        self.amounts = np.asarray(packed.initial)
 
     def after(self, k: int, share: float, made: np.ndarray) -> tuple[np.ndarray, float]:
         """Return amounts and volume once this share of segment k is over and the cells have made `made`."""
@@ -106,7 +107,7 @@ class _Sweep:
         out = flows.bleed[k] + flows.harvest[k]
         lost = self.amounts / self.volume * out * time  # cells that a harvest keeps are lost here too: a start only
         volume = self.volume + (np.sum(flows.feed[k]) - out) * time
-        return self.amounts + made + flows.feed[k] @ self.packed.media * time - lost, volume
+        return np.asarray(self.amounts + made + flows.feed[k] @ self.packed.media * time - lost), float(volume)
 
     def act(self, k: int, amounts: np.ndarray, volume: float) -> None:
         """Take these amounts and volume at the end of segment k, and do what is done there."""
@@ -115,7 +116,7 @@ class _Sweep:
         self.amounts, self.volume = np.asarray(after[0]), float(after[1])
 
 
-def _nothing(time: float) -> float:
+def _nothing(time: float, /) -> float:
     """Return what a species that was not measured is taken to be turned over."""
     return 0.0
 
@@ -144,9 +145,10 @@ def _turned_over_at_samples(
         found = np.where(here, volume * np.nan_to_num(measured[k, :n]), amounts)
         total = total + found - amounts
         for i in np.flatnonzero(here & (time > 0.0)):
-            points[i].append((time, total[i], volume * error[k, i]))
+            points[i].append((float(time), float(total[i]), float(volume * error[k, i])))
         sweep.act(k, found, volume)
-    return [tuple(np.array(column) for column in zip(*of, strict=True)) for of in points]
+    columns = [np.array(of).T for of in points]
+    return [(time, value, of_value) for time, value, of_value in columns]
 
 
 def _curve(time: np.ndarray, value: np.ndarray, error: np.ndarray) -> Callable[[float], float]:

@@ -88,15 +88,15 @@ class Study:
     """What a study file says; `read_study` makes it.
 
     runs: all runs; test: names of those that are held out; models: by name; settings: of every fit; splits, day: how
-    models are compared, see `study`; seeds, baselines, sizes: of a comparison, sizes the numbers of training runs of the
-    learning curve, none for none.
+    models are compared, see `study`; seeds, baselines, sizes: of a comparison, sizes the numbers of training runs of
+    the learning curve, none for none.
     """
 
     path: Path
     runs: tuple[CultureRun, ...]
     models: Mapping[str, ModelPlan]
     test: tuple[str, ...] = ()
-    settings: FitSettings = FitSettings()
+    settings: FitSettings = field(default_factory=FitSettings)
     splits: Literal["held-out", "leave-one-run-out", "forward"] = "held-out"
     day: float = 0.0
     seeds: tuple[int, ...] = (0,)
@@ -296,7 +296,7 @@ def _check_names(path: Path, where: str, model: CultureModel, entries: dict[str,
                 model.network.index(reaction)
         except (GraycellError, TypeError) as error:
             _fault(findings, path, place, f"{law!r}", str(error).rstrip("."),
-                   "use \"white\", \"gray\", \"black\" or a table such as { kind = \"black\", inputs = [\"LAC\"] }")  # fmt: skip
+                   'use "white", "gray", "black" or a table such as { kind = "black", inputs = ["LAC"] }')  # fmt: skip
             continue
         for one in laws[reaction].inputs:
             if one.removeprefix("feed ") not in seen:
@@ -322,8 +322,8 @@ def _number(path: Path, where: str, value: Any, low: float, high: float, kind: t
 
 
 _FIT = {"starts": (1, 1000), "screening": (1, 10_000), "start_spread": (0.0, 10.0), "seed": (0, 2**32 - 1),
-        "least_gain": (0.0, 0.1), "patience": (1, 1000), "rtol": (1e-12, 0.1), "atol": (1e-14, 0.1), "adam": (0, 100_000),
-        "regularisation": (1e-3, 1e3), "held_out_share": (0.01, 0.9)}  # fmt: skip
+        "least_gain": (0.0, 0.1), "patience": (1, 1000), "rtol": (1e-12, 0.1), "atol": (1e-14, 0.1),
+        "adam": (0, 100_000), "regularisation": (1e-3, 1e3), "held_out_share": (0.01, 0.9)}  # fmt: skip
 """Least and largest value of the numbers of `FitSettings`: what a computer can do, not what is wise."""
 _HELD_OUT = ("auto", "runs", "time", "nothing")
 

@@ -91,7 +91,9 @@ def test_a_gray_law_with_an_output_of_0_is_the_known_law():
 
 @pytest.mark.parametrize("form", ["positive", "any", "fraction", "uptake"])
 def test_derivatives_by_weights_and_inputs_are_those_of_central_differences(form):
-    law = Neural("n", form="any", bound=10.0, consumes="GLC") if form == "uptake" else Neural("n", form=form, bound=10.0)
+    law = (
+        Neural("n", form="any", bound=10.0, consumes="GLC") if form == "uptake" else Neural("n", form=form, bound=10.0)
+    )
     drawn = drawn_weights(4, 3, 1, np.random.default_rng(2), spread=1.0)
     drawn = drawn._replace(output=10.0 * drawn.output, output_bias=jnp.full(1, -2.0))
     flat, back = jax.flatten_util.ravel_pytree(drawn)

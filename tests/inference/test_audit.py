@@ -1,12 +1,14 @@
 """The audit of derivatives: passes what is right, and tells what is wrong, one-sided, without effect, not finite."""
 
 import json
+from dataclasses import replace
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_runs import batch
 
 from graycell.cell.flux import SoftWeights
 from graycell.cell.network import MetabolicNetwork, Reaction
@@ -14,10 +16,10 @@ from graycell.cell.rates import Maximum, Monod, Product, RateLaw
 from graycell.cell.redox import Dynamic, Lagged, RedoxRatio
 from graycell.errors import FitError, ModelError
 from graycell.inference import Verdict, audit, audit_gradients
-from graycell.library import nolan_lee
+from graycell.library import LearnedLaw, evolution, nolan_lee, specific_rates, with_learned_laws
 from graycell.model import build_model
 from graycell.parameters import Parameter, ParameterTable
-from graycell.runs import CultureRun
+from graycell.runs import CultureRun, Feed
 from graycell.runs.records import Measurement
 
 
@@ -172,3 +174,52 @@ def test_what_cannot_be_audited_is_refused(toy, toy_run):
         audit_gradients(nolan_lee(closure=Lagged()), toy_run)
     with pytest.raises(FitError, match="no measured value"):
         audit_gradients(toy, CultureRun("empty", 1.0, dict(toy_run.initial), {}, end=1.5))
+
+
+def of_two_days(run):
+    """The first two days of the bundled run, with a feed."""
+    early = {
+        name: replace(one, time=one.time[:3], value=one.value[:3], standard_error=one.standard_error[:3])
+        for name, one in run.measurements.items()
+    }
+    return replace(run, measurements=early, events=(Feed(1.0, "feed", 0.05),), end=2.2)
+
+
+def with_nonzero_outputs(model):
+    """Away from the outputs of 0 with which networks begin, where the hidden weights have no effect."""
+
+    def moved(net):
+        return replace(net, weights=net.weights._replace(output=net.weights.output + 0.5))
+
+    return replace(model, nets={name: moved(net) for name, net in model.nets.items()})
+
+
+def test_the_derivatives_of_a_gray_model_with_limited_uptake_are_those_of_central_differences(run):
+    """By a known parameter, the clearance, and weights of a learned law and of a learned factor."""
+    white = nolan_lee(extended=True, limited=True)
+    laws = {"v17": LearnedLaw("black", hidden=1), "v1": LearnedLaw("gray", inputs=("LAC",), hidden=1)}
+    model = with_nonzero_outputs(with_learned_laws(white, laws, [run]))
+    # CYSTINE at a hundredth of a mmol/L, so that its uptake is at the clearance
+    short = of_two_days(run)
+    short = replace(short, initial={**short.initial, "CYSTINE": 0.01})
+    names = ("vmax16", "clearance", "v17.output_bias[0]", "v17.hidden[0]", "v1.output[0]")
+    result = audit_gradients(model, short, names)
+    assert [check.name for check in result.checks] == list(names)
+    assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(names, Verdict.agrees)
+    assert max(check.error for check in result.checks) < 1e-5
+
+
+@pytest.mark.parametrize("build", [specific_rates, evolution])
+def test_the_derivatives_of_a_black_box_are_those_of_central_differences(build):
+    fed = replace(batch("fed", 30.0), events=(Feed(1.0, "feed", 0.05),), media={"feed": {"GLC": 300.0}})
+    model = with_nonzero_outputs(build([fed], hidden=1))
+    result = audit_gradients(model, fed)  # by every weight
+    assert len(result.checks) == model.weight_count
+    assert result.checks[0].name == "rates.hidden[0]"
+    assert {check.verdict for check in result.checks} == {Verdict.agrees}
+    assert max(check.error for check in result.checks) < 1e-5
+
+
+def test_a_weight_that_no_network_has_is_an_error(toy, toy_run):
+    with pytest.raises(ModelError, match=r"'v17.output\[0\]' is not in the model"):
+        audit_gradients(toy, toy_run, ["v17.output[0]"])

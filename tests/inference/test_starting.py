@@ -38,8 +38,8 @@ def truth():
                                standard_error=np.ones(len(times))) for name in SPECIES}  # fmt: skip
         path = simulate(model, replace(plan, measurements=asked), points=2).require_finished()
         values = {name: path.at_samples(name) for name in SPECIES}
-        measured = {name: replace(asked[name], value=values[name], standard_error=0.02 * np.ptp(values[name]) + 0 * times)
-                    for name in SPECIES}  # fmt: skip
+        error = {name: np.full(len(times), 0.02 * np.ptp(value)) for name, value in values.items()}
+        measured = {name: replace(asked[name], value=values[name], standard_error=error[name]) for name in SPECIES}
         runs.append(replace(plan, measurements=measured))
     return model, runs
 

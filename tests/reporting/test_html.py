@@ -66,7 +66,8 @@ def test_the_tables_beside_the_page_have_plain_names_and_harmless_heads(report_f
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+", name) for name in names)
     kinds = [name.split("_")[0] for name in names]
     assert {kind: kinds.count(kind) for kind in kinds} == {
-        "combinations": 2, "correlations": 2, "estimates": 2, "history": 2, "report.html": 1, "residuals": 2, "scores": 1,
+        "combinations": 2, "correlations": 2, "estimates": 2, "history": 2, "report.html": 1, "residuals": 2,
+        "scores": 1,
         "trajectory": 2,
     }  # fmt: skip
     scores = pd.read_csv(next(report_folder.glob("scores_*.csv")))

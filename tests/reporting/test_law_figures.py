@@ -100,7 +100,10 @@ def test_without_a_pair_there_is_no_figure(fit):
 
 
 def test_the_combinations_of_a_fit_that_learned_nothing_are_all_of_them(fit):
-    assert len(combinations_frame(fit)) == len(fit.estimates)
+    prior = np.diag([fit.model.table[row.name].prior_sd ** 2 for row in fit.estimates])
+    frame = combinations_frame(replace(fit, covariance=prior))
+    assert len(frame) == len(fit.estimates)
+    assert frame["prior ratio [1]"].tolist() == pytest.approx([1.0] * len(frame))
 
 
 def test_a_white_fit_has_no_section_of_laws_but_one_of_what_is_open(report_folder):

@@ -31,9 +31,9 @@ class Weights(NamedTuple):
 
 
 PRIOR = Weights(hidden=1.0, hidden_bias=1.0, output=1.0, output_bias=3.0)  # type: ignore[arg-type]
-"""Standard deviations [1] of the weights before any data, all around 0, where a correction is none. With inputs that are
-scaled by their spread this lets a network bend a few times over the range of the data; the bias is wider, because the
-size of a rate is known to a power of ten only."""
+"""Standard deviations [1] of the weights before any data, all around 0, where a correction is none. With inputs that
+are scaled by their spread this lets a network bend a few times over the range of the data; the bias is wider, because
+the size of a rate is known to a power of ten only."""
 
 
 class Net(eqx.Module):

@@ -78,8 +78,10 @@ class Conditions(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a network says: value: (outputs,) [1]; scale: (outputs,) what 1 stands for, in the unit of its law; fade:
-    (outputs,) [mmol/L] where uptake fades.
+    """What a network says.
+
+    value: (outputs,) [1]; scale: (outputs,) what 1 stands for, in the unit of its law; fade: (outputs,) [mmol/L] where
+    uptake has fallen to a half.
     """
 
     value: Float[Array, " outputs"]

@@ -176,13 +176,15 @@ def audit_gradients(
 
     The derivatives are those of the residuals of all measured values [standard errors] by the coordinates of the
     fit (the logit of the place between the bounds; the weights of networks as they are) at the values of `model.table`,
-    by the same functions. Priors are left out: theirs are known. Of the `steps` [1] the one that agrees best is taken. The noise of the solver
-    excuses an error of up to a thousandth where a derivative is small; `DerivativeCheck.error` shows it.
+    by the same functions. Priors are left out: theirs are known. Of the `steps` [1] the one that agrees best is taken.
+    The noise of the solver excuses an error of up to a thousandth where a derivative is small; `DerivativeCheck.error`
+    shows it.
 
     model, runs: `nolan_lee(extended=True)` and the bundled run if left out. parameters: names, of a weight as
-    ``v17.output[0]``; all estimated ones and all weights if left out. tolerance: relative error [1] that is allowed, of the largest derivative of a parameter. rtol: of
-    the trajectory, see `SolverSettings`. loop: how far the redox loop is open; the last stage of a fit is the closed
-    loop. progress: is told the part done [1] and a word for where it is.
+    ``v17.output[0]``; all estimated ones and all weights if left out. tolerance: relative error [1] that is allowed,
+    of the largest derivative of a parameter. rtol: of the trajectory, see `SolverSettings`. loop: how far the redox
+    loop is open; the last stage of a fit is the closed loop. progress: is told the part done [1] and a word for where
+    it is.
 
     Raises `ModelError` for a parameter that the model has not, `FitError` where `fit` would, for steps that are not
     between 0 and 1, or where the model cannot be simulated at its parameters; `InputError` where a run does not fit

@@ -50,7 +50,7 @@ class ModelCandidate:
 
     name: str
     build: Callable[[Sequence[CultureRun], int], CultureModel]
-    settings: FitSettings = FitSettings()
+    settings: FitSettings = field(default_factory=FitSettings)
     network: MetabolicNetwork | None = None
     keep: Path | None = None
     progress: Callable[[Progress], None] | None = field(default=None, compare=False)

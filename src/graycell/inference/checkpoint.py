@@ -18,7 +18,8 @@ class Saved(NamedTuple):
     """Where a fit stands.
 
     leg: which start or stage; point: of the minimisation in it; reached: the points at which legs ended;
-    history: rows so far; seconds: spent so far.
+    history: rows so far; seconds: spent so far; watch: what the held-out samples said: the point where they were met
+    best (or none), their cost there, and the looks since.
     """
 
     leg: int
@@ -26,6 +27,7 @@ class Saved(NamedTuple):
     reached: tuple[np.ndarray, ...]
     history: tuple[dict, ...]
     seconds: float
+    watch: tuple[np.ndarray | None, float, int] = (None, np.inf, 0)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -45,6 +47,7 @@ def save(folder: Path, fingerprint: dict, saved: Saved) -> None:
         "reached": [[float(value) for value in x] for x in saved.reached],
         "history": list(saved.history),
         "seconds": saved.seconds,
+        "watch": [None if saved.watch[0] is None else saved.watch[0].tolist(), *saved.watch[1:]],
     }
     write_whole(folder / FILE, json.dumps(data))
 
@@ -69,6 +72,7 @@ def load(folder: Path, fingerprint: dict) -> Saved | None:
                 tuple(np.array(x, dtype=float) for x in data["reached"]),
                 tuple(data["history"]),
                 float(data["seconds"]),
+                _watch(*data["watch"]),
             )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FitError(f"{path}: found no readable checkpoint ({error}); delete it to start anew.") from error
@@ -85,3 +89,7 @@ def _plain(point: Point) -> dict:
 
 def _point(data: dict) -> Point:
     return Point(**{**data, "x": np.array(data["x"], dtype=float)})
+
+
+def _watch(best: list[float] | None, least: float, since: int) -> tuple[np.ndarray | None, float, int]:
+    return None if best is None else np.array(best, dtype=float), float(least), int(since)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import diffrax
 import jax.numpy as jnp
@@ -80,27 +80,25 @@ CLOSED = (Stage("loop closed", 300),)
 MATCH = (Stage("integral matching", 40, opened=1.0, matching=True),)
 """What comes first where networks are learned and the rates can be seen along the samples."""
 GROW = (
-    Stage("a third of the runs", 20, horizon=1 / 3),
-    Stage("two thirds", 20, horizon=2 / 3),
+    *(Stage(f"{100 * part:.0f} % of the time", 15, horizon=part) for part in (0.15, 0.3, 0.45, 0.6, 0.8)),
     Stage("whole runs", 150),
 )
-"""The recipe for networks, with a closed loop or none: a trajectory that is wrong early says nothing of what is late."""
-CLOSE = (
-    Stage("nudged, 10/d", 30, gain=10.0),
-    Stage("nudged, 1/d", 30, gain=1.0),
+"""The recipe for networks: a trajectory that is wrong early says nothing of what is late."""
+RELEASE = (
+    *(Stage(f"nudged, {gain:g}/d", 25, gain=gain) for gain in (10.0, 5.0, 3.0, 2.0, 1.0, 0.5, 0.2, 0.1)),
     Stage("loop closed", 150),
 )
-"""The recipe for networks after integral matching, where R is measured."""
+"""The recipe for networks where R is measured: a run that leaves for another branch is led back."""
 
 
 def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, ...]:
     """Return the stages of a fit as chosen by default."""
-    seen = all(REDOX in run.measurements for run in runs)
-    if not model.nets:
-        return OPEN_AND_CLOSE if seen and model.has_loop else CLOSED
-    if not model.has_loop:
+    seen = not model.has_loop or all(REDOX in run.measurements for run in runs)
+    if model.nets:
+        if model.has_loop:
+            return MATCH + RELEASE if seen else GROW
         return MATCH + GROW
-    return MATCH + CLOSE if seen else GROW
+    return OPEN_AND_CLOSE if seen and model.has_loop else CLOSED
 
 
 @dataclass(frozen=True)
@@ -109,8 +107,9 @@ class FitSettings:
 
     stages: None for those of `recipe_for`.
     starts: the model's own parameters, and starts - 1 drawn around them, each followed for `screening` iterations of
-        the first stage; start_spread: standard deviation of the drawn ones, in units of the prior's. Every stage
-        begins at the best point reached so far, by its own cost.
+        the first stage; with networks, each through all stages until one meets the samples to their noise.
+    start_spread: standard deviation of the drawn ones, in units of the prior's. Every stage begins at the best point
+        reached so far, by its own cost.
     seed: of the drawn starts. least_gain, patience: a stage ends when the cost fell by less than this part
         [1] in so many trials in a row.
     rtol, atol: of the solver during the fit, see `SolverSettings`.
@@ -171,10 +170,12 @@ class Estimate:
 class Fit:
     """The result of `fit`.
 
-    model: with the learned parameters; runs: what it was fitted to; estimates: by parameter; covariance: of the
-    parameters on their own scales (natural logarithm or unit), in the order of the estimates; cost: half the sum
-    of squared residuals, in standard errors, priors included; history: one row an iteration; settings, provenance:
-    everything needed to repeat the fit; converged: the last stage ended by `least_gain`, not by its iterations.
+    model: with the learned parameters and networks; runs: what it was fitted to; estimates: by parameter; covariance:
+    of the parameters on their own scales (natural logarithm or unit), in the order of the estimates, and after them of
+    the weights of the networks; cost: half the sum of squared residuals, in standard errors, priors and what was held
+    out included; history: one row an iteration; settings, provenance: everything needed to repeat the fit; converged:
+    the last stage ended by `least_gain` or by what was held out, not by its iterations; own: by run, the values [house
+    units] of the parameters that every run has its own of.
     """
 
     model: CultureModel
@@ -190,7 +191,9 @@ class Fit:
 
     def model_of(self, run: str) -> CultureModel:
         """Return the model with the own values of a run of the fit, by its name; of any other run, the shared ones."""
-        return self.model.with_parameters(self.own.get(run, {}))
+        own = {name: jnp.asarray(value) for name, value in self.own.get(run, {}).items()}
+        # not through the table: a value of one run may lie beyond the bounds of the shared one
+        return replace(self.model, parameters={**self.model.parameters, **own})
 
     def __repr__(self) -> str:
         runs = ", ".join(run.name for run in self.runs)
@@ -277,13 +280,15 @@ class _Fitter:
         self.held = _held_out(objective, settings)
         measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
         self.kept = np.r_[measured, np.ones(objective.size, bool)] & ~self.held
-        # before the stages proper, every start goes through a short first stage; Adam does it for all together
-        first = stages[0]
-        screening = replace(first, name="start", iterations=settings.screening)
-        several = settings.starts > 1 and not first.matching
-        self.legs = [(screening, i) for i in range(settings.starts)] if several else []
-        self.legs += [(stage, None) for stage in stages]
-        self.total = sum(self._length(stage) for stage, _ in self.legs)
+        # before the stages proper, every start goes through a short first stage; with networks every start goes through
+        # all stages, until one comes to the noise of the samples
+        self.attempts = settings.starts if objective.weights_sd.size else 1
+        screening = replace(stages[0], name="start", iterations=settings.screening)
+        several = settings.starts > 1 and self.attempts == 1
+        self.legs = [_Leg(screening, i, 0) for i in range(settings.starts)] if several else []
+        for attempt in range(self.attempts):
+            self.legs += [_Leg(stage, None, attempt) for stage in stages if attempt == 0 or not stage.matching]
+        self.total = sum(self._length(leg.stage) for leg in self.legs if leg.attempt == 0)
 
     def _length(self, stage: Stage) -> int:
         return stage.iterations * (2 if stage.matching else 1)  # Adam counts as one stage more
@@ -293,22 +298,44 @@ class _Fitter:
         leg, point, spent = 0, None, 0.0
         starts = self._starts()
         reached = [starts[0]]
+        watched = None
         saved = checkpoint.load(self.folder, self.fingerprint) if self.folder else None
         if saved is not None:
             leg, point, reached, spent = saved.leg, saved.point, list(saved.reached), saved.seconds
-            self.history = list(saved.history)
+            self.history, watched = list(saved.history), saved.watch
         began = time.perf_counter() - spent
-        last = Point(reached[-1])
         while leg < len(self.legs):
-            stage, start = self.legs[leg]
+            now = self.legs[leg]
             if point is None:
-                if stage.matching:
+                if now.stage.matching:
                     reached += self._adam(leg, starts, began)
-                point = Point(self._best(reached, stage) if start is None else starts[start])
-            point = self._leg(leg, point, reached, began)
+                pool = [starts[now.start]] if now.start is not None else self._pool(now.attempt, reached, starts)
+                point = Point(self._best(pool, now.stage))
+            point = self._leg(leg, point, reached, began, watched)
             reached.append(point.x)
-            last, point, leg = point, None, leg + 1
-        return last
+            point, watched, leg = None, None, leg + 1
+            ends = leg == len(self.legs) or self.legs[leg].attempt > now.attempt
+            if ends and self._met(now.stage, reached[-1]):
+                break
+        last = self.legs[leg - 1]
+        ends = [self._pool(attempt, reached, starts)[-1] for attempt in range(last.attempt + 1)]
+        return Point(self._best(ends, last.stage))
+
+    def _pool(self, attempt: int, reached: Sequence[np.ndarray], starts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return the points from which a leg of an attempt may go on: where it began and what it reached so far."""
+        matched = self.stages[0].matching
+        first = len(self.stages) + 1 + (len(starts) if matched else 0)
+        if attempt == 0:
+            return list(reached[: first if self.attempts > 1 else None])
+        more = len(self.stages) - matched
+        here = first + (attempt - 1) * more
+        return [reached[1 + attempt] if matched else starts[attempt], *reached[here : here + more]]
+
+    def _met(self, stage: Stage, x: np.ndarray) -> bool:
+        """Whether the samples are met as well as their noise allows."""
+        found = self._residuals(stage, x)[: self.held.size - self.objective.size]
+        kept = self.kept[: found.size]
+        return _cost(found[kept]) <= _MET * 0.5 * float(np.sum(kept))
 
     def _residuals(self, stage: Stage, x: np.ndarray) -> np.ndarray:
         if stage.matching:
@@ -332,7 +359,7 @@ class _Fitter:
 
     def _adam(self, leg: int, starts: list[np.ndarray], began: float) -> list[np.ndarray]:
         """Return where Adam comes to from all starts in integral matching, best first."""
-        stage, _ = self.legs[leg]
+        stage = self.legs[leg].stage
 
         def tell(done: int, cost: float) -> None:
             seconds = round(time.perf_counter() - began, 3)
@@ -345,13 +372,19 @@ class _Fitter:
         return list(found)
 
     def _before(self, leg: int) -> int:
-        return sum(self._length(one) for one, _ in self.legs[:leg])
+        attempt = self.legs[leg].attempt
+        return sum(self._length(one.stage) for one in self.legs[:leg] if one.attempt == attempt)
 
-    def _leg(self, leg: int, point: Point, reached: Sequence[np.ndarray], began: float) -> Point:
-        stage, start = self.legs[leg]
+    def _leg(self, leg: int, point: Point, reached: Sequence[np.ndarray], began: float, watched) -> Point:
+        stage, start, attempt = self.legs[leg]
         label = stage.name if start is None else f"start {start + 1} of {self.settings.starts}"
+        label = f"{label}, start {attempt + 1}" if attempt else label
         before = self._before(leg) + self._length(stage) - stage.iterations
-        watch = _Watch(self.held, self.settings.patience, active=leg == len(self.legs) - 1)
+        watch = _Watch(self.held, self.settings.patience, active=stage == self.stages[-1])
+        if watched is not None:
+            watch.best, watch.least, watch.since = watched
+            if self.history and not self.history[-1]["accepted"]:
+                watch.seen = point.x  # a refused trial: this point was looked at before the stop
         at = None
         while point.iteration < stage.iterations and point.stalled < self.settings.patience and not watch.stops:
             if at is None:
@@ -369,7 +402,8 @@ class _Fitter:
                    "accepted": moved, "seconds": round(seconds, 3)}  # fmt: skip
             self.history.append({**row, "held out": watch.cost} if watch.active else row)
             if self.folder:
-                saved = checkpoint.Saved(leg, point, tuple(reached), tuple(self.history), seconds)
+                told = (watch.best, watch.least, watch.since)
+                saved = checkpoint.Saved(leg, point, tuple(reached), tuple(self.history), seconds, told)
                 checkpoint.save(self.folder, self.fingerprint, saved)
             self.progress(Progress((before + point.iteration) / self.total, label, point.cost, point.iteration))
         self.converged = point.stalled >= self.settings.patience or watch.stops
@@ -388,6 +422,18 @@ class _Fitter:
         return starts
 
 
+class _Leg(NamedTuple):
+    """A stage that a fit goes through: from a drawn `start` alone if it is given, in the `attempt` of a start."""
+
+    stage: Stage
+    start: int | None
+    attempt: int
+
+
+_MET = 1.2
+"""Cost over half the number of samples [1] up to which they count as met: 1 is their noise."""
+
+
 class _Watch:
     """The samples that are held out, in the last stage: where they were met best, and whether to stop there."""
 
@@ -395,12 +441,16 @@ class _Watch:
         self.held, self.patience, self.active = held, patience, active and bool(np.any(held))
         self.best: np.ndarray | None = None
         self.cost, self.least, self.since = math.inf, math.inf, 0
+        self.seen: np.ndarray | None = None
 
     def look(self, x: np.ndarray, residuals: np.ndarray) -> None:
         """Take notice of a point and all its residuals."""
         if not self.active:
             return
-        self.cost, self.since = _cost(residuals[self.held]), self.since + 1
+        self.cost = _cost(residuals[self.held])
+        if self.seen is not None and np.array_equal(x, self.seen):
+            return
+        self.seen, self.since = x, self.since + 1
         if self.cost < self.least:
             self.best, self.least, self.since = x, self.cost, 0
 
@@ -462,9 +512,12 @@ def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _
     learned = np.r_[np.arange(n), np.arange(n + deviations.size, objective.size)]
     covariance = covariance[np.ix_(learned, learned)]
     sd = np.sqrt(np.diag(covariance))[:n]
-    values, log = np.asarray(coordinates.values(parameters)), np.asarray(coordinates.log_scale)
+    rows = model.table.estimated
+    # at a bound, a logarithm and back can miss it by a rounding
+    values = np.clip(coordinates.values(parameters), [row.lower for row in rows], [row.upper for row in rows])
+    log = np.asarray(coordinates.log_scale)
     estimates = []
-    for i, row in enumerate(model.table.estimated):
+    for i, row in enumerate(rows):
         error = float(values[i] * sd[i] if log[i] else sd[i])
         estimates.append(
             Estimate(

@@ -92,9 +92,9 @@ def recovered_law(fit: Fit, reaction: str, truth: CultureModel | None = None, po
 
     The states are those of the model along the runs of the fit, or those of the `truth` if it is given. The known law
     is that of the library's model from which the fitted one was made, if it has one; the truth's rate is NaN where
-    it has no law of the reaction. The band is the delta method: with J the derivative of the rate by parameters and weights,
-    and C the covariance of the fit, its half width is 1.96 sqrt(J C J^T). Raises `FitError` for a reaction whose law is
-    not learned, for a truth without a species of the model, and where no state is finite.
+    it has no law of the reaction. The band is the delta method: with J the derivative of the rate by parameters and
+    weights, and C the covariance of the fit, its half width is 1.96 sqrt(J C J^T). Raises `FitError` for a reaction
+    whose law is not learned, for a truth without a species of the model, and where no state is finite.
 
         law = recovered_law(fitted, "v17", truth=nolan_lee(extended=True))
         law.error, law.curves[0].supported
@@ -133,6 +133,7 @@ def recovered_laws(
         trajectories = [simulate(fit.model_of(run.name), run) for run in fit.runs]
     sampled = _table(trajectories, samples_only=True)
     visited = _table(trajectories if truth is None else [simulate(truth, run) for run in fit.runs])
+    _require_species(fit.model, visited)
     others = (truth, _known_model(fit.model))
     return tuple(_recovered(fit, name, others, points, visited, sampled) for name in reactions)
 
@@ -280,14 +281,18 @@ def _fed(trajectory: Trajectory) -> np.ndarray:
     return feed / (trajectory.volume / trajectory.run.initial_volume)[:, None]
 
 
-def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Array]:
-    """Return states as `CultureModel.wished` takes them: concentrations, R, cold and what flows in."""
+def _require_species(model: CultureModel, table: _Table) -> None:
     for name in model.species:
         if name not in table:
             raise FitError(
                 f"recovered law: the visited states have no '{name}', which {model.name} needs; give a truth that has "
                 "the species of the fitted model, or none."
             )
+
+
+def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Array]:
+    """Return states as `CultureModel.wished` takes them: concentrations, R, cold and what flows in."""
+    _require_species(model, table)
     concentrations = np.stack([table[name] for name in model.species], axis=1)
     fed = np.stack([table[f"feed {name}"] for name in model.species], axis=1)
     return jnp.asarray(concentrations), jnp.asarray(table["R"]), jnp.asarray(table["cold"]), jnp.asarray(fed)

@@ -67,7 +67,8 @@ def step(
     stacked = np.vstack([at.jacobian, np.sqrt(damping * scale) * np.eye(n)])
     try:
         # by a QR decomposition with pivoting: with hundreds of weights an SVD takes longer than the ODE
-        move = scipy.linalg.lstsq(stacked, -np.concatenate([at.residuals, np.zeros(n)]), lapack_driver="gelsy")[0]
+        target = -np.concatenate([at.residuals, np.zeros(n)])
+        move = np.asarray(scipy.linalg.lstsq(stacked, target, lapack_driver="gelsy")[0])  # type: ignore[index]
         trial = residuals(now.x + move)
     except (np.linalg.LinAlgError, ValueError):  # derivatives of very different size; more damping evens them out
         move, trial = np.zeros(n), np.array([np.nan])

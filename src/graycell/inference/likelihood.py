@@ -1,4 +1,4 @@
-"""What a fit makes small: residuals of measurements, weighted by assay error, and of the priors of all that it learns."""
+"""What a fit makes small: residuals of measurements, weighted by assay error, and of the priors of what it learns."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -56,7 +56,7 @@ def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float
         return change - fed + concentrations * (flows.bleed + flows.harvest)
 
     nodes = (smooth.concentrations, smooth.volume, smooth.cold, smooth.viability, smooth.redox)
-    rates = jax.vmap(lambda at, flows: jax.vmap(lambda one: turnover(*one, flows))(at))(nodes, packed.flows)
+    rates = jax.vmap(lambda at, flows: jax.vmap(lambda *one: turnover(*one, flows=flows))(*at))(nodes, packed.flows)
     made = smooth.length[:, None] * jnp.einsum("n,snk->sk", jnp.asarray(NODE_WEIGHTS), rates)
     amounts = smooth.at_end + jnp.cumsum(made - smooth.turned_over, axis=0)
     concentrations = amounts / smooth.end_volume[:, None]

@@ -89,6 +89,10 @@ def inspect(
     closure = model.closure
     if isinstance(closure, Lagged):
         raise ModelError("inspect: the lagged closure is compared with others, not inspected; use the closure Dynamic.")
+    turnover_time = closure.turnover_time
+    if turnover_time is None:
+        raise ModelError(f"inspect: {model.name} has no redox loop, so no two equations of it can disagree about R; use "
+                         "a model with a network of reactions.")  # fmt: skip
     parameter = _parameter(model, parameter)
     _require_within(run, [*(times or ()), *([] if parameter_time is None else [parameter_time])])
     tell(0.0, "simulating")
@@ -111,8 +115,8 @@ def inspect(
     over_parameter = branches(model, _with(here, parameter, along), along)
     said = []
     for done, words, call in (
-        (0.6, "dynamic closure", lambda: answers(model, run, Dynamic(closure.turnover_time))),
-        (0.7, "algebraic closure", lambda: answers(model, run, Algebraic(closure.turnover_time))),
+        (0.6, "dynamic closure", lambda: answers(model, run, Dynamic(turnover_time))),
+        (0.7, "algebraic closure", lambda: answers(model, run, Algebraic(turnover_time))),
         (0.9, "lagged closure", lambda: lagged_answers(model, run)),
     ):
         tell(done, words)

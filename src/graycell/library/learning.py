@@ -42,7 +42,7 @@ class LearnedLaw:
     part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
     hidden: nodes [1] of the hidden layer. bound: how far the law may go, see `Neural`; 10 for a factor of a known law,
         else 100, if 0.
-    scale: [mmol/(10^9 cells)/d] size of the rate; the power of ten nearest to the known law at time 0 if 0.
+    scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs.
     """
 
     kind: Kind = "black"
@@ -129,7 +129,7 @@ def with_learned_laws(
     recipe["reactions"] = {**recipe.get("reactions", {}), **new}
     more = len(network.names) - len(model.network.names)
     ratio = RedoxRatio(*(jnp.pad(part, (0, more)) for part in (model.ratio.production, model.ratio.consumption)),
-                       model.ratio.ceiling)  # fmt: skip
+                       ceiling=model.ratio.ceiling)  # fmt: skip
     built = build_model(
         model.name,
         network,
@@ -172,8 +172,8 @@ def specific_rates(
     """Return the usual hybrid model: exact balances of the vessel, and a network that gives all specific rates.
 
     The species are those that every run has at time 0. inputs: what the network sees, by default all species, and
-    ``cold`` where a run changes its temperature. biomass_per_cell: [mmol/(10^9 cells)] of the species BIOM. Uptake fades
-    as its species runs out.
+    ``cold`` where a run changes its temperature. biomass_per_cell: [mmol/(10^9 cells)] of the species BIOM. Uptake
+    fades as its species runs out.
     """
     return _black("specific-rates", runs, tuple(inputs), hidden, biomass_per_cell, seed)
 
@@ -218,7 +218,7 @@ def _black(name, runs, inputs, hidden, biomass_per_cell, seed) -> CultureModel:
 
 
 _FADE = 0.02
-"""Part [1] of the largest concentration seen at which uptake has fallen to a half: near what an assay can tell from 0."""
+"""Part [1] of the largest concentration seen at which uptake has fallen to a half: what an assay can tell from 0."""
 
 
 def _black_from(recipe: Mapping[str, Any]) -> CultureModel:
@@ -255,8 +255,8 @@ def _species_of(runs: Sequence[CultureRun]) -> tuple[str, ...]:
     common = [name for name in runs[0].initial if name not in others and all(name in run.initial for run in runs)]
     if BIOMASS not in common:
         raise ModelError(
-            f"runs {', '.join(run.name for run in runs)}: found no concentration of {BIOMASS} at time 0 in every run; a "
-            "black box counts cells by it; give it in the table initial, 2.31 VCD/viability."
+            f"runs {', '.join(run.name for run in runs)}: found no concentration of {BIOMASS} at time 0 in every run; "
+            "a black box counts cells by it; give it in the table initial, 2.31 VCD/viability."
         )
     return tuple(sorted(common))
 
@@ -274,7 +274,7 @@ def _learned(model, network, name: str, law: LearnedLaw, smooth, random) -> tupl
         raise ModelError(f"learned law of {name}: nothing is known of what it depends on; give inputs = ['GLC', ...].")
     reversible = network.reactions[network.index(name)].reversible
     form = law.form or ("fraction" if law.part else "positive" if gray or not reversible else "any")
-    size = law.scale or _power_of_ten(model, name)
+    size = law.scale or _power_of_ten(model, name, smooth)
     scale = 1.0 if gray and form == "positive" else size
     net = Net(tuple(inputs), *_scales(model, inputs, smooth), jnp.full(1, scale), jnp.ones(1),
               drawn_weights(len(inputs), law.hidden, 1, random))  # fmt: skip
@@ -297,8 +297,8 @@ def _with_part(law: RateLaw, part: str, learned: RateLaw, name: str) -> RateLaw:
     changed = jax.tree.map(swap, law, is_leaf=is_part)
     if len(found) != 1:
         raise ModelError(
-            f"learned law of {name}: found {len(found)} factors '{part}' in the known law; one is needed; name a factor "
-            "such as inhibition, or leave part out to learn the whole law."
+            f"learned law of {name}: found {len(found)} factors '{part}' in the known law; one is needed; name a "
+            "factor such as inhibition, or leave part out to learn the whole law."
         )
     return changed
 
@@ -322,13 +322,20 @@ def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
     return tuple(one for one, by in zip((*model.species, "R", "cold"), slope, strict=True) if abs(by) > 1e-12)
 
 
-def _power_of_ten(model: CultureModel, name: str) -> float:
-    """Return the power of ten nearest to the known law [mmol/(10^9 cells)/d]; 0.1 where none is known."""
+def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -> float:
+    """Return the power of ten nearest to the largest size of the known law along runs [mmol/(10^9 cells)/d].
+
+    Without a known law it is 0.1; without runs, that at a generic point.
+    """
     if name not in model.kinetic:
         return 0.1
-    c, redox, cold = _conditions(model)
-    wished = model.wished(jnp.asarray(c), jnp.asarray(redox), jnp.asarray(cold))
-    size = abs(float(wished[model.kinetic.index(name)]))
+    if smooth:
+        count = len(model.species)
+        points = [(one.concentrations.reshape(-1, count), one.redox.ravel(), one.cold.ravel()) for one in smooth]
+        c, redox, cold = (jnp.concatenate(parts) for parts in zip(*points, strict=True))
+    else:
+        c, redox, cold = (jnp.asarray(part)[None] for part in _conditions(model))
+    size = float(jnp.max(jnp.abs(jax.vmap(model.wished)(c, redox, cold)[:, model.kinetic.index(name)])))
     return 10.0 ** round(math.log10(size)) if size > 0.0 else 0.1
 
 

@@ -2,7 +2,8 @@
 
 Source: R. P. Nolan, K. Lee, "Dynamic model of CHO cell metabolism", Metab. Eng. 13 (2011) 108-124. Reactions and
 parameters stand in `tables/`; the column `refit` is the public refit of the lagged scheme with a step of 0.05 d
-(Cui et al., Comput. Chem. Eng. 183 (2024) 108594). Three things are not theirs and are marked so in the parameter table:
+(Cui et al., Comput. Chem. Eng. 183 (2024) 108594). Three things are not theirs and are marked so in the parameter
+table:
 
 - `R_switch`, the redox ratio at which lactate turns from made to used (published: 1), a parameter here, because the
   line R = 1 is a barrier that no step-independent closure crosses;

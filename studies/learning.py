@@ -1,0 +1,372 @@
+"""The study of learning: white, gray and black models on simulated truth and on real runs.
+
+    python studies/learning.py                  make docs/learning.md and its figures from docs/learning.json
+    python studies/learning.py --retrain        train everything that results/learning does not hold yet, then the same
+    python studies/learning.py --retrain --only white,law --part 1/2      a share of the tasks, for several processes
+
+Every task is small, has its own seed, and leaves one JSON file in results/learning, so that training can be stopped and
+gone on with, or spread over processes. docs/learning.json is all of them together.
+"""
+
+import argparse
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+import graycell as gc  # noqa: E402
+from graycell.errors import GraycellError  # noqa: E402
+from graycell.generation import Design, generate  # noqa: E402
+from graycell.inference.baselines import BASELINES  # noqa: E402
+from graycell.inference.candidates import FittedPredictor, ModelCandidate  # noqa: E402
+from graycell.inference.checkpoint import write_whole  # noqa: E402
+from graycell.inference.comparison import Comparison, compare  # noqa: E402
+from graycell.inference.consistency import count_inconsistencies, far_outside  # noqa: E402
+from graycell.inference.fitting import CLOSED, Fit, FitSettings, Stage, fit  # noqa: E402
+from graycell.inference.splits import Split, forward_in_time, known_of, leave_one_run_out  # noqa: E402
+from graycell.library import evolution, specific_rates, with_learned_laws  # noqa: E402
+from graycell.model import CultureModel  # noqa: E402
+from graycell.runs.records import REDOX, CultureRun  # noqa: E402
+from studies import open_data  # noqa: E402
+
+RESULTS, DATA = ROOT / "results" / "learning", ROOT / "docs" / "learning.json"
+SEEDS = (0, 1, 2)
+SIZES = (2, 4, 8, 16)
+TESTED = 16
+"""Runs that every model of the simulated truth is tested on; none of them is learned from."""
+SCATTER = 0.2
+"""Standard deviation of the natural logarithm of a true parameter around the published one."""
+LAWS = {
+    "v17": ({"v17": {"kind": "black"}}, False),
+    "v2": ({"v2": {"kind": "black", "hidden": 8}}, True),
+    "v1 inhibition": ({"v1": {"part": "inhibition", "inputs": ["LAC", "cold"]}}, True),
+}
+"""What is unknown in the gray models, and whether R is measured."""
+
+
+def white() -> CultureModel:
+    """Return the known model: the extended network with limited uptake, and published parameters."""
+    return gc.nolan_lee(extended=True, limited=True)
+
+
+@cache
+def simulated(seed: int) -> tuple[CultureModel, list[CultureRun], list[CultureRun], list[CultureRun]]:
+    """Return a truth, its training runs, its test runs, and the same test runs without noise."""
+    model, random = white(), np.random.default_rng(seed)
+    values = {}
+    for row in model.table.estimated:
+        if row.name != "R_switch":  # the branch of R hangs on it
+            value = row.value * np.exp(SCATTER * random.standard_normal())
+            values[row.name] = float(np.clip(value, row.lower, row.upper))
+    truth = model.with_parameters(values)
+    design = Design(runs=max(SIZES) + TESTED, seed=seed, redox=True)
+    runs, exact = generate(truth, design), generate(truth, replace(design, noise=0.0))
+    return truth, runs[: max(SIZES)], runs[max(SIZES) :], exact[max(SIZES) :]
+
+
+def without_redox(runs: Sequence[CultureRun]) -> list[CultureRun]:
+    """Return the runs as most are: R was not measured."""
+    kept = [{name: one for name, one in run.measurements.items() if name != REDOX} for run in runs]
+    return [replace(run, measurements=of) for run, of in zip(runs, kept, strict=True)]
+
+
+def nrmse(predictor, tested: Sequence[CultureRun]) -> dict[str, float | None]:
+    """Return the range-normalised RMSE [1] of every quantity, mean over runs, as in a comparison; None if failed."""
+    quantities = [name for name in tested[0].measurements if name != REDOX]
+    errors: dict[str, list[float]] = {name: [] for name in quantities}
+    for run in tested:
+        times = {name: run.measurements[name].time for name in quantities}
+        try:
+            found = predictor.predict(known_of(run), times)
+        except GraycellError:
+            return dict.fromkeys(quantities)
+        for name in quantities:
+            off = found[name] - run.measurements[name].value
+            errors[name].append(float(np.sqrt(np.mean(off**2))))
+    spread = {name: np.ptp(np.concatenate([run.measurements[name].value for run in tested])) for name in quantities}
+    return {name: float(np.mean(errors[name]) / spread[name]) for name in quantities}
+
+
+def mean(errors: Mapping[str, float | None]) -> float | None:
+    """Return the mean over quantities; None where one failed."""
+    known = [value for value in errors.values() if value is not None]
+    return float(np.mean(known)) if len(known) == len(errors) else None
+
+
+def told(result: Fit, seconds: float, tested, exact) -> dict:
+    """Return what is kept of a fit to simulated runs."""
+    predictor = FittedPredictor(result)
+    noisy, true = nrmse(predictor, tested), nrmse(predictor, exact)
+    return {
+        "seconds": round(seconds, 1), "cost": result.cost, "converged": result.converged,
+        "residuals": sum(len(one.time) for run in result.runs for one in run.measurements.values()),
+        "test": noisy, "test mean": mean(noisy), "test against truth": true, "test against truth mean": mean(true),
+        "provenance": result.provenance,
+    }  # fmt: skip
+
+
+def counts(model: CultureModel, runs: Sequence[CultureRun]) -> dict:
+    """Return the counts of what cannot be, in and far outside of the range of the test runs."""
+    network = white().network
+    return {
+        where: {one.check: [one.counted, one.of] for one in count_inconsistencies(model, of, network)}
+        for where, of in (("as tested", runs), ("far outside", [far_outside(run) for run in runs]))
+    }
+
+
+def trained(model: CultureModel, runs: Sequence[CultureRun], settings: FitSettings) -> tuple[Fit, float]:
+    """Return a fit, and its time with compilation [s]."""
+    began = time.perf_counter()
+    return fit(model, runs, settings), time.perf_counter() - began
+
+
+def white_task(size: int, seed: int) -> dict:
+    """Fit the white model to runs of a truth, and see whether its intervals hold the truth."""
+    truth, runs, tested, exact = simulated(seed)
+    result, seconds = trained(white(), without_redox(runs[:size]), FitSettings(starts=1, stages=CLOSED, seed=seed))
+    rows = []
+    for one in result.estimates:
+        row = truth.table[one.name]
+        off = np.log(row.value / one.value) / one.relative_error if row.log_scale else (
+            (row.value - one.value) / one.standard_error)  # fmt: skip
+        rows.append({"name": one.name, "true": row.value, "estimate": one.value, "relative error": one.relative_error,
+                     "prior ratio": one.prior_ratio, "z": float(off)})  # fmt: skip
+    floor = nrmse(_Truth(truth), tested)
+    return {**told(result, seconds, tested, exact), "parameters": rows, "floor": floor, "floor mean": mean(floor),
+            "consistency": counts(result.model, tested[:4])}  # fmt: skip
+
+
+class _Truth(FittedPredictor):
+    """The truth as a predictor: what noise alone leaves."""
+
+    def __init__(self, truth: CultureModel):
+        from graycell.inference.candidates import predicted
+
+        object.__setattr__(self, "fit", None)
+        object.__setattr__(
+            self, "predict",
+            lambda known, times: {n: t.at_samples(n) for t in [predicted(truth, known, times)] for n in times},
+        )  # fmt: skip
+
+
+def law_task(law: str, size: int, seed: int) -> dict:
+    """Fit a gray model with one law unknown, and compare the law with the truth over what the training runs visited."""
+    truth, runs, tested, exact = simulated(seed)
+    laws, redox = LAWS[law]
+    learned_from = runs[:size] if redox else without_redox(runs[:size])
+    model = with_learned_laws(white(), laws, learned_from, seed=seed)
+    result, seconds = trained(model, learned_from, FitSettings(starts=4 if redox else 1, seed=seed))
+    (reaction,) = laws
+    true, learned, seen = [], [], []
+    for run in runs[:size]:
+        path = gc.simulate(truth, run)
+        at = (jnp.asarray(path.concentrations), jnp.asarray(path.redox), jnp.asarray(path.cold))
+        for model, into in ((truth, true), (result.model, learned)):
+            into.append(np.asarray(jax.vmap(model.evaluate)(*at).wished[:, model.kinetic.index(reaction)]))
+        seen.append(np.column_stack([path.concentrations[:, truth.species.index("LAC")], path.redox, path.cold]))
+    true, learned, seen = np.concatenate(true), np.concatenate(learned), np.concatenate(seen)
+    error = float(np.sqrt(np.mean((true - learned) ** 2)) / np.ptp(true))
+    every = max(1, len(true) // 400)
+    points = {"LAC": seen[::every, 0].tolist(), "R": seen[::every, 1].tolist(), "cold": seen[::every, 2].tolist(),
+              "true": true[::every].tolist(), "learned": learned[::every].tolist()}  # fmt: skip
+    return {**told(result, seconds, tested, exact), "law error": error, "points": points,
+            "consistency": counts(result.model, tested[:4])}  # fmt: skip
+
+
+def black_task(kind: str, size: int, seed: int) -> dict:
+    """Fit a black box to runs of a truth."""
+    _, runs, tested, exact = simulated(seed)
+    learned_from = without_redox(runs[:size])
+    model = {"specific-rates": specific_rates, "evolution": evolution}[kind](learned_from, seed=seed)
+    result, seconds = trained(model, learned_from, FitSettings(seed=seed))
+    return {**told(result, seconds, tested, exact), "consistency": counts(result.model, tested[:4])}
+
+
+def baseline_task(name: str, size: int, seed: int) -> dict:
+    """Train a baseline on runs of a truth."""
+    _, runs, tested, exact = simulated(seed)
+    began = time.perf_counter()
+    (baseline,) = (one for one in BASELINES if one.name == name)
+    predictor = baseline.train(without_redox(runs[:size]), seed)
+    noisy, true = nrmse(predictor, tested), nrmse(predictor, exact)
+    return {"seconds": round(time.perf_counter() - began, 1), "test": noisy, "test mean": mean(noisy),
+            "test against truth": true, "test against truth mean": mean(true)}  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------------- measured runs
+
+REAL_LAWS = {
+    reaction: {"kind": "gray", "hidden": 3, "inputs": ["GLC", "LAC", "GLN", "ASN", "cold"]}
+    for reaction in ("v1", "v3", "v8", "v9", "v10", "v12", "v13", "v16", "v17", "v33")
+} | {
+    "v2": {"kind": "gray", "hidden": 3, "inputs": ["R", "LAC", "cold"]},
+    "v36": {"kind": "black", "hidden": 3, "inputs": ["CYSTINE", "BIOM", "cold"]},
+}
+"""The gray model of the measured run: a factor on every published law but v11, which is a share of v10, and a loss of
+cystine, which the published balances tie to growth and antibody."""
+REAL_REACTIONS = {"v36": "CYSTINE_ext =>"}
+
+
+def _white_first(runs: Sequence[CultureRun], seed: int) -> CultureModel:
+    """Return the white model fitted to runs: the gray one begins there."""
+    return fit(white(), runs, FitSettings(starts=1, seed=seed)).model
+
+
+def _gray_of(runs: Sequence[CultureRun], seed: int) -> CultureModel:
+    return with_learned_laws(_white_first(runs, seed), REAL_LAWS, runs, REAL_REACTIONS, seed=seed)
+
+
+CLOSED_ONLY = FitSettings(starts=1, stages=(Stage("loop closed", 150),))
+
+
+def real_task(kind: str, seed: int) -> dict:
+    """Fit the measured run of Nolan & Lee (2011), in sample."""
+    run = gc.bundled_run()
+    model = {"white": lambda: white(), "gray": lambda: _gray_of([run], seed),
+             "specific-rates": lambda: specific_rates([run], seed=seed)}[kind]()  # fmt: skip
+    settings = {"white": FitSettings(starts=1), "gray": CLOSED_ONLY, "specific-rates": FitSettings()}[kind]
+    result, seconds = trained(model, [run], replace(settings, seed=seed))
+    path = gc.simulate(result.model, run).require_finished()
+    rows = {row.quantity: row.nrmse for row in gc.scores(path)}
+    return {"seconds": round(seconds, 1), "nrmse": rows, "mean": gc.mean_nrmse(gc.scores(path)),
+            "consistency": counts(result.model, [run]), "provenance": result.provenance}  # fmt: skip
+
+
+def forward_task(seed: int) -> dict:
+    """Learn from the measured run to day 6 and predict the rest."""
+    return _plain(compare(
+        [
+            ModelCandidate("white", lambda runs, seed: white(), FitSettings(starts=1)),
+            ModelCandidate("gray", _gray_of, CLOSED_ONLY),
+            ModelCandidate("specific rates", lambda runs, seed: specific_rates(runs, seed=seed)),
+            *BASELINES,
+        ],
+        forward_in_time([gc.bundled_run()], 6.0), (seed,),
+    ))  # fmt: skip
+
+
+def insilico_task(name: str, seed: int) -> dict:
+    """Train on 50 runs of the open in-silico set and predict the other 50."""
+    training, tested = open_data.insilico_runs()
+    split = Split("50 and 50", tuple(training), tuple(tested))
+    return _plain(compare([_open_candidate(name)], [split], (seed,)))
+
+
+def umn_task(name: str, seed: int) -> dict:
+    """Leave each of the three measured fed-batch runs out in turn."""
+    return _plain(compare([_open_candidate(name)], leave_one_run_out(open_data.umn_runs()), (seed,)))
+
+
+def _open_candidate(name: str):
+    def rates(runs, seed):
+        return open_data.keep_solutes(specific_rates(runs, biomass_per_cell=1.0, seed=seed))
+
+    if name == "specific rates":
+        return ModelCandidate(name, rates)
+    return next(one for one in BASELINES if one.name == name)
+
+
+def _plain(comparison: Comparison) -> dict:
+    return comparison.plain()
+
+
+# --------------------------------------------------------------------------------------------- the list of tasks
+
+
+def tasks() -> dict[str, Callable[[], dict]]:
+    """Return all tasks by name, cheap and decisive ones first."""
+    everything: dict[str, Callable[[], dict]] = {}
+
+    def add(name: str, task: Callable, *arguments) -> None:
+        everything[name] = lambda: task(*arguments)
+
+    names = ["specific rates", *(one.name for one in BASELINES)]
+    for seed in SEEDS:
+        for kind in ("white", "gray", "specific-rates"):
+            add(f"real {kind} seed {seed}", real_task, kind, seed)
+        add(f"forward seed {seed}", forward_task, seed)
+        for law in LAWS:
+            add(f"law {law} 8 runs seed {seed}", law_task, law, 8, seed)
+        add(f"white 4 runs seed {seed}", white_task, 4, seed)
+        add(f"black specific-rates 16 runs seed {seed}", black_task, "specific-rates", 16, seed)
+        add(f"black evolution 16 runs seed {seed}", black_task, "evolution", 16, seed)
+        for law in LAWS:
+            add(f"law {law} 2 runs seed {seed}", law_task, law, 2, seed)
+    for seed in SEEDS:
+        for name in names:
+            add(f"insilico {name} seed {seed}", insilico_task, name, seed)
+            add(f"umn {name} seed {seed}", umn_task, name, seed)
+    for size in SIZES:
+        for seed in SEEDS:
+            for one in BASELINES:
+                add(f"baseline {one.name} {size} runs seed {seed}", baseline_task, one.name, size, seed)
+            add(f"white {size} runs seed {seed}", white_task, size, seed)
+            for kind in ("specific-rates", "evolution"):
+                add(f"black {kind} {size} runs seed {seed}", black_task, kind, size, seed)
+            add(f"law v17 {size} runs seed {seed}", law_task, "v17", size, seed)
+    return everything
+
+
+def train(only: Sequence[str], part: tuple[int, int]) -> None:
+    """Run the tasks that are not done; `part` (k, n) takes every n-th of them."""
+    jax.config.update("jax_compilation_cache_dir", str(RESULTS / "compiled"))
+    for i, (name, task) in enumerate(tasks().items()):
+        path = RESULTS / f"{name.replace(' ', '-')}.json"
+        if path.exists() or i % part[1] != part[0] - 1 or (only and not any(name.startswith(one) for one in only)):
+            continue
+        began = time.perf_counter()
+        try:
+            found = task()
+        except (GraycellError, FileNotFoundError) as error:
+            found = {"failed": str(error)}
+        write_whole(path, json.dumps({"task": name, **found}, indent=1, allow_nan=True))
+        sys.stdout.write(f"{name}: {time.perf_counter() - began:.0f} s\n")
+        sys.stdout.flush()
+        jax.clear_caches()
+
+
+def collect() -> dict:
+    """Return all results with what they depend on."""
+    found = {}
+    for name in tasks():
+        path = RESULTS / f"{name.replace(' ', '-')}.json"
+        if path.exists():
+            found[name] = json.loads(path.read_text(encoding="utf-8"))
+    used = ("graycell", "jax", "diffrax", "optax", "scikit-learn", "numpy")
+    versions = {name: metadata.version(name) for name in used}
+    return {"seeds": list(SEEDS), "sizes": list(SIZES), "tested runs": TESTED, "scatter": SCATTER, "versions": versions,
+            "python": platform.python_version(), "tasks": found}  # fmt: skip
+
+
+def main() -> None:
+    """Train if asked to, and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--retrain", action="store_true", help="train what results/learning does not hold yet")
+    parser.add_argument("--only", default="", help="beginnings of names of tasks, with commas between")
+    parser.add_argument("--part", default="1/1", help="k/n: the k-th of n shares of the tasks; nothing else is made")
+    given = parser.parse_args()
+    part = tuple(int(one) for one in given.part.split("/"))
+    if given.retrain:
+        train([one for one in given.only.split(",") if one], part)
+        if part[1] > 1:
+            return
+        write_whole(DATA, json.dumps(collect(), indent=1))
+    from studies import learning_page
+
+    learning_page.write(json.loads(DATA.read_text(encoding="utf-8")), ROOT / "docs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""A study file: what it builds, and every fault at once with its place and the nearest word."""
+
+import numpy as np
+import pytest
+
+from graycell import bundled_run, write_runs
+from graycell.errors import GraycellError, InputError, ModelError
+from graycell.study import read_study
+
+GOOD = """
+runs = ["runs"]
+
+[models.white]
+base = "nolan-lee"
+fixed = ["all"]
+
+[models.gray]
+base = "nolan-lee"
+laws = { v17 = "black", v2 = { kind = "gray", hidden = 2 } }
+fixed = ["vmax1f"]
+
+[models.hybrid]
+base = "specific-rates"
+inputs = ["GLC", "LAC"]
+hidden = 3
+
+[fit]
+starts = 2
+start_spread = 1
+held_out = "runs"
+
+[compare]
+splits = "leave-one-run-out"
+seeds = [0, 3]
+baselines = []
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study")
+    write_runs([bundled_run()], path / "runs")
+    return path
+
+
+@pytest.fixture
+def told(folder):
+    """Return what is told of a study of one white model with these words."""
+
+    def read(more="", models='[models.white]\nbase = "nolan-lee"\n', runs='runs = ["runs"]\n'):
+        (folder / "study.toml").write_text(runs + models + more, encoding="utf-8")
+        with pytest.raises(InputError) as raised:
+            read_study(folder / "study.toml")
+        return [str(finding).removeprefix(f"{folder / 'study.toml'}, ") for finding in raised.value.findings]
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def study(folder):
+    (folder / "good.toml").write_text(GOOD, encoding="utf-8")
+    return read_study(folder / "good.toml")
+
+
+def test_a_good_study_is_read(study):
+    assert [run.name for run in study.runs] == [bundled_run().name]
+    assert list(study.models) == ["white", "gray", "hybrid"]
+    assert study.settings.starts == 2
+    assert study.settings.start_spread == 1.0
+    assert study.settings.held_out == "runs"
+    assert study.seeds == (0, 3)
+    assert study.training == study.runs
+    assert study.tested == ()
+    assert [one.name for one in study.candidates()] == ["white", "gray", "hybrid"]
+    assert repr(study) == "Study(good.toml: 1 runs, 0 of them held out, models white, gray, hybrid)"
+
+
+def test_the_models_of_a_study_are_built_as_it_says(study):
+    white, gray, hybrid = (study.plan(name).build(study.training, seed=1) for name in study.models)
+    assert not white.table.estimated
+    assert gray.nets["v17"].inputs == ("LAC", "cold")
+    assert gray.nets["v2"].weights.hidden.shape[0] == 2
+    assert not gray.table["vmax1f"].estimated
+    assert gray.table["vmax2"].estimated
+    assert hybrid.nets["rates"].inputs == ("GLC", "LAC")
+    assert hybrid.nets["rates"].weights.hidden.shape == (3, 2)
+    again = study.plan("hybrid").build(study.training, seed=1)
+    assert np.array_equal(again.nets["rates"].weights.hidden, hybrid.nets["rates"].weights.hidden)
+
+
+def test_a_model_that_is_not_in_the_study_is_told_with_the_nearest(study):
+    with pytest.raises(ModelError, match="'grey' is not in the study; did you mean 'gray'"):
+        study.plan("grey")
+    with pytest.raises(ModelError, match="Known: white, gray, hybrid"):
+        study.plan()
+
+
+def test_every_fault_is_told_at_once_with_its_place_and_the_nearest_word(told):
+    sentences = told(
+        """
+[models.gray]
+base = "nolan-lee-extendet"
+[models.other]
+base = "nolan-lee"
+laws = { v171 = "black", v2 = "blak", v1 = { inputs = ["LACT"] } }
+fixed = ["vmax1"]
+hiden = 3
+[fit]
+startz = 3
+held_out = "rnus"
+rtol = "fine"
+[compare]
+splits = "forwards"
+baselines = ["mean of run"]
+seeds = [-1]
+""",
+        runs='modles = 1\nruns = ["runs", "nowhere"]\ntest = ["run1"]\n',
+    )
+    for place, words in {
+        "modles": "did you mean 'models'",
+        "[models.gray] base": "did you mean 'nolan-lee-extended'",
+        "[models.other] laws.v171": "did you mean 'v17'",
+        "[models.other] laws.v2": "did you mean 'black'",
+        "[models.other] laws.v1": "the input 'LACT'; a network cannot see it; did you mean 'LAC'",
+        "[models.other] fixed": "did you mean 'vmax1",
+        "[models.other] hiden": "did you mean 'hidden'",
+        "[fit] startz": "did you mean 'starts'",
+        "[fit] held_out": "did you mean 'runs'",
+        "[fit] rtol": "a number from",
+        "[compare] splits": "did you mean 'forward'",
+        "[compare] baselines": "did you mean 'mean of the runs'",
+        "[compare] seeds": "a whole number from 0",
+        "test": "'run1'; a test run is one of the runs",
+    }.items():
+        [sentence] = [
+            one for one in sentences if f"{one}".startswith(f"{place}:") or f"{place}: " in one[: len(place) + 8]
+        ]
+        assert words in sentence, sentence
+    assert any("nowhere" in sentence for sentence in sentences)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ('base = "nolan-lee"\nlaws = "v17"', "a table by reaction is needed"),
+        ('base = "nolan-lee"\nlaws = 3', "a table by reaction is needed"),
+        ('base = "nolan-lee"\nlaws = { v17 = 3 }', 'use "white", "gray", "black"'),
+        ('base = "nolan-lee"\nlaws = { v17 = { inputs = "LAC" } }', "a list of names is needed"),
+        ('base = "nolan-lee"\nlaws = { v17 = { hidden = "4" } }', "hidden nodes"),
+        ('base = "nolan-lee"\nlaws = { v16 = { part = "inhibition" } }', "found 0 factors 'inhibition'"),
+        ('base = "nolan-lee"\nreactions = { loss = "CYSTINE_ext =>" }', "has no rate law"),
+        ('base = "nolan-lee"\nreactions = { loss = 3 }', "an equation is needed"),
+        ('base = "nolan-lee"\nbegin = 3', "the folder of a fit is needed"),
+        ('base = "nolan-lee"\nhidden = 3', "a model of the base 'nolan-lee' has none; use base, laws"),
+        ('base = "nolan-lee"\nfixed = "all"', "a list of names in quotes is needed"),
+        (
+            'base = "specific-rates"\nlaws = { v17 = "black" }',
+            "a model of the base 'specific-rates' has none; use base",
+        ),
+        ('base = "specific-rates"\nhidden = 2.5', "a whole number from 1 to 64"),
+        ('base = "specific-rates"\nhidden = true', "a whole number from 1 to 64"),
+        ('base = "specific-rates"\nbiomass_per_cell = "2.31"', "a number from 0.1 to 10"),
+        ('base = ["nolan-lee"]', "a model to begin from is needed"),
+    ],
+)
+def test_a_word_of_a_model_that_cannot_be_is_a_sentence(model, words, told):
+    sentences = told(models=f"[models.one]\n{model}\n")
+    assert len(sentences) == 1
+    assert words in sentences[0]
+    assert sentences[0].startswith("[models.one]")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[fit]\nstarts = 0", "a whole number from 1"),
+        ("[fit]\nstarts = true", "a whole number from 1"),
+        ("[fit]\nregularisation = 0", "a number from 0.001"),
+        ("[fit]\nheld_out_share = nan", "a number from 0.01 to 0.9"),
+        ("[fit]\nstages = []", "it is not a word of a study"),
+        ('[compare]\nsplits = "forward"', "write day = 6.0"),
+        ('[compare]\nsplits = "forward"\nday = "6"', "a number from 0"),
+        ('[compare]\nsplits = "leave-one-run-out"\nseeds = []', "at least one is needed"),
+        ('[compare]\nsplits = "held-out"', "runs to test on are needed"),
+        ("[compare]\nseeds = 1", "a list of whole numbers is needed"),
+    ],
+)
+def test_a_word_of_the_fit_or_the_comparison_that_cannot_be_is_a_sentence(text, words, told):
+    assert any(words in sentence for sentence in told(text))
+
+
+def test_a_study_without_models_or_runs_says_what_to_write(told):
+    assert any("write [models.white]" in sentence for sentence in told(models="[models]\n"))
+    assert any("write [models.white]" in sentence for sentence in told(models='[[models]]\nbase = "nolan-lee"\n'))
+    assert any('write runs = ["my-runs/"]' in sentence for sentence in told(runs=""))
+
+
+def test_a_study_is_data_and_nothing_in_it_is_run(told, folder):
+    """What looks like code is a wrong word, and leaves no trace."""
+    trace = folder / "trace"
+    code = f"__import__('pathlib').Path({str(trace)!r}).touch()"
+    told(models=f'[models.one]\nbase = "{code}"\n')
+    told(models=f'[models.one]\nbase = "nolan-lee"\nreactions = {{ a = "{code}" }}\nlaws = {{ a = "black" }}\n')
+    told(f'[fit]\nheld_out = "{code}"')
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"runs = [", b"[" * 100_000, b"# " + b"x" * 1_000_001])
+def test_a_file_that_is_no_study_is_told_by_its_name(content, tmp_path):
+    path = tmp_path / "study.toml"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"study\.toml"):
+        read_study(path)
+
+
+def test_an_oversized_or_missing_file_is_refused(tmp_path):
+    (tmp_path / "large.toml").write_text("# " + "x" * 1_000_001)
+    with pytest.raises(InputError, match="at most 1000000 are read"):
+        read_study(tmp_path / "large.toml")
+    with pytest.raises(GraycellError, match="found no file"):
+        read_study(tmp_path / "none.toml")
