@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 RESULTS := results
 
-.PHONY: demo test lint bench study-inconsistency clean
+.PHONY: demo test lint bench study-inconsistency study-learning clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -25,6 +25,10 @@ bench: $(BENCH_VENV)/.installed
 
 study-inconsistency: $(VENV)/.installed-study
 	$(BIN)/python studies/inconsistency.py
+
+# from docs/learning.json; with RETRAIN=1 it first trains, for hours, what results/learning does not hold yet
+study-learning: $(VENV)/.installed-study
+	$(BIN)/python studies/learning.py $(if $(RETRAIN),--retrain)
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS)

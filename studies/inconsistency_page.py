@@ -26,10 +26,10 @@ def page(results: dict) -> str:
     """Return the page as Markdown."""
     parts = (HEAD, _equations, _weights, _steps, _maps, _closures, _orders, _fits, _follows, _made)
     whole = "\n".join(part if isinstance(part, str) else part(results) for part in parts)
-    return "\n\n".join(_wrapped(block) for block in whole.strip().split("\n\n")) + "\n"
+    return "\n\n".join(wrapped(block) for block in whole.strip().split("\n\n")) + "\n"
 
 
-def _wrapped(block: str) -> str:
+def wrapped(block: str) -> str:
     """Return a paragraph, or the items of a list, with lines of one length: numbers in a text change its breaks."""
     if re.match(r"[|#<!]|    ", block):
         return block

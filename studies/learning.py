@@ -3,6 +3,7 @@
     python studies/learning.py                  make docs/learning.md and its figures from docs/learning.json
     python studies/learning.py --retrain        train everything that results/learning does not hold yet, then the same
     python studies/learning.py --retrain --only white,law --part 1/2      a share of the tasks, for several processes
+    python studies/learning.py --gather         the page from the tasks that are there, without training
 
 Every task is small, has its own seed, and leaves one JSON file in results/learning, so that training can be stopped and
 gone on with, or spread over processes. docs/learning.json is all of them together.
@@ -26,6 +27,9 @@ import numpy as np
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from studies import open_data  # noqa: E402
+from studies.learning_numbers import thinned  # noqa: E402
+
 import graycell as gc  # noqa: E402
 from graycell.errors import GraycellError  # noqa: E402
 from graycell.generation import Design, generate  # noqa: E402
@@ -39,7 +43,6 @@ from graycell.inference.splits import Split, forward_in_time, known_of, leave_on
 from graycell.library import evolution, specific_rates, with_learned_laws  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
 from graycell.runs.records import REDOX, CultureRun  # noqa: E402
-from studies import open_data  # noqa: E402
 
 RESULTS, DATA = ROOT / "results" / "learning", ROOT / "docs" / "learning.json"
 SEEDS = (0, 1, 2)
@@ -50,7 +53,7 @@ SCATTER = 0.2
 """Standard deviation of the natural logarithm of a true parameter around the published one."""
 LAWS = {
     "v17": ({"v17": {"kind": "black"}}, False),
-    "v2": ({"v2": {"kind": "black", "hidden": 8}}, True),
+    "v2": ({"v2": {"kind": "black", "hidden": 8, "consumes": "LAC"}}, True),
     "v1 inhibition": ({"v1": {"part": "inhibition", "inputs": ["LAC", "cold"]}}, True),
 }
 """What is unknown in the gray models, and whether R is measured."""
@@ -320,17 +323,20 @@ def tasks() -> dict[str, Callable[[], dict]]:
 
 
 def train(only: Sequence[str], part: tuple[int, int]) -> None:
-    """Run the tasks that are not done; `part` (k, n) takes every n-th of them."""
+    """Run the tasks that are not done, in the order of `only`; `part` (k, n) takes every n-th of them."""
     jax.config.update("jax_compilation_cache_dir", str(RESULTS / "compiled"))
-    for i, (name, task) in enumerate(tasks().items()):
-        path = RESULTS / f"{name.replace(' ', '-')}.json"
-        if path.exists() or i % part[1] != part[0] - 1 or (only and not any(name.startswith(one) for one in only)):
+    everything = tasks()
+    chosen = [name for one in only for name in everything if name.startswith(one)] if only else list(everything)
+    for i, name in enumerate(dict.fromkeys(chosen)):
+        task, path = everything[name], RESULTS / f"{name.replace(' ', '-')}.json"
+        if path.exists() or i % part[1] != part[0] - 1:
             continue
         began = time.perf_counter()
         try:
             found = task()
         except (GraycellError, FileNotFoundError) as error:
             found = {"failed": str(error)}
+        found["took"] = round(time.perf_counter() - began, 1)
         write_whole(path, json.dumps({"task": name, **found}, indent=1, allow_nan=True))
         sys.stdout.write(f"{name}: {time.perf_counter() - began:.0f} s\n")
         sys.stdout.flush()
@@ -338,16 +344,16 @@ def train(only: Sequence[str], part: tuple[int, int]) -> None:
 
 
 def collect() -> dict:
-    """Return all results with what they depend on."""
+    """Return all results, thinned to what the page needs, with what they depend on."""
     found = {}
     for name in tasks():
         path = RESULTS / f"{name.replace(' ', '-')}.json"
         if path.exists():
-            found[name] = json.loads(path.read_text(encoding="utf-8"))
+            found[name] = thinned(json.loads(path.read_text(encoding="utf-8")))
     used = ("graycell", "jax", "diffrax", "optax", "scikit-learn", "numpy")
     versions = {name: metadata.version(name) for name in used}
     return {"seeds": list(SEEDS), "sizes": list(SIZES), "tested runs": TESTED, "scatter": SCATTER, "versions": versions,
-            "python": platform.python_version(), "tasks": found}  # fmt: skip
+            "python": platform.python_version(), "wanted": list(tasks()), "tasks": found}  # fmt: skip
 
 
 def main() -> None:
@@ -356,13 +362,15 @@ def main() -> None:
     parser.add_argument("--retrain", action="store_true", help="train what results/learning does not hold yet")
     parser.add_argument("--only", default="", help="beginnings of names of tasks, with commas between")
     parser.add_argument("--part", default="1/1", help="k/n: the k-th of n shares of the tasks; nothing else is made")
+    parser.add_argument("--gather", action="store_true", help="read results/learning anew, without training")
     given = parser.parse_args()
     part = tuple(int(one) for one in given.part.split("/"))
     if given.retrain:
         train([one for one in given.only.split(",") if one], part)
         if part[1] > 1:
             return
-        write_whole(DATA, json.dumps(collect(), indent=1))
+    if given.retrain or given.gather:
+        write_whole(DATA, json.dumps(collect(), separators=(",", ":"), allow_nan=False))
     from studies import learning_page
 
     learning_page.write(json.loads(DATA.read_text(encoding="utf-8")), ROOT / "docs")

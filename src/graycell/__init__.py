@@ -3,10 +3,15 @@
 The way of the data, from a file to a report:
 
     read_runs, bundled_run, check_path     files -> CultureRun (names, house units)
-    nolan_lee                              a CultureModel: rate laws + flux allocation + redox closure + reactor
+    nolan_lee, model_of                    a CultureModel: rate laws + flux allocation + redox closure + reactor
+    with_learned_laws, LearnedLaw          CultureModel, runs -> one with some rate laws learned (gray)
+    specific_rates, evolution              runs -> a model with all specific rates, or dc/dt, learned (black)
     simulate                               model, run -> Trajectory
     generate, write_runs                   model as the truth, Design -> in-silico runs; runs -> files
     fit                                    model, runs -> Fit; scores says how well it meets the measurements
+    read_study                             TOML -> Study: runs, models, fits and their comparison
+    held_out, leave_one_run_out, forward_in_time   runs -> what is learned from and what is predicted
+    compare, learning_curve                candidates, splits -> Comparison; comparison_report writes its page
     recovered_law                          Fit, reaction -> what was learned of its rate law, with what is left open
     inspect                                model, run -> what its equations disagree about
     audit_gradients                        model, runs -> the derivatives that a fit uses against differences
@@ -25,11 +30,19 @@ from graycell.cell.network import MetabolicNetwork, Reaction  # noqa: E402
 from graycell.cell.redox import Algebraic, Dynamic, Lagged  # noqa: E402
 from graycell.generation import Design, designed_runs, generate  # noqa: E402
 from graycell.inference import (  # noqa: E402
+    BASELINES,
+    Comparison,
     Fit,
     FitSettings,
     GradientAudit,
+    ModelCandidate,
     audit_gradients,
+    compare,
     fit,
+    forward_in_time,
+    held_out,
+    learning_curve,
+    leave_one_run_out,
     load_fit,
     mean_nrmse,
     recovered_law,
@@ -37,9 +50,23 @@ from graycell.inference import (  # noqa: E402
     scores,
 )
 from graycell.inspection import Inspection, inspect  # noqa: E402
-from graycell.library import model_of, nolan_lee, published_feed  # noqa: E402
+from graycell.library import (  # noqa: E402
+    LearnedLaw,
+    evolution,
+    model_of,
+    nolan_lee,
+    published_feed,
+    specific_rates,
+    with_learned_laws,
+)
 from graycell.model import CultureModel  # noqa: E402
-from graycell.reporting import inspection_report, report, trajectory_frame, write_table  # noqa: E402
+from graycell.reporting import (  # noqa: E402
+    comparison_report,
+    inspection_report,
+    report,
+    trajectory_frame,
+    write_table,
+)
 from graycell.runs import (  # noqa: E402
     Bolus,
     CultureRun,
@@ -53,10 +80,13 @@ from graycell.runs import (  # noqa: E402
 )
 from graycell.runs.writing import write_runs  # noqa: E402
 from graycell.simulation import SolverSettings, Trajectory, simulate  # noqa: E402
+from graycell.study import Study, read_study  # noqa: E402
 
 __all__ = [
+    "BASELINES",
     "Algebraic",
     "Bolus",
+    "Comparison",
     "CultureModel",
     "CultureRun",
     "Design",
@@ -69,36 +99,49 @@ __all__ = [
     "GradientAudit",
     "Inspection",
     "Lagged",
+    "LearnedLaw",
     "MetabolicNetwork",
+    "ModelCandidate",
     "PublishedWeights",
     "Reaction",
     "Sample",
     "Setpoint",
     "SoftWeights",
     "SolverSettings",
+    "Study",
     "Trajectory",
     "audit_gradients",
     "bundled_run",
     "check_path",
     "check_runs",
+    "compare",
+    "comparison_report",
     "designed_runs",
+    "evolution",
     "fit",
+    "forward_in_time",
     "generate",
+    "held_out",
     "inspect",
     "inspection_report",
+    "learning_curve",
+    "leave_one_run_out",
     "load_fit",
     "mean_nrmse",
     "model_of",
     "nolan_lee",
     "published_feed",
     "read_runs",
+    "read_study",
     "recovered_law",
     "report",
     "save_fit",
     "scores",
     "simulate",
     "solve_flux",
+    "specific_rates",
     "trajectory_frame",
+    "with_learned_laws",
     "write_runs",
     "write_table",
 ]

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -262,20 +263,24 @@ def fit_command(
         _fit_study(read_study(runs[0]), only, out)
         return
     cultures = _runs(runs or [])
-    _finish_fit(_fit(cultures, model_of(model), out, FitSettings(starts=starts, seed=seed)), out)
+    if not _finish_fit(_fit(cultures, model_of(model), out, FitSettings(starts=starts, seed=seed)), out):
+        raise typer.Exit(UNFINISHED)
 
 
 def _fit_study(study: Study, only: str | None, out: Path) -> None:
+    finished = True
     for name in [only] if only else study.models:
         model = study.plan(name).build(study.training, study.settings.seed)
         folder = out / file_word(name)
         _say(f"{name}: {model}")
-        _finish_fit(_fit(list(study.training), model, folder, study.settings, name), folder)
+        finished &= _finish_fit(_fit(list(study.training), model, folder, study.settings, name), folder)
     _say(f"Next: graycell compare {study.path}")
+    if not finished:
+        raise typer.Exit(UNFINISHED)
 
 
-def _finish_fit(result: Fit, out: Path) -> None:
-    """Write a fit, and say how well it meets its runs."""
+def _finish_fit(result: Fit, out: Path) -> bool:
+    """Write a fit, say how well it meets its runs, and return whether it converged and its runs can be simulated."""
     path = save_fit(result, out)
     trajectories = [simulate(result.model_of(culture.name), culture) for culture in result.runs]
     if len(trajectories) <= _PRINTED_RUNS:
@@ -294,8 +299,7 @@ def _finish_fit(result: Fit, out: Path) -> None:
     _say(f"Fit written to {path}. Next: graycell report {out}")
     if not result.converged:
         _say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
-    if not result.converged or any(one.status is not SimulationStatus.finished for one in trajectories):
-        raise typer.Exit(UNFINISHED)
+    return result.converged and all(one.status is SimulationStatus.finished for one in trajectories)
 
 
 @app.command(name="compare")
@@ -526,7 +530,7 @@ def _built(model: str | None, parameters: str, closure: Closure | Lagged) -> Cul
     fitted = load_fit(parameters).model
     if model is not None and model != fitted.name:
         raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
-    return replace(fitted, closure=closure)
+    return replace(fitted, closure=closure) if fitted.has_loop else fitted
 
 
 def _fit(runs: list[CultureRun], model: CultureModel, folder: Path, settings: FitSettings, label: str = "fit") -> Fit:

@@ -6,7 +6,7 @@ falls to zero. The last stage is the closed loop; only its result is returned. R
 
 Networks are learned with the parameters, in one least-squares problem. Where the rates can be seen along smooth curves
 of the samples (no redox loop, or R measured), integral matching comes first: Adam from several starts in one program,
-then Levenberg-Marquardt; see `starting`. Then the horizon grows from a third of the runs to the whole. Samples that are
+then Levenberg-Marquardt; see `starting`. Then the horizon grows to whole runs or, where R is measured, the loop is opened and closed again. Samples that are
 held out say when to stop.
 """
 
@@ -84,11 +84,12 @@ GROW = (
     Stage("whole runs", 150),
 )
 """The recipe for networks: a trajectory that is wrong early says nothing of what is late."""
-RELEASE = (
-    *(Stage(f"nudged, {gain:g}/d", 25, gain=gain) for gain in (10.0, 5.0, 3.0, 2.0, 1.0, 0.5, 0.2, 0.1)),
+OPEN_AND_RELEASE = (
+    Stage("loop open", 40, opened=1.0),
+    *(Stage(f"nudged, {gain:g}/d", 20, gain=gain) for gain in (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)),
     Stage("loop closed", 150),
 )
-"""The recipe for networks where R is measured: a run that leaves for another branch is led back."""
+"""The recipe for networks where R is measured: an unknown law in a closed loop sends runs to any branch at first."""
 
 
 def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, ...]:
@@ -96,7 +97,7 @@ def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, 
     seen = not model.has_loop or all(REDOX in run.measurements for run in runs)
     if model.nets:
         if model.has_loop:
-            return MATCH + RELEASE if seen else GROW
+            return MATCH + OPEN_AND_RELEASE if seen else GROW
         return MATCH + GROW
     return OPEN_AND_CLOSE if seen and model.has_loop else CLOSED
 
@@ -280,11 +281,13 @@ class _Fitter:
         self.held = _held_out(objective, settings)
         measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
         self.kept = np.r_[measured, np.ones(objective.size, bool)] & ~self.held
-        # before the stages proper, every start goes through a short first stage; with networks every start goes through
-        # all stages, until one comes to the noise of the samples
-        self.attempts = settings.starts if objective.weights_sd.size else 1
+        # before the stages proper, every start goes through a short first stage. With networks in a loop, where a cost
+        # does not tell which start leads to the right branch, every start goes through all stages, until one comes to
+        # the noise of the samples; without a loop Adam has chosen among the starts already
+        learns = objective.weights_sd.size > 0
+        self.attempts = settings.starts if learns and objective.model.has_loop else 1
         screening = replace(stages[0], name="start", iterations=settings.screening)
-        several = settings.starts > 1 and self.attempts == 1
+        several = settings.starts > 1 and not learns
         self.legs = [_Leg(screening, i, 0) for i in range(settings.starts)] if several else []
         for attempt in range(self.attempts):
             self.legs += [_Leg(stage, None, attempt) for stage in stages if attempt == 0 or not stage.matching]
@@ -641,4 +644,6 @@ def _hash_of(run: CultureRun) -> str:
     for series in (*run.measurements.values(), *run.signals.values()):
         error = getattr(series, "standard_error", np.empty(0))
         parts += [series.quantity, series.time.tolist(), series.value.tolist(), error.tolist()]
+        below = getattr(series, "below", None)
+        parts += [] if below is None else [np.asarray(below).tolist()]
     return _sha(parts)

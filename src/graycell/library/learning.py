@@ -36,12 +36,13 @@ class LearnedLaw:
     """How the rate law of one reaction is learned.
 
     kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is known.
-    inputs: what the network sees (species, ``R``, ``cold``); what the known law depends on if empty.
+    inputs: what the network sees (species, ``feed`` and a species, ``R``, ``cold``); what the known law depends on if empty.
     form: of the network, see `cell.learned.Neural`; if empty ``positive`` for an irreversible reaction, else ``any``. A
         gray law of the form ``any`` is the known law plus a learned rate.
     part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
     hidden: nodes [1] of the hidden layer. bound: how far the law may go, see `Neural`; 10 for a factor of a known law,
         else 100, if 0.
+    consumes: a species that a negative rate uses up; such a rate fades where the species runs out.
     scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs.
     """
 
@@ -51,6 +52,7 @@ class LearnedLaw:
     part: str = ""
     hidden: int = 4
     bound: float = 0.0
+    consumes: str = ""
     scale: float = 0.0
 
     def __post_init__(self) -> None:
@@ -275,11 +277,18 @@ def _learned(model, network, name: str, law: LearnedLaw, smooth, random) -> tupl
     reversible = network.reactions[network.index(name)].reversible
     form = law.form or ("fraction" if law.part else "positive" if gray or not reversible else "any")
     size = law.scale or _power_of_ten(model, name, smooth)
-    scale = 1.0 if gray and form == "positive" else size
-    net = Net(tuple(inputs), *_scales(model, inputs, smooth), jnp.full(1, scale), jnp.ones(1),
+    scale = 1.0 if (gray or law.part) and form == "positive" else size
+    fade = 1.0
+    if law.consumes:
+        if law.consumes not in model.species:
+            raise ModelError(f"learned law of {name}: it consumes '{law.consumes}', which the model has not; "
+                             f"{nearest(law.consumes, model.species)}.")  # fmt: skip
+        i = model.species.index(law.consumes)
+        fade = _FADE * max((float(jnp.max(one.concentrations[..., i])) for one in smooth), default=1.0)
+    net = Net(tuple(inputs), *_scales(model, inputs, smooth), jnp.full(1, scale), jnp.full(1, max(fade, 1e-6)),
               drawn_weights(len(inputs), law.hidden, 1, random))  # fmt: skip
     bound = law.bound or (10.0 if gray and form == "positive" else 100.0)
-    return Neural(name, 0, form, bound), net
+    return Neural(name, 0, form, bound, law.consumes or None), net
 
 
 def _with_part(law: RateLaw, part: str, learned: RateLaw, name: str) -> RateLaw:

@@ -4,17 +4,20 @@
     write_table                                            CSV, XLSX, Parquet                 (tables)
     measured_and_simulated, key_fluxes, ...                plotly figures of trajectories     (figures)
     parameters, convergence                                plotly figures of fits             (fit_figures)
-    recovered, correlations                plotly figures of learned laws, correlations (law_figures)
-    laws_frame, combinations_frame, ...    DataFrames of the same             (law_tables)
+    recovered, correlations                                plotly figures of learned laws     (law_figures)
+    laws_frame, combinations_frame, ...                    DataFrames of the same             (law_tables)
     report(fits, folder)                                   report.html and its CSV tables     (html)
     inspection_report(inspection, folder)                  inspection.html and its tables     (inspection_page)
+    comparison_report(comparison, folder)                  comparison.html and its tables     (comparison_page)
 
 `figures` draws trajectories, `fit_figures` fits and `inspection_figures` inspections, in the look of `style`; `summary`
 says in words what a report shows, and `page` holds the pieces of a page. Nothing here computes what is not in a
-`Trajectory`, a `Fit`, a `RecoveredLaw`, a `GradientAudit` or an `Inspection`.
+`Trajectory`, a `Fit`, a `RecoveredLaw`, a `Comparison`, a `GradientAudit` or an `Inspection`.
 """
 
 from graycell.inference.combinations import UNDETERMINED
+from graycell.reporting.comparison_page import comparison_report
+from graycell.reporting.comparison_tables import comparison_frames
 from graycell.reporting.figures import (
     conflict_heatmap,
     key_fluxes,
@@ -43,6 +46,8 @@ __all__ = [
     "UNDETERMINED",
     "audit_frame",
     "combinations_frame",
+    "comparison_frames",
+    "comparison_report",
     "conflict_heatmap",
     "convergence",
     "correlations",
