@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.ticker import LogFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 from studies import learning_numbers as numbers
 from studies.inconsistency_figures import LOOK
 from studies.learning_numbers import Spread
@@ -67,7 +67,7 @@ def laws(data: Mapping):
     for (above, below), (law, (size, seed, task)) in zip(axes.T, chosen.items(), strict=True):
         points = {name: np.array(of) for name, of in task["points"].items()}
         cold = points["cold"] > 0.5
-        low, high = (edge(points[name]) for edge in (np.min, np.max) for name in ("true",))
+        low, high = np.min(points["true"]), np.max(points["true"])
         above.plot([low, high], [low, high], color=MUTED, linewidth=0.8)
         for chosen_points, colour, mark, label in ((~cold, WARM, "^", "warm"), (cold, COLD, "o", "cold")):
             look = {"color": colour, "markersize": 3, "linestyle": "", "markeredgewidth": 0.6}
@@ -99,7 +99,7 @@ def intervals(data: Mapping):
         height = np.clip([row["z"] for row in of], -far, far)
         axis.plot([names.index(row["name"]) for row in of], height, mark, color=colour, markersize=4, label=label)
     axis.set_xticks(range(len(names)), names, rotation=90, fontsize=7)
-    axis.set(ylim=(-far - 0.4, far + 0.4), ylabel="(truth - estimate)/standard error [1]", xlabel="parameter")
+    axis.set(ylim=(-far - 0.4, far + 0.4), ylabel="truth - estimate\n[standard errors]", xlabel="parameter")
     axis.legend(fontsize=7, ncols=2, loc="upper right")
     return figure
 
@@ -121,11 +121,8 @@ def curves(data: Mapping):
         axis.set(xscale="log", yscale="log", xlabel="training runs [1]", ylabel="NRMSE [1]", title=title)
         axis.title.set_fontsize(9)
         axis.set_xticks(data["sizes"], [str(size) for size in data["sizes"]])
-        axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.yaxis.set_major_formatter(LogFormatter(minor_thresholds=(2, 0.8)))
-        axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.8)))
-        axis.minorticks_on()
-        axis.xaxis.set_tick_params(which="minor", size=0)
+        axis.xaxis.set_minor_locator(NullLocator())
+        _plain_numbers(axis.yaxis)
         axis.set_xlim(0.85 * min(data["sizes"]), 1.2 * max(data["sizes"]))
     floor = numbers.floor(data)
     if floor is not None:
@@ -169,12 +166,18 @@ def _dots(found: Mapping, names: Sequence[str], size: tuple[float, float]):
     axis.axhline(len(quantities) - 1.5, color=MUTED, linewidth=0.6)
     axis.set_yticks(range(len(quantities)), [one or "mean" for one in quantities])
     axis.set(xscale="log", xlabel="NRMSE [1]", ylim=(len(quantities) - 0.4, -0.6))
-    axis.xaxis.set_major_formatter(LogFormatter(minor_thresholds=(2, 0.8)))
-    axis.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.8)))
+    _plain_numbers(axis.xaxis)
     axis.grid(axis="x", color="#e9edf1", linewidth=0.6)
     axis.set_axisbelow(True)
     figure.legend(loc="outside right upper", fontsize=8)
     return figure
+
+
+def _plain_numbers(axis) -> None:
+    """Write 1, 2 and 5 of every power of ten on a logarithmic axis as they are read."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _whiskers(found: Sequence[Spread]) -> list[list[float]]:

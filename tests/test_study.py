@@ -5,7 +5,7 @@ import pytest
 
 from graycell import bundled_run, write_runs
 from graycell.errors import GraycellError, InputError, ModelError
-from graycell.study import read_study
+from graycell.study import ModelPlan, read_study
 
 GOOD = """
 runs = ["runs"]
@@ -219,3 +219,14 @@ def test_an_oversized_or_missing_file_is_refused(tmp_path):
         read_study(tmp_path / "large.toml")
     with pytest.raises(GraycellError, match="found no file"):
         read_study(tmp_path / "none.toml")
+
+
+def test_a_parameter_may_be_of_its_own_for_every_run(tmp_path):
+    base = '[models.own]\nbase = "nolan-lee-extended-limited"\n'
+    (tmp_path / "study.toml").write_text('runs = ["nothing"]\n' + base + "own = { vmax71 = 0.2, vmax1f = -1 }\n")
+    with pytest.raises(InputError) as told:
+        read_study(tmp_path / "study.toml")
+    assert "own: found 'vmax71'; it is not a parameter of the model; did you mean" in str(told.value)
+    assert "own.vmax1f: found -1" in str(told.value)
+    plan = ModelPlan("own", "nolan-lee-extended-limited", own={"vmax17": 0.2})
+    assert plan.build([]).table["vmax17"].between_runs_sd == 0.2

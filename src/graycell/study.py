@@ -51,7 +51,8 @@ class ModelPlan:
     """How one model of a study is made.
 
     base: a model of the library, or a black box. laws, reactions: see `library.with_learned_laws`. begin: a folder of a
-    fit whose parameters are the start. fixed: parameters that are not estimated, or ``all``. inputs, hidden,
+    fit whose parameters are the start. fixed: parameters that are not estimated, or ``all``. own: parameters that every
+    run has its own value of, with their standard deviation between runs, see `Parameter`. inputs, hidden,
     biomass_per_cell: of a black box.
     """
 
@@ -61,6 +62,7 @@ class ModelPlan:
     reactions: Mapping[str, str] = field(default_factory=dict)
     begin: Path | None = None
     fixed: tuple[str, ...] = ()
+    own: Mapping[str, float] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     hidden: int = 6
     biomass_per_cell: float = 2.31
@@ -80,6 +82,8 @@ class ModelPlan:
         table = model.table
         for name in table.names if self.fixed == ("all",) else self.fixed:
             table = table.with_changes(name, estimated=False)
+        for name, sd in self.own.items():
+            table = table.with_changes(name, between_runs_sd=float(sd))
         return model.with_table(table)
 
 
@@ -236,7 +240,7 @@ def _models(path: Path, table: Any, findings: list[Finding]) -> dict[str, ModelP
 
 _ALL = tuple(one.name for one in fields(ModelPlan) if one.name != "name")
 _OF_BLACK_BOXES = ("base", "inputs", "hidden", "biomass_per_cell")
-_OF_THE_LIBRARY = ("base", "laws", "reactions", "begin", "fixed")
+_OF_THE_LIBRARY = ("base", "laws", "reactions", "begin", "fixed", "own")
 
 
 def _model(path: Path, name: str, described: Any, findings: list[Finding]) -> ModelPlan | None:
@@ -260,10 +264,14 @@ def _model(path: Path, name: str, described: Any, findings: list[Finding]) -> Mo
     for word, low, high, kind in (("hidden", 1, 64, int), ("biomass_per_cell", 0.1, 10.0, float)):
         if word in entries:
             _number(path, f"[{where}] {word}", entries[word], low, high, kind, findings)
-    for word in {"laws", "reactions"} & set(entries):
-        if not isinstance(entries[word], Mapping):
-            _fault(findings, path, f"[{where}] {word}", f"{entries[word]!r}", "a table by reaction is needed",
-                   f"write {word} = {{ v17 = ... }}")  # fmt: skip
+    for word, by, example in (
+        ("laws", "reaction", "v17"),
+        ("reactions", "reaction", "v36"),
+        ("own", "parameter", "vmax17"),
+    ):
+        if word in entries and not isinstance(entries[word], Mapping):
+            _fault(findings, path, f"[{where}] {word}", f"{entries[word]!r}", f"a table by {by} is needed",
+                   f"write {word} = {{ {example} = ... }}")  # fmt: skip
             entries[word] = {}
     if "begin" in entries:
         if isinstance(entries["begin"], str) and entries["begin"]:
@@ -283,6 +291,12 @@ def _check_names(path: Path, where: str, model: CultureModel, entries: dict[str,
         if name not in model.table.names and entries["fixed"] != ("all",):
             near = nearest(name, ("all", *model.table.names))
             _fault(findings, path, f"[{where}] fixed", f"'{name}'", "it is not a parameter of the model", near)
+    for name, sd in entries.get("own", {}).items():
+        if name not in model.table.names:
+            near = nearest(name, model.table.names)
+            _fault(findings, path, f"[{where}] own", f"'{name}'", "it is not a parameter of the model", near)
+        else:
+            _number(path, f"[{where}] own.{name}", sd, 1e-6, 1e6, float, findings)
     for name, equation in reactions.items():
         if not isinstance(equation, str):
             _fault(findings, path, f"[{where}] reactions.{name}", f"{equation!r}", "an equation is needed",

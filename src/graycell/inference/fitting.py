@@ -6,8 +6,8 @@ falls to zero. The last stage is the closed loop; only its result is returned. R
 
 Networks are learned with the parameters, in one least-squares problem. Where the rates can be seen along smooth curves
 of the samples (no redox loop, or R measured), integral matching comes first: Adam from several starts in one program,
-then Levenberg-Marquardt; see `starting`. Then the horizon grows to whole runs or, where R is measured, the loop is opened and closed again. Samples that are
-held out say when to stop.
+then Levenberg-Marquardt; see `starting`. Then the horizon grows to whole runs or, where R is measured, the loop is
+opened and closed again. Samples that are held out say when to stop.
 """
 
 import hashlib

@@ -91,8 +91,9 @@ def inspect(
         raise ModelError("inspect: the lagged closure is compared with others, not inspected; use the closure Dynamic.")
     turnover_time = closure.turnover_time
     if turnover_time is None:
-        raise ModelError(f"inspect: {model.name} has no redox loop, so no two equations of it can disagree about R; use "
-                         "a model with a network of reactions.")  # fmt: skip
+        raise ModelError(
+            f"inspect: {model.name} has no redox loop, so its equations agree about R; use a model with a network."
+        )
     parameter = _parameter(model, parameter)
     _require_within(run, [*(times or ()), *([] if parameter_time is None else [parameter_time])])
     tell(0.0, "simulating")

@@ -36,7 +36,8 @@ class LearnedLaw:
     """How the rate law of one reaction is learned.
 
     kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is known.
-    inputs: what the network sees (species, ``feed`` and a species, ``R``, ``cold``); what the known law depends on if empty.
+    inputs: what the network sees (species, ``feed`` and a species, ``R``, ``cold``); if empty, what the known law
+        depends on.
     form: of the network, see `cell.learned.Neural`; if empty ``positive`` for an irreversible reaction, else ``any``. A
         gray law of the form ``any`` is the known law plus a learned rate.
     part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.

@@ -78,7 +78,9 @@ def report(
         for name in names:
             if names.count(name) > 1:
                 raise GraycellError(f"report: fit '{label}' has {names.count(name)} runs named '{name}'; rename one.")
-    trajectories = {label: {run.name: simulate(fit.model_of(run.name), run) for run in fit.runs} for label, fit in fits.items()}
+    trajectories = {
+        label: {run.name: simulate(fit.model_of(run.name), run) for run in fit.runs} for label, fit in fits.items()
+    }
     laws = {label: _laws_of(fit, trajectories[label], truth) for label, fit in fits.items()}
     study = Study(fits, trajectories, note, laws)
     folder = Path(folder)
