@@ -1,4 +1,4 @@
-"""The command line: graycell demo | check | simulate | generate | inspect | fit | audit | report.
+"""The command line: graycell demo | check | simulate | generate | inspect | fit | compare | audit | report.
 
 All commands stand here, past 500 lines: how each asks and what it prints is read side by side.
 """
@@ -95,8 +95,6 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
     graycell fit my-run/ --out my-fit/     fit a model to it (again, to go on after a stop)
 
     graycell report my-fit/                write my-fit/report.html
-
-    graycell generate --runs 8             make in-silico runs of a known truth
 
     graycell fit study.toml                fit white, gray and black models of a study
 
@@ -260,8 +258,12 @@ def fit_command(
     if runs and runs[0].suffix == ".toml":
         if len(runs) > 1:
             raise typer.BadParameter("a study names its own runs; give the TOML file alone")
+        if (model, starts, seed) != (EXTENDED, 4, 0):
+            raise typer.BadParameter("a study says itself how it is fitted: write model, starts and seed into it")
         _fit_study(read_study(runs[0]), only, out)
         return
+    if only:
+        raise typer.BadParameter("--only chooses a model of a study; give a TOML file, or use --model")
     cultures = _runs(runs or [])
     if not _finish_fit(_fit(cultures, model_of(model), out, FitSettings(starts=starts, seed=seed)), out):
         raise typer.Exit(UNFINISHED)
@@ -328,13 +330,15 @@ def compare_command(
         found = compare(candidates, plan.split(), plan.seeds, told)
         pages.append(comparison_report(found, out))
     _print_comparison_of(found)
+    failed = bool(found.failures)
     if plan.sizes:
         with _progress("learning curve") as tell:
             curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, told)
+        failed |= bool(curve.failures)
         pages.append(comparison_report(curve, out / "curve"))
     for path in pages:
         _say(f"Comparison: {path}")
-    if found.failures:
+    if failed:
         raise typer.Exit(UNFINISHED)
 
 

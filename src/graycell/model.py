@@ -274,7 +274,7 @@ def build_model(
 
     `gases` are external species that the gas phase holds (oxygen, carbon dioxide): they have fluxes and no balance
     in the liquid. `nets` are the networks that the laws name. Without `balanced` the rates are dc/dt, see
-    `reactor.Evolution`. `clearance` names the parameter that limits uptake, see `CultureModel`.
+    `reactor.Evolution`. `clearance` names the parameter that limits uptake, see `CultureModel`. Temperatures: [degC].
 
     Raises `ModelError` where a name is not known, or a rate law names what the model has not.
     """
@@ -324,7 +324,7 @@ _SOME_BOUND = 1e6
 
 
 def _limited(network: MetabolicNetwork, exchange: np.ndarray):
-    """Return the network with a bound wherever uptake is limited, and these uptakes."""
+    """Return the network with a bound wherever uptake is limited, and these uptakes, see `CultureModel.uptakes`."""
     uptakes = []
     for i, j in np.argwhere(exchange):
         ahead = bool(exchange[i, j] < 0.0)

@@ -44,7 +44,10 @@ class Interventions(NamedTuple):
 
 
 class Balances(eqx.Module):
-    """Parent of what the vessel does with rates. per_cell: the rates are specific, else volumetric."""
+    """Parent of what the vessel does with rates.
+
+    per_cell: the rates are specific [mmol/(10^9 cells)/d], else volumetric [mmol/L/d].
+    """
 
     per_cell: eqx.AbstractClassVar[bool]
 

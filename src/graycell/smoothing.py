@@ -24,16 +24,17 @@ _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
 NODES, NODE_WEIGHTS = 0.5 * (_NODES + 1.0), 0.5 * _NODE_WEIGHTS
 """Gauss-Legendre nodes and weights on 0..1: three integrate a polynomial of the fifth degree over a segment exactly."""
 _FEW_POINTS = 6
-"""Below so many samples a curve goes through them; from there on the smoothing is chosen by cross-validation."""
+"""Below so many points, the start included, a curve goes through them; from there on the smoothing is chosen by
+cross-validation."""
 
 
 class SmoothRun(eqx.Module):
     """A run along smooth curves, at the nodes of every segment; stack several with a leading axis.
 
     length: (segments,) [d]; concentrations: (segments, nodes, species) [mmol/L]; volume, cold, viability, redox:
-    (segments, nodes), volume per litre of initial volume; at_end: (segments, species) amounts [mmol/L] at the end of
-    each segment; end_volume: (segments,); fed: (segments, nodes, species) what flows in [mmol/L/d]; turned_over:
-    (segments, species) [mmol/L] by the cells in each segment.
+    (segments, nodes) [1]; at_end: (segments, species) amounts [mmol/L] and end_volume: (segments,) [1] at the end of
+    each segment; fed: (segments, nodes, species) what flows in, over the volume [mmol/L/d]; turned_over: (segments,
+    species) [mmol/L] by the cells in each segment. Amounts and volumes are per litre of initial volume.
     """
 
     length: Float[Array, " segments"]
@@ -95,7 +96,10 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
 
 
 class _Sweep:
-    """A vessel that is gone through from segment to segment: amounts and volume at the beginning of the present one."""
+    """A vessel that is gone through from segment to segment: amounts and volume at the beginning of the present one.
+
+    Amounts [mmol/L] and volume [1] are per litre of initial volume.
+    """
 
     def __init__(self, packed: PackedRun):
         self.packed, self.volume = packed, 1.0
@@ -117,7 +121,7 @@ class _Sweep:
 
 
 def _nothing(time: float, /) -> float:
-    """Return what a species that was not measured is taken to be turned over."""
+    """Return what a species that was not measured is taken to be turned over by a time [d]: 0 mmol/L."""
     return 0.0
 
 

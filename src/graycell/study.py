@@ -44,6 +44,7 @@ from graycell.runs import CultureRun, read_runs
 _LARGEST = 1_000_000
 """[byte] A study is words; a file above this is something else."""
 SPLITS = ("held-out", "leave-one-run-out", "forward")
+"""Ways to split runs, the default first; see `inference.splits`."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,8 @@ class ModelPlan:
 
     base: a model of the library, or a black box. laws, reactions: see `library.with_learned_laws`. begin: a folder of a
     fit whose parameters are the start. fixed: parameters that are not estimated, or ``all``. own: parameters that every
-    run has its own value of, with their standard deviation between runs, see `Parameter`. inputs, hidden,
-    biomass_per_cell: of a black box.
+    run has its own value of, with their standard deviation between runs, see `Parameter`. inputs, hidden [1],
+    biomass_per_cell [mmol/(10^9 cells)]: of a black box.
     """
 
     name: str
@@ -91,9 +92,9 @@ class ModelPlan:
 class Study:
     """What a study file says; `read_study` makes it.
 
-    runs: all runs; test: names of those that are held out; models: by name; settings: of every fit; splits, day: how
-    models are compared, see `study`; seeds, baselines, sizes: of a comparison, sizes the numbers of training runs of
-    the learning curve, none for none.
+    runs: all runs; test: names of those that are held out; models: by name; settings: of every fit; splits, day [d]:
+    how models are compared, see `study`; seeds, baselines, sizes: of a comparison, sizes the numbers of training runs
+    of the learning curve, none for none.
     """
 
     path: Path
@@ -135,7 +136,7 @@ class Study:
         folder: str | Path | None = None,
         progress: Callable[[Progress], None] | None = None,
     ) -> Fit:
-        """Fit one model of the study to its training runs."""
+        """Fit one model of the study to its training runs. Raises as `plan` and `inference.fit` do."""
         model = self.plan(name).build(self.training, self.settings.seed)
         return fit(model, self.training, self.settings, folder=folder, progress=progress)
 
@@ -149,7 +150,7 @@ class Study:
         return [*models, *(one for one in BASELINES if one.name in self.baselines)]
 
     def split(self) -> tuple[Split, ...]:
-        """Return the splits of the comparison."""
+        """Return the splits of the comparison. Raises `FitError` where the runs do not allow them."""
         if self.splits == "held-out":
             return held_out(self.runs, self.test)
         if self.splits == "leave-one-run-out":
@@ -175,6 +176,13 @@ def read_study(path: str | Path) -> Study:
     if not findings and rest.get("splits", "held-out") == "held-out" and not test and "compare" in data:
         _fault(findings, path, "test", "no run", "runs to test on are needed for splits = 'held-out'",
                "name some, or use splits = 'leave-one-run-out' or 'forward'")  # fmt: skip
+    training = len(names) - len(test)
+    if not findings and rest.get("sizes"):
+        if not test:
+            _fault(findings, path, "test", "no run", "a learning curve is measured on runs to test on", "name some")
+        elif max(rest["sizes"]) > training:
+            _fault(findings, path, "[compare] sizes", f"{max(rest['sizes'])}", f"there are {training} runs to learn from",
+                   "use smaller sizes")  # fmt: skip
     if findings:
         raise InputError(findings)
     return Study(path, tuple(runs), plans, tuple(test), settings, **rest)

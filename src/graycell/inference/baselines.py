@@ -384,7 +384,7 @@ def _samples(runs: Sequence[CultureRun], quantity: str) -> _Samples:
 
 
 def _mean_curve(runs: Sequence[CultureRun], quantity: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return times [d] and the mean there of the runs that measured a quantity until then."""
+    """Return times [d] and the mean there of the runs that measured a quantity both before, or at, them and after."""
     series = [run.measurements[quantity] for run in runs]
     grid = np.unique(np.concatenate([one.time for one in series]))
     curves = [np.interp(grid, one.time, one.value, left=np.nan, right=np.nan) for one in series]

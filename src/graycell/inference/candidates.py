@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from graycell.cell.network import MetabolicNetwork
-from graycell.errors import SimulationError
 from graycell.inference.consistency import count_inconsistencies, far_outside
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.inference.storage import save_fit
@@ -24,13 +23,16 @@ class FittedPredictor:
     fit: Fit
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return what is simulated from time 0 at the asked times; raises `SimulationError` with the remedy."""
+        """Return what is simulated from time 0 at the asked times [d], in house units; raises `SimulationError`."""
         trajectory = predicted(self.fit.model_of(known.name), known, times)
         return {name: trajectory.at_samples(name) for name in times if name in trajectory.run.measurements}
 
 
 def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.ndarray]) -> Trajectory:
-    """Return the trajectory of a run with points at the asked times [d]; a quantity the model has not is left out."""
+    """Return the trajectory of a run with points at the asked times [d]; a quantity the model has not is left out.
+
+    Raises `SimulationError` where the run cannot be simulated to its end.
+    """
     # nothing is learned from these; a density of 0 would be refused as one in a wrong unit
     asked = {
         name: Measurement(name, "", np.asarray(time, float), np.ones(len(time)), np.ones(len(time)))
@@ -45,7 +47,8 @@ class ModelCandidate:
     """A model to be fitted; see `baselines.Candidate`.
 
     build: from training runs and a seed to a model, since networks take the scales of their inputs from the runs.
-    network: what a black box is held to in the count of inconsistencies. keep: a folder for every fit, or None.
+    network: what a black box is held to in the count of inconsistencies. keep: a folder for the fits, or None; a fit
+        is told by the name, the number of runs and the seed, so of splits of one size the last one is kept.
     """
 
     name: str
@@ -67,12 +70,9 @@ class ModelCandidate:
         return {"settings": asdict(self.settings)}
 
     def consistency(self, predictor: FittedPredictor, runs: Sequence[CultureRun]) -> dict[str, tuple[int, int]]:
-        """Return the counts of what cannot be, on runs and far outside of them."""
+        """Return the counts of what cannot be, on runs and, where these can be simulated, far outside of them."""
         model = predictor.fit.model
         here = count_inconsistencies(model, runs, self.network)
-        try:
-            there = count_inconsistencies(model, [far_outside(run) for run in runs], self.network)
-        except SimulationError:
-            there = ()
+        there = count_inconsistencies(model, [far_outside(run, model.biomass) for run in runs], self.network)
         found = {f"{one.check}, as tested": (one.counted, one.of) for one in here}
         return found | {f"{one.check}, far outside": (one.counted, one.of) for one in there}

@@ -49,7 +49,10 @@ class ErrorRow:
 
 @dataclass(frozen=True)
 class Consistency:
-    """How often predictions contradict what is known: `counted` faults out of `of` that were looked at, by `check`."""
+    """How often predictions contradict what is known: `counted` faults out of `of` that were looked at, by `check`.
+
+    failure: a sentence where nothing could be counted; check is then empty, and both numbers are 0.
+    """
 
     candidate: str
     split: str
@@ -256,7 +259,8 @@ def compare(
     """Train every candidate on every split with every seed, and score what it predicts.
 
     Raises `FitError` where names are not unique or there is nothing to score. A `GraycellError` of a candidate, or a
-    prediction that is not finite, is a failure of the candidate there and stands in the rows.
+    prediction that is not finite, is a failure of the candidate there and stands in the rows; predictions of a wrong
+    shape raise `FitError`. `progress` is told before each training.
     """
     return _compare(candidates, splits, [(seed, split) for seed in seeds for split in splits], seeds, progress)
 

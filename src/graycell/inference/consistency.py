@@ -31,11 +31,11 @@ _ZERO = 0.01
 _ROUNDING = 1e-7
 """Part [1] of the largest flux that rounding may leave in a steady state or below a bound."""
 _FAR = 3.0
-"""By what a run far outside has more of everything at time 0 and in every feed."""
+"""Factor [1] by which a run far outside has more of everything at time 0, and larger feeds."""
 _EXPLAINED = 0.01
 """Part [1] of the exchange rates that a network may leave unexplained."""
 _HEAVY = 1e4
-"""Weight of the steady state beside the exchange rates in a non-negative least-squares problem."""
+"""Weight [1] of the steady state beside the exchange rates in a non-negative least-squares problem."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,9 @@ class Count:
     of: int
 
 
-def far_outside(run: CultureRun) -> CultureRun:
-    """Return the run with three times as much of everything but cells at time 0, and three times the feeds."""
-    initial = {name: value * (1.0 if name in ("BIOM", VCD, "R") else _FAR) for name, value in run.initial.items()}
+def far_outside(run: CultureRun, biomass: str = "BIOM") -> CultureRun:
+    """Return the run with three times as much of everything but cells and R at time 0, and three times the feeds."""
+    initial = {name: value * (1.0 if name in (biomass, VCD, "R") else _FAR) for name, value in run.initial.items()}
     events = tuple(
         replace(event, volume=_FAR * event.volume) if isinstance(event, Bolus)
         else replace(event, rate=_FAR * event.rate) if isinstance(event, Feed) else event
@@ -150,7 +150,10 @@ def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: Metab
 
 
 def _by_cells(model: CultureModel, trajectory: Trajectory) -> np.ndarray:
-    """Return what the cells exchange, (points, species): of a model without balances dc/dt less what the feeds do."""
+    """Return what the cells exchange, (points, species), for a black box, whose reactions are its species.
+
+    [mmol/(10^9 cells)/d]; of a model without balances [mmol/L/d], dc/dt less what the feeds do.
+    """
     if not isinstance(model.reactor, Evolution):
         return trajectory.fluxes
     packed = pack_for(model, trajectory.run)

@@ -8,6 +8,8 @@ Networks are learned with the parameters, in one least-squares problem. Where th
 of the samples (no redox loop, or R measured), integral matching comes first: Adam from several starts in one program,
 then Levenberg-Marquardt; see `starting`. Then the horizon grows to whole runs or, where R is measured, the loop is
 opened and closed again. Samples that are held out say when to stop.
+
+Past 500 lines: the recipes, the loop that follows them and what a fit depends on are read together.
 """
 
 import hashlib
@@ -108,7 +110,8 @@ class FitSettings:
 
     stages: None for those of `recipe_for`.
     starts: the model's own parameters, and starts - 1 drawn around them, each followed for `screening` iterations of
-        the first stage; with networks, each through all stages until one meets the samples to their noise.
+        the first stage. With networks Adam begins at all of them, and in a model with a redox loop they then go through
+        all stages, one after the other, until one meets the samples to their noise.
     start_spread: standard deviation of the drawn ones, in units of the prior's. Every stage begins at the best point
         reached so far, by its own cost.
     seed: of the drawn starts. least_gain, patience: a stage ends when the cost fell by less than this part
@@ -213,12 +216,13 @@ def fit(
     folder: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Fit:
-    """Fit the estimated parameters of `model.table` to runs; the model and the runs stay as they are.
+    """Fit the estimated parameters of `model.table` and the networks to runs; model and runs stay as they are.
 
-    Residuals are in standard errors of the assay; parameters are kept between their bounds and held by their
-    priors. With a `folder` the state is written there after every iteration, and a fit that finds its own
-    checkpoint in it goes on from there to the same result. Raises `FitError` for a model with the lagged closure,
-    nothing to estimate, or a checkpoint of another fit.
+    Residuals are in standard errors of the assay; parameters are kept between their bounds, and held by their priors
+    as the weights of networks are by `cell.learned.PRIOR`. With a `folder` the state is written there after every
+    iteration, and a fit that finds its own checkpoint in it goes on from there to the same result. Raises `FitError`
+    for a model with the lagged closure, runs of one name, nothing to learn, too few runs to hold some out, a result
+    that cannot be simulated, or a checkpoint of another fit; `InputError` where a run does not fit the model.
     """
     runs = [runs] if isinstance(runs, CultureRun) else list(runs)
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
@@ -335,7 +339,7 @@ class _Fitter:
         return [reached[1 + attempt] if matched else starts[attempt], *reached[here : here + more]]
 
     def _met(self, stage: Stage, x: np.ndarray) -> bool:
-        """Whether the samples are met as well as their noise allows."""
+        """Return whether the samples are met as well as their noise allows."""
         found = self._residuals(stage, x)[: self.held.size - self.objective.size]
         kept = self.kept[: found.size]
         return _cost(found[kept]) <= _MET * 0.5 * float(np.sum(kept))

@@ -15,15 +15,17 @@ import numpy as np
 ALL = "all quantities"
 """Name of the row of all quantities together."""
 DRAWS = 10_000
+"""Draws [1] of an interval."""
 SEED = 20260101
-"""Of the draws: with these, an end of an interval repeats to a hundredth of its length."""
+"""Of the draws: with these two, an end of an interval repeats to a hundredth of its length."""
 
 
 @dataclass(frozen=True)
 class Interval:
     """A mean with its interval of 95 %: `value`, `low`, `high` [1].
 
-    drawn: what was drawn again; "nothing" where there was one of all, and low and high are NaN; count: of how many.
+    drawn: what was drawn again, "nothing" where there were fewer than two; count: of how many. Low and high are NaN
+    where nothing was drawn or the mean is not finite.
     """
 
     value: float

@@ -96,6 +96,7 @@ class Objective(eqx.Module):
 
     @property
     def run_count(self) -> int:
+        """How many runs there are."""
         return self.packed.start.shape[0]
 
     def labels(self, runs: Sequence[str]) -> list[str]:
@@ -123,7 +124,10 @@ class Objective(eqx.Module):
         return with_weights(replace(self.model, parameters={**self.model.parameters, **learned}), weights)
 
     def predicted(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, "runs segments quantities"]:
-        """Return what would be measured in every run at the end of every segment, up to the `horizon` [d]."""
+        """Return what would be measured in every run at the end of every segment, up to the `horizon` [d].
+
+        In the house units of the quantities, see `runs.packing.quantities_of`.
+        """
 
         def of_run(of):
             return _usable_predictions(self.with_coordinates(x, of[1]), until(of[0], horizon), loop, self.settings)
@@ -134,7 +138,7 @@ class Objective(eqx.Module):
         return lax.map(of_run, runs) if self.model.has_loop else jax.vmap(of_run)(runs)
 
     def residuals(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, " residuals"]:
-        """Return all residuals: of the measurements up to the `horizon` [d], then of the priors."""
+        """Return all residuals [standard errors]: of measurements up to the `horizon` [d], then of the priors."""
         asked = self.packed.end[..., None] <= horizon
         return self.misfits(x, self.predicted(x, loop, horizon), asked)
 
@@ -160,7 +164,7 @@ def weight_labels(model: CultureModel) -> list[str]:
 
 
 def weights_of(model: CultureModel) -> Float[Array, " weights"]:
-    """Return the weights of all networks of a model as one vector."""
+    """Return the weights [1] of all networks of a model as one vector."""
     return ravel_pytree({name: net.weights for name, net in model.nets.items()})[0]
 
 

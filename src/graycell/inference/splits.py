@@ -19,7 +19,8 @@ class Split:
     viability_known: viability over the whole run is a known input, as a signal, in training and in prediction, because
         some models take it as one; False: it is known up to the cut, as every other measurement is.
 
-    Raises `FitError` where a run is learned from that is predicted, or was measured in training after the cut.
+    Raises `FitError` where there is nothing to learn from or to predict, where two runs have one name, and where a run
+    is learned from that is predicted, or was measured in training after the cut.
     """
 
     name: str
@@ -92,7 +93,7 @@ def with_viability_known(run: CultureRun) -> CultureRun:
 
 
 def leave_one_run_out(runs: Sequence[CultureRun], *, viability_known: bool = True) -> tuple[Split, ...]:
-    """Return a split for every run, in which it is predicted from all others. Raises `FitError` for less than two."""
+    """Return a split for every run, in which it is predicted from all others. Raises `FitError` for a single one."""
     return tuple(
         Split(f"without {run.name}", tuple(one for one in runs if one is not run), (run,),
               viability_known=viability_known)
@@ -105,7 +106,7 @@ def held_out(
 ) -> tuple[Split, ...]:
     """Return the one split in which the named runs are predicted from all others.
 
-    Raises `FitError` for a name that no run has.
+    Raises `FitError` for a name that no run has, and where no run is named or none is left.
     """
     names = [run.name for run in runs]
     for name in test_names:

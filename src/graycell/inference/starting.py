@@ -43,7 +43,10 @@ class Matching(eqx.Module):
 
 
 def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float[Array, "segments quantities"]:
-    """Return what would be measured at the end of every segment if the rates had seen the smooth curves."""
+    """Return what would be measured at the end of every segment if the rates had seen the smooth curves.
+
+    In the house units of the quantities: mmol/L, 10^9 cells/L for VCD, 1 for R, which is the measured one.
+    """
 
     def turnover(concentrations, volume, cold, viability, redox, flows):
         """Return what the cells turn over in a moment [mmol/L/d]: the derivative less what flows."""
@@ -89,7 +92,7 @@ CHUNK = 100
 
 @eqx.filter_jit
 def adam_chunk(matching: Matching, state, weights: Array, learning_rate: float):
-    """Return (x, state of Adam) after `CHUNK` iterations, and the costs, of all starts in one program."""
+    """Return (x, state of Adam) after `CHUNK` iterations, and the costs (starts, iterations), of all starts at once."""
     adam = optax.adam(learning_rate)
 
     def cost(x):
@@ -116,7 +119,10 @@ def adam(
     tell: Callable[[int, float], None],
     learning_rate: float = 0.02,
 ) -> Float[np.ndarray, "starts n"]:
-    """Return where Adam comes to from every start, best first; `weights` are 0 for residuals that are held out."""
+    """Return where Adam comes to from every start, best first; `weights` [1] are 0 for residuals that are held out.
+
+    `iterations` are rounded up to a multiple of `CHUNK`; `tell` gets their number and the least cost after each chunk.
+    """
     x = jnp.asarray(starts)
     state = (x, jax.vmap(optax.adam(learning_rate).init)(x))
     costs = np.full(len(starts), np.inf)

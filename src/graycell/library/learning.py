@@ -38,13 +38,17 @@ class LearnedLaw:
     kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is known.
     inputs: what the network sees (species, ``feed`` and a species, ``R``, ``cold``); if empty, what the known law
         depends on.
-    form: of the network, see `cell.learned.Neural`; if empty ``positive`` for an irreversible reaction, else ``any``. A
-        gray law of the form ``any`` is the known law plus a learned rate.
+    form: of the network, see `cell.learned.Neural`; if empty ``fraction`` with a `part`, else ``positive`` for a gray
+        law and for an irreversible reaction, else ``any``. A gray law of the form ``any`` is the known law plus a
+        learned rate.
     part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
-    hidden: nodes [1] of the hidden layer. bound: how far the law may go, see `Neural`; 10 for a factor of a known law,
-        else 100, if 0.
+    hidden: nodes [1] of the hidden layer. bound: [1] how far the law may go, see `Neural`; if 0, 10 for a gray law of
+        the form ``positive``, else 100.
     consumes: a species that a negative rate uses up; such a rate fades where the species runs out.
-    scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs.
+    scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs, 0.1
+        without one. A factor of the form ``positive`` has the scale 1 [1] whatever stands here.
+
+    Raises `ModelError` for words that are not known and numbers that are not possible.
     """
 
     kind: Kind = "black"
@@ -77,7 +81,7 @@ class LearnedLaw:
 
 
 def law_from(described: str | Mapping[str, Any]) -> LearnedLaw:
-    """Return a law from one word, its kind, or a table of the fields of `LearnedLaw`."""
+    """Return a law from one word, its kind, or a table of the fields of `LearnedLaw`. Raises `ModelError`."""
     if isinstance(described, str):
         return LearnedLaw(described)  # type: ignore[arg-type]
     known = [field.name for field in fields(LearnedLaw)]
@@ -99,7 +103,8 @@ def with_learned_laws(
     laws: by reaction, a `LearnedLaw` or what `law_from` takes. A reaction of the network that has no rate law gets
     one. reactions: new ones, by name, as equations such as ``CYSTINE_ext =>``; each needs a law. runs: what will be
     learned from; they scale the inputs. seed: of the first weights. A parameter that no law asks for any more is no
-    longer estimated. Raises `ModelError` for a name that the model has not.
+    longer estimated. Raises `ModelError` for a name that the model has not, and for a law of which nothing says what
+    it depends on.
 
     >>> from graycell import bundled_run, nolan_lee
     >>> gray = with_learned_laws(nolan_lee(), {"v17": "black"}, [bundled_run()])
@@ -176,7 +181,8 @@ def specific_rates(
 
     The species are those that every run has at time 0. inputs: what the network sees, by default all species, and
     ``cold`` where a run changes its temperature. biomass_per_cell: [mmol/(10^9 cells)] of the species BIOM. Uptake
-    fades as its species runs out.
+    fades as its species runs out. Rates are [mmol/(10^9 cells)/d]. Raises `ModelError` where a run has no BIOM at time
+    0, and for an input that is not known.
     """
     return _black("specific-rates", runs, tuple(inputs), hidden, biomass_per_cell, seed)
 
@@ -192,7 +198,7 @@ def evolution(
     """Return the pure black box, dc/dt = NN(c, u): nothing is balanced, the effect of feeds is learned too.
 
     inputs: by default all species, ``cold`` where a run changes its temperature, and the feeding of every species that
-    flows in. Else as `specific_rates`.
+    flows in. Rates are [mmol/L/d]. Else as `specific_rates`.
     """
     return _black("evolution", runs, tuple(inputs), hidden, biomass_per_cell, seed)
 
@@ -271,7 +277,10 @@ def _flows_in(species: str, runs: Sequence[CultureRun]) -> bool:
 
 def _learned(model, network, name: str, law: LearnedLaw, smooth, random) -> tuple[Neural, Net]:
     """Return a network's law for a reaction, and the network."""
-    gray = law.kind == "gray" and name in dict(model.rates)
+    if name not in dict(model.rates) and (law.part or law.kind == "gray"):
+        what = f"no part '{law.part}' to replace" if law.part else "nothing to correct"
+        raise ModelError(f"learned law of {name}: it has no known law, so {what}; use '{name} = \"black\"' without part.")
+    gray = law.kind == "gray"
     inputs = law.inputs or _seen_by(model, name)
     if not inputs:
         raise ModelError(f"learned law of {name}: nothing is known of what it depends on; give inputs = ['GLC', ...].")
@@ -313,9 +322,9 @@ def _with_part(law: RateLaw, part: str, learned: RateLaw, name: str) -> RateLaw:
     return changed
 
 
-def _conditions(model: CultureModel, spread: float = 1.0) -> tuple[np.ndarray, float, float]:
+def _conditions(model: CultureModel) -> tuple[np.ndarray, float, float]:
     """Return a generic point: concentrations [mmol/L], R and cold [1]."""
-    return spread * np.linspace(3.0, 7.0, len(model.species)), 1.7, 0.4
+    return np.linspace(3.0, 7.0, len(model.species)), 1.7, 0.4
 
 
 def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
@@ -354,7 +363,7 @@ _KNOWN_SCALES = {"R": (1.0, 0.5), "cold": (0.5, 0.5)}
 
 
 def _scales(model: CultureModel, inputs: Sequence[str], smooth: Sequence[SmoothRun]):
-    """Return centre and spread of inputs over the time of all runs."""
+    """Return centre and spread of inputs, in their units, over the time of all runs; 0 and 1 without runs."""
     if not smooth:
         return jnp.zeros(len(inputs)), jnp.ones(len(inputs))
     length = np.concatenate([np.repeat(np.asarray(one.length), one.cold.shape[1]) for one in smooth])
@@ -379,7 +388,10 @@ def _scales(model: CultureModel, inputs: Sequence[str], smooth: Sequence[SmoothR
 
 
 def _sizes(model: CultureModel, smooth: Sequence[SmoothRun], balanced: bool) -> np.ndarray:
-    """Return the root mean square of the specific rates, or of dc/dt without `balanced`, over all runs."""
+    """Return the root mean square, over all runs, of the specific rates [mmol/(10^9 cells)/d].
+
+    Without `balanced` it is that of dc/dt [mmol/L/d].
+    """
     biomass = model.species.index(model.biomass)
     made, time, per = [], [], []
     for one in smooth:
