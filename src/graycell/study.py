@@ -181,8 +181,8 @@ def read_study(path: str | Path) -> Study:
         if not test:
             _fault(findings, path, "test", "no run", "a learning curve is measured on runs to test on", "name some")
         elif max(rest["sizes"]) > training:
-            _fault(findings, path, "[compare] sizes", f"{max(rest['sizes'])}", f"there are {training} runs to learn from",
-                   "use smaller sizes")  # fmt: skip
+            found, needed = str(max(rest["sizes"])), f"there are {training} runs to learn from"
+            _fault(findings, path, "[compare] sizes", found, needed, "use smaller sizes")
     if findings:
         raise InputError(findings)
     return Study(path, tuple(runs), plans, tuple(test), settings, **rest)

@@ -279,7 +279,9 @@ def _learned(model, network, name: str, law: LearnedLaw, smooth, random) -> tupl
     """Return a network's law for a reaction, and the network."""
     if name not in dict(model.rates) and (law.part or law.kind == "gray"):
         what = f"no part '{law.part}' to replace" if law.part else "nothing to correct"
-        raise ModelError(f"learned law of {name}: it has no known law, so {what}; use '{name} = \"black\"' without part.")
+        raise ModelError(
+            f"learned law of {name}: it has no known law, so {what}; use '{name} = \"black\"' without part."
+        )
     gray = law.kind == "gray"
     inputs = law.inputs or _seen_by(model, name)
     if not inputs:
