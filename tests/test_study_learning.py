@@ -251,7 +251,9 @@ def test_every_figure_can_be_drawn_and_has_a_unit_on_its_axes(names, tmp_path):
     pytest.importorskip("matplotlib")
     importlib.import_module("studies.learning_page").write(made_up(names), tmp_path)
     for name in numbers.FIGURES:
-        assert re.search(r"\[(1|mmol)", (tmp_path / "images" / f"learning-{name}.svg").read_text(encoding="utf-8"))
+        assert re.search(
+            r"\[(1|mmol|standard errors)", (tmp_path / "images" / f"learning-{name}.svg").read_text(encoding="utf-8")
+        )
 
 
 def test_thinning_keeps_the_errors_and_the_failures():
