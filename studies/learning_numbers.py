@@ -77,6 +77,17 @@ def spread(data: Mapping, name: str, key: str) -> Spread | None:
     return spread_of(list(values(data, name, key).values()))
 
 
+def told(data: Mapping, name: str, key: str) -> Spread | None:
+    """Return the spread over seeds of a number that not every task tells, over those that do."""
+    return spread_of([number(one[key]) for one in of_seeds(data, name).values() if key in one])
+
+
+def range_of(data: Mapping, kind: str, quantity: str) -> float | None:
+    """Return the range of a quantity in the runs of an open data set, in its unit."""
+    ranges = (one.get("ranges", {}).get(quantity) for one in tasks_of_kind(data, f"{kind} "))
+    return next((one for one in ranges if one is not None), None)
+
+
 def met(data: Mapping, by_seed: Mapping[int, bool]) -> str:
     """Return the verdict over seeds in a word or few."""
     if not by_seed:
@@ -143,12 +154,10 @@ def coverage(data: Mapping, size: int) -> tuple[int, int]:
 
 
 def better_black(data: Mapping, size: int, key: str = "test mean") -> dict[int, float]:
-    """Return the least error of the black boxes from so many runs, by seed: the better one of each seed."""
-    found: dict[int, float] = {}
-    for kind in BLACK:
-        for seed, error in values(data, runs_task(f"black {kind}", size), key).items():
-            found[seed] = min(error, found.get(seed, math.inf))
-    return found
+    """Return the least error of the black boxes from so many runs, by seed, where all of them were trained."""
+    by_kind = [values(data, runs_task(f"black {kind}", size), key) for kind in BLACK]
+    seeds = [seed for seed in data["seeds"] if all(seed in one for one in by_kind)]
+    return {seed: min(one[seed] for one in by_kind) for seed in seeds}
 
 
 def few_against_many(data: Mapping, law: str) -> dict[int, bool]:

@@ -1,6 +1,7 @@
 """The words of docs/learning.md; every number comes from docs/learning.json, and every judgement is computed from it.
 
 A retraining may turn any "yes" into a "no": so no sentence here takes a result for granted.
+The file is long because both sides of every judgement are written out, a function for each section.
 """
 
 import math
@@ -476,6 +477,8 @@ the range of the true one, at the states that the true training runs visit.
 
 {_laws_found(data)}
 
+{_decided(data)}
+
 {_figure(data, "laws", "Learned against true laws, and both over lactate or R")}
 
 {f"Top: learned against true. Below: both over lactate or R, open where true and filled where learned; {shown[0]}. A law of more than one thing is a cloud. The seed shown is the one in the middle by its error." if shown[0] else ""}
@@ -485,6 +488,24 @@ Test errors from {FEW} runs, beside the black boxes from {MANY}:
 {_table(("model", "training runs", "test NRMSE", "against the truth without noise"), tests)}
 
 {_few_words(data)}"""
+
+
+def _decided(data: Mapping) -> str:
+    """Return the error of the laws where the true flux follows them."""
+    rows = []
+    for law in LAWS:
+        name = numbers.runs_task(f"law {law}", LAW_RUNS)
+        share, error = (
+            numbers.told(data, name, key) for key in ("states where it decides", "law error where it decides")
+        )
+        if share is not None:
+            rows.append([LAWS[law], _spread(share, _percent), _spread(error, _percent), str(share.count)])
+    if not rows:
+        return ""
+    return f"""Balances and limits of uptake overrule a law at some states, and there no sample can tell what it wishes. The same error from {LAW_RUNS} runs, only
+where the true flux is within 5 % of the range of the law from it. It is told beside what was asked and does not replace it:
+
+{_table(("law", "states where the law decides", "error there", "seeds that tell it"), rows)}"""
 
 
 def _laws_found(data: Mapping) -> str:
@@ -526,13 +547,6 @@ def _few_words(data: Mapping) -> str:
             sentences.append(
                 f"The gray model of {law} with {FEW} runs errs no more than the better black box with {MANY} in {good} of {_one_or_more(len(by_seed), 'seed')}."
             )
-    kinds = [
-        title
-        for kind, title in numbers.BLACK.items()
-        if numbers.of_seeds(data, numbers.runs_task(f"black {kind}", MANY))
-    ]
-    if sentences and len(kinds) < len(numbers.BLACK):
-        sentences.append(f"Of the black boxes only {_list(kinds)} is trained.")
     return " ".join(sentences)
 
 
@@ -781,14 +795,14 @@ The open set umn-fed-batch: VCD, IgG (here ANTI), glucose, lactate, ammonia and 
 
 {_table(("run left out", *names), by_run)}
 
-{_hybrid_words(found)} {_reason(found)}
+{_hybrid_words(found)} {_reason(data, found)}
 
 {_candidates_table(found, (HYBRID, *BASELINES))}
 
 {_figure(data, "umn", "Errors of the three measured runs, by quantity")}"""
 
 
-def _reason(found: Mapping) -> str:
+def _reason(data: Mapping, found: Mapping) -> str:
     """Say what can be read from the numbers about why the hybrid is not ahead."""
     rivals = [name for name in BASELINES if name in found]
     errors = numbers.errors_of(found)
@@ -810,10 +824,40 @@ def _reason(found: Mapping) -> str:
     of_run = {run: numbers.errors_of(found, run=run) for run in numbers.tested_runs(found)}
     behind = [run for run, of in of_run.items() if of[HYBRID].median >= of[rival].median]
     sentences.append(f"It is behind {rival} in {_list(behind)}." if behind else "")
+    unit = {"VCD": "1e9 cells/L", "ANTI": "mg/L"}.get(worst[0], "mmol/L")
+    spread = numbers.range_of(data, "umn", worst[0])
+    if spread is not None:
+        sentences.append(f"The whole range of {worst[0]} in the three runs is {spread:.3g} {unit}.")
+    sentences.append(_without(found, worst[0], rival))
+    sentences.append(_twins(of_run))
     sentences.append(
-        "Two runs are little to learn 25 rates from, and runs 12 and 21 are one experiment in parallel, with the same times, volumes and feeds: for these two the mean of the runs holds nearly the answer."
+        "What would close the gap was not tried here, so this says where the hybrid is behind, and not why."
     )
     return " ".join(one for one in sentences if one)
+
+
+def _without(found: Mapping, quantity: str, rival: str) -> str:
+    """Say what the means are without the quantity in which the hybrid is furthest behind."""
+    means = {
+        name: numbers.spread_of(
+            [numbers.mean_of({one: of[one] for one in of if one != quantity}) for of in found[name].values()]
+        )
+        for name in (HYBRID, rival)
+    }
+    hybrid, other = means[HYBRID], means[rival]
+    if hybrid is None or other is None or not math.isfinite(hybrid.median):
+        return ""
+    verb = "still behind" if hybrid.median >= other.median else "ahead"
+    return f"Without {quantity} it is {verb}: {_n(hybrid.median)}, and {rival} {_n(other.median)}."
+
+
+def _twins(of_run: Mapping[str, Mapping[str, Spread]]) -> str:
+    """Say whether the two runs that are one experiment in parallel are what makes the mean of the runs good."""
+    if not all(BASELINES[1] in of_run.get(run, {}) for run in ("umn-11", "umn-12", "umn-21")):
+        return ""
+    alone, one, other = (of_run[run][BASELINES[1]].median for run in ("umn-11", "umn-12", "umn-21"))
+    worse = "more than in either" if alone > max(one, other) else "not more than in both"
+    return f"Runs 12 and 21 are one experiment in parallel, with the same times, volumes and feeds: the mean of the runs errs {_n(one)} and {_n(other)} there, and {_n(alone)} in run 11, which has no twin: {worse}."
 
 
 # ------------------------------------------------------------------------------------------------- what follows, made
@@ -896,9 +940,7 @@ def _made(data: Mapping) -> str:
         if len(codes) > 1
         else ""
     )
-    untimed = (
-        f"; {len(data['tasks']) - len(times)} comparisons do not tell theirs" if len(times) < len(data["tasks"]) else ""
-    )
+    untimed = f"; {len(data['tasks']) - len(times)} do not tell theirs" if len(times) < len(data["tasks"]) else ""
     return f"""## How this was made
 
 `make study-learning` makes this page and its figures from [learning.json](learning.json), which holds every number. `make study-learning RETRAIN=1`, or `.venv/bin/python studies/learning.py --retrain`, trains what
@@ -908,6 +950,10 @@ results/learning does not hold yet: the times that are known sum to {sum(times) 
 - Splits: {max(data["sizes"])} simulated runs to learn from, of which the first 2, 4, 8 or all are taken, and {data["tested runs"]} to be tested on; the measured run to day 6 and after; 50 and 50; each of three left out. What is known of a test run: its state at time 0, events, media and viability.
 - Baselines: the last value, the mean of the runs, a Gaussian process and boosted trees for each quantity, which choose what they learn by leaving training runs out.
 - {versions}, Python {data["python"]}; code SHA-256 {hashes}.{more}
+
+**Not a blind test.** Results with these seeds had been looked at before the study was as it is. After that the form of the law of v2, the starts of the gray
+fits, and the stages and tolerances of the gray fit of the measured run were changed, and tasks were trained anew on the same truths and test runs. What came
+out before is in the history of the repository only. So a "yes" for a gray model is what can be reached by someone who looks, and new seeds would be the harder test.
 
 {f"Not trained: {len(absent)} of {len(numbers_wanted(data))} tasks." if absent else "Every task was trained."} What failed:
 

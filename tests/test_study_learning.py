@@ -230,6 +230,12 @@ def test_what_failed_is_never_better_than_what_did_not(names):
     assert found[5] == found[11] == "no"
 
 
+def test_without_one_of_the_black_boxes_nobody_knows_the_better_one(names):
+    data = made_up(names)
+    del data["tasks"]["black evolution 16 runs seed 2"]
+    assert verdicts(page_of(data))[5] == "yes, in the 2 of 3 seeds that are trained"
+
+
 def test_data_that_are_not_there_are_no_failure_of_a_model(names):
     data = made_up(names)
     for seed in (0, 1, 2):
@@ -254,6 +260,15 @@ def test_every_figure_can_be_drawn_and_has_a_unit_on_its_axes(names, tmp_path):
         assert re.search(
             r"\[(1|mmol|standard errors)", (tmp_path / "images" / f"learning-{name}.svg").read_text(encoding="utf-8")
         )
+
+
+def test_a_law_where_it_decides_is_told_beside_what_was_asked_and_does_not_replace_it(names):
+    data = made_up(names, good=False)
+    assert "states where the law decides" not in page_of(data)
+    data["tasks"]["law v2 8 runs seed 1"] |= {"states where it decides": 0.4, "law error where it decides": 0.031}
+    text = page_of(data)
+    assert "| v2, lactate dehydrogenase | 40.0 % (one seed) | 3.1 % (one seed) | 1 |" in text
+    assert verdicts(text)[3] == "no"
 
 
 def test_thinning_keeps_the_errors_and_the_failures():
