@@ -15,7 +15,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -34,7 +34,7 @@ import graycell as gc  # noqa: E402
 from graycell.errors import GraycellError  # noqa: E402
 from graycell.generation import Design, generate  # noqa: E402
 from graycell.inference.baselines import BASELINES  # noqa: E402
-from graycell.inference.candidates import FittedPredictor, ModelCandidate  # noqa: E402
+from graycell.inference.candidates import FittedPredictor, ModelCandidate, predicted  # noqa: E402
 from graycell.inference.checkpoint import write_whole  # noqa: E402
 from graycell.inference.comparison import Comparison, compare  # noqa: E402
 from graycell.inference.consistency import count_inconsistencies, far_outside  # noqa: E402
@@ -153,17 +153,16 @@ def white_task(size: int, seed: int) -> dict:
             "consistency": counts(result.model, tested[:4])}  # fmt: skip
 
 
-class _Truth(FittedPredictor):
+@dataclass(frozen=True)
+class _Truth:
     """The truth as a predictor: what noise alone leaves."""
 
-    def __init__(self, truth: CultureModel):
-        from graycell.inference.candidates import predicted
+    model: CultureModel
 
-        object.__setattr__(self, "fit", None)
-        object.__setattr__(
-            self, "predict",
-            lambda known, times: {n: t.at_samples(n) for t in [predicted(truth, known, times)] for n in times},
-        )  # fmt: skip
+    def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+        """Return what the truth says at the asked times [d]."""
+        trajectory = predicted(self.model, known, times)
+        return {name: trajectory.at_samples(name) for name in times}
 
 
 def law_task(law: str, size: int, seed: int) -> dict:

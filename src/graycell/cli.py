@@ -322,11 +322,17 @@ def compare_command(
     out.mkdir(parents=True, exist_ok=True)  # now, not after an hour of work
     pages = []
     with _progress("compare") as tell:
-        candidates = plan.candidates()
+        at = ComparisonProgress(0.0, "", "", 0)
 
         def told(now: ComparisonProgress) -> None:
+            nonlocal at
+            at = now
             tell(now.done, f"{now.candidate}, {now.split}, seed {now.seed}")
 
+        def told_of_a_fit(now: FitProgress) -> None:
+            tell(at.done, f"{at.candidate}, {at.split}, seed {at.seed}: {now.stage}, {100 * now.done:.0f} %")
+
+        candidates = plan.candidates(told_of_a_fit)
         found = compare(candidates, plan.split(), plan.seeds, told)
         pages.append(comparison_report(found, out))
     _print_comparison_of(found)

@@ -41,7 +41,7 @@ from graycell.runs.records import (
     Setpoint,
     Signal,
 )
-from graycell.simulation import Loop, SolverSettings, integrate, predictions
+from graycell.simulation import ZERO_SHARE, Loop, SolverSettings, integrate, predictions
 
 Range = tuple[float, float]
 Tell = Callable[[float, str], None]
@@ -52,8 +52,6 @@ _MOST_TRIES, _FEWEST_TRIES = 4, 32
 suit the truth, and what is left of the space is not what was asked for."""
 _AT_ONCE = 8
 """Runs in one call of the compiled program; few enough for a progress bar, and the last call is padded to as many."""
-_BELOW_ZERO = 0.01
-"""Part of its largest value by which a concentration may go below zero, as in `Trajectory.remarks`."""
 _DIGITS = 2
 """Of times [d] and temperatures [degC]: a quarter of an hour; nothing in a laboratory is more exact."""
 
@@ -63,8 +61,8 @@ class Design:
     """What is varied between in-silico runs, what is measured and with what noise. Ranges are (low, high).
 
     The defaults lie around the bundled run: 1.8e9 cells/L at the beginning, 3 % of the volume a day from day 3 on,
-    37 to 31 degC at day 3, ten days. Warmer, or with more glutamine, the cells of Nolan & Lee run out of amino acids
-    before day ten, which their balances then take from nowhere.
+    37 to 31 degC at day 3, ten days. Take a model with limited uptake as the truth: without a limit, cells that run
+    out of amino acids before day ten take them from nowhere, and most points of the design are refused.
 
     Fields:
         runs: how many. seed: of the design and of the noise.
@@ -391,8 +389,7 @@ class _Solved(NamedTuple):
 
 @eqx.filter_jit
 def _solve(model: CultureModel, packed: PackedRun) -> _Solved:
-    # one run after the other: mapped together all runs would wait for the one that needs most steps, and what that
-    # saves in loops (2.0 instead of 2.3 s for 64 runs on two cores) costs twice as much in compiling
+    # one run after the other: mapped together all runs would wait for the one that needs most steps
     return lax.map(lambda run: _solve_one(model, run), packed)
 
 
@@ -409,7 +406,7 @@ def _solve_one(model: CultureModel, packed: PackedRun) -> _Solved:
         & jnp.all(jnp.isin(path.flux_status, usable_flux))
         & jnp.all(jnp.isin(path.loop_status, usable_loop))
     )
-    return _Solved(predicted, finished, jnp.min(concentrations, axis=0) < -_BELOW_ZERO * largest)
+    return _Solved(predicted, finished, jnp.min(concentrations, axis=0) < -ZERO_SHARE * largest)
 
 
 class _Noisy(NamedTuple):

@@ -76,7 +76,7 @@ _STEP_SHARE = 0.01
 loop amplifies them. tests/test_simulation.py holds the trajectory to what is wanted."""
 
 
-_BELOW_ZERO = 0.01
+ZERO_SHARE = 0.01
 """Part of its largest value by which a concentration may go below zero before it is remarked on: less than an assay
 tells from zero."""
 
@@ -253,7 +253,7 @@ class Trajectory:
             )
         for name, series in zip(self.model.species, self.concentrations.T, strict=True):
             at = int(np.argmin(series))
-            if series[at] < -_BELOW_ZERO * np.max(np.abs(series)):
+            if series[at] < -ZERO_SHARE * np.max(np.abs(series)):
                 sentences.append(
                     f"{name} falls to {series[at]:.3g} mmol/L at {self.time[at]:.2f} d: the balances take up what is "
                     "not there; do not trust the trajectory from where it crosses zero."

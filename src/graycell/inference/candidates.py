@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
 from graycell.cell.network import MetabolicNetwork
 from graycell.inference.consistency import count_inconsistencies, far_outside
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
-from graycell.inference.storage import save_fit
 from graycell.model import CultureModel
 from graycell.runs.packing import quantities_of
 from graycell.runs.records import CultureRun, Measurement
@@ -47,22 +45,18 @@ class ModelCandidate:
     """A model to be fitted; see `baselines.Candidate`.
 
     build: from training runs and a seed to a model, since networks take the scales of their inputs from the runs.
-    network: what a black box is held to in the count of inconsistencies. keep: a folder for the fits, or None; a fit
-        is told by the name, the number of runs and the seed, so of splits of one size the last one is kept.
+    network: what a black box is held to in the count of inconsistencies. progress: is told how each fit goes.
     """
 
     name: str
     build: Callable[[Sequence[CultureRun], int], CultureModel]
     settings: FitSettings = field(default_factory=FitSettings)
     network: MetabolicNetwork | None = None
-    keep: Path | None = None
     progress: Callable[[Progress], None] | None = field(default=None, compare=False)
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> FittedPredictor:
         """Return the fit of the model to runs."""
         fitted = fit(self.build(runs, seed), runs, replace(self.settings, seed=seed), progress=self.progress)
-        if self.keep is not None:
-            save_fit(fitted, self.keep / f"{self.name}-{len(runs)}-{seed}")
         return FittedPredictor(fitted)
 
     def described(self) -> dict[str, object]:

@@ -17,7 +17,7 @@ import numpy as np
 from graycell.errors import FitError, GraycellError, nearest
 from graycell.inference import intervals
 from graycell.inference.baselines import Candidate, Predictor
-from graycell.inference.fitting import _code, _hash_of
+from graycell.inference.fitting import hash_of_code, hash_of_run
 from graycell.inference.intervals import Difference, OverallError, QuantityError, SizeError
 from graycell.inference.splits import Split
 from graycell.runs.records import REDOX, TCD, VIABILITY, CultureRun
@@ -214,8 +214,8 @@ class Comparison:
                     "name": split.name,
                     "cut [d]": split.cut,
                     "viability is a known input": split.viability_known,
-                    "train": {run.name: _hash_of(run) for run in split.train},
-                    "test": {run.name: _hash_of(run) for run in split.test},
+                    "train": {run.name: hash_of_run(run) for run in split.train},
+                    "test": {run.name: hash_of_run(run) for run in split.test},
                 }
                 for split in self.splits
             ],
@@ -224,7 +224,7 @@ class Comparison:
             "errors": [_plain(asdict(row)) for row in self.rows],
             "consistency": [asdict(row) for row in self.consistency],
             "bootstrap": {"draws": intervals.DRAWS, "seed": intervals.SEED},
-            "code": _code(),
+            "code": hash_of_code(),
             "versions": {name: metadata.version(name) for name in ("graycell", "jax", "numpy", "scikit-learn")},
             "python": platform.python_version(),
             "machine": f"{platform.system()} {platform.machine()}",

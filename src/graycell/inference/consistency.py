@@ -16,7 +16,7 @@ from graycell.inference.splits import with_viability_known
 from graycell.model import CultureModel
 from graycell.reactor import Evolution, Reactor
 from graycell.runs.records import VCD, Bolus, CultureRun, Feed
-from graycell.simulation import Trajectory, pack_for, simulate
+from graycell.simulation import ZERO_SHARE, Trajectory, pack_for, simulate
 
 MASS, BELOW_ZERO, BACKWARDS, STOICHIOMETRY = "mass", "below zero", "backwards", "stoichiometry"
 """Checks: amounts that appear or vanish in a vessel without cells; concentrations below zero; fluxes of irreversible
@@ -26,8 +26,6 @@ _POINTS = 3
 """Points of every segment at which is counted."""
 _MASS = 1e-6
 """Part [1] of the largest amount in a vessel without cells that the solver may lose or find."""
-_ZERO = 0.01
-"""Part [1] of its largest value by which a concentration may go below zero: less than an assay tells from zero."""
 _ROUNDING = 1e-7
 """Part [1] of the largest flux that rounding may leave in a steady state or below a bound."""
 _FAR = 3.0
@@ -80,7 +78,7 @@ def count_inconsistencies(
         add(MASS, *_mass(model, planned))
         finite = np.all(np.isfinite(trajectory.concentrations), axis=1)
         c = trajectory.concentrations[finite]
-        add(BELOW_ZERO, int(np.sum(np.any(c < -_ZERO * np.max(np.abs(c), axis=0), axis=1))), len(c))
+        add(BELOW_ZERO, int(np.sum(np.any(c < -ZERO_SHARE * np.max(np.abs(c), axis=0), axis=1))), len(c))
         if model.network.internal:
             add(BACKWARDS, *_backwards(model, trajectory, finite))
             add(STOICHIOMETRY, *_steady(model, trajectory, finite))

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import diffrax
 import jax.numpy as jnp
@@ -71,11 +71,17 @@ class Stage:
     matching: bool = False
 
 
-OPEN_AND_CLOSE = (
-    Stage("loop open", 120, opened=1.0),
-    *(Stage(f"nudged, {gain:g}/d", 60, gain=gain) for gain in (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)),
-    Stage("loop closed", 200),
-)
+def _open_and_close(opened: int, nudged: int, closed: int) -> tuple[Stage, ...]:
+    """Return the stages that open the redox loop and close it again, with so many iterations each."""
+    gains = (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)
+    return (
+        Stage("loop open", opened, opened=1.0),
+        *(Stage(f"nudged, {gain:g}/d", nudged, gain=gain) for gain in gains),
+        Stage("loop closed", closed),
+    )
+
+
+OPEN_AND_CLOSE = _open_and_close(120, 60, 200)
 """The recipe for runs with a measured R."""
 CLOSED = (Stage("loop closed", 300),)
 """The recipe for runs without one."""
@@ -86,11 +92,7 @@ GROW = (
     Stage("whole runs", 150),
 )
 """The recipe for networks: a trajectory that is wrong early says nothing of what is late."""
-OPEN_AND_RELEASE = (
-    Stage("loop open", 40, opened=1.0),
-    *(Stage(f"nudged, {gain:g}/d", 20, gain=gain) for gain in (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)),
-    Stage("loop closed", 150),
-)
+MATCH_AND_CLOSE = MATCH + _open_and_close(40, 20, 150)
 """The recipe for networks where R is measured: an unknown law in a closed loop sends runs to any branch at first."""
 
 
@@ -99,7 +101,7 @@ def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, 
     seen = not model.has_loop or all(REDOX in run.measurements for run in runs)
     if model.nets:
         if model.has_loop:
-            return MATCH + OPEN_AND_RELEASE if seen else GROW
+            return MATCH_AND_CLOSE if seen else GROW
         return MATCH + GROW
     return OPEN_AND_CLOSE if seen and model.has_loop else CLOSED
 
@@ -110,8 +112,7 @@ class FitSettings:
 
     stages: None for those of `recipe_for`.
     starts: the model's own parameters, and starts - 1 drawn around them, each followed for `screening` iterations of
-        the first stage. With networks Adam begins at all of them, and in a model with a redox loop they then go through
-        all stages, one after the other, until one meets the samples to their noise.
+        the first stage. Where integral matching comes first, Adam begins at all of them instead.
     start_spread: standard deviation of the drawn ones, in units of the prior's. Every stage begins at the best point
         reached so far, by its own cost.
     seed: of the drawn starts. least_gain, patience: a stage ends when the cost fell by less than this part
@@ -285,17 +286,12 @@ class _Fitter:
         self.held = _held_out(objective, settings)
         measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
         self.kept = np.r_[measured, np.ones(objective.size, bool)] & ~self.held
-        # before the stages proper, every start goes through a short first stage. With networks in a loop, where a cost
-        # does not tell which start leads to the right branch, every start goes through all stages, until one comes to
-        # the noise of the samples; without a loop Adam has chosen among the starts already
-        learns = objective.weights_sd.size > 0
-        self.attempts = settings.starts if learns and objective.model.has_loop else 1
+        # before the stages proper, every start goes through a short first stage; Adam does it for all together
         screening = replace(stages[0], name="start", iterations=settings.screening)
-        several = settings.starts > 1 and not learns
-        self.legs = [_Leg(screening, i, 0) for i in range(settings.starts)] if several else []
-        for attempt in range(self.attempts):
-            self.legs += [_Leg(stage, None, attempt) for stage in stages if attempt == 0 or not stage.matching]
-        self.total = sum(self._length(leg.stage) for leg in self.legs if leg.attempt == 0)
+        several = settings.starts > 1 and not stages[0].matching
+        self.legs = [(screening, i) for i in range(settings.starts)] if several else []
+        self.legs += [(stage, None) for stage in stages]
+        self.total = sum(self._length(stage) for stage, _ in self.legs)
 
     def _length(self, stage: Stage) -> int:
         return stage.iterations * (2 if stage.matching else 1)  # Adam counts as one stage more
@@ -311,38 +307,17 @@ class _Fitter:
             leg, point, reached, spent = saved.leg, saved.point, list(saved.reached), saved.seconds
             self.history, watched = list(saved.history), saved.watch
         began = time.perf_counter() - spent
+        last = Point(reached[-1])
         while leg < len(self.legs):
-            now = self.legs[leg]
+            stage, start = self.legs[leg]
             if point is None:
-                if now.stage.matching:
+                if stage.matching:
                     reached += self._adam(leg, starts, began)
-                pool = [starts[now.start]] if now.start is not None else self._pool(now.attempt, reached, starts)
-                point = Point(self._best(pool, now.stage))
-            point = self._leg(leg, point, reached, began, watched)
-            reached.append(point.x)
+                point = Point(self._best(reached, stage) if start is None else starts[start])
+            last = self._leg(leg, point, reached, began, watched)
+            reached.append(last.x)
             point, watched, leg = None, None, leg + 1
-            ends = leg == len(self.legs) or self.legs[leg].attempt > now.attempt
-            if ends and self._met(now.stage, reached[-1]):
-                break
-        last = self.legs[leg - 1]
-        ends = [self._pool(attempt, reached, starts)[-1] for attempt in range(last.attempt + 1)]
-        return Point(self._best(ends, last.stage))
-
-    def _pool(self, attempt: int, reached: Sequence[np.ndarray], starts: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Return the points from which a leg of an attempt may go on: where it began and what it reached so far."""
-        matched = self.stages[0].matching
-        first = len(self.stages) + 1 + (len(starts) if matched else 0)
-        if attempt == 0:
-            return list(reached[: first if self.attempts > 1 else None])
-        more = len(self.stages) - matched
-        here = first + (attempt - 1) * more
-        return [reached[1 + attempt] if matched else starts[attempt], *reached[here : here + more]]
-
-    def _met(self, stage: Stage, x: np.ndarray) -> bool:
-        """Return whether the samples are met as well as their noise allows."""
-        found = self._residuals(stage, x)[: self.held.size - self.objective.size]
-        kept = self.kept[: found.size]
-        return _cost(found[kept]) <= _MET * 0.5 * float(np.sum(kept))
+        return last
 
     def _residuals(self, stage: Stage, x: np.ndarray) -> np.ndarray:
         if stage.matching:
@@ -366,7 +341,7 @@ class _Fitter:
 
     def _adam(self, leg: int, starts: list[np.ndarray], began: float) -> list[np.ndarray]:
         """Return where Adam comes to from all starts in integral matching, best first."""
-        stage = self.legs[leg].stage
+        stage, _ = self.legs[leg]
 
         def tell(done: int, cost: float) -> None:
             seconds = round(time.perf_counter() - began, 3)
@@ -379,15 +354,13 @@ class _Fitter:
         return list(found)
 
     def _before(self, leg: int) -> int:
-        attempt = self.legs[leg].attempt
-        return sum(self._length(one.stage) for one in self.legs[:leg] if one.attempt == attempt)
+        return sum(self._length(stage) for stage, _ in self.legs[:leg])
 
     def _leg(self, leg: int, point: Point, reached: Sequence[np.ndarray], began: float, watched) -> Point:
-        stage, start, attempt = self.legs[leg]
+        stage, start = self.legs[leg]
         label = stage.name if start is None else f"start {start + 1} of {self.settings.starts}"
-        label = f"{label}, start {attempt + 1}" if attempt else label
         before = self._before(leg) + self._length(stage) - stage.iterations
-        watch = _Watch(self.held, self.settings.patience, active=stage == self.stages[-1])
+        watch = _Watch(self.held, self.settings.patience, active=leg == len(self.legs) - 1)
         if watched is not None:
             watch.best, watch.least, watch.since = watched
             if self.history and not self.history[-1]["accepted"]:
@@ -427,18 +400,6 @@ class _Fitter:
             weights = weights_of(model if i == 0 else _with_drawn_weights(model, random))
             starts.append(np.asarray(self.objective.join(coordinates.of_scaled(jnp.asarray(drawn)), weights)))
         return starts
-
-
-class _Leg(NamedTuple):
-    """A stage that a fit goes through: from a drawn `start` alone if it is given, in the `attempt` of a start."""
-
-    stage: Stage
-    start: int | None
-    attempt: int
-
-
-_MET = 1.2
-"""Cost over half the number of samples [1] up to which they count as met: 1 is their noise."""
 
 
 class _Watch:
@@ -597,7 +558,7 @@ def _sha(what: object) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
-def _code() -> str:
+def hash_of_code() -> str:
     """Return the SHA-256 of the package's own source: another code may be another result."""
     whole = hashlib.sha256()
     for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
@@ -619,22 +580,24 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
     described = {
         **describe(model),
         "parameters": _sha([table, weights_of(model).tolist()] if model.nets else table),
-        "runs": {run.name: _hash_of(run) for run in runs},
+        "runs": {run.name: hash_of_run(run) for run in runs},
         "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
         "settings": settings,
-        "code": _code(),
-        "versions": {name: metadata.version(name) for name in ("graycell", "jax", "diffrax", "equinox", "numpy")},
+        "code": hash_of_code(),
+        "versions": {name: metadata.version(name) for name in _VERSIONS},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     }
     return json.loads(json.dumps(described))
 
 
+_VERSIONS = ("graycell", "jax", "diffrax", "equinox", "optax", "numpy", "scipy")
+"""Packages whose version a fit depends on."""
 _FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
 """Fields of a parameter on which a fit depends."""
 
 
-def _hash_of(run: CultureRun) -> str:
+def hash_of_run(run: CultureRun) -> str:
     """Return the SHA-256 of what was done and measured, wherever it came from."""
     parts = [
         run.name,

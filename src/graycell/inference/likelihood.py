@@ -132,10 +132,8 @@ class Objective(eqx.Module):
         def of_run(of):
             return _usable_predictions(self.with_coordinates(x, of[1]), until(of[0], horizon), loop, self.settings)
 
-        runs = (self.packed, self.parts(x)[1])
-        # Mapped together, every run waits for the one with the most steps: with a redox loop that costs more than it
-        # saves. Without one the steps are alike, and small operations on one run at a time would be most of the cost.
-        return lax.map(of_run, runs) if self.model.has_loop else jax.vmap(of_run)(runs)
+        # one run after the other: mapped together, every run would wait for the one with the most steps
+        return lax.map(of_run, (self.packed, self.parts(x)[1]))
 
     def residuals(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, " residuals"]:
         """Return all residuals [standard errors]: of measurements up to the `horizon` [d], then of the priors."""
