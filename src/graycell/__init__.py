@@ -7,6 +7,7 @@ The way of the data, from a file to a report:
     with_learned_laws, LearnedLaw          CultureModel, runs -> one with some rate laws learned (gray)
     specific_rates, evolution              runs -> a model with all specific rates, or dc/dt, learned (black)
     simulate                               model, run -> Trajectory
+    from_last_samples                      model, running culture -> the rest of it, begun from what was measured last
     generate, write_runs                   model as the truth, Design -> in-silico runs; runs -> files
     fit                                    model, runs -> Fit; scores says how well it meets the measurements
     read_study                             TOML -> Study: runs, models, fits and their comparison
@@ -28,6 +29,7 @@ jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensit
 from graycell.cell.flux import FluxSolution, FluxStatus, PublishedWeights, SoftWeights, solve_flux  # noqa: E402
 from graycell.cell.network import MetabolicNetwork, Reaction  # noqa: E402
 from graycell.cell.redox import Algebraic, Dynamic, Lagged  # noqa: E402
+from graycell.forecast import from_last_samples  # noqa: E402
 from graycell.generation import Design, designed_runs, generate  # noqa: E402
 from graycell.inference import (  # noqa: E402
     BASELINES,
@@ -120,6 +122,7 @@ __all__ = [
     "evolution",
     "fit",
     "forward_in_time",
+    "from_last_samples",
     "generate",
     "held_out",
     "inspect",

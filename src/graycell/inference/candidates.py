@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from graycell.cell.network import MetabolicNetwork
+from graycell.forecast import from_last_samples, last_sample_of
 from graycell.inference.consistency import count_inconsistencies, far_outside
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.model import CultureModel
@@ -29,15 +30,19 @@ class FittedPredictor:
 def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.ndarray]) -> Trajectory:
     """Return the trajectory of a run with points at the asked times [d]; a quantity the model has not is left out.
 
-    Raises `SimulationError` where the run cannot be simulated to its end.
+    Where more is known of the run than its time 0, the asked times lie after its last sample, and so does the
+    trajectory, see `forecast.from_last_samples`; its clock starts there. Raises `SimulationError` where the run cannot
+    be simulated to its end.
     """
+    begins = last_sample_of(known)
+    rest = known if begins == 0.0 else from_last_samples(model, known)
     # nothing is learned from these; a density of 0 would be refused as one in a wrong unit
     asked = {
-        name: Measurement(name, "", np.asarray(time, float), np.ones(len(time)), np.ones(len(time)))
+        name: Measurement(name, "", np.asarray(time, float) - begins, np.ones(len(time)), np.ones(len(time)))
         for name, time in times.items()
         if name in quantities_of(model.species)
     }
-    return simulate(model, replace(known, measurements=asked)).require_finished()
+    return simulate(model, replace(rest, measurements=asked)).require_finished()
 
 
 @dataclass(frozen=True)

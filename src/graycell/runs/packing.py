@@ -162,7 +162,7 @@ def pack(
         supplied=array(supplied),
         initial=array([run.initial[name] for name in species]),
         initial_redox=array(run.initial.get(REDOX, _DEFAULT_REDOX)),
-        viability=_curve(*_viability(run)),
+        viability=_curve(*viability_of(run)),
         redox=_curve(*_series(run, REDOX, run.initial.get(REDOX, _DEFAULT_REDOX))),
         measured=array(measured),
         standard_error=array(error),
@@ -235,7 +235,7 @@ def _measurements(run: CultureRun, quantities: Sequence[str], times: Sequence[fl
     return measured, error, below
 
 
-def _viability(run: CultureRun) -> tuple[np.ndarray, np.ndarray]:
+def viability_of(run: CultureRun) -> tuple[np.ndarray, np.ndarray]:
     """Return viability over time: a signal if there is one, else as measured, else VCD over TCD, else 1."""
     for source in (run.signals, run.measurements):
         if VIABILITY in source:
