@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graycell.forecast import from_last_samples, last_sample_of
+from graycell.forecast import from_last_samples
 from graycell.inference.candidates import predicted
 from graycell.runs import Bolus, Feed, Measurement, Outflow, Sample, Setpoint
 from graycell.runs.records import REDOX, VCD
@@ -49,7 +49,7 @@ def sampled(whole, fed):
 
 def test_samples_that_the_model_meets_change_nothing(published, whole, sampled):
     rest = from_last_samples(published, sampled)
-    assert last_sample_of(sampled) == AT
+    assert sampled.last_sample == AT
     assert rest.end == pytest.approx(sampled.end - AT)
     assert not rest.measurements
     ahead = simulate(published, rest).require_finished()

@@ -14,11 +14,6 @@ from graycell.runs.records import REDOX, VCD, VIABILITY, CultureRun, Event, Feed
 from graycell.simulation import Trajectory, simulate
 
 
-def last_sample_of(run: CultureRun) -> float:
-    """Return the time [d] of the last sample of a run, 0 if there is none."""
-    return max((float(series.time[-1]) for series in run.measurements.values() if len(series.time)), default=0.0)
-
-
 def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
     """Return the rest of a run as a run of its own, without measurements, whose time 0 is the last sample of `run`.
 
@@ -28,10 +23,10 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
     `SimulationError` where the run cannot be simulated so far.
 
         rest = from_last_samples(fitted.model, running)
-        simulate(fitted.model, rest).time + last_sample_of(running)
+        simulate(fitted.model, rest).time + running.last_sample
     """
-    at = last_sample_of(run)
-    begun = replace(run, events=tuple(event for event in run.events if event.time < at), end=at)
+    at = max(run.last_sample, 0.0)
+    begun = run.ended_at(at)
     path = simulate(model, begun).require_finished()
     later = tuple(replace(event, time=event.time - at) for event in run.events if event.time >= at)
     signals = {**run.signals, VIABILITY: Signal(VIABILITY, "1", *viability_of(run))}

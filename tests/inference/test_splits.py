@@ -44,8 +44,11 @@ def test_a_forecast_learns_from_nothing_after_the_cut(runs):
     assert split.begins == 3.0
     for run in (*split.training_runs(), *split.known_runs()):
         assert run.measurements["GLC"].time.tolist() == [0.0, 1.0, 2.0, 3.0]
-        assert run.events == runs[0].events
-        assert run.end == 7.0
+    learned, known = split.training_runs()[0], split.known_runs()[0]
+    assert (known.events, known.end) == (runs[0].events, 7.0)
+    assert learned.end == 3.0
+    assert learned.events == ()  # the feed of day 3 comes after the samples of that day
+    assert [event.time for event in known.events] == [3.0]
 
 
 @pytest.mark.parametrize("day", [-1.0, 7.0])

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from graycell.cell.network import MetabolicNetwork
-from graycell.forecast import from_last_samples, last_sample_of
+from graycell.forecast import from_last_samples
 from graycell.inference.consistency import count_inconsistencies, far_outside
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.model import CultureModel
@@ -32,9 +32,9 @@ def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.nda
 
     Where more is known of the run than its time 0, the asked times lie after its last sample, and so does the
     trajectory, see `forecast.from_last_samples`; its clock starts there. Raises `SimulationError` where the run cannot
-    be simulated to its end.
+    be simulated to the last of the asked times.
     """
-    begins = last_sample_of(known)
+    begins = max(known.last_sample, 0.0)
     rest = known if begins == 0.0 else from_last_samples(model, known)
     # nothing is learned from these; a density of 0 would be refused as one in a wrong unit
     asked = {
@@ -42,7 +42,8 @@ def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.nda
         for name, time in times.items()
         if name in quantities_of(model.species)
     }
-    return simulate(model, replace(rest, measurements=asked)).require_finished()
+    rest = replace(rest, measurements=asked)
+    return simulate(model, rest.ended_at(rest.last_sample) if asked else rest).require_finished()
 
 
 @dataclass(frozen=True)

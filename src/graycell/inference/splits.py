@@ -43,10 +43,10 @@ class Split:
                                "told by name, so names must differ; rename one.")  # fmt: skip
         tested = {run.name for run in self.test}
         for run in self.train:
-            if run.name in tested and (self.cut is None or last_sample(run) > self.cut):
+            if run.name in tested and (self.cut is None or run.last_sample > self.cut):
                 needed = "a test run is never learned from" if self.cut is None else "nothing is known after the cut"
                 raise FitError(f"split '{self.name}': found run '{run.name}' in training and test with samples to "
-                               f"{last_sample(run):g} d; {needed}; leave it out of the training.")  # fmt: skip
+                               f"{run.last_sample:g} d; {needed}; leave it out of the training.")  # fmt: skip
 
     @property
     def begins(self) -> float:
@@ -120,19 +120,15 @@ def held_out(
 def forward_in_time(runs: Sequence[CultureRun], day: float, *, viability_known: bool = True) -> tuple[Split, ...]:
     """Return the one split in which every run is measured until `day` [d], and what came later is predicted.
 
-    Raises `FitError` where nothing was measured before or after that day.
+    The runs to learn from end at that day. Raises `FitError` where nothing was measured before or after it.
     """
-    first, last = min(map(_first_sample, runs), default=np.inf), max(map(last_sample, runs), default=0.0)
+    first, last = min(map(_first_sample, runs), default=np.inf), max((run.last_sample for run in runs), default=0.0)
     if not first <= day < last:
         raise FitError(f"forward in time: found the day {day:g}, and samples from day {first:g} to {last:g}; some are "
                        "needed before and after; choose a day between.")  # fmt: skip
-    train = tuple(known_of(run, day, viability_known) for run in runs)
+    # simulating on where nothing was measured would cost time, and a model may not get there while it is learned
+    train = tuple(known_of(run, day, viability_known).ended_at(day) for run in runs)
     return (Split(f"after day {day:g}", train, tuple(runs), day, viability_known),)
-
-
-def last_sample(run: CultureRun) -> float:
-    """Return the time [d] of the last measurement of a run; minus infinity where nothing was measured."""
-    return max((float(series.time[-1]) for series in run.measurements.values() if len(series.time)), default=-np.inf)
 
 
 def _first_sample(run: CultureRun) -> float:

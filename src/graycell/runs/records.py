@@ -4,8 +4,9 @@ A `CultureRun` is in house units (day, litre, mmol/L, 10^9 cells/L, degC). It is
 compiled, and nothing compiled sees a name. `graycell.runs.packing` turns runs into arrays.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -165,6 +166,17 @@ class CultureRun:
         if self.end < 0.0:
             times = [float(series.time[-1]) for series in self.measurements.values() if len(series.time)]
             object.__setattr__(self, "end", max([0.0, *times, *(event.time for event in self.events)]))
+
+    @property
+    def last_sample(self) -> float:
+        """The time [d] of the last measurement; minus infinity where nothing was measured."""
+        return max(
+            (float(series.time[-1]) for series in self.measurements.values() if len(series.time)), default=-math.inf
+        )
+
+    def ended_at(self, time: float) -> "CultureRun":
+        """Return the run ended at `time` [d], without what happens from then on; no measurement may be later."""
+        return replace(self, events=tuple(event for event in self.events if event.time < time), end=time)
 
     def __repr__(self) -> str:
         counts = f"{len(self.measurements)} quantities, {len(self.events)} events"
