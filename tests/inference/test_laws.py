@@ -6,11 +6,10 @@ import pytest
 from learned_fits import by_hand, gray, with_covariance
 
 from graycell.errors import FitError
-from graycell.inference import FitSettings, Stage, fit, learned_reactions, recovered_law, recovered_laws
+from graycell.inference import learned_reactions, recovered_law, recovered_laws
 from graycell.inference.likelihood import weights_of, with_weights
 from graycell.library import nolan_lee
 from graycell.library.learning import specific_rates
-from graycell.runs import bundled_run
 from graycell.simulation import simulate
 
 POINTS = 12
@@ -173,11 +172,3 @@ def test_states_that_are_not_finite_are_left_out_and_none_at_all_is_an_error(fac
     assert np.all(np.isfinite(law_of(factor[0], [replace(one, concentrations=some)]).learned))
     with pytest.raises(FitError, match="no finite state"):
         law_of(factor[0], [replace(one, concentrations=np.full_like(some, np.nan))])
-
-
-def test_the_law_of_a_short_fit_has_a_band_of_its_own_covariance():
-    settings = FitSettings(starts=1, stages=(Stage("whole runs", 3),))
-    made = fit(gray({"v17": "black"}), [bundled_run()], settings)
-    curve = recovered_law(made, "v17", points=POINTS).curves[0]
-    assert np.all(curve.high > curve.learned)
-    assert np.all(np.isfinite(curve.high))

@@ -16,7 +16,7 @@ from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.cell.rates import Maximum, Monod, Product
 from graycell.cell.redox import NoLoop, RedoxRatio
 from graycell.errors import FitError
-from graycell.inference import Fit, FitSettings, Stage, fit, load_fit, save_fit
+from graycell.inference import Fit, FitSettings, Stage, fit, learned_reactions, load_fit, recovered_law, save_fit
 from graycell.inference.fitting import objective_for, provenance_of
 from graycell.inference.likelihood import _below_limit, residuals, weights_of
 from graycell.library import specific_rates, with_learned_laws
@@ -73,6 +73,13 @@ def test_the_fit_meets_its_runs_and_tells_what_it_did(fitted, runs):
     for name in SPECIES:
         series = runs[0].measurements[name]
         assert np.max(np.abs(path.at_samples(name) - series.value) / series.standard_error) < 1.0
+
+
+def test_a_law_has_a_band_of_the_covariance_of_its_fit(fitted):
+    for reaction in learned_reactions(fitted.model):
+        for curve in recovered_law(fitted, reaction, points=12).curves:
+            assert np.all(np.isfinite(curve.high))
+            assert np.all(curve.high > curve.learned)
 
 
 def test_a_fit_of_networks_is_the_same_each_time_for_a_seed(fitted, black, runs):
