@@ -3,6 +3,7 @@
 The way of the data, from a file to a report:
 
     read_runs, bundled_run, check_path     files -> CultureRun (names, house units)
+    measured_rates                         CultureRun -> its specific rates as the samples show them, without a model
     nolan_lee, model_of                    a CultureModel: rate laws + flux allocation + redox closure + reactor
     with_learned_laws, LearnedLaw          CultureModel, runs -> one with some rate laws learned (gray)
     specific_rates, evolution              runs -> a model with all specific rates, or dc/dt, learned (black)
@@ -61,6 +62,7 @@ from graycell.library import (  # noqa: E402
     specific_rates,
     with_learned_laws,
 )
+from graycell.measured_rates import MeasuredRates, measured_rates  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
 from graycell.reporting import (  # noqa: E402
     comparison_report,
@@ -102,6 +104,7 @@ __all__ = [
     "Inspection",
     "Lagged",
     "LearnedLaw",
+    "MeasuredRates",
     "MetabolicNetwork",
     "ModelCandidate",
     "PublishedWeights",
@@ -131,6 +134,7 @@ __all__ = [
     "leave_one_run_out",
     "load_fit",
     "mean_nrmse",
+    "measured_rates",
     "model_of",
     "nolan_lee",
     "published_feed",

@@ -1,4 +1,4 @@
-"""The command line: graycell demo | check | simulate | generate | inspect | fit | compare | audit | report.
+"""The command line: graycell demo | check | rates | simulate | generate | inspect | fit | compare | audit | report.
 
 All commands stand here, past 500 lines: how each asks and what it prints is read side by side.
 """
@@ -45,6 +45,7 @@ from graycell.inference.comparison import Comparison, ComparisonProgress, compar
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.inspection import inspect
 from graycell.library import MODELS, model_of, published_feed
+from graycell.measured_rates import measured_rates
 from graycell.model import CultureModel
 from graycell.reporting import (
     UNDETERMINED,
@@ -60,6 +61,8 @@ from graycell.reporting import (
 from graycell.reporting.comparison_page import comparison_report
 from graycell.reporting.comparison_page import headline as comparison_headline
 from graycell.reporting.comparison_tables import comparison_frames
+from graycell.reporting.rates_page import headline as rates_headline
+from graycell.reporting.rates_page import rates_frames, rates_report
 from graycell.runs import Bolus, CultureRun, bundled_run, check_path, check_runs, read_runs
 from graycell.runs.packing import quantities_of
 from graycell.runs.records import REDOX, VCD
@@ -89,6 +92,8 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
     graycell demo                          fit the bundled run with two models and write a report
 
     graycell check my-run/                 list every fault of a run at once
+
+    graycell rates my-run/                 specific rates, growth and yields as the samples show them
 
     graycell generate --out my-runs/       make in-silico runs of a known truth
 
@@ -147,6 +152,33 @@ def check(
     remarks = len(findings) - errors
     _say(f"{_count(len(files), 'run')} checked: {_count(errors, 'error')}, {_count(remarks, 'remark')}.")
     raise typer.Exit(FAULTS if errors else 0)
+
+
+@app.command()
+def rates(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="[RUN]...", help="Folders, XLSX or CSV; the bundled run if left out.")
+    ] = None,
+    start: Annotated[float, typer.Option("--from", help="The phase begins at this day.")] = 0.0,
+    end: Annotated[float, typer.Option("--to", help="The phase ends at this day.")] = math.inf,
+    per: Annotated[str, typer.Option(help="Yields are per this species that is taken up.")] = "GLC",
+    out: Annotated[Path, typer.Option(help="Folder of the page and its tables.")] = Path("results/rates"),
+) -> None:
+    """Show specific rates, growth, death and yields as the samples show them; no model is needed.
+
+    From sample to sample and over the whole phase, with standard errors from those of the assays; feeds, samples and
+    flows are accounted for, and balances.csv shows how: begin + fed - taken out + turned over = found.
+
+    Example, the growth phase: graycell rates run07/ run08/ --from 1 --to 5
+    """
+    found = [measured_rates(culture, start, end) for culture in _runs(runs or [])]
+    for one in found:
+        for sentence in rates_headline(one):
+            _say(sentence)
+        frame = rates_frames([one], per)["rates-of-the-phase"]
+        shown = frame.loc[:, ["quantity", "rate", "standard error", "unit"]]
+        _print_frame(shown, f"{one.run.name}: over the phase")
+    _say(f"Rates: {rates_report(found, out, per)}")
 
 
 @app.command(name="simulate")
