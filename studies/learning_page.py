@@ -477,7 +477,7 @@ the range of the true one, at the states that the true training runs visit.
 
 {_laws_found(data)}
 
-{_decided(data)}
+{_carried(data)}
 
 {_figure(data, "laws", "Learned against true laws, and both over lactate or R")}
 
@@ -490,22 +490,37 @@ Test errors from {FEW} runs, beside the black boxes from {MANY}:
 {_few_words(data)}"""
 
 
-def _decided(data: Mapping) -> str:
-    """Return the error of the laws where the true flux follows them."""
+def _carried(data: Mapping) -> str:
+    """Return the errors of laws and of the fluxes that they end as, with the other parameters estimated and known."""
     rows = []
     for law in LAWS:
-        name = numbers.runs_task(f"law {law}", LAW_RUNS)
-        share, error = (
-            numbers.told(data, name, key) for key in ("states where it decides", "law error where it decides")
-        )
-        if share is not None:
-            rows.append([LAWS[law], _spread(share, _percent), _spread(error, _percent), str(share.count)])
-    if not rows:
-        return ""
-    return f"""Balances and limits of uptake overrule a law at some states, and there no sample can tell what it wishes. The same error from {LAW_RUNS} runs, only
-where the true flux is within 5 % of the range of the law from it. It is told beside what was asked and does not replace it:
+        names = [numbers.runs_task(f"law {law}{alone}", LAW_RUNS) for alone in ("", " alone")]
+        errors = [numbers.spread(data, name, key) for key in ("law error", "flux error") for name in names]
+        rows.append([LAWS[law], *(_spread(one, _percent) for one in errors)])
+    return f"""Balances and limits of uptake may overrule a law, and samples show only the flux that is left of it. So the table asks of {LAW_RUNS} runs for the error of the
+flux too, over the range of the true one and at the same states, and for both where all other parameters are those of the truth, so that the law is the only unknown:
 
-{_table(("law", "states where the law decides", "error there", "seeds that tell it"), rows)}"""
+{_table(("law", "law, others estimated", "law, others known", "flux, others estimated", "flux, others known"), rows)}
+
+{_carried_words(data)}"""
+
+
+def _carried_words(data: Mapping) -> str:
+    """Say what an error of a law comes from, where it was missed."""
+    sentences = []
+    for law in LAWS:
+        name = numbers.runs_task(f"law {law}", LAW_RUNS)
+        known = numbers.spread(data, numbers.runs_task(f"law {law} alone", LAW_RUNS), "law error")
+        wished, flux = numbers.spread(data, name, "law error"), numbers.spread(data, name, "flux error")
+        if not (known and wished and flux) or wished.median <= numbers.ASKED_LAW:
+            continue
+        if known.median > numbers.ASKED_LAW:
+            cause = "is missed even where it is the only unknown: samples do not determine what it wishes"
+        else:
+            cause = "is found where it is the only unknown: what it wishes and the other parameters stand in for one another"
+        good = "is" if flux.median <= numbers.ASKED_LAW else "is not"
+        sentences.append(f"The law of {law} {cause}. Its flux {good} within {100 * numbers.ASKED_LAW:.0f} %.")
+    return " ".join(sentences)
 
 
 def _laws_found(data: Mapping) -> str:
@@ -951,9 +966,9 @@ results/learning does not hold yet: the times that are known sum to {sum(times) 
 - Baselines: the last value, the mean of the runs, a Gaussian process and boosted trees for each quantity, which choose what they learn by leaving training runs out.
 - {versions}, Python {data["python"]}; code SHA-256 {hashes}.{more}
 
-**Not a blind test.** Results with these seeds had been looked at before the study was as it is. After that the form of the law of v2, the starts of the gray
-fits, and the stages and tolerances of the gray fit of the measured run were changed, and tasks were trained anew on the same truths and test runs. What came
-out before is in the history of the repository only. So a "yes" for a gray model is what can be reached by someone who looks, and new seeds would be the harder test.
+**What was seen before.** No setting was chosen with results of these seeds in sight: models, recipes and tolerances were settled on other truths and runs (seeds
+0, 1, 2 and 10). The measured runs and the open sets are one each, so they had been seen: the laws and tolerance of the gray model of the measured run, that every
+model goes on from the last samples, and the settings of the baselines were chosen with such results in sight. What came out before is in the history of the repository.
 
 {f"Not trained: {len(absent)} of {len(numbers_wanted(data))} tasks." if absent else "Every task was trained."} What failed:
 

@@ -72,7 +72,8 @@ class MeasuredRates:
 
     def __repr__(self) -> str:
         quantities = dict.fromkeys(rate.quantity for rate in self.rates)
-        return f"MeasuredRates(run '{self.run.name}', day {self.time[0]:g} to {self.time[-1]:g}: {', '.join(quantities)})"
+        phase = f"day {self.time[0]:g} to {self.time[-1]:g}"
+        return f"MeasuredRates(run '{self.run.name}', {phase}: {', '.join(quantities)})"
 
     def of_phase(self) -> tuple[MeasuredRate, ...]:
         """Return the rate of each quantity over the whole phase."""
