@@ -21,6 +21,7 @@ import pandas as pd
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.assembly import assemble
 from graycell.runs.checks import check_runs
+from graycell.runs.plausibility import implausible
 from graycell.runs.records import CultureRun, Provenance
 from graycell.runs.tables import KINDS, Table, shown
 
@@ -95,7 +96,10 @@ def check_path(path: str | Path, species: Iterable[str] | None = None) -> list[F
     run.csv: found nothing; a file or a folder is needed; look at the path.
     """
     runs, findings = _read(Path(path))
-    return list(dict.fromkeys([*findings, *check_runs(runs, species)]))
+    findings += check_runs(runs, species)
+    if not any(finding.severity == "error" for finding in findings):  # else its consequences would be told as well
+        findings += implausible(runs)
+    return list(dict.fromkeys(findings))
 
 
 def runs_from_tables(tables: Mapping[str, pd.DataFrame], name: str = "run") -> list[CultureRun]:

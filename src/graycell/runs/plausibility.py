@@ -1,0 +1,363 @@
+"""Small named checks of what no culture does: each looks at runs that can be read, and says what is odd about them.
+
+`implausible` asks all of `RUN_CHECKS`, run by run, and all of `SET_CHECKS`, which compare runs. A check is a generator
+of `Finding`; ten lines make one, and it can be given beside the others:
+
+    def titer_was_measured(run):
+        '''A run has a titer.'''
+        if "ANTI" not in run.measurements:
+            yield Finding(f"run '{run.name}'", "no ANTI", "every run has a titer", "measure it", "warning")
+
+    implausible(runs, [*RUN_CHECKS, titer_was_measured])
+
+What contradicts a balance or a living cell beyond all assay errors is an error; what is only odd is a remark.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import combinations, pairwise
+
+import numpy as np
+
+from graycell.errors import Finding
+from graycell.runs.bookkeeping import CELLS, Balance, balances_of
+from graycell.runs.checks import NOT_SPECIES, check_runs
+from graycell.runs.records import (
+    TCD,
+    VCD,
+    VIABILITY,
+    Bolus,
+    CultureRun,
+    Feed,
+    Measurement,
+    Outflow,
+    Replacement,
+    Sample,
+)
+
+RunCheck = Callable[[CultureRun], Iterator[Finding]]
+SetCheck = Callable[[Sequence[CultureRun]], Iterator[Finding]]
+
+FASTEST_GROWTH = 1.7
+"""[1/d] A doubling in ten hours; CHO cells take 14 and more."""
+FASTEST_UPTAKE = 30.0
+"""[mmol/(10^9 cells)/d] of glucose: three times what the hungriest published CHO cultures take."""
+SURE = 4.0
+"""Standard errors beyond which an assay error is no explanation."""
+SMALL = 0.02
+"""Part of its largest value below which a change of a quantity is not worth a sentence."""
+CARBON_NITROGEN = {
+    "GLC": (6, 0), "LAC": (3, 0), "NH3": (0, 1), "ALA": (3, 1), "ARG": (6, 4), "ASN": (4, 2), "ASP": (4, 1),
+    "CYS": (3, 1), "CYSTINE": (6, 2), "GLN": (5, 2), "GLU": (5, 1), "GLY": (2, 1), "HIS": (6, 3), "ILE": (6, 1),
+    "LEU": (6, 1), "LYS": (6, 2), "MET": (5, 1), "PHE": (9, 1), "PRO": (5, 1), "SER": (3, 1), "THR": (4, 1),
+    "TRP": (11, 2), "TYR": (9, 1), "VAL": (5, 1),
+}  # fmt: skip
+"""Atoms of carbon and nitrogen in a molecule, from the formulas."""
+MOLAR_MASS = {
+    "GLC": 180.16, "LAC": 90.08, "NH3": 17.03, "ALA": 89.09, "ARG": 174.20, "ASN": 132.12, "ASP": 133.10,
+    "CYS": 121.16, "CYSTINE": 240.30, "GLN": 146.14, "GLU": 147.13, "GLY": 75.07, "HIS": 155.15, "ILE": 131.17,
+    "LEU": 131.17, "LYS": 146.19, "MET": 149.21, "PHE": 165.19, "PRO": 115.13, "SER": 105.09, "THR": 119.12,
+    "TRP": 204.23, "TYR": 181.19, "VAL": 117.15,
+}  # fmt: skip
+"""[g/mol], from the formulas."""
+ESSENTIAL = ("GLC", "HIS", "ILE", "LEU", "LYS", "MET", "PHE", "THR", "TRP", "VAL")
+"""What CHO cells take up and do not make."""
+_AMINO_ACIDS_FOR_NITROGEN = 10
+"""With fewer of them measured, ammonia may come from those that were not."""
+_FEWEST = 5  # samples from which a series can be called copied
+
+
+def implausible(
+    runs: Sequence[CultureRun],
+    run_checks: Iterable[RunCheck] | None = None,
+    set_checks: Iterable[SetCheck] | None = None,
+) -> list[Finding]:
+    """Return what no culture does, of all runs at once; runs that `check_runs` finds faulty are left out.
+
+    run_checks, set_checks: None for `RUN_CHECKS` and `SET_CHECKS`.
+    """
+    sound = [run for run in runs if not any(one.severity == "error" for one in check_runs([run]))]
+    by_run = RUN_CHECKS if run_checks is None else tuple(run_checks)
+    by_set = SET_CHECKS if set_checks is None else tuple(set_checks)
+    found = [finding for run in sound for check in by_run for finding in check(run)]
+    return found + [finding for check in by_set for finding in check(sound)]
+
+
+# ------------------------------------------------------------------------------------------------- one run
+
+
+def cells_double_as_cells_do(run: CultureRun) -> Iterator[Finding]:
+    """Between two counts the cells grow no faster than any CHO cell does."""
+    if VCD not in run.measurements:
+        return
+    counts = run.measurements[VCD]
+    for k, one in enumerate(balances_of(run, VCD)):
+        grown = one.found + one.taken_out
+        if one.begin <= 0.0 or grown <= one.begin:
+            continue
+        rate = np.log(grown / one.begin) / (one.end - one.start)
+        error = np.hypot(*(counts.standard_error[k : k + 2] / counts.value[k : k + 2])) / (one.end - one.start)
+        if rate - SURE * error > FASTEST_GROWTH:
+            yield Finding(_place(run, VCD, one), f"cells that double in {24.0 * np.log(2.0) / rate:.1f} h",
+                          "no CHO cell doubles in less than 10 h", "look at the counts and their unit")  # fmt: skip
+
+
+def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Finding]:
+    """Glucose and essential amino acids rise by what is fed, and no further."""
+    for species in (name for name in ESSENTIAL if name in run.measurements):
+        rows = [(f"from {one.start:g} to {one.end:g} d", one.turned_over, error, one.end_volume)
+                for one, error in _with_errors(run, species)]  # fmt: skip
+        if rows:  # what rises too slowly to be seen between two samples is seen over the run
+            error = float(np.hypot(rows[0][2], rows[-1][2]))
+            rows.append(("over the run", sum(made for _, made, _, _ in rows), error, rows[-1][3]))
+        for when, made, error, volume in rows:
+            if made > SURE * error and made > SMALL * _most(run, species) * volume:
+                severity = "error" if species == "GLC" else "warning"  # peptides of a feed give amino acids
+                yield Finding(
+                    f"run '{run.name}', {species} {when}", f"{made:.3g} mmol more than was there and fed",
+                    "cells take it up and do not make it",
+                    "look for a feed that is missing or too small, and at its composition", severity,
+                )  # fmt: skip
+
+
+def carbon_and_nitrogen_come_from_somewhere(run: CultureRun) -> Iterator[Finding]:
+    """Over the run the measured solutes hold no more carbon, or nitrogen, than was there and fed."""
+    known = {name: _with_errors(run, name) for name in CARBON_NITROGEN if name in run.measurements}
+    acids = sum(name not in ("GLC", "LAC", "NH3") for name in known)
+    for atom, (element, complete) in enumerate((("carbon", "GLC" in known),
+                                                ("nitrogen", acids >= _AMINO_ACIDS_FOR_NITROGEN))):  # fmt: skip
+        if not complete:
+            continue
+        made = sum(
+            CARBON_NITROGEN[name][atom] * sum(one.turned_over for one, _ in rows) for name, rows in known.items()
+        )
+        error = np.sqrt(
+            sum((CARBON_NITROGEN[name][atom] * err) ** 2 for name, rows in known.items() for _, err in rows)
+        )
+        there = sum(CARBON_NITROGEN[name][atom] * (rows[0][0].begin + sum(one.fed for one, _ in rows))
+                    for name, rows in known.items() if rows)  # fmt: skip
+        if made > SURE * error and made > SMALL * there:
+            yield Finding(f"run '{run.name}', measurements", f"{made:.3g} mmol of {element} that was never fed",
+                          "what is measured holds no more than was there and fed",
+                          "look at the units, and for a feed that is missing")  # fmt: skip
+
+
+def rates_are_those_of_cells(run: CultureRun) -> Iterator[Finding]:
+    """Glucose is taken up no faster than cells can, and gives no more than two lactate."""
+    if VCD not in run.measurements or "GLC" not in run.measurements:
+        return
+    counts = run.measurements[VCD]
+    for one, error in _with_errors(run, "GLC"):
+        density = np.interp(np.linspace(one.start, one.end, 9), counts.time, counts.value)
+        cells = float(np.mean(density)) * 0.5 * (one.begin_volume + one.end_volume) * (one.end - one.start)
+        if cells > 0.0 and -one.turned_over - SURE * error > FASTEST_UPTAKE * cells:
+            yield Finding(_place(run, "GLC", one), f"{-one.turned_over / cells:.3g} mmol/(1e9 cells)/d taken up",
+                          f"cells take up no more than {FASTEST_UPTAKE:g}", "look at the units of glucose and cells",
+                          "warning")  # fmt: skip
+    if "LAC" not in run.measurements:
+        return
+    rows = {name: _with_errors(run, name) for name in ("GLC", "LAC")}
+    taken, made = (sign * sum(one.turned_over for one, _ in rows[name]) for sign, name in ((-1.0, "GLC"), (1.0, "LAC")))
+    error = np.sqrt(sum(err**2 for _, err in rows["LAC"]) + 4.0 * sum(err**2 for _, err in rows["GLC"]))
+    if made - 2.0 * taken > SURE * error and made > 2.2 * taken:
+        yield Finding(f"run '{run.name}', LAC and GLC", f"{made:.3g} mmol of lactate from {taken:.3g} mmol of glucose",
+                      "a glucose gives two lactate at most", "look at the units of both", "warning")  # fmt: skip
+
+
+def product_is_not_taken_up(run: CultureRun) -> Iterator[Finding]:
+    """The titer falls by what is taken out, and no further."""
+    if "ANTI" in run.measurements:
+        for one, error in _with_errors(run, "ANTI"):
+            if -one.turned_over > SURE * error and -one.turned_over > 5.0 * SMALL * _most(run, "ANTI") * one.end_volume:
+                yield Finding(_place(run, "ANTI", one), f"{-one.turned_over:.3g} mmol of product gone",
+                              "cells do not take it up", "look at both values, and for a dilution that is missing",
+                              "warning")  # fmt: skip
+
+
+def counts_agree(run: CultureRun) -> Iterator[Finding]:
+    """Viable cells are no more than all cells, and their share is the viability."""
+    if VCD not in run.measurements or TCD not in run.measurements:
+        return
+    viable, total = run.measurements[VCD], run.measurements[TCD]
+    time, i, j = np.intersect1d(viable.time, total.time, return_indices=True)
+    error = np.hypot(viable.standard_error[i], total.standard_error[j])
+    for k in np.flatnonzero(viable.value[i] - total.value[j] > SURE * error):
+        found = f"{viable.value[i[k]]:.4g} of {total.value[j[k]]:.4g}"
+        yield Finding(f"run '{run.name}', {VCD} at {time[k]:g} d", found,
+                      "viable cells are a part of all cells", "see whether the columns are swapped")  # fmt: skip
+    if VIABILITY in run.measurements:
+        living = run.measurements[VIABILITY]
+        _, a, b = np.intersect1d(time, living.time, return_indices=True)
+        share = viable.value[i[a]] / np.maximum(total.value[j[a]], 1e-12)
+        for k in np.flatnonzero(np.abs(share - living.value[b]) > 0.1):
+            yield Finding(f"run '{run.name}', {VIABILITY} at {living.time[b[k]]:g} d", f"{living.value[b[k]]:.3g}",
+                          f"VCD over TCD is {share[k]:.3g}", "see which of the three is wrong", "warning")  # fmt: skip
+
+
+def series_look_measured(run: CultureRun) -> Iterator[Finding]:
+    """No series stands still, lies on straight lines or is that of another quantity: a measured one does not."""
+    for name, series in _species(run).items():
+        still = _longest(np.diff(series.value) == 0.0) if np.max(series.value, initial=0.0) > 0.0 else 0
+        if still >= _FEWEST - 1 and np.all(series.value[np.r_[False, np.diff(series.value) == 0.0]] > 0.0):
+            yield Finding(f"run '{run.name}', {name}", f"{still + 1} equal values in a row", "assays scatter",
+                          "see whether a value was copied down", "warning")  # fmt: skip
+        straight = _longest(_on_a_line(series))
+        if straight >= 3:
+            yield Finding(f"run '{run.name}', {name}", f"{straight + 2} values in a row on one straight line",
+                          "assays scatter", "give what was measured, not what was interpolated", "warning")  # fmt: skip
+    shapes: dict[tuple, list[str]] = defaultdict(list)
+    for name, series in _species(run).items():
+        if len(np.unique(series.value)) >= _FEWEST:
+            shapes[(*series.time, *np.round(series.value / np.max(series.value), 6))].append(name)
+    for names in shapes.values():
+        if len(names) > 1:
+            yield Finding(f"run '{run.name}', {' and '.join(names)}", "values in one proportion at all times",
+                          "two assays differ", "see whether a column was copied", "warning")  # fmt: skip
+
+
+def feeds_are_of_the_size_of_the_vessel(run: CultureRun) -> Iterator[Finding]:
+    """No feed or sample is large for the vessel, and none is written twice."""
+    added = sum(event.volume for event in run.events if isinstance(event, Bolus))
+    flows = any(isinstance(event, Outflow) for event in run.events)
+    if not flows and added > 2.0 * run.initial_volume:
+        yield Finding(f"run '{run.name}', boluses", f"{added:.3g} L in all for {run.initial_volume:.3g} L at the start",
+                      "a fed batch is not fed thrice its volume", "look at the units of both", "warning")  # fmt: skip
+    for event in run.events:
+        if isinstance(event, Sample) and event.volume > 0.25 * run.initial_volume:
+            yield Finding(f"run '{run.name}', sample at {event.time:g} d", f"{event.volume:.3g} L",
+                          "a sample is a small part of the culture", "look at its unit", "warning")  # fmt: skip
+    boluses = [event for event in run.events if isinstance(event, Bolus)]
+    for one, other in combinations(boluses, 2):
+        if abs(one.time - other.time) < 1e-3 and (one.medium, one.volume) == (other.medium, other.volume):
+            yield Finding(f"run '{run.name}', bolus at {one.time:g} d", "the same bolus twice",
+                          "a feed counts once", "leave one out if it was given once", "warning")  # fmt: skip
+
+
+def media_feed_what_is_measured(run: CultureRun) -> Iterator[Finding]:
+    """A medium that is fed holds something, at concentrations of a medium."""
+    used = {event.medium for event in run.events if isinstance(event, Bolus | Feed | Replacement)}
+    for name in sorted(used):
+        content = {one: value for one, value in run.media.get(name, {}).items() if value > 0.0}
+        if not content and set(CARBON_NITROGEN) & set(run.measurements):
+            yield Finding(f"run '{run.name}', medium '{name}'", "nothing in it", "a feed has a composition",
+                          "write it into the table media; for water leave it", "warning")  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- several runs
+
+
+def no_run_is_there_twice(runs: Sequence[CultureRun]) -> Iterator[Finding]:
+    """No run, and no series of a run, is that of another under another name."""
+    holders: dict[tuple, list[CultureRun]] = defaultdict(list)
+    for run in runs:
+        for name, series in _species(run, cells=True).items():
+            if len(np.unique(series.value)) >= _FEWEST:
+                holders[(name, *series.value.tolist())].append(run)
+    shared: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for (name, *_), of in holders.items():
+        for one, other in pairwise(of):
+            shared[one.name, other.name].append(name)
+    measured = {run.name: set(_species(run, cells=True)) for run in runs}
+    for (one, other), names in shared.items():
+        rest = measured[one] & measured[other] - set(names)
+        found = f"the same values of {', '.join(names)}" + (
+            f", and others of {', '.join(sorted(rest))}" if rest else ""
+        )
+        remedy = "see whether it is one culture, or a column that was copied"
+        yield Finding(f"runs '{one}' and '{other}'", found, "two cultures differ", remedy, "warning")
+
+
+def units_are_those_of_the_other_runs(runs: Sequence[CultureRun]) -> Iterator[Finding]:
+    """The values of a quantity are of the size of those in the other runs, not a unit away."""
+    for name in dict.fromkeys(name for run in runs for name in _species(run, cells=True)):
+        typical = {run.name: _typical(run.measurements[name]) for run in runs if name in run.measurements}
+        typical = {run: value for run, value in typical.items() if value > 0.0}
+        for run, value in typical.items():
+            others = [of for other, of in typical.items() if other != run]
+            if len(others) < 2:
+                continue
+            spread = np.exp(np.ptp(np.log(others)))
+            ratio = value / float(np.exp(np.median(np.log(others))))
+            factor = _unit_factor(name, ratio)
+            if factor and spread < max(ratio, 1.0 / ratio) ** 0.7:
+                yield Finding(f"run '{run}', {name}", f"values {ratio:.3g} times those of the other runs",
+                              f"that is {factor}", "look at the unit of the column", "warning")  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------- pieces
+
+
+def _place(run: CultureRun, quantity: str, one: Balance) -> str:
+    return f"run '{run.name}', {quantity} from {one.start:g} to {one.end:g} d"
+
+
+def _with_errors(run: CultureRun, quantity: str) -> list[tuple[Balance, float]]:
+    """Return the balances of a quantity, each with the standard error of what was turned over [mmol]."""
+    errors, rows = run.measurements[quantity].standard_error, []
+    for k, one in enumerate(balances_of(run, quantity)):
+        of_begin, of_end = one.by_begin * one.begin_volume * errors[k], one.by_found * one.end_volume * errors[k + 1]
+        rows.append((one, float(np.hypot(of_begin, of_end))))
+    return rows
+
+
+def _most(run: CultureRun, quantity: str) -> float:
+    return float(np.max(run.measurements[quantity].value))
+
+
+def _species(run: CultureRun, cells: bool = False) -> dict[str, Measurement]:
+    """Return the series of species, and of cells if asked for."""
+    return {name: series for name, series in run.measurements.items()
+            if name not in NOT_SPECIES or (cells and name in CELLS)}  # fmt: skip
+
+
+def _typical(series: Measurement) -> float:
+    positive = series.value[series.value > 0.0]
+    return float(np.exp(np.mean(np.log(positive)))) if len(positive) else 0.0
+
+
+def _unit_factor(name: str, ratio: float) -> str:
+    """Return in words what unit a ratio of values looks like, or nothing."""
+    large = max(ratio, 1.0 / ratio)
+    for size in (1e3, 1e6):
+        if 0.4 < large / size < 2.5:
+            return f"near a factor of {size:g}"
+    if name in MOLAR_MASS:
+        for factor, units in ((MOLAR_MASS[name] / 1e3, "g/L and mmol/L"), (MOLAR_MASS[name], "mg/L and mmol/L"),
+                              (MOLAR_MASS[name] / 10.0, "mg/dL and mmol/L")):  # fmt: skip
+            if max(factor, 1.0 / factor) > 3.0 and any(0.75 < ratio / one < 1.33 for one in (factor, 1.0 / factor)):
+                return f"near the {factor:.3g} between {units}"
+    return ""
+
+
+def _on_a_line(series: Measurement) -> np.ndarray:
+    """Return for each inner sample whether it lies on the line between its neighbours, which is not level."""
+    t, y = series.time, series.value
+    if len(t) < 3 or np.ptp(y) == 0.0:
+        return np.zeros(0, bool)
+    between = y[:-2] + (y[2:] - y[:-2]) * (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
+    return (np.abs(y[1:-1] - between) <= 1e-6 * np.ptp(y)) & (y[2:] != y[:-2])
+
+
+def _longest(where: np.ndarray) -> int:
+    """Return the length of the longest row of True."""
+    best = now = 0
+    for one in where:
+        now = now + 1 if one else 0
+        best = max(best, now)
+    return best
+
+
+RUN_CHECKS: tuple[RunCheck, ...] = (
+    cells_double_as_cells_do,
+    what_cells_do_not_make_rises_only_when_fed,
+    carbon_and_nitrogen_come_from_somewhere,
+    rates_are_those_of_cells,
+    product_is_not_taken_up,
+    counts_agree,
+    series_look_measured,
+    feeds_are_of_the_size_of_the_vessel,
+    media_feed_what_is_measured,
+)
+"""Every check of one run, in the order in which its findings are listed."""
+SET_CHECKS: tuple[SetCheck, ...] = (no_run_is_there_twice, units_are_those_of_the_other_runs)
+"""Every check that compares runs."""
