@@ -443,3 +443,20 @@ def test_an_unknown_bundled_run_suggests_the_nearest():
         bundled_run("nolan-lee-2011")
     with pytest.raises(InputError):
         bundled_run("../runs")
+
+
+def test_a_detection_limit_is_read_as_one(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_text("time [d],VCD [1e6 cells/mL],GLN [umol/L]\n0,0.4,584\n1,0.9,<2\n2,1.5,< 1\n", encoding="utf-8")
+    series = read_runs(path)[0].measurements["GLN"]
+    assert series.value.tolist() == pytest.approx([0.584, 0.002, 0.001])
+    assert series.below.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize(("cell", "words"), [("<LOD", "a number is needed"), ("<", "a detection limit is a number")])
+def test_a_limit_that_is_no_number_is_a_sentence(tmp_path, cell, words):
+    path = tmp_path / "run.csv"
+    path.write_text(f"time [d],VCD [1e6 cells/mL],GLN [mmol/L]\n0,0.4,4\n1,0.9,{cell}\n", encoding="utf-8")
+    (finding,) = [one for one in check_path(path) if one.severity == "error"]
+    assert "row 3, column 'GLN [mmol/L]'" in finding.place
+    assert words in finding.needed

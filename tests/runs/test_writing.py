@@ -48,6 +48,18 @@ def test_the_bundled_run_comes_back_to_the_last_digit(run, tmp_path):
     assert (back.provenance.citation, back.provenance.notes) == (run.provenance.citation, run.provenance.notes)
 
 
+def test_detection_limits_come_back(run, tmp_path):
+    series = run.measurements["GLN"]
+    below = np.arange(len(series.time)) >= 6
+    limited = replace(run, measurements={**run.measurements, "GLN": replace(series, below=below)})
+    folder = write_runs([limited], tmp_path / "out")
+    assert f",<{float(series.value[6])!r}," in (folder / "measurements.csv").read_text(encoding="utf-8")
+    [back] = read_runs(folder)
+    assert np.array_equal(back.measurements["GLN"].below, below)
+    assert back.measurements["GLC"].below is None
+    assert same_numbers(limited, back)
+
+
 def test_every_kind_of_event_comes_back_in_its_order(run, tmp_path):
     events = (
         Sample(1.0, 0.01), Bolus(1.0, "feed", 1 / 3), Feed(1.5, "feed", 0.02), Outflow(2.0, 0.01),

@@ -199,14 +199,14 @@ def _assay_errors(table: Typed, measurements: Typed, findings: list[Finding]) ->
     return errors
 
 
-def _points(table: Typed, rows: list[int], quantity: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return the times [d] and values of a column where its cells are filled."""
-    pairs = [(table.number(row, "time"), table.number(row, quantity)) for row in rows]
-    filled = np.array([pair for pair in pairs if pair[1] is not None], dtype=float).reshape(-1, 2)
-    time, value = filled[:, 0].copy(), filled[:, 1].copy()
-    time.setflags(write=False)
-    value.setflags(write=False)
-    return time, value
+def _points(table: Typed, rows: list[int], quantity: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the times [d] and values of a column where its cells are filled, and which are detection limits."""
+    filled = [row for row in rows if table.number(row, quantity) is not None]
+    time, value = (np.array([table.number(row, name) for row in filled], dtype=float) for name in ("time", quantity))
+    below = np.array([(row, quantity) in table.below for row in filled], dtype=bool)
+    for array in (time, value, below):
+        array.setflags(write=False)
+    return time, value, below
 
 
 def _measurements(
@@ -221,7 +221,7 @@ def _measurements(
     at_zero: dict[str, float] | None = {} if any(table.number(row, "time") == 0.0 for row in rows) else None
     series: dict[str, Measurement] = {}
     for quantity, limit in table.limits.items():
-        time, value = _points(table, rows, quantity)
+        time, value, below = _points(table, rows, quantity)
         if quantity == "time" or not len(time):
             continue
         if at_zero is not None and time[0] == 0.0:
@@ -237,7 +237,8 @@ def _measurements(
             remedy = "give an absolute error as well"
             findings.append(Finding(place, f"a value of 0 in run '{shown(run)}'", needed, remedy))
         error.setflags(write=False)
-        series[quantity] = Measurement(quantity, LIMITS[limit].unit or "", time, value, error)
+        series[quantity] = Measurement(quantity, LIMITS[limit].unit or "", time, value, error,
+                                       below if np.any(below) else None)  # fmt: skip
     return series, at_zero
 
 
@@ -288,7 +289,7 @@ def _signals(table: Typed, rows: list[int], findings: list[Finding]) -> dict[str
     rows = rising_rows(table, rows, findings)
     signals = {}
     for quantity, limit in table.limits.items():
-        time, value = _points(table, rows, quantity)
+        time, value, _ = _points(table, rows, quantity)
         if quantity != "time" and len(time):
             signals[quantity] = Signal(quantity, LIMITS[limit].unit or "", time, value)
     return signals

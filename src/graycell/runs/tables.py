@@ -38,15 +38,17 @@ class Kind:
     """What a table may hold: limit (a key of `LIMITS`, or `TEXT`) by column name.
 
     `others` are the limits of columns with any other name, the first one whose unit fits; none forbids them.
+    `censored`: whether a cell may be a detection limit, such as ``<0.5``: less than that was there.
     """
 
     columns: Mapping[str, str]
     required: tuple[str, ...]
     others: tuple[str, ...] = ()
+    censored: bool = False
 
 
 KINDS = {
-    "measurements": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), ("concentration",)),
+    "measurements": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), ("concentration",), censored=True),
     "initial": Kind(
         {"run": TEXT, "volume": "initial volume", "temperature": "temperature", REDOX: REDOX, VCD: VCD},
         (),
@@ -85,7 +87,8 @@ class Typed:
     """A table by column: numbers in house units or words, None where a cell is empty or faulty.
 
     `limits` holds the key of `LIMITS` of each column; `faulty` the (row, column) of cells with a finding and
-    `rejected` the columns with one, so that what lacks for that reason is not told a second time.
+    `rejected` the columns with one, so that what lacks for that reason is not told a second time; `below` the cells
+    whose number is a detection limit.
     """
 
     table: Table
@@ -95,6 +98,7 @@ class Typed:
     limits: Mapping[str, str]
     faulty: frozenset[tuple[int, str]]
     rejected: frozenset[str]
+    below: frozenset[tuple[int, str]] = frozenset()
 
     def __len__(self) -> int:
         return len(self.table.rows)
@@ -170,6 +174,7 @@ def typed(table: Table, kind: Kind, findings: list[Finding]) -> Typed:
     columns, rejected = _columns(table, kind, found)
     headings, numbers, words, limits = {}, {}, {}, {}
     faulty: set[tuple[int, str]] = set()
+    below: set[tuple[int, str]] = set()
     for position, (name, unit, limit) in columns.items():
         heading = headings[name] = table.headings[position]
         cells = [row[position].strip() if position < len(row) else "" for row in table.rows]
@@ -179,7 +184,11 @@ def typed(table: Table, kind: Kind, findings: list[Finding]) -> Typed:
         limits[name] = limit
         numbers[name] = []
         for row, cell in enumerate(cells):
-            value, fault = _value(cell, unit, limit)
+            censored = kind.censored and name != "time" and cell.startswith("<")
+            value, fault = _value(cell[1:].strip() if censored else cell, unit, limit)
+            if censored:
+                below.add((row, name))
+                fault = fault or (None if value is not None else _no_limit(cell))
             numbers[name].append(value)
             if fault is not None:
                 faulty.add((row, name))
@@ -194,7 +203,11 @@ def typed(table: Table, kind: Kind, findings: list[Finding]) -> Typed:
         listed = f"{MOST_FAULTS} faults of a table are listed"
         found[MOST_FAULTS:] = [Finding(table.place, "more faults", listed, "mend those first")]
     findings += found
-    return Typed(table, headings, numbers, words, limits, frozenset(faulty), rejected)
+    return Typed(table, headings, numbers, words, limits, frozenset(faulty), rejected, frozenset(below))
+
+
+def _no_limit(cell: str) -> Finding:
+    return Finding("", f"'{shown(cell)}'", "a detection limit is a number after <", "write it, like <0.5")
 
 
 def _words(

@@ -58,7 +58,6 @@ def write_runs(runs: Sequence[CultureRun], folder: str | Path) -> Path:
       single value. Standard errors that follow such a law in all the runs come back as they were; others as the
       law that is nearest. The errors that `generate` knows belong to true values, and the law is then applied to the
       noisy ones, so they come back with a typical difference of about the relative noise.
-    - A value that is a detection limit (`Measurement.below`) comes back as a measured value.
     - Where two runs have media of one name and other compositions, those of the later run become, for example,
       ``feed (run03)``. All runs then know all media.
     - Citations and notes of several runs are joined. A run that ends after its last sample or event without an `End`
@@ -165,12 +164,17 @@ def _measurements(runs: Sequence[CultureRun]) -> Rows:
     quantities = list(dict.fromkeys(name for run in runs for name in run.measurements))
     rows = [_head(runs, f"time [{TIME}]", *map(_heading, quantities))]
     for run in runs:
-        at = {name: _by_time(one.time, one.value) for name, one in run.measurements.items()}
+        at = {name: dict(zip(one.time.tolist(), _cells(one), strict=True)) for name, one in run.measurements.items()}
         # a run without measurements has to have a row, or it would not be one
         for time in sorted({time for values in at.values() for time in values}) or [0.0]:
-            cells = [_number(at.get(name, {}).get(time)) for name in quantities]
-            rows.append([*_of_run(runs, run), _number(time), *cells])
+            rows.append([*_of_run(runs, run), _number(time), *(at.get(name, {}).get(time, "") for name in quantities)])
     return rows
+
+
+def _cells(series: Measurement) -> list[str]:
+    """Return the values as cells; a detection limit has ``<`` before it."""
+    below = np.zeros(len(series.value), bool) if series.below is None else series.below
+    return [f"{'<' if limit else ''}{_number(value)}" for value, limit in zip(series.value, below, strict=True)]
 
 
 def _by_time(time: np.ndarray, value: np.ndarray) -> dict[float, float]:
@@ -354,6 +358,13 @@ def _differences(run: CultureRun, back: CultureRun, names: Mapping[str, str]) ->
             series[name].unit != other[name].unit
             or not np.array_equal(series[name].time, other[name].time)
             or not np.array_equal(series[name].value, other[name].value)
+            or _limits_of(series[name]) != _limits_of(other[name])
             for name in full
         ):
             yield f"a {which}"
+
+
+def _limits_of(series: object) -> list[bool]:
+    """Return which values of a series are detection limits; of a signal none is."""
+    below = getattr(series, "below", None)
+    return [] if below is None or not np.any(below) else np.asarray(below).tolist()
