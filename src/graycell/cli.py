@@ -1,4 +1,4 @@
-"""The command line: graycell demo | check | rates | simulate | generate | inspect | fit | compare | audit | report.
+"""The command line: graycell demo | import | check | rates | simulate | generate | inspect | fit | compare | ...
 
 All commands stand here, past 500 lines: how each asks and what it prints is read side by side.
 """
@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graycell.cell.redox import Algebraic, Closure, Dynamic, Lagged
-from graycell.errors import Finding, GraycellError, InputError, ModelError
+from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
 from graycell.generation import Design, generate
 from graycell.inference import (
     Fit,
@@ -63,8 +63,11 @@ from graycell.reporting.comparison_page import headline as comparison_headline
 from graycell.reporting.comparison_tables import comparison_frames
 from graycell.reporting.rates_page import headline as rates_headline
 from graycell.reporting.rates_page import rates_frames, rates_report
-from graycell.runs import Bolus, CultureRun, bundled_run, check_path, check_runs, read_runs
+from graycell.runs import Bolus, CultureRun, bundled_run, check_runs, read_runs
+from graycell.runs.importing import import_runs
 from graycell.runs.packing import quantities_of
+from graycell.runs.plausibility import implausible
+from graycell.runs.reading import check_paths
 from graycell.runs.records import REDOX, VCD
 from graycell.runs.writing import write_runs
 from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
@@ -90,6 +93,8 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
 **First steps**
 
     graycell demo                          fit the bundled run with two models and write a report
+
+    graycell import runs.xlsx --map runs.toml --out my-runs/      make runs of a workbook of your own
 
     graycell check my-run/                 list every fault of a run at once
 
@@ -138,7 +143,7 @@ def check(
         str, typer.Option("--model", help=f"The model that shall use them, one of {', '.join(MODELS)}; 'none' for any.")
     ] = EXTENDED,
 ) -> None:
-    """List every fault and remark of runs at once.
+    """List every fault and remark of runs at once: what cannot be read or used, and what no culture does.
 
     Each sentence says where, what was found, what is needed and what to do. Exit code 1 if there is an error;
     remarks alone leave it 0.
@@ -146,12 +151,30 @@ def check(
     Example: graycell check run07/ run08.xlsx
     """
     species = None if model == "none" else model_of(model).species
-    findings = [finding for path in files for finding in check_path(path, species)]
+    findings = check_paths(files, species)
     _print_findings(findings)
     errors = sum(finding.severity == "error" for finding in findings)
     remarks = len(findings) - errors
     _say(f"{_count(len(files), 'run')} checked: {_count(errors, 'error')}, {_count(remarks, 'remark')}.")
     raise typer.Exit(FAULTS if errors else 0)
+
+
+@app.command(name="import")
+def import_command(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file or XLSX workbook, as it is.")],
+    mapping: Annotated[Path, typer.Option("--map", help="A TOML file that says what the columns are.")],
+    out: Annotated[Path, typer.Option(help="Folder of the runs, as graycell reads them.")],
+) -> None:
+    """Make runs of a file as someone has it, by a mapping that says what its columns are.
+
+    A mapping is a TOML file of a few lines; docs/import.md shows some. Nothing is guessed: a unit that no heading
+    states, and whether samples are taken before or after a feed, have to be given. What no culture does is told too.
+
+    Example: graycell import runs.xlsx --map runs.toml --out my-runs/
+    """
+    runs = import_runs(file, mapping)
+    _print_findings(implausible(runs))
+    _say(f"{_count(len(runs), 'run')} of {file.name}: {write_runs(runs, out)}")
 
 
 @app.command()
@@ -172,11 +195,15 @@ def rates(
     Example, the growth phase: graycell rates run07/ run08/ --from 1 --to 5
     """
     found = [measured_rates(culture, start, end) for culture in _runs(runs or [])]
+    known = dict.fromkeys(balance.quantity for one in found for balance in one.balances)
+    if per not in known:
+        place = f"yields per '{per}'"
+        raise InputError([Finding(place, "no such measurement", "a measured species is needed", nearest(per, known))])
     for one in found:
         for sentence in rates_headline(one):
             _say(sentence)
         frame = rates_frames([one], per)["rates-of-the-phase"]
-        shown = frame.loc[:, ["quantity", "rate", "standard error", "unit"]]
+        shown = frame.drop(columns=["run", "doubling time [d]"])
         _print_frame(shown, f"{one.run.name}: over the phase")
     _say(f"Rates: {rates_report(found, out, per)}")
 

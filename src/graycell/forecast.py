@@ -46,13 +46,14 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
 def _corrected(model: CultureModel, run: CultureRun, path: Trajectory) -> dict[str, float]:
     """Return the state [mmol/L] at the end of a path, and R [1], moved to what was measured last."""
     state = dict(zip(model.species, path.concentrations[-1].tolist(), strict=True)) | {REDOX: float(path.redox[-1])}
-    for name in set(state) & set(run.measurements):
-        state[name] = max(state[name] + _off(run.measurements[name], path.at_samples(name)), 0.0)
-    if VCD in run.measurements and model.biomass not in run.measurements:
+    sampled = {name: one for name, one in run.measurements.items() if len(one.time)}
+    for name in set(state) & set(sampled):
+        state[name] += _off(sampled[name], path.at_samples(name))
+    if VCD in sampled and model.biomass not in sampled:
         simulated = path.at_samples(VCD)[-1]
         if simulated > 0.0:
             state[model.biomass] *= max(1.0 + _off(run.measurements[VCD], path.at_samples(VCD)) / simulated, 0.0)
-    return state
+    return {name: max(value, 0.0) for name, value in state.items()}  # a trajectory may go a little below zero
 
 
 def _off(series: Measurement, simulated: np.ndarray) -> float:

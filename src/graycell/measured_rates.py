@@ -5,12 +5,13 @@ there. Cells grow or decline exponentially between two counts, apart from what s
 those of the assays, to first order, and take the counts of different times and species as independent.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graycell.errors import Finding, InputError
+from graycell.errors import Finding, InputError, nearest
 from graycell.runs.bookkeeping import CELLS, Balance, Stretch, balances_of, stretches_of
 from graycell.runs.checks import check_runs
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, Bolus, CultureRun, Measurement, Sample
@@ -22,7 +23,7 @@ NOT_TURNED_OVER = (REDOX, VIABILITY, *CELLS)
 """Measured quantities that cells do not make or take up as they do a species."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
 _PART = 1e-4
-"""Part of a count by which it is changed to see what hangs on it."""
+"""Part of a count by which it is changed to see what depends on it."""
 
 
 @dataclass(frozen=True)
@@ -80,30 +81,34 @@ class MeasuredRates:
         return tuple({rate.quantity: rate for rate in self.rates if rate.since_start}.values())
 
     def yields(self, per: str = "GLC") -> dict[str, tuple[float, float]]:
-        """Return what was made per `per` that was taken up [mmol/mmol], over the phase, with its standard error.
+        """Return what was made per `per` that was taken up [mmol/mmol], with its standard error.
 
-        Raises `InputError` where `per` was not measured, or not taken up.
+        Both are summed over the samples that they share, from the first of them to the last. Raises `InputError` where
+        `per` was not measured, or not taken up.
         """
-        whole = {rate.quantity: rate for rate in self.of_phase() if rate.quantity not in (GROWTH, DEATH)}
-        if per not in whole or whole[per].value >= 0.0:
-            found = "made and not taken up" if per in whole else f"measured: {', '.join(whole) or 'nothing'}"
-            raise InputError([Finding(f"run '{self.run.name}', yields", found, f"{per} must be measured and taken up",
-                                      "name another species")])  # fmt: skip
+        of = {name: [one for one in self.balances if one.quantity == name] for name in
+              dict.fromkeys(one.quantity for one in self.balances)}  # fmt: skip
+        place = f"run '{self.run.name}', yields"
+        if per not in of:
+            raise InputError([Finding(place, f"no '{per}'", "what yields are per was measured", nearest(per, of))])
         found = {}
-        for name, rate in whole.items():
-            if name != per:
-                ratio = -rate.turned_over / whole[per].turned_over
-                parts = [one.standard_error / one.value if one.value else 0.0 for one in (rate, whole[per])]
-                absolute = rate.standard_error / abs(whole[per].value)
-                found[name] = (ratio, float(np.hypot(absolute, ratio * parts[1])))
+        for name, rows in of.items():
+            shared = {(one.start, one.end) for one in rows} & {(one.start, one.end) for one in of[per]}
+            if name == per or not shared:
+                continue
+            made, error = _turned_over(self.run, name, [one for one in rows if (one.start, one.end) in shared])
+            taken, of_taken = _turned_over(self.run, per, [one for one in of[per] if (one.start, one.end) in shared])
+            if taken >= 0.0:
+                raise InputError([Finding(place, f"{per} was made", "yields are per what is taken up", "name another")])
+            found[name] = -made / taken, float(np.hypot(error, made / taken * of_taken) / abs(taken))
         return found
 
 
 def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf")) -> MeasuredRates:
     """Return the specific rates of a run, from the samples of the phase between `start` and `end` [d].
 
-    Raises `InputError` where the run is faulty, where viable cells were counted fewer than twice or not at all for a
-    while, or where no quantity has two samples in the phase.
+    Detection limits are taken as values. Raises `InputError` where the run is faulty, where viable cells were counted
+    fewer than twice, or where no quantity has two samples in the phase.
     """
     errors = [finding for finding in check_runs([run]) if finding.severity == "error"]
     counted = run.measurements.get(VCD)
@@ -125,7 +130,7 @@ def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf"
         rates += _rates_of(run, quantity, within, cells)
     rates += _death(run, cells, first, last)
     if not rates:
-        raise InputError([Finding(f"run '{run.name}'", f"no two samples between {first:g} and {last:g} d",
+        raise InputError([Finding(f"run '{run.name}'", f"no two samples between {start:g} and {min(end, run.end):g} d",
                                   "a rate needs two", "choose a longer phase")])  # fmt: skip
     return MeasuredRates(run, tuple(rates), tuple(balances), *cells.path(first, last))
 
@@ -136,26 +141,35 @@ class _Cells:
     def __init__(self, run: CultureRun, stretches: Sequence[Stretch], time, value, error):
         self.stretches, self.time, self.error = list(stretches), np.asarray(time), np.asarray(error)
         self.density = np.asarray(value, float)
-        self.volumes = {stretch.end: stretch.end_volume for stretch in reversed(self.stretches)}
+        self.volumes = {stretch.end: stretch.end_volume for stretch in self.stretches}
+        # decided once: a count of 0 that is changed by its error would else come to be grown from over decades
+        self.straight = [not np.isfinite(self.rate(k, self.density)) for k in range(len(self.density) - 1)]
         self.integrals = self._integrals(self.density)
         columns = []
         for k in range(len(self.density)):
-            step = _PART * max(self.density[k], float(self.error[k]))
+            step = _PART * self.density[k] or float(self.error[k])
             up, down = self.density.copy(), self.density.copy()
             up[k], down[k] = up[k] + step, max(down[k] - step, 0.0)
             columns.append((self._integrals(up) - self._integrals(down)) / (up[k] - down[k]))
         self.by_count = np.array(columns).T
 
+    def growth(self, first: int, last: int) -> float:
+        """Return the specific growth rate [1/d] from one count to a later one; NaN where one found no cells."""
+        return self._growth(first, last, self.density)
+
     def rate(self, k: int, density: np.ndarray) -> float:
         """Return the specific growth rate [1/d] between counts k and k + 1; NaN where there were no cells."""
-        start, end = self.time[k], self.time[k + 1]
+        return self._growth(k, k + 1, density)
+
+    def _growth(self, first: int, last: int, density: np.ndarray) -> float:
+        start, end = self.time[first], self.time[last]
         kept = 1.0
         for stretch in self._within(start, end):
             if stretch.end > start:
                 kept *= np.exp(-_drained(stretch, 1.0))
             if stretch.end < end:
                 kept *= _kept(stretch)
-        before, after = density[k] * self.volumes[start] * kept, density[k + 1] * self.volumes[end]
+        before, after = density[first] * self.volumes[start] * kept, density[last] * self.volumes[end]
         return float(np.log(after / before) / (end - start)) if before > 0.0 and after > 0.0 else float("nan")
 
     def between(self, start: float, end: float) -> tuple[float, np.ndarray]:
@@ -182,7 +196,7 @@ class _Cells:
         for k in range(len(density) - 1):
             rate = self.rate(k, density)
             amount = density[k] * self.volumes[self.time[k]]
-            straight = not np.isfinite(rate)  # no cells at one end: they come or go evenly
+            straight = self.straight[k]  # no cells at one end: they come or go evenly
             for i, stretch in enumerate(self.stretches):
                 if not self.time[k] <= stretch.end <= self.time[k + 1]:
                     continue
@@ -227,20 +241,25 @@ def _kept(stretch: Stretch) -> float:
     return kept
 
 
-def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells: _Cells) -> list[MeasuredRate]:
-    """Return the rates of a species, between samples and since the first."""
+def _turned_over(run: CultureRun, quantity: str, balances: Sequence[Balance]) -> tuple[float, float]:
+    """Return what was turned over in these intervals, and its standard error: samples between count with both sides."""
     series = run.measurements[quantity]
     error = dict(zip(series.time.tolist(), series.standard_error.tolist(), strict=True))
+    by_sample: dict[float, float] = defaultdict(float)
+    for one in balances:
+        by_sample[one.start] += one.by_begin * one.begin_volume
+        by_sample[one.end] += one.by_found * one.end_volume
+    off = np.sqrt(sum((weight * error[time]) ** 2 for time, weight in by_sample.items()))
+    return float(sum(one.turned_over for one in balances)), float(off)
+
+
+def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells: _Cells) -> list[MeasuredRate]:
+    """Return the rates of a species, between samples and since the first."""
     found = []
     for since in (False, True):
         for k in range(len(balances)):
             parts = balances[0 if since else k : k + 1]
-            by_sample: dict[float, float] = {}
-            for one in parts:
-                by_sample[one.start] = by_sample.get(one.start, 0.0) + one.by_begin * one.begin_volume
-                by_sample[one.end] = by_sample.get(one.end, 0.0) + one.by_found * one.end_volume
-            off = np.sqrt(sum((weight * error[time]) ** 2 for time, weight in by_sample.items()))
-            turned_over = sum(one.turned_over for one in parts)
+            turned_over, off = _turned_over(run, quantity, parts)
             integral, by_count = cells.between(parts[0].start, parts[-1].end)
             if integral <= 0.0:
                 continue
@@ -260,20 +279,15 @@ def _growth(run: CultureRun, cells: _Cells, first: float, last: float) -> list[M
     for since in (False, True):
         for k in inside:
             begin = inside[0] if since else k
-            steps = range(begin, k + 1)
-            rates = np.array([cells.rate(i, cells.density) for i in steps])
-            lengths = np.array([cells.time[i + 1] - cells.time[i] for i in steps])
-            if not np.all(np.isfinite(rates)):
-                continue
             start, end = float(cells.time[begin]), float(cells.time[k + 1])
+            value = cells.growth(begin, k + 1)
+            if not np.isfinite(value):
+                continue
             integral = cells.between(start, end)[0]
-            made = sum(rate * cells.between(cells.time[i], cells.time[i + 1])[0]
-                       for rate, i in zip(rates, steps, strict=True))  # fmt: skip
-            # the logarithms between cancel: only the first and the last count matter
+            # the counts between do not matter
             off = np.hypot(cells.error[begin] / cells.density[begin], cells.error[k + 1] / cells.density[k + 1])
-            found.append(MeasuredRate(run.name, GROWTH, GROWTH_UNIT, start, end, float(made), integral,
-                                      float(np.sum(rates * lengths) / np.sum(lengths)), float(off / (end - start)),
-                                      since))  # fmt: skip
+            found.append(MeasuredRate(run.name, GROWTH, GROWTH_UNIT, start, end, value * integral, integral, value,
+                                      float(off / (end - start)), since))  # fmt: skip
     return found
 
 

@@ -50,6 +50,7 @@ def rates_between_samples(measured: Sequence[MeasuredRates]) -> go.Figure:
     figure = panels(titles, _COLUMNS, max(float(one.time[-1]) for one in measured))
     colours = colours_of(one.run.name for one in measured)
     for one in measured:
+        shown = False
         for i, quantity in enumerate(quantities):
             rates = [rate for rate in one.rates if rate.quantity == quantity and not rate.since_start]
             if not rates:
@@ -57,11 +58,12 @@ def rates_between_samples(measured: Sequence[MeasuredRates]) -> go.Figure:
             middle = [0.5 * (rate.start + rate.end) for rate in rates]
             figure.add_scatter(
                 x=middle, y=[rate.value for rate in rates], mode="lines+markers", name=plain(one.run.name),
-                legendgroup=one.run.name, showlegend=i == 0, marker={"size": 5},
+                legendgroup=one.run.name, showlegend=not shown, marker={"size": 5},
                 line={"color": colours[one.run.name], "width": 1},
                 error_y={"type": "data", "array": [rate.standard_error for rate in rates], "thickness": 1, "width": 2},
                 hovertemplate="%{x:.2f} d: %{y:.4g}", row=i // _COLUMNS + 1, col=i % _COLUMNS + 1,
             )  # fmt: skip
+            shown = True
     if len(measured) == 1:
         mark_events(figure, measured[0].run, len(quantities))
     return figure
@@ -92,10 +94,12 @@ def _yields_frame(measured: Sequence[MeasuredRates], per: str) -> pd.DataFrame:
     for one in measured:
         try:
             found = one.yields(per)
-        except InputError:
+        except InputError:  # the page says that there is none
             continue
         rows += [(one.run.name, name, *value) for name, value in found.items()]
-    return pd.DataFrame(rows, columns=["run", f"made per {per} taken up", "yield [mmol/mmol]", "standard error"])
+    return pd.DataFrame(
+        rows, columns=["run", f"made per {per} taken up", "yield [mmol/mmol]", "standard error [mmol/mmol]"]
+    )
 
 
 def _cells_frame(measured: Sequence[MeasuredRates]) -> pd.DataFrame:

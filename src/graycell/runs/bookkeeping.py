@@ -3,9 +3,10 @@
 A sample is measured before what happens at its time. Between two samples the cells are taken to make the quantity at a
 constant rate, which is the one that leads from the first to the second: so every interval closes exactly,
 ``begin + fed - taken out + turned over = found``, whatever is fed, sampled or drained between. Where nothing flows out
-between the samples, what was turned over does not hang on that assumption.
+between the samples, what was turned over does not depend on that assumption.
 """
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +16,8 @@ from graycell.runs.records import TCD, VCD, Bolus, CultureRun, Feed, Outflow, Re
 
 CELLS = (VCD, TCD)
 """Quantities that count cells."""
+RETAINED = (*CELLS, "BIOM")
+"""Quantities that a harvest keeps back."""
 AMOUNT, AMOUNT_OF_CELLS = "mmol", "1e9 cells"
 
 
@@ -68,15 +71,16 @@ def stretches_of(run: CultureRun, times: np.ndarray) -> list[Stretch]:
     borders = np.unique(np.r_[0.0, times, [event.time for event in run.events if event.time <= run.end], run.end])
     volume, fed, bleed, harvest = run.initial_volume, dict[str, float](), 0.0, 0.0
     found: list[Stretch] = []
-    at_zero = [event for event in run.events if event.time == 0.0]
+    at = defaultdict(list)
+    for event in run.events:
+        at[event.time].append(event)
     start, end_volume = 0.0, volume
-    for end in [0.0, *borders[borders > 0.0]]:
+    for end in borders.tolist():
         end_volume = volume + (sum(fed.values()) - bleed - harvest) * (end - start)
-        now = at_zero if end == 0.0 else [event for event in run.events if event.time == end]
         done: list[Bolus | Sample] = []
         after = end_volume
         flows = dict(fed), bleed, harvest
-        for event in now:
+        for event in at[float(end)]:
             match event:
                 case Sample(volume=taken):
                     done.append(event)
@@ -103,14 +107,15 @@ def balances_of(run: CultureRun, quantity: str) -> list[Balance]:
     is_cells = quantity in CELLS
     stretches = stretches_of(run, series.time)
     unit = AMOUNT_OF_CELLS if is_cells else AMOUNT
-    volumes = {stretch.end: stretch.end_volume for stretch in reversed(stretches)}  # the first one of an instant
+    volumes = {stretch.end: stretch.end_volume for stretch in stretches}
     found = []
     for k in range(len(series.time) - 1):
         start, end = float(series.time[k]), float(series.time[k + 1])
+        within = [stretch for stretch in stretches if start <= stretch.end <= end]
         begin, there = series.value[k] * volumes[start], series.value[k + 1] * volumes[end]
 
-        def carried(begin: float, rate: float, start=start, end=end) -> tuple[float, float]:
-            return _carried(run, "" if is_cells else quantity, stretches, start, end, begin, rate)
+        def carried(begin: float, rate: float, start=start, end=end, within=within) -> tuple[float, float]:
+            return _carried(run, quantity, within, start, end, begin, rate)
 
         fed, without = carried(begin, 0.0)
         time, kept = (end - start) / (carried(begin, 1.0)[1] - without), carried(begin + 1.0, 0.0)[1] - without
@@ -123,21 +128,20 @@ def balances_of(run: CultureRun, quantity: str) -> list[Balance]:
 
 
 def _carried(
-    run: CultureRun, species: str, stretches: list[Stretch], start: float, end: float, amount: float, rate: float
+    run: CultureRun, quantity: str, stretches: list[Stretch], start: float, end: float, amount: float, rate: float
 ) -> tuple[float, float]:
     """Return what was fed, and what is there at `end` if `amount` was at `start` and the cells make `rate` a day.
 
-    Cells have no `species`: no medium holds them, and a harvest keeps them.
+    No medium holds cells, and a harvest keeps them.
     """
     fed = 0.0
+    content = {name: 0.0 if quantity in CELLS else one.get(quantity, 0.0) for name, one in run.media.items()}
     for stretch in stretches:
-        if not start <= stretch.end <= end:
-            continue
         if stretch.end > start:
             time = stretch.end - stretch.start
-            inflow = sum(flow * run.media[medium].get(species, 0.0) for medium, flow in stretch.fed.items())
+            inflow = sum(flow * content[medium] for medium, flow in stretch.fed.items())
             fed += inflow * time
-            outflow = stretch.bleed + (stretch.harvest if species else 0.0)
+            outflow = stretch.bleed + (0.0 if quantity in RETAINED else stretch.harvest)
             amount = _flowing(amount, inflow + rate, outflow, stretch.volume, stretch.end_volume, time)
         if stretch.end == end:
             break
@@ -148,19 +152,21 @@ def _carried(
                     amount *= 1.0 - taken / volume
                     volume -= taken
                 case Bolus(medium=medium, volume=added):
-                    more = added * run.media[medium].get(species, 0.0)
+                    more = added * content[medium]
                     amount, fed, volume = amount + more, fed + more, volume + added
     return fed, amount
 
 
 def _flowing(amount: float, source: float, outflow: float, volume: float, end_volume: float, time: float) -> float:
-    """Return the amount after `time`: A' = source - outflow A/V, with V going evenly to its end."""
-    if outflow == 0.0 or time == 0.0:
-        return amount + source * time
-    growth = (end_volume - volume) / time
-    # A/V = c: V c' = source - (outflow + growth) c
-    dilution = outflow + growth
-    spent = time / volume if growth == 0.0 else np.log(end_volume / volume) / growth  # integral of 1/V
-    if dilution == 0.0:
-        return (amount / volume + source * spent) * end_volume
-    return (source / dilution + (amount / volume - source / dilution) * np.exp(-dilution * spent)) * end_volume
+    """Return the amount after `time`: A' = source - outflow A/V, with V going evenly to its end.
+
+    c = A/V has V c' = source - (outflow + V') c; with s the integral of 1/V and x = (outflow + V') s it is
+    c exp(-x) + source s (1 - exp(-x))/x. Written so that no difference of near numbers is divided by another.
+    """
+    if time == 0.0:
+        return amount
+    change = (end_volume - volume) / volume
+    spent = time / volume * (float(np.log1p(change)) / change if change else 1.0)
+    x = (outflow + (end_volume - volume) / time) * spent
+    mean = -float(np.expm1(-x)) / x if x else 1.0
+    return (amount / volume * float(np.exp(-x)) + source * spent * mean) * end_volume

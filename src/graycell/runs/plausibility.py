@@ -107,8 +107,8 @@ def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Find
     for species in (name for name in ESSENTIAL if name in run.measurements):
         rows = [(f"from {one.start:g} to {one.end:g} d", one.turned_over, error, one.end_volume)
                 for one, error in _with_errors(run, species)]  # fmt: skip
-        if rows:  # what rises too slowly to be seen between two samples is seen over the run
-            error = float(np.hypot(rows[0][2], rows[-1][2]))
+        if len(rows) > 1:  # what rises too slowly to be seen between two samples is seen over the run
+            error = _error_of_sum(run.measurements[species], [one for one, _ in _with_errors(run, species)])
             rows.append(("over the run", sum(made for _, made, _, _ in rows), error, rows[-1][3]))
         for when, made, error, volume in rows:
             if made > SURE * error and made > SMALL * _most(run, species) * volume:
@@ -121,25 +121,26 @@ def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Find
 
 
 def carbon_and_nitrogen_come_from_somewhere(run: CultureRun) -> Iterator[Finding]:
-    """Over the run the measured solutes hold no more carbon, or nitrogen, than was there and fed."""
-    known = {name: _with_errors(run, name) for name in CARBON_NITROGEN if name in run.measurements}
-    acids = sum(name not in ("GLC", "LAC", "NH3") for name in known)
-    for atom, (element, complete) in enumerate((("carbon", "GLC" in known),
-                                                ("nitrogen", acids >= _AMINO_ACIDS_FOR_NITROGEN))):  # fmt: skip
-        if not complete:
+    """The measured solutes gain no more carbon, or nitrogen, than is fed; some nitrogen may not be measured."""
+    names = [name for name in CARBON_NITROGEN if name in run.measurements]
+    acids = sum(name not in ("GLC", "LAC", "NH3") for name in names)
+    rich = acids >= _AMINO_ACIDS_FOR_NITROGEN and {"GLN", "ASN"} <= set(names)
+    for atom, (element, complete) in enumerate((("carbon", "GLC" in names), ("nitrogen", rich))):
+        rows = _together(run, names) if complete else {}
+        if not any(rows.values()):
             continue
-        made = sum(
-            CARBON_NITROGEN[name][atom] * sum(one.turned_over for one, _ in rows) for name, rows in known.items()
-        )
+        count = {name: CARBON_NITROGEN[name][atom] for name in rows}
+        made = sum(count[name] * one.turned_over for name, of in rows.items() for one in of)
         error = np.sqrt(
-            sum((CARBON_NITROGEN[name][atom] * err) ** 2 for name, rows in known.items() for _, err in rows)
+            sum((count[name] * _error_of_sum(run.measurements[name], of)) ** 2 for name, of in rows.items())
         )
-        there = sum(CARBON_NITROGEN[name][atom] * (rows[0][0].begin + sum(one.fed for one, _ in rows))
-                    for name, rows in known.items() if rows)  # fmt: skip
+        there = sum(count[name] * (of[0].begin + sum(one.fed for one in of)) for name, of in rows.items())
         if made > SURE * error and made > SMALL * there:
-            yield Finding(f"run '{run.name}', measurements", f"{made:.3g} mmol of {element} that was never fed",
-                          "what is measured holds no more than was there and fed",
-                          "look at the units, and for a feed that is missing")  # fmt: skip
+            yield Finding(
+                f"run '{run.name}', measurements", f"{made:.3g} mmol of {element} that was never fed",
+                "what is measured holds no more than was there and fed",
+                "look at the units, and for a feed that is missing", "error" if element == "carbon" else "warning",
+            )  # fmt: skip
 
 
 def rates_are_those_of_cells(run: CultureRun) -> Iterator[Finding]:
@@ -147,18 +148,19 @@ def rates_are_those_of_cells(run: CultureRun) -> Iterator[Finding]:
     if VCD not in run.measurements or "GLC" not in run.measurements:
         return
     counts = run.measurements[VCD]
-    for one, error in _with_errors(run, "GLC"):
+    for one, error in _with_errors(run, "GLC") if len(counts.time) else []:
         density = np.interp(np.linspace(one.start, one.end, 9), counts.time, counts.value)
         cells = float(np.mean(density)) * 0.5 * (one.begin_volume + one.end_volume) * (one.end - one.start)
         if cells > 0.0 and -one.turned_over - SURE * error > FASTEST_UPTAKE * cells:
             yield Finding(_place(run, "GLC", one), f"{-one.turned_over / cells:.3g} mmol/(1e9 cells)/d taken up",
-                          f"cells take up no more than {FASTEST_UPTAKE:g}", "look at the units of glucose and cells",
+                          f"{FASTEST_UPTAKE:g} is the most", "look at the units of glucose and cells",
                           "warning")  # fmt: skip
     if "LAC" not in run.measurements:
         return
-    rows = {name: _with_errors(run, name) for name in ("GLC", "LAC")}
-    taken, made = (sign * sum(one.turned_over for one, _ in rows[name]) for sign, name in ((-1.0, "GLC"), (1.0, "LAC")))
-    error = np.sqrt(sum(err**2 for _, err in rows["LAC"]) + 4.0 * sum(err**2 for _, err in rows["GLC"]))
+    rows = _together(run, ("GLC", "LAC"))
+    taken, made = (sign * sum(one.turned_over for one in rows[name]) for sign, name in ((-1.0, "GLC"), (1.0, "LAC")))
+    glucose, lactate = (_error_of_sum(run.measurements[name], rows[name]) for name in ("GLC", "LAC"))
+    error = np.hypot(lactate, 2.0 * glucose)
     if made - 2.0 * taken > SURE * error and made > 2.2 * taken:
         yield Finding(f"run '{run.name}', LAC and GLC", f"{made:.3g} mmol of lactate from {taken:.3g} mmol of glucose",
                       "a glucose gives two lactate at most", "look at the units of both", "warning")  # fmt: skip
@@ -182,14 +184,14 @@ def counts_agree(run: CultureRun) -> Iterator[Finding]:
     time, i, j = np.intersect1d(viable.time, total.time, return_indices=True)
     error = np.hypot(viable.standard_error[i], total.standard_error[j])
     for k in np.flatnonzero(viable.value[i] - total.value[j] > SURE * error):
-        found = f"{viable.value[i[k]]:.4g} of {total.value[j[k]]:.4g}"
+        found = f"{viable.value[i[k]]:.4g} viable of {total.value[j[k]]:.4g} [1e9 cells/L]"
         yield Finding(f"run '{run.name}', {VCD} at {time[k]:g} d", found,
                       "viable cells are a part of all cells", "see whether the columns are swapped")  # fmt: skip
     if VIABILITY in run.measurements:
         living = run.measurements[VIABILITY]
         _, a, b = np.intersect1d(time, living.time, return_indices=True)
         share = viable.value[i[a]] / np.maximum(total.value[j[a]], 1e-12)
-        for k in np.flatnonzero(np.abs(share - living.value[b]) > 0.1):
+        for k in np.flatnonzero((np.abs(share - living.value[b]) > 0.1) & (total.value[j[a]] > 0.0)):
             yield Finding(f"run '{run.name}', {VIABILITY} at {living.time[b[k]]:g} d", f"{living.value[b[k]]:.3g}",
                           f"VCD over TCD is {share[k]:.3g}", "see which of the three is wrong", "warning")  # fmt: skip
 
@@ -197,8 +199,9 @@ def counts_agree(run: CultureRun) -> Iterator[Finding]:
 def series_look_measured(run: CultureRun) -> Iterator[Finding]:
     """No series stands still, lies on straight lines or is that of another quantity: a measured one does not."""
     for name, series in _species(run).items():
-        still = _longest(np.diff(series.value) == 0.0) if np.max(series.value, initial=0.0) > 0.0 else 0
-        if still >= _FEWEST - 1 and np.all(series.value[np.r_[False, np.diff(series.value) == 0.0]] > 0.0):
+        known = np.ones(len(series.time), bool) if series.below is None else ~series.below
+        still = _longest((np.diff(series.value) == 0.0) & (series.value[1:] > 0.0) & known[1:] & known[:-1])
+        if still >= _FEWEST - 1:
             yield Finding(f"run '{run.name}', {name}", f"{still + 1} equal values in a row", "assays scatter",
                           "see whether a value was copied down", "warning")  # fmt: skip
         straight = _longest(_on_a_line(series))
@@ -207,7 +210,7 @@ def series_look_measured(run: CultureRun) -> Iterator[Finding]:
                           "assays scatter", "give what was measured, not what was interpolated", "warning")  # fmt: skip
     shapes: dict[tuple, list[str]] = defaultdict(list)
     for name, series in _species(run).items():
-        if len(np.unique(series.value)) >= _FEWEST:
+        if len(np.unique(series.value)) >= _FEWEST and series.below is None:
             shapes[(*series.time, *np.round(series.value / np.max(series.value), 6))].append(name)
     for names in shapes.values():
         if len(names) > 1:
@@ -215,13 +218,13 @@ def series_look_measured(run: CultureRun) -> Iterator[Finding]:
                           "two assays differ", "see whether a column was copied", "warning")  # fmt: skip
 
 
-def feeds_are_of_the_size_of_the_vessel(run: CultureRun) -> Iterator[Finding]:
-    """No feed or sample is large for the vessel, and none is written twice."""
+def boluses_and_samples_fit_the_vessel(run: CultureRun) -> Iterator[Finding]:
+    """Boluses and samples are not large for the vessel, and no bolus is written twice."""
     added = sum(event.volume for event in run.events if isinstance(event, Bolus))
     flows = any(isinstance(event, Outflow) for event in run.events)
     if not flows and added > 2.0 * run.initial_volume:
         yield Finding(f"run '{run.name}', boluses", f"{added:.3g} L in all for {run.initial_volume:.3g} L at the start",
-                      "a fed batch is not fed thrice its volume", "look at the units of both", "warning")  # fmt: skip
+                      "a fed batch is not fed twice its volume", "look at the units of both", "warning")  # fmt: skip
     for event in run.events:
         if isinstance(event, Sample) and event.volume > 0.25 * run.initial_volume:
             yield Finding(f"run '{run.name}', sample at {event.time:g} d", f"{event.volume:.3g} L",
@@ -233,14 +236,14 @@ def feeds_are_of_the_size_of_the_vessel(run: CultureRun) -> Iterator[Finding]:
                           "a feed counts once", "leave one out if it was given once", "warning")  # fmt: skip
 
 
-def media_feed_what_is_measured(run: CultureRun) -> Iterator[Finding]:
-    """A medium that is fed holds something, at concentrations of a medium."""
+def media_that_are_fed_hold_something(run: CultureRun) -> Iterator[Finding]:
+    """A medium that is fed holds something."""
     used = {event.medium for event in run.events if isinstance(event, Bolus | Feed | Replacement)}
     for name in sorted(used):
         content = {one: value for one, value in run.media.get(name, {}).items() if value > 0.0}
         if not content and set(CARBON_NITROGEN) & set(run.measurements):
             yield Finding(f"run '{run.name}', medium '{name}'", "nothing in it", "a feed has a composition",
-                          "write it into the table media; for water leave it", "warning")  # fmt: skip
+                          "write it into the table media, unless it is water", "warning")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------- several runs
@@ -292,12 +295,32 @@ def _place(run: CultureRun, quantity: str, one: Balance) -> str:
 
 
 def _with_errors(run: CultureRun, quantity: str) -> list[tuple[Balance, float]]:
-    """Return the balances of a quantity, each with the standard error of what was turned over [mmol]."""
-    errors, rows = run.measurements[quantity].standard_error, []
-    for k, one in enumerate(balances_of(run, quantity)):
-        of_begin, of_end = one.by_begin * one.begin_volume * errors[k], one.by_found * one.end_volume * errors[k + 1]
-        rows.append((one, float(np.hypot(of_begin, of_end))))
-    return rows
+    """Return the balances of a quantity, each with the standard error of what was turned over [mmol].
+
+    An interval that begins or ends at a detection limit is left out: what was turned over is not known.
+    """
+    series = run.measurements[quantity]
+    below = np.zeros(len(series.time), bool) if series.below is None else series.below
+    return [(one, _error_of_sum(series, [one])) for k, one in enumerate(balances_of(run, quantity))
+            if not below[k] and not below[k + 1]]  # fmt: skip
+
+
+def _error_of_sum(series: Measurement, balances: Sequence[Balance]) -> float:
+    """Return the standard error [mmol] of what was turned over in these intervals together."""
+    error = dict(zip(series.time.tolist(), series.standard_error.tolist(), strict=True))
+    by_sample: dict[float, float] = defaultdict(float)
+    for one in balances:
+        by_sample[one.start] += one.by_begin * one.begin_volume
+        by_sample[one.end] += one.by_found * one.end_volume
+    return float(np.sqrt(sum((weight * error[time]) ** 2 for time, weight in by_sample.items())))
+
+
+def _together(run: CultureRun, names: Iterable[str]) -> dict[str, list[Balance]]:
+    """Return the balances of species in the intervals that all of them share."""
+    rows = {name: [one for one, _ in _with_errors(run, name)] for name in names}
+    spans = [{(one.start, one.end) for one in of} for of in rows.values()]
+    shared = set.intersection(*spans) if spans else set()
+    return {name: [one for one in of if (one.start, one.end) in shared] for name, of in rows.items()}
 
 
 def _most(run: CultureRun, quantity: str) -> float:
@@ -332,7 +355,8 @@ def _unit_factor(name: str, ratio: float) -> str:
 def _on_a_line(series: Measurement) -> np.ndarray:
     """Return for each inner sample whether it lies on the line between its neighbours, which is not level."""
     t, y = series.time, series.value
-    if len(t) < 3 or np.ptp(y) == 0.0:
+    rounded = [float(f"{one:.2e}") == one for one in y]  # three digits that are written lie on a line now and then
+    if len(t) < 3 or np.ptp(y) == 0.0 or all(rounded):
         return np.zeros(0, bool)
     between = y[:-2] + (y[2:] - y[:-2]) * (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
     return (np.abs(y[1:-1] - between) <= 1e-6 * np.ptp(y)) & (y[2:] != y[:-2])
@@ -355,8 +379,8 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
     product_is_not_taken_up,
     counts_agree,
     series_look_measured,
-    feeds_are_of_the_size_of_the_vessel,
-    media_feed_what_is_measured,
+    boluses_and_samples_fit_the_vessel,
+    media_that_are_fed_hold_something,
 )
 """Every check of one run, in the order in which its findings are listed."""
 SET_CHECKS: tuple[SetCheck, ...] = (no_run_is_there_twice, units_are_those_of_the_other_runs)

@@ -9,7 +9,7 @@ import hashlib
 import io
 import warnings
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
@@ -36,7 +36,7 @@ MOST_COLUMNS = 500
 _SPLIT = "split the data into several files"
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """A file that gives no table at all; ends the reading of that file only."""
 
     def __init__(self, place: str, found: str, needed: str, remedy: str):
@@ -95,11 +95,20 @@ def check_path(path: str | Path, species: Iterable[str] | None = None) -> list[F
     >>> print(*check_path("no/such/run.csv"))
     run.csv: found nothing; a file or a folder is needed; look at the path.
     """
-    runs, findings = _read(Path(path))
-    findings += check_runs(runs, species)
-    if not any(finding.severity == "error" for finding in findings):  # else its consequences would be told as well
-        findings += implausible(runs)
-    return list(dict.fromkeys(findings))
+    return check_paths([path], species)
+
+
+def check_paths(paths: Iterable[str | Path], species: Iterable[str] | None = None) -> list[Finding]:
+    """Return what `check_path` does, of several paths, whose runs are compared with each other too."""
+    species = None if species is None else tuple(species)
+    findings: list[Finding] = []
+    sound: list[CultureRun] = []
+    for path in paths:
+        runs, faults = _read(Path(path))
+        findings += [*faults, *check_runs(runs, species)]
+        if not any(finding.severity == "error" for finding in faults):  # else its consequences would be told as well
+            sound += runs
+    return list(dict.fromkeys([*findings, *implausible(sound)]))
 
 
 def runs_from_tables(tables: Mapping[str, pd.DataFrame], name: str = "run") -> list[CultureRun]:
@@ -150,7 +159,7 @@ def _read(path: Path) -> tuple[list[CultureRun], list[Finding]]:
             found = f"'{shown(path.suffix)}'" if path.suffix else "a file without an ending"
             return [], [Finding(place, found, needed, "save the data in one of them")]
         source = reader.read(path)
-    except _UnreadableError as error:
+    except UnreadableError as error:
         return [], [error.finding]
     except OSError as error:
         found = f"'{error.strerror}'"
@@ -172,11 +181,11 @@ def _unknown_table(place: str, name: str) -> Finding:
 def _bytes(path: Path) -> bytes:
     place = shown(path.name)
     if not path.is_file():
-        raise _UnreadableError(place, "something that is not a file", "a file is needed", "look at the path")
+        raise UnreadableError(place, "something that is not a file", "a file is needed", "look at the path")
     with path.open("rb") as file:
         data = file.read(LARGEST_FILE + 1)
     if len(data) > LARGEST_FILE:
-        raise _UnreadableError(place, "a larger file", f"a file has at most {LARGEST_FILE / 2**20:g} MiB", _SPLIT)
+        raise UnreadableError(place, "a larger file", f"a file has at most {LARGEST_FILE / 2**20:g} MiB", _SPLIT)
     return data
 
 
@@ -185,28 +194,45 @@ def _table(place: str, rows: Iterable[list[str]]) -> Table:
     kept: list[tuple[str, ...]] = []
     for row in rows:
         if len(kept) > MOST_ROWS:
-            raise _UnreadableError(place, "more rows", f"a table has at most {MOST_ROWS} rows", _SPLIT)
+            raise UnreadableError(place, "more rows", f"a table has at most {MOST_ROWS} rows", _SPLIT)
         if len(row) > MOST_COLUMNS:
-            raise _UnreadableError(place, "more columns", f"a table has at most {MOST_COLUMNS} columns", _SPLIT)
+            raise UnreadableError(place, "more columns", f"a table has at most {MOST_COLUMNS} columns", _SPLIT)
         kept.append(tuple(row))
     if not kept:
-        raise _UnreadableError(place, "no rows", "the first row holds the headings", "add the table, or remove it")
+        raise UnreadableError(place, "no rows", "the first row holds the headings", "add the table, or remove it")
     return Table(place, kept[0], tuple(kept[1:]))
 
 
-def _csv_table(place: str, data: bytes) -> Table:
+def text_table(path: Path) -> Source:
+    """Return a CSV file of any separator (comma, semicolon, tab) and usual encoding as one table of its name."""
+    data = _bytes(path)
+    for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
+        try:
+            text = data.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise UnreadableError(shown(path.name), "bytes that are no text", "the file is text", "save it as CSV UTF-8")
+    first = text.split("\n", 1)[0]
+    separator = max(",;\t", key=first.count)
+    table = _csv_table(shown(path.name), text.encode("utf-8"), separator)
+    return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
+
+
+def _csv_table(place: str, data: bytes, separator: str = ",") -> Table:
     try:
         text = data.decode("utf-8-sig")
         if "\0" in text:
-            raise _UnreadableError(place, "a zero byte", "the file is text", "save it again as CSV UTF-8")
-        return _table(place, csv.reader(io.StringIO(text, newline=""), strict=True))
+            raise UnreadableError(place, "a zero byte", "the file is text", "save it again as CSV UTF-8")
+        return _table(place, csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         found = f"bytes that are not UTF-8 in line {line}"
-        raise _UnreadableError(place, found, "the text is UTF-8", "save it again as CSV UTF-8") from error
+        raise UnreadableError(place, found, "the text is UTF-8", "save it again as CSV UTF-8") from error
     except csv.Error as error:
         remedy = "look for a quote that is not closed"
-        raise _UnreadableError(place, f"'{error}'", "the file is CSV", remedy) from error
+        raise UnreadableError(place, f"'{error}'", "the file is CSV", remedy) from error
 
 
 def _source(parts: Iterable[tuple[str, str, Path]], findings: list[Finding]) -> Source:
@@ -219,7 +245,7 @@ def _source(parts: Iterable[tuple[str, str, Path]], findings: list[Finding]) -> 
             names.append(path.name)
             digest.update(data)
             tables[kind] = _csv_table(place, data)
-        except _UnreadableError as error:
+        except UnreadableError as error:
             findings.append(error.finding)
             unreadable.add(kind)
     return Source(tables, frozenset(unreadable), tuple(names), digest.hexdigest(), tuple(findings))
@@ -245,6 +271,11 @@ def _read_folder(path: Path) -> Source:
 
 
 def _read_workbook(path: Path) -> Source:
+    return workbook(path, KINDS)
+
+
+def workbook(path: Path, wanted: Collection[str] | None) -> Source:
+    """Return the sheets of a workbook as tables: those of these names, and a finding of every other, or all (None)."""
     data, place = _bytes(path), shown(path.name)
     tables: dict[str, Table] = {}
     unreadable: set[str] = set()
@@ -254,7 +285,7 @@ def _read_workbook(path: Path) -> Source:
             unpacked = sum(one.file_size for one in archive.infolist())
         if unpacked > LARGEST_UNPACKED:
             needed = f"a workbook unpacks to at most {LARGEST_UNPACKED / 2**20:g} MiB"
-            raise _UnreadableError(place, f"{unpacked / 2**20:.0f} MiB", needed, _SPLIT)
+            raise UnreadableError(place, f"{unpacked / 2**20:.0f} MiB", needed, _SPLIT)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of styles and validations, which are not read
             values, formulas = (
@@ -263,22 +294,22 @@ def _read_workbook(path: Path) -> Source:
             )
             if len(values.sheetnames) > MOST_SHEETS:
                 found, needed = f"{len(values.sheetnames)} sheets", f"a workbook has at most {MOST_SHEETS}"
-                raise _UnreadableError(place, found, needed, _SPLIT)
+                raise UnreadableError(place, found, needed, _SPLIT)
             for sheet in values.sheetnames:
-                if sheet not in KINDS:
+                if wanted is not None and sheet not in wanted:
                     findings.append(_unknown_table(place, sheet))
                     continue
                 try:
                     rows = _sheet_rows(values[sheet], formulas[sheet])
                     tables[sheet] = _table(f"{place}, sheet '{sheet}'", rows)
-                except _UnreadableError as error:
+                except UnreadableError as error:
                     findings.append(error.finding)
                     unreadable.add(sheet)
-    except _UnreadableError:
+    except UnreadableError:
         raise
     except Exception as error:  # a broken workbook raises many kinds, of zip, XML and openpyxl
         found = f"a broken workbook ({type(error).__name__})"
-        raise _UnreadableError(place, found, "it is XLSX", "save it again as XLSX") from error
+        raise UnreadableError(place, found, "it is XLSX", "save it again as XLSX") from error
     return Source(tables, frozenset(unreadable), (path.name,), hashlib.sha256(data).hexdigest(), tuple(findings))
 
 
