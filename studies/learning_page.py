@@ -967,8 +967,8 @@ results/learning does not hold yet: the times that are known sum to {sum(times) 
 - {versions}, Python {data["python"]}; code SHA-256 {hashes}.{more}
 
 **What was seen before.** No setting was chosen with results of these seeds in sight: models, recipes and tolerances were settled on other truths and runs (seeds
-0, 1, 2 and 10). The measured runs and the open sets are one each, so they had been seen: the laws and tolerance of the gray model of the measured run, that every
-model goes on from the last samples, and the settings of the baselines were chosen with such results in sight. What came out before is in the history of the repository.
+0, 1, 2 and 10). The measured runs and the open sets are one each, so they had been seen: the laws, the tolerance and the prior of the gray model of the measured run, that
+every model goes on from the last samples, and the settings of the baselines were chosen with such results in sight. What came out before is in the history of the repository.
 
 {f"Not trained: {len(absent)} of {len(numbers_wanted(data))} tasks." if absent else "Every task was trained."} What failed:
 
