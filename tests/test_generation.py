@@ -8,6 +8,8 @@ from graycell import Design, Lagged, designed_runs, generate, nolan_lee, read_ru
 from graycell.cli import app
 from graycell.errors import InputError, ModelError, SimulationError
 from graycell.generation import parameter_hash
+from graycell.inference.baselines import BASELINES
+from graycell.inference.splits import known_of
 from graycell.runs import REDOX, VCD, Bolus, Sample, Setpoint, check_runs
 
 # one length and one number of samples: everything here is compiled once
@@ -72,6 +74,14 @@ def test_without_noise_the_values_are_those_of_simulate(published, exact):
     for name, series in exact[3].measurements.items():
         assert series.value == pytest.approx(trajectory.at_samples(name), rel=1e-6, abs=1e-6)
     assert trajectory.status.name == "finished"
+
+
+def test_cells_at_time_0_are_told_so_that_the_last_value_can_be_predicted(published, exact):
+    run = exact[0]
+    assert run.initial["VCD"] == pytest.approx(simulate(published, run).viable_cell_density[0], rel=1e-12)
+    times = {name: series.time for name, series in run.measurements.items()}
+    stays = BASELINES[0].train(exact, 0).predict(known_of(run), times)
+    assert stays["VCD"].tolist() == [run.initial["VCD"]] * len(times["VCD"])
 
 
 def test_glucose_fed_is_left_sampled_or_taken_up(published, exact):

@@ -30,6 +30,7 @@ from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.packing import PackedRun, pack, quantities_of, stack
 from graycell.runs.records import (
     REDOX,
+    VCD,
     VIABILITY,
     Bolus,
     CultureRun,
@@ -41,7 +42,7 @@ from graycell.runs.records import (
     Setpoint,
     Signal,
 )
-from graycell.simulation import ZERO_SHARE, Loop, SolverSettings, integrate, predictions
+from graycell.simulation import ZERO_SHARE, Loop, SolverSettings, integrate, pack_for, predictions
 
 Range = tuple[float, float]
 Tell = Callable[[float, str], None]
@@ -309,6 +310,7 @@ def generate(
         replace(
             run,
             name=_name(k, design.runs),
+            initial=MappingProxyType({**run.initial, VCD: _cells_at_zero(model, run)}),
             measurements=MappingProxyType(
                 {name: _measurement(design, noisy, name, k, column) for name, column in columns.items()}
             ),
@@ -316,6 +318,12 @@ def generate(
         )
         for k, (run, _) in enumerate(kept)
     ]
+
+
+def _cells_at_zero(model: CultureModel, run: CultureRun) -> float:
+    """Return the viable cell density [10^9 cells/L] that a run begins with: what is not told cannot be compared."""
+    packed = pack_for(model, run)
+    return float(model.viable_cell_density(packed.initial, packed.viability(jnp.zeros(()))))
 
 
 def parameter_hash(model: CultureModel) -> str:
