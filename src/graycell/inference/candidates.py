@@ -30,11 +30,13 @@ class FittedPredictor:
 def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.ndarray]) -> Trajectory:
     """Return the trajectory of a run with points at the asked times [d]; a quantity the model has not is left out.
 
-    Where more is known of the run than its time 0, the asked times lie after its last sample, and so does the
-    trajectory, see `forecast.from_last_samples`; its clock starts there. Raises `SimulationError` where the run cannot
-    be simulated to the last of the asked times.
+    Where all asked times lie after the last known sample, the trajectory goes on from there, see
+    `forecast.from_last_samples`, and so does its clock; else it starts at time 0. Raises `SimulationError`
+    where the run cannot be simulated to the last of the asked times.
     """
     begins = max(known.last_sample, 0.0)
+    if min((np.min(time, initial=np.inf) for time in times.values()), default=np.inf) <= begins:
+        begins = 0.0
     rest = known if begins == 0.0 else from_last_samples(model, known)
     # nothing is learned from these; a density of 0 would be refused as one in a wrong unit
     asked = {
