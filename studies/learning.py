@@ -174,10 +174,7 @@ def law_task(law: str, size: int, seed: int, others_known: bool = False) -> dict
     learned_from = runs[:size] if redox else without_redox(runs[:size])
     known = white().with_parameters(truth.table.values()) if others_known else white()
     if others_known:
-        table = known.table
-        for name in table.names:
-            table = table.with_changes(name, estimated=False)
-        known = known.with_table(table)
+        known = known.with_table(known.table.with_fixed(known.table.names))
     model = with_learned_laws(known, laws, learned_from, seed=seed)
     result, seconds = trained(model, learned_from, FitSettings(starts=1, seed=seed))
     (reaction,) = laws
@@ -253,7 +250,7 @@ one may leave for another branch."""
 
 HELD = {"gray": 10.0, "gray, looser": 3.0, "gray, tighter": 30.0}
 """How firmly the corrections of the published laws are held near nothing (`FitSettings.regularisation`) where the rest
-of the run is predicted. 10 was chosen with the result in sight; the other two show how much hangs on it."""
+of the run is predicted. 10 was chosen with the result in sight; the other two show how much depends on it."""
 
 
 def real_task(kind: str, seed: int) -> dict:

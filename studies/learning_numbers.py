@@ -77,11 +77,6 @@ def spread(data: Mapping, name: str, key: str) -> Spread | None:
     return spread_of(list(values(data, name, key).values()))
 
 
-def told(data: Mapping, name: str, key: str) -> Spread | None:
-    """Return the spread over seeds of a number that not every task tells, over those that do."""
-    return spread_of([number(one[key]) for one in of_seeds(data, name).values() if key in one])
-
-
 def range_of(data: Mapping, kind: str, quantity: str) -> float | None:
     """Return the range of a quantity in the runs of an open data set, in its unit."""
     ranges = (one.get("ranges", {}).get(quantity) for one in tasks_of_kind(data, f"{kind} "))

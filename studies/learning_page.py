@@ -959,7 +959,7 @@ def _made(data: Mapping) -> str:
     return f"""## How this was made
 
 `make study-learning` makes this page and its figures from [learning.json](learning.json), which holds every number. `make study-learning RETRAIN=1`, or `.venv/bin/python studies/learning.py --retrain`, trains what
-results/learning does not hold yet: the times that are known sum to {sum(times) / 3600:.1f} hours ({len(times)} tasks{untimed}). Two processes shared the tasks and the two cores of the machine, so each time is that of a fit beside another.
+results/learning does not hold yet: the times that are known sum to {sum(times) / 3600:.1f} hours ({len(times)} tasks{untimed}). Up to three processes and other work shared the two cores of the machine, so each time is longer than that of a fit alone.
 
 - Seeds {_list([str(one) for one in data["seeds"]])}; a seed gives the truth, the design of the runs (scrambled Sobol points, which `graycell.Design` describes), the noise and the first weights.
 - Splits: {max(data["sizes"])} simulated runs to learn from, of which the first 2, 4, 8 or all are taken, and {data["tested runs"]} to be tested on; the measured run to day 6 and after; 50 and 50; each of three left out. What is known of a test run: its state at time 0, events, media and viability.

@@ -62,7 +62,6 @@ from graycell.library import (  # noqa: E402
     specific_rates,
     with_learned_laws,
 )
-from graycell.measured_rates import MeasuredRates, measured_rates  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
 from graycell.reporting import (  # noqa: E402
     comparison_report,
@@ -82,6 +81,7 @@ from graycell.runs import (  # noqa: E402
     check_runs,
     read_runs,
 )
+from graycell.runs.measured_rates import MeasuredRates, measured_rates  # noqa: E402
 from graycell.runs.writing import write_runs  # noqa: E402
 from graycell.simulation import SolverSettings, Trajectory, simulate  # noqa: E402
 from graycell.study import Study, read_study  # noqa: E402

@@ -45,7 +45,6 @@ from graycell.inference.comparison import Comparison, ComparisonProgress, compar
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.inspection import inspect
 from graycell.library import MODELS, model_of, published_feed
-from graycell.measured_rates import measured_rates
 from graycell.model import CultureModel
 from graycell.reporting import (
     UNDETERMINED,
@@ -62,9 +61,10 @@ from graycell.reporting.comparison_page import comparison_report
 from graycell.reporting.comparison_page import headline as comparison_headline
 from graycell.reporting.comparison_tables import comparison_frames
 from graycell.reporting.rates_page import headline as rates_headline
-from graycell.reporting.rates_page import rates_frames, rates_report
+from graycell.reporting.rates_page import phase_frame, rates_report
 from graycell.runs import Bolus, CultureRun, bundled_run, check_runs, read_runs
 from graycell.runs.importing import import_runs
+from graycell.runs.measured_rates import measured_rates
 from graycell.runs.packing import quantities_of
 from graycell.runs.plausibility import implausible
 from graycell.runs.reading import check_paths
@@ -184,7 +184,9 @@ def rates(
     ] = None,
     start: Annotated[float, typer.Option("--from", help="The phase begins at this day.")] = 0.0,
     end: Annotated[float, typer.Option("--to", help="The phase ends at this day.")] = math.inf,
-    per: Annotated[str, typer.Option(help="Yields are per this species that is taken up.")] = "GLC",
+    per: Annotated[
+        str | None, typer.Option(help="Yields are per this species that is taken up; GLC if left out.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the page and its tables.")] = Path("results/rates"),
 ) -> None:
     """Show specific rates, growth, death and yields as the samples show them; no model is needed.
@@ -196,16 +198,15 @@ def rates(
     """
     found = [measured_rates(culture, start, end) for culture in _runs(runs or [])]
     known = dict.fromkeys(balance.quantity for one in found for balance in one.balances)
-    if per not in known:
-        place = f"yields per '{per}'"
-        raise InputError([Finding(place, "no such measurement", "a measured species is needed", nearest(per, known))])
+    if per is not None and per not in known:
+        needed = "yields are per a measured species"
+        raise InputError([Finding("--per", f"'{per}'", needed, nearest(per, known) if known else "leave it out")])
     for one in found:
         for sentence in rates_headline(one):
             _say(sentence)
-        frame = rates_frames([one], per)["rates-of-the-phase"]
-        shown = frame.drop(columns=["run", "doubling time [d]"])
+        shown = phase_frame([one]).drop(columns=["run", "doubling time [d]"])
         _print_frame(shown, f"{one.run.name}: over the phase")
-    _say(f"Rates: {rates_report(found, out, per)}")
+    _say(f"Rates: {rates_report(found, out, per or 'GLC')}")
 
 
 @app.command(name="simulate")

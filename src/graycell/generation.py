@@ -304,7 +304,7 @@ def generate(
         "were replaced. "
         f"Noise {design.noise:.3g} of the value and {design.floor if design.noise else 0.0:.3g} of the largest value; "
         f"{below} of {noisy.value.shape[0] * noisy.value.shape[1] * len(columns)} values came out below 0 and are "
-        "given as 0."
+        "given as the detection limit 0."
     )
     return [
         replace(

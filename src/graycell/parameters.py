@@ -1,7 +1,7 @@
 """The parameter table: value, unit, bounds, prior, whether it is estimated, and where it comes from."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from graycell.errors import ModelError, nearest
@@ -115,3 +115,8 @@ class ParameterTable:
         """Return the table with other fields of one parameter, such as ``lower=1.0, estimated=False``."""
         changed = replace(self[name], **changes)
         return ParameterTable(tuple(changed if row.name == name else row for row in self.rows))
+
+    def with_fixed(self, names: Iterable[str]) -> "ParameterTable":
+        """Return the table in which `fit` may not change the parameters of these names."""
+        fixed = {self[name].name for name in names}
+        return ParameterTable(tuple(replace(row, estimated=False) if row.name in fixed else row for row in self.rows))

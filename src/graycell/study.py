@@ -24,7 +24,6 @@ Everything in the file is data. All faults are told at once, and an unknown word
 """
 
 import math
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -40,9 +39,8 @@ from graycell.library import BLACK_BOXES, MODELS, LearnedLaw, model_of, with_lea
 from graycell.library.learning import law_from
 from graycell.model import CultureModel
 from graycell.runs import CultureRun, read_runs
+from graycell.runs.reading import read_toml
 
-_LARGEST = 1_000_000
-"""[byte] A study is words; a file above this is something else."""
 SPLITS = ("held-out", "leave-one-run-out", "forward")
 """Ways to split runs, the default first; see `inference.splits`."""
 
@@ -80,9 +78,7 @@ class ModelPlan:
             model = model.with_parameters({name: value for name, value in begun.items() if name in model.table.names})
         if self.laws or self.reactions:
             model = with_learned_laws(model, self.laws, runs, self.reactions, seed)
-        table = model.table
-        for name in table.names if self.fixed == ("all",) else self.fixed:
-            table = table.with_changes(name, estimated=False)
+        table = model.table.with_fixed(model.table.names if self.fixed == ("all",) else self.fixed)
         for name, sd in self.own.items():
             table = table.with_changes(name, between_runs_sd=float(sd))
         return model.with_table(table)
@@ -161,7 +157,7 @@ class Study:
 def read_study(path: str | Path) -> Study:
     """Return the study that a TOML file describes. Raises `InputError` with every fault, those of its runs included."""
     path = Path(path)
-    data = _toml(path)
+    data = read_toml(path, "a study in TOML is needed", "name a TOML file, see graycell fit --help")
     findings: list[Finding] = []
     _known_words(path, "", data, ("runs", "test", "models", "fit", "compare"), findings)
     runs = _runs(path, data.get("runs", []), findings)
@@ -186,18 +182,6 @@ def read_study(path: str | Path) -> Study:
     if findings:
         raise InputError(findings)
     return Study(path, tuple(runs), plans, tuple(test), settings, **rest)
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError(f"{path.stat().st_size} bytes, at most {_LARGEST} are read")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        place, found, remedy = str(path), "no file", "name a TOML file, see graycell fit --help"
-    except (ValueError, OSError, RecursionError) as error:
-        place, found, remedy = str(path), str(error), "correct the file; the text names the line where it can"
-    raise InputError([Finding(place, found, "a study in TOML is needed", remedy)])
 
 
 def _fault(findings: list[Finding], path: Path, where: str, found: str, needed: str, remedy: str) -> None:

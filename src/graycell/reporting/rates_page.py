@@ -9,10 +9,10 @@ import plotly.graph_objects as go
 
 from graycell.errors import InputError
 from graycell.inference.checkpoint import write_whole
-from graycell.measured_rates import GROWTH, MeasuredRate, MeasuredRates
 from graycell.reporting.page import Section, drawing, page, table, text
 from graycell.reporting.style import colours_of, mark_events, panels, plain, pretty_unit
 from graycell.reporting.tables import write_table
+from graycell.runs.measured_rates import GROWTH, MeasuredRate, MeasuredRates
 from graycell.units import TIME
 
 RATES = "rates.html"
@@ -22,12 +22,19 @@ _COLUMNS = 4
 def rates_frames(measured: Sequence[MeasuredRates], per: str = "GLC") -> dict[str, pd.DataFrame]:
     """Return every table by a name that serves as a file name; no yields where `per` was not taken up."""
     return {
-        "rates-of-the-phase": _rates_frame([rate for one in measured for rate in one.of_phase()], doubling=True),
+        "rates-of-the-phase": phase_frame(measured),
         "yields": _yields_frame(measured, per),
-        "rates": _rates_frame([rate for one in measured for rate in one.rates]),
+        "rates": _rates_since_frame(measured),
         "viable-cells": _cells_frame(measured),
         "balances": _balances_frame(measured),
     }
+
+
+def phase_frame(measured: Sequence[MeasuredRates]) -> pd.DataFrame:
+    """Return the rates over the whole phase, and the doubling time of what grows."""
+    rates = [rate for one in measured for rate in one.of_phase()]
+    times = [rate.doubling_time if np.isfinite(rate.doubling_time) else np.nan for rate in rates]
+    return _rates_frame(rates).assign(**{f"doubling time [{TIME}]": times})
 
 
 def rates_report(measured: Sequence[MeasuredRates], folder: str | Path, per: str = "GLC") -> Path:
@@ -69,8 +76,8 @@ def rates_between_samples(measured: Sequence[MeasuredRates]) -> go.Figure:
     return figure
 
 
-def _rates_frame(rates: Sequence[MeasuredRate], doubling: bool = False) -> pd.DataFrame:
-    frame = pd.DataFrame({
+def _rates_frame(rates: Sequence[MeasuredRate]) -> pd.DataFrame:
+    return pd.DataFrame({
         "run": [rate.run for rate in rates],
         "quantity": [rate.quantity for rate in rates],
         f"from [{TIME}]": [rate.start for rate in rates],
@@ -79,10 +86,11 @@ def _rates_frame(rates: Sequence[MeasuredRate], doubling: bool = False) -> pd.Da
         "standard error": [rate.standard_error for rate in rates],
         "unit": [rate.unit for rate in rates],
     })  # fmt: skip
-    if doubling:
-        times = [rate.doubling_time for rate in rates]
-        return frame.assign(**{f"doubling time [{TIME}]": [one if np.isfinite(one) else np.nan for one in times]})
-    return frame.assign(**{
+
+
+def _rates_since_frame(measured: Sequence[MeasuredRates]) -> pd.DataFrame:
+    rates = [rate for one in measured for rate in one.rates]
+    return _rates_frame(rates).assign(**{
         "since": ["first sample" if rate.since_start else "last sample" for rate in rates],
         "turned over [mmol or 1e9 cells]": [rate.turned_over for rate in rates],
         "integral of viable cells [1e9 cells d]": [rate.viable_cells for rate in rates],

@@ -3,7 +3,8 @@
 A mapping is a TOML file of a few lines; columns are named as they stand in the file:
 
     run = "Batch"                         # the column that tells runs apart, or a list of columns
-    time = "Time (h)"                     # or { column = "Date", unit = "date" }: days from the first row of each run
+    time = "Time (h)"                     # or { column = "Date", unit = "date" }: days from the first row of each run;
+                                          # a date that is not ISO 8601 with written = "%d.%m.%Y %H:%M", or as it is
     taken = "before"                      # samples are taken before or after a feed of the same row
 
     [measured]                            # quantity = column; the unit is that of its heading, or given
@@ -27,8 +28,7 @@ the tables that `read_runs` takes, so all that it finds is found here too.
 """
 
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -37,35 +37,34 @@ from typing import Any
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.assembly import assemble
 from graycell.runs.checks import LIMITS, limit_of
-from graycell.runs.plausibility import MOLAR_MASS
-from graycell.runs.reading import Source, UnreadableError, text_table, workbook
+from graycell.runs.reading import Source, UnreadableError, read_toml, text_table, workbook
 from graycell.runs.records import CultureRun, Provenance
+from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import Table, cell_place, parse_number, shown
 from graycell.units import CONCENTRATION, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
 
-_LARGEST_MAPPING = 100_000
-"""[bytes] A mapping is words; a file above this is something else."""
+_MAPPING = ("a mapping in TOML is needed", "name a TOML file, see graycell import --help")
 _WORDS = ("run", "time", "taken", "measured", "start", "sample", "feeds", "sheet", "header", "decimal", "round_off")
 _JUST_BEFORE = 1.0 / 86400.0
 """[d] A feed of the same row that a sample was taken after is given one second earlier."""
 _IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 _AT_THE_END = re.compile(r"[_ ](g/?L|mg/?L|mg/?dL|mM|uM|mmol/?L|h|hours|d|days|min|mL|L)\s*$", re.IGNORECASE)
 _SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "mmoll": "mmol/L", "hours": "h", "days": "d"}
-_DATES = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d", "%m/%d/%y %I:%M:%S %p",
-          "%m/%d/%Y %H:%M", "%m/%d/%y %H:%M", "%d.%m.%Y %H:%M")  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Column:
     """A column of the file, or one value for all rows, and how its numbers become those of a unit of the house.
 
-    name: as it stands in the file, or "" for `value`; unit: of what is in it; molar_mass: [g/mol], 0 for none.
+    name: as it stands in the file, or "" for `value`; unit: of what is in it; molar_mass: [g/mol], 0 for none;
+    written: how a date is written, in the letters of `datetime.strptime`, or "" for ISO 8601.
     """
 
     name: str
     unit: str
     value: str = ""
     molar_mass: float = 0.0
+    written: str = ""
 
     def number(self, cell: str, house: str) -> tuple[str, str]:
         """Return a cell in the house unit as text, with ``<`` kept, and what is wrong with it, or ""."""
@@ -105,7 +104,7 @@ def import_runs(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> li
     path = Path(path)
     findings: list[Finding] = []
     where = "mapping" if isinstance(mapping, Mapping) else shown(Path(mapping).name)
-    words = dict(mapping) if isinstance(mapping, Mapping) else _toml(Path(mapping))
+    words = dict(mapping) if isinstance(mapping, Mapping) else read_toml(Path(mapping), *_MAPPING)
     try:
         source, table = _table(path, words, where)
     except UnreadableError as error:
@@ -123,18 +122,11 @@ def import_runs(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> li
     return runs
 
 
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        if path.stat().st_size > _LARGEST_MAPPING:
-            raise ValueError(f"{path.stat().st_size} bytes, at most {_LARGEST_MAPPING} are read")
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise InputError([Finding(shown(str(path)), shown(str(error)), "a mapping in TOML is needed",
-                                  "correct the file")]) from error  # fmt: skip
-
-
 def _table(path: Path, words: Mapping[str, Any], where: str) -> tuple[Source, Table]:
     """Return the source and its table, whose headings are in the row that the mapping names."""
+    header = words.get("header", 1)
+    if isinstance(header, bool) or not isinstance(header, int) or header < 1:
+        raise UnreadableError(f"{where}, header", shown(str(header)), "a row is needed", "count rows from 1")
     if path.suffix.lower() == ".xlsx":
         source = workbook(path, None)
         sheet = words.get("sheet", next(iter(source.tables), ""))
@@ -143,12 +135,11 @@ def _table(path: Path, words: Mapping[str, Any], where: str) -> tuple[Source, Ta
                                   nearest(str(sheet), source.tables))  # fmt: skip
         table = source.tables[sheet]
     else:
-        source = text_table(path)
-        table = next(iter(source.tables.values()))
-    header = words.get("header", 1)
-    if not isinstance(header, int) or not 1 <= header <= len(table.rows):
+        source = text_table(path, header)
+        (table,) = source.tables.values()
+    if header > len(table.rows):
         needed = f"a row from 1 to {len(table.rows)} is needed"
-        raise UnreadableError(f"{where}, header", shown(str(header)), needed, "count rows as the spreadsheet does")
+        raise UnreadableError(f"{where}, header", str(header), needed, "count rows as the spreadsheet does")
     if header == 1:
         return source, table
     # empty rows stay in place of those above, so that rows count as the spreadsheet counts them
@@ -222,12 +213,13 @@ class _Plan:
         species = list(dict.fromkeys(name for feed in self.feeds for name in feed.media))
         media = [["medium", *(f"{one} [{CONCENTRATION}]" for one in species)]]
         media += [[feed.name, *(repr(feed.media.get(one, 0.0)) for one in species)] for feed in self.feeds]
-        events[1:] = sorted(events[1:], key=lambda row: (list(runs).index(row[0]), float(row[1])))
+        order = {name: i for i, name in enumerate(runs)}
+        events[1:] = sorted(events[1:], key=lambda row: (order[row[0]], float(row[1])))
         found = {"measurements": measured}
         found |= {"initial": first} if self.start else {}
         found |= {"events": events} if len(events) > 1 else {}
         found |= {"media": media} if self.feeds else {}
-        places = dict.fromkeys(found, f"{table.place}, as events") | {"measurements": table.place}
+        places = {kind: table.place if kind == "measurements" else f"{table.place}, as {kind}" for kind in found}
         return {kind: Table(places[kind], tuple(rows[0]), tuple(map(tuple, rows[1:]))) for kind, rows in found.items()}
 
 
@@ -269,20 +261,19 @@ class _Cells:
         if column.unit != "date":
             texts = [self.number(row, column, TIME) for row in rows]
             return [float(text.lstrip("<")) if text else None for text in texts]
-        dates = [self.date(row, column.name) for row in rows]
+        dates = [self.date(row, column) for row in rows]
         begin = next((one for one in dates if one is not None), None)
         return [None if one is None or begin is None else (one - begin).total_seconds() / 86400.0 for one in dates]
 
-    def date(self, row: int, column: str) -> datetime | None:
-        """Return the moment in a cell."""
-        cell = self.word(row, column)
-        for pattern in _DATES:
-            try:
-                return datetime.strptime(cell.split(".")[0] if "%d." not in pattern else cell, pattern)
-            except ValueError:
-                continue
-        self.fault(row, column, f"'{shown(cell)}'", "a date is needed", "write it like 2026-03-31 14:05")
-        return None
+    def date(self, row: int, column: Column) -> datetime | None:
+        """Return the moment in a cell; a workbook's own dates are ISO 8601."""
+        cell = self.word(row, column.name)
+        try:
+            return datetime.strptime(cell, column.written) if column.written else datetime.fromisoformat(cell)
+        except ValueError:
+            remedy = 'write it like 2026-03-31 14:05, or say how it is written, like written = "%d.%m.%Y %H:%M"'
+            self.fault(row, column.name, f"'{shown(cell)}'", "a date is needed", remedy)
+            return None
 
     def fault(self, row: int, column: str, found: str, needed: str, remedy: str) -> None:
         """Note what is wrong with a cell."""
@@ -302,10 +293,7 @@ def _plan(words: Mapping[str, Any], table: Table, where: str, findings: list[Fin
         if not isinstance(entry, Mapping) or not isinstance(entry.get("column"), str):
             fault(what, f"{shown(str(entry))}", "the name of a column is needed", "write it in quotes")
             return Column("", house)
-        for word in set(entry) - {"column", "unit", "molar_mass"}:
-            fault(
-                what, f"'{shown(str(word))}'", "only known words are read", nearest(str(word), ("unit", "molar_mass"))
-            )
+        _known_words(what, entry, ("column", "unit", "molar_mass", "written"), fault)
         name = " ".join(entry["column"].split())
         value, _, unit = name.partition(" ")
         if name not in known and parse_number(value) is not None and unit:
@@ -318,7 +306,7 @@ def _plan(words: Mapping[str, Any], table: Table, where: str, findings: list[Fin
         mass = entry.get("molar_mass", MOLAR_MASS.get(quantity, 0.0))
         found = replace(found, molar_mass=float(mass) if isinstance(mass, int | float) else 0.0)
         if found.unit == "date" and house == TIME:
-            return found
+            return replace(found, written=str(entry.get("written", "")))
         if not found.unit:
             fault(what, f"no unit of '{shown(name)}'", "a unit is never guessed", f'give unit = "{house}" or another')
             return found
@@ -329,9 +317,7 @@ def _plan(words: Mapping[str, Any], table: Table, where: str, findings: list[Fin
             fault(what, str(error), f"a unit of {house} is needed", remedy)
         return found
 
-    for word in words:
-        if word not in _WORDS:
-            fault(word, "an unknown word", "only known words are read", nearest(word, _WORDS))
+    _known_words("", words, _WORDS, fault)
     for word in ("time", "measured"):
         if word not in words:
             fault(word, "nothing", "it is required", f"add {word}")
@@ -344,9 +330,13 @@ def _plan(words: Mapping[str, Any], table: Table, where: str, findings: list[Fin
                 for name, entry in _part(words, "measured", fault).items()}  # fmt: skip
     start = {name: column(f"[start] {name}", entry, house=_START[name])
              for name, entry in _part(words, "start", fault).items() if name in _START}  # fmt: skip
-    for name in set(_part(words, "start", fault)) - set(_START):
-        fault(f"[start] {name}", "an unknown word", "a start has a volume and a temperature", nearest(name, _START))
     sample = _part(words, "sample", fault)
+    _known_words("[start]", _part(words, "start", fault), _START, fault)
+    _known_words("[sample]", sample, ("volume",), fault)
+    if words.get("decimal", ".") not in (".", ","):
+        fault(
+            "decimal", f"'{shown(str(words['decimal']))}'", "a decimal mark is a point or a comma", 'write "." or ","'
+        )
     feeds = tuple(_feed(name, entry, column, fault) for name, entry in _part(words, "feeds", fault).items())
     if feeds and words.get("taken") not in ("before", "after"):
         fault("taken", f"{shown(str(words.get('taken', 'nothing')))}",
@@ -358,6 +348,17 @@ def _plan(words: Mapping[str, Any], table: Table, where: str, findings: list[Fin
         column("[sample] volume", sample["volume"], house=VOLUME) if "volume" in sample else None,
         tuple(feed for feed in feeds if feed is not None),
     )  # fmt: skip
+
+
+def _known_words(where: str, given: Iterable[str], known: Collection[str], fault) -> None:
+    for word in given:
+        if word not in known:
+            fault(
+                where or str(word),
+                f"the word '{shown(str(word))}'",
+                "only known words are read",
+                nearest(str(word), known),
+            )
 
 
 def _round_off(words: Mapping[str, Any], fault) -> float:
@@ -380,9 +381,7 @@ def _feed(name: str, entry: Any, column, fault) -> _Feed | None:
     """Return a feed of the mapping, or None and what is wrong with it."""
     entry = entry if isinstance(entry, Mapping) else {}
     given = [word for word in ("volume", "cumulative") if word in entry]
-    for word in set(entry) - {"volume", "cumulative", "media"}:
-        fault(f"[feeds.{name}]", f"'{shown(str(word))}'", "only known words are read",
-              nearest(str(word), ("volume", "cumulative", "media")))  # fmt: skip
+    _known_words(f"[feeds.{name}]", entry, ("volume", "cumulative", "media"), fault)
     if len(given) != 1:
         fault(f"[feeds.{name}]", f"{len(given)} of volume and cumulative", "one of them is needed", "name its column")
         return None

@@ -7,6 +7,7 @@
 import csv
 import hashlib
 import io
+import tomllib
 import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pandas as pd
@@ -27,6 +29,8 @@ from graycell.runs.tables import KINDS, Table, shown
 
 LARGEST_FILE = 50 * 2**20
 """[bytes]. A decade of online data at one a minute is below it."""
+LARGEST_WORDS = 1_000_000
+"""[bytes] of a TOML file: it is words, and a file above this is something else."""
 LARGEST_UNPACKED = 200 * 2**20
 """[bytes] that a workbook may unpack to; a small zip file can hold terabytes."""
 MOST_SHEETS = 50
@@ -142,6 +146,19 @@ def bundled_run(name: str = "nolan-lee-2011-cell-line-a") -> CultureRun:
         return read_runs(folder / name)[0]
 
 
+def read_toml(path: Path, needed: str, remedy: str) -> dict[str, Any]:
+    """Return what stands in a TOML file; raises `InputError`, with the words of what is needed and of what to do."""
+    try:
+        if path.stat().st_size > LARGEST_WORDS:
+            raise ValueError(f"{path.stat().st_size} bytes, at most {LARGEST_WORDS} are read")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = "no file"
+    except (ValueError, OSError, RecursionError) as error:
+        found, remedy = shown(str(error)), "correct the file; the text names the line where it can"
+    raise InputError([Finding(str(path), found, needed, remedy)])
+
+
 def _raise_errors(findings: Iterable[Finding]) -> None:
     findings = tuple(findings)
     if any(finding.severity == "error" for finding in findings):
@@ -203,8 +220,11 @@ def _table(place: str, rows: Iterable[list[str]]) -> Table:
     return Table(place, kept[0], tuple(kept[1:]))
 
 
-def text_table(path: Path) -> Source:
-    """Return a CSV file of any separator (comma, semicolon, tab) and usual encoding as one table of its name."""
+def text_table(path: Path, header: int) -> Source:
+    """Return a CSV file of any separator (comma, semicolon, tab) and usual encoding as one table of its name.
+
+    The separator is the one that the row of the headings, counted from 1, has most of.
+    """
     data = _bytes(path)
     for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
         try:
@@ -214,22 +234,25 @@ def text_table(path: Path) -> Source:
             continue
     else:
         raise UnreadableError(shown(path.name), "bytes that are no text", "the file is text", "save it as CSV UTF-8")
-    first = text.split("\n", 1)[0]
-    separator = max(",;\t", key=first.count)
-    table = _csv_table(shown(path.name), text.encode("utf-8"), separator)
+    headings = text.split("\n", header)[min(header, text.count("\n") + 1) - 1]
+    table = _csv_table(shown(path.name), text, max(",;\t", key=headings.count))
     return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
 
 
-def _csv_table(place: str, data: bytes, separator: str = ",") -> Table:
+def _utf8(place: str, data: bytes) -> str:
     try:
-        text = data.decode("utf-8-sig")
-        if "\0" in text:
-            raise UnreadableError(place, "a zero byte", "the file is text", "save it again as CSV UTF-8")
-        return _table(place, csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         found = f"bytes that are not UTF-8 in line {line}"
         raise UnreadableError(place, found, "the text is UTF-8", "save it again as CSV UTF-8") from error
+
+
+def _csv_table(place: str, text: str, separator: str = ",") -> Table:
+    if "\0" in text:
+        raise UnreadableError(place, "a zero byte", "the file is text", "save it again as CSV UTF-8")
+    try:
+        return _table(place, csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
     except csv.Error as error:
         remedy = "look for a quote that is not closed"
         raise UnreadableError(place, f"'{error}'", "the file is CSV", remedy) from error
@@ -244,7 +267,7 @@ def _source(parts: Iterable[tuple[str, str, Path]], findings: list[Finding]) -> 
             data = _bytes(path)
             names.append(path.name)
             digest.update(data)
-            tables[kind] = _csv_table(place, data)
+            tables[kind] = _csv_table(place, _utf8(place, data))
         except UnreadableError as error:
             findings.append(error.finding)
             unreadable.add(kind)

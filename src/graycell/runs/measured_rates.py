@@ -2,26 +2,28 @@
 
 The amount that the cells turned over between two samples (`runs.bookkeeping`) over the integral of the viable cells
 there. Cells grow or decline exponentially between two counts, apart from what samples and a bleed take. Errors are
-those of the assays, to first order, and take the counts of different times and species as independent.
+those of the assays, to first order, and take the counts of different times and species as independent. An interval that
+begins or ends at a detection limit has no rate.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from graycell.errors import Finding, InputError, nearest
-from graycell.runs.bookkeeping import CELLS, Balance, Stretch, balances_of, stretches_of
+from graycell.runs.bookkeeping import CELLS, Balance, balances_of, growth_rate, stretches_of, summed
 from graycell.runs.checks import check_runs
-from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, Bolus, CultureRun, Measurement, Sample
+from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, CultureRun, Measurement
 from graycell.units import CELL_DENSITY, SPECIFIC_RATE
 
 GROWTH, DEATH = "growth", "death"
 GROWTH_UNIT = "1/d"
 NOT_TURNED_OVER = (REDOX, VIABILITY, *CELLS)
 """Measured quantities that cells do not make or take up as they do a species."""
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(8)
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(8)
+_SHARES, _WEIGHTS = 0.5 * (_NODES + 1.0), 0.5 * _NODE_WEIGHTS
+"""Gauss-Legendre nodes and weights on 0..1, for an exponential over one stretch."""
 _PART = 1e-4
 """Part of a count by which it is changed to see what depends on it."""
 
@@ -86,18 +88,20 @@ class MeasuredRates:
         Both are summed over the samples that they share, from the first of them to the last. Raises `InputError` where
         `per` was not measured, or not taken up.
         """
-        of = {name: [one for one in self.balances if one.quantity == name] for name in
-              dict.fromkeys(one.quantity for one in self.balances)}  # fmt: skip
+        of: dict[str, dict[tuple[float, float], Balance]] = {}
+        for one in self.balances:
+            if one.is_known:
+                of.setdefault(one.quantity, {})[one.start, one.end] = one
         place = f"run '{self.run.name}', yields"
         if per not in of:
             raise InputError([Finding(place, f"no '{per}'", "what yields are per was measured", nearest(per, of))])
         found = {}
         for name, rows in of.items():
-            shared = {(one.start, one.end) for one in rows} & {(one.start, one.end) for one in of[per]}
+            shared = [span for span in rows if span in of[per]]
             if name == per or not shared:
                 continue
-            made, error = _turned_over(self.run, name, [one for one in rows if (one.start, one.end) in shared])
-            taken, of_taken = _turned_over(self.run, per, [one for one in of[per] if (one.start, one.end) in shared])
+            made, error = summed(self.run.measurements[name], [rows[span] for span in shared])
+            taken, of_taken = summed(self.run.measurements[per], [of[per][span] for span in shared])
             if taken >= 0.0:
                 raise InputError([Finding(place, f"{per} was made", "yields are per what is taken up", "name another")])
             found[name] = -made / taken, float(np.hypot(error, made / taken * of_taken) / abs(taken))
@@ -107,8 +111,8 @@ class MeasuredRates:
 def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf")) -> MeasuredRates:
     """Return the specific rates of a run, from the samples of the phase between `start` and `end` [d].
 
-    Detection limits are taken as values. Raises `InputError` where the run is faulty, where viable cells were counted
-    fewer than twice, or where no quantity has two samples in the phase.
+    Raises `InputError` where the run is faulty, where viable cells were counted fewer than twice, or where no quantity
+    has two samples in the phase.
     """
     errors = [finding for finding in check_runs([run]) if finding.severity == "error"]
     counted = run.measurements.get(VCD)
@@ -118,7 +122,7 @@ def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf"
     if errors or counted is None:
         raise InputError(errors)
     times = np.unique(np.concatenate([series.time for series in run.measurements.values()]))
-    cells = _Cells(run, stretches_of(run, times), counted.time, counted.value, counted.standard_error)
+    cells = _Cells(run, times, counted)
     first, last = max(start, float(counted.time[0])), min(end, float(counted.time[-1]))
 
     rates, balances = [*_growth(run, cells, first, last)], []
@@ -138,39 +142,34 @@ def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf"
 class _Cells:
     """Viable cells [10^9 cells] along the stretches of a run: exponential between counts."""
 
-    def __init__(self, run: CultureRun, stretches: Sequence[Stretch], time, value, error):
-        self.stretches, self.time, self.error = list(stretches), np.asarray(time), np.asarray(error)
-        self.density = np.asarray(value, float)
-        self.volumes = {stretch.end: stretch.end_volume for stretch in self.stretches}
-        # decided once: a count of 0 that is changed by its error would else come to be grown from over decades
-        self.straight = [not np.isfinite(self.rate(k, self.density)) for k in range(len(self.density) - 1)]
-        self.integrals = self._integrals(self.density)
-        columns = []
-        for k in range(len(self.density)):
-            step = _PART * self.density[k] or float(self.error[k])
-            up, down = self.density.copy(), self.density.copy()
-            up[k], down[k] = up[k] + step, max(down[k] - step, 0.0)
-            columns.append((self._integrals(up) - self._integrals(down)) / (up[k] - down[k]))
-        self.by_count = np.array(columns).T
+    def __init__(self, run: CultureRun, times: np.ndarray, counted: Measurement):
+        self.stretches = stretches_of(run, times)
+        self.time, self.error, self.density = counted.time, counted.standard_error, counted.value
+        volumes = {stretch.end: stretch.end_volume for stretch in self.stretches}
+        self.volume = np.array([volumes[time] for time in self.time.tolist()])
+        self.integrals, self.at_end = np.zeros(len(self.stretches)), np.zeros(len(self.stretches))
+        self.by_count = np.zeros((len(self.stretches), len(self.time)))
+        for k in range(len(self.time) - 1):
+            inside = [i for i, one in enumerate(self.stretches) if self.time[k] <= one.end <= self.time[k + 1]]
+            ends = self.density[k : k + 2]
+            # decided once: a count of 0 that is changed by its error would else come to be grown from over decades
+            straight = not np.all(ends > 0.0)
+            integrals, self.at_end[inside] = self._between_counts(k, inside, ends, straight)
+            self.integrals[inside] += integrals  # the first one ended at the count before, and lasts no longer
+            for side in (0, 1):
+                step = np.zeros(2)
+                step[side] = _PART * ends[side] or self.error[k + side]
+                up, down = ends + step, np.maximum(ends - step, 0.0)
+                change = self._between_counts(k, inside, up, straight)[0]
+                change = change - self._between_counts(k, inside, down, straight)[0]
+                self.by_count[inside, k + side] += change / (up - down)[side]
 
     def growth(self, first: int, last: int) -> float:
         """Return the specific growth rate [1/d] from one count to a later one; NaN where one found no cells."""
-        return self._growth(first, last, self.density)
-
-    def rate(self, k: int, density: np.ndarray) -> float:
-        """Return the specific growth rate [1/d] between counts k and k + 1; NaN where there were no cells."""
-        return self._growth(k, k + 1, density)
-
-    def _growth(self, first: int, last: int, density: np.ndarray) -> float:
         start, end = self.time[first], self.time[last]
-        kept = 1.0
-        for stretch in self._within(start, end):
-            if stretch.end > start:
-                kept *= np.exp(-_drained(stretch, 1.0))
-            if stretch.end < end:
-                kept *= _kept(stretch)
-        before, after = density[first] * self.volumes[start] * kept, density[last] * self.volumes[end]
-        return float(np.log(after / before) / (end - start)) if before > 0.0 and after > 0.0 else float("nan")
+        amounts = self.density * self.volume
+        between = [one for one in self.stretches if start <= one.end <= end]
+        return growth_rate(between, start, end, amounts[first], amounts[last])
 
     def between(self, start: float, end: float) -> tuple[float, np.ndarray]:
         """Return the integral of viable cells [10^9 cells d] from `start` to `end`, and its derivative by counts."""
@@ -181,76 +180,34 @@ class _Cells:
         """Return from first to last the ends of the stretches [d], and there cells and their integral since first."""
         inside = [i for i, one in enumerate(self.stretches) if first <= one.end <= last]
         ends = np.array([self.stretches[i].end for i in inside])
-        whole = np.cumsum(np.where(ends > first, self.integrals[inside], 0.0))
-        return ends, self._walk(self.density)[1][inside], whole
+        return ends, self.at_end[inside], np.cumsum(np.where(ends > first, self.integrals[inside], 0.0))
 
-    def _within(self, start: float, end: float) -> list[Stretch]:
-        return [stretch for stretch in self.stretches if start <= stretch.end <= end]
+    def _between_counts(
+        self, k: int, inside: Sequence[int], ends: np.ndarray, straight: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return for stretches between two counts [10^9 cells/L] the integral of the cells, and the cells at the end.
 
-    def _integrals(self, density: np.ndarray) -> np.ndarray:
-        return self._walk(density)[0]
-
-    def _walk(self, density: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return by stretch the integral of the cells, and the cells at its end; 0 outside of the counts."""
-        integrals, at_end = np.zeros(len(self.stretches)), np.zeros(len(self.stretches))
-        for k in range(len(density) - 1):
-            rate = self.rate(k, density)
-            amount = density[k] * self.volumes[self.time[k]]
-            straight = self.straight[k]  # no cells at one end: they come or go evenly
-            for i, stretch in enumerate(self.stretches):
-                if not self.time[k] <= stretch.end <= self.time[k + 1]:
-                    continue
-                if stretch.end > self.time[k]:
-                    length = stretch.end - stretch.start
-                    if straight:
-                        ends = np.interp([stretch.start, stretch.end], self.time[k : k + 2], density[k : k + 2])
-                        integrals[i] = length * np.mean(ends * [stretch.volume, stretch.end_volume])
-                        amount = ends[1] * stretch.end_volume
-                    else:
-                        nodes = 0.5 * (_NODES + 1.0)
-                        there = [np.exp(rate * length * x - _drained(stretch, x)) for x in nodes]
-                        integrals[i] = amount * length * 0.5 * float(_WEIGHTS @ there)
-                        amount *= np.exp(rate * length - _drained(stretch, 1.0))
-                at_end[i] = amount
-                if stretch.end < self.time[k + 1]:
-                    amount *= _kept(stretch)
+        straight: whether the density goes evenly, because there were no cells at one end.
+        """
+        stretches = [self.stretches[i] for i in inside]
+        start, end = self.time[k], self.time[k + 1]
+        first, last = ends * self.volume[k : k + 2]
+        rate = 0.0 if straight else growth_rate(stretches, start, end, first, last)
+        integrals, at_end = np.zeros(len(inside)), np.zeros(len(inside))
+        amount = first
+        for i, one in enumerate(stretches):
+            if one.end > start:
+                length = one.end - one.start
+                if straight:
+                    here = np.interp([one.start, one.end], [start, end], ends) * [one.volume, one.end_volume]
+                    integrals[i], amount = length * np.mean(here), here[1]
+                else:
+                    shares = (*_SHARES, 1.0)
+                    along = amount * np.exp([rate * length * x - one.dilution(one.bleed, x) for x in shares])
+                    integrals[i], amount = length * float(_WEIGHTS @ along[:-1]), along[-1]
+            at_end[i] = amount
+            amount *= one.kept()
         return integrals, at_end
-
-
-def _drained(stretch: Stretch, share: float) -> float:
-    """Return the integral of bleed over volume [1] through this share of a stretch: what dilutes away of the cells."""
-    if stretch.bleed == 0.0 or stretch.end == stretch.start:
-        return 0.0
-    length, change = share * (stretch.end - stretch.start), stretch.end_volume - stretch.volume
-    if change == 0.0:
-        return stretch.bleed * length / stretch.volume
-    slope = change / (stretch.end - stretch.start)
-    return stretch.bleed / slope * float(np.log1p(slope * length / stretch.volume))
-
-
-def _kept(stretch: Stretch) -> float:
-    """Return the part [1] of the cells that the events at the end of a stretch leave."""
-    kept, volume = 1.0, stretch.end_volume
-    for event in stretch.events:
-        match event:
-            case Sample(volume=taken):
-                kept *= 1.0 - taken / volume
-                volume -= taken
-            case Bolus(volume=added):
-                volume += added
-    return kept
-
-
-def _turned_over(run: CultureRun, quantity: str, balances: Sequence[Balance]) -> tuple[float, float]:
-    """Return what was turned over in these intervals, and its standard error: samples between count with both sides."""
-    series = run.measurements[quantity]
-    error = dict(zip(series.time.tolist(), series.standard_error.tolist(), strict=True))
-    by_sample: dict[float, float] = defaultdict(float)
-    for one in balances:
-        by_sample[one.start] += one.by_begin * one.begin_volume
-        by_sample[one.end] += one.by_found * one.end_volume
-    off = np.sqrt(sum((weight * error[time]) ** 2 for time, weight in by_sample.items()))
-    return float(sum(one.turned_over for one in balances)), float(off)
 
 
 def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells: _Cells) -> list[MeasuredRate]:
@@ -259,7 +216,9 @@ def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells
     for since in (False, True):
         for k in range(len(balances)):
             parts = balances[0 if since else k : k + 1]
-            turned_over, off = _turned_over(run, quantity, parts)
+            if parts[0].begin_below or parts[-1].found_below:
+                continue
+            turned_over, off = summed(run.measurements[quantity], parts)
             integral, by_count = cells.between(parts[0].start, parts[-1].end)
             if integral <= 0.0:
                 continue

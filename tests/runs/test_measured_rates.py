@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 
 from graycell.cli import app
 from graycell.errors import InputError
-from graycell.measured_rates import DEATH, GROWTH, measured_rates
 from graycell.reporting.rates_page import rates_frames, rates_report
 from graycell.runs import Bolus, CultureRun, End, Feed, Measurement, Outflow, Sample, bundled_run
 from graycell.runs.bookkeeping import balances_of
+from graycell.runs.measured_rates import DEATH, GROWTH, measured_rates
 from graycell.runs.records import TCD, VCD
 
 MU, LOSS, UPTAKE, MADE = 0.6, 0.05, -1.3, 0.9
@@ -231,3 +231,23 @@ def test_the_command_tells_rates_and_writes_them(tmp_path):
     assert "GLC" in result.output
     assert (tmp_path / "rates.html").exists()
     assert sum(path.suffix == ".csv" for path in tmp_path.iterdir()) == 5
+
+
+def test_the_command_takes_runs_of_cells_alone_and_knows_what_was_measured(tmp_path):
+    path = tmp_path / "cells.csv"
+    path.write_text("time [d],VCD [1e6 cells/mL],viability [%]\n0,0.4,99\n1,0.8,98\n2,1.5,97\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["rates", str(path), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert "growth" in result.output
+    found = CliRunner().invoke(app, ["rates", "--per", "GLCC", "--out", str(tmp_path / "out")])
+    assert isinstance(found.exception, InputError)
+    assert "GLC" in str(found.exception)
+
+
+def test_an_interval_at_a_detection_limit_has_no_rate():
+    run, _ = culture(FED_BATCH)
+    glucose = run.measurements["GLC"]
+    below = np.array([False, False, True, False, False])
+    found = measured_rates(replace(run, measurements={**run.measurements, "GLC": replace(glucose, below=below)}))
+    spans = {(rate.start, rate.end) for rate in found.rates if rate.quantity == "GLC"}
+    assert spans == {(0.0, 1.0), (3.5, 5.0), (0.0, 3.5), (0.0, 5.0)}

@@ -1,0 +1,32 @@
+"""What is dissolved in a medium, by its formula: atoms, molar mass, and what CHO cells do not make.
+
+Names are those of the species of the library. Source of the atomic masses: IUPAC, abridged standard atomic weights
+(2021).
+"""
+
+import re
+
+ATOMIC_MASS = {"C": 12.011, "H": 1.0080, "N": 14.007, "O": 15.999, "S": 32.06}
+"""[g/mol]"""
+FORMULAS = {
+    "GLC": "C6H12O6", "LAC": "C3H6O3", "NH3": "NH3", "ALA": "C3H7NO2", "ARG": "C6H14N4O2", "ASN": "C4H8N2O3",
+    "ASP": "C4H7NO4", "CYS": "C3H7NO2S", "CYSTINE": "C6H12N2O4S2", "GLN": "C5H10N2O3", "GLU": "C5H9NO4",
+    "GLY": "C2H5NO2", "HIS": "C6H9N3O2", "ILE": "C6H13NO2", "LEU": "C6H13NO2", "LYS": "C6H14N2O2", "MET": "C5H11NO2S",
+    "PHE": "C9H11NO2", "PRO": "C5H9NO2", "SER": "C3H7NO3", "THR": "C4H9NO3", "TRP": "C11H12N2O2", "TYR": "C9H11NO3",
+    "VAL": "C5H11NO2",
+}  # fmt: skip
+NOT_MADE = ("GLC", "HIS", "ILE", "LEU", "LYS", "MET", "PHE", "THR", "TRP", "VAL")
+"""What CHO cells take up and do not make: glucose and the essential amino acids."""
+
+
+def atoms_of(name: str) -> dict[str, int]:
+    """Return how many atoms of each element a molecule has.
+
+    >>> atoms_of("GLN")
+    {'C': 5, 'H': 10, 'N': 2, 'O': 3}
+    """
+    return {element: int(count or 1) for element, count in re.findall(r"([A-Z])(\d*)", FORMULAS[name])}
+
+
+MOLAR_MASS = {name: sum(count * ATOMIC_MASS[one] for one, count in atoms_of(name).items()) for name in FORMULAS}
+"""[g/mol]"""
