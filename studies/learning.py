@@ -38,7 +38,7 @@ from graycell.inference.candidates import FittedPredictor, ModelCandidate, predi
 from graycell.inference.checkpoint import write_whole  # noqa: E402
 from graycell.inference.comparison import Comparison, compare  # noqa: E402
 from graycell.inference.consistency import count_inconsistencies, far_outside  # noqa: E402
-from graycell.inference.fitting import CLOSED, Fit, FitSettings, fit  # noqa: E402
+from graycell.inference.fitting import Fit, FitSettings, fit  # noqa: E402
 from graycell.inference.splits import Split, forward_in_time, known_of, leave_one_run_out  # noqa: E402
 from graycell.library import evolution, specific_rates, with_learned_laws  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
@@ -139,7 +139,7 @@ def trained(model: CultureModel, runs: Sequence[CultureRun], settings: FitSettin
 def white_task(size: int, seed: int) -> dict:
     """Fit the white model to runs of a truth, and see whether its intervals hold the truth."""
     truth, runs, tested, exact = simulated(seed)
-    result, seconds = trained(white(), without_redox(runs[:size]), FitSettings(starts=1, stages=CLOSED, seed=seed))
+    result, seconds = trained(white(), without_redox(runs[:size]), FitSettings(seed=seed))
     rows = []
     for one in result.estimates:
         row = truth.table[one.name]
