@@ -39,7 +39,7 @@ from graycell.library import BLACK_BOXES, MODELS, LearnedLaw, model_of, with_lea
 from graycell.library.learning import law_from
 from graycell.model import CultureModel
 from graycell.runs import CultureRun, read_runs
-from graycell.runs.reading import read_toml
+from graycell.runs.files import read_toml
 
 SPLITS = ("held-out", "leave-one-run-out", "forward")
 """Ways to split runs, the default first; see `inference.splits`."""

@@ -19,8 +19,8 @@ from graycell.runs import (
     Setpoint,
     bundled_run,
     check_path,
+    files,
     read_runs,
-    reading,
     runs_from_tables,
 )
 from graycell.runs.tables import MOST_FAULTS
@@ -390,7 +390,7 @@ def test_an_unknown_medium_suggests_the_nearest(tmp_path):
 def test_files_beyond_a_bound_are_refused(tmp_path, monkeypatch, bound, value, clause):
     folder = write_folder(tmp_path / "run", TABLES)
     book = write_workbook(tmp_path / "run.xlsx", TABLES)
-    monkeypatch.setattr(reading, bound, value)
+    monkeypatch.setattr(files, bound, value)
     assert any(clause in sentence for sentence in sentences(book))
     if bound not in ("LARGEST_UNPACKED", "MOST_SHEETS"):
         assert any(clause in sentence for sentence in sentences(folder))
@@ -401,7 +401,7 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("xl/workbook.xml", b" " * 5_000_000)
     assert path.stat().st_size < 20_000
-    monkeypatch.setattr(reading, "LARGEST_UNPACKED", 1_000_000)
+    monkeypatch.setattr(files, "LARGEST_UNPACKED", 1_000_000)
     monkeypatch.setattr(openpyxl, "load_workbook", lambda *_, **__: pytest.fail("it was opened"))
     assert "found 5 MiB; a workbook unpacks to at most" in sentences(path)[0]
 

@@ -1,12 +1,27 @@
+import csv
+import importlib.util
 from dataclasses import replace
 
 import numpy as np
+import openpyxl
 import pytest
 
 from graycell.errors import InputError
-from graycell.runs import End, Feed, Measurement, Outflow, Replacement, Sample, Setpoint, bundled_run, read_runs
+from graycell.runs import (
+    End,
+    Feed,
+    Measurement,
+    Outflow,
+    Replacement,
+    Sample,
+    Setpoint,
+    bundled_run,
+    read_runs,
+    runs_from_tables,
+)
 from graycell.runs.records import Bolus, Provenance
-from graycell.runs.writing import assay_error, write_runs
+from graycell.runs.tables import parse_number
+from graycell.runs.writing import assay_error, tables_of, write_runs
 
 
 def same_numbers(run, back):
@@ -150,3 +165,61 @@ def test_what_would_not_come_back_is_a_sentence_and_leaves_nothing(run, tmp_path
 def test_the_notes_of_several_runs_are_joined_once(run, tmp_path):
     runs = [replace(run, name=name, provenance=Provenance(notes="Same.")) for name in ("a", "b")]
     assert [one.provenance.notes for one in read_runs(write_runs(runs, tmp_path / "out"))] == ["Same.", "Same."]
+
+
+def written(runs, tmp_path, form):
+    if form == "frames":
+        return runs_from_tables(tables_of(runs))
+    path = write_runs(runs, tmp_path / ("out.xlsx" if form == "xlsx" else "out"), parquet=form == "parquet")
+    return read_runs(path)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "parquet", "frames"])
+def test_every_form_gives_runs_back_with_the_error_of_every_value(run, tmp_path, form):
+    """Errors without a law, detection limits, a name that looks like a formula, a medium that does."""
+    if form == "parquet":
+        pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(3)
+    ragged = {name: replace(one, standard_error=one.standard_error * rng.uniform(0.5, 2.0, len(one.value)))
+              for name, one in run.measurements.items()}  # fmt: skip
+    ragged["GLN"] = replace(ragged["GLN"], below=np.arange(len(ragged["GLN"].time)) >= 6)
+    media = {**run.media, '=HYPERLINK("a","b")': {"GLC": 1.0}}
+    one = replace(run, name="=cmd|' /C calc'!A0", measurements=ragged, media=media)
+    other = replace(run, name="'+7")
+    for before, back in zip([one, other], written([one, other], tmp_path, form), strict=True):
+        assert same_numbers(before, back)
+        assert back.name == before.name
+        assert back.events[: len(before.events)] == before.events
+        assert set(before.media) <= set(back.media)
+        for name, series in before.measurements.items():
+            assert np.array_equal(series.standard_error, back.measurements[name].standard_error)
+
+
+def test_no_cell_of_an_export_is_a_formula(run, tmp_path):
+    hostile = [replace(run, name=name) for name in ("=1+1", "@SUM(A1)", "+1-1", "-2+3")]
+    folder, book = write_runs(hostile, tmp_path / "out"), write_runs(hostile, tmp_path / "out.xlsx")
+    for path in folder.glob("*.csv"):
+        for row in csv.reader(path.read_text(encoding="utf-8").splitlines()):
+            assert all(not cell.startswith(("=", "+", "-", "@")) or parse_number(cell) is not None for cell in row)
+    for sheet in openpyxl.load_workbook(book):
+        assert all(cell.data_type != "f" for row in sheet.iter_rows() for cell in row)
+
+
+def test_a_workbook_that_someone_changed_is_not_replaced(run, tmp_path):
+    path = write_runs([run], tmp_path / "run.xlsx")
+    assert write_runs([replace(run, name="again")], path) == path
+    book = openpyxl.load_workbook(path)
+    book["initial"]["A2"] = 2.0
+    book.save(path)
+    before = path.read_bytes()
+    with pytest.raises(InputError, match="a workbook of someone"):
+        write_runs([run], path)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["run.xlsx"]
+
+
+def test_parquet_without_pyarrow_is_a_sentence(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"install graycell\[parquet\]"):
+        write_runs([run], tmp_path / "out", parquet=True)
+    assert list(tmp_path.iterdir()) == []

@@ -64,11 +64,12 @@ def assemble(
     media = _media(read["media"], findings)
     errors = _assay_errors(read["assay_error"], measurements, findings)
     check_events(read["events"], media, findings)
-    rows = {kind: _rows(read[kind], of_run, findings) for kind in ("initial", "events", "signals")}
+    rows = {kind: _rows(read[kind], of_run, findings) for kind in ("initial", "events", "signals", "standard_errors")}
     runs = []
     for run, samples in of_run.items():
-        first, planned, known = (rows[kind].get(run, []) for kind in rows)
+        first, planned, known, told = (rows[kind].get(run, []) for kind in rows)
         series, at_zero = _measurements(measurements, samples, run, errors, findings)
+        _own_errors(series, read["standard_errors"], told, findings)
         initial, temperature = _initial(read["initial"], first, at_zero, run, findings)
         events = events_of(read["events"], planned, media)
         flowing = any(isinstance(event, Bolus | Sample | Feed | Outflow) for event in events)
@@ -240,6 +241,29 @@ def _measurements(
         series[quantity] = Measurement(quantity, LIMITS[limit].unit or "", time, value, error,
                                        below if np.any(below) else None)  # fmt: skip
     return series, at_zero
+
+
+def _own_errors(series: dict[str, Measurement], table: Typed, rows: list[int], findings: list[Finding]) -> None:
+    """Give each value the standard error that the table has for it, in place of that of its quantity."""
+    rows = rising_rows(table, rows, findings)
+    for quantity in table.limits:
+        time, value, _ = _points(table, rows, quantity)
+        if quantity == "time" or not len(time):
+            continue
+        place = f"{table.table.place}, column '{shown(table.headings[quantity])}'"
+        of = series.get(quantity)
+        missing = time if of is None else time[~np.isin(time, of.time)]
+        if of is None or len(missing):
+            needed = "an error belongs to a measured value"
+            findings.append(Finding(place, f"an error at {missing[0]:.6g} d", needed, "remove it, or add the value"))
+            continue
+        if not np.all(value > 0.0):
+            findings.append(Finding(place, "an error of 0", "a standard error is > 0", "write it, or leave it empty"))
+            continue
+        error = of.standard_error.copy()
+        error[np.searchsorted(of.time, time)] = value
+        error.setflags(write=False)
+        series[quantity] = replace(of, standard_error=error)
 
 
 def _initial(

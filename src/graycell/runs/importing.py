@@ -37,7 +37,7 @@ from typing import Any
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.assembly import assemble
 from graycell.runs.checks import LIMITS, limit_of
-from graycell.runs.reading import Source, UnreadableError, read_toml, text_table, workbook
+from graycell.runs.files import Source, UnreadableError, read_toml, text_table, workbook
 from graycell.runs.records import CultureRun, Provenance
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import Table, cell_place, parse_number, shown

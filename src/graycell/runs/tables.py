@@ -49,6 +49,7 @@ class Kind:
 
 KINDS = {
     "measurements": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), ("concentration",), censored=True),
+    "standard_errors": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), ("concentration",)),
     "initial": Kind(
         {"run": TEXT, "volume": "initial volume", "temperature": "temperature", REDOX: REDOX, VCD: VCD},
         (),
@@ -146,6 +147,25 @@ def shown(text: str) -> str:
     """
     text = text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."
     return text if text.isprintable() else repr(text)[1:-1]
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes text that begins with one of these for a formula."""
+
+
+def guarded(text: str) -> str:
+    """Return text as a spreadsheet may open it: what is no number and looks like a formula gets an apostrophe.
+
+    >>> guarded("=1+1"), guarded("-1.5"), guarded("run07"), unguarded(guarded("=1+1"))
+    ("'=1+1", '-1.5', 'run07', '=1+1')
+    """
+    formula = text.lstrip("'").startswith(_FORMULA)
+    return f"'{text}" if formula and parse_number(text) is None else text
+
+
+def unguarded(text: str) -> str:
+    """Return what `guarded` was given."""
+    return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
 def nearest_shown(name: str, known: Iterable[str]) -> str:

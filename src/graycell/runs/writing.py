@@ -1,22 +1,31 @@
-"""Runs -> the folder of CSV files that `read_runs` reads. A folder is written whole or not at all.
+"""Runs -> the tables that `read_runs` reads: a folder, a workbook or data frames. Written whole or not at all.
 
-What is written is read back and compared before it takes its place, so nothing is lost without a sentence. `write_runs`
-says what the tables have no room for.
+What is written is read back and compared before it takes its place, so nothing is lost without a sentence.
 """
 
-import csv
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from scipy.optimize import nnls
 
 from graycell.errors import Finding, InputError
 from graycell.runs.assembly import DEFAULT_ABSOLUTE_ERROR, DEFAULT_RELATIVE_ERROR
 from graycell.runs.checks import LIMITS, check_runs, limit_of
+from graycell.runs.files import (
+    Rows,
+    UnreadableError,
+    frame_of,
+    mark_of_workbook,
+    source_of,
+    write_folder,
+    write_parquet,
+    write_workbook,
+)
 from graycell.runs.reading import read_runs
 from graycell.runs.records import (
     Bolus,
@@ -30,10 +39,8 @@ from graycell.runs.records import (
     Sample,
     Setpoint,
 )
-from graycell.runs.tables import KINDS, shown
+from graycell.runs.tables import KINDS, parse_number, shown
 from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
-
-Rows = list[list[str]]
 
 _MARK = ".written-by-graycell"
 """A hidden file beside the tables: the SHA-256 of their bytes, so that a folder of a user is never overwritten."""
@@ -48,23 +55,34 @@ _VALUE_COLUMNS = {
 }
 
 
-def write_runs(runs: Sequence[CultureRun], folder: str | Path) -> Path:
-    r"""Write runs as the CSV files that `read_runs` reads, all of them or none, and return the folder.
+def tables_of(runs: Sequence[CultureRun]) -> dict[str, pd.DataFrame]:
+    """Return runs as the data frames that `runs_from_tables` reads: columns with units in their heads.
 
-    Headings carry house units (d, L, mmol/L, 1e9 cells/L, degC), numbers all their digits. Reading the folder gives
-    the runs again, apart from this:
+    >>> from graycell.runs.reading import bundled_run, runs_from_tables
+    >>> frames = tables_of([bundled_run()])
+    >>> float(runs_from_tables(frames)[0].measurements["GLC"].value[0])  # mmol/L
+    69.31
+    """
+    return {kind: frame_of(rows) for kind, rows in _tables(list(runs))[0].items()}
 
-    - The table assay_error has one law for each quantity, $s^2 = (r y)^2 + a^2$ for a value y, and no error for a
-      single value. Standard errors that follow such a law in all the runs come back as they were; others as the
-      law that is nearest. The errors that `generate` knows belong to true values, and the law is then applied to the
-      noisy ones, so they come back with a typical difference of about the relative noise.
+
+def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = False) -> Path:
+    r"""Write runs so that `read_runs` gives them again, all of them or none, and return the path.
+
+    Written is a workbook where `path` ends in ``.xlsx``, else a folder of CSV files, or of Parquet files with
+    `parquet`. Headings carry house units (d, L, mmol/L, 1e9 cells/L, degC), numbers all their digits. What comes back
+    is the same, apart from this:
+
     - Where two runs have media of one name and other compositions, those of the later run become, for example,
       ``feed (run03)``. All runs then know all media.
     - Citations and notes of several runs are joined. A run that ends after its last sample or event without an `End`
       gets one.
 
-    A folder that graycell wrote, and nobody changed, is replaced. Raises `InputError` for any other folder with
-    something in it, for runs with faults and for what the tables cannot hold.
+    Standard errors stand as the law $s^2 = (r y)^2 + a^2$ of a value y where those of a quantity follow one in all
+    runs, else one by one. Text that a spreadsheet would take for a formula gets an apostrophe, which reading removes.
+
+    What graycell wrote, and nobody changed, is replaced. Raises `InputError` for any other folder with something in
+    it, any other workbook, for runs with faults and for what the tables cannot hold.
 
     >>> import tempfile
     >>> from graycell.runs.reading import bundled_run
@@ -73,70 +91,123 @@ def write_runs(runs: Sequence[CultureRun], folder: str | Path) -> Path:
     >>> float(run.measurements["GLC"].standard_error[0])  # mmol/L
     1.6028
     """
-    runs, folder = list(runs), Path(folder)
-    _require_writable(runs, folder)
+    runs, path = list(runs), Path(path)
+    book = path.suffix.lower() == ".xlsx"
+    _require_writable(runs, path, book)
+    tables, names = _tables(runs)
+    _require_printable(tables, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stage = path.parent / f".{path.name}.{os.getpid()}.part"
+    part = stage / path.name  # a fault that is found in reading it back then names what was asked for
+    try:
+        stage.mkdir()
+        if book:
+            write_workbook(tables, part, _digest_of(tables))
+        else:
+            part.mkdir()
+            (write_parquet if parquet else write_folder)(tables, part)
+            (part / _MARK).write_text(_digest(part), encoding="utf-8")
+        _require_same(runs, read_runs(part), names)
+        _put(part, path, stage / "old")
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return path
+
+
+def _tables(runs: Sequence[CultureRun]) -> tuple[dict[str, Rows], list[dict[str, str]]]:
+    """Return the tables with something in them as rows of text, and the written names of the media of every run."""
     media, names = _media(runs)
+    laws, single = _assay_errors(runs)
     tables = {
         "measurements": _measurements(runs),
+        "standard_errors": _standard_errors(runs, single),
         "initial": _initial(runs),
         "media": _media_rows(media),
         "events": _events(runs, names),
         "signals": _signals(runs),
-        "assay_error": _assay_errors(runs),
+        "assay_error": laws,
         "about": _about(runs),
     }
-    tables = {kind: rows for kind, rows in tables.items() if len(rows) > 1}
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    stage = folder.parent / f".{folder.name}.{os.getpid()}.part"
-    part = stage / folder.name  # a fault that is found in reading it back then names the folder that was asked for
-    try:
-        part.mkdir(parents=True)
-        for kind, rows in tables.items():
-            with (part / f"{kind}.csv").open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
-        (part / _MARK).write_text(_digest(part), encoding="utf-8")
-        _require_same(runs, read_runs(part), names)
-        _put(part, folder, stage / "old")
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-    return folder
+    return {kind: rows for kind, rows in tables.items() if len(rows) > 1}, names
 
 
-def _put(part: Path, folder: Path, old: Path) -> None:
-    """Let `part` take the place of `folder`, and `folder` that of `old`; a failure leaves all as it was."""
-    if folder.exists():
-        os.replace(folder, old)
+def _put(part: Path, place: Path, old: Path) -> None:
+    """Let `part` take the place of `place`, and `place` that of `old`; a failure leaves all as it was."""
+    if place.exists():
+        os.replace(place, old)
     try:
-        os.replace(part, folder)
+        os.replace(part, place)
     except OSError:
         if old.exists():
-            os.replace(old, folder)
+            os.replace(old, place)
         raise
 
 
 def _digest(folder: Path) -> str:
+    """Return the SHA-256 of the tables in a folder."""
     digest = hashlib.sha256()
     for kind in sorted(KINDS):
-        path = folder / f"{kind}.csv"
-        digest.update(f"{kind}\n".encode() + (path.read_bytes() if path.is_file() else b""))
+        for suffix in ("csv", "parquet"):
+            path = folder / f"{kind}.{suffix}"
+            if suffix == "csv" or path.is_file():
+                digest.update(f"{kind}\n".encode() + (path.read_bytes() if path.is_file() else b""))
     return digest.hexdigest()
 
 
-def _require_writable(runs: Sequence[CultureRun], folder: Path) -> None:
-    place = shown(folder.name or str(folder))
+def _digest_of(tables: Mapping[str, Rows]) -> str:
+    """Return the SHA-256 of tables as text; numbers count by their value, as a workbook keeps them."""
+    digest = hashlib.sha256()
+    for kind in sorted(tables):
+        for row in tables[kind]:
+            numbers = [parse_number(cell) for cell in row]
+            cells = [cell if number is None else repr(number) for cell, number in zip(row, numbers, strict=True)]
+            while cells and not cells[-1]:
+                cells.pop()
+            digest.update(repr((kind, cells)).encode())
+    return digest.hexdigest()
+
+
+def _require_printable(tables: Mapping[str, Rows], path: Path) -> None:
+    """Raise `InputError` for text that no table can hold."""
+    needed, remedy = "words are printable and have no spaces at their ends", "mend the name"
+    findings = [Finding(f"{shown(path.name)}, {kind}", f"'{shown(cell)}'", needed, remedy)
+                for kind, rows in tables.items() for row in rows for cell in row
+                if not cell.isprintable() or cell != cell.strip()]  # fmt: skip
+    if findings:
+        raise InputError(dict.fromkeys(findings))
+
+
+def _workbook_is_ours(path: Path) -> bool:
+    try:
+        source = source_of(path)
+    except UnreadableError:
+        return False
+    return mark_of_workbook(path) == _digest_of(
+        {kind: [table.headings, *table.rows] for kind, table in source.tables.items()}
+    )
+
+
+def _require_writable(runs: Sequence[CultureRun], path: Path, book: bool) -> None:
+    place = shown(path.name or str(path))
     findings = [finding for finding in check_runs(runs) if finding.severity == "error"]
     if not runs:
-        findings.append(Finding(place, "no runs", "a folder holds at least one", "give some"))
-    if folder.exists() and not folder.is_dir():
-        findings.append(Finding(place, "a file", "runs are written into a folder", "choose another name"))
-    elif folder.exists():
-        ours = {_MARK, *(f"{kind}.csv" for kind in KINDS)}
-        other = sorted(one.name for one in folder.iterdir() if one.name not in ours)
-        mark = folder / _MARK
+        findings.append(Finding(place, "no runs", "at least one is needed", "give some"))
+    if book and path.is_dir():
+        findings.append(Finding(place, "a folder", "a workbook is a file", "choose another name"))
+    elif book and path.exists():
+        if not _workbook_is_ours(path):
+            needed = "only a workbook that graycell wrote, and nobody changed, is replaced"
+            findings.append(Finding(place, "a workbook of someone", needed, "choose another name"))
+    elif path.exists() and not path.is_dir():
+        findings.append(Finding(place, "a file", "runs are written into a folder, or a .xlsx", "choose another name"))
+    elif path.exists():
+        ours = {_MARK, *(f"{kind}{suffix}" for kind in KINDS for suffix in (".csv", ".parquet"))}
+        other = sorted(one.name for one in path.iterdir() if one.name not in ours)
+        mark = path / _MARK
         if other:
             found = f"'{shown(other[0])}'" + (f" and {len(other) - 1} more" if len(other) > 1 else "")
             findings.append(Finding(place, found, "only what graycell wrote is replaced", _REMEDY))
-        elif any(folder.iterdir()) and not (mark.is_file() and mark.read_text("utf-8").strip() == _digest(folder)):
+        elif any(path.iterdir()) and not (mark.is_file() and mark.read_text("utf-8").strip() == _digest(path)):
             needed = "only tables that graycell wrote, and nobody changed, are replaced"
             findings.append(Finding(place, "tables of someone", needed, _REMEDY))
     if findings:
@@ -265,12 +336,30 @@ def _signals(runs: Sequence[CultureRun]) -> Rows:
     return rows
 
 
-def _assay_errors(runs: Sequence[CultureRun]) -> Rows:
-    rows = [["quantity", "relative [1]", "absolute", "unit"]]
+def _assay_errors(runs: Sequence[CultureRun]) -> tuple[Rows, set[str]]:
+    """Return the laws of the standard errors, and the quantities whose errors follow none."""
+    rows, single = [["quantity", "relative [1]", "absolute", "unit"]], set()
     for quantity in dict.fromkeys(name for run in runs for name in run.measurements):
-        law = assay_error([run.measurements[quantity] for run in runs if quantity in run.measurements])
+        series = [run.measurements[quantity] for run in runs if quantity in run.measurements]
+        law = assay_error(series)
         if law is not None:
             rows.append([quantity, *map(_number, law), LIMITS[limit_of(quantity)].unit or ""])
+            if not all(np.allclose(np.hypot(law[0] * one.value, law[1]), one.standard_error, rtol=_SAME_ERROR, atol=0.0)
+                       for one in series):  # fmt: skip
+                single.add(quantity)
+    return rows, single
+
+
+def _standard_errors(runs: Sequence[CultureRun], quantities: Collection[str]) -> Rows:
+    """Return the standard error of every value of these quantities."""
+    names = sorted(quantities)
+    rows = [_head(runs, f"time [{TIME}]", *map(_heading, names))]
+    for run in runs:
+        at = {name: _by_time(one.time, one.standard_error) for name in names
+              if (one := run.measurements.get(name)) is not None}  # fmt: skip
+        for time in sorted({time for values in at.values() for time in values}):
+            cells = [_number(at.get(name, {}).get(time)) for name in names]
+            rows.append([*_of_run(runs, run), _number(time), *cells])
     return rows
 
 
