@@ -191,7 +191,7 @@ def parquet(path: Path) -> tuple[Table, bytes]:
                 columns = [[cell_text(value) for value in column.to_pylist()] for column in batch.columns]
                 yield from map(list, zip(*columns, strict=True))
 
-        return _table(place, rows()), data
+        return _table(place, rows(), guards=False), data
     except UnreadableError:
         raise
     except Exception as error:  # pyarrow raises many kinds
@@ -237,7 +237,8 @@ def write_workbook(
             for j, cell in enumerate(row, 1):
                 if cell:
                     number = parse_number(cell) if i > 1 else None
-                    one = sheet.cell(i, j, guarded(cell) if number is None else number)
+                    # a number goes in as text of type number: openpyxl would write 16 digits of the 17
+                    one = sheet.cell(i, j, guarded(cell) if number is None else repr(number))
                     one.data_type = "s" if number is None else "n"
         sheet.freeze_panes = "A2"
         for column in sheet.iter_cols(max_row=1):
@@ -285,8 +286,8 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _table(place: str, rows: Iterable[list[str]]) -> Table:
-    """Return the table of rows of text, the headings first, within the bounds."""
+def _table(place: str, rows: Iterable[list[str]], guards: bool = True) -> Table:
+    """Return the table of rows of text, the headings first, within the bounds; `guards`: text may be `guarded`."""
     kept: list[tuple[str, ...]] = []
     cells = 0
     for row in rows:
@@ -297,7 +298,7 @@ def _table(place: str, rows: Iterable[list[str]]) -> Table:
             raise UnreadableError(place, "more columns", f"a table has at most {MOST_COLUMNS} columns", _SPLIT)
         if cells > MOST_CELLS:
             raise UnreadableError(place, "more cells", f"a table has at most {MOST_CELLS} cells", _SPLIT)
-        kept.append(tuple(unguarded(cell) for cell in row))
+        kept.append(tuple(map(unguarded, row) if guards else row))
     if not kept:
         raise UnreadableError(place, "no rows", "the first row holds the headings", "add the table, or remove it")
     return Table(place, kept[0], tuple(kept[1:]))
