@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graycell.cell.redox import Algebraic, Closure, Dynamic, Lagged
-from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
+from graycell.errors import Finding, GraycellError, InputError, ModelError, gathered, nearest
 from graycell.generation import Design, generate
 from graycell.inference import (
     Fit,
@@ -57,18 +57,23 @@ from graycell.reporting import (
     trajectory_frame,
     write_table,
 )
+from graycell.reporting.bookkeeping_table import bookkeeping_frame
 from graycell.reporting.comparison_page import comparison_report
 from graycell.reporting.comparison_page import headline as comparison_headline
 from graycell.reporting.comparison_tables import comparison_frames
 from graycell.reporting.rates_page import headline as rates_headline
 from graycell.reporting.rates_page import phase_frame, rates_report
 from graycell.runs import Bolus, CultureRun, bundled_run, check_runs, read_runs
-from graycell.runs.importing import import_runs
+from graycell.runs.importing import imported
+from graycell.runs.mapping import profiles
 from graycell.runs.measured_rates import measured_rates
 from graycell.runs.packing import quantities_of
 from graycell.runs.plausibility import implausible
+from graycell.runs.proposing import propose
 from graycell.runs.reading import check_paths
 from graycell.runs.records import REDOX, VCD
+from graycell.runs.tables import shown
+from graycell.runs.template import write_template
 from graycell.runs.writing import write_runs
 from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
 from graycell.study import Study, read_study
@@ -94,7 +99,9 @@ RUN may be left out, the bundled one is used: cell line A of Nolan & Lee (2011).
 
     graycell demo                          fit the bundled run with two models and write a report
 
-    graycell import runs.xlsx --map runs.toml --out my-runs/      make runs of a workbook of your own
+    graycell import runs.xlsx              propose how to read a workbook of your own; then make runs of it
+
+    graycell template my-runs.xlsx         or write a workbook to fill in
 
     graycell check my-run/                 list every fault of a run at once
 
@@ -140,8 +147,9 @@ PUBLISHED, EXTENDED, TRUTH = "nolan-lee", "nolan-lee-extended", "nolan-lee-exten
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders, XLSX or CSV files.")],
     model: Annotated[
-        str, typer.Option("--model", help=f"The model that shall use them, one of {', '.join(MODELS)}; 'none' for any.")
-    ] = EXTENDED,
+        str | None,
+        typer.Option("--model", help=f"Tell what this model lacks too; one of {', '.join(MODELS)}."),
+    ] = None,
 ) -> None:
     """List every fault and remark of runs at once: what cannot be read or used, and what no culture does.
 
@@ -149,32 +157,106 @@ def check(
     remarks alone leave it 0.
 
     Example: graycell check run07/ run08.xlsx
+
+    Before a fit: graycell check run07/ --model nolan-lee-extended
     """
-    species = None if model == "none" else model_of(model).species
+    species = None if model is None else model_of(model).species
     findings = check_paths(files, species)
     _print_findings(findings)
     errors = sum(finding.severity == "error" for finding in findings)
     remarks = len(findings) - errors
-    _say(f"{_count(len(files), 'run')} checked: {_count(errors, 'error')}, {_count(remarks, 'remark')}.")
+    names = ", ".join(path.name or str(path) for path in files[:_PRINTED_RUNS])
+    more = f" and {len(files) - _PRINTED_RUNS} more" if len(files) > _PRINTED_RUNS else ""
+    _say(f"Checked {names}{more}: {_count(errors, 'error')}, {_count(remarks, 'remark')}.")
     raise typer.Exit(FAULTS if errors else 0)
 
 
 @app.command(name="import")
 def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file or XLSX workbook, as it is.")],
-    mapping: Annotated[Path, typer.Option("--map", help="A TOML file that says what the columns are.")],
-    out: Annotated[Path, typer.Option(help="Folder of the runs, as graycell reads them.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, XLSX workbook or Parquet file, as it is.")],
+    like: Annotated[str | None, typer.Option(help=f"A ready mapping: {', '.join(profiles())}.")] = None,
+    mapping: Annotated[Path | None, typer.Option("--map", help="A TOML file that says what the columns are.")] = None,
+    draft: Annotated[
+        Path | None, typer.Option(help="Write a first draft of the mapping here, to be looked through.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder or .xlsx of the runs, as graycell reads them; results/FILE if left out.")
+    ] = None,
 ) -> None:
     """Make runs of a file as someone has it, by a mapping that says what its columns are.
 
-    A mapping is a TOML file of a few lines; docs/import.md shows some. Nothing is guessed: a unit that no heading
-    states, and whether samples are taken before or after a feed, have to be given. What no culture does is told too.
+    Without --like and --map a first draft of the mapping is proposed from the file. Look it through, replace every ?,
+    and give it with --map; docs/import.md tells its words. Nothing is guessed: a unit that no heading states, and
+    whether samples are taken before or after a feed, have to be given.
 
-    Example: graycell import runs.xlsx --map runs.toml --out my-runs/
+    Told are the bookkeeping of every run (initial + fed - taken out + turned over = found), what no culture does, and
+    which columns were not read.
+
+    Example: graycell import runs.xlsx --draft runs.toml
+
+    Then: graycell import runs.xlsx --map runs.toml --out my-runs/
     """
-    runs = import_runs(file, mapping)
-    _print_findings(implausible(runs))
-    _say(f"{_count(len(runs), 'run')} of {file.name}: {write_runs(runs, out)}")
+    if (like is not None) + (mapping is not None) + (draft is not None) > 1:
+        raise typer.BadParameter("--like, --map and --draft exclude each other")
+    words = {"like": like} if like is not None else mapping
+    if words is None:
+        _propose(file, draft)
+        return
+    with console.status("Reading"):
+        found = imported(file, words)
+        remarks = [*found.remarks, *check_runs(found.runs), *implausible(found.runs)]
+    place = write_runs(found.runs, out or Path("results") / file.stem)
+    if len(found.runs) <= _PRINTED_RUNS:
+        for run in found.runs:
+            _print_frame(bookkeeping_frame([run]).drop(columns="run"), f"{run.name}: bookkeeping")
+    _print_findings(remarks)
+    if found.not_there:
+        _say(f"Not in the file: {', '.join(map(shown, found.not_there))}.")
+    if found.not_read:
+        _say(f"Not read: {', '.join(map(shown, found.not_read))}.")
+    _say(f"{_count(len(found.runs), 'run')} of {file.name}: {place}. Next: graycell rates {place}")
+
+
+def _propose(file: Path, draft: Path | None) -> None:
+    """Print a first draft of the mapping of a file, or write it where nothing is yet."""
+    text = propose(file)
+    if draft is None:
+        _say(text)
+        _say(f"Write it with: graycell import {file} --draft {file.stem}.toml")
+        return
+    if draft.exists():
+        needed = "what you wrote is never overwritten"
+        raise InputError([Finding(str(draft), "a file of this name", needed, "choose another name")])
+    write_whole(draft, text)
+    _say(f"Draft written to {draft}. Look it through, then: graycell import {file} --map {draft}")
+
+
+@app.command(name="export")
+def export_command(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Folders, XLSX, CSV or Parquet files.")],
+    out: Annotated[Path, typer.Option(help="A folder, or a workbook where it ends in .xlsx.")],
+    parquet: Annotated[bool, typer.Option("--parquet", help="Parquet files in the folder instead of CSV.")] = False,
+) -> None:
+    """Write runs as a folder of CSV or Parquet files or as a workbook; graycell reads all of them without loss.
+
+    Several runs become one set. Written whole or not at all; nothing but what graycell wrote is replaced.
+
+    Example: graycell export run07/ run08/ --out runs.xlsx
+    """
+    _say(f"Runs: {write_runs([run for path in runs for run in read_runs(path)], out, parquet)}")
+
+
+@app.command()
+def template(
+    out: Annotated[Path, typer.Argument(metavar="[FILE.xlsx]", help="The workbook; nothing is overwritten.")] = Path(
+        "runs.xlsx"
+    ),
+) -> None:
+    """Write a workbook to fill in: instructions, all sheets with their headings, and a short example.
+
+    Example: graycell template my-runs.xlsx
+    """
+    _say(f"Template: {write_template(out)}. Fill it in, then: graycell check {out}")
 
 
 @app.command()
@@ -652,7 +734,7 @@ def _progress(label: str) -> Iterator[Callable[[float, str], None]]:
 
 
 def _print_findings(findings: Iterable[Finding]) -> None:
-    for finding in findings:
+    for finding in gathered(findings):
         word = "" if finding.severity == "error" else "remark: "
         _say(f"{word}{finding}")
 

@@ -4,8 +4,9 @@ A fault in the input is a `Finding`: where it is, what was found, what is needed
 collected and raised together in one `InputError`, so that a user mends a file once.
 """
 
+import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
@@ -52,6 +53,34 @@ class SimulationError(GraycellError):
 
 class FitError(GraycellError):
     """A fit that cannot start or cannot be resumed."""
+
+
+_OF_A_RUN = re.compile(r"run '(.*?)'(?=,|$)")
+_MOST_NAMED = 3
+
+
+def gathered(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings with those that say the same of several runs as one.
+
+    >>> of = [Finding(f"run '{name}', VCD", "no value", "it is needed", "add it") for name in "abcde"]
+    >>> print(*gathered(of))
+    runs 'a', 'b', 'c' and 2 more, VCD: found no value; it is needed; add it.
+    """
+    groups: dict[object, list[Finding]] = {}
+    for one in findings:
+        match = _OF_A_RUN.match(one.place)
+        key = (one.place[match.end() :], one.found, one.needed, one.remedy, one.severity) if match else one
+        groups.setdefault(key, []).append(one)
+    said = []
+    for first, *others in groups.values():
+        match = _OF_A_RUN.match(first.place)
+        if match and others:
+            names = [re.findall(_OF_A_RUN, one.place)[0] for one in (first, *others)]
+            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+            listed = ", ".join(f"'{name}'" for name in names[:_MOST_NAMED])
+            first = replace(first, place=f"runs {listed}{more}{first.place[match.end() :]}")
+        said.append(first)
+    return said
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

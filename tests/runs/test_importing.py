@@ -10,10 +10,11 @@ from typer.testing import CliRunner
 from graycell.cli import app
 from graycell.errors import InputError
 from graycell.runs import Bolus, Feed, Sample, read_runs
-from graycell.runs.importing import import_runs, unit_of_heading
+from graycell.runs.importing import import_runs
 from graycell.runs.plausibility import implausible
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
+from graycell.runs.vocabulary import unit_of_heading
 from graycell.runs.writing import write_runs
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
@@ -77,7 +78,7 @@ def test_all_faults_of_a_mapping_are_told_at_once(file):
         import_runs(file, mapping)
     said = str(caught.value)
     for words in ("runn", "'Time (min)'", "never guessed", "'Gluc'", "molar_mass", "no unit of 'Batch'", "'400'",
-                  "0 of volume and cumulative"):  # fmt: skip
+                  "0 of volume, cumulative, rate, rise"):  # fmt: skip
         assert words in said, words
     assert len(caught.value.findings) == 8
 

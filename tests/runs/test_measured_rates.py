@@ -230,7 +230,7 @@ def test_the_command_tells_rates_and_writes_them(tmp_path):
     assert result.exit_code == 0, result.output
     assert "GLC" in result.output
     assert (tmp_path / "rates.html").exists()
-    assert sum(path.suffix == ".csv" for path in tmp_path.iterdir()) == 5
+    assert sum(path.suffix == ".csv" for path in tmp_path.iterdir()) == 6
 
 
 def test_the_command_takes_runs_of_cells_alone_and_knows_what_was_measured(tmp_path):

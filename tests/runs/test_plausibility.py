@@ -136,9 +136,11 @@ def test_a_planted_fault_among_runs_is_found(name):
     assert words in sentences(runs)
 
 
-def test_a_sound_run_and_its_parallels_have_nothing_odd():
+def test_a_sound_run_and_its_parallels_have_nothing_odd_but_to_be_parallels():
     assert implausible([SOUND]) == []
-    assert implausible([scattered(number) for number in range(4)]) == []
+    (finding,) = implausible([scattered(number) for number in range(4)])
+    assert finding.severity == "warning"
+    assert "'parallel-0' and 'parallel-1' and 2 more: found the same times and volumes" in str(finding)
 
 
 def test_a_check_of_ten_lines_is_asked_beside_the_others():

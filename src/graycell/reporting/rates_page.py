@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 
 from graycell.errors import InputError
 from graycell.inference.checkpoint import write_whole
+from graycell.reporting.bookkeeping_table import bookkeeping_frame
 from graycell.reporting.page import Section, drawing, page, table, text
 from graycell.reporting.style import colours_of, mark_events, panels, plain, pretty_unit
 from graycell.reporting.tables import write_table
@@ -27,6 +28,7 @@ def rates_frames(measured: Sequence[MeasuredRates], per: str = "GLC") -> dict[st
         "rates": _rates_since_frame(measured),
         "viable-cells": _cells_frame(measured),
         "balances": _balances_frame(measured),
+        "bookkeeping": bookkeeping_frame([one.run for one in measured]),
     }
 
 
@@ -140,6 +142,9 @@ def _sections(measured: Sequence[MeasuredRates], frames: dict[str, pd.DataFrame]
         )),
         Section("yields", "Yields", table(frames["yields"]) if len(frames["yields"]) else
                 f"<p>{text(per)} was not measured, or not taken up.</p>"),
+        Section("bookkeeping", "Bookkeeping of the run", "<p>initial + fed - taken out + turned over = found, from the "
+                "first sample of a quantity to its last; the volume to the end of the run.</p>"
+                + table(frames["bookkeeping"])),
         Section("balances", "Balances", "<p>begin + fed - taken out + turned over = found, in the vessel before "
                 "what happens at the time of a sample.</p>" + table(frames["balances"])),
     ]  # fmt: skip

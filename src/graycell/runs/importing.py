@@ -1,273 +1,199 @@
 """import_runs: a file as someone has it, and a mapping that says what its columns are -> runs.
 
-A mapping is a TOML file of a few lines; columns are named as they stand in the file:
+    file --layout--> a row for each run and time --mapping: a plan--> the tables of `read_runs` --assembly--> runs
 
-    run = "Batch"                         # the column that tells runs apart, or a list of columns
-    time = "Time (h)"                     # or { column = "Date", unit = "date" }: days from the first row of each run;
-                                          # a date that is not ISO 8601 with written = "%d.%m.%Y %H:%M", or as it is
-    taken = "before"                      # samples are taken before or after a feed of the same row
-
-    [measured]                            # quantity = column; the unit is that of its heading, or given
-    VCD = "Viable cells (10^6 cells/mL)"
-    GLC = { column = "Glc", unit = "g/L" }                     # mass units by molar mass, which the library knows
-    ANTI = { column = "IgG (mg/L)", molar_mass = 150000.0 }    # g/mol of what it does not know
-
-    [start]
-    volume = "74 mL"                      # or a column
-
-    [sample]
-    volume = { column = "Sample (mL)" }
-
-    [feeds.F01]
-    volume = { column = "F01", unit = "mL" }    # added in that row; or cumulative = ..., what was added so far
-    media = { GLC = "444 mmol/L" }              # its composition
-
-Further words: `sheet` of a workbook; `header`, the row of the headings (1); `decimal`, the decimal mark ("."); and
-`round_off`, how far below zero a number may be and count as 0 (0). Everything in both files is data. The columns become
-the tables that `read_runs` takes, so all that it finds is found here too.
+Everything in both files is data. The columns become the tables that `read_runs` takes, so all that it finds is found
+here too. The words of a mapping are told in docs/import.md.
 """
 
+import math
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from graycell.errors import Finding, InputError, nearest
+from graycell.errors import Finding, InputError
 from graycell.runs.assembly import assemble
 from graycell.runs.checks import LIMITS, limit_of
-from graycell.runs.files import Source, UnreadableError, read_toml, text_table, workbook
+from graycell.runs.files import Source, UnreadableError, read_toml
+from graycell.runs.layout import Grid, grid_of, source_of_any
+from graycell.runs.mapping import AMOUNT_RATE, RATE_PER_VOLUME, Column, FeedColumn, Plan, plan_of, words_with_profile
 from graycell.runs.records import CultureRun, Provenance
-from graycell.runs.solutes import MOLAR_MASS
-from graycell.runs.tables import Table, cell_place, parse_number, shown
-from graycell.units import CONCENTRATION, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
+from graycell.runs.tables import MOST_FAULTS, Table, parse_number, shown
+from graycell.units import CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
 _MAPPING = ("a mapping in TOML is needed", "name a TOML file, see graycell import --help")
-_WORDS = ("run", "time", "taken", "measured", "start", "sample", "feeds", "sheet", "header", "decimal", "round_off")
-_JUST_BEFORE = 1.0 / 86400.0
-"""[d] A feed of the same row that a sample was taken after is given one second earlier."""
-_IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
-_AT_THE_END = re.compile(r"[_ ](g/?L|mg/?L|mg/?dL|mM|uM|mmol/?L|h|hours|d|days|min|mL|L)\s*$", re.IGNORECASE)
-_SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "mmoll": "mmol/L", "hours": "h", "days": "d"}
+_A_MOMENT = 1.0 / 86400.0
+"""[d] What is said to be after a feed of the same time is a second after it."""
+_NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
+_BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
+_GROUPS = {
+    ".": re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,}|([ ']\d{3})+(\.\d*)?)"),
+    ",": re.compile(r"[+-]?\d{1,3}([. ']\d{3})+(,\d*)?"),
+}
+"""Numbers with their thousands apart, by the decimal mark. ``1,234`` alone may be a decimal comma: it is none."""
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of the file, or one value for all rows, and how its numbers become those of a unit of the house.
+class Imported:
+    """Runs of a file; remarks on them; optional columns that the file does not have; headings that nothing used."""
 
-    name: as it stands in the file, or "" for `value`; unit: of what is in it; molar_mass: [g/mol], 0 for none;
-    written: how a date is written, in the letters of `datetime.strptime`, or "" for ISO 8601.
-    """
-
-    name: str
-    unit: str
-    value: str = ""
-    molar_mass: float = 0.0
-    written: str = ""
-
-    def number(self, cell: str, house: str) -> tuple[str, str]:
-        """Return a cell in the house unit as text, with ``<`` kept, and what is wrong with it, or ""."""
-        limit, digits = ("<", cell[1:].strip()) if cell.startswith("<") else ("", cell)
-        number = parse_number(digits)
-        if number is None:
-            return "", f"'{shown(cell)}'"
-        return f"{limit}{_in_house(number, self.unit, house, self.molar_mass)!r}", ""
-
-
-def unit_of_heading(heading: str) -> str:
-    """Return the unit that a heading of someone's file states, "" if there is none.
-
-    >>> unit_of_heading("Viable Cell Concentration (10^6 cells/mL)"), unit_of_heading("Glc_gL"), unit_of_heading("ID")
-    ('10^6 cells/mL', 'g/L', '')
-    """
-    match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading)
-    unit = match[1].strip() if match else ""
-    return _SPELT.get(unit.lower().replace("/", ""), unit)
-
-
-def _in_house(number: float, unit: str, house: str, molar_mass: float) -> float:
-    """Return a number in a house unit; mass concentrations by molar mass [g/mol]. Raises `UnitError`."""
-    try:
-        return float(convert(number, unit, house))
-    except UnitError:
-        if house != CONCENTRATION or not molar_mass:
-            raise
-        return float(convert(number, unit, "g/L")) * 1000.0 / molar_mass
+    runs: list[CultureRun]
+    remarks: tuple[Finding, ...]
+    not_there: tuple[str, ...]
+    not_read: tuple[str, ...]
 
 
 def import_runs(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> list[CultureRun]:
-    """Return the runs in a CSV file or workbook, by a mapping: a TOML file or what stands in one.
+    r"""Return the runs in a CSV, XLSX or Parquet file, by a mapping: a TOML file, or what stands in one.
 
     Raises `InputError` with all faults of the mapping, or else of the file.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "sheet.csv"
+    ...     _ = path.write_text("Day,Viable cells (10^6 cells/mL),Glc_gL\n0,0.4,7.2\n1,0.9,6.5\n")
+    ...     mapping = {"time": {"column": "Day", "unit": "d"},
+    ...                "measured": {"VCD": "Viable cells (10^6 cells/mL)", "GLC": "Glc_gL"}}
+    ...     [run] = import_runs(path, mapping)
+    >>> run.measurements["GLC"].value.round(2)  # mmol/L
+    array([39.97, 36.08])
     """
+    return imported(path, mapping).runs
+
+
+def imported(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> Imported:
+    """Return what `import_runs` does, with what was not read and what is odd; raises as it does."""
     path = Path(path)
-    findings: list[Finding] = []
     where = "mapping" if isinstance(mapping, Mapping) else shown(Path(mapping).name)
     words = dict(mapping) if isinstance(mapping, Mapping) else read_toml(Path(mapping), *_MAPPING)
+    words = words_with_profile(words, where)
+    findings: list[Finding] = []
+
+    def fault(what: str, found: str, needed: str, remedy: str) -> None:
+        if len(findings) < MOST_FAULTS:
+            findings.append(Finding(f"{where}, {what}", found, needed, remedy))
+
+    source, grid = _grid(path, words, where, fault)
+    plan = None if grid is None else plan_of(words, source, grid, fault)
+    if findings or grid is None or plan is None:
+        raise InputError([*source.findings, *findings])
+    numbers_as_such = path.suffix.lower() != ".csv"
+    tables = _tables(plan, grid, findings, numbers_as_such)
+    runs, more = assemble(tables, path.stem, Provenance(source.files, source.sha256))
+    findings = list(dict.fromkeys([*source.findings, *findings, *more]))
+    if any(finding.severity == "error" for finding in findings):
+        raise InputError(findings)
+    return Imported(runs, tuple(findings), plan.not_there, plan.not_read)
+
+
+def _grid(path: Path, words: Mapping[str, Any], where: str, fault) -> tuple[Source, Grid | None]:
     try:
-        source, table = _table(path, words, where)
+        source = source_of_any(path, words, where)
+        return source, grid_of(source, words, where, fault)
     except UnreadableError as error:
         raise InputError([error.finding]) from error
-    plan = _plan(words, table, where, findings)
-    if findings:
-        raise InputError(findings)
-    tables = plan.tables(table, findings)
-    provenance = Provenance(source.files, source.sha256)
-    runs, more = assemble(tables, path.stem, provenance)
-    findings += more
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if errors:
-        raise InputError(dict.fromkeys(errors))
-    return runs
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        found = f"'{shown(str(getattr(error, 'strerror', None) or error))}'"
+        raise InputError([Finding(shown(path.name), found, "the file must be readable", "look at its path")]) from error
 
 
-def _table(path: Path, words: Mapping[str, Any], where: str) -> tuple[Source, Table]:
-    """Return the source and its table, whose headings are in the row that the mapping names."""
-    header = words.get("header", 1)
-    if isinstance(header, bool) or not isinstance(header, int) or header < 1:
-        raise UnreadableError(f"{where}, header", shown(str(header)), "a row is needed", "count rows from 1")
-    if path.suffix.lower() == ".xlsx":
-        source = workbook(path, None)
-        sheet = words.get("sheet", next(iter(source.tables), ""))
-        if sheet not in source.tables:
-            raise UnreadableError(f"{where}, sheet", f"'{shown(str(sheet))}'", "it is a sheet of the workbook",
-                                  nearest(str(sheet), source.tables))  # fmt: skip
-        table = source.tables[sheet]
-    else:
-        source = text_table(path, header)
-        (table,) = source.tables.values()
-    if header > len(table.rows):
-        needed = f"a row from 1 to {len(table.rows)} is needed"
-        raise UnreadableError(f"{where}, header", str(header), needed, "count rows as the spreadsheet does")
-    if header == 1:
-        return source, table
-    # empty rows stay in place of those above, so that rows count as the spreadsheet counts them
-    above, headings = [()] * (header - 1), table.rows[header - 2]
-    return source, Table(table.place, headings, (*above, *table.rows[header - 1 :]))
-
-
-@dataclass(frozen=True)
-class _Feed:
-    """A feed: its columns, and its composition as cells of the table of media."""
-
-    name: str
-    volume: Column
-    cumulative: bool
-    media: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A mapping that fits a table."""
-
-    run: tuple[str, ...]
-    time: Column
-    after: bool
-    measured: Mapping[str, Column]
-    decimal: str
-    round_off: float
-    start: Mapping[str, Column] = field(default_factory=dict)
-    sample: Column | None = None
-    feeds: tuple[_Feed, ...] = ()
-
-    def tables(self, table: Table, findings: list[Finding]) -> dict[str, Table]:
-        """Return the tables of `read_runs`; cells that are no numbers are told."""
-        cells = _Cells(table, self.decimal, self.round_off, findings)
-        runs: dict[str, list[int]] = {}
-        for row in range(len(table.rows)):
-            if any(cell.strip() for cell in table.rows[row]):
-                name = "-".join(cells.word(row, column) for column in self.run) or "run"
-                runs.setdefault(name, []).append(row)
-        heads = ["run", f"time [{TIME}]", *(f"{one} [{LIMITS[limit_of(one)].unit}]" for one in self.measured)]
-        measured: list[list[str]] = [heads, *([] for _ in table.rows)]  # rows count as in the file
-        first = [["run", *(f"{name} [{_START[name]}]" for name in self.start)]]
-        events = [["run", f"time [{TIME}]", "event", "medium", f"volume [{VOLUME}]", f"rate [{VOLUMETRIC_RATE}]"]]
-        for name, rows in runs.items():
-            times = cells.times(rows, self.time)
-            first.append([name, *(cells.number(rows[0], one, _START[of]) for of, one in self.start.items())])
-            so_far = {feed.name: 0.0 for feed in self.feeds}
-            for i, (row, time) in enumerate(zip(rows, times, strict=True)):
-                if time is None:
-                    continue
-                values = [cells.number(row, one, LIMITS[limit_of(of)].unit or "") for of, one in self.measured.items()]
-                if any(values):
-                    measured[1 + row] = [name, repr(time), *values]
-                drawn = cells.amount(row, self.sample) if self.sample else 0.0
-                fed = []
-                for feed in self.feeds:
-                    given = cells.amount(row, feed.volume)
-                    if feed.cumulative:
-                        given, so_far[feed.name] = given - so_far[feed.name], max(given, so_far[feed.name])
-                        earlier = [one for one in times[:i] if one is not None]
-                        if given > 0.0 and earlier:  # what was added since the row before, evenly
-                            rate = repr(given / (time - earlier[-1]))
-                            fed.append([name, repr(earlier[-1]), "feed", feed.name, "", rate])
-                            fed.append([name, repr(time), "feed", feed.name, "", "0.0"])
-                            continue
-                    if given != 0.0:
-                        when = max(time - _JUST_BEFORE, 0.0) if self.after else time
-                        fed.append([name, repr(when), "bolus", feed.name, repr(given), ""])
-                taken = [[name, repr(time), "sample", "", repr(drawn), ""]] if drawn > 0.0 else []
-                events += [*fed, *taken] if self.after else [*taken, *fed]
-        species = list(dict.fromkeys(name for feed in self.feeds for name in feed.media))
-        media = [["medium", *(f"{one} [{CONCENTRATION}]" for one in species)]]
-        media += [[feed.name, *(repr(feed.media.get(one, 0.0)) for one in species)] for feed in self.feeds]
-        order = {name: i for i, name in enumerate(runs)}
-        events[1:] = sorted(events[1:], key=lambda row: (order[row[0]], float(row[1])))
-        found = {"measurements": measured}
-        found |= {"initial": first} if self.start else {}
-        found |= {"events": events} if len(events) > 1 else {}
-        found |= {"media": media} if self.feeds else {}
-        places = {kind: table.place if kind == "measurements" else f"{table.place}, as {kind}" for kind in found}
-        return {kind: Table(places[kind], tuple(rows[0]), tuple(map(tuple, rows[1:]))) for kind, rows in found.items()}
-
-
-_START = {"volume": VOLUME, "temperature": "degC"}
+# ------------------------------------------------------------------------------------------------- cells
 
 
 class _Cells:
-    """The cells of a table by the names of its columns; what is wrong with them is noted."""
+    """The cells of a table as numbers in house units; what is wrong with them is noted."""
 
-    def __init__(self, table: Table, decimal: str, round_off: float, findings: list[Finding]):
-        self.table, self.decimal, self.round_off, self.findings = table, decimal, round_off, findings
-        self.position = {}
-        for i, heading in enumerate(table.headings):  # of two columns of one name the first counts
-            self.position.setdefault(" ".join(heading.split()), i)
+    def __init__(self, table: Table, plan: Plan, findings: list[Finding], numbers_as_such: bool):
+        self.table, self.plan, self.findings = table, plan, findings
+        self.numbers_as_such = numbers_as_such
+        """Whether the file keeps numbers as numbers, so that a point in one is a decimal point in any case."""
 
-    def word(self, row: int, column: str) -> str:
-        cells, i = self.table.rows[row], self.position[column]
-        return " ".join(cells[i].split()) if i < len(cells) else ""
+    def word(self, row: int, position: int) -> str:
+        """Return the text of a cell with single spaces, "" where there is none."""
+        cells = self.table.rows[row]
+        return " ".join(cells[position].split()) if position < len(cells) else ""
 
-    def number(self, row: int, column: Column, house: str) -> str:
-        """Return a cell in a house unit as text, "" where it is empty or faulty."""
-        cell = column.value or self.word(row, column.name)
-        if self.decimal == "," and not column.value:
-            cell = cell.replace(".", "").replace(",", ".")
+    def filled(self, row: int) -> bool:
+        """Return whether something stands in a row."""
+        return any(cell.strip() for cell in self.table.rows[row])
+
+    def cell(self, row: int, column: Column) -> str:
+        """Return the text that a column has in a row, "" for words that say there is nothing."""
+        text = column.value if column.position is None else self.word(row, column.position)
+        return "" if text.lower() in _NOTHING else text
+
+    def text(self, row: int, column: Column) -> str:
+        """Return a measured value in its house unit, ``<`` before a detection limit; "" where empty or faulty."""
+        cell = self.cell(row, column)
+        if cell.lower().lstrip("< ") in _BELOW:
+            if column.limit is None:
+                needed = "below a detection limit is a number after <, and not determined an empty cell"
+                example = f'give limit = "0.1 {column.unit}" to {column.name} in the mapping, or empty the cell'
+                self.fault(row, column.name, f"'{shown(cell)}'", needed, example)
+                return ""
+            return f"<{column.in_house(column.limit)!r}"
+        below = "<" if cell.startswith("<") else ""
+        number = self._number(row, column, cell.removeprefix("<").strip() if below else cell)
+        return "" if number is None else f"{below}{number!r}"
+
+    def number(self, row: int, column: Column | None) -> float | None:
+        """Return a number in its house unit, None where the cell is empty or faulty."""
+        return None if column is None else self._number(row, column, self.cell(row, column))
+
+    def _number(self, row: int, column: Column, cell: str) -> float | None:
         if not cell:
-            return ""
-        text, fault = column.number(cell, house)
-        if fault:
-            self.fault(row, column.name, fault, "a number is needed", "write it, or leave the cell empty")
-        return "0.0" if text.startswith("-") and -float(text) <= self.round_off else text
+            return None
+        digits = cell.removesuffix("%").strip() if column.unit == "%" else cell
+        number = parse_number(digits if column.position is None else self.plain(digits))
+        number = None if number is None else column.in_house(number)
+        if number is None or not math.isfinite(number):
+            remedy = "write it, or leave the cell empty"
+            if cell.startswith("="):
+                remedy = "write the value instead of the formula, or let the spreadsheet compute and save it"
+            elif re.search(r"\d[.,]\d", cell):
+                remedy = 'write it, or say which decimal mark the file has, with decimal = ","'
+            self.fault(row, column.name, f"'{shown(cell)}'", "a number is needed", remedy)
+            return None
+        return 0.0 if -self.plan.round_off <= number < 0.0 else number
 
-    def amount(self, row: int, column: Column) -> float:
-        """Return a volume [L], 0 where the cell is empty."""
-        text = self.number(row, column, VOLUME)
-        return float(text.lstrip("<")) if text else 0.0
+    def plain(self, digits: str) -> str:
+        """Return digits with a decimal point and without marks of thousands."""
+        mark = self.plan.decimal
+        if mark == "," and self.numbers_as_such and "," not in digits:
+            return digits
+        if _GROUPS[mark].fullmatch(digits):
+            digits = re.sub(r"[.,]" if mark == "," else ",", lambda one: one[0] if one[0] == mark else "", digits)
+            digits = re.sub(r"[ ']", "", digits)
+        elif mark == "," and "." in digits:
+            return ""  # a point is no decimal mark of this file
+        return digits.replace(",", ".") if mark == "," else digits
 
     def times(self, rows: Sequence[int], column: Column) -> list[float | None]:
-        """Return the times [d] of rows; of dates, from that of the first."""
+        """Return the times [d] of the rows of a run; of dates, from the first of them."""
+        for row in rows:
+            if not self.cell(row, column):
+                self.fault(row, column.name, "an empty cell", "every row has a time", "write it, or remove the row")
         if column.unit != "date":
-            texts = [self.number(row, column, TIME) for row in rows]
-            return [float(text.lstrip("<")) if text else None for text in texts]
+            return [self.number(row, column) for row in rows]
         dates = [self.date(row, column) for row in rows]
         begin = next((one for one in dates if one is not None), None)
-        return [None if one is None or begin is None else (one - begin).total_seconds() / 86400.0 for one in dates]
+        times: list[float | None] = []
+        for row, one in zip(rows, dates, strict=True):
+            if one is not None and begin is not None and (one.tzinfo is None) != (begin.tzinfo is None):
+                self.fault(row, column.name, f"'{shown(self.cell(row, column))}'",
+                           "dates of a run all have a time zone, or none has", "write them alike")  # fmt: skip
+                one = None
+            times.append(None if one is None or begin is None else (one - begin).total_seconds() / 86400.0)
+        return times
 
     def date(self, row: int, column: Column) -> datetime | None:
         """Return the moment in a cell; a workbook's own dates are ISO 8601."""
-        cell = self.word(row, column.name)
+        cell = self.cell(row, column)
+        if not cell:
+            return None
         try:
             return datetime.strptime(cell, column.written) if column.written else datetime.fromisoformat(cell)
         except ValueError:
@@ -275,125 +201,219 @@ class _Cells:
             self.fault(row, column.name, f"'{shown(cell)}'", "a date is needed", remedy)
             return None
 
+    def first(self, rows: Iterable[int], column: Column) -> float | None:
+        """Return the first number of a column in the rows of a run."""
+        for row in rows:
+            if self.cell(row, column):
+                return self.number(row, column)
+        return None
+
     def fault(self, row: int, column: str, found: str, needed: str, remedy: str) -> None:
         """Note what is wrong with a cell."""
-        self.findings.append(Finding(cell_place(self.table.place, row, column), found, needed, remedy))
+        if len(self.findings) < MOST_FAULTS:
+            self.findings.append(Finding(self.table.at(row, column or None), found, needed, remedy))
 
 
-def _plan(words: Mapping[str, Any], table: Table, where: str, findings: list[Finding]) -> _Plan:
-    """Return the mapping as a plan for the table; every fault is noted."""
-    known = [" ".join(heading.split()) for heading in table.headings if heading.strip()]
+# ------------------------------------------------------------------------------------------------- rows
 
-    def fault(what: str, found: str, needed: str, remedy: str) -> None:
-        findings.append(Finding(f"{where}, {what}", found, needed, remedy))
 
-    def column(what: str, entry: Any, quantity: str = "", house: str = CONCENTRATION) -> Column:
-        """Return a column; "1.5 L" and numbers with a unit stand for one value."""
-        entry = {"column": entry} if isinstance(entry, str) else entry
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("column"), str):
-            fault(what, f"{shown(str(entry))}", "the name of a column is needed", "write it in quotes")
-            return Column("", house)
-        _known_words(what, entry, ("column", "unit", "molar_mass", "written"), fault)
-        name = " ".join(entry["column"].split())
-        value, _, unit = name.partition(" ")
-        if name not in known and parse_number(value) is not None and unit:
-            found = Column("", unit, value)
+class _Event(NamedTuple):
+    """A row of the table of events, in house units, and the row of the file that told it."""
+
+    row: int
+    time: float
+    event: str
+    medium: str = ""
+    volume: float | None = None
+    rate: float | None = None
+    temperature: float | None = None
+
+
+class _Step(NamedTuple):
+    """A row of a run: when it was measured, when it was fed [d], and which side of a feed it is ("" if not said)."""
+
+    row: int
+    seen: float
+    fed: float
+    side: str
+
+
+def _rows_of_runs(cells: _Cells, plan: Plan) -> dict[str, list[int]]:
+    """Return the rows of each run by its name; rows with nothing in them belong to none."""
+    runs: dict[str, list[int]] = {}
+    for row in range(len(cells.table.rows)):
+        if not cells.filled(row):
+            continue
+        words = [cells.word(row, position) for position in plan.run]
+        if plan.run and not any(words):
+            heading = cells.table.headings[plan.run[0]]
+            cells.fault(row, heading, "an empty cell", "every row names its run", "write the name in every row")
+            continue
+        runs.setdefault("-".join(word for word in words if word) or "run", []).append(row)
+    return runs
+
+
+def _steps(cells: _Cells, plan: Plan, rows: Sequence[int], merged: bool) -> list[_Step]:
+    """Return the rows of a run that have a time. Those after a feed of one time with others are a second later."""
+    timed = [(time, row) for row, time in zip(rows, cells.times(rows, plan.time), strict=True) if time is not None]
+    if merged:
+        timed.sort(key=lambda one: one[0])
+    steps: list[_Step] = []
+    for time, row in timed:
+        side = "after" if plan.after else ""
+        if plan.moment is not None:
+            position, *sides = plan.moment
+            word = cells.word(row, position).lower()
+            side = next((name for name, of in zip(("before", "after"), sides, strict=True) if word == of.lower()), "")
+        seen = fed = time
+        if side == "after":
+            fed = max(time - _A_MOMENT, 0.0)
+            if plan.moment is not None and steps and fed < steps[-1].seen:
+                fed = max(time, steps[-1].seen)
+                seen = fed + _A_MOMENT
+        steps.append(_Step(row, seen, fed, side))
+    return steps
+
+
+def _fed(cells: _Cells, plan: Plan, steps: Sequence[_Step], feed: FeedColumn, volume: float) -> Iterator[_Event]:
+    """Yield what a feed does in a run that begins with this volume [L]."""
+    so_far, since, rate, before = 0.0, None, 0.0, None
+    name, column = feed.name, feed.column
+    concentration = next(iter(feed.media.values()), 0.0)  # a feed told as an amount has one solute
+    per = {AMOUNT_RATE: concentration, RATE_PER_VOLUME: concentration / volume}.get(column.house, 1.0)
+    for i, step in enumerate(steps):
+        given = cells.number(step.row, column)
+        if given is None:
+            since = step.seen if i == 0 else since  # nothing was added so far
+            continue
+        if feed.told == "rate":
+            if given != rate:
+                rate = given
+                yield _Event(step.row, step.seen, "feed", name, rate=given / per)
+            continue
+        if feed.told == "rise":
+            if step.side != "after":
+                before = given if step.side == "before" else before
+                continue
+            if before is None:
+                cells.fault(step.row, column.name, "a row after a feed", "the row before the feed stands above it",
+                            "write that row, or mend the words of [rows]")  # fmt: skip
+                continue
+            given, before = given - before, None
+        elif feed.told == "cumulative":
+            if given < so_far:
+                cells.fault(step.row, column.name, f"{given:.6g} L after {so_far:.6g} L",
+                            "what was added so far does not fall",
+                            "write the sum, or use volume in the mapping")  # fmt: skip
+                continue
+            rose, so_far = given - so_far, given
+            begin, since = since, step.seen
+            if rose == 0.0:
+                continue
+            if begin is None:
+                _tell_early(cells, step, column)
+                continue
+            yield _Event(step.row, begin, "feed", name, rate=rose / (step.seen - begin) if step.seen > begin else 0.0)
+            yield _Event(step.row, step.seen, "feed", name, rate=0.0)
+            continue
+        if given == 0.0:
+            continue
+        if step.side == "after" and (i == 0 or step.seen <= 0.0):
+            _tell_early(cells, step, column)
+        elif plan.moment is not None and not step.side:
+            _, one, other = plan.moment
+            cells.fault(step.row, column.name, "a feed", f"its row is said to be '{shown(one)}' or '{shown(other)}'",
+                        "write one of them into the column of [rows]")  # fmt: skip
         else:
-            if name not in known:
-                fault(what, f"'{shown(name)}'", "it is a heading of the file", nearest(name, known))
-                return Column("", house)
-            found = Column(name, str(entry.get("unit") or unit_of_heading(name)))
-        mass = entry.get("molar_mass", MOLAR_MASS.get(quantity, 0.0))
-        found = replace(found, molar_mass=float(mass) if isinstance(mass, int | float) else 0.0)
-        if found.unit == "date" and house == TIME:
-            return replace(found, written=str(entry.get("written", "")))
-        if not found.unit:
-            fault(what, f"no unit of '{shown(name)}'", "a unit is never guessed", f'give unit = "{house}" or another')
-            return found
-        try:
-            _in_house(1.0, found.unit, house, found.molar_mass)
-        except UnitError as error:
-            remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if house == CONCENTRATION else "")
-            fault(what, str(error), f"a unit of {house} is needed", remedy)
-        return found
-
-    _known_words("", words, _WORDS, fault)
-    for word in ("time", "measured"):
-        if word not in words:
-            fault(word, "nothing", "it is required", f"add {word}")
-    run = words.get("run", [])
-    run = tuple(" ".join(str(one).split()) for one in ([run] if isinstance(run, str) else run))
-    for name in run:
-        if name not in known:
-            fault("run", f"'{shown(name)}'", "it is a heading of the file", nearest(name, known))
-    measured = {name: column(f"[measured] {name}", entry, name, LIMITS[limit_of(name)].unit or "")
-                for name, entry in _part(words, "measured", fault).items()}  # fmt: skip
-    start = {name: column(f"[start] {name}", entry, house=_START[name])
-             for name, entry in _part(words, "start", fault).items() if name in _START}  # fmt: skip
-    sample = _part(words, "sample", fault)
-    _known_words("[start]", _part(words, "start", fault), _START, fault)
-    _known_words("[sample]", sample, ("volume",), fault)
-    if words.get("decimal", ".") not in (".", ","):
-        fault(
-            "decimal", f"'{shown(str(words['decimal']))}'", "a decimal mark is a point or a comma", 'write "." or ","'
-        )
-    feeds = tuple(_feed(name, entry, column, fault) for name, entry in _part(words, "feeds", fault).items())
-    if feeds and words.get("taken") not in ("before", "after"):
-        fault("taken", f"{shown(str(words.get('taken', 'nothing')))}",
-              "whether samples are taken before or after a feed of the same row is never guessed",
-              'write taken = "before" or taken = "after"')  # fmt: skip
-    return _Plan(
-        run, column("time", words.get("time", ""), house=TIME) if "time" in words else Column("", TIME),
-        words.get("taken") == "after", measured, str(words.get("decimal", ".")), _round_off(words, fault), start,
-        column("[sample] volume", sample["volume"], house=VOLUME) if "volume" in sample else None,
-        tuple(feed for feed in feeds if feed is not None),
-    )  # fmt: skip
+            yield _Event(step.row, step.fed, "bolus", name, volume=given)
 
 
-def _known_words(where: str, given: Iterable[str], known: Collection[str], fault) -> None:
-    for word in given:
-        if word not in known:
-            fault(
-                where or str(word),
-                f"the word '{shown(str(word))}'",
-                "only known words are read",
-                nearest(str(word), known),
-            )
+def _tell_early(cells: _Cells, step: _Step, column: Column) -> None:
+    """Note a feed that was given before the first sample."""
+    cells.fault(step.row, column.name, "a feed before the first sample",
+                "the state and the volume at the start are those of the first row",
+                "count it into the initial volume and write 0 here, or add a row before it")  # fmt: skip
 
 
-def _round_off(words: Mapping[str, Any], fault) -> float:
-    value = words.get("round_off", 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < 1.0:
-        fault("round_off", shown(str(value)), "a number from 0 to 1 is needed", "write how far below zero is zero")
-        return 0.0
-    return float(value)
+def _controlled(cells: _Cells, plan: Plan, steps: Sequence[_Step]) -> Iterator[_Event]:
+    """Yield setpoints and outflows where they change."""
+    setpoint = None
+    rates = dict.fromkeys(plan.outflows, 0.0)
+    for step in steps:
+        told = cells.number(step.row, plan.temperature)
+        if told is not None and told != setpoint:
+            if setpoint is not None:
+                yield _Event(step.row, step.seen, "temperature", temperature=told)
+            setpoint = told
+        for name, column in plan.outflows.items():
+            rate = cells.number(step.row, column)
+            if rate is not None and rate != rates[name]:
+                rates[name] = rate
+                yield _Event(step.row, step.seen, name, rate=rate)
 
 
-def _part(words: Mapping[str, Any], name: str, fault) -> Mapping[str, Any]:
-    part = words.get(name, {})
-    if isinstance(part, Mapping):
-        return part
-    fault(name, shown(str(part)), f"[{name}] is a table", f"write [{name}] and lines below it")
-    return {}
+def _events(cells: _Cells, plan: Plan, steps: Sequence[_Step], volume: float) -> list[_Event]:
+    """Return the events of a run in the order of time; a sample before a feed of its time where it is said so."""
+    drawn = [_Event(step.row, step.seen, "sample", volume=taken)
+             for step in steps if (taken := cells.number(step.row, plan.sample))]  # fmt: skip
+    fed = [event for feed in plan.feeds for event in _fed(cells, plan, steps, feed, volume)]
+    return sorted([*drawn, *fed, *_controlled(cells, plan, steps)], key=lambda one: one.time)  # stable
 
 
-def _feed(name: str, entry: Any, column, fault) -> _Feed | None:
-    """Return a feed of the mapping, or None and what is wrong with it."""
-    entry = entry if isinstance(entry, Mapping) else {}
-    given = [word for word in ("volume", "cumulative") if word in entry]
-    _known_words(f"[feeds.{name}]", entry, ("volume", "cumulative", "media"), fault)
-    if len(given) != 1:
-        fault(f"[feeds.{name}]", f"{len(given)} of volume and cumulative", "one of them is needed", "name its column")
-        return None
-    media = {}
-    composition = entry.get("media", {})
-    for species, text in (composition if isinstance(composition, Mapping) else {}).items():
-        value, _, unit = str(text).strip().partition(" ")
-        number = parse_number(value)
-        try:
-            if number is None or not unit:
-                raise UnitError(f"'{shown(str(text))}' is no number with a unit")
-            media[str(species)] = _in_house(number, unit, CONCENTRATION, MOLAR_MASS.get(str(species), 0.0))
-        except UnitError as error:
-            fault(f"[feeds.{name}] media {species}", str(error), "a concentration is needed", 'write "444 mmol/L"')
-    return _Feed(name, column(f"[feeds.{name}]", entry[given[0]], house=VOLUME), given[0] == "cumulative", media)
+def _tables(plan: Plan, grid: Grid, findings: list[Finding], numbers_as_such: bool) -> dict[str, Table]:
+    """Return the tables of `read_runs`; cells that are no numbers are told."""
+    table = grid.table
+    cells = _Cells(table, plan, findings, numbers_as_such)
+    units = {name: LIMITS[limit_of(name)].unit for name in (*plan.measured, *plan.start)}
+    units |= {"volume": VOLUME, "temperature": TEMPERATURE}
+    measured, initial, events = _Made(), _Made(), _Made()
+    beginning = dict(plan.start)
+    if plan.temperature is not None:
+        beginning.setdefault("temperature", plan.temperature)
+    for name, rows in _rows_of_runs(cells, plan).items():
+        steps = _steps(cells, plan, rows, grid.merged)
+        for step in steps:
+            values = [cells.text(step.row, column) for column in plan.measured.values()]
+            if any(values):
+                measured.add((name, repr(step.seen), *values), table.at(step.row))
+        first = {of: cells.first(rows, column) for of, column in beginning.items()}
+        initial.add((name, *map(_written, first.values())), table.at(rows[0]))
+        volume = first.get("volume") or 1.0  # without one the feeds are told as volumes or the run is faulty
+        for one in _events(cells, plan, steps, volume):
+            numbers = map(_written, (one.volume, one.rate, one.temperature))
+            events.add((name, repr(one.time), one.event, one.medium, *numbers), table.at(one.row))
+    species = list(dict.fromkeys(name for feed in plan.feeds for name in feed.media))
+    media = _Made()
+    for feed in plan.feeds:
+        media.add((feed.name, *(repr(feed.media.get(one, 0.0)) for one in species)), f"mapping, [feeds.{feed.name}]")
+    heads = {
+        "measurements": ("run", f"time [{TIME}]", *(f"{one} [{units[one]}]" for one in plan.measured)),
+        "initial": ("run", *(f"{one} [{units[one]}]" for one in beginning)),
+        "events": ("run", f"time [{TIME}]", "event", "medium", f"volume [{VOLUME}]", f"rate [{VOLUMETRIC_RATE}]",
+                   f"temperature [{TEMPERATURE}]"),
+        "media": ("medium", *(f"{one} [{CONCENTRATION}]" for one in species)),
+    }  # fmt: skip
+    made = {"measurements": measured, "initial": initial, "events": events, "media": media}
+    needed = {"measurements": True, "initial": bool(beginning), "events": bool(events.rows), "media": bool(media.rows)}
+    return {
+        kind: Table(table.place if kind == "measurements" else f"{table.place}, as {kind}", heads[kind],
+                    tuple(made[kind].rows), tuple(made[kind].origins))
+        for kind in made if needed[kind]
+    }  # fmt: skip
+
+
+def _written(number: float | None) -> str:
+    return "" if number is None else repr(number)
+
+
+class _Made:
+    """Rows of a table, and where in the file each of them stands."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, ...]] = []
+        self.origins: list[str] = []
+
+    def add(self, row: tuple[str, ...], origin: str) -> None:
+        """Add a row."""
+        self.rows.append(row)
+        self.origins.append(origin)

@@ -248,6 +248,25 @@ def no_run_is_there_twice(runs: Sequence[CultureRun]) -> Iterator[Finding]:
         yield Finding(f"runs '{one}' and '{other}'", found, "two cultures differ", remedy, "warning")
 
 
+def parallels_are_known(runs: Sequence[CultureRun]) -> Iterator[Finding]:
+    """No two runs were sampled at the same times and given the same volumes, unless they are parallels."""
+    alike: dict[tuple, list[str]] = defaultdict(list)
+    for run in runs:
+        done = tuple(event for event in run.events if isinstance(event, Bolus | Sample))
+        if len({event.volume for event in done}) >= _FEWEST:  # equal ones come of a plan
+            # a medium may have a name of its own in each run
+            given = tuple((type(event).__name__, f"{event.time:.6g}", f"{event.volume:.6g}") for event in done)
+            times = tuple(f"{time:.6g}" for _, one in sorted(run.measurements.items()) for time in one.time)
+            alike[(run.initial_volume, given, times)].append(run.name)
+    for names in alike.values():
+        if len(names) > 1:
+            more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+            yield Finding(f"runs '{names[0]}' and '{names[1]}'{more}", "the same times and volumes throughout",
+                          "two cultures of their own differ in them",
+                          "see whether it is one culture under two names; hold parallels out together",
+                          "warning")  # fmt: skip
+
+
 def units_are_those_of_the_other_runs(runs: Sequence[CultureRun]) -> Iterator[Finding]:
     """The values of a quantity are of the size of those in the other runs, not a unit away."""
     for name in dict.fromkeys(name for run in runs for name in _species(run, cells=True)):
@@ -349,5 +368,5 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
     media_that_are_fed_hold_something,
 )
 """Every check of one run, in the order in which its findings are listed."""
-SET_CHECKS: tuple[SetCheck, ...] = (no_run_is_there_twice, units_are_those_of_the_other_runs)
+SET_CHECKS: tuple[SetCheck, ...] = (no_run_is_there_twice, parallels_are_known, units_are_those_of_the_other_runs)
 """Every check that compares runs."""

@@ -26,11 +26,24 @@ _LONGEST_QUOTE = 60
 
 @dataclass(frozen=True)
 class Table:
-    """Cells as text. `rows[0]` is row 2 of the spreadsheet; rows may be shorter than the headings."""
+    """Cells as text. Rows may be shorter than the headings.
+
+    origins: where each row stands, for a table that was made of others; else `rows[0]` is row 2 of the spreadsheet.
+    """
 
     place: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    origins: tuple[str, ...] = ()
+
+    def at(self, row: int, heading: str | None = None) -> str:
+        """Return where a cell is. `row` counts from 0 below the headings.
+
+        >>> Table("run07/measurements.csv", (), ()).at(12, "GLC [mmol/L]")
+        "run07/measurements.csv, row 14, column 'GLC [mmol/L]'"
+        """
+        place = self.origins[row] if self.origins else f"{self.place}, row {row + 2}"
+        return place if heading is None else f"{place}, column '{shown(heading)}'"
 
 
 @dataclass(frozen=True)
@@ -107,7 +120,7 @@ class Typed:
     def place(self, row: int, column: str | None = None) -> str:
         """Return where a cell is, with the row as a spreadsheet counts it."""
         heading = None if column is None else self.headings.get(column, column)
-        return cell_place(self.table.place, row, heading)
+        return self.table.at(row, heading)
 
     def number(self, row: int, column: str) -> float | None:
         """Return the number of a cell in its house unit."""
@@ -128,15 +141,6 @@ class Typed:
 
 ABSENT = Typed(Table("", (), ()), {}, {}, {}, {}, frozenset(), frozenset())
 """A table that is not there."""
-
-
-def cell_place(table: str, row: int, heading: str | None = None) -> str:
-    """Return where a cell is. `row` counts from 0 below the headings.
-
-    >>> cell_place("run07/measurements.csv", 12, "GLC [mmol/L]")
-    "run07/measurements.csv, row 14, column 'GLC [mmol/L]'"
-    """
-    return f"{table}, row {row + 2}" + ("" if heading is None else f", column '{shown(heading)}'")
 
 
 def shown(text: str) -> str:
@@ -213,12 +217,12 @@ def typed(table: Table, kind: Kind, findings: list[Finding]) -> Typed:
             if fault is not None:
                 faulty.add((row, name))
                 if len(found) < MOST_FAULTS:
-                    found.append(replace(fault, place=cell_place(table.place, row, heading)))
+                    found.append(replace(fault, place=table.at(row, heading)))
     for row, cells in enumerate(table.rows):
         if any(cell.strip() for cell in cells[len(table.headings) :]):
             needed = f"the headings name {len(table.headings)} columns"
             remedy = "remove the cells beyond them; write a decimal comma as a point"
-            found.append(Finding(cell_place(table.place, row), f"{len(cells)} cells", needed, remedy))
+            found.append(Finding(table.at(row), f"{len(cells)} cells", needed, remedy))
     if len(found) >= MOST_FAULTS:
         listed = f"{MOST_FAULTS} faults of a table are listed"
         found[MOST_FAULTS:] = [Finding(table.place, "more faults", listed, "mend those first")]
@@ -242,7 +246,7 @@ def _words(
     words = [" ".join(cell.split()) for cell in cells]
     for row, word in enumerate(words):
         if not word.isprintable():
-            place = cell_place(table.place, row, heading)
+            place = table.at(row, heading)
             findings.append(Finding(place, f"'{shown(word)}'", "words are printable", "write it anew"))
             faulty.add((row, name))
             words[row] = ""

@@ -1,0 +1,291 @@
+"""propose: a file -> a first draft of its mapping, to be looked through by a person.
+
+Only what the headings say is taken from them. What is not said stands as ``?``, which `import_runs` faults, with a
+comment that asks: units, compositions, the volume at the start, and whether samples are taken before or after a feed.
+"""
+
+import functools
+import json
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from graycell.errors import InputError
+from graycell.runs.files import Source, UnreadableError
+from graycell.runs.layout import Grid, grid_of, source_of_any, words_of
+from graycell.runs.mapping import in_house, plan_of, profiles, words_with_profile
+from graycell.runs.records import TCD, VCD, VIABILITY
+from graycell.runs.solutes import MOLAR_MASS
+from graycell.runs.tables import shown
+from graycell.runs.vocabulary import bare, quantity_of, role_of, unit_of_heading
+from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
+
+_DEEPEST_HEADER = 8
+"""Rows from the top among which the headings are looked for."""
+_LOOKED_AT = 200
+"""Rows of which cells are looked at."""
+_TIMES = {"day": "d", "days": "d", "cultureday": "d", "hour": "h", "hours": "h", "hr": "h", "hrs": "h"}
+_HOUSE = {VCD: CELL_DENSITY, TCD: CELL_DENSITY, VIABILITY: DIMENSIONLESS}
+_ASKED = {CELL_DENSITY: "which unit? 1e6 cells/mL ...", DIMENSIONLESS: "% or 1?"}
+_ANTIBODY = 150000.0
+"""[g/mol] An IgG with its glycans."""
+
+
+def propose(path: str | Path) -> str:
+    """Return a draft of the mapping of a file, in TOML; raises `InputError` for a file that cannot be read."""
+    path = Path(path)
+    is_text = path.suffix.lower() == ".csv"
+
+    @functools.cache
+    def read(header: int) -> Source:
+        return source_of_any(path, {"header": header}, "draft")
+
+    def source_at(header: int) -> Source:
+        return read(header if is_text else 1)  # the separator of a CSV is seen in its headings
+
+    try:
+        ready = _ready(source_at)
+        if ready:
+            return _line(f'like = "{ready}"', "the file has the columns of this ready profile") + "\n"
+        sheet, header, source, grid = _table(source_at)
+    except UnreadableError as error:
+        raise InputError([error.finding]) from error
+    return _Draft(path, source, sheet, header, grid).text()
+
+
+def _ready(source_at: Callable[[int], Source]) -> str:
+    """Return the name of the ready profile that fits a file without a fault, "" if there is none."""
+    for name in profiles():
+        faults: list[str] = []
+
+        def fault(what: str, *rest: str, faults=faults) -> None:
+            faults.append(what)
+
+        words = words_with_profile({"like": name}, "draft")
+        source = source_at(words.get("header", 1))
+        try:
+            grid = grid_of(source, words, "draft", fault)
+        except UnreadableError:  # fewer rows
+            continue
+        if grid is not None and plan_of(words, source, grid, fault) and not faults:
+            return name
+    return ""
+
+
+def _table(source_at: Callable[[int], Source]) -> tuple[str, int, Source, Grid]:
+    """Return the sheet, the row of the headings, counted from 1, and the rows below: where most headings are known."""
+    best: tuple[float, str, int, Source, Grid] | None = None
+    for header in range(1, _DEEPEST_HEADER + 1):
+        source = source_at(header)
+        for sheet in source.tables:
+            try:
+                grid = grid_of(source, {"header": header, "sheet": sheet}, "draft", lambda *said: None)
+            except UnreadableError:  # fewer rows
+                continue
+            if grid is None:
+                continue
+            known = sum(bool(quantity_of(one) or role_of(one)) for one in map(words_of, grid.table.headings) if one)
+            if best is None or known > best[0]:
+                best = known, sheet, header, source, grid
+    if best is None:
+        raise UnreadableError("the file", "no table", "a sheet with a row of headings is needed", "look at the file")
+    return best[1:]
+
+
+class _Draft:
+    """A mapping that is written line by line."""
+
+    def __init__(self, path: Path, source: Source, sheet: str, header: int, grid: Grid):
+        self.path, self.source, self.sheet, self.header, self.grid = path, source, sheet, header, grid
+        self.rows = grid.table.rows[:_LOOKED_AT]
+        self.columns: dict[str, int] = {}
+        for i, heading in enumerate(grid.table.headings):  # of columns of one name the first counts
+            if heading.strip() and heading.isprintable():
+                self.columns.setdefault(words_of(heading), i)
+        self.used: set[str] = set()
+
+    def cells(self, heading: str) -> list[str]:
+        """Return what stands in a column, without its empty cells."""
+        i = self.columns[heading]
+        return [words_of(row[i]) for row in self.rows if i < len(row) and row[i].strip()]
+
+    def of_role(self, role: str) -> list[str]:
+        """Return the headings of a role."""
+        return [heading for heading in self.columns if role_of(heading) == role and heading not in self.used]
+
+    def text(self) -> str:
+        """Return the mapping."""
+        name = shown(self.path.name)
+        lines = [
+            f"# A draft of the mapping of {name}. Where a ? stands, the file does not say it: write what it is.",
+            "",
+        ]
+        if len(self.source.tables) > 1:
+            sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
+            lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
+        lines += [f"header = {self.header}"] if self.header > 1 else []
+        lines += self.run() + self.time()
+        commas = sum(bool(re.fullmatch(r"-?\d+,\d+", cell)) for one in self.columns for cell in self.cells(one))
+        lines += ['decimal = ","'] if commas else []
+        long = self.long()
+        measured = [] if long else self.measured()
+        feeds, sample = self.feeds(), self.sample()
+        if feeds:
+            lines += [_line('taken = "?"', 'samples are taken "before" or "after" a feed of the same row')]
+        lines += long or ["", "[measured]", *measured]
+        if feeds or sample:
+            lines += self.start()
+        lines += sample + feeds
+        left = [shown(one) for one in self.columns if one not in self.used]
+        lines += ["", *(f"# not used: {one}" for one in left)] if left else []
+        return "\n".join(lines) + "\n"
+
+    def run(self) -> list[str]:
+        """Return the line of what tells runs apart."""
+        found = [one for one in self.of_role("run") if self.cells(one)]
+        self.used |= set(found)
+        told = {one: {words_of(_at(row, self.columns[one])) for row in self.grid.table.rows} - {""} for one in found}
+        found = [one for one in found if len(told[one]) > 1] or found[:1]  # what never changes tells nothing
+        if not found:
+            return [_line('# run = "?"', "the column that tells runs apart; without it all rows are of one run")]
+        return [f"run = {_quoted(found[0])}" if len(found) == 1 else f"run = [{', '.join(map(_quoted, found))}]"]
+
+    def time(self) -> list[str]:
+        """Return the line of the time."""
+        found = [one for one in self.of_role("time") if self.cells(one)]
+        if not found:
+            return [_line('time = "?"', "the column of the times")]
+        # a time that is counted says more than a date, and one with a unit more than one without
+        found.sort(key=lambda one: (self.dated(one) is not None, not self.unit_of_time(one)))
+        heading = found[0]
+        self.used.add(heading)
+        written = self.dated(heading)
+        if written is not None:
+            form = f", written = {_quoted(written)}" if written else ""
+            ask = "is it day before month?" if "%d/%m" in written else ""
+            return [_line(f'time = {{ column = {_quoted(heading)}, unit = "date"{form} }}', ask)]
+        if _converts(unit_of_heading(heading), TIME):
+            return [f"time = {_quoted(heading)}"]
+        unit = self.unit_of_time(heading)
+        return [_line(f'time = {{ column = {_quoted(heading)}, unit = "{unit or "?"}" }}', "" if unit else "h or d?")]
+
+    def unit_of_time(self, heading: str) -> str:
+        """Return the unit of a time that its heading states, "" if it does not."""
+        unit = unit_of_heading(heading)
+        return unit if _converts(unit, TIME) else _TIMES.get(re.sub(r"[^a-z]", "", bare(heading).lower()), "")
+
+    def dated(self, heading: str) -> str | None:
+        """Return how the dates of a column are written, "" for ISO 8601, None if they are no dates."""
+        cells = self.cells(heading)[:20]
+        for form in ("", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y"):
+            try:
+                for cell in cells:
+                    if cell.replace(".", "").isdigit():  # a count of hours, which ISO 8601 would take for a year
+                        raise ValueError
+                    datetime.strptime(cell, form) if form else datetime.fromisoformat(cell)
+            except ValueError:
+                continue
+            return form if cells else None
+        return None
+
+    def long(self) -> list[str]:
+        """Return the lines of a table with a row for each value, [] if it is none."""
+        for heading in self.columns:
+            names = list(dict.fromkeys(self.cells(heading)))
+            known = [one for one in names if quantity_of(one)]
+            values = [one for one in self.columns if re.search(r"value|result|reading", one, re.IGNORECASE)]
+            if len(known) < 2 or len(known) < len(names) / 2 or not values:
+                continue
+            units = [one for one in self.columns if re.fullmatch(r"units?", one, re.IGNORECASE)]
+            self.used |= {heading, values[0], *units[:1]}
+            lines = [
+                "",
+                "[long]                                 # a row for each value",
+                f"quantity = {_quoted(heading)}",
+            ]
+            lines += [f"value = {_quoted(values[0])}", *(f"unit = {_quoted(one)}" for one in units[:1])]
+            lines += ["", "[measured]"]
+            for name in (one for one in known if one.isprintable()):
+                of_it = [row for row in self.rows if words_of(_at(row, self.columns[heading])) == name]
+                unit = words_of(_at(of_it[0], self.columns[units[0]])) if units and of_it else unit_of_heading(name)
+                lines.append(self.quantity(name, unit, quantity_of(name), stated=bool(units)))
+            return lines
+        return []
+
+    def measured(self) -> list[str]:
+        """Return the lines of the measured quantities; the first column of a quantity counts."""
+        found: dict[str, str] = {}
+        for heading in self.columns:
+            quantity = quantity_of(heading)
+            if quantity and quantity not in found and heading not in self.used and self.cells(heading):
+                found[quantity] = self.quantity(heading, unit_of_heading(heading), quantity)
+                self.used.add(heading)
+        return list(found.values()) or [_line('# VCD = "?"', "quantity = column; no heading was recognised")]
+
+    def quantity(self, name: str, unit: str, quantity: str, stated: bool = False) -> str:
+        """Return the line of a quantity: its column with what the heading does not say."""
+        house = _HOUSE.get(quantity, CONCENTRATION)
+        more, ask = "", ""
+        if not unit or not (_converts(unit, house) or _converts(unit, "g/L")):
+            more, ask = ', unit = "?"', _ASKED.get(house, "which unit? mmol/L, g/L ...")
+        elif house == CONCENTRATION and not _converts(unit, house) and quantity not in MOLAR_MASS:
+            more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
+        elif not stated and unit_of_heading(name) != unit:
+            more = f", unit = {_quoted(unit)}"
+        column = f"{{ column = {_quoted(name)}{more} }}" if more else _quoted(name)
+        return _line(f"{quantity} = {column}", ask)
+
+    def start(self) -> list[str]:
+        """Return the lines of the volume at the start."""
+        for heading in self.of_role("volume"):
+            if _converts(unit_of_heading(heading), VOLUME):
+                self.used.add(heading)
+                return ["", "[start]", _line(f"volume = {_quoted(heading)}", "the first value of each run")]
+        return ["", "[start]", _line('volume = "? L"', "the volume at the start, or a column of it")]
+
+    def sample(self) -> list[str]:
+        """Return the lines of the volume of samples."""
+        for heading in self.of_role("sample"):
+            if _converts(unit_of_heading(heading), VOLUME):
+                self.used.add(heading)
+                return ["", "[sample]", f"volume = {_quoted(heading)}"]
+        return []
+
+    def feeds(self) -> list[str]:
+        """Return the lines of the feeds."""
+        lines: list[str] = []
+        for heading in self.of_role("feed"):
+            unit = unit_of_heading(heading)
+            if _converts(unit, VOLUME):
+                summed = re.search(r"cum|total|so far", heading, re.IGNORECASE)
+                told, ask = ("cumulative", "added so far") if summed else ("volume", "added in the row")
+            elif _converts(unit, VOLUMETRIC_RATE):
+                told, ask = "rate", "from the row on"
+            else:
+                continue
+            self.used.add(heading)
+            lines += ["", f"[feeds.{_quoted(bare(heading))}]", _line(f"{told} = {_quoted(heading)}", ask),
+                      _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
+        return lines
+
+
+def _at(row: Sequence[str], i: int) -> str:
+    return row[i] if i < len(row) else ""
+
+
+def _line(text: str, comment: str) -> str:
+    return f"{text:<38} # {comment}" if comment else text
+
+
+def _quoted(text: str) -> str:
+    """Return text as a string of TOML."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _converts(unit: str, house: str) -> bool:
+    try:
+        in_house(1.0, unit, house, 0.0)
+    except UnitError:
+        return False
+    return bool(unit)

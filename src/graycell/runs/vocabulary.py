@@ -1,0 +1,92 @@
+"""What people call the columns of their files: the unit that a heading states, and the quantity that it means.
+
+`quantity_of` is for proposals and for lists of media, where a person reads what was recognised; a mapping itself names
+its columns word by word.
+"""
+
+import re
+
+from graycell.runs.records import TCD, VCD, VIABILITY
+
+_IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
+_AT_THE_END = re.compile(
+    r"[_ ](g/?L|mg/?L|mg/?dL|g/?dL|ug/?mL|mg/?mL|mM|uM|mmol/?L|h|hr|hrs|hours|d|days|min|mL|L|pct|percent|%)\s*$",
+    re.IGNORECASE,
+)
+_SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "gdl": "g/dL", "ugml": "ug/mL", "mgml": "mg/mL",
+          "mmoll": "mmol/L", "hours": "h", "hrs": "h", "hr": "h", "days": "d", "day": "d", "hour": "h", "pct": "%",
+          "percent": "%", "mm": "mM", "um": "uM"}  # fmt: skip
+_CALLED = {
+    VCD: "vcd viablecells viablecelldensity viablecellconcentration viablecellconc viablecellcount viabledensity xv "
+    "livecells livecelldensity livecellconcentration totalvcd xviable vcc",
+    TCD: "tcd totalcells totalcelldensity totalcellconcentration totalcellcount tcc xt totaldensity",
+    VIABILITY: "viability viab via percentviable viable percentviability",
+    "GLC": "glc gluc glucose dglucose", "LAC": "lac lactate llactate lacticacid",
+    "NH3": "nh3 nh4 ammonia ammonium amm",
+    "ANTI": "anti titer titre igg mab antibody product producttiter igg1",
+    "ALA": "ala alanine", "ARG": "arg arginine", "ASN": "asn asparagine",
+    "ASP": "asp aspartate asparticacid", "CYS": "cys cysteine", "CYSTINE": "cystine cys2 cyscys",
+    "GLN": "gln glutamine", "GLU": "glu glutamate glutamicacid", "GLY": "gly glycine", "HIS": "his histidine",
+    "ILE": "ile isoleucine", "LEU": "leu leucine", "LYS": "lys lysine", "MET": "met methionine",
+    "PHE": "phe phenylalanine", "PRO": "pro proline", "SER": "ser serine", "THR": "thr threonine",
+    "TRP": "trp tryptophan", "TYR": "tyr tyrosine", "VAL": "val valine",
+}  # fmt: skip
+_QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
+_ROLES = {
+    "time": "time day days hour hours hrs culturetime cultureday elapsedtime processtime age cultureage date datetime "
+    "timestamp sampletime timepoint t",
+    "run": "run runid runname batch batchid reactor vessel bioreactor experiment experimentid experimentname flask "
+    "culture cultureid sampleid id replicate condition cellline name",
+    "volume": "volume vol workingvolume culturevolume reactorvolume initialvolume startvolume",
+    "sample": "samplevolume sample samplevol draw drawn removed sampled volumesampled",
+    "temperature": "temperature temp",
+}
+_ROLE = {word: role for role, words in _ROLES.items() for word in words.split()}
+_FED = re.compile(r"feed|fed|bolus|added|addition|supplement|base", re.IGNORECASE)
+
+
+def unit_of_heading(heading: str) -> str:
+    """Return the unit that a heading of someone's file states, "" if there is none.
+
+    >>> unit_of_heading("Viable Cell Concentration (10^6 cells/mL)"), unit_of_heading("Glc_gL"), unit_of_heading("ID")
+    ('10^6 cells/mL', 'g/L', '')
+    """
+    match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading)
+    unit = match[1].strip() if match else ""
+    return _SPELT.get(unit.lower().replace("/", ""), unit)
+
+
+def bare(heading: str) -> str:
+    """Return a heading without its unit.
+
+    >>> bare("Glc_gL"), bare("Viability [%]")
+    ('Glc', 'Viability')
+    """
+    without = _IN_BRACKETS.sub("", heading) if _IN_BRACKETS.search(heading) else _AT_THE_END.sub("", heading)
+    return without.strip() or heading.strip()
+
+
+def quantity_of(heading: str) -> str:
+    """Return the quantity that a heading means, "" if it is none that is known.
+
+    >>> quantity_of("Viable Cell Concentration (10^6 cells/mL)"), quantity_of("Glc_gL"), quantity_of("pH")
+    ('VCD', 'GLC', '')
+    """
+    return _QUANTITY.get(_word(heading), "")
+
+
+def role_of(heading: str) -> str:
+    """Return what else a column is: time, run, volume, sample, temperature or feed, "" if that is not known.
+
+    >>> role_of("Time (h)"), role_of("Sample Volume (mL)"), role_of("Feed A [mL]")
+    ('time', 'sample', 'feed')
+    """
+    word = _word(heading)
+    if word in _ROLE:
+        return _ROLE[word]
+    return "feed" if _FED.search(heading) and not quantity_of(heading) else ""
+
+
+def _word(heading: str) -> str:
+    """Return the letters and digits of a heading without its unit and without a prefix such as ``X:``."""
+    return re.sub(r"[^a-z0-9]", "", bare(heading).lower().split(":")[-1])
