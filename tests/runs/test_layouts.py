@@ -1,0 +1,294 @@
+"""How runs lie in files, and how feeds and cells are told in them: each by a small file whose runs are known."""
+
+import openpyxl
+import pandas as pd
+import pytest
+
+from graycell.errors import InputError
+from graycell.runs import Bolus, Feed, Outflow, Sample, Setpoint
+from graycell.runs.importing import import_runs, imported
+from graycell.runs.layout import grid_of, source_of_any
+from graycell.runs.records import VCD, VIABILITY
+from graycell.runs.solutes import MOLAR_MASS
+
+DAY = {"column": "Day", "unit": "d"}
+GLC = {"GLC": {"column": "Glc", "unit": "mM"}}
+SECOND = 1.0 / 86400.0
+
+
+@pytest.fixture
+def csv(tmp_path):
+    """Return a function that writes lines into a CSV file."""
+
+    def write(*lines, encoding="utf-8"):
+        path = tmp_path / "file.csv"
+        path.write_text("\n".join(lines) + "\n", encoding=encoding)
+        return path
+
+    return write
+
+
+def book(path, sheets):
+    made = openpyxl.Workbook()
+    made.remove(made.active)
+    for name, rows in sheets.items():
+        sheet = made.create_sheet(name)
+        for row in rows:
+            sheet.append(row)
+    made.save(path)
+    return path
+
+
+def glucose(runs):
+    series = {run.name: run.measurements["GLC"] for run in runs}
+    return {name: dict(zip(one.time.tolist(), one.value.tolist(), strict=True)) for name, one in series.items()}
+
+
+EXPECTED = {"A": {0.0: 30.0, 1.0: 25.0}, "B": {0.0: 40.0, 2.0: 31.0}}
+
+
+def test_a_row_for_each_value(csv):
+    path = csv("Run,Day,Analyte,Value,Unit", "A,0,Glucose,30,mM", "A,0,Cells,0.4,1e6 cells/mL", "A,1,Glucose,25,mM",
+               "B,0,Glucose,40,mM", "B,2,Glucose,31,mM")  # fmt: skip
+    mapping = {"run": "Run", "time": DAY, "long": {"quantity": "Analyte", "value": "Value", "unit": "Unit"},
+               "measured": {"GLC": "Glucose", VCD: "Cells"}}  # fmt: skip
+    runs = import_runs(path, mapping)
+    assert glucose(runs) == EXPECTED
+    assert runs[0].measurements[VCD].value.tolist() == [0.4]
+    with pytest.raises(InputError, match=r"row 4: found a second value of Glucose"):
+        import_runs(csv("Run,Day,Analyte,Value,Unit", "A,0,Glucose,30,mM", "A,1,Glucose,2,mM", "A,1,Glucose,25,mM"),
+                    mapping | {"measured": {"GLC": "Glucose"}})  # fmt: skip
+    with pytest.raises(InputError, match=r"row 3: found the unit 'g/L' of Glucose"):
+        import_runs(csv("Run,Day,Analyte,Value,Unit", "A,0,Glucose,30,mM", "A,1,Glucose,2,g/L"),
+                    mapping | {"measured": {"GLC": "Glucose"}})  # fmt: skip
+
+
+def test_runs_on_sheets_of_their_own(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Reactor A": [["Day", "Glc"], [0, 30], [1, 25]],
+                                         "Reactor B": [["Day", "Glc"], [0, 40], [2, 31]],
+                                         "Notes": [["none"]]})  # fmt: skip
+    mapping = {"run": {"sheet": "Reactor {run}"}, "time": DAY, "measured": GLC}
+    assert glucose(import_runs(path, mapping)) == EXPECTED
+    with pytest.raises(InputError, match="no sheet and no heading that fits"):
+        import_runs(path, mapping | {"run": {"sheet": "Vessel {run}"}})
+
+
+def test_runs_side_by_side(csv):
+    path = csv("Day,A Glc (mM),B Glc (mM),A Lac (mM)", "0,30,40,1", "1,25,,2", "2,,31,")
+    mapping = {"run": {"heading": "{run} {quantity}"}, "time": DAY, "measured": {"GLC": "Glc (mM)", "LAC": "Lac (mM)"}}
+    runs = import_runs(path, mapping)
+    assert glucose(runs) == EXPECTED
+    assert runs[0].measurements["LAC"].value.tolist() == [1.0, 2.0]
+
+
+def test_a_sheet_for_each_quantity_with_a_column_for_each_run(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Glc (mM)": [["Day", "A", "B"], [0, 30, 40], [2, None, 31], [1, 25, None]],
+                                         "Lac (mM)": [["Day", "A", "B"], [1, 2, None], [0, 1, 3]]})  # fmt: skip
+    mapping = {"run": {"sheet": "{quantity}", "heading": "{run}"}, "time": DAY,
+               "measured": {"GLC": "Glc (mM)", "LAC": "Lac (mM)"}}  # fmt: skip
+    runs = import_runs(path, mapping)
+    assert glucose(runs) == EXPECTED
+    assert runs[0].measurements["LAC"].time.tolist() == [0.0, 1.0]
+
+
+def test_a_fault_in_a_joined_row_names_the_row_of_the_file(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Glc (mM)": [["Day", "A"], [0, 30], [1, "many"]]})
+    mapping = {"run": {"sheet": "{quantity}", "heading": "{run}"}, "time": DAY, "measured": {"GLC": "Glc (mM)"}}
+    with pytest.raises(InputError, match=r"sheet 'Glc \(mM\)', row 3"):
+        import_runs(path, mapping)
+
+
+def test_a_parquet_file(tmp_path):
+    pytest.importorskip("pyarrow")
+    frame = pd.DataFrame({"Run": list("AABB"), "Day": [0.0, 1.0, 0.0, 2.0], "Glc": [30.0, 25.0, 40.0, 31.0]})
+    frame.to_parquet(tmp_path / "runs.parquet")
+    found = imported(tmp_path / "runs.parquet", {"run": "Run", "time": DAY, "measured": GLC, "decimal": ","})
+    assert glucose(found.runs) == EXPECTED
+    assert len(found.runs[0].provenance.sha256) == 64
+
+
+def test_what_is_not_read_and_not_there_is_told(csv):
+    path = csv("Day,Glc,pH,Empty", "0,30,7,", "1,25,7,")
+    found = imported(path, {"time": DAY, "measured": {**GLC, "LAC": {"column": "Lac", "unit": "mM", "optional": True}}})
+    assert (found.not_read, found.not_there) == (("pH",), ("Lac",))
+
+
+def fed(run):
+    return [(event.time, event.medium, event.rate) for event in run.events if isinstance(event, Feed)]
+
+
+FEEDS = {"time": DAY, "measured": GLC, "start": {"volume": "2 L"}}
+
+
+def test_a_rate_holds_from_its_row_until_another_is_told(csv):
+    path = csv("Day,Glc,Feed (mL/h)", "0,30,0", "1,25,5", "2,24,", "3,20,10", "4,21,0")
+    feeds = {"F": {"rate": "Feed (mL/h)", "media": {"GLC": "400 g/L"}}}
+    (run,) = import_runs(path, FEEDS | {"feeds": feeds})
+    assert fed(run) == [(1.0, "F", pytest.approx(0.12)), (3.0, "F", pytest.approx(0.24)), (4.0, "F", 0.0)]
+
+
+@pytest.mark.parametrize(("unit", "per"), [("mmol/h", 24.0), ("mmol/L/d", 2.0), ("g/d", 1000.0 / MOLAR_MASS["GLC"])])
+def test_a_rate_of_an_amount_is_one_of_the_volume_that_holds_it(csv, unit, per):
+    path = csv("Day,Glc,Fed", "0,30,0", "1,25,5")
+    feeds = {"F": {"rate": {"column": "Fed", "unit": unit}, "media": {"GLC": "2500 mmol/L"}}}
+    (run,) = import_runs(path, FEEDS | {"feeds": feeds})
+    assert fed(run) == [(1.0, "F", pytest.approx(5.0 * per / 2500.0))]
+    two = {"F": {"rate": {"column": "Fed", "unit": unit}, "media": {"GLC": "2.5 mol/L", "GLN": "1 mol/L"}}}
+    with pytest.raises(InputError, match="one solute"):
+        import_runs(path, FEEDS | {"feeds": two})
+
+
+def test_a_cumulative_volume_with_gaps_counts_once(csv):
+    path = csv("Day,Glc,Fed (mL)", "0,30,0", "1,25,", "2,24,40", "3,20,40", "4,21,70")
+    feeds = {"F": {"cumulative": "Fed (mL)", "media": {"GLC": "400 g/L"}}}
+    (run,) = import_runs(path, FEEDS | {"feeds": feeds})
+    assert fed(run) == [(0.0, "F", 0.02), (2.0, "F", 0.0), (3.0, "F", pytest.approx(0.03)), (4.0, "F", 0.0)]
+    with pytest.raises(InputError, match=r"row 4, column 'Fed \(mL\)': found 0.01 L after 0.04 L"):
+        import_runs(csv("Day,Glc,Fed (mL)", "0,30,0", "1,25,40", "2,20,10"), FEEDS | {"feeds": feeds})
+    with pytest.raises(InputError, match="a feed before the first sample"):
+        import_runs(csv("Day,Glc,Fed (mL)", "0,30,5", "1,25,40"), FEEDS | {"feeds": feeds})
+
+
+ROWS = {"column": "When", "before": "pre feed", "after": "post feed"}
+
+
+def test_rows_before_and_after_a_feed(csv):
+    path = csv("Day,When,Glc,Volume (mL)", "0,,30,", "1,pre feed,25,1990", "1,Post Feed,35,2040", "2,pre feed,28,2030",
+               "2.1,post feed,33,2050")  # fmt: skip
+    feeds = {"F": {"rise": "Volume (mL)", "media": {"GLC": "400 g/L"}}}
+    (run,) = import_runs(path, FEEDS | {"rows": ROWS, "feeds": feeds})
+    assert run.events == (
+        Bolus(1.0, "F", pytest.approx(0.05)),
+        Bolus(pytest.approx(2.1 - SECOND), "F", pytest.approx(0.02)),
+    )
+    assert run.measurements["GLC"].time.tolist() == pytest.approx([0.0, 1.0, 1.0 + SECOND, 2.0, 2.1])
+    with pytest.raises(InputError, match="the row before the feed stands above it"):
+        import_runs(csv("Day,When,Glc,Volume (mL)", "0,,30,", "1,post feed,35,2040"),
+                    FEEDS | {"rows": ROWS, "feeds": feeds})  # fmt: skip
+    with pytest.raises(InputError, match=r"no \[rows\]"):
+        import_runs(path, FEEDS | {"feeds": feeds})
+
+
+def test_a_feed_told_beside_rows_before_and_after_counts_once_and_between_them(csv):
+    path = csv("Day,When,Glc,F (mL),Draw (mL)", "0,,30,,", "1,pre feed,25,50,10", "1,post feed,35,,", "2,,30,,")
+    mapping = FEEDS | {"rows": ROWS, "feeds": {"F": {"volume": "F (mL)", "media": {"GLC": "400 g/L"}}},
+                       "sample": {"volume": "Draw (mL)"}}  # fmt: skip
+    (run,) = import_runs(path, mapping)
+    assert run.events == (Sample(1.0, 0.01), Bolus(1.0, "F", 0.05))
+    assert run.measurements["GLC"].time[2] == pytest.approx(1.0 + SECOND)
+    with pytest.raises(InputError, match="its row is said to be"):
+        import_runs(csv("Day,When,Glc,F (mL),Draw (mL)", "0,,30,,", "1,daily,25,50,10"), mapping)
+
+
+def test_setpoints_and_outflows_where_they_change(csv):
+    path = csv("Day,Glc,T (degC),Bleed (mL/h),Harvest (L/d)", "0,30,36.5,0,0", "1,25,36.5,10,0", "2,24,33,10,1",
+               "3,20,,0,1")  # fmt: skip
+    mapping = FEEDS | {"temperature": "T (degC)", "bleed": "Bleed (mL/h)", "harvest": "Harvest (L/d)"}
+    (run,) = import_runs(path, mapping)
+    assert run.initial_temperature == 36.5
+    assert run.events == (Outflow(1.0, pytest.approx(0.24)), Setpoint(2.0, 33.0), Outflow(2.0, 1.0, retains_cells=True),
+                          Outflow(3.0, 0.0))  # fmt: skip
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_compositions_in_a_sheet_of_their_own(tmp_path, turned):
+    rows = [["Media", "F01", "F02"], ["Glucose (g/L)", 400, 0], ["Gln (mM)", None, 200], ["pH", 7, 7]]
+    rows = [list(row) for row in zip(*rows, strict=True)] if turned else rows
+    path = book(tmp_path / "runs.xlsx", {
+        "Data": [["", "", "Fed (mL)", None], ["Day", "Glc (mM)", "F01", "F02"], [0, 30, None, None], [1, 25, 20, 5]],
+        "Media": rows})  # fmt: skip
+    mapping = {"sheet": "Data", "header": 2, "time": DAY, "taken": "before", "measured": {"GLC": "Glc (mM)"},
+               "start": {"volume": "2 L"}}  # fmt: skip
+    mapping["feeds"] = {"*": {"volume": {"under": "Fed (mL)"}, "media": {"sheet": "Media", "names": "Media"}}}
+    (run,) = import_runs(path, mapping)
+    assert run.events == (Bolus(1.0, "F01", 0.02), Bolus(1.0, "F02", 0.005))
+    assert run.media["F01"]["GLC"] == pytest.approx(400e3 / MOLAR_MASS["GLC"])
+    assert run.media["F02"]["GLN"] == 200.0
+
+
+@pytest.mark.parametrize(("cell", "value", "mark"), [
+    ("1.5", 1.5, "."), ("1,234.5", 1234.5, "."), ("1,234,567", 1234567.0, "."), ("1 234", 1234.0, "."),
+    ("1,5", 1.5, ","), ("1.234,5", 1234.5, ","), ("1'234,5", 1234.5, ","),
+    ("1,5e2", 150.0, ","), ("+2", 2.0, "."), ("-1e-9", 0.0, "."),
+])  # fmt: skip
+def test_a_number_in_the_usual_spellings(csv, cell, value, mark):
+    path = csv("Day;Glc", "0;3", f"1;{cell}")
+    (run,) = import_runs(path, {"time": DAY, "measured": {"GLC": {"column": "Glc", "unit": "umol/L"}}, "decimal": mark,
+                                "round_off": 1e-6})  # fmt: skip
+    assert run.measurements["GLC"].value[1] == pytest.approx(value / 1000.0, rel=1e-15)
+
+
+@pytest.mark.parametrize(("cell", "mark"), [("1,234", "."), ("6.1", ","), ("1.2.3", "."), ("12 34", "."), ("inf", "."),
+                                            ("1e999", "."), ("0x10", "."), ("1_000", "."), ("٣", "."), (">50", "."),
+                                            ("=1+1", "."), ("1.5*", "."), ("n.d.", ".")])  # fmt: skip
+def test_a_cell_that_could_mean_two_things_or_nothing_is_a_sentence(csv, cell, mark):
+    path = csv("Day;Glc", "0;3", f"1;{cell}")
+    with pytest.raises(InputError, match=r"row 3, column 'Glc': found"):
+        import_runs(path, {"time": DAY, "measured": GLC, "decimal": mark})
+
+
+@pytest.mark.parametrize("cell", ["", "NA", "n/a", "-", "NaN", "#N/A"])
+def test_a_cell_that_says_nothing_is_empty(csv, cell):
+    (run,) = import_runs(csv("Day,Glc,Lac (mM)", "0,3,1", f"1,{cell},2"), {
+        "time": DAY, "measured": {**GLC, "LAC": "Lac (mM)"}})  # fmt: skip
+    assert run.measurements["GLC"].time.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("cell", ["<LOD", "LOD", "BDL", "n.d.", "< LOQ", "<0.2", "< 0.2"])
+def test_below_a_detection_limit(csv, cell):
+    mapping = {"time": DAY, "measured": {"GLC": {"column": "Glc", "unit": "mM", "limit": "200 umol/L"}}}
+    (run,) = import_runs(csv("Day,Glc", "0,3", f"1,{cell}"), mapping)
+    series = run.measurements["GLC"]
+    assert series.value[1] == pytest.approx(0.2)
+    assert series.below.tolist() == [False, True]
+
+
+def test_percent_stands_in_the_heading_or_the_cell(csv):
+    (run,) = import_runs(csv("Day,Viab (%)", "0,97.5 %", "1,96"), {"time": DAY, "measured": {VIABILITY: "Viab (%)"}})
+    assert run.measurements[VIABILITY].value.tolist() == pytest.approx([0.975, 0.96])
+
+
+@pytest.mark.parametrize(("lines", "words"), [
+    (("Day,Glc", ",3", "1,4"), "every row has a time"), (("Day,Glc", "<1,3"), "a number is needed"),
+    (("Run,Day,Glc", "A,0,3", ",1,4"), "every row names its run"),
+])  # fmt: skip
+def test_a_row_without_a_time_or_a_run_is_not_passed_over(csv, lines, words):
+    mapping = {"time": DAY, "measured": GLC} | ({"run": "Run"} if "Run" in lines[0] else {})
+    with pytest.raises(InputError, match=words):
+        import_runs(csv(*lines), mapping)
+
+
+def test_dates_with_and_without_a_time_zone_are_not_mixed(csv):
+    path = csv("When,Glc", "2026-03-01T10:00,3", "2026-03-02T10:00+01:00,4")
+    with pytest.raises(InputError, match="time zone"):
+        import_runs(path, {"time": {"column": "When", "unit": "date"}, "measured": GLC})
+    with pytest.raises(InputError, match="the letters of a date"):
+        import_runs(path, {"time": {"column": "When", "unit": "date", "written": "%d %d"}, "measured": GLC})
+
+
+def test_feeds_need_a_volume_at_the_start(csv):
+    mapping = {"time": DAY, "taken": "before", "measured": GLC, "feeds": {"F": {"volume": "F (mL)"}}}
+    with pytest.raises(InputError, match=r"\[start\] volume: found nothing"):
+        import_runs(csv("Day,Glc,F (mL)", "0,3,", "1,4,5"), mapping)
+
+
+def test_a_feed_at_the_start_with_samples_after_it_is_not_counted_twice(csv):
+    mapping = FEEDS | {"taken": "after", "feeds": {"F": {"volume": "F (mL)"}}}
+    with pytest.raises(InputError, match=r"row 2, column 'F \(mL\)': found a feed before the first sample"):
+        import_runs(csv("Day,Glc,F (mL)", "0,3,5", "1,4,5"), mapping)
+
+
+def test_old_german_and_utf16_files_are_read(csv):
+    for encoding in ("cp1252", "utf-16", "utf-8-sig"):
+        path = csv("Tag;Größe;Glc", "0;ä;3", "1;ö;4", encoding=encoding)
+        found = imported(path, {"time": {"column": "Tag", "unit": "d"}, "measured": GLC})
+        assert found.not_read == ("Größe",)
+
+
+def test_sheets_that_a_pattern_does_not_name_are_left(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"R1": [["Day", "Glc"], [0, 3]], "Media": [["x", "y"], ["a", "b"]]})
+    faults = []
+    source = source_of_any(path, {}, "mapping")
+    grid = grid_of(source, {"run": {"sheet": "R{run}"}, "time": "Day"}, "mapping", lambda *said: faults.append(said))
+    assert faults == []
+    assert grid.table.headings == ("{run}", "Day", "Glc")

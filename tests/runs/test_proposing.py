@@ -1,0 +1,124 @@
+"""A draft of a mapping: it is TOML, asks for what the file does not say, and gives runs once that is answered."""
+
+import tomllib
+from pathlib import Path
+
+import openpyxl
+import pytest
+from typer.testing import CliRunner
+
+from graycell.cli import app
+from graycell.errors import InputError
+from graycell.runs import Bolus, read_runs
+from graycell.runs.importing import import_runs
+from graycell.runs.proposing import propose
+from graycell.runs.records import VCD, VIABILITY
+from graycell.runs.template import TABLES, write_template
+from graycell.runs.writing import write_runs
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+TEXT = """Batch;Time (h);VCD (10^6 cells/mL);Viability;Glc_gL;IgG (mg/L);Feed A (mL);Draw (mL);pH
+A;0;0,4;97;7,2;0,1;;1;7,1
+A;24;0,9;98;6,1;5;20;1;7,0
+B;0;0,5;97;7,2;0,1;;1;7,1
+B;36;1,7;98;5,0;9;20;1;7,0
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "runs.csv"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+def test_a_draft_asks_for_what_the_file_does_not_say_and_then_gives_runs(file):
+    draft = propose(file)
+    words = tomllib.loads(draft)
+    assert words["measured"][VCD] == "VCD (10^6 cells/mL)"
+    assert words["measured"]["ANTI"]["molar_mass"] == 150000.0
+    assert words["decimal"] == ","
+    assert "# not used: pH" in draft
+    with pytest.raises(InputError) as caught:
+        import_runs(file, words)
+    asked = {finding.place.split(", ", 1)[1] for finding in caught.value.findings}
+    assert asked == {"[measured] viability", "taken", "[start] volume", "[feeds.Feed A] media GLC"}
+    answered = (
+        draft.replace('taken = "?"', 'taken = "before"').replace('"? L"', '"1.5 L"').replace("? mmol/L", "2 mol/L")
+    )
+    runs = import_runs(file, tomllib.loads(answered.replace('unit = "?"', 'unit = "%"')))
+    assert [run.name for run in runs] == ["A", "B"]
+    assert Bolus(1.0, "Feed A", 0.02) in runs[0].events
+    assert runs[1].measurements[VIABILITY].value.tolist() == [0.97, 0.98]
+
+
+@pytest.mark.parametrize(("text", "said"), [
+    ("Day,Glc (mM)\n0,1\n", {"time": {"column": "Day", "unit": "d"}}),
+    ("Time,Glc (mM)\n0,1\n", {"time": {"column": "Time", "unit": "?"}}),
+    ("Date,Glc (mM)\n31.03.2026 14:00,1\n", {"time": {"column": "Date", "unit": "date", "written": "%d.%m.%Y %H:%M"}}),
+    ("Date,Glc (mM)\n2026-03-31,1\n", {"time": {"column": "Date", "unit": "date"}}),
+    ("Date,Hours,Glc (mM)\n2026-03-31,0,1\n", {"time": {"column": "Hours", "unit": "h"}}),
+    ("a title\n\nDay,Glc (mM)\n0,1\n", {"header": 3}),
+    ("Run,Day,Analyte,Result,Unit\nA,0,Glucose,1,g/L\nA,0,Lactate,1,mM\n",
+     {"long": {"quantity": "Analyte", "value": "Result", "unit": "Unit"},
+      "measured": {"GLC": "Glucose", "LAC": "Lactate"}}),
+    ("Cell,Run,Day,Glc (mM)\nX,A,0,1\nX,B,0,1\n", {"run": "Run"}),
+    ("Day,Glc (mM),Total feed (mL)\n0,1,0\n", {"feeds": {"Total feed": {"cumulative": "Total feed (mL)",
+                                                                      "media": {"GLC": "? mmol/L"}}}}),
+    ("pressure,wind\n1,2\n", {"measured": {}, "time": "?"}),
+    ('Day,"X: ""Glc"" \\ (mM)"\n0,1\n', {"measured": {"GLC": 'X: "Glc" \\ (mM)'}}),
+])  # fmt: skip
+def test_what_headings_say_is_taken_from_them(tmp_path, text, said):
+    path = tmp_path / "file.csv"
+    path.write_text(text, encoding="utf-8")
+    words = tomllib.loads(propose(path))
+    assert {word: words.get(word) for word in said} == said
+
+
+def test_the_sheet_with_known_headings_is_proposed(tmp_path):
+    book = openpyxl.Workbook()
+    book.active.append(["notes", "of nobody"])
+    data = book.create_sheet("Data")
+    data.append(["Day", "Glucose (mM)", "Lactate (mM)"])
+    data.append([0, 1, 2])
+    book.save(tmp_path / "runs.xlsx")
+    assert tomllib.loads(propose(tmp_path / "runs.xlsx"))["sheet"] == "Data"
+
+
+@pytest.mark.skipif(not DATA.exists(), reason="the open data sets are not there")
+@pytest.mark.parametrize(("name", "profile"), [
+    ("umn-fed-batch/runs.xlsx", "umn-fed-batch"), ("insilico-fed-batch/train_owu.csv", "owu"),
+])  # fmt: skip
+def test_a_file_that_a_profile_fits_is_known(name, profile):
+    assert tomllib.loads(propose(DATA / name)) == {"like": profile}
+
+
+def graycell(*words):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_the_commands_from_a_file_to_runs(file, tmp_path):
+    draft = tmp_path / "map.toml"
+    assert 'taken = "?"' in graycell("import", file).output
+    assert graycell("import", file, "--draft", draft).exit_code == 0
+    assert graycell("import", file, "--draft", draft).exit_code != 0  # what was edited is never overwritten
+    text = draft.read_text().replace('taken = "?"', 'taken = "before"').replace("? L", "1.5 L")
+    draft.write_text(text.replace("? mmol/L", "2 mol/L").replace('unit = "?"', 'unit = "%"'))
+    result = graycell("import", file, "--map", draft, "--out", tmp_path / "runs")
+    assert result.exit_code == 0, result.output
+    for words in ("A: bookkeeping", "volume", "Not read: pH.", "2 runs of runs.csv"):
+        assert words in result.output, words
+    assert graycell("export", tmp_path / "runs", "--out", tmp_path / "all.xlsx").exit_code == 0
+    assert [run.name for run in read_runs(tmp_path / "all.xlsx")] == ["A", "B"]
+    assert graycell("import", file, "--map", draft, "--like", "owu").exit_code == 2
+
+
+def test_the_template_is_a_sound_run_with_instructions_and_is_never_written_over(tmp_path):
+    path = tmp_path / "runs.xlsx"
+    assert graycell("template", path).exit_code == 0
+    assert graycell("check", path).output.endswith("0 errors, 0 remarks.\n")
+    assert set(openpyxl.load_workbook(path).sheetnames) == {"instructions", *TABLES}
+    for wrong in (path, tmp_path / "runs.csv"):
+        with pytest.raises(InputError):
+            write_template(wrong)
+    assert read_runs(write_runs(read_runs(path), tmp_path / "back"))[0].events == read_runs(path)[0].events
