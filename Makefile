@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 RESULTS := results
 
-.PHONY: demo test lint bench study-inconsistency study-learning clean
+.PHONY: demo test lint fuzz bench study-inconsistency study-learning clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -17,6 +17,10 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# 20 000 broken files, some minutes; the tests break 800
+fuzz: $(VENV)/.installed-dev
+	$(BIN)/python tests/fuzzing.py --files 20000 --out $(RESULTS)/fuzz
 
 # an environment of its own: a peer (cobra) holds pandas below the version that the tests use
 bench: $(BENCH_VENV)/.installed

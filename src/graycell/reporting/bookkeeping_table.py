@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from graycell.runs.bookkeeping import CELLS, balances_of, stretches_of
+from graycell.runs.bookkeeping import CELLS, Books, stretches_of
 from graycell.runs.checks import NOT_SPECIES
 from graycell.runs.records import Bolus, CultureRun, Sample
 from graycell.units import VOLUME
@@ -19,7 +19,7 @@ def bookkeeping_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
     """
     rows = []
     for run in runs:
-        stretches = stretches_of(run, np.zeros(0))
+        books, stretches = Books(run), stretches_of(run, np.zeros(0))
         fed = sum(sum(one.fed.values()) * (one.end - one.start) for one in stretches)
         out = sum((one.bleed + one.harvest) * (one.end - one.start) for one in stretches)
         done = [event for one in stretches for event in one.events]
@@ -28,7 +28,7 @@ def bookkeeping_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
         left = run.initial_volume + fed - out
         rows.append((run.name, "volume", run.initial_volume, fed, out, 0.0, left, VOLUME))
         for quantity in run.measurements:
-            balances = balances_of(run, quantity) if quantity not in NOT_SPECIES or quantity in CELLS else []
+            balances = books.balances(quantity) if quantity not in NOT_SPECIES or quantity in CELLS else []
             if balances:
                 sums = (sum(getattr(one, name) for one in balances) for name in ("fed", "taken_out", "turned_over"))
                 rows.append((run.name, quantity, balances[0].begin, *sums, balances[-1].found, balances[0].unit))

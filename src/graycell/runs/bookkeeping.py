@@ -6,9 +6,11 @@ constant rate, which is the one that leads from the first to the second: so ever
 between the samples, what was turned over does not depend on that assumption.
 """
 
+import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -42,11 +44,19 @@ class Stretch(NamedTuple):
         """Return the integral of outflow/V [1] over this share [1] of the stretch, the outflow in [L/d]."""
         change = share * (self.end_volume - self.volume) / self.volume
         # the logarithm is not divided by a difference of near volumes
-        return outflow * share * (self.end - self.start) / self.volume * (np.log1p(change) / change if change else 1.0)
+        return (
+            outflow * share * (self.end - self.start) / self.volume * (math.log1p(change) / change if change else 1.0)
+        )
 
     def kept(self) -> float:
         """Return the part [1] of what is in the vessel that the samples at the end leave there."""
-        return _after_events(1.0, self, defaultdict(float))
+        kept, volume = 1.0, self.end_volume
+        for event in self.events:
+            if isinstance(event, Sample):
+                kept, volume = kept * (1.0 - event.volume / volume), volume - event.volume
+            else:
+                volume += event.volume
+        return kept
 
 
 @dataclass(frozen=True)
@@ -122,30 +132,97 @@ def stretches_of(run: CultureRun, times: np.ndarray) -> list[Stretch]:
 
 def balances_of(run: CultureRun, quantity: str) -> list[Balance]:
     """Return the balance of a measured species [mmol], or of cells [10^9 cells], between each two of its samples."""
-    series = run.measurements[quantity]
-    stretches = stretches_of(run, series.time)
-    unit = AMOUNT_OF_CELLS if quantity in CELLS else AMOUNT
-    below = np.zeros(len(series.time), bool) if series.below is None else series.below
-    volumes = {stretch.end: stretch.end_volume for stretch in stretches}
-    found = []
-    for k in range(len(series.time) - 1):
-        start, end = float(series.time[k]), float(series.time[k + 1])
-        within = [stretch for stretch in stretches if start <= stretch.end <= end]
-        begin, there = series.value[k] * volumes[start], series.value[k + 1] * volumes[end]
+    return Books(run).balances(quantity)
 
-        def carried(begin: float, made: float, start=start, end=end, within=within) -> tuple[float, float]:
-            return _carried(run, quantity, within, start, end, begin, made)
 
-        # what is there at the end is linear in what was there and in what is made a day
-        fed, without = carried(begin, 0.0)
-        by_found = (end - start) / (carried(begin, 1.0)[1] - without)
-        by_begin = -by_found * (carried(begin + 1.0, 0.0)[1] - without)
-        turned_over = by_found * (there - without)
-        found.append(Balance(
-            run.name, quantity, unit, start, end, begin, fed, begin + fed + turned_over - there, turned_over, there,
-            volumes[start], volumes[end], by_begin, by_found, bool(below[k]), bool(below[k + 1]),
-        ))  # fmt: skip
-    return found
+class Books:
+    """The balances of a run; what all its quantities share is worked out once."""
+
+    def __init__(self, run: CultureRun):
+        self.run = run
+        self._stretches: dict[bytes, list[Stretch]] = {}
+        self._carried: dict[tuple[bytes, float, float, bool], _Carried] = {}
+
+    def balances(self, quantity: str) -> list[Balance]:
+        """Return what `balances_of` does."""
+        run, series = self.run, self.run.measurements[quantity]
+        key = series.time.tobytes()
+        if key not in self._stretches:
+            self._stretches[key] = stretches_of(run, series.time)
+        stretches = self._stretches[key]
+        unit = AMOUNT_OF_CELLS if quantity in CELLS else AMOUNT
+        # no medium holds cells
+        content = {} if quantity in CELLS else {name: one.get(quantity, 0.0) for name, one in run.media.items()}
+        times, values = series.time.tolist(), series.value.tolist()
+        below = [False] * len(times) if series.below is None else series.below.tolist()
+        volumes = {stretch.end: stretch.end_volume for stretch in stretches}
+        found = []
+        for k, (start, end) in enumerate(pairwise(times)):
+            of = (key, start, end, quantity in RETAINED)
+            if of not in self._carried:
+                within = [stretch for stretch in stretches if start <= stretch.end <= end]
+                self._carried[of] = _carried(within, start, end, quantity in RETAINED)
+            carried = self._carried[of]
+            begin, there = values[k] * volumes[start], values[k + 1] * volumes[end]
+            fed = sum(volume * content.get(medium, 0.0) for medium, volume in carried.fed.items())
+            left = sum(volume * content.get(medium, 0.0) for medium, volume in carried.left.items())
+            # what is there at the end is linear in what was there and in what is made a day
+            by_found = (end - start) / carried.made
+            turned_over = by_found * (there - (carried.kept * begin + left))
+            found.append(Balance(
+                run.name, quantity, unit, start, end, begin, fed, begin + fed + turned_over - there, turned_over, there,
+                volumes[start], volumes[end], -by_found * carried.kept, by_found, below[k], below[k + 1],
+            ))  # fmt: skip
+        return found
+
+
+class _Carried(NamedTuple):
+    """What of an amount comes through the time between two samples.
+
+    kept: [1] of what was there; made: [d] of what is made a day; fed, left: [L] of each medium, in all and at the end.
+    """
+
+    kept: float
+    made: float
+    fed: dict[str, float]
+    left: dict[str, float]
+
+
+def _carried(stretches: Sequence[Stretch], start: float, end: float, retained: bool) -> _Carried:
+    """Return what comes through these stretches; a harvest keeps what is `retained`.
+
+    A' = source - outflow A/V along a stretch: c = A/V has V c' = source - (outflow + V') c; with s the integral of 1/V
+    and x = (outflow + V') s it is c exp(-x) + source s (1 - exp(-x))/x. Written so that no difference of near numbers
+    is divided by another.
+    """
+    kept, made = 1.0, 0.0
+    fed, left = defaultdict[str, float](float), defaultdict[str, float](float)
+    for stretch in stretches:
+        time = stretch.end - stretch.start
+        if stretch.end > start and time > 0.0:
+            outflow = stretch.bleed + (0.0 if retained else stretch.harvest)
+            x = stretch.dilution(outflow + (stretch.end_volume - stretch.volume) / time)
+            part = math.exp(-x) * stretch.end_volume / stretch.volume
+            gain = stretch.dilution(1.0) * (-math.expm1(-x) / x if x else 1.0) * stretch.end_volume
+            kept, made = kept * part, made * part + gain
+            for medium in {*left, *stretch.fed}:
+                flow = stretch.fed.get(medium, 0.0)
+                left[medium] = left[medium] * part + gain * flow
+                fed[medium] += flow * time
+        if stretch.end == end:
+            break
+        volume = stretch.end_volume
+        for event in stretch.events:
+            if isinstance(event, Sample):
+                part = 1.0 - event.volume / volume
+                kept, made, volume = kept * part, made * part, volume - event.volume
+                for medium in left:
+                    left[medium] *= part
+            else:
+                left[event.medium] += event.volume
+                fed[event.medium] += event.volume
+                volume += event.volume
+    return _Carried(kept, made, fed, left)
 
 
 def summed(series: Measurement, balances: Sequence[Balance]) -> tuple[float, float]:
@@ -172,55 +249,7 @@ def growth_rate(stretches: Iterable[Stretch], start: float, end: float, begin: f
     kept = 1.0
     for stretch in stretches:
         if stretch.end > start:
-            kept *= np.exp(-stretch.dilution(stretch.bleed))
+            kept *= math.exp(-stretch.dilution(stretch.bleed))
         if stretch.end < end:
             kept *= stretch.kept()
     return float(np.log(found / (begin * kept)) / (end - start))
-
-
-def _carried(
-    run: CultureRun, quantity: str, stretches: list[Stretch], start: float, end: float, amount: float, made: float
-) -> tuple[float, float]:
-    """Return what was fed, and what is there at `end` if `amount` was at `start` and the cells make `made` a day.
-
-    No medium holds cells, and a harvest keeps them.
-    """
-    fed = 0.0
-    content = {name: 0.0 if quantity in CELLS else one.get(quantity, 0.0) for name, one in run.media.items()}
-    for stretch in stretches:
-        if stretch.end > start:
-            inflow = sum(flow * content[medium] for medium, flow in stretch.fed.items())
-            fed += inflow * (stretch.end - stretch.start)
-            outflow = stretch.bleed + (0.0 if quantity in RETAINED else stretch.harvest)
-            amount = _flowing(amount, inflow + made, outflow, stretch)
-        if stretch.end == end:
-            break
-        more = sum(event.volume * content[event.medium] for event in stretch.events if isinstance(event, Bolus))
-        amount, fed = _after_events(amount, stretch, content), fed + more
-    return fed, amount
-
-
-def _after_events(amount: float, stretch: Stretch, content: Mapping[str, float]) -> float:
-    """Return the amount after the events at the end of a stretch, in their order."""
-    volume = stretch.end_volume
-    for event in stretch.events:
-        match event:
-            case Sample(volume=taken):
-                amount, volume = amount * (1.0 - taken / volume), volume - taken
-            case Bolus(medium=medium, volume=added):
-                amount, volume = amount + added * content[medium], volume + added
-    return amount
-
-
-def _flowing(amount: float, source: float, outflow: float, stretch: Stretch) -> float:
-    """Return the amount after a stretch: A' = source - outflow A/V.
-
-    c = A/V has V c' = source - (outflow + V') c; with s the integral of 1/V and x = (outflow + V') s it is
-    c exp(-x) + source s (1 - exp(-x))/x. Written so that no difference of near numbers is divided by another.
-    """
-    time = stretch.end - stretch.start
-    if time == 0.0:
-        return amount
-    x = stretch.dilution(outflow + (stretch.end_volume - stretch.volume) / time)
-    mean = -np.expm1(-x) / x if x else 1.0
-    return float((amount / stretch.volume * np.exp(-x) + source * stretch.dilution(1.0) * mean) * stretch.end_volume)

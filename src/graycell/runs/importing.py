@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 
 from graycell.errors import Finding, InputError
 from graycell.runs.assembly import assemble
-from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.files import Source, UnreadableError, read_toml
 from graycell.runs.layout import Grid, grid_of, source_of_any
 from graycell.runs.mapping import AMOUNT_RATE, RATE_PER_VOLUME, Column, FeedColumn, Plan, plan_of, words_with_profile
@@ -126,7 +125,10 @@ class _Cells:
         return "" if text.lower() in _NOTHING else text
 
     def text(self, row: int, column: Column) -> str:
-        """Return a measured value in its house unit, ``<`` before a detection limit; "" where empty or faulty."""
+        """Return a measured value in the unit that its column is given; "" where empty or faulty.
+
+        That is its own where it converts, so that a fault quotes what stands in the file. ``<`` stands before a limit.
+        """
         cell = self.cell(row, column)
         if cell.lower().lstrip("< ") in _BELOW:
             if column.limit is None:
@@ -134,20 +136,26 @@ class _Cells:
                 example = f'give limit = "0.1 {column.unit}" to {column.name} in the mapping, or empty the cell'
                 self.fault(row, column.name, f"'{shown(cell)}'", needed, example)
                 return ""
-            return f"<{column.in_house(column.limit)!r}"
+            return f"<{column.limit if column.is_direct else column.in_house(column.limit)!r}"
         below = "<" if cell.startswith("<") else ""
-        number = self._number(row, column, cell.removeprefix("<").strip() if below else cell)
-        return "" if number is None else f"{below}{number!r}"
+        found = self._number(row, column, cell.removeprefix("<").strip() if below else cell)
+        if found is None:
+            return ""
+        digits, number = found
+        return below + (digits if column.is_direct and number else repr(number))
 
     def number(self, row: int, column: Column | None) -> float | None:
         """Return a number in its house unit, None where the cell is empty or faulty."""
-        return None if column is None else self._number(row, column, self.cell(row, column))
+        found = None if column is None else self._number(row, column, self.cell(row, column))
+        return None if found is None else found[1]
 
-    def _number(self, row: int, column: Column, cell: str) -> float | None:
+    def _number(self, row: int, column: Column, cell: str) -> tuple[str, float] | None:
+        """Return a number as plain digits in the unit of the column, and in the house unit."""
         if not cell:
             return None
         digits = cell.removesuffix("%").strip() if column.unit == "%" else cell
-        number = parse_number(digits if column.position is None else self.plain(digits))
+        digits = digits if column.position is None else self.plain(digits)
+        number = parse_number(digits)
         number = None if number is None else column.in_house(number)
         if number is None or not math.isfinite(number):
             remedy = "write it, or leave the cell empty"
@@ -157,7 +165,7 @@ class _Cells:
                 remedy = 'write it, or say which decimal mark the file has, with decimal = ","'
             self.fault(row, column.name, f"'{shown(cell)}'", "a number is needed", remedy)
             return None
-        return 0.0 if -self.plan.round_off <= number < 0.0 else number
+        return digits, 0.0 if -self.plan.round_off <= number < 0.0 else number
 
     def plain(self, digits: str) -> str:
         """Return digits with a decimal point and without marks of thousands."""
@@ -364,8 +372,6 @@ def _tables(plan: Plan, grid: Grid, findings: list[Finding], numbers_as_such: bo
     """Return the tables of `read_runs`; cells that are no numbers are told."""
     table = grid.table
     cells = _Cells(table, plan, findings, numbers_as_such)
-    units = {name: LIMITS[limit_of(name)].unit for name in (*plan.measured, *plan.start)}
-    units |= {"volume": VOLUME, "temperature": TEMPERATURE}
     measured, initial, events = _Made(), _Made(), _Made()
     beginning = dict(plan.start)
     if plan.temperature is not None:
@@ -386,9 +392,10 @@ def _tables(plan: Plan, grid: Grid, findings: list[Finding], numbers_as_such: bo
     media = _Made()
     for feed in plan.feeds:
         media.add((feed.name, *(repr(feed.media.get(one, 0.0)) for one in species)), f"mapping, [feeds.{feed.name}]")
+    measured_heads = (f"{name} [{one.unit if one.is_direct else one.house}]" for name, one in plan.measured.items())
     heads = {
-        "measurements": ("run", f"time [{TIME}]", *(f"{one} [{units[one]}]" for one in plan.measured)),
-        "initial": ("run", *(f"{one} [{units[one]}]" for one in beginning)),
+        "measurements": ("run", f"time [{TIME}]", *measured_heads),
+        "initial": ("run", *(f"{name} [{column.house}]" for name, column in beginning.items())),
         "events": ("run", f"time [{TIME}]", "event", "medium", f"volume [{VOLUME}]", f"rate [{VOLUMETRIC_RATE}]",
                    f"temperature [{TEMPERATURE}]"),
         "media": ("medium", *(f"{one} [{CONCENTRATION}]" for one in species)),

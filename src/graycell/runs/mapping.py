@@ -3,6 +3,7 @@
 What the words mean is told in docs/import.md. Ready mappings are in `profiles/`.
 """
 
+import functools
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,11 @@ class Column:
     written: str = ""
     limit: float | None = None
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether the unit converts without a molar mass."""
+        return converts(self.unit, self.house)
+
     def in_house(self, number: float) -> float:
         """Return a number of the column in its house unit."""
         return in_house(number, self.unit, self.house, self.molar_mass)
@@ -90,12 +96,19 @@ class Plan:
 
 def in_house(number: float, unit: str, house: str, molar_mass: float) -> float:
     """Return a number in a house unit; masses become moles by molar mass [g/mol]. Raises `UnitError`."""
-    try:
-        return float(convert(number, unit, house))
-    except UnitError:
-        if house not in _MASS or not molar_mass:
-            raise
+    if house in _MASS and molar_mass and not converts(unit, house):
         return float(convert(number, unit, _MASS[house])) * 1000.0 / molar_mass
+    return float(convert(number, unit, house))
+
+
+@functools.lru_cache(maxsize=4096)
+def converts(unit: str, house: str) -> bool:
+    """Return whether a unit measures the same as another; remembered, since a unit that does not takes long to read."""
+    try:
+        convert(1.0, unit, house)
+    except UnitError:
+        return False
+    return True
 
 
 def profiles() -> dict[str, str]:

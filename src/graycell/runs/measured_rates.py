@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graycell.errors import Finding, InputError, nearest
-from graycell.runs.bookkeeping import CELLS, Balance, balances_of, growth_rate, stretches_of, summed
+from graycell.runs.bookkeeping import CELLS, Balance, Books, balances_of, growth_rate, stretches_of, summed
 from graycell.runs.checks import check_runs
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, CultureRun, Measurement
 from graycell.units import CELL_DENSITY, SPECIFIC_RATE
@@ -125,11 +125,11 @@ def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf"
     cells = _Cells(run, times, counted)
     first, last = max(start, float(counted.time[0])), min(end, float(counted.time[-1]))
 
-    rates, balances = [*_growth(run, cells, first, last)], []
+    rates, balances, books = [*_growth(run, cells, first, last)], [], Books(run)
     for quantity in run.measurements:
         if quantity in NOT_TURNED_OVER:
             continue
-        within = [one for one in balances_of(run, quantity) if one.start >= first and one.end <= last]
+        within = [one for one in books.balances(quantity) if one.start >= first and one.end <= last]
         balances += within
         rates += _rates_of(run, quantity, within, cells)
     rates += _death(run, cells, first, last)

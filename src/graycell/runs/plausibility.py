@@ -14,16 +14,16 @@ What contradicts a balance or a living cell beyond all assay errors is an error;
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 
 import numpy as np
 
 from graycell.errors import Finding, InputError
-from graycell.runs.bookkeeping import CELLS, Balance, balances_of, summed
+from graycell.runs.bookkeeping import CELLS, Balance, Books, growth_rate, stretches_of, summed
 from graycell.runs.checks import NOT_SPECIES, check_runs
-from graycell.runs.measured_rates import GROWTH, MeasuredRates, measured_rates
+from graycell.runs.measured_rates import MeasuredRates, measured_rates
 from graycell.runs.records import (
     TCD,
     VCD,
@@ -75,21 +75,31 @@ def implausible(
 
 def cells_double_as_cells_do(run: CultureRun) -> Iterator[Finding]:
     """Between two counts the cells grow no faster than any CHO cell does."""
-    measured = _measured(run, (VCD,))
-    for one in measured.rates if measured else ():
-        surely = one.value - SURE * one.standard_error > FASTEST_GROWTH
-        if one.quantity == GROWTH and not one.since_start and surely:
+    if VCD not in run.measurements:
+        return
+    counted = run.measurements[VCD]
+    stretches = stretches_of(run, counted.time)
+    volumes = {one.end: one.end_volume for one in stretches}
+    for k, (start, end) in enumerate(pairwise(counted.time.tolist())):
+        between = [one for one in stretches if start <= one.end <= end]
+        begin, found = counted.value[k] * volumes[start], counted.value[k + 1] * volumes[end]
+        growth = growth_rate(between, start, end, begin, found)
+        if not growth > FASTEST_GROWTH:
+            continue
+        off = np.hypot(*counted.standard_error[k : k + 2] / counted.value[k : k + 2]) / (end - start)
+        if growth - SURE * off > FASTEST_GROWTH:
             yield Finding(
-                f"run '{run.name}', {VCD} from {one.start:g} to {one.end:g} d",
-                f"cells that double in {24.0 * one.doubling_time:.1f} h", "no CHO cell doubles in less than 10 h",
+                f"run '{run.name}', {VCD} from {start:g} to {end:g} d",
+                f"cells that double in {24.0 * np.log(2.0) / growth:.1f} h", "no CHO cell doubles in less than 10 h",
                 "look at the counts and their unit",
             )  # fmt: skip
 
 
 def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Finding]:
     """Glucose and essential amino acids rise by what is fed, and no further, between two samples and over the run."""
+    books = Books(run)
     for species in (name for name in NOT_MADE if name in run.measurements):
-        series, balances = run.measurements[species], _known(run, species)
+        series, balances = run.measurements[species], _known(books, species)
         # what rises too slowly to be seen between two samples is seen over the run
         for of in [*([one] for one in balances), *([balances] if len(balances) > 1 else [])]:
             made, error = summed(series, of)
@@ -104,10 +114,11 @@ def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Find
 
 def carbon_and_nitrogen_come_from_somewhere(run: CultureRun) -> Iterator[Finding]:
     """The measured solutes gain no more carbon, or nitrogen, than is fed; some nitrogen may not be measured."""
-    names = [name for name in FORMULAS if name in run.measurements]
+    books, names = Books(run), [name for name in FORMULAS if name in run.measurements]
+    known = {name: _known(books, name) for name in names}
     rich = len(set(names) - {"GLC", "LAC", "NH3"}) >= _AMINO_ACIDS_FOR_NITROGEN and {"GLN", "ASN"} <= set(names)
     for element, letter, complete in (("carbon", "C", "GLC" in names), ("nitrogen", "N", rich)):
-        rows = _together(run, names) if complete else {}
+        rows = _together(known) if complete else {}
         if not any(rows.values()):
             continue
         made = there = variance = 0.0
@@ -146,7 +157,7 @@ def product_is_not_taken_up(run: CultureRun) -> Iterator[Finding]:
     """The titer falls by what is taken out, and no further."""
     if "ANTI" in run.measurements:
         series = run.measurements["ANTI"]
-        for one in _known(run, "ANTI"):
+        for one in _known(Books(run), "ANTI"):
             error = summed(series, [one])[1]
             if -one.turned_over > max(SURE * error, SMALL * np.max(series.value) * one.end_volume):
                 yield Finding(_place(run, "ANTI", one), f"{-one.turned_over:.3g} mmol of product gone",
@@ -272,12 +283,14 @@ def units_are_those_of_the_other_runs(runs: Sequence[CultureRun]) -> Iterator[Fi
     for name in dict.fromkeys(name for run in runs for name in _species(run, cells=True)):
         typical = {run.name: _typical(run.measurements[name]) for run in runs if name in run.measurements}
         typical = {run: value for run, value in typical.items() if value > 0.0}
-        for run, value in typical.items():
-            others = [of for other, of in typical.items() if other != run]
-            if len(others) < 2:
-                continue
-            spread = np.exp(np.ptp(np.log(others)))
-            ratio = value / float(np.exp(np.median(np.log(others))))
+        logs = np.log(list(typical.values()))
+        rank, ordered = np.argsort(np.argsort(logs)), np.sort(logs)
+        if len(logs) < 3:
+            continue
+        middle = (len(logs) - 2) // 2, (len(logs) - 1) // 2  # of the others, those that the median is of
+        for (run, value), k in zip(typical.items(), rank.tolist(), strict=True):
+            spread = np.exp(ordered[-1 if k < len(logs) - 1 else -2] - ordered[0 if k > 0 else 1])
+            ratio = value / float(np.exp(np.mean([ordered[i if i < k else i + 1] for i in middle])))
             factor = _unit_factor(name, ratio)
             if factor and spread < max(ratio, 1.0 / ratio) ** 0.7:
                 yield Finding(f"run '{run}', {name}", f"values {ratio:.3g} times those of the other runs",
@@ -300,14 +313,14 @@ def _measured(run: CultureRun, names: Iterable[str]) -> MeasuredRates | None:
         return None
 
 
-def _known(run: CultureRun, quantity: str) -> list[Balance]:
+def _known(books: Books, quantity: str) -> list[Balance]:
     """Return the balances of a quantity between values that were measured."""
-    return [one for one in balances_of(run, quantity) if one.is_known]
+    return [one for one in books.balances(quantity) if one.is_known]
 
 
-def _together(run: CultureRun, names: Iterable[str]) -> dict[str, list[Balance]]:
+def _together(known: Mapping[str, Sequence[Balance]]) -> dict[str, list[Balance]]:
     """Return the balances of species in the intervals that all of them share."""
-    rows = {name: {(one.start, one.end): one for one in _known(run, name)} for name in names}
+    rows = {name: {(one.start, one.end): one for one in of} for name, of in known.items()}
     shared = set.intersection(*map(set, rows.values())) if rows else set()
     return {name: [one for span, one in of.items() if span in shared] for name, of in rows.items()}
 

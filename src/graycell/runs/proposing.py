@@ -14,12 +14,12 @@ from pathlib import Path
 from graycell.errors import InputError
 from graycell.runs.files import Source, UnreadableError
 from graycell.runs.layout import Grid, grid_of, source_of_any, words_of
-from graycell.runs.mapping import in_house, plan_of, profiles, words_with_profile
+from graycell.runs.mapping import converts, plan_of, profiles, words_with_profile
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import shown
 from graycell.runs.vocabulary import bare, quantity_of, role_of, unit_of_heading
-from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
+from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE
 
 _DEEPEST_HEADER = 8
 """Rows from the top among which the headings are looked for."""
@@ -284,8 +284,4 @@ def _quoted(text: str) -> str:
 
 
 def _converts(unit: str, house: str) -> bool:
-    try:
-        in_house(1.0, unit, house, 0.0)
-    except UnitError:
-        return False
-    return bool(unit)
+    return bool(unit) and converts(unit, house)

@@ -1,0 +1,311 @@
+"""Break files in many ways and read them: every one gives runs or sentences, soon, and in little memory.
+
+    make fuzz                                            20 000 files, some minutes
+    .venv/bin/python tests/fuzzing.py --files 500 --seed 7
+
+File i of a seed is always the same. A file that raises anything but `InputError`, or takes longer than 5 s, is kept in
+results/fuzz, and its name says which it was.
+"""
+
+import argparse
+import faulthandler
+import io
+import json
+import random
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import tomllib
+import traceback
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import openpyxl
+import pandas as pd
+
+from graycell.errors import InputError
+from graycell.runs import read_runs
+from graycell.runs.importing import import_runs
+from graycell.runs.mapping import profiles
+from graycell.runs.proposing import propose
+from graycell.runs.reading import check_path
+from graycell.runs.template import TABLES, write_template
+from graycell.runs.writing import write_runs
+
+LONGEST = 5.0
+"""[s] that one file may take."""
+MOST_MEMORY = 2**30
+"""[bytes] of the whole process, at its peak."""
+SHEET = """Batch;Time (h);VCD (10^6 cells/mL);Viability (%);Glc_gL;Gln (mM);IgG (mg/L);F1 (mL);Base (mL);Draw (mL)
+A;0;0,4;97;7,2;4,0;<LOD;;0;1
+A;24;0,9;98;6,1;<0,5;5,1;20;0,5;1
+A;48;1,8;97;5,9;1,1;20,5;10;0,9;
+B;0;0,5;96;7,2;4,0;;;0;1
+B;36;1,7;95;5,0;2,0;11;20;0,7;1
+"""
+MAPPING = """run = "Batch"
+time = "Time (h)"
+decimal = ","
+taken = "before"
+round_off = 1e-9
+[measured]
+VCD = "VCD (10^6 cells/mL)"
+viability = "Viability (%)"
+GLC = "Glc_gL"
+GLN = "Gln (mM)"
+ANTI = { column = "IgG (mg/L)", molar_mass = 150000.0, limit = "0.5 mg/L" }
+[start]
+volume = "1.5 L"
+[sample]
+volume = "Draw (mL)"
+[feeds.F1]
+volume = "F1 (mL)"
+media = { GLC = "400 g/L", GLN = "20 mmol/L" }
+[feeds.base]
+cumulative = "Base (mL)"
+"""
+PIECES = (
+    "", "nan", "inf", "-inf", "1e999", "-1", "1e-320", "=1+1", "=cmd|' /C calc'!A0", "@x", "'", '"', ";", ",", "\t",
+    "\n", "\r", "\0", "\ufeff", "<", "<LOD", "<nan", "n.d.", "%", "٣", "1,234", "1.234,5", "2026-13-45", "{run}",
+    "{quantity}", "*", "run", "time", "[1e6 cells/mL]", "[mmol/L]", "[10^9^9^9]", "\x1b[2J", "ä", "\U0001f9eb",
+    "A" * 300, "9" * 400, "../../x", "<!DOCTYPE x [<!ENTITY a 'b'>]>", "&a;", "]]>", "0", "-0.0", "true",
+    "1979-05-27", "[[a]]", "header = 99999", "sheet = '*'",
+)  # fmt: skip
+"""What is put where it does not belong."""
+
+
+class HangError(BaseException):
+    """A file took too long; no `except Exception` holds it back."""
+
+
+def broken(data: bytes, chance: random.Random) -> bytes:
+    """Return bytes with a few of them changed, moved, doubled, lost, or with a piece in between."""
+    for _ in range(chance.choice((1, 1, 2, 4, 12))):
+        if not data:
+            return data
+        i, j = sorted((chance.randrange(len(data) + 1), chance.randrange(len(data) + 1)))
+        j = min(j, i + chance.choice((1, 4, 64, 4096)))
+        match chance.randrange(6):
+            case 0:
+                data = data[:i] + bytes([chance.randrange(256)]) + data[i + 1 :]
+            case 1:
+                data = data[:i] + data[j:]
+            case 2:
+                data = data[:j] + data[i:j] * chance.choice((1, 1, 3, 200)) + data[j:]
+            case 3:
+                data = data[:i] + chance.choice(PIECES).encode(errors="replace") + data[i:]
+            case 4:
+                data = data[:i] + chance.choice(PIECES).encode(errors="replace") + data[j:]
+            case _:
+                k = chance.randrange(len(data) + 1)
+                data = data[:i] + data[j:k] + data[i:j] + data[max(j, k) :]
+    return data
+
+
+def with_other_cells(text: str, chance: random.Random, separator: str) -> bytes:
+    """Return a table with a few cells, rows or columns changed, and perhaps in another encoding."""
+    rows = [line.split(separator) for line in text.splitlines()]
+    for _ in range(chance.choice((1, 2, 5))):
+        row = rows[chance.randrange(len(rows))]
+        k = chance.randrange(len(row))
+        match chance.randrange(5):
+            case 0:
+                row[k] = chance.choice(PIECES)
+            case 1:
+                row[k] = chance.choice(chance.choice(rows) or [""])
+            case 2:
+                rows.insert(chance.randrange(len(rows)), list(row))
+            case 3:
+                row.insert(k, chance.choice(PIECES))
+            case _:
+                chance.shuffle(row)
+    text = "\n".join(separator.join(row) for row in rows)
+    return text.encode(chance.choice(("utf-8", "utf-8", "utf-16", "cp1252", "utf-8-sig")), errors="replace")
+
+
+def rezipped(data: bytes, chance: random.Random) -> bytes:
+    """Return a workbook one of whose parts is broken, lost, doubled, or added."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as old, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that stand twice
+        names = old.namelist()
+        parts = [(name, old.read(name)) for name in names]
+        k = chance.randrange(len(parts))
+        sheets = [i for i, name in enumerate(names) if "sheet" in name or "shared" in name]
+        k = chance.choice(sheets) if chance.random() < 0.6 else k
+        match chance.randrange(8):
+            case 0:
+                del parts[k]
+            case 1:
+                parts.append(parts[k])
+            case 2:
+                parts.append((chance.choice(PIECES) or "x", b"x" * chance.choice((10, 10**6))))
+            case _:
+                parts[k] = (names[k], broken(parts[k][1], chance))
+        with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+            for name, part in parts:
+                new.writestr(name.replace("\0", "0"), part)
+    return made.getvalue()
+
+
+class Fuzz:
+    """The files to break, and what happened to those that were broken."""
+
+    def __init__(self, folder: Path, kept: Path):
+        self.folder, self.kept = folder, kept
+        self.count: Counter[str] = Counter()
+        self.failures: list[dict[str, str]] = []
+        self.slowest = 0.0
+        write_template(folder / "template.xlsx")
+        book = openpyxl.Workbook()
+        for line in SHEET.splitlines():
+            book.active.append(line.split(";"))
+        book.save(folder / "sheet.xlsx")
+        lines = [line.split(";") for line in SHEET.splitlines()]
+        pd.DataFrame(lines[1:], columns=lines[0]).to_parquet(folder / "sheet.parquet")
+        self.base = {name: (folder / name).read_bytes() for name in ("template.xlsx", "sheet.xlsx", "sheet.parquet")}
+        self.tables = {kind: "\n".join(",".join(row) for row in rows) for kind, rows in TABLES.items()}
+        self.kinds: tuple[Callable[[random.Random], Path], ...] = (
+            self.sheet_csv, self.sheet_csv, self.runs_folder, self.runs_folder, self.mapping, self.mapping,
+            self.workbook, self.sheet_parquet)  # fmt: skip
+        (folder / "whole.csv").write_text(SHEET, encoding="utf-8")
+        (folder / "whole.toml").write_text(MAPPING, encoding="utf-8")
+
+    def place(self, name: str, data: bytes) -> Path:
+        path = self.folder / name
+        path.write_bytes(data)
+        return path
+
+    def sheet_csv(self, chance: random.Random) -> Path:
+        data = with_other_cells(SHEET, chance, ";") if chance.random() < 0.6 else broken(SHEET.encode(), chance)
+        return self.place("file.csv", data)
+
+    def runs_folder(self, chance: random.Random) -> Path:
+        folder = self.folder / "file"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        worse = chance.choice(list(self.tables))
+        for kind, text in self.tables.items():
+            data = text.encode()
+            if kind == worse:
+                data = with_other_cells(text, chance, ",") if chance.random() < 0.6 else broken(data, chance)
+            (folder / f"{kind}.csv").write_bytes(data)
+        return folder
+
+    def mapping(self, chance: random.Random) -> Path:
+        data = chance.choice([MAPPING, *profiles().values()]).encode()
+        return self.place("file.toml", broken(data, chance))
+
+    def workbook(self, chance: random.Random) -> Path:
+        data = self.base[chance.choice(("template.xlsx", "sheet.xlsx"))]
+        data = rezipped(data, chance) if chance.random() < 0.8 else broken(data, chance)
+        return self.place("file.xlsx", data)
+
+    def sheet_parquet(self, chance: random.Random) -> Path:
+        return self.place("file.parquet", broken(self.base["sheet.parquet"], chance))
+
+    def read(self, path: Path, again: bool) -> None:
+        """Read a file in every way there is; and what gave runs is written and read again."""
+        runs = []
+        if path.suffix == ".toml":
+            for file in ("whole.csv", "sheet.xlsx"):
+                self.tried(lambda file=file: import_runs(self.folder / file, path))
+            return
+        check_path(path)
+        runs = self.tried(lambda: read_runs(path)) or []
+        if path.is_file():
+            self.tried(lambda: tomllib.loads(propose(path)))
+            runs = self.tried(lambda: import_runs(path, self.folder / "whole.toml")) or runs
+        if runs and again:
+            out = self.folder / "out"
+            shutil.rmtree(out, ignore_errors=True)
+            self.tried(lambda: write_runs(runs, out))
+
+    def tried(self, read: Callable) -> object:
+        try:
+            found = read()
+            self.count["read"] += 1
+            return found
+        except InputError as error:
+            str(error).encode()  # a sentence that no terminal could print would fail here
+            self.count["told"] += 1
+            return None
+
+    def one(self, seed: int, i: int) -> None:
+        """Break and read file i; what must not happen is kept."""
+        chance = random.Random(f"{seed}-{i}")
+        path = chance.choice(self.kinds)(chance)
+        signal.setitimer(signal.ITIMER_REAL, LONGEST)
+        began = time.perf_counter()
+        try:
+            self.read(path, chance.random() < 0.2)
+        except (Exception, HangError):  # noqa: BLE001, what it may be is the question
+            self.fail(path, f"{seed}-{i}", traceback.format_exc())
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+        self.slowest = max(self.slowest, time.perf_counter() - began)
+
+    def fail(self, path: Path, name: str, why: str) -> None:
+        self.kept.mkdir(parents=True, exist_ok=True)
+        kept = self.kept / f"{name}{path.suffix}"
+        if path.is_dir():
+            shutil.copytree(path, kept, dirs_exist_ok=True)
+        else:
+            shutil.copy(path, kept)
+        self.failures.append({"file": str(kept), "why": why})
+
+
+def most_memory() -> int:
+    """Return the most memory [bytes] that this process had; that of its parent counts not, where the system tells."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        return 1024 * int(line.split()[1])
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else 1024 * most
+
+
+def _hang(*_: object) -> None:
+    raise HangError
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--files", type=int, default=20_000)
+    words.add_argument("--first", type=int, default=0, help="begin with this file")
+    words.add_argument("--seed", type=int, default=0)
+    words.add_argument("--out", type=Path, default=Path("results/fuzz"))
+    asked = words.parse_args()
+    signal.signal(signal.SIGALRM, _hang)
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        fuzz = Fuzz(Path(folder), asked.out)
+        for i in range(asked.first, asked.first + asked.files):
+            faulthandler.dump_traceback_later(60.0, exit=True)  # a hang that no signal ends
+            fuzz.one(asked.seed, i)
+            if sys.stderr.isatty() and i % 50 == 0:
+                sys.stderr.write(f"\r{i - asked.first} of {asked.files} files, {len(fuzz.failures)} failed")
+        faulthandler.cancel_dump_traceback_later()
+    memory = most_memory()
+    hangs = sum("HangError" in one["why"] for one in fuzz.failures)
+    result = {
+        "files": asked.files, "seed": asked.seed, "uncaught": len(fuzz.failures) - hangs, "hangs": hangs,
+        "reads that gave something": fuzz.count["read"], "reads that gave sentences": fuzz.count["told"],
+        "slowest [s]": round(fuzz.slowest, 3), "peak memory [MB]": round(memory / 1e6), "failures": fuzz.failures,
+        "seconds": round(time.perf_counter() - began, 1),
+    }  # fmt: skip
+    asked.out.mkdir(parents=True, exist_ok=True)
+    (asked.out / "fuzz.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
+    said = json.dumps({key: value for key, value in result.items() if key != "failures"}, indent=1)
+    sys.stdout.write("\n".join([said, *(f"{one['file']}\n{one['why']}" for one in fuzz.failures[:10]), ""]))
+    return 0 if not fuzz.failures and memory < MOST_MEMORY else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
