@@ -9,7 +9,6 @@ between the samples, what was turned over does not depend on that assumption.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -59,8 +58,7 @@ class Stretch(NamedTuple):
         return kept
 
 
-@dataclass(frozen=True)
-class Balance:
+class Balance(NamedTuple):
     """The balance of a quantity between two samples of it.
 
     start, end: [d]; begin, found: in the vessel before the events of `start` and of `end`; fed, taken_out: between;
@@ -152,7 +150,8 @@ class Books:
         stretches = self._stretches[key]
         unit = AMOUNT_OF_CELLS if quantity in CELLS else AMOUNT
         # no medium holds cells
-        content = {} if quantity in CELLS else {name: one.get(quantity, 0.0) for name, one in run.media.items()}
+        media = {} if quantity in CELLS else run.media
+        content = [(name, one[quantity]) for name, one in media.items() if one.get(quantity, 0.0)]
         times, values = series.time.tolist(), series.value.tolist()
         below = [False] * len(times) if series.below is None else series.below.tolist()
         volumes = {stretch.end: stretch.end_volume for stretch in stretches}
@@ -164,8 +163,10 @@ class Books:
                 self._carried[of] = _carried(within, start, end, quantity in RETAINED)
             carried = self._carried[of]
             begin, there = values[k] * volumes[start], values[k + 1] * volumes[end]
-            fed = sum(volume * content.get(medium, 0.0) for medium, volume in carried.fed.items())
-            left = sum(volume * content.get(medium, 0.0) for medium, volume in carried.left.items())
+            fed = left = 0.0
+            for medium, concentration in content:
+                fed += concentration * carried.fed.get(medium, 0.0)
+                left += concentration * carried.left.get(medium, 0.0)
             # what is there at the end is linear in what was there and in what is made a day
             by_found = (end - start) / carried.made
             turned_over = by_found * (there - (carried.kept * begin + left))

@@ -122,6 +122,13 @@ def value_fault(place: str, limit: str, value: float, found: str | None = None) 
     return None
 
 
+def within(limit: str, value: np.ndarray) -> np.ndarray:
+    """Return where `value_fault` finds nothing wrong, for many values at once."""
+    bounds = LIMITS[limit]
+    above = value > bounds.lowest if bounds.open_below else value >= bounds.lowest
+    return above & (value <= min(bounds.highest, bounds.plausible))
+
+
 ModelSpecies = tuple[str, ...] | None
 """Names of the species of the model that the run is meant for; None where no model is at hand."""
 Check = Callable[[CultureRun, ModelSpecies], Iterator[Finding]]
@@ -153,9 +160,9 @@ def values_are_possible(run: CultureRun, species: ModelSpecies) -> Iterator[Find
         for name, value in composition.items():
             judged.append((f"{here}, medium '{medium}', {name}", "medium concentration", value))
     for series in run.measurements.values():
-        for time, value in zip(series.time, series.value, strict=True):
-            place = f"{here}, {series.quantity} at {time:.6g} d"
-            judged.append((place, limit_of(series.quantity), float(value)))
+        limit = limit_of(series.quantity)
+        for k in np.flatnonzero(~within(limit, series.value)):
+            judged.append((f"{here}, {series.quantity} at {series.time[k]:.6g} d", limit, float(series.value[k])))
         if np.any(~(series.standard_error > 0.0)):
             found = f"a standard error of {np.min(series.standard_error):.3g}"
             yield Finding(f"{here}, {series.quantity}", found, "an assay error is > 0", "mend the table assay_error")

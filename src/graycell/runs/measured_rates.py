@@ -6,7 +6,7 @@ those of the assays, to first order, and take the counts of different times and 
 begins or ends at a detection limit has no rate.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -88,24 +88,29 @@ class MeasuredRates:
         Both are summed over the samples that they share, from the first of them to the last. Raises `InputError` where
         `per` was not measured, or not taken up.
         """
-        of: dict[str, dict[tuple[float, float], Balance]] = {}
-        for one in self.balances:
-            if one.is_known:
-                of.setdefault(one.quantity, {})[one.start, one.end] = one
-        place = f"run '{self.run.name}', yields"
-        if per not in of:
-            raise InputError([Finding(place, f"no '{per}'", "what yields are per was measured", nearest(per, of))])
-        found = {}
-        for name, rows in of.items():
-            shared = [span for span in rows if span in of[per]]
-            if name == per or not shared:
-                continue
-            made, error = summed(self.run.measurements[name], [rows[span] for span in shared])
-            taken, of_taken = summed(self.run.measurements[per], [of[per][span] for span in shared])
-            if taken >= 0.0:
-                raise InputError([Finding(place, f"{per} was made", "yields are per what is taken up", "name another")])
-            found[name] = -made / taken, float(np.hypot(error, made / taken * of_taken) / abs(taken))
-        return found
+        return yields_of(self.run, self.balances, per)
+
+
+def yields_of(run: CultureRun, balances: Iterable[Balance], per: str) -> dict[str, tuple[float, float]]:
+    """Return the yields that balances of a run tell, as `MeasuredRates.yields` does."""
+    of: dict[str, dict[tuple[float, float], Balance]] = {}
+    for one in balances:
+        if one.is_known:
+            of.setdefault(one.quantity, {})[one.start, one.end] = one
+    place = f"run '{run.name}', yields"
+    if per not in of:
+        raise InputError([Finding(place, f"no '{per}'", "what yields are per was measured", nearest(per, of))])
+    found = {}
+    for name, rows in of.items():
+        shared = [span for span in rows if span in of[per]]
+        if name == per or not shared:
+            continue
+        made, error = summed(run.measurements[name], [rows[span] for span in shared])
+        taken, of_taken = summed(run.measurements[per], [of[per][span] for span in shared])
+        if taken >= 0.0:
+            raise InputError([Finding(place, f"{per} was made", "yields are per what is taken up", "name another")])
+        found[name] = -made / taken, float(np.hypot(error, made / taken * of_taken) / abs(taken))
+    return found
 
 
 def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf")) -> MeasuredRates:

@@ -23,7 +23,7 @@ import numpy as np
 from graycell.errors import Finding, InputError
 from graycell.runs.bookkeeping import CELLS, Balance, Books, growth_rate, stretches_of, summed
 from graycell.runs.checks import NOT_SPECIES, check_runs
-from graycell.runs.measured_rates import MeasuredRates, measured_rates
+from graycell.runs.measured_rates import MeasuredRates, measured_rates, yields_of
 from graycell.runs.records import (
     TCD,
     VCD,
@@ -102,8 +102,9 @@ def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Find
         series, balances = run.measurements[species], _known(books, species)
         # what rises too slowly to be seen between two samples is seen over the run
         for of in [*([one] for one in balances), *([balances] if len(balances) > 1 else [])]:
-            made, error = summed(series, of)
-            if made > SURE * error and made > SMALL * np.max(series.value) * of[-1].end_volume:
+            made = sum(one.turned_over for one in of)
+            worth_a_sentence = made > SMALL * np.max(series.value) * of[-1].end_volume
+            if worth_a_sentence and made > SURE * summed(series, of)[1]:
                 severity = "error" if species == "GLC" else "warning"  # peptides of a feed give amino acids
                 yield Finding(
                     f"run '{run.name}', {species} from {of[0].start:g} to {of[-1].end:g} d",
@@ -137,15 +138,25 @@ def carbon_and_nitrogen_come_from_somewhere(run: CultureRun) -> Iterator[Finding
 
 def rates_are_those_of_cells(run: CultureRun) -> Iterator[Finding]:
     """Glucose is taken up no faster than cells can, and gives no more than two lactate."""
-    measured = _measured(run, (VCD, "GLC", "LAC"))
-    for one in measured.rates if measured else ():
-        if one.quantity == "GLC" and not one.since_start and -one.value - SURE * one.standard_error > FASTEST_UPTAKE:
-            yield Finding(
-                f"run '{run.name}', GLC from {one.start:g} to {one.end:g} d", f"{-one.value:.3g} {one.unit} taken up",
-                f"{FASTEST_UPTAKE:g} is the most", "look at the units of glucose and cells", "warning",
-            )  # fmt: skip
+    books = Books(run)
+    balances = {name: _known(books, name) for name in ("GLC", "LAC") if name in run.measurements}
+    glucose = balances.get("GLC", [])
+    if VCD in run.measurements and any(_looks_fast(run.measurements[VCD], one) for one in glucose):
+        measured = _measured(run, (VCD, "GLC"))
+        for one in measured.rates if measured else ():
+            if (
+                one.quantity == "GLC"
+                and not one.since_start
+                and -one.value - SURE * one.standard_error > FASTEST_UPTAKE
+            ):
+                yield Finding(
+                    f"run '{run.name}', GLC from {one.start:g} to {one.end:g} d",
+                    f"{-one.value:.3g} {one.unit} taken up", f"{FASTEST_UPTAKE:g} is the most",
+                    "look at the units of glucose and cells", "warning",
+                )  # fmt: skip
     try:
-        lactate, error = measured.yields("GLC").get("LAC", (0.0, 0.0)) if measured else (0.0, 0.0)
+        of = [one for known in balances.values() for one in known]
+        lactate, error = yields_of(run, of, "GLC").get("LAC", (0.0, 0.0)) if glucose else (0.0, 0.0)
     except InputError:  # no glucose was taken up
         return
     if lactate - SURE * error > 2.0:
@@ -153,13 +164,20 @@ def rates_are_those_of_cells(run: CultureRun) -> Iterator[Finding]:
                       "a glucose gives two lactate at most", "look at the units of both", "warning")  # fmt: skip
 
 
+def _looks_fast(counted: Measurement, one: Balance) -> bool:
+    """Return whether half of the fewer cells at its ends would take up more than they can; saves working out rates."""
+    begin, end = np.interp([one.start, one.end], counted.time, counted.value)
+    fewer = min(begin * one.begin_volume, end * one.end_volume)
+    return -one.turned_over > 0.5 * FASTEST_UPTAKE * fewer * (one.end - one.start)
+
+
 def product_is_not_taken_up(run: CultureRun) -> Iterator[Finding]:
     """The titer falls by what is taken out, and no further."""
     if "ANTI" in run.measurements:
         series = run.measurements["ANTI"]
         for one in _known(Books(run), "ANTI"):
-            error = summed(series, [one])[1]
-            if -one.turned_over > max(SURE * error, SMALL * np.max(series.value) * one.end_volume):
+            worth_a_sentence = -one.turned_over > SMALL * np.max(series.value) * one.end_volume
+            if worth_a_sentence and -one.turned_over > SURE * summed(series, [one])[1]:
                 yield Finding(_place(run, "ANTI", one), f"{-one.turned_over:.3g} mmol of product gone",
                               "cells do not take it up", "look at both values, and for a dilution that is missing",
                               "warning")  # fmt: skip
