@@ -26,6 +26,7 @@ fuzz: $(VENV)/.installed-dev
 bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/flux_layer.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/trajectory.py --out $(RESULTS)/bench
+	$(BENCH_VENV)/bin/python benchmarks/thousand_runs.py --out $(RESULTS)/bench
 
 study-inconsistency: $(VENV)/.installed-study
 	$(BIN)/python studies/inconsistency.py

@@ -8,6 +8,7 @@ from graycell.errors import InputError
 from graycell.runs import Bolus, Feed, Outflow, Sample, Setpoint
 from graycell.runs.importing import import_runs, imported
 from graycell.runs.layout import grid_of, source_of_any
+from graycell.runs.plausibility import implausible
 from graycell.runs.records import VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 
@@ -188,6 +189,15 @@ def test_setpoints_and_outflows_where_they_change(csv):
     assert run.initial_temperature == 36.5
     assert run.events == (Outflow(1.0, pytest.approx(0.24)), Setpoint(2.0, 33.0), Outflow(2.0, 1.0, retains_cells=True),
                           Outflow(3.0, 0.0))  # fmt: skip
+
+
+def test_a_volume_that_was_written_down_is_kept_and_compared(csv):
+    path = csv("Day,Glc,F (mL),Volume (mL)", "0,30,,2000", "1,25,50,2000", "2,24,,2050", "3,20,,2310")
+    mapping = FEEDS | {"taken": "before", "volume": "Volume (mL)", "feeds": {"F": {"volume": "F (mL)"}}}
+    (run,) = import_runs(path, mapping)
+    assert run.signals["volume"].value.tolist() == pytest.approx([2.0, 2.0, 2.05, 2.31])
+    (finding,) = implausible([run])
+    assert "volume at 3 d: found 2.31 L, +0.26 L" in str(finding)
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -372,7 +372,7 @@ def _tables(plan: Plan, grid: Grid, findings: list[Finding], numbers_as_such: bo
     """Return the tables of `read_runs`; cells that are no numbers are told."""
     table = grid.table
     cells = _Cells(table, plan, findings, numbers_as_such)
-    measured, initial, events = _Made(), _Made(), _Made()
+    measured, initial, events, signals = _Made(), _Made(), _Made(), _Made()
     beginning = dict(plan.start)
     if plan.temperature is not None:
         beginning.setdefault("temperature", plan.temperature)
@@ -382,6 +382,9 @@ def _tables(plan: Plan, grid: Grid, findings: list[Finding], numbers_as_such: bo
             values = [cells.text(step.row, column) for column in plan.measured.values()]
             if any(values):
                 measured.add((name, repr(step.seen), *values), table.at(step.row))
+            volume = cells.number(step.row, plan.volume)
+            if volume is not None:
+                signals.add((name, repr(step.seen), repr(volume)), table.at(step.row))
         first = {of: cells.first(rows, column) for of, column in beginning.items()}
         initial.add((name, *map(_written, first.values())), table.at(rows[0]))
         volume = first.get("volume") or 1.0  # without one the feeds are told as volumes or the run is faulty
@@ -398,10 +401,11 @@ def _tables(plan: Plan, grid: Grid, findings: list[Finding], numbers_as_such: bo
         "initial": ("run", *(f"{name} [{column.house}]" for name, column in beginning.items())),
         "events": ("run", f"time [{TIME}]", "event", "medium", f"volume [{VOLUME}]", f"rate [{VOLUMETRIC_RATE}]",
                    f"temperature [{TEMPERATURE}]"),
+        "signals": ("run", f"time [{TIME}]", f"volume [{VOLUME}]"),
         "media": ("medium", *(f"{one} [{CONCENTRATION}]" for one in species)),
     }  # fmt: skip
-    made = {"measurements": measured, "initial": initial, "events": events, "media": media}
-    needed = {"measurements": True, "initial": bool(beginning), "events": bool(events.rows), "media": bool(media.rows)}
+    made = {"measurements": measured, "initial": initial, "events": events, "signals": signals, "media": media}
+    needed = {kind: bool(rows.rows) for kind, rows in made.items()} | {"measurements": True, "initial": bool(beginning)}
     return {
         kind: Table(table.place if kind == "measurements" else f"{table.place}, as {kind}", heads[kind],
                     tuple(made[kind].rows), tuple(made[kind].origins))

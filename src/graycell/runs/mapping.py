@@ -23,8 +23,8 @@ from graycell.units import CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_
 AMOUNT_RATE, RATE_PER_VOLUME = "mmol/d", "mmol/L/d"
 """What a feed may be told as where its volume is not: amount per time, or per time and volume of the culture."""
 _MASS = {CONCENTRATION: "g/L", AMOUNT_RATE: "g/d", RATE_PER_VOLUME: "g/L/d"}
-_WORDS = ("like", "run", "time", "taken", "rows", "long", "measured", "start", "sample", "temperature", "bleed",
-          "harvest", "feeds", "sheet", "header", "decimal", "round_off")  # fmt: skip
+_WORDS = ("like", "run", "time", "taken", "rows", "long", "measured", "start", "sample", "volume", "temperature",
+          "bleed", "harvest", "feeds", "sheet", "header", "decimal", "round_off")  # fmt: skip
 _ENTRY = ("column", "under", "unit", "molar_mass", "written", "limit", "optional")
 _FEED = ("volume", "cumulative", "rate", "rise")
 EVERY = "*"
@@ -74,7 +74,8 @@ class Plan:
     """A mapping that fits a table.
 
     run: positions of the columns that tell runs apart; after: samples are taken after a feed of their row; moment: the
-    position of the column that tells whether a row is before or after a feed, and its words for the two.
+    position of the column that tells whether a row is before or after a feed, and its words for the two; volume: of the
+    culture, as somebody wrote it down.
     not_there: optional columns that the file does not have; not_read: headings that nothing uses.
     """
 
@@ -88,6 +89,7 @@ class Plan:
     start: Mapping[str, Column] = field(default_factory=dict)
     sample: Column | None = None
     temperature: Column | None = None
+    volume: Column | None = None
     outflows: Mapping[str, Column] = field(default_factory=dict)
     feeds: tuple[FeedColumn, ...] = ()
     not_there: tuple[str, ...] = ()
@@ -277,6 +279,7 @@ class _Planner:
             moment, _there(start),
             None if sample is None else self.column("[sample] volume", sample, VOLUME, fixed=True),
             self.column("temperature", words["temperature"], TEMPERATURE) if "temperature" in words else None,
+            self.column("volume", words["volume"], VOLUME) if "volume" in words else None,
             _there(outflows), feeds,
         )  # fmt: skip
         if "measured" in words and not plan.measured and self.not_there:

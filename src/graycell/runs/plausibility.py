@@ -49,6 +49,8 @@ SURE = 4.0
 """Standard errors beyond which an assay error is no explanation."""
 SMALL = 0.02
 """Part of its largest value below which a change of a quantity is not worth a sentence."""
+CLOSES = 0.02
+"""Part of a volume by which it may be off; a bound of ours."""
 _AMINO_ACIDS_FOR_NITROGEN = 10
 """With fewer of them measured, ammonia may come from those that were not."""
 _FEWEST = 5  # samples from which a series can be called copied
@@ -243,6 +245,26 @@ def boluses_and_samples_fit_the_vessel(run: CultureRun) -> Iterator[Finding]:
                           "a feed counts once", "leave one out if it was given once", "warning")  # fmt: skip
 
 
+def the_volume_closes(run: CultureRun) -> Iterator[Finding]:
+    """A volume that somebody wrote down is what was there and fed, less what was taken out."""
+    if "volume" not in run.signals:
+        return
+    told = run.signals["volume"]
+    stretches = stretches_of(run, told.time)
+    after = {one.end: next_.volume for one, next_ in pairwise(stretches)}
+    before = {one.end: one.end_volume for one in stretches}
+    # it may have been read before or after what happens at its time
+    sides = [(before[time], after.get(time, before[time])) for time in told.time.tolist()]
+    off = np.array([min((value - one for one in of), key=abs) for value, of in zip(told.value, sides, strict=True)])
+    worst = int(np.argmax(np.abs(off)))
+    if abs(off[worst]) > CLOSES * told.value[worst]:
+        yield Finding(f"run '{run.name}', volume at {told.time[worst]:g} d",
+                      f"{told.value[worst]:.4g} L, {off[worst]:+.3g} L from what was there, fed and taken out",
+                      f"a volume closes within {100 * CLOSES:g} %",
+                      "look for a feed, base or sample that is missing or counted twice, or for evaporation",
+                      "warning")  # fmt: skip
+
+
 def media_that_are_fed_hold_something(run: CultureRun) -> Iterator[Finding]:
     """A medium that is fed holds something."""
     used = {event.medium for event in run.events if isinstance(event, Bolus | Feed | Replacement)}
@@ -396,6 +418,7 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
     counts_agree,
     series_look_measured,
     boluses_and_samples_fit_the_vessel,
+    the_volume_closes,
     media_that_are_fed_hold_something,
 )
 """Every check of one run, in the order in which its findings are listed."""
