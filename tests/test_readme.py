@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,10 +12,12 @@ import typer
 import graycell
 from graycell.cli import app
 from graycell.runs import check_path
+from graycell.runs.mapping import profiles
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "learning-guide.md").read_text(encoding="utf-8")
+IMPORT = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
 
 
 def test_the_example_run_has_no_error(tmp_path):
@@ -61,7 +64,7 @@ def test_every_command_on_a_page_can_be_given():
     assert isinstance(commands, typer.core.TyperGroup)
     given = [
         line
-        for page in (README, GUIDE)
+        for page in (README, GUIDE, IMPORT)
         for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
         for line in block.splitlines()
         if not language and line.startswith("graycell ")
@@ -70,6 +73,40 @@ def test_every_command_on_a_page_can_be_given():
     for line in given:
         _, name, *arguments = shlex.split(line, comments=True)
         commands.commands[name].make_context(name, arguments)
+
+
+def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
+    mapping, every, rows, counted, yeast = map(
+        tomllib.loads, re.findall(r"^```toml\n(.*?)```", IMPORT, flags=re.DOTALL | re.MULTILINE)
+    )
+    lines = ["Batch;Time (h);Cells (10^6 cells/mL);Glc_gL;Lactate;IgG (mg/L);Draw (mL);Feed (mL)",
+             "A;0;0,4;7,2;0,1;<LOD;1;", "A;24;0,9;6,1;0,9;5,5;1;20"]  # fmt: skip
+    path = tmp_path / "file.csv"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    [run] = graycell.import_runs(path, mapping)
+    assert graycell.Bolus(1.0, "F1", 0.02) in run.events
+    assert run.measurements["ANTI"].below.tolist() == [True, False]
+    assert every["feeds"]["*"] == tomllib.loads(profiles()["umn-fed-batch"])["feeds"]["*"]
+    path.write_text("Day,Sample,Glc (mM),Volume (mL)\n0,pre feed,30,2000\n1,pre feed,25,1990\n1,post feed,30,2040\n")
+    rest = {"time": {"column": "Day", "unit": "d"}, "measured": {"GLC": "Glc (mM)"}, "start": {"volume": "2 L"}}
+    rows["feeds"]["F1"]["media"] = {"GLC": "1 mol/L"}
+    [run] = graycell.import_runs(path, rows | rest)
+    assert [round(event.volume, 9) for event in run.events] == [0.05]
+    path.write_text("Batch,Condition,Replicate,Hours,Total_VCD,Viability\nFB2,A,R1,0,0.4,97\nFB2,A,R1,24,0.8,96\n")
+    assert [run.name for run in graycell.import_runs(path, counted)] == ["FB2-A-R1"]
+    path.write_text("batch,time_h,Glc_gL,EtOH_gL\n1,0,50,0\n1,6,49,0.2\n")
+    assert graycell.import_runs(path, yeast)[0].measurements["EtOH"].value[1] == pytest.approx(200.0 / 46.07)
+
+
+def test_the_examples_of_the_page_on_import_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    check, tables = re.findall(r"```python\n(.*?)```", IMPORT, flags=re.DOTALL)
+    exec(check, {})  # noqa: S102  our own page
+    assert capsys.readouterr().out.strip() == ""
+    names = {}
+    exec(tables, names)  # noqa: S102
+    assert "measurements" in names["frames"]
+    assert graycell.read_runs(tmp_path / "results" / "runs.xlsx")[0].name == names["run"].name
 
 
 def test_the_study_of_the_guide_is_the_file_beside_it_and_is_accepted(tmp_path):

@@ -3,6 +3,7 @@
 The way of the data, from a file to a report:
 
     read_runs, bundled_run, check_path     files -> CultureRun (names, house units)
+    import_runs                            a file of any layout, a mapping of its columns -> CultureRun
     measured_rates                         CultureRun -> its specific rates as the samples show them, without a model
     nolan_lee, model_of                    a CultureModel: rate laws + flux allocation + redox closure + reactor
     with_learned_laws, LearnedLaw          CultureModel, runs -> one with some rate laws learned (gray)
@@ -81,6 +82,7 @@ from graycell.runs import (  # noqa: E402
     check_runs,
     read_runs,
 )
+from graycell.runs.importing import import_runs  # noqa: E402
 from graycell.runs.measured_rates import MeasuredRates, measured_rates  # noqa: E402
 from graycell.runs.writing import write_runs  # noqa: E402
 from graycell.simulation import SolverSettings, Trajectory, simulate  # noqa: E402
@@ -128,6 +130,7 @@ __all__ = [
     "from_last_samples",
     "generate",
     "held_out",
+    "import_runs",
     "inspect",
     "inspection_report",
     "learning_curve",
