@@ -82,7 +82,7 @@ FAULTS, UNFINISHED, INTERRUPTED = 1, 3, 130
 """Exit codes beside 0 for success and 2 for a command that was written wrongly."""
 
 _PRINTED_RUNS = 4
-"""Runs up to which each one's table is printed after a fit."""
+"""Runs up to which a table of each one is printed."""
 _PUBLISHED_PARAMETERS = 47
 """Parameters of Nolan & Lee (2011), for the adjusted R2 of the published comparison."""
 
@@ -215,6 +215,9 @@ def import_command(
     if found.not_read:
         _say(f"Not read: {', '.join(map(shown, found.not_read))}.")
     _say(f"{_count(len(found.runs), 'run')} of {file.name}: {place}. Next: graycell rates {place}")
+    if any(one.severity == "error" for one in remarks):
+        _say("The runs are written, but look at the errors above before you use them.")
+        raise typer.Exit(FAULTS)
 
 
 def _propose(file: Path, draft: Path | None) -> None:
@@ -286,8 +289,9 @@ def rates(
     for one in found:
         for sentence in rates_headline(one):
             _say(sentence)
-        shown = phase_frame([one]).drop(columns=["run", "doubling time [d]"])
-        _print_frame(shown, f"{one.run.name}: over the phase")
+        if len(found) <= _PRINTED_RUNS:
+            over = phase_frame([one]).drop(columns=["run", "doubling time [d]"])
+            _print_frame(over, f"{one.run.name}: over the phase")
     _say(f"Rates: {rates_report(found, out, per or 'GLC')}")
 
 

@@ -20,6 +20,8 @@ CELLS = (VCD, TCD)
 """Quantities that count cells."""
 RETAINED = (*CELLS, "BIOM")
 """Quantities that a harvest keeps back."""
+_ROUNDING = 1e-14
+"""Part of the amounts below which what was taken out is the rounding of their sum."""
 AMOUNT, AMOUNT_OF_CELLS = "mmol", "1e9 cells"
 
 
@@ -170,8 +172,11 @@ class Books:
             # what is there at the end is linear in what was there and in what is made a day
             by_found = (end - start) / carried.made
             turned_over = by_found * (there - (carried.kept * begin + left))
+            taken_out = begin + fed + turned_over - there
+            if abs(taken_out) < _ROUNDING * (begin + fed + there):
+                taken_out = 0.0
             found.append(Balance(
-                run.name, quantity, unit, start, end, begin, fed, begin + fed + turned_over - there, turned_over, there,
+                run.name, quantity, unit, start, end, begin, fed, taken_out, turned_over, there,
                 volumes[start], volumes[end], -by_found * carried.kept, by_found, below[k], below[k + 1],
             ))  # fmt: skip
         return found
