@@ -76,7 +76,7 @@ def test_every_command_on_a_page_can_be_given():
 
 
 def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
-    mapping, every, rows, counted, yeast = map(
+    mapping, every, log, rows, counted, yeast = map(
         tomllib.loads, re.findall(r"^```toml\n(.*?)```", IMPORT, flags=re.DOTALL | re.MULTILINE)
     )
     lines = ["Batch;Time (h);Cells (10^6 cells/mL);Glc_gL;Lactate;IgG (mg/L);Draw (mL);Feed (mL)",
@@ -87,6 +87,8 @@ def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
     assert graycell.Bolus(1.0, "F1", 0.02) in run.events
     assert run.measurements["ANTI"].below.tolist() == [True, False]
     assert every["feeds"]["*"] == tomllib.loads(profiles()["umn-fed-batch"])["feeds"]["*"]
+    assert log["feeds"] == {"F1": {"volume": "F1"}}
+    assert set(log["log"]) == {"sheet", "run", "time", "feed", "volume"}
     path.write_text("Day,Sample,Glc (mM),Volume (mL)\n0,pre feed,30,2000\n1,pre feed,25,1990\n1,post feed,30,2040\n")
     rest = {"time": {"column": "Day", "unit": "d"}, "measured": {"GLC": "Glc (mM)"}, "start": {"volume": "2 L"}}
     rows["feeds"]["F1"]["media"] = {"GLC": "1 mol/L"}

@@ -181,6 +181,50 @@ def test_a_feed_told_beside_rows_before_and_after_counts_once_and_between_them(c
         import_runs(csv("Day,When,Glc,F (mL),Draw (mL)", "0,,30,,", "1,daily,25,50,10"), mapping)
 
 
+@pytest.mark.parametrize("every", [False, True])
+def test_feeds_in_a_log_of_their_own(tmp_path, every):
+    path = book(
+        tmp_path / "runs.xlsx",
+        {
+            "Samples": [
+                ["Reactor", "Time (h)", "Glc (mM)"],
+                ["A", 0, 30],
+                ["A", 24, 25],
+                ["A", 48, 24],
+                ["B", 0, 40],
+                ["B", 48, 31],
+            ],
+            "Feeds": [
+                ["Vessel", "Hour (h)", "Medium", "Volume (mL)"],
+                ["A", 30, "F1", 50],
+                ["B", 24, "F2", 5],
+                ["A", 24, "F2", 10],
+            ],
+        },
+    )
+    feeds = {"*": {"volume": {"under": "Feeds"}}} if every else {"F1": {"volume": "F1"}, "F2": {"volume": "F2"}}
+    mapping = {
+        "sheet": "Samples",
+        "run": "Reactor",
+        "time": "Time (h)",
+        "measured": {"GLC": "Glc (mM)"},
+        "taken": "before",
+        "start": {"volume": "2 L"},
+        "feeds": feeds,
+        "log": {"sheet": "Feeds", "run": "Vessel", "time": "Hour (h)", "feed": "Medium", "volume": "Volume (mL)"},
+    }
+    first, second = import_runs(path, mapping)
+    assert first.events == (Bolus(1.0, "F2", 0.01), Bolus(1.25, "F1", 0.05))
+    assert second.events == (Bolus(1.0, "F2", 0.005),)
+    assert glucose([first, second]) == {"A": {0.0: 30.0, 1.0: 25.0, 2.0: 24.0}, "B": {0.0: 40.0, 2.0: 31.0}}
+    first, _ = import_runs(path, mapping | {"taken": "after"})
+    assert first.events[0] == Bolus(pytest.approx(1.0 - SECOND), "F2", 0.01)
+    with pytest.raises(InputError, match=r"'Hours'.*it is a heading of that sheet"):
+        import_runs(path, mapping | {"log": mapping["log"] | {"time": "Hours"}})
+    with pytest.raises(InputError, match="a run has measurements"):
+        import_runs(path, mapping | {"log": mapping["log"] | {"run": "Medium"}})
+
+
 def test_setpoints_and_outflows_where_they_change(csv):
     path = csv("Day,Glc,T (degC),Bleed (mL/h),Harvest (L/d)", "0,30,36.5,0,0", "1,25,36.5,10,0", "2,24,33,10,1",
                "3,20,,0,1")  # fmt: skip

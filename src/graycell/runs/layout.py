@@ -15,6 +15,7 @@ from typing import Any
 from graycell.errors import nearest
 from graycell.runs.files import Source, UnreadableError, parquet, text_table, workbook
 from graycell.runs.tables import Table, parse_number, shown
+from graycell.runs.vocabulary import unit_of_heading
 
 RUN = "{run}"
 """The heading of the runs, where they stood in names of sheets or in headings."""
@@ -70,9 +71,9 @@ def grid_of(source: Source, words: Mapping[str, Any], where: str, fault: Fault) 
         grid = Grid(*next(iter(headed.values())))
     else:
         grid = _stacked({name: one[0] for name, one in headed.items()}, {}, words.get("time"), fault)
-    if grid is None or long is None:
-        return grid
-    return _gathered(grid, long, fault)
+    if grid is not None and long is not None:
+        grid = _gathered(grid, long, fault)
+    return grid if grid is None or "log" not in words else _with_log(grid, source, words, fault)
 
 
 def _sheets(source: Source, words: Mapping[str, Any], fault: Fault) -> dict[str, Table]:
@@ -144,8 +145,7 @@ def _stacked(sheets: Mapping[str, Table], run: Mapping, time: object, fault: Fau
         patterns[word] = _pattern(run[word], f"run {word}", fault)
         if patterns[word] is None:
             return None
-    moment = time.get("column") if isinstance(time, Mapping) else time
-    moment = words_of(moment) if isinstance(moment, str) else ""
+    moment = _heading_of(time)
     rows: dict[tuple, dict[str, str]] = {}
     origins: dict[tuple, list[str]] = {}
     headings: dict[str, None] = {RUN: None} if run else {}
@@ -186,6 +186,80 @@ def _stacked(sheets: Mapping[str, Table], run: Mapping, time: object, fault: Fau
     made = Table(place, heads, tuple(tuple(rows[key].get(head, "") for head in heads) for key in keys),
                  tuple(_places(origins[key]) for key in keys))  # fmt: skip
     return Grid(made, merged=by_quantity)
+
+
+def _with_log(grid: Grid, source: Source, words: Mapping[str, Any], fault: Fault) -> Grid | None:
+    """Return the rows with those of a log below them: a column for each of its feeds, under the name of its sheet."""
+    log = words["log"]
+    known = ("sheet", "run", "time", "feed", "volume")
+    if not isinstance(log, Mapping) or not {"sheet", "volume"} <= set(log) <= set(known):
+        fault("[log]", shown(str(log)), f"known words are {', '.join(known)}; sheet and volume are needed",
+              'write sheet = "Feeds", feed = "Medium" and volume = "Volume (mL)"')  # fmt: skip
+        return None
+    if log["sheet"] not in source.tables:
+        hint = nearest(str(log["sheet"]), source.tables)
+        fault("[log] sheet", f"'{shown(str(log['sheet']))}'", "it is a sheet of the workbook", hint)
+        return None
+    table = source.tables[log["sheet"]]
+    at = {words_of(heading): i for i, heading in reversed(list(enumerate(table.headings)))}
+    run, moment = words.get("run"), _heading_of(words.get("time"))
+    runs = [RUN] if isinstance(run, Mapping) else [run] if isinstance(run, str) else list(run or [])
+    told = log.get("run", runs)
+    told = [told] if isinstance(told, str) else told
+    named = {"time": words_of(str(log.get("time", moment))), "volume": words_of(str(log["volume"]))}
+    named |= {f"run {i + 1}": words_of(str(name)) for i, name in enumerate(told)}
+    named |= {"feed": words_of(str(log["feed"]))} if "feed" in log else {}
+    for word, name in named.items():
+        if name not in at:
+            fault(f"[log] {word}", f"'{shown(name)}'", "it is a heading of that sheet", nearest(name, at))
+    if len(told) != len(runs):
+        fault("[log] run", f"{len(told)} columns", f"runs are told apart by {len(runs)}", "name as many")
+    if not set(named.values()) <= set(at) or len(told) != len(runs):
+        return None
+    if unit_of_heading(named["time"]) != unit_of_heading(moment):
+        fault(
+            "[log] time",
+            f"'{shown(named['time'])}'",
+            f"its unit is that of '{shown(moment)}'",
+            "write both in one unit",
+        )
+        return None
+    heads = {words_of(heading): i for i, heading in reversed(list(enumerate(grid.table.headings)))}
+    lasts = len(grid.table.headings)
+    feeds: dict[str, int] = {}
+    rows, origins = [], [grid.table.at(r) for r in range(len(grid.table.rows))]
+    for r, cells in enumerate(table.rows):
+        if not any(cell.strip() for cell in cells):
+            continue
+
+        def cell(word: str, cells=cells) -> str:
+            return words_of(cells[at[named[word]]]) if at[named[word]] < len(cells) else ""
+
+        name = cell("feed") if "feed" in named else named["volume"]
+        if not name:
+            fault(table.at(r), "an empty cell", "every row of a log names its feed", "write it, or remove the row")
+            continue
+        if name in heads:
+            fault(
+                table.at(r), f"the feed '{shown(name)}'", "a column of the samples has that name", "rename one of them"
+            )
+            return None
+        row = [""] * (lasts + 1 + feeds.setdefault(name, len(feeds)))
+        for i, heading in enumerate(runs):
+            row[heads.get(words_of(heading), 0)] = cell(f"run {i + 1}")
+        row[heads.get(moment, 0)], row[-1] = cell("time"), cell("volume")
+        rows.append(tuple(row))
+        origins.append(table.at(r))
+    made = Table(grid.table.place, (*grid.table.headings, *feeds), (*grid.table.rows, *rows), tuple(origins))
+    above = (*(*grid.above, *[""] * lasts)[:lasts], *[str(log["sheet"])] * len(feeds))
+    units = {**grid.units, **dict.fromkeys(feeds, unit_of_heading(named["volume"]))}
+    return replace(grid, table=made, above=above, units=units, merged=True)
+
+
+def _heading_of(entry: object) -> str:
+    """Return the heading that a word of a mapping names, "" if it names none."""
+    name = entry.get("column") if isinstance(entry, Mapping) else entry
+    return words_of(name) if isinstance(name, str) else ""
 
 
 def _order(cell: str) -> tuple[float, str]:

@@ -23,7 +23,7 @@ from graycell.units import CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_
 AMOUNT_RATE, RATE_PER_VOLUME = "mmol/d", "mmol/L/d"
 """What a feed may be told as where its volume is not: amount per time, or per time and volume of the culture."""
 _MASS = {CONCENTRATION: "g/L", AMOUNT_RATE: "g/d", RATE_PER_VOLUME: "g/L/d"}
-_WORDS = ("like", "run", "time", "taken", "rows", "long", "measured", "start", "sample", "volume", "temperature",
+_WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "header", "decimal", "round_off")  # fmt: skip
 _ENTRY = ("column", "under", "unit", "molar_mass", "written", "limit", "optional")
 _FEED = ("volume", "cumulative", "rate", "rise")
