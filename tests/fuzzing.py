@@ -70,6 +70,48 @@ media = { GLC = "400 g/L", GLN = "20 mmol/L" }
 [feeds.base]
 cumulative = "Base (mL)"
 """
+LAYOUTS = (
+    """run = "Batch"
+time = "Time (h)"
+decimal = ","
+long = { quantity = "Viability (%)", value = "Glc_gL", unit = "Batch" }
+[measured]
+GLC = { column = "97", unit = "g/L" }
+""",
+    """run = "Batch"
+time = "Time (h)"
+decimal = ","
+temperature = { column = "Viability (%)", unit = "degC" }
+bleed = { column = "Draw (mL)", unit = "mL/h" }
+volume = "F1 (mL)"
+[measured]
+GLC = "Glc_gL"
+[start]
+volume = "1.5 L"
+[rows]
+column = "Batch"
+before = "A"
+after = "B"
+[feeds.F1]
+rise = { column = "Base (mL)", unit = "mL" }
+[feeds.F2]
+rate = { column = "Gln (mM)", unit = "mmol/h" }
+media = { GLN = "200 mmol/L" }
+""",
+    """run = { sheet = "{run}", heading = "{quantity} (mM)", without = "Batch" }
+time = "Time (h)"
+decimal = ","
+log = { sheet = "Sheet", run = "Batch", time = "Time (h)", feed = "Viability (%)", volume = "F1 (mL)" }
+[measured]
+GLN = { column = "Gln", unit = "mM" }
+[start]
+volume = "1.5 L"
+[feeds."*"]
+volume = { under = "Sheet" }
+media = { sheet = "Sheet", names = "Batch" }
+""",
+)
+"""Mappings of other layouts, which are broken too."""
 PIECES = (
     "", "nan", "inf", "-inf", "1e999", "-1", "1e-320", "=1+1", "=cmd|' /C calc'!A0", "@x", "'", '"', ";", ",", "\t",
     "\n", "\r", "\0", "\ufeff", "<", "<LOD", "<nan", "n.d.", "%", "٣", "1,234", "1.234,5", "2026-13-45", "{run}",
@@ -174,6 +216,7 @@ class Fuzz:
         self.kinds: tuple[Callable[[random.Random], Path], ...] = (
             self.sheet_csv, self.sheet_csv, self.runs_folder, self.runs_folder, self.mapping, self.mapping,
             self.workbook, self.sheet_parquet)  # fmt: skip
+        self.layouts = [tomllib.loads(words) for words in LAYOUTS]
         (folder / "whole.csv").write_text(SHEET, encoding="utf-8")
         (folder / "whole.toml").write_text(MAPPING, encoding="utf-8")
 
@@ -199,7 +242,7 @@ class Fuzz:
         return folder
 
     def mapping(self, chance: random.Random) -> Path:
-        data = chance.choice([MAPPING, *profiles().values()]).encode()
+        data = chance.choice([MAPPING, MAPPING, *LAYOUTS, *profiles().values()]).encode()
         return self.place("file.toml", broken(data, chance))
 
     def workbook(self, chance: random.Random) -> Path:
@@ -222,6 +265,8 @@ class Fuzz:
         if path.is_file():
             self.tried(lambda: tomllib.loads(propose(path)))
             runs = self.tried(lambda: import_runs(path, self.folder / "whole.toml")) or runs
+            for words in self.layouts:
+                self.tried(lambda words=words: import_runs(path, words))
         if runs and again:
             out = self.folder / "out"
             shutil.rmtree(out, ignore_errors=True)

@@ -246,6 +246,8 @@ def export_command(
 
     Example: graycell export run07/ run08/ --out runs.xlsx
     """
+    if parquet and out.suffix.lower() == ".xlsx":
+        raise typer.BadParameter("--parquet writes a folder; --out names a workbook")
     _say(f"Runs: {write_runs([run for path in runs for run in read_runs(path)], out, parquet)}")
 
 

@@ -43,6 +43,25 @@ class InputError(GraycellError):
         super().__init__("\n".join(str(finding) for finding in self.findings))
 
 
+class Faults:
+    """Collects what is wrong with a mapping, such as a study or a list of columns, and with the file that it is for."""
+
+    def __init__(self, where: str, most: int):
+        self.where, self.most = where, most
+        self.findings: list[Finding] = []
+
+    def of_mapping(self, what: str, found: str, needed: str, remedy: str) -> None:
+        """Note what is wrong with a word of the mapping."""
+        self.of_file(f"{self.where}, {what}", found, needed, remedy)
+
+    def of_file(self, place: str, found: str, needed: str, remedy: str) -> None:
+        """Note what is wrong at a place of the file; after the most of them, only that there are more."""
+        if len(self.findings) < self.most:
+            self.findings.append(Finding(place, found, needed, remedy))
+        elif len(self.findings) == self.most:
+            self.findings.append(Finding(place, "more faults", f"{self.most} are listed", "mend those first"))
+
+
 class ModelError(GraycellError):
     """A model that contradicts itself, or a name that it does not know."""
 
@@ -75,7 +94,7 @@ def gathered(findings: Iterable[Finding]) -> list[Finding]:
     for first, *others in groups.values():
         match = _OF_A_RUN.match(first.place)
         if match and others:
-            names = [re.findall(_OF_A_RUN, one.place)[0] for one in (first, *others)]
+            names = [match[1] for match in map(_OF_A_RUN.match, (one.place for one in (first, *others))) if match]
             more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
             listed = ", ".join(f"'{name}'" for name in names[:_MOST_NAMED])
             first = replace(first, place=f"runs {listed}{more}{first.place[match.end() :]}")

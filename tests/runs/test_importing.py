@@ -90,7 +90,7 @@ def test_a_faulty_cell_is_told_with_the_row_of_the_file(file):
     with pytest.raises(InputError, match=r"row 3, column 'Glc_gL'"):
         import_runs(file, MAPPING)
     file.write_text(TEXT.replace("36;1,7;5,0", "36;1,7;-5,0"), encoding="utf-8")
-    with pytest.raises(InputError, match=r"runs.csv, row 6, column 'GLC"):
+    with pytest.raises(InputError, match=r"runs.csv, row 6, column 'Glc_gL': found -5,0"):
         import_runs(file, MAPPING)
 
 

@@ -1,11 +1,13 @@
 """How runs lie in files, and how feeds and cells are told in them: each by a small file whose runs are known."""
 
+from datetime import datetime
+
 import openpyxl
 import pandas as pd
 import pytest
 
-from graycell.errors import InputError
-from graycell.runs import Bolus, Feed, Outflow, Sample, Setpoint
+from graycell.errors import Faults, InputError
+from graycell.runs import Bolus, Feed, Outflow, Sample, Setpoint, check_runs
 from graycell.runs.importing import import_runs, imported
 from graycell.runs.layout import grid_of, source_of_any
 from graycell.runs.plausibility import implausible
@@ -144,7 +146,7 @@ def test_a_cumulative_volume_with_gaps_counts_once(csv):
     feeds = {"F": {"cumulative": "Fed (mL)", "media": {"GLC": "400 g/L"}}}
     (run,) = import_runs(path, FEEDS | {"feeds": feeds})
     assert fed(run) == [(0.0, "F", 0.02), (2.0, "F", 0.0), (3.0, "F", pytest.approx(0.03)), (4.0, "F", 0.0)]
-    with pytest.raises(InputError, match=r"row 4, column 'Fed \(mL\)': found 0.01 L after 0.04 L"):
+    with pytest.raises(InputError, match=r"row 4, column 'Fed \(mL\)': found '10' after '40'"):
         import_runs(csv("Day,Glc,Fed (mL)", "0,30,0", "1,25,40", "2,20,10"), FEEDS | {"feeds": feeds})
     with pytest.raises(InputError, match="a feed before the first sample"):
         import_runs(csv("Day,Glc,Fed (mL)", "0,30,5", "1,25,40"), FEEDS | {"feeds": feeds})
@@ -164,7 +166,25 @@ def test_rows_before_and_after_a_feed(csv):
     )
     assert run.measurements["GLC"].time.tolist() == pytest.approx([0.0, 1.0, 1.0 + SECOND, 2.0, 2.1])
     with pytest.raises(InputError, match="the row before the feed stands above it"):
+        import_runs(csv("Day,When,Glc,Volume (mL)", "0,,30,", "1,post feed,35,2040", "2,pre feed,35,2040"),
+                    FEEDS | {"rows": ROWS, "feeds": feeds})  # fmt: skip
+    with pytest.raises(InputError, match="before: found 'pre feed'; it stands somewhere below 'When'"):
         import_runs(csv("Day,When,Glc,Volume (mL)", "0,,30,", "1,post feed,35,2040"),
+                    FEEDS | {"rows": ROWS, "feeds": feeds})  # fmt: skip
+    lines = (
+        "Day,When,Glc,Volume (mL)",
+        "0,pre feed,30,1990",
+        "0,post feed,33,2040",
+        "1,pre feed,28,",
+        "1,post feed,33,2090",
+    )
+    with pytest.raises(InputError, match=r"row 5.*the row before the feed stands above it, with a volume"):
+        import_runs(csv(*lines), FEEDS | {"rows": ROWS, "feeds": feeds})  # what was before the first feed says nothing
+    (run,) = import_runs(csv(*lines[:3]), FEEDS | {"rows": ROWS, "feeds": feeds})  # a feed at the start
+    assert run.events == (Bolus(0.0, "F", pytest.approx(0.05)),)
+    assert run.measurements["GLC"].time.tolist() == pytest.approx([0.0, SECOND])
+    with pytest.raises(InputError, match="times rise"):  # what is out of order is not moved
+        import_runs(csv("Day,When,Glc,Volume (mL)", "0,,30,", "2,pre feed,30,1990", "1,post feed,33,2040"),
                     FEEDS | {"rows": ROWS, "feeds": feeds})  # fmt: skip
     with pytest.raises(InputError, match=r"no \[rows\]"):
         import_runs(path, FEEDS | {"feeds": feeds})
@@ -178,7 +198,11 @@ def test_a_feed_told_beside_rows_before_and_after_counts_once_and_between_them(c
     assert run.events == (Sample(1.0, 0.01), Bolus(1.0, "F", 0.05))
     assert run.measurements["GLC"].time[2] == pytest.approx(1.0 + SECOND)
     with pytest.raises(InputError, match="its row is said to be"):
-        import_runs(csv("Day,When,Glc,F (mL),Draw (mL)", "0,,30,,", "1,daily,25,50,10"), mapping)
+        import_runs(csv("Day,When,Glc,F (mL),Draw (mL)", "0,post feed,30,,", "1,,25,50,10", "2,pre feed,25,,"), mapping)
+    daily = csv("Day,When,Glc,F (mL),Draw (mL)", "0,post feed,30,,", "1,daily,25,,", "2,pre feed,25,,")
+    with pytest.raises(InputError, match=r"row 3, column 'When': found 'daily'"):
+        import_runs(daily, mapping)
+    assert import_runs(daily, mapping | {"rows": ROWS | {"neither": ["Daily"]}})[0].events == ()
 
 
 @pytest.mark.parametrize("every", [False, True])
@@ -341,8 +365,173 @@ def test_old_german_and_utf16_files_are_read(csv):
 
 def test_sheets_that_a_pattern_does_not_name_are_left(tmp_path):
     path = book(tmp_path / "runs.xlsx", {"R1": [["Day", "Glc"], [0, 3]], "Media": [["x", "y"], ["a", "b"]]})
-    faults = []
+    faults = Faults("mapping", 9)
     source = source_of_any(path, {}, "mapping")
-    grid = grid_of(source, {"run": {"sheet": "R{run}"}, "time": "Day"}, "mapping", lambda *said: faults.append(said))
-    assert faults == []
+    grid = grid_of(source, {"run": {"sheet": "R{run}"}, "time": "Day"}, faults)
+    assert faults.findings == []
     assert grid.table.headings == ("{run}", "Day", "Glc")
+
+
+def test_cells_beyond_the_headings_are_not_cut_off(csv, tmp_path):
+    with pytest.raises(InputError, match=r"row 3: found 3 cells; the headings name 2 columns"):
+        import_runs(csv("Day,Glc", "0,30", "1,25,5"), {"time": DAY, "measured": GLC})
+    path = book(tmp_path / "runs.xlsx", {"Data": [["Day", "Glc"], [0, 30], [1, 25, "a note"]]})
+    assert imported(path, {"time": DAY, "measured": GLC}).not_read == ("cells without a heading",)
+
+
+def test_a_sum_that_rises_at_one_time_is_added_at_once(csv):
+    path = csv("Day,Glc,Fed (mL)", "0,30,0", "1,25,10", "1,,50", "2,24,50")
+    feeds = {"F": {"cumulative": "Fed (mL)", "media": {"GLC": "400 g/L"}}}
+    (run,) = import_runs(path, FEEDS | {"feeds": feeds})
+    assert Bolus(1.0, "F", 0.04) in run.events
+    assert fed(run)[0] == (0.0, "F", 0.01)
+
+
+def test_a_shift_is_not_the_temperature_at_the_start(csv):
+    lines = ("Day,Glc,T (degC)", "0,30,", "1,25,33", "2,24,")
+    mapping = {"time": DAY, "measured": GLC, "temperature": "T (degC)"}
+    with pytest.raises(InputError, match=r"row 3, column 'T \(degC\)': found the first temperature"):
+        import_runs(csv(*lines), mapping)
+    (run,) = import_runs(csv(*lines), mapping | {"start": {"temperature": "37 degC"}})
+    assert (run.initial_temperature, run.events) == (37.0, (Setpoint(1.0, 33.0),))
+
+
+def test_of_columns_of_one_name_the_first_counts_on_stacked_sheets_too(tmp_path):
+    above = [["", "Before", "After", "Fed (mL)"], ["Day", "Glc", "Glc", "F1"]]
+    path = book(tmp_path / "runs.xlsx", {"R1": [*above, [0, 30, 99, None], [1, 25, 99, 20]],
+                                         "R2": [*above, [0, 40, 99, None], [2, 31, 99, None]]})  # fmt: skip
+    feeds = {"*": {"volume": {"under": "Fed (mL)"}, "media": {"GLC": "2 mol/L"}}}
+    mapping = FEEDS | {"header": 2, "run": {"sheet": "R{run}"}, "taken": "before", "feeds": feeds}
+    runs = import_runs(path, mapping)
+    assert glucose(runs) == {"1": EXPECTED["A"], "2": EXPECTED["B"]}
+    assert runs[0].events == (Bolus(1.0, "F1", 0.02),)
+
+
+def test_two_rows_of_one_time_on_sheets_of_quantities_are_told(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Glc (mM)": [["Day", "A"], [0, 30], [1, 25], [1, 26]]})
+    mapping = {"run": {"sheet": "{quantity}", "heading": "{run}"}, "time": DAY, "measured": {"GLC": "Glc (mM)"}}
+    with pytest.raises(InputError, match="row 4: found a second value of Glc"):
+        import_runs(path, mapping)
+
+
+def test_columns_that_are_no_runs_are_named(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Glc (mM)": [["Day", "Hours", "A"], [0, 0, 30], [1, 24, 25]]})
+    run = {"sheet": "{quantity}", "heading": "{run}"}
+    mapping = {"time": DAY, "measured": {"GLC": "Glc (mM)"}}
+    assert [one.name for one in import_runs(path, mapping | {"run": run})] == ["Hours", "A"]
+    assert [one.name for one in import_runs(path, mapping | {"run": run | {"without": ["Hours"]}})] == ["A"]
+
+
+def test_sheets_of_quantities_with_dates_out_of_order(tmp_path):
+    rows = [["Date", "A"], ["01.04.2026", 25], ["31.03.2026", 30]]
+    path = book(tmp_path / "runs.xlsx", {"Glc (mM)": rows})
+    mapping = {"run": {"sheet": "{quantity}", "heading": "{run}"}, "measured": {"GLC": "Glc (mM)"},
+               "time": {"column": "Date", "unit": "date", "written": "%d.%m.%Y"}}  # fmt: skip
+    assert glucose(import_runs(path, mapping)) == {"A": {0.0: 30.0, 1.0: 25.0}}
+
+
+def test_true_dates_of_a_workbook_are_read_beside_written_ones(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Data": [["Date", "Glc"], [datetime(2026, 3, 31), 30], ["01.04.2026", 25]]})
+    mapping = {"time": {"column": "Date", "unit": "date", "written": "%d.%m.%Y"}, "measured": GLC}
+    assert import_runs(path, mapping)[0].measurements["GLC"].time.tolist() == [0.0, 1.0]
+
+
+def test_a_value_in_a_row_that_differs_in_a_column_of_no_matter_counts_once(csv):
+    path = csv("Day,Instrument,Analyte,Value,Feed (mL)", "0,i,Glc,30,", "0,j,Lac,1,", "1,i,Glc,25,50", "1,j,Lac,2,50")
+    mapping = FEEDS | {"taken": "before", "long": {"quantity": "Analyte", "value": "Value"},
+                       "measured": {"GLC": {"column": "Glc", "unit": "mM"}, "LAC": {"column": "Lac", "unit": "mM"}},
+                       "feeds": {"F": {"volume": "Feed (mL)"}}}  # fmt: skip
+    found = imported(path, mapping)
+    assert found.runs[0].events == (Bolus(1.0, "F", 0.05),)
+    assert found.not_read == ("Instrument",)
+
+
+def test_a_column_is_one_feed_and_a_named_one_goes_before_the_others(tmp_path, csv):
+    rows = [["", "", "Fed (mL)", None], ["Day", "Glc", "F01", "F02"], [0, 30, 0, 0], [1, 25, 20, 5]]
+    path = book(tmp_path / "runs.xlsx", {"Data": rows})
+    feeds = {
+        "*": {"volume": {"under": "Fed (mL)"}},
+        "F01": {"volume": {"column": "F01", "unit": "mL"}, "media": {"GLC": "1 mol/L"}},
+    }
+    (run,) = import_runs(path, FEEDS | {"header": 2, "taken": "before", "feeds": feeds})
+    assert [event for event in run.events if event.medium == "F01"] == [Bolus(1.0, "F01", 0.02)]
+    assert run.media["F01"]["GLC"] == 1000.0
+    twice = {"A": {"volume": "F (mL)"}, "B": {"volume": "F (mL)"}}
+    with pytest.raises(InputError, match="a column is one feed"):
+        import_runs(csv("Day,Glc,F (mL)", "0,30,", "1,25,5"), FEEDS | {"taken": "before", "feeds": twice})
+
+
+MEDIA = {"sheet": "Data", "time": DAY, "taken": "before", "measured": {"GLC": {"column": "Glc", "unit": "mM"}, "EtOH": {
+    "column": "EtOH (g/L)", "molar_mass": 46.07}}, "start": {"volume": "2 L"},
+    "feeds": {"F01": {"volume": "F01 (mL)", "media": {"sheet": "Media", "names": "Media"}}}}  # fmt: skip
+DATA = [["Day", "Glc", "EtOH (g/L)", "F01 (mL)"], [0, 30, 1, None], [1, 25, 2, 20]]
+
+
+@pytest.mark.parametrize(("rows", "words"), [
+    ([["Media", "F01"], ["Glucose", 400]], "no unit"), ([["Media", "F01"], ["Glucose (g/L)", "much"]], "in numbers"),
+    ([["Media", "F01"], ["Glucose (g/L)", 400], ["Glc (mM)", 2000]], "a solute stands once"),
+    ([["Media", "F01", "F01"], ["Glucose (g/L)", 400, 300]], "has one composition"),
+    ([["Media", "F02"], ["Glucose (g/L)", 400]], "it is listed there"),
+])  # fmt: skip
+def test_a_list_of_media_that_says_too_little_or_two_things(tmp_path, rows, words):
+    with pytest.raises(InputError, match=words):
+        import_runs(book(tmp_path / "runs.xlsx", {"Data": DATA, "Media": rows}), MEDIA)
+
+
+def test_what_a_list_of_media_has_beside_solutes_is_passed_over_and_told(tmp_path):
+    rows = [["Media", "F01", "Glucose"], ["Glc", 0.0, 0.0], ["EtOH (g/L)", 46.07, 0], ["Osmolality (mOsm/kg)", 900, 1],
+            ["Putrescine (mg/L)", 1, 2], ["Spermine (mM)", 3, 0]]  # fmt: skip
+    rows[1][0] = "Glc (mM)"
+    found = imported(book(tmp_path / "runs.xlsx", {"Data": DATA, "Media": rows}), MEDIA)
+    assert dict(found.runs[0].media["F01"]) == {"GLC": 0.0, "EtOH": pytest.approx(1000.0), "Spermine": 3.0}
+    assert found.not_read == ("Osmolality (mOsm/kg) of the media", "Putrescine (mg/L) of the media")
+
+
+def test_a_workbook_with_decimal_commas_as_text_and_numbers_as_such(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Data": [["Day", "Glc"], [0, 6.125], [1, "5,5"], [2, "1.234"]]})
+    (run,) = import_runs(path, {"time": DAY, "measured": GLC, "decimal": ","})
+    assert run.measurements["GLC"].value.tolist() == [6.125, 5.5, 1234.0]
+
+
+def test_a_viability_that_a_spreadsheet_shows_in_percent_is_told(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Data": [["Day", "Viab (%)"], [0, 0.975], [1, 0.96]]})
+    (run,) = import_runs(path, {"time": DAY, "measured": {VIABILITY: "Viab (%)"}})
+    (finding,) = [one for one in check_runs([run]) if one.severity == "error"]
+    assert "their unit is 1" in finding.remedy
+
+
+def test_runs_whose_names_would_be_joined_to_one_are_told(csv):
+    path = csv("A,B,Day,Glc", "x,1-2,0,3", "x-1,2,0,4")
+    with pytest.raises(InputError, match="a second run 'x-1-2'"):
+        import_runs(path, {"run": ["A", "B"], "time": DAY, "measured": GLC})
+
+
+@pytest.mark.parametrize(("change", "words"), [
+    ({"like": ["a"]}, "the name of a profile"), ({"sheet": []}, "the name of a sheet"), ({"taken": "often"}, "taken"),
+    ({"measured": {"GLC": {"column": "Glc", "unit": "mM", "limit": "little"}}}, "no number with a unit"),
+    ({"log": {"sheet": "x"}}, "sheet and volume are needed"), ({"rows": {"column": "Day"}}, "after are needed"),
+    ({"run": {"sheet": "R"}}, "with {run} or {quantity}"), ({"run": {"heading": "{run}{run}"}}, "stand once"),
+    ({"long": {"quantity": "Day"}}, "quantity and value"), ({"start": {"volume": "-1 L"}}, "an initial volume is > 0"),
+])  # fmt: skip
+def test_a_wrong_word_of_a_layout_is_a_sentence(csv, change, words):
+    with pytest.raises(InputError, match=words):
+        import_runs(csv("Day,Glc", "0,3", "1,4"), {"time": DAY, "measured": GLC} | change)
+
+
+def test_a_fault_quotes_the_file(csv):
+    path = csv("Day,Sugar,F (mL),V (L)", "0,5,,", "1,-20,-5,2", "2,<,,")
+    mapping = {"time": DAY, "taken": "before", "measured": {"GLC": {"column": "Sugar", "unit": "g/L"}},
+               "start": {"volume": "V (L)"}, "feeds": {"F": {"volume": "F (mL)"}}}  # fmt: skip
+    with pytest.raises(InputError) as caught:
+        import_runs(path, mapping)
+    said = [str(one).split(";")[0] for one in caught.value.findings]
+    assert said == ["file.csv, row 3, column 'Sugar': found -20", "file.csv, row 4, column 'Sugar': found '<'",
+                    "file.csv, row 3, column 'F (mL)': found '-5'"]  # fmt: skip
+
+
+def test_more_faults_than_anyone_reads_are_counted(csv):
+    path = csv("Day,Glc", *(f"{day},x" for day in range(300)))
+    with pytest.raises(InputError) as caught:
+        import_runs(path, {"time": DAY, "measured": GLC})
+    assert len(caught.value.findings) < 210
+    assert "more faults" in str(caught.value)

@@ -65,6 +65,16 @@ def test_a_draft_asks_for_what_the_file_does_not_say_and_then_gives_runs(file):
     ("Cell,Run,Day,Glc (mM)\nX,A,0,1\nX,B,0,1\n", {"run": "Run"}),
     ("Day,Glc (mM),Total feed (mL)\n0,1,0\n", {"feeds": {"Total feed": {"cumulative": "Total feed (mL)",
                                                                       "media": {"GLC": "? mmol/L"}}}}),
+    ("Date,Glc (mM)\n03/01/2026,1\n04/01/2026,2\n", {"time": {"column": "Date", "unit": "date", "written": "?"}}),
+    ("Date,Glc (mM)\n03/31/2026,1\n", {"time": {"column": "Date", "unit": "date", "written": "%m/%d/%Y"}}),
+    ('Day,IgG (mg/L)\n0,"1,234"\n', {"decimal": "?"}),
+    ("Day,NH4 (mg/L)\n0,1\n", {"measured": {"NH3": {"column": "NH4 (mg/L)", "molar_mass": 18.04}}}),
+    ("Day,Viable (10^6 cells/mL)\n0,1\n", {"measured": {"VCD": "Viable (10^6 cells/mL)"}}),
+    ('"Day\n(d)",Glc (mM)\n0,1\n', {"time": "Day (d)"}),
+    ("Day (d),Glc (mM),Feed (mL),Feed (mL/h),Draw\n0,1,0,0,1\n", {
+        "feeds": {"Feed": {"volume": "Feed (mL)", "media": {"GLC": "? mmol/L"}},
+                  "Feed 2": {"rate": "Feed (mL/h)", "media": {"GLC": "? mmol/L"}}},
+        "sample": {"volume": {"column": "Draw", "unit": "?"}}}),
     ("pressure,wind\n1,2\n", {"measured": {}, "time": "?"}),
     ('Day,"X: ""Glc"" \\ (mM)"\n0,1\n', {"measured": {"GLC": 'X: "Glc" \\ (mM)'}}),
 ])  # fmt: skip

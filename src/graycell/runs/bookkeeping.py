@@ -49,6 +49,13 @@ class Stretch(NamedTuple):
             outflow * share * (self.end - self.start) / self.volume * (math.log1p(change) / change if change else 1.0)
         )
 
+    def volumes(self) -> list[float]:
+        """Return the volumes [L] before, between and after the events at the end."""
+        found = [self.end_volume]
+        for event in self.events:
+            found.append(found[-1] + (event.volume if isinstance(event, Bolus) else -event.volume))
+        return found
+
     def kept(self) -> float:
         """Return the part [1] of what is in the vessel that the samples at the end leave there."""
         kept, volume = 1.0, self.end_volume
@@ -144,7 +151,7 @@ class Books:
         self._carried: dict[tuple[bytes, float, float, bool], _Carried] = {}
 
     def balances(self, quantity: str) -> list[Balance]:
-        """Return what `balances_of` does."""
+        """Return what `balances_of` does; raises `KeyError` for what was not measured."""
         run, series = self.run, self.run.measurements[quantity]
         key = series.time.tobytes()
         if key not in self._stretches:

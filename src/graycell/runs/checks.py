@@ -123,7 +123,7 @@ def value_fault(place: str, limit: str, value: float, found: str | None = None) 
 
 
 def within(limit: str, value: np.ndarray) -> np.ndarray:
-    """Return where `value_fault` finds nothing wrong, for many values at once."""
+    """Return where `value_fault` finds nothing wrong, of values in the house unit, of any shape."""
     bounds = LIMITS[limit]
     above = value > bounds.lowest if bounds.open_below else value >= bounds.lowest
     return above & (value <= min(bounds.highest, bounds.plausible))
@@ -191,6 +191,14 @@ def there_are_cells(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]
             needed = f"a culture reaches {FEWEST_CELLS:g} 10^6 cells/mL"
             place = f"run '{run.name}', VCD"
             yield Finding(place, f"at most {most:.3g} 10^6 cells/mL", needed, "look at the unit of the column")
+
+
+def a_viability_is_no_percentage_of_a_percentage(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
+    """A culture is more than one part in a hundred alive somewhere; a fraction below a heading in percent is not."""
+    if VIABILITY in run.measurements and 0.0 < np.max(run.measurements[VIABILITY].value, initial=0.0) <= 0.01:
+        found = f"at most {np.max(run.measurements[VIABILITY].value):.3g}"
+        remedy = "if the cells hold fractions, as a spreadsheet keeps what it shows as 97 %, their unit is 1"
+        yield Finding(f"run '{run.name}', {VIABILITY}", found, "a culture is alive somewhere", remedy)
 
 
 def events_are_within_the_run(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
@@ -323,6 +331,7 @@ CHECKS: tuple[Check, ...] = (
     values_are_possible,
     a_run_lasts_as_long_as_a_culture,
     there_are_cells,
+    a_viability_is_no_percentage_of_a_percentage,
     events_are_within_the_run,
     times_rise,
     the_vessel_holds_what_is_taken,

@@ -136,8 +136,11 @@ def text_table(path: Path, header: int) -> Source:
     return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
 
 
-def workbook(path: Path, wanted: Collection[str] | None) -> Source:
-    """Return the sheets of a workbook as tables: those of these names, and a finding of every other, or all (None)."""
+def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> Source:
+    """Return the sheets of a workbook as tables: those of these names, and a finding of every other, or all (None).
+
+    decimal: the mark in which its numbers become text, so that they are like those that it keeps as text.
+    """
     data, place = _bytes(path), shown(path.name)
     tables: dict[str, Table] = {}
     unreadable: set[str] = set()
@@ -155,7 +158,7 @@ def workbook(path: Path, wanted: Collection[str] | None) -> Source:
                     findings += [] if sheet == INSTRUCTIONS else [unknown_table(place, sheet)]
                     continue
                 try:
-                    rows = _sheet_rows(values[sheet], None if formulas is None else formulas[sheet])
+                    rows = _sheet_rows(values[sheet], None if formulas is None else formulas[sheet], decimal)
                     tables[sheet] = _table(f"{place}, sheet '{shown(sheet)}'", rows)
                 except UnreadableError as error:
                     findings.append(error.finding)
@@ -168,8 +171,8 @@ def workbook(path: Path, wanted: Collection[str] | None) -> Source:
     return Source(tables, frozenset(unreadable), (path.name,), hashlib.sha256(data).hexdigest(), tuple(findings))
 
 
-def parquet(path: Path) -> tuple[Table, bytes]:
-    """Return the table in a Parquet file, and the bytes of the file."""
+def parquet(path: Path, decimal: str = ".") -> tuple[Table, bytes]:
+    """Return the table in a Parquet file, and the bytes of the file; `decimal` as in `workbook`."""
     data, place = _bytes(path), shown(path.name)
     if importlib.util.find_spec("pyarrow") is None:
         raise UnreadableError(place, *_NO_PYARROW)
@@ -193,7 +196,7 @@ def parquet(path: Path) -> tuple[Table, bytes]:
         def rows() -> Iterator[list[str]]:
             yield list(file.schema_arrow.names)
             for batch in file.iter_batches(batch_size=1024):
-                columns = [[cell_text(value) for value in column.to_pylist()] for column in batch.columns]
+                columns = [[cell_text(value, decimal) for value in column.to_pylist()] for column in batch.columns]
                 yield from map(list, zip(*columns, strict=True))
 
         return _table(place, rows(), guards=False), data
@@ -204,12 +207,12 @@ def parquet(path: Path) -> tuple[Table, bytes]:
         raise UnreadableError(place, found, "it is Parquet", "save it again") from error
 
 
-def cell_text(value: object) -> str:
+def cell_text(value: object, decimal: str = ".") -> str:
     """Return a cell as text; a float keeps all its digits."""
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, float):
-        return repr(float(value))
+        return repr(float(value)).replace(".", decimal)
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 
@@ -409,7 +412,7 @@ def _opened(data: bytes, stored: bool):
     return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=stored, keep_links=False)
 
 
-def _sheet_rows(values, formulas) -> Iterator[list[str]]:
+def _sheet_rows(values, formulas, decimal: str) -> Iterator[list[str]]:
     """Yield the rows of a sheet as text; a formula without a stored value stays one, and so is noted."""
     for sheet in (values, formulas):
         if sheet is not None:
@@ -420,7 +423,7 @@ def _sheet_rows(values, formulas) -> Iterator[list[str]]:
         pairs = zip(values.iter_rows(values_only=True), formulas.iter_rows(values_only=True), strict=True)
     for stored, written in pairs:
         cells = zip(stored, written, strict=True)
-        row = [cell_text(formula if value is None else value) for value, formula in cells]
+        row = [cell_text(formula if value is None else value, decimal) for value, formula in cells]
         while row and not row[-1]:
             row.pop()
         yield row

@@ -5,18 +5,19 @@ What the words mean is told in docs/import.md. Ready mappings are in `profiles/`
 
 import functools
 import re
-from collections.abc import Collection, Iterable, Mapping
+import tomllib
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import resources
 from typing import Any
 
-from graycell.errors import Finding, InputError, nearest
+from graycell.errors import Faults, Finding, InputError, nearest
 from graycell.runs.checks import LIMITS, limit_of
-from graycell.runs.files import Source, read_toml
-from graycell.runs.layout import RUN, Fault, Grid, words_of
+from graycell.runs.files import Source
+from graycell.runs.layout import RUN, Grid, words_of
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.runs.tables import Table, parse_number, shown
+from graycell.runs.tables import parse_number, shown
 from graycell.runs.vocabulary import bare, quantity_of, unit_of_heading
 from graycell.units import CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
 
@@ -70,12 +71,21 @@ class FeedColumn:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """What tells rows before a feed from those after it: a column, and its words for the two and for neither."""
+
+    position: int
+    before: str
+    after: str
+    neither: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Plan:
     """A mapping that fits a table.
 
-    run: positions of the columns that tell runs apart; after: samples are taken after a feed of their row; moment: the
-    position of the column that tells whether a row is before or after a feed, and its words for the two; volume: of the
-    culture, as somebody wrote it down.
+    run: positions of the columns that tell runs apart; after: samples are taken after a feed of their row; moment: what
+    says so row by row; volume: of the culture, as somebody wrote it down.
     not_there: optional columns that the file does not have; not_read: headings that nothing uses.
     """
 
@@ -85,7 +95,7 @@ class Plan:
     measured: Mapping[str, Column]
     decimal: str
     round_off: float
-    moment: tuple[int, str, str] | None = None
+    moment: Moment | None = None
     start: Mapping[str, Column] = field(default_factory=dict)
     sample: Column | None = None
     temperature: Column | None = None
@@ -125,13 +135,11 @@ def words_with_profile(words: Mapping[str, Any], where: str) -> dict[str, Any]:
     name = words.get("like")
     if name is None:
         return dict(words)
-    folder = resources.files("graycell.runs") / "profiles"
     known = profiles()
-    if name not in known:
+    if not isinstance(name, str) or name not in known:
         needed = "it is the name of a profile"
         raise InputError([Finding(f"{where}, like", f"'{shown(str(name))}'", needed, nearest(str(name), known))])
-    with resources.as_file(folder / f"{name}.toml") as path:
-        ready = read_toml(path, "a profile", "install graycell anew")
+    ready = tomllib.loads(known[name])
     merged = dict(ready)
     for word, value in words.items():
         both = isinstance(value, Mapping) and isinstance(ready.get(word), Mapping)
@@ -142,11 +150,12 @@ def words_with_profile(words: Mapping[str, Any], where: str) -> dict[str, Any]:
 class _Planner:
     """Turns words into a plan; what is wrong with them is noted."""
 
-    def __init__(self, words: Mapping[str, Any], source: Source, grid: Grid, fault: Fault):
-        self.words, self.source, self.grid, self.fault = words, source, grid, fault
+    def __init__(self, words: Mapping[str, Any], source: Source, grid: Grid, faults: Faults):
+        self.words, self.source, self.grid, self.fault = words, source, grid, faults.of_mapping
         self.headings = [words_of(heading) for heading in grid.table.headings]
         self.known = [heading for heading in self.headings if heading]
-        self.used: set[int] = {i for i, heading in enumerate(self.headings) if heading in grid.read}
+        self.used: set[int] = set()
+        self.passed_over: list[str] = list(grid.left)
         self.not_there: list[str] = []
 
     def position(self, what: str, name: str, under: object = None) -> int | None:
@@ -161,8 +170,16 @@ class _Planner:
             self.fault(what, f"no '{shown(name)}' under '{shown(str(under))}'", "the row above names it",
                        nearest(str(under), self.grid.above) if any(self.grid.above) else "leave it out")  # fmt: skip
         else:
-            self.fault(what, f"'{shown(name)}'", "it is a heading of the file", nearest(name, self.known))
+            known = [*self.known, *self.grid.left]
+            self.fault(what, f"'{shown(name)}'", "it is a heading of the file", nearest(name, known))
         return None
+
+    def mass(self, quantity: str) -> float:
+        """Return the molar mass of a quantity [g/mol]: that of the mapping, or that which is known, or 0."""
+        entry = self.part("measured").get(quantity)
+        told = entry.get("molar_mass") if isinstance(entry, Mapping) else None
+        known = MOLAR_MASS.get(quantity, 0.0)
+        return float(told) if isinstance(told, int | float) and not isinstance(told, bool) and told > 0 else known
 
     def column(self, what: str, entry: Any, house: str, quantity: str = "", fixed: bool = False) -> Column | None:
         """Return a column, None and a fault if it cannot be used; with `fixed`, "1.5 L" stands for one value."""
@@ -175,14 +192,13 @@ class _Planner:
         if entry.get("optional") is True and name not in self.known:
             self.not_there.append(name)
             return None
-        value, _, unit = name.partition(" ")
         mass = entry.get("molar_mass", MOLAR_MASS.get(quantity, 0.0))
         if isinstance(mass, bool) or not isinstance(mass, int | float) or not 0.0 <= mass < 1e9:
             self.fault(what, f"molar_mass {shown(str(mass))}", "a molar mass is a number [g/mol]", "write 180.16")
             mass = 0.0
         position = None
-        if fixed and name not in self.known and parse_number(value) is not None and unit:
-            found = Column("", None, unit, house, value)
+        if fixed and name not in self.known and (told := _is_with_unit(name)):
+            found = Column("", None, told[1], house, repr(told[0]))
         else:
             position = self.position(what, name, entry.get("under"))
             if position is None:
@@ -208,7 +224,9 @@ class _Planner:
     def written(self, what: str, form: object) -> str:
         """Return how dates are written; a form that cannot be read back is a fault."""
         try:
-            datetime.strptime(datetime(2026, 3, 31, 14, 5).strftime(str(form)), str(form))
+            day = datetime(2026, 3, 31, 14, 5)
+            if form and datetime.strptime(day.strftime(str(form)), str(form)).date() != day.date():
+                raise ValueError
         except (ValueError, re.error):  # re.error: a letter that stands twice
             needed = "the letters of a date, each once, are those of strftime"
             self.fault(f"{what} written", f"'{shown(str(form))}'", needed, 'write "%d.%m.%Y %H:%M"')
@@ -218,12 +236,8 @@ class _Planner:
         """Return a column with what its ``<LOD`` stands for."""
         if limit is None:
             return column
-        value, _, unit = str(limit).strip().partition(" ")
-        number = parse_number(value)
         try:
-            if number is None or not unit:
-                raise UnitError(f"'{shown(str(limit))}' is no number with a unit")
-            return replace(column, limit=float(convert(number, unit, column.unit)))
+            return replace(column, limit=float(convert(*_with_unit(limit), column.unit)))
         except UnitError as error:
             self.fault(f"{what} limit", str(error), "a detection limit is needed", f'write "0.1 {column.unit}"')
             return column
@@ -269,7 +283,7 @@ class _Planner:
                 needed = "a volume rises from a row before a feed to one after"
                 self.fault(f"[feeds.{feed.name}] rise", "no [rows]", needed, "say in [rows] which is which")
         boluses = [feed for feed in feeds if feed.told == "volume"]
-        if boluses and moment is None and words.get("taken") not in ("before", "after"):
+        if (boluses or "taken" in words) and moment is None and words.get("taken") not in ("before", "after"):
             self.fault("taken", f"{shown(str(words.get('taken', 'nothing')))}",
                        "whether samples are taken before or after a feed of the same row is never guessed",
                        'write taken = "before" or taken = "after"')  # fmt: skip
@@ -285,9 +299,11 @@ class _Planner:
         if "measured" in words and not plan.measured and self.not_there:
             self.fault("[measured]", "none of its columns in the file", "at least one is needed",
                        f"the file has {', '.join(shown(one) for one in self.known[:10])}")  # fmt: skip
-        unread = [
-            heading for i, heading in enumerate(self.headings) if heading and i not in self.used and self.filled(i)
-        ]
+        unread = [one for i, one in enumerate(self.headings) if one and i not in self.used and self.filled(i)]
+        width = max(map(len, self.grid.table.rows), default=0)
+        if any(self.filled(i) for i in range(width) if i >= len(self.headings) or not self.headings[i]):
+            unread.append("cells without a heading")
+        unread += self.passed_over
         return replace(plan, not_there=tuple(self.not_there), not_read=tuple(dict.fromkeys(unread)))
 
     def filled(self, position: int) -> bool:
@@ -307,37 +323,58 @@ class _Planner:
         found = [self.position("run", name) for name in names]
         return tuple(one for one in found if one is not None)
 
-    def moment(self) -> tuple[int, str, str] | None:
+    def moment(self) -> Moment | None:
         """Return what tells rows before a feed from those after it."""
         part = self.part("rows")
         if not part:
             return None
-        self.known_words("[rows]", part, ("column", "before", "after"))
-        if not all(isinstance(part.get(word), str) for word in ("column", "before", "after")):
-            self.fault("[rows]", shown(str(dict(part))), "column, before and after are needed",
+        self.known_words("[rows]", part, ("column", "before", "after", "neither"))
+        neither = part.get("neither", [])
+        neither = [neither] if isinstance(neither, str) else neither
+        named = [part.get(word) for word in ("column", "before", "after")]
+        if not isinstance(neither, list) or not all(isinstance(one, str) for one in [*named, *neither]):
+            self.fault("[rows]", shown(str(dict(part))), "column, before and after are needed, neither is a list",
                        'write column = "Sample", before = "pre feed", after = "post feed"')  # fmt: skip
             return None
         position = self.position("[rows] column", part["column"])
-        return None if position is None else (position, words_of(part["before"]), words_of(part["after"]))
+        if position is None:
+            return None
+        there = {words_of(row[position]).lower() for row in self.grid.table.rows if position < len(row)}
+        for word in ("before", "after"):
+            if words_of(part[word]).lower() not in there:
+                needed = f"it stands somewhere below '{shown(words_of(part['column']))}'"
+                self.fault(
+                    f"[rows] {word}", f"'{shown(part[word])}'", needed, nearest(part[word], sorted(there - {""}))
+                )
+        others = tuple(words_of(one).lower() for one in neither)
+        return Moment(position, words_of(part["before"]), words_of(part["after"]), others)
 
     def feeds(self) -> tuple[FeedColumn, ...]:
-        """Return all feeds; one that is called "*" gives a feed for every column under its heading."""
-        found = []
-        for name, entry in self.part("feeds").items():
+        """Return all feeds; that which is called "*" is every column under a heading that no other feed names."""
+        found: dict[int, FeedColumn] = {}
+        entries = sorted(self.part("feeds").items(), key=lambda one: one[0] == EVERY)  # named ones first
+        for name, entry in entries:
             what = f"[feeds.{name}]"
             entry = entry if isinstance(entry, Mapping) else {}
             given = [word for word in _FEED if word in entry]
             self.known_words(what, entry, (*_FEED, "media"))
             if len(given) != 1:
-                found_words = f"{len(given)} of {', '.join(_FEED)}"
-                self.fault(what, found_words, "one of them is needed", "name its column")
+                self.fault(what, f"{len(given)} of {', '.join(_FEED)}", "one of them is needed", "name its column")
                 continue
             [told] = given
             for one, column in self.named(name, entry[told]).items():
+                at = self.headings.index(one) if name == EVERY else None
+                if at in found:
+                    continue  # a feed of its own
                 media = self.media(what, one, entry.get("media", {}))
                 made = self.feed(f"[feeds.{one}]", told, column, media)
-                found += [] if made is None else [FeedColumn(one, told, made, media)]
-        return tuple(found)
+                if made is None or made.position is None:
+                    continue
+                if made.position in found:
+                    other = found[made.position].name
+                    self.fault(f"[feeds.{one}]", f"the column of [feeds.{other}]", "a column is one feed", "remove one")
+                found[made.position] = FeedColumn(one, told, made, media)
+        return tuple(found.values())
 
     def named(self, name: str, entry: Any) -> dict[str, Any]:
         """Return the columns of a feed by its name: one, or all of those under a heading."""
@@ -362,7 +399,7 @@ class _Planner:
         [solute, *more] = list(media) or [""]
         for house in (VOLUMETRIC_RATE, AMOUNT_RATE, RATE_PER_VOLUME):
             try:
-                in_house(1.0, unit, house, MOLAR_MASS.get(solute, 0.0))
+                in_house(1.0, unit, house, self.mass(solute))
             except UnitError:
                 continue
             if house != VOLUMETRIC_RATE and (more or not media.get(solute)):
@@ -383,12 +420,8 @@ class _Planner:
             return self.listed(what, name, composition)
         media = {}
         for species, text in composition.items():
-            value, _, unit = str(text).strip().partition(" ")
-            number = parse_number(value)
             try:
-                if number is None or not unit:
-                    raise UnitError(f"'{shown(str(text))}' is no number with a unit")
-                media[str(species)] = in_house(number, unit, CONCENTRATION, MOLAR_MASS.get(str(species), 0.0))
+                media[str(species)] = in_house(*_with_unit(text), CONCENTRATION, self.mass(str(species)))
             except UnitError as error:
                 self.fault(f"{what} media {species}", str(error), "a concentration is needed", 'write "444 mmol/L"')
         return media
@@ -402,43 +435,52 @@ class _Planner:
             self.fault(f"{what} media", f"'{shown(sheet)}'", "it is a sheet of the workbook", hint)
             return {}
         table = self.source.tables[sheet]
-        lines = [tuple(words_of(cell) for cell in row) for row in (table.headings, *table.rows)]
+        lines = [[words_of(cell) for cell in row] for row in (table.headings, *table.rows)]
         at = next(((r, c) for r, row in enumerate(lines) for c, cell in enumerate(row) if cell == names), None)
         if at is None:
             self.fault(f"{what} media", f"no '{shown(names)}' in the sheet '{shown(sheet)}'",
                        "the cell that names the media is needed", 'write names = "Feed Name"')  # fmt: skip
             return {}
-        meant = {words_of(heading): quantity for quantity, heading in self.measured_headings().items()}
-        right = [cell for cell in lines[at[0]][at[1] + 1 :] if cell]
-        if any(quantity_of(cell) or cell in meant for cell in right):  # solutes go right, media down
-            width = max(map(len, lines))
-            wide = [(*row, *[""] * (width - len(row))) for row in lines]
-            turned = list(zip(*(row[at[1] :] for row in wide[at[0] :]), strict=True))
-        else:
-            turned = [row[at[1] :] for row in lines[at[0] :]]
-        places = [i for i, cell in enumerate(turned[0]) if cell == name and i > 0]
+        width = max(map(len, lines))
+        rows = [(line + [""] * (width - len(line)))[at[1] :] for line in lines[at[0] :]]
+        if name not in rows[0][1:]:  # then media stand below each other
+            rows = [list(column) for column in zip(*rows, strict=True)]
+        places = [i for i, cell in enumerate(rows[0]) if cell == name and i > 0]
         if not places:
+            listed = [cell for cell in (*rows[0][1:], *(row[0] for row in rows[1:])) if cell]
             self.fault(f"{what} media", f"no '{shown(name)}' in the sheet '{shown(sheet)}'", "it is listed there",
-                       nearest(name, [cell for cell in turned[0][1:] if cell]))  # fmt: skip
+                       nearest(name, listed))  # fmt: skip
             return {}
+        return self.composition(f"{what} media", rows[1:], places)
+
+    def composition(self, what: str, rows: Iterable[Sequence[str]], places: Sequence[int]) -> dict[str, float]:
+        """Return what a medium holds [mmol/L], of rows of solutes; those of no known name and unit are passed over."""
+        meant = {words_of(heading): quantity for quantity, heading in self.measured_headings().items()}
         media: dict[str, float] = {}
-        for row in turned[1:]:
-            label = row[0] if row else ""
-            unit = unit_of_heading(label)
-            told = {row[i] for i in places if i < len(row) and row[i]}
-            if not unit or not told:
+        for label, *cells in rows:
+            told = sorted({cells[i - 1] for i in places if cells[i - 1]})
+            known = meant.get(label) or quantity_of(label)
+            quantity, unit = known or bare(label), unit_of_heading(label)
+            if not label or not told:
                 continue
-            quantity = meant.get(label) or quantity_of(label) or bare(label)
+            if not known and not (unit and (converts(unit, CONCENTRATION) or self.mass(quantity))):
+                self.passed_over.append(f"{label} of the media")
+                continue
             numbers = {parse_number(cell) for cell in told}
             if len(numbers) > 1 or None in numbers:
-                found = ", ".join(sorted(f"'{shown(one)}'" for one in told))
                 needed = "a medium of one name has one composition, in numbers"
-                self.fault(f"{what} media {quantity}", found, needed, "give media of other compositions other names")
-                continue
-            try:
-                media[quantity] = in_house(numbers.pop() or 0.0, unit, CONCENTRATION, MOLAR_MASS.get(quantity, 0.0))
-            except UnitError as error:
-                self.fault(f"{what} media {quantity}", str(error), "a concentration is needed", "mend its heading")
+                self.fault(f"{what} {quantity}", ", ".join(f"'{shown(one)}'" for one in told), needed,
+                           "give media of other compositions other names")  # fmt: skip
+            elif quantity in media:
+                self.fault(f"{what} {quantity}", f"a second row '{shown(label)}'", "a solute stands once", "remove one")
+            else:
+                try:
+                    media[quantity] = in_house(numbers.pop() or 0.0, unit, CONCENTRATION, self.mass(quantity))
+                except UnitError as error:
+                    remedy = f"write it into the heading, like '{shown(bare(label))} (mM)'"
+                    self.fault(
+                        f"{what} {quantity}", str(error) if unit else "no unit", "a concentration has one", remedy
+                    )
         return media
 
     def measured_headings(self) -> dict[str, str]:
@@ -463,15 +505,25 @@ class _Planner:
         return float(value)
 
 
+def _is_with_unit(text: object) -> tuple[float, str] | None:
+    """Return the number and the unit of a text such as "1.5 L", None if it is none."""
+    value, _, unit = str(text).strip().partition(" ")
+    number = parse_number(value)
+    return None if number is None or not unit else (number, unit)
+
+
+def _with_unit(text: object) -> tuple[float, str]:
+    """Return the number and the unit of a text; raises `UnitError`."""
+    found = _is_with_unit(text)
+    if found is None:
+        raise UnitError(f"'{shown(str(text))}' is no number with a unit")
+    return found
+
+
 def _there(columns: Mapping[str, Column | None]) -> dict[str, Column]:
     return {name: column for name, column in columns.items() if column is not None}
 
 
-def plan_of(words: Mapping[str, Any], source: Source, grid: Grid, fault: Fault) -> Plan:
+def plan_of(words: Mapping[str, Any], source: Source, grid: Grid, faults: Faults) -> Plan:
     """Return a mapping as a plan for a table; every fault is noted, and the plan is of use only if there is none."""
-    return _Planner(words, source, grid, fault).plan()
-
-
-def headings_of(table: Table) -> list[str]:
-    """Return the headings of a table that are not empty."""
-    return [words_of(heading) for heading in table.headings if heading.strip()]
+    return _Planner(words, source, grid, faults).plan()

@@ -92,7 +92,7 @@ class MeasuredRates:
 
 
 def yields_of(run: CultureRun, balances: Iterable[Balance], per: str) -> dict[str, tuple[float, float]]:
-    """Return the yields that balances of a run tell, as `MeasuredRates.yields` does."""
+    """Return the yields [mmol/mmol] that balances of a run tell, as `MeasuredRates.yields` does; raises as it does."""
     of: dict[str, dict[tuple[float, float], Balance]] = {}
     for one in balances:
         if one.is_known:

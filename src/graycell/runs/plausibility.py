@@ -247,14 +247,11 @@ def boluses_and_samples_fit_the_vessel(run: CultureRun) -> Iterator[Finding]:
 
 def the_volume_closes(run: CultureRun) -> Iterator[Finding]:
     """A volume that somebody wrote down is what was there and fed, less what was taken out."""
-    if "volume" not in run.signals:
+    if "volume" not in run.signals or not len(run.signals["volume"].time):
         return
     told = run.signals["volume"]
-    stretches = stretches_of(run, told.time)
-    after = {one.end: next_.volume for one, next_ in pairwise(stretches)}
-    before = {one.end: one.end_volume for one in stretches}
-    # it may have been read before or after what happens at its time
-    sides = [(before[time], after.get(time, before[time])) for time in told.time.tolist()]
+    volumes = {one.end: one.volumes() for one in stretches_of(run, told.time)}
+    sides = [volumes[time] for time in told.time.tolist()]  # before, between and after what happens then
     off = np.array([min((value - one for one in of), key=abs) for value, of in zip(told.value, sides, strict=True)])
     worst = int(np.argmax(np.abs(off)))
     if abs(off[worst]) > CLOSES * told.value[worst]:

@@ -11,13 +11,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from graycell.errors import InputError
+from graycell.errors import Faults, InputError
 from graycell.runs.files import Source, UnreadableError
 from graycell.runs.layout import Grid, grid_of, source_of_any, words_of
 from graycell.runs.mapping import converts, plan_of, profiles, words_with_profile
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.runs.tables import shown
+from graycell.runs.tables import parse_number, shown
 from graycell.runs.vocabulary import bare, quantity_of, role_of, unit_of_heading
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE
 
@@ -25,9 +25,12 @@ _DEEPEST_HEADER = 8
 """Rows from the top among which the headings are looked for."""
 _LOOKED_AT = 200
 """Rows of which cells are looked at."""
+_DATES = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y")
 _TIMES = {"day": "d", "days": "d", "cultureday": "d", "hour": "h", "hours": "h", "hr": "h", "hrs": "h"}
 _HOUSE = {VCD: CELL_DENSITY, TCD: CELL_DENSITY, VIABILITY: DIMENSIONLESS}
 _ASKED = {CELL_DENSITY: "which unit? 1e6 cells/mL ...", DIMENSIONLESS: "% or 1?"}
+_AMMONIUM = 18.04
+"""[g/mol] of NH4+."""
 _ANTIBODY = 150000.0
 """[g/mol] An IgG with its glycans."""
 
@@ -57,18 +60,13 @@ def propose(path: str | Path) -> str:
 def _ready(source_at: Callable[[int], Source]) -> str:
     """Return the name of the ready profile that fits a file without a fault, "" if there is none."""
     for name in profiles():
-        faults: list[str] = []
-
-        def fault(what: str, *rest: str, faults=faults) -> None:
-            faults.append(what)
-
-        words = words_with_profile({"like": name}, "draft")
+        faults, words = Faults("draft", 1), words_with_profile({"like": name}, "draft")
         source = source_at(words.get("header", 1))
         try:
-            grid = grid_of(source, words, "draft", fault)
+            grid = grid_of(source, words, faults)
         except UnreadableError:  # fewer rows
             continue
-        if grid is not None and plan_of(words, source, grid, fault) and not faults:
+        if grid is not None and plan_of(words, source, grid, faults) and not faults.findings:
             return name
     return ""
 
@@ -80,7 +78,7 @@ def _table(source_at: Callable[[int], Source]) -> tuple[str, int, Source, Grid]:
         source = source_at(header)
         for sheet in source.tables:
             try:
-                grid = grid_of(source, {"header": header, "sheet": sheet}, "draft", lambda *said: None)
+                grid = grid_of(source, {"header": header, "sheet": sheet}, Faults("draft", 0))
             except UnreadableError:  # fewer rows
                 continue
             if grid is None:
@@ -101,7 +99,7 @@ class _Draft:
         self.rows = grid.table.rows[:_LOOKED_AT]
         self.columns: dict[str, int] = {}
         for i, heading in enumerate(grid.table.headings):  # of columns of one name the first counts
-            if heading.strip() and heading.isprintable():
+            if heading.strip() and words_of(heading).isprintable():
                 self.columns.setdefault(words_of(heading), i)
         self.used: set[str] = set()
 
@@ -125,9 +123,7 @@ class _Draft:
             sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
             lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
         lines += [f"header = {self.header}"] if self.header > 1 else []
-        lines += self.run() + self.time()
-        commas = sum(bool(re.fullmatch(r"-?\d+,\d+", cell)) for one in self.columns for cell in self.cells(one))
-        lines += ['decimal = ","'] if commas else []
+        lines += self.run() + self.time() + self.decimal()
         long = self.long()
         measured = [] if long else self.measured()
         feeds, sample = self.feeds(), self.sample()
@@ -163,7 +159,7 @@ class _Draft:
         written = self.dated(heading)
         if written is not None:
             form = f", written = {_quoted(written)}" if written else ""
-            ask = "is it day before month?" if "%d/%m" in written else ""
+            ask = 'day before month, "%d/%m/%Y", or after it, "%m/%d/%Y"?' if written == "?" else ""
             return [_line(f'time = {{ column = {_quoted(heading)}, unit = "date"{form} }}', ask)]
         if _converts(unit_of_heading(heading), TIME):
             return [f"time = {_quoted(heading)}"]
@@ -177,8 +173,8 @@ class _Draft:
 
     def dated(self, heading: str) -> str | None:
         """Return how the dates of a column are written, "" for ISO 8601, None if they are no dates."""
-        cells = self.cells(heading)[:20]
-        for form in ("", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y"):
+        cells, fits = self.cells(heading), []
+        for form in ("", *_DATES):
             try:
                 for cell in cells:
                     if cell.replace(".", "").isdigit():  # a count of hours, which ISO 8601 would take for a year
@@ -186,8 +182,23 @@ class _Draft:
                     datetime.strptime(cell, form) if form else datetime.fromisoformat(cell)
             except ValueError:
                 continue
-            return form if cells else None
-        return None
+            fits.append(form)
+        if not cells or not fits:
+            return None
+        return fits[0] if len(fits) == 1 else "?"
+
+    def decimal(self) -> list[str]:
+        """Return the line of the decimal mark, [] for a point."""
+        if self.path.suffix.lower() != ".csv":
+            return []
+        cells = [cell for one in self.columns for cell in self.cells(one) if re.fullmatch(r"-?\d+,\d+", cell)]
+        if not cells:
+            return []
+        if all(re.fullmatch(r"-?\d{1,3},\d{3}", cell) for cell in cells):
+            return [
+                _line('decimal = "?"', f'"," if {cells[0]} is near {cells[0].split(",")[0]}, "." if it is thousands')
+            ]
+        return ['decimal = ","']
 
     def long(self) -> list[str]:
         """Return the lines of a table with a row for each value, [] if it is none."""
@@ -231,6 +242,8 @@ class _Draft:
             more, ask = ', unit = "?"', _ASKED.get(house, "which unit? mmol/L, g/L ...")
         elif house == CONCENTRATION and not _converts(unit, house) and quantity not in MOLAR_MASS:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
+        elif quantity == "NH3" and not _converts(unit, house) and re.search(r"nh4|ammonium", name, re.IGNORECASE):
+            more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; leave it out for NH3"
         elif not stated and unit_of_heading(name) != unit:
             more = f", unit = {_quoted(unit)}"
         column = f"{{ column = {_quoted(name)}{more} }}" if more else _quoted(name)
@@ -239,33 +252,46 @@ class _Draft:
     def start(self) -> list[str]:
         """Return the lines of the volume at the start."""
         for heading in self.of_role("volume"):
-            if _converts(unit_of_heading(heading), VOLUME):
-                self.used.add(heading)
-                return ["", "[start]", _line(f"volume = {_quoted(heading)}", "the first value of each run")]
+            column = self.of_volume(heading)
+            if column:
+                return ["", "[start]", _line(f"volume = {column}", "the first value of each run")]
         return ["", "[start]", _line('volume = "? L"', "the volume at the start, or a column of it")]
 
     def sample(self) -> list[str]:
         """Return the lines of the volume of samples."""
         for heading in self.of_role("sample"):
-            if _converts(unit_of_heading(heading), VOLUME):
-                self.used.add(heading)
-                return ["", "[sample]", f"volume = {_quoted(heading)}"]
+            column = self.of_volume(heading)
+            if column:
+                return ["", "[sample]", _line(f"volume = {column}", "taken in the row")]
         return []
+
+    def of_volume(self, heading: str) -> str:
+        """Return a column of volumes as it is written in a mapping, "" if it is none; it then counts as used."""
+        unit = unit_of_heading(heading)
+        numeric = any(parse_number(cell.replace(",", ".")) is not None for cell in self.cells(heading))
+        if not (_converts(unit, VOLUME) or (not unit and numeric)):
+            return ""
+        self.used.add(heading)
+        return _quoted(heading) if unit else f'{{ column = {_quoted(heading)}, unit = "?" }}'
 
     def feeds(self) -> list[str]:
         """Return the lines of the feeds."""
         lines: list[str] = []
+        names: set[str] = set()
         for heading in self.of_role("feed"):
-            unit = unit_of_heading(heading)
-            if _converts(unit, VOLUME):
-                summed = re.search(r"cum|total|so far", heading, re.IGNORECASE)
-                told, ask = ("cumulative", "added so far") if summed else ("volume", "added in the row")
-            elif _converts(unit, VOLUMETRIC_RATE):
-                told, ask = "rate", "from the row on"
-            else:
+            summed = re.search(r"cum|total|so far", heading, re.IGNORECASE)
+            told, ask = ("cumulative", "added so far") if summed else ("volume", "added in the row")
+            column = self.of_volume(heading)
+            if not column and _converts(unit_of_heading(heading), VOLUMETRIC_RATE):
+                told, ask, column = "rate", "from the row on", _quoted(heading)
+                self.used.add(heading)
+            if not column:
                 continue
-            self.used.add(heading)
-            lines += ["", f"[feeds.{_quoted(bare(heading))}]", _line(f"{told} = {_quoted(heading)}", ask),
+            name, count = bare(heading), 2
+            while name in names:
+                name, count = f"{bare(heading)} {count}", count + 1
+            names.add(name)
+            lines += ["", f"[feeds.{_quoted(name)}]", _line(f"{told} = {column}", ask),
                       _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
         return lines
 

@@ -7,7 +7,7 @@ notes a `Finding` with row and column for every cell that cannot be used; such a
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 
 from graycell.errors import Finding, nearest
@@ -29,12 +29,14 @@ class Table:
     """Cells as text. Rows may be shorter than the headings.
 
     origins: where each row stands, for a table that was made of others; else `rows[0]` is row 2 of the spreadsheet.
+    named: how headings stand in the file, where they were made of others.
     """
 
     place: str
     headings: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     origins: tuple[str, ...] = ()
+    named: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, row: int, heading: str | None = None) -> str:
         """Return where a cell is. `row` counts from 0 below the headings.
@@ -43,7 +45,7 @@ class Table:
         "run07/measurements.csv, row 14, column 'GLC [mmol/L]'"
         """
         place = self.origins[row] if self.origins else f"{self.place}, row {row + 2}"
-        return place if heading is None else f"{place}, column '{shown(heading)}'"
+        return place if heading is None else f"{place}, column '{shown(self.named.get(heading, heading))}'"
 
 
 @dataclass(frozen=True)

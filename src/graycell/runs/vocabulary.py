@@ -72,7 +72,8 @@ def quantity_of(heading: str) -> str:
     >>> quantity_of("Viable Cell Concentration (10^6 cells/mL)"), quantity_of("Glc_gL"), quantity_of("pH")
     ('VCD', 'GLC', '')
     """
-    return _QUANTITY.get(_word(heading), "")
+    found = _QUANTITY.get(_word(heading), "")
+    return VCD if found == VIABILITY and "cell" in unit_of_heading(heading) else found
 
 
 def role_of(heading: str) -> str:

@@ -1,0 +1,156 @@
+"""Cells: the cells of someone's table -> numbers in house units, times in days. What is wrong with a cell is noted."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from graycell.errors import Faults
+from graycell.runs.checks import limit_of, value_fault
+from graycell.runs.layout import Grid
+from graycell.runs.mapping import Column, Plan
+from graycell.runs.tables import parse_number, shown
+
+_NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
+_BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
+_GROUPS = {
+    ".": re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,}|([ ']\d{3})+(\.\d*)?)"),
+    ",": re.compile(r"[+-]?\d{1,3}([. ']\d{3})+(,\d*)?"),
+}
+"""Numbers with their thousands apart, by the decimal mark. ``1,234`` alone may be a decimal comma: it is none."""
+
+
+class Cells:
+    """The cells of a grid, read as a plan says."""
+
+    def __init__(self, grid: Grid, plan: Plan, faults: Faults):
+        self.grid, self.table, self.plan, self.faults = grid, grid.table, plan, faults
+
+    def word(self, row: int, position: int) -> str:
+        """Return the text of a cell with single spaces, "" where there is none."""
+        cells = self.table.rows[row]
+        return " ".join(cells[position].split()) if position < len(cells) else ""
+
+    def cell(self, row: int, column: Column) -> str:
+        """Return the text that a column has in a row, "" for words that say there is nothing."""
+        text = column.value if column.position is None else self.word(row, column.position)
+        return "" if text.lower() in _NOTHING else text
+
+    def text(self, row: int, column: Column, quantity: str) -> str:
+        """Return a measured value in the unit that its column is given; "" where empty or faulty.
+
+        That is its own where it converts, so that no digit is lost. ``<`` stands before a detection limit.
+        """
+        cell = self.cell(row, column)
+        if cell.lower().lstrip("< ") in _BELOW:
+            if column.limit is None:
+                needed = "below a detection limit is a number after <, and not determined an empty cell"
+                example = f'give limit = "0.1 {column.unit}" to {column.name} in the mapping, or empty the cell'
+                self.fault(row, column.name, f"'{shown(cell)}'", needed, example)
+                return ""
+            return f"<{column.limit if column.is_direct else column.in_house(column.limit)!r}"
+        below = "<" if cell.startswith("<") else ""
+        found = self._number(row, column, cell.removeprefix("<").strip() if below else cell, limited=bool(below))
+        if found is None:
+            return ""
+        digits, number = found
+        outside = value_fault("", limit_of(quantity), number)
+        if outside is not None:
+            self.fault(row, column.name, shown(cell), outside.needed, outside.remedy)
+            return ""
+        return below + (digits if column.is_direct and number else repr(number))
+
+    def number(self, row: int, column: Column | None) -> float | None:
+        """Return a number in its house unit, None where the cell is empty or faulty."""
+        found = None if column is None else self._number(row, column, self.cell(row, column))
+        return None if found is None else found[1]
+
+    def amount(self, row: int, column: Column | None) -> float | None:
+        """Return a volume or a rate in its house unit, which is not below 0."""
+        number = self.number(row, column)
+        if column is not None and number is not None and number < 0.0:
+            found = f"'{shown(self.cell(row, column))}'"
+            self.fault(
+                row, column.name, found, "volumes and rates are >= 0", "mend the sign; what is taken out is a sample"
+            )
+            return None
+        return number
+
+    def _number(self, row: int, column: Column, cell: str, limited: bool = False) -> tuple[str, float] | None:
+        """Return a number as plain digits in the unit of the column, and in the house unit."""
+        if not cell and not limited:
+            return None
+        digits = cell.removesuffix("%").strip() if column.unit == "%" else cell
+        digits = digits if column.position is None else self._plain(digits)
+        number = parse_number(digits)
+        number = None if number is None else column.in_house(number)
+        if number is None or not math.isfinite(number):
+            remedy = "write it, or leave the cell empty"
+            if cell.startswith("="):
+                remedy = "write the value instead of the formula, or let the spreadsheet compute and save it"
+            elif re.search(r"\d[.,]\d", cell):
+                remedy = 'write it, or say which decimal mark the file has, with decimal = ","'
+            self.fault(row, column.name, f"'{shown(self.cell(row, column))}'", "a number is needed", remedy)
+            return None
+        return digits, 0.0 if -self.plan.round_off <= number < 0.0 else number
+
+    def _plain(self, digits: str) -> str:
+        """Return digits with a decimal point and without marks of thousands."""
+        mark = self.plan.decimal
+        if _GROUPS[mark].fullmatch(digits):
+            digits = "".join(one for one in digits if one.isdigit() or one in (mark, "-", "+"))
+        elif mark == "," and "." in digits:
+            return ""  # a point is no decimal mark of this file
+        return digits.replace(",", ".") if mark == "," else digits
+
+    def times(self, rows: Sequence[int], column: Column) -> list[float | None]:
+        """Return the times [d] of the rows of a run; of dates, from the first of its samples."""
+        for row in rows:
+            if not self.cell(row, column):
+                self.fault(row, column.name, "an empty cell", "every row has a time", "write it, or remove the row")
+        if column.unit != "date":
+            return [self.number(row, column) for row in rows]
+        dates = [self._date(row, column) for row in rows]
+        sampled = len(self.table.rows) - self.grid.logged
+        of_samples = [one for row, one in zip(rows, dates, strict=True) if one is not None and row < sampled]
+        if not of_samples:
+            return [None] * len(rows)
+        begin, times = of_samples[0], list[float | None]()
+        if self.grid.merged:  # rows of several sheets are not in order yet
+            begin = min(of_samples, key=lambda one: (one.tzinfo is None, one.replace(tzinfo=None)))
+        for row, one in zip(rows, dates, strict=True):
+            if one is not None and (one.tzinfo is None) != (begin.tzinfo is None):
+                self.fault(row, column.name, f"'{shown(self.cell(row, column))}'",
+                           "dates of a run all have a time zone, or none has", "write them alike")  # fmt: skip
+                one = None
+            times.append(None if one is None else (one - begin).total_seconds() / 86400.0)
+        return times
+
+    def _date(self, row: int, column: Column) -> datetime | None:
+        """Return the moment in a cell. A workbook's own dates are ISO 8601, however its other dates are written."""
+        cell = self.cell(row, column)
+        if not cell:
+            return None
+        try:
+            return datetime.strptime(cell, column.written) if column.written else datetime.fromisoformat(cell)
+        except ValueError:
+            if self.grid.native:
+                try:
+                    return datetime.fromisoformat(cell)
+                except ValueError:
+                    pass
+            remedy = 'write it like 2026-03-31 14:05, or say how it is written, like written = "%d.%m.%Y %H:%M"'
+            self.fault(row, column.name, f"'{shown(cell)}'", "a date is needed", remedy)
+            return None
+
+    def first(self, rows: Iterable[int], column: Column) -> tuple[int, float] | None:
+        """Return the first row of a run where a column is filled, and its number there; None if that is faulty too."""
+        for row in rows:
+            if self.cell(row, column):
+                number = self.number(row, column)
+                return None if number is None else (row, number)
+        return None
+
+    def fault(self, row: int, column: str, found: str, needed: str, remedy: str) -> None:
+        """Note what is wrong with a cell."""
+        self.faults.of_file(self.table.at(row, column or None), found, needed, remedy)

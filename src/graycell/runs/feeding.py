@@ -1,0 +1,194 @@
+"""events_of_run: the rows of a run -> its boluses, feeds, samples, set-points and outflows, each counted once."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from graycell.runs.cells import Cells
+from graycell.runs.mapping import AMOUNT_RATE, RATE_PER_VOLUME, Column, FeedColumn
+from graycell.runs.tables import shown
+
+A_MOMENT = 1.0 / 86400.0
+"""[d] What is said to be after something of the same time is a second away from it."""
+
+
+class Step(NamedTuple):
+    """A row of a run: when it was measured and when fed [d], and which side of a feed it is ("" if not said)."""
+
+    row: int
+    seen: float
+    fed: float
+    side: str
+
+
+class ToldEvent(NamedTuple):
+    """A row of the table of events, in house units, and the row of the file that told it."""
+
+    row: int
+    time: float
+    event: str
+    medium: str = ""
+    volume: float | None = None
+    rate: float | None = None
+    temperature: float | None = None
+
+
+def steps_of_run(cells: Cells, rows: Sequence[int]) -> list[Step]:
+    """Return the rows of a run that have a time.
+
+    Where all samples are taken after a feed of their row, the feed is a second earlier. Where a row after a feed has
+    the time of the row before it, it was measured a second later, and the feed is at that time.
+    """
+    plan = cells.plan
+    timed = [(time, row) for row, time in zip(rows, cells.times(rows, plan.time), strict=True) if time is not None]
+    if cells.grid.merged:
+        timed.sort(key=lambda one: one[0])
+    steps: list[Step] = []
+    last = None
+    for time, row in timed:
+        side = _side(cells, row)
+        seen = fed = time
+        if side == "after" and plan.moment is not None and time == last:
+            seen = time + A_MOMENT
+        elif side == "after":
+            fed = max(time - A_MOMENT, 0.0)
+        steps.append(Step(row, seen, fed, side))
+        last = time
+    return steps
+
+
+def _side(cells: Cells, row: int) -> str:
+    """Return whether a row was measured before or after a feed, "" if that is not said."""
+    plan = cells.plan
+    if plan.moment is None:
+        return "after" if plan.after else ""
+    moment, word = plan.moment, cells.word(row, plan.moment.position)
+    for side, said in (("before", moment.before), ("after", moment.after)):
+        if word.lower() == said.lower():
+            return side
+    if word and word.lower() not in moment.neither:
+        needed = f"it is '{shown(moment.before)}', '{shown(moment.after)}' or empty"
+        remedy = f"mend it, or add neither = ['{shown(word)}'] to [rows] if the row has to do with no feed"
+        cells.fault(row, cells.table.headings[moment.position], f"'{shown(word)}'", needed, remedy)
+    return ""
+
+
+def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperature: float | None) -> list[ToldEvent]:
+    """Return the events of a run that begins with this volume [L] and temperature [degC], in the order of time.
+
+    At one time a sample comes before a feed, as it was measured before it.
+    """
+    plan = cells.plan
+    drawn = [ToldEvent(step.row, step.seen, "sample", volume=taken)
+             for step in steps if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
+    tellings = {"volume": _added, "cumulative": _added_so_far, "rate": _flowing, "rise": _rising}
+    fed = [event for feed in plan.feeds for event in tellings[feed.told](cells, steps, feed, volume)]
+    held = [*_setpoints(cells, steps, temperature), *_outflows(cells, steps)]
+    return sorted([*drawn, *fed, *held], key=lambda one: one.time)  # stable
+
+
+def _added(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[ToldEvent]:
+    """Yield what was added in a row."""
+    for i, step in enumerate(steps):
+        given = cells.amount(step.row, feed.column)
+        if not given:
+            continue
+        if step.side == "after" and i == 0:
+            _tell_early(cells, step, feed.column)
+        elif cells.plan.moment is not None and not step.side:
+            moment = cells.plan.moment
+            said = f"its row is said to be '{shown(moment.before)}' or '{shown(moment.after)}'"
+            cells.fault(step.row, feed.column.name, "a feed", said, "write one of them into the column of [rows]")
+        else:
+            yield ToldEvent(step.row, step.fed, "bolus", feed.name, volume=given)
+
+
+def _added_so_far(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[ToldEvent]:
+    """Yield what a sum rose by, evenly over the time since it was told last; an empty first cell is 0."""
+    so_far, said, since = 0.0, "0", None
+    for i, step in enumerate(steps):
+        given = cells.amount(step.row, feed.column)
+        if given is None:
+            since = step.seen if i == 0 else since
+            continue
+        if given < so_far:
+            found = f"'{shown(cells.cell(step.row, feed.column))}' after '{shown(said)}'"
+            needed, remedy = "what was added so far does not fall", "write the sum, or use volume in the mapping"
+            cells.fault(step.row, feed.column.name, found, needed, remedy)
+            continue
+        rose, so_far, said = given - so_far, given, cells.cell(step.row, feed.column)
+        begin, since = since, step.seen
+        if rose == 0.0:
+            continue
+        if begin is None:
+            _tell_early(cells, step, feed.column)
+        elif step.seen > begin:
+            yield ToldEvent(step.row, begin, "feed", feed.name, rate=rose / (step.seen - begin))
+            yield ToldEvent(step.row, step.seen, "feed", feed.name, rate=0.0)
+        else:  # two rows of one time
+            yield ToldEvent(step.row, step.seen, "bolus", feed.name, volume=rose)
+
+
+def _flowing(cells: Cells, steps: Sequence[Step], feed: FeedColumn, volume: float) -> Iterator[ToldEvent]:
+    """Yield a rate where it changes. An amount is the volume that holds it; per volume is that of the start."""
+    per = 1.0
+    if feed.column.house in (AMOUNT_RATE, RATE_PER_VOLUME):
+        [concentration] = feed.media.values()
+        per = concentration if feed.column.house == AMOUNT_RATE else concentration / volume
+    rate = 0.0
+    for step in steps:
+        given = cells.amount(step.row, feed.column)
+        if given is not None and given != rate:
+            rate = given
+            yield ToldEvent(step.row, step.seen, "feed", feed.name, rate=given / per)
+
+
+def _rising(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[ToldEvent]:
+    """Yield what the volume rose by from a row before a feed to the one after it."""
+    before, said = None, ""
+    for step in steps:
+        given = cells.amount(step.row, feed.column)
+        if step.side == "before":
+            before, said = given, cells.cell(step.row, feed.column)
+        elif step.side == "after" and given is not None:
+            if before is None:
+                needed = "the row before the feed stands above it, with a volume"
+                cells.fault(step.row, feed.column.name, "a row after a feed", needed, "write that row, or its volume")
+            elif given < before:
+                found = f"'{shown(cells.cell(step.row, feed.column))}' after '{shown(said)}'"
+                cells.fault(step.row, feed.column.name, found, "a feed does not lower a volume", "mend one of the two")
+            elif given > before:
+                yield ToldEvent(step.row, step.fed, "bolus", feed.name, volume=given - before)
+            before = None
+
+
+def _tell_early(cells: Cells, step: Step, column: Column) -> None:
+    cells.fault(step.row, column.name, "a feed before the first sample",
+                "the state and the volume at the start are those of the first row",
+                "count it into the initial volume and write 0 here, or add a row before it")  # fmt: skip
+
+
+def _setpoints(cells: Cells, steps: Sequence[Step], setpoint: float | None) -> Iterator[ToldEvent]:
+    """Yield the set-points where they change from the one before; the first is that of the start."""
+    column = cells.plan.temperature
+    for i, step in enumerate(steps):
+        told = cells.number(step.row, column)
+        if told is None or told == setpoint:
+            continue
+        if setpoint is None and i > 0 and column is not None:
+            needed = "the temperature at the start is known"
+            cells.fault(step.row, column.name, "the first temperature", needed,
+                        'write it into the first row, or give [start] temperature = "37 degC"')  # fmt: skip
+        if i > 0 or setpoint is not None:
+            yield ToldEvent(step.row, step.seen, "temperature", temperature=told)
+        setpoint = told
+
+
+def _outflows(cells: Cells, steps: Sequence[Step]) -> Iterator[ToldEvent]:
+    """Yield rates of bleed and harvest where they change."""
+    for name, column in cells.plan.outflows.items():
+        rate = 0.0
+        for step in steps:
+            told = cells.amount(step.row, column)
+            if told is not None and told != rate:
+                rate = told
+                yield ToldEvent(step.row, step.seen, name, rate=told)
