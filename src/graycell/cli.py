@@ -189,7 +189,7 @@ def import_command(
     and give it with --map; docs/import.md tells its words. Nothing is guessed: a unit that no heading states, and
     whether samples are taken before or after a feed, have to be given.
 
-    Told are the bookkeeping of every run (initial + fed - taken out + turned over = found), what no culture does, and
+    Told are the bookkeeping of every run (begin + fed - taken out + turned over = found), what no culture does, and
     which columns were not read.
 
     Example: graycell import runs.xlsx --draft runs.toml
@@ -210,6 +210,8 @@ def import_command(
         for run in found.runs:
             _print_frame(bookkeeping_frame([run]).drop(columns="run"), f"{run.name}: bookkeeping")
     _print_findings(remarks)
+    if any("No initial volume was given" in run.provenance.notes for run in found.runs):
+        _say("No volume at the start was told: 1 L is nominal.")
     if found.not_there:
         _say(f"Not in the file: {', '.join(map(shown, found.not_there))}.")
     if found.not_read:

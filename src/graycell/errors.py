@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
+Severity = Literal["error", "warning"]
+
 
 class GraycellError(Exception):
     """Parent of every error that graycell raises on purpose."""
@@ -29,7 +31,7 @@ class Finding:
     found: str
     needed: str
     remedy: str
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
 
     def __str__(self) -> str:
         return f"{self.place}: found {self.found}; {self.needed}; {self.remedy}."
@@ -50,14 +52,19 @@ class Faults:
         self.where, self.most = where, most
         self.findings: list[Finding] = []
 
-    def of_mapping(self, what: str, found: str, needed: str, remedy: str) -> None:
-        """Note what is wrong with a word of the mapping."""
-        self.of_file(f"{self.where}, {what}", found, needed, remedy)
+    @property
+    def are_errors(self) -> bool:
+        """Whether any of them is an error, and not a remark."""
+        return any(one.severity == "error" for one in self.findings)
 
-    def of_file(self, place: str, found: str, needed: str, remedy: str) -> None:
+    def of_mapping(self, what: str, found: str, needed: str, remedy: str, severity: Severity = "error") -> None:
+        """Note what is wrong with a word of the mapping."""
+        self.of_file(f"{self.where}, {what}", found, needed, remedy, severity)
+
+    def of_file(self, place: str, found: str, needed: str, remedy: str, severity: Severity = "error") -> None:
         """Note what is wrong at a place of the file; after the most of them, only that there are more."""
         if len(self.findings) < self.most:
-            self.findings.append(Finding(place, found, needed, remedy))
+            self.findings.append(Finding(place, found, needed, remedy, severity))
         elif len(self.findings) == self.most:
             self.findings.append(Finding(place, "more faults", f"{self.most} are listed", "mend those first"))
 

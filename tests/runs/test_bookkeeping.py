@@ -44,7 +44,7 @@ def test_nothing_is_taken_out_where_nothing_flows_out():
     run = run_of([30.0, 24.7, 17.3], [0.0, 1.0, 2.0], Bolus(1.0, "F", 0.013))
     assert [one.taken_out for one in balances_of(run, "GLC")] == [0.0, 0.0]
     frame = bookkeeping_frame([run]).set_index("of")
-    assert frame.loc["volume", ["initial", "fed", "taken out", "found"]].tolist() == [1.0, 0.013, 0.0, 1.013]
+    assert frame.loc["volume", ["begin", "fed", "taken out", "found"]].tolist() == [1.0, 0.013, 0.0, 1.013]
     assert frame.loc["GLC", "fed"] == pytest.approx(13.0)
 
 

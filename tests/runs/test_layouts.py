@@ -1,6 +1,6 @@
 """How runs lie in files, and how feeds and cells are told in them: each by a small file whose runs are known."""
 
-from datetime import datetime
+from datetime import datetime, time
 
 import openpyxl
 import pandas as pd
@@ -72,7 +72,7 @@ def test_runs_on_sheets_of_their_own(tmp_path):
                                          "Notes": [["none"]]})  # fmt: skip
     mapping = {"run": {"sheet": "Reactor {run}"}, "time": DAY, "measured": GLC}
     assert glucose(import_runs(path, mapping)) == EXPECTED
-    with pytest.raises(InputError, match="no sheet and no heading that fits"):
+    with pytest.raises(InputError, match="no such sheet among Reactor A, Reactor B, Notes"):
         import_runs(path, mapping | {"run": {"sheet": "Vessel {run}"}})
 
 
@@ -243,7 +243,7 @@ def test_feeds_in_a_log_of_their_own(tmp_path, every):
     assert glucose([first, second]) == {"A": {0.0: 30.0, 1.0: 25.0, 2.0: 24.0}, "B": {0.0: 40.0, 2.0: 31.0}}
     first, _ = import_runs(path, mapping | {"taken": "after"})
     assert first.events[0] == Bolus(pytest.approx(1.0 - SECOND), "F2", 0.01)
-    with pytest.raises(InputError, match=r"'Hours'.*it is a heading of that sheet"):
+    with pytest.raises(InputError, match=r"'Hours'.*headings are named as in that sheet"):
         import_runs(path, mapping | {"log": mapping["log"] | {"time": "Hours"}})
     with pytest.raises(InputError, match="a run has measurements"):
         import_runs(path, mapping | {"log": mapping["log"] | {"run": "Medium"}})
@@ -471,7 +471,7 @@ DATA = [["Day", "Glc", "EtOH (g/L)", "F01 (mL)"], [0, 30, 1, None], [1, 25, 2, 2
     ([["Media", "F01"], ["Glucose", 400]], "no unit"), ([["Media", "F01"], ["Glucose (g/L)", "much"]], "in numbers"),
     ([["Media", "F01"], ["Glucose (g/L)", 400], ["Glc (mM)", 2000]], "a solute stands once"),
     ([["Media", "F01", "F01"], ["Glucose (g/L)", 400, 300]], "has one composition"),
-    ([["Media", "F02"], ["Glucose (g/L)", 400]], "it is listed there"),
+    ([["Media", "F02"], ["Glucose (g/L)", 400]], "media are named as in that sheet"),
 ])  # fmt: skip
 def test_a_list_of_media_that_says_too_little_or_two_things(tmp_path, rows, words):
     with pytest.raises(InputError, match=words):
@@ -507,7 +507,7 @@ def test_runs_whose_names_would_be_joined_to_one_are_told(csv):
 
 
 @pytest.mark.parametrize(("change", "words"), [
-    ({"like": ["a"]}, "the name of a profile"), ({"sheet": []}, "the name of a sheet"), ({"taken": "often"}, "taken"),
+    ({"like": ["a"]}, "a ready mapping"), ({"sheet": []}, "the name of a sheet"), ({"taken": "often"}, "taken"),
     ({"measured": {"GLC": {"column": "Glc", "unit": "mM", "limit": "little"}}}, "no number with a unit"),
     ({"log": {"sheet": "x"}}, "sheet and volume are needed"), ({"rows": {"column": "Day"}}, "after are needed"),
     ({"run": {"sheet": "R"}}, "with {run} or {quantity}"), ({"run": {"heading": "{run}{run}"}}, "stand once"),
@@ -535,3 +535,115 @@ def test_more_faults_than_anyone_reads_are_counted(csv):
         import_runs(path, {"time": DAY, "measured": GLC})
     assert len(caught.value.findings) < 210
     assert "more faults" in str(caught.value)
+
+
+def test_units_in_a_row_of_their_own(csv):
+    path = csv("Vessel,Day,Gluc,Lac,VCD", "", ",(d),g/L,[mmol/L],x10^6 cells/mL", "A,0,7.2,1,0.4", "A,1,6,2,0.9")
+    mapping = {"run": "Vessel", "time": "Day", "units": 3, "measured": {"GLC": "Gluc", "LAC": "Lac", VCD: "VCD"}}
+    (run,) = import_runs(path, mapping)
+    assert run.measurements["GLC"].value[0] == pytest.approx(7200.0 / MOLAR_MASS["GLC"])
+    assert (run.measurements["LAC"].value[1], run.measurements[VCD].value[1]) == (2.0, 0.9)
+    with pytest.raises(InputError, match="stands below that of the headings"):
+        import_runs(path, mapping | {"units": 1})
+
+
+def test_headings_that_are_merged_over_two_rows(tmp_path):
+    rows = [
+        ["Batch", "Time (d)", "Cells", None],
+        [None, None, "VCD (1e6/mL)", "Viab (%)"],
+        ["A", 0, 0.5, 98],
+        ["A", 1, 1, 97],
+    ]
+    path = book(tmp_path / "runs.xlsx", {"Data": rows})
+    mapping = {
+        "header": 2,
+        "run": "Batch",
+        "time": "Time (d)",
+        "measured": {VCD: "VCD (1e6/mL)", VIABILITY: "Viab (%)"},
+    }
+    (run,) = import_runs(path, mapping)
+    assert (run.name, run.measurements[VCD].value.tolist()) == ("A", [0.5, 1.0])  # what is counted in 1e6/mL are cells
+
+
+def test_a_name_in_the_first_row_of_its_block(csv):
+    path = csv("Vessel,Day,Glc", "A,0,30", ",1,25", "B,0,40", ",2,31")
+    mapping = {"run": "Vessel", "time": DAY, "measured": GLC}
+    with pytest.raises(InputError, match=r"row 3, column 'Vessel'.*fill = \['Vessel'\]"):
+        import_runs(path, mapping)
+    assert glucose(import_runs(path, mapping | {"fill": ["Vessel"]})) == EXPECTED
+    with pytest.raises(InputError, match="all of them are headings"):
+        import_runs(path, mapping | {"fill": "Reactor"})
+
+
+def test_words_that_say_there_is_nothing(csv):
+    path = csv("Day,Glc", "0,30", "1,n.d.", "2,failed")
+    with pytest.raises(InputError, match="not determined an empty cell"):
+        import_runs(path, {"time": DAY, "measured": GLC})
+    assert glucose(import_runs(path, {"time": DAY, "measured": GLC, "empty": ["n.d.", "Failed"]})) == {
+        "file": {0.0: 30.0}
+    }
+
+
+def test_a_date_and_a_clock_in_two_columns(csv, tmp_path):
+    mapping = {
+        "time": {"column": "Date", "clock": "Time", "unit": "date", "written": "%d.%m.%Y %H:%M"},
+        "measured": GLC,
+    }
+    path = csv("Date,Time,Glc", "31.03.2026,12:00,30", "01.04.2026,9:00,25")
+    assert import_runs(path, mapping)[0].measurements["GLC"].time.tolist() == [0.0, 0.875]
+    rows = [["Date", "Time", "Glc"], [datetime(2026, 3, 31), time(12), 30], [datetime(2026, 4, 1), time(9), 25]]
+    path = book(tmp_path / "runs.xlsx", {"Data": rows})
+    mapping["time"] = {"column": "Date", "clock": "Time", "unit": "date"}
+    assert import_runs(path, mapping)[0].measurements["GLC"].time.tolist() == [0.0, 0.875]
+
+
+def test_empty_sheets_and_sheets_that_nobody_asks_for_do_no_harm(tmp_path):
+    path = book(tmp_path / "runs.xlsx", {"Chart": [], "Data": [["Day", "Glc"], [0, 30], [1, 25]], "Log": [["x"], [1]]})
+    found = imported(path, {"sheet": "Data", "time": DAY, "measured": GLC})
+    assert found.not_read == ("the sheet 'Log'",)
+    assert glucose(found.runs) == {"runs": EXPECTED["A"]}
+
+
+def test_a_run_may_begin_after_time_0_or_without_a_quantity(csv):
+    path = csv("Day,Glc,IgG (mg/L)", "0.25,30,", "1,25,5")
+    mapping = {"time": DAY, "measured": {**GLC, "ANTI": {"column": "IgG (mg/L)", "molar_mass": 150000.0}}}
+    (run,) = import_runs(path, mapping)
+    assert {one.severity for one in check_runs([run])} == {"warning"}
+    (run,) = import_runs(path, mapping | {"start": {"ANTI": "0 mg/L", "GLC": "31 mM"}})
+    assert dict(run.initial) == {"ANTI": 0.0, "GLC": 31.0}
+
+
+def test_a_unit_that_the_heading_contradicts_is_told(csv):
+    path = csv("Day,Glc (g/L)", "0,6", "1,5")
+    found = imported(path, {"time": DAY, "measured": {"GLC": {"column": "Glc (g/L)", "unit": "mmol/L"}}})
+    assert [one.needed for one in found.remarks] == ["the heading says 'g/L'"]
+    assert imported(path, {"time": DAY, "measured": {"GLC": {"column": "Glc (g/L)", "unit": "mg/mL"}}}).remarks == ()
+
+
+def test_a_start_that_the_first_sample_contradicts_is_told(csv):
+    path = csv("Day,Glc", "0,33.3", "1,25", "2,20")
+    runs = import_runs(path, {"time": DAY, "measured": GLC, "start": {"GLC": "20 mM"}})
+    assert any("33.3 was measured then" in one.needed for one in implausible(runs))
+
+
+def test_a_row_that_is_cut_short_is_told(csv):
+    found = imported(csv("Day,Glc,pH", "0,30,7", "1,25"), {"time": DAY, "measured": GLC})
+    assert [str(one).split(";")[0] for one in found.remarks] == ["file.csv, row 3: found 2 cells"]
+
+
+@pytest.mark.parametrize(("lines", "mapping", "words"), [
+    (("a title", "", "Day,Glc", "0,3"), {"measured": {"GLC": "Glc"}}, "it stands in row 3"),
+    (("Day,Glc (mM)",), {"measured": {"GLC": "Glc (mM)"}}, "rows below the headings are needed"),
+    (("Day,V", "0,3"), {"measured": {"GLC": {"column": "V", "unit": "?"}}}, "a . that is left; a unit of mmol/L"),
+    (("Day,V (g/L)", "0,3"), {"measured": {"Glukose": "V (g/L)"}}, "name it GLC"),
+    (("Day,Glc (mM)", "0,3"), {"measured": {"GLC": "Glc (mM)"}, "start": {"volume": 1.5}}, 'like "1.5 L"'),
+])  # fmt: skip
+def test_a_fault_says_what_to_do(csv, lines, mapping, words):
+    with pytest.raises(InputError, match=words):
+        import_runs(csv(*lines), {"time": DAY} | mapping)
+
+
+def test_an_old_workbook_is_to_be_saved_anew(tmp_path):
+    (tmp_path / "runs.xls").write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(InputError, match=r"save it as \.xlsx"):
+        import_runs(tmp_path / "runs.xls", {"time": DAY, "measured": GLC})

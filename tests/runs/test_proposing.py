@@ -75,6 +75,12 @@ def test_a_draft_asks_for_what_the_file_does_not_say_and_then_gives_runs(file):
         "feeds": {"Feed": {"volume": "Feed (mL)", "media": {"GLC": "? mmol/L"}},
                   "Feed 2": {"rate": "Feed (mL/h)", "media": {"GLC": "? mmol/L"}}},
         "sample": {"volume": {"column": "Draw", "unit": "?"}}}),
+    ("Vessel,Day,Gluc,Feed\n,d,g/L,mL\nA,0,1,2\nA,1,1,2\n", {"units": 2, "time": "Day", "measured": {"GLC": "Gluc"}}),
+    ("Sample ID,Vessel,Day,Glc (mM)\na,A,0,1\nb,A,1,1\nc,B,0,1\nd,B,1,1\n", {"run": "Vessel"}),
+    ("Date,Time,Glc (mM)\n31.03.2026,14:00,1\n", {
+        "time": {"column": "Date", "clock": "Time", "unit": "date", "written": "%d.%m.%Y %H:%M"}}),
+    ("Ansatz;Zeit [h];Glukose [g/L];Lebendzellzahl [10^6/mL]\nA;0;1;2\nB;0;1;2\n", {
+        "run": "Ansatz", "time": "Zeit [h]", "measured": {"GLC": "Glukose [g/L]", VCD: "Lebendzellzahl [10^6/mL]"}}),
     ("pressure,wind\n1,2\n", {"measured": {}, "time": "?"}),
     ('Day,"X: ""Glc"" \\ (mM)"\n0,1\n', {"measured": {"GLC": 'X: "Glc" \\ (mM)'}}),
 ])  # fmt: skip
@@ -93,6 +99,21 @@ def test_the_sheet_with_known_headings_is_proposed(tmp_path):
     data.append([0, 1, 2])
     book.save(tmp_path / "runs.xlsx")
     assert tomllib.loads(propose(tmp_path / "runs.xlsx"))["sheet"] == "Data"
+
+
+def test_a_log_of_feeds_on_another_sheet_is_proposed_and_is_read(tmp_path):
+    book = openpyxl.Workbook()
+    samples, log = book.active, book.create_sheet("Feed log")
+    for row in (["Run", "Time (h)", "Glucose (mM)"], ["A", 0, 30], ["A", 48, 20], ["B", 0, 30], ["B", 48, 20]):
+        samples.append(row)
+    for row in (["Run", "Time (h)", "Feed", "Volume (mL)"], ["A", 24, "F1", 50], ["B", 30, "glucose", 5]):
+        log.append(row)
+    book.save(tmp_path / "runs.xlsx")
+    draft = propose(tmp_path / "runs.xlsx")
+    answered = draft.replace('taken = "?"', 'taken = "before"').replace("? L", "2 L").replace("? mmol/L", "1 mol/L")
+    first, second = import_runs(tmp_path / "runs.xlsx", tomllib.loads(answered))
+    assert first.events == (Bolus(1.0, "F1", 0.05),)
+    assert second.events == (Bolus(1.25, "glucose", 0.005),)
 
 
 @pytest.mark.skipif(not DATA.exists(), reason="the open data sets are not there")

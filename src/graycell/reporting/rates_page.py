@@ -142,7 +142,7 @@ def _sections(measured: Sequence[MeasuredRates], frames: dict[str, pd.DataFrame]
         )),
         Section("yields", "Yields", table(frames["yields"]) if len(frames["yields"]) else
                 f"<p>{text(per)} was not measured, or not taken up.</p>"),
-        Section("bookkeeping", "Bookkeeping of the run", "<p>initial + fed - taken out + turned over = found, from the "
+        Section("bookkeeping", "Bookkeeping of the run", "<p>begin + fed - taken out + turned over = found, from the "
                 "first sample of a quantity to its last; the volume to the end of the run.</p>"
                 + table(frames["bookkeeping"])),
         Section("balances", "Balances", "<p>begin + fed - taken out + turned over = found, in the vessel before "

@@ -34,7 +34,7 @@ class Cells:
     def cell(self, row: int, column: Column) -> str:
         """Return the text that a column has in a row, "" for words that say there is nothing."""
         text = column.value if column.position is None else self.word(row, column.position)
-        return "" if text.lower() in _NOTHING else text
+        return "" if text.lower() in _NOTHING or text.lower() in self.plan.empty else text
 
     def text(self, row: int, column: Column, quantity: str) -> str:
         """Return a measured value in the unit that its column is given; "" where empty or faulty.
@@ -89,7 +89,8 @@ class Cells:
             if cell.startswith("="):
                 remedy = "write the value instead of the formula, or let the spreadsheet compute and save it"
             elif re.search(r"\d[.,]\d", cell):
-                remedy = 'write it, or say which decimal mark the file has, with decimal = ","'
+                other = "." if self.plan.decimal == "," else ","
+                remedy = f'write it, or say in the mapping which decimal mark the file has: decimal = "{other}"'
             self.fault(row, column.name, f"'{shown(self.cell(row, column))}'", "a number is needed", remedy)
             return None
         return digits, 0.0 if -self.plan.round_off <= number < 0.0 else number
@@ -131,17 +132,20 @@ class Cells:
         cell = self.cell(row, column)
         if not cell:
             return None
-        try:
-            return datetime.strptime(cell, column.written) if column.written else datetime.fromisoformat(cell)
-        except ValueError:
-            if self.grid.native:
-                try:
-                    return datetime.fromisoformat(cell)
-                except ValueError:
-                    pass
-            remedy = 'write it like 2026-03-31 14:05, or say how it is written, like written = "%d.%m.%Y %H:%M"'
-            self.fault(row, column.name, f"'{shown(cell)}'", "a date is needed", remedy)
-            return None
+        clock = "" if column.clock is None else self.word(row, column.clock)
+        clock = f"0{clock}" if re.match(r"\d:", clock) else clock  # ISO 8601 has two digits for the hour
+        # a workbook gives a date without a time the time 00:00:00
+        day = re.sub(r" 00:00:00$", "", cell) if clock else cell
+        text = f"{day} {clock}".strip()
+        forms = [column.written, ""] if column.written and self.grid.native else [column.written]
+        for form in forms:
+            try:
+                return datetime.strptime(text, form) if form else datetime.fromisoformat(text)
+            except ValueError:
+                continue
+        remedy = 'write it like 2026-03-31 14:05, or say how it is written, like written = "%d.%m.%Y %H:%M"'
+        self.fault(row, column.name, f"'{shown(text)}'", "a date is needed", remedy)
+        return None
 
     def first(self, rows: Iterable[int], column: Column) -> tuple[int, float] | None:
         """Return the first row of a run where a column is filled, and its number there; None if that is faulty too."""

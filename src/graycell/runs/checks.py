@@ -292,7 +292,8 @@ def every_species_has_a_beginning(run: CultureRun, species: ModelSpecies) -> Ite
         if name not in run.initial:
             needed = f"{name} needs a concentration at time 0"
             remedy = "add its column to the table initial, 0 if it was absent"
-            yield Finding(f"run '{run.name}', initial {name}", "no value", needed, remedy)
+            severity = "warning" if species is None else "error"  # rates do without
+            yield Finding(f"run '{run.name}', initial {name}", "no value", needed, remedy, severity)
 
 
 def measured_quantities_are_in_the_model(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from graycell.runs.amounts import AMOUNT_RATE, RATE_PER_VOLUME
 from graycell.runs.cells import Cells
-from graycell.runs.mapping import AMOUNT_RATE, RATE_PER_VOLUME, Column, FeedColumn
+from graycell.runs.mapping import Column, FeedColumn
 from graycell.runs.tables import shown
 
 A_MOMENT = 1.0 / 86400.0

@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +160,8 @@ def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> 
                     continue
                 try:
                     rows = _sheet_rows(values[sheet], None if formulas is None else formulas[sheet], decimal)
+                    if wanted is None and (rows := _unless_empty(rows)) is None:
+                        continue  # of a workbook of someone, which may have sheets of charts
                     tables[sheet] = _table(f"{place}, sheet '{shown(sheet)}'", rows)
                 except UnreadableError as error:
                     findings.append(error.finding)
@@ -427,6 +430,12 @@ def _sheet_rows(values, formulas, decimal: str) -> Iterator[list[str]]:
         while row and not row[-1]:
             row.pop()
         yield row
+
+
+def _unless_empty(rows: Iterator[list[str]]) -> Iterator[list[str]] | None:
+    """Return the same rows, None if there are none."""
+    first = next(rows, None)
+    return None if first is None else chain([first], rows)
 
 
 FORMATS = (

@@ -67,18 +67,26 @@ def imported(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> Impor
         plan = None if grid is None else plan_of(words, source, grid, faults)
     except UnreadableError as error:
         raise InputError([error.finding]) from error
-    if faults.findings or grid is None or plan is None:
-        raise InputError([*source.findings, *faults.findings])
-    tables = _tables(Cells(grid, plan, faults), where)
+    if faults.are_errors or grid is None or plan is None:
+        raise InputError(faults.findings)
+    tables = _tables(Cells(grid, plan, faults), where, shown(path.stem))
     runs, more = assemble(tables, path.stem, Provenance(source.files, source.sha256))
-    findings = list(dict.fromkeys([*source.findings, *faults.findings, *more]))
+    if not runs and not faults.are_errors:
+        needed, remedy = "rows below the headings are needed", "look at the header and the sheet of the mapping"
+        faults.of_file(grid.table.place, "no rows with values", needed, remedy)
+    if faults.are_errors:  # what a cell that is faulty leaves without is no fault of its own
+        more = [one for one in more if one.needed not in ("a run has measurements", "it is required")]
+    findings = list(dict.fromkeys([*faults.findings, *more]))
     if any(finding.severity == "error" for finding in findings):
         raise InputError(findings)
     return Imported(runs, tuple(findings), plan.not_there, plan.not_read)
 
 
-def _tables(cells: Cells, where: str) -> dict[str, Table]:
-    """Return the tables of `read_runs`; every row says where in the file it stands."""
+def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, Table]:
+    """Return the tables of `read_runs`; every row says where in the file it stands.
+
+    name_of_all: of the run, where no column tells runs apart.
+    """
     plan, table = cells.plan, cells.table
     beginning = dict(plan.start)
     if plan.temperature is not None:
@@ -95,7 +103,7 @@ def _tables(cells: Cells, where: str) -> dict[str, Table]:
     }  # fmt: skip
     for feed in plan.feeds:
         made["media"].add(f"{where}, [feeds.{feed.name}]", feed.name, *(feed.media.get(one, 0.0) for one in species))
-    for name, rows in _rows_of_runs(cells).items():
+    for name, rows in _rows_of_runs(cells, name_of_all).items():
         steps = steps_of_run(cells, rows)
         for step in steps:
             _add_samples(cells, name, step, made)
@@ -111,6 +119,8 @@ def _tables(cells: Cells, where: str) -> dict[str, Table]:
             made["events"].add(table.at(one.row), name, *one[1:])
     named = {head: one.name for head, one in measured.items()} | {f"time [{TIME}]": plan.time.name}
     found = {kind: one.table(f"{table.place}, as {kind}") for kind, one in made.items() if one.rows}
+    # a run may say nothing of its beginning: what a model needs of it is asked when there is a model
+    found["initial"] = made["initial"].table(f"{table.place}, as initial")
     return {**found, "measurements": replace(made["measurements"].table(table.place), named=named)}
 
 
@@ -125,7 +135,7 @@ def _add_samples(cells: Cells, name: str, step: Step, made: Mapping[str, "_Made"
         made["signals"].add(place, name, step.seen, volume)
 
 
-def _rows_of_runs(cells: Cells) -> dict[str, list[int]]:
+def _rows_of_runs(cells: Cells, name_of_all: str) -> dict[str, list[int]]:
     """Return the rows of each run by its name; rows with nothing in them belong to none."""
     plan, table = cells.plan, cells.table
     runs: dict[tuple[str, ...], list[int]] = {}
@@ -135,15 +145,19 @@ def _rows_of_runs(cells: Cells) -> dict[str, list[int]]:
         if not cells.grid.native and any(cell.strip() for cell in given[len(table.headings) :]):
             needed, remedy = f"the headings name {len(table.headings)} columns", "put cells with a comma into quotes"
             cells.fault(row, "", f"{len(given)} cells", needed, remedy)
+        elif not cells.grid.native and not cells.grid.table.origins and len(given) < len(table.headings):
+            needed, remedy = f"the headings name {len(table.headings)} columns", "see whether the row was cut short"
+            cells.faults.of_file(table.at(row), f"{len(given)} cells", needed, remedy, "warning")
         words = tuple(cells.word(row, position) for position in plan.run)
         if plan.run and not any(words):
             heading = table.headings[plan.run[0]]
-            cells.fault(row, heading, "an empty cell", "every row names its run", "write the name in every row")
+            remedy = f"write it in every row, or give fill = ['{shown(heading)}'] in the mapping to take the one above"
+            cells.fault(row, heading, "an empty cell", "every row names its run", remedy)
             continue
         runs.setdefault(words, []).append(row)
     named: dict[str, list[int]] = {}
     for words, rows in runs.items():
-        name = "-".join(word for word in words if word) or "run"
+        name = "-".join(word for word in words if word) or name_of_all
         if name in named:
             heading = table.headings[plan.run[0]]
             cells.fault(rows[0], heading, f"a second run '{shown(name)}'", "names are unique", "rename one")

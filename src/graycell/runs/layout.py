@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from graycell.errors import Faults, nearest
+from graycell.errors import Faults, Finding, nearest
 from graycell.runs.files import Source, UnreadableError, parquet, text_table, workbook
 from graycell.runs.tables import Table, shown
 from graycell.runs.vocabulary import unit_of_heading
@@ -31,7 +31,7 @@ class Grid:
     above: by position, the heading of the row above, which holds for the columns to its right. units: of columns whose
     unit stood in cells. merged: whether rows come from several sheets, and so are to be sorted by time; logged: how
     many of the last of them come from a log. native: whether the file keeps numbers and dates as such. left: headings
-    that the layout left out.
+    that the layout left out; sheets: those that it read.
     """
 
     table: Table
@@ -41,6 +41,7 @@ class Grid:
     logged: int = 0
     native: bool = False
     left: tuple[str, ...] = ()
+    sheets: frozenset[str] = frozenset()
 
 
 def words_of(heading: str) -> str:
@@ -53,6 +54,8 @@ def source_of_any(path: Path, words: Mapping[str, Any], where: str) -> Source:
     suffix = path.suffix.lower()
     decimal = "," if words.get("decimal") == "," else "."
     try:
+        if suffix in (".xls", ".xlsm", ".xlsb", ".ods", ".numbers"):
+            raise UnreadableError(shown(path.name), f"'{suffix}'", "CSV, XLSX and Parquet are read", "save it as .xlsx")
         if suffix == ".xlsx":
             return workbook(path, None, decimal)
         if suffix == ".parquet":
@@ -67,7 +70,7 @@ def source_of_any(path: Path, words: Mapping[str, Any], where: str) -> Source:
 def grid_of(source: Source, words: Mapping[str, Any], faults: Faults) -> Grid | None:
     """Return the rows of the file as a mapping lays them out, None where that is noted as a fault."""
     sheets = _sheets(source, words, faults)
-    grids = {name: _headed(table, _header(words, faults.where)) for name, table in sheets.items()}
+    grids = {name: _filled(_headed(table, words, faults.where), words, faults) for name, table in sheets.items()}
     if not grids:
         return None
     run = words.get("run")
@@ -80,7 +83,9 @@ def grid_of(source: Source, words: Mapping[str, Any], faults: Faults) -> Grid | 
     if grid is not None and "log" in words:
         grid = _with_log(grid, source, words, faults)
     native = not source.files[0].lower().endswith(".csv")
-    return None if grid is None else replace(grid, native=native)
+    log = words.get("log")
+    read = {*grids, str(log["sheet"])} if isinstance(log, Mapping) and "sheet" in log else set(grids)
+    return None if grid is None else replace(grid, native=native, sheets=frozenset(read))
 
 
 def _sheets(source: Source, words: Mapping[str, Any], faults: Faults) -> dict[str, Table]:
@@ -95,11 +100,25 @@ def _sheets(source: Source, words: Mapping[str, Any], faults: Faults) -> dict[st
         faults.of_mapping("sheet", shown(str(wanted)), needed, 'write "*" for all')
         return {}
     if wanted == ["*"]:
-        return dict(source.tables)
+        pattern = _pattern(run["sheet"], "run sheet", faults) if isinstance(run, Mapping) and every else None
+        found = {name: one for name, one in source.tables.items() if not pattern or _match(pattern, name) is not None}
+        if not found:
+            needed = "a sheet whose whole name fits is needed"
+            faults.of_mapping(
+                "run sheet", f"no such sheet among {', '.join(map(shown, names))}", needed, "mend the pattern"
+            )
+        return found
     for name in wanted:
+        if name in source.unreadable:
+            raise next(UnreadableError(*_words(one)) for one in source.findings if f"'{shown(name)}'" in one.place)
         if name not in source.tables:
-            faults.of_mapping("sheet", f"'{shown(name)}'", "it is a sheet of the workbook", nearest(name, names))
+            needed, hint = "a sheet is named as in the workbook", nearest(name, names)
+            faults.of_mapping("sheet", f"no sheet '{shown(name)}'", needed, hint)
     return {name: source.tables[name] for name in wanted if name in source.tables}
+
+
+def _words(finding: Finding) -> tuple[str, str, str, str]:
+    return finding.place, finding.found, finding.needed, finding.remedy
 
 
 def _header(words: Mapping[str, Any], where: str) -> int:
@@ -110,20 +129,56 @@ def _header(words: Mapping[str, Any], where: str) -> int:
     return header
 
 
-def _headed(table: Table, header: int) -> Grid:
-    """Return the table below a row of headings, and what stands above each of them."""
+def _headed(table: Table, words: Mapping[str, Any], where: str) -> Grid:
+    """Return the table below a row of headings, with what stands above each of them, and units of a row of units."""
+    header, unit_row = _header(words, where), words.get("units")
     if header > len(table.rows) + 1:
         needed = f"the headings are in a row from 1 to {len(table.rows) + 1}"
         raise UnreadableError(table.place, f"header {header}", needed, "count rows as the spreadsheet does")
-    if header == 1:
-        return Grid(table)
     every = (table.headings, *table.rows)
-    above, last = [], ""
-    for i in range(max(len(every[header - 1]), len(every[header - 2]))):
-        last = (words_of(every[header - 2][i]) if i < len(every[header - 2]) else "") or last
+    headings, above, last = list(every[header - 1]), [], ""
+    over = every[header - 2] if header > 1 else ()
+    headings += [""] * (len(over) - len(headings))
+    for i in range(len(headings)):
+        here = words_of(over[i]) if i < len(over) else ""
+        last = here or last
         above.append(last)
+        headings[i] = headings[i] if headings[i].strip() else here  # a heading merged over both rows
     # empty rows stay in place of those above, so that rows count as the spreadsheet counts them
-    return Grid(Table(table.place, every[header - 1], (*[()] * (header - 1), *every[header:])), tuple(above))
+    rows = [()] * (header - 1) + list(every[header:])
+    units: dict[str, str] = {}
+    if unit_row is not None:
+        if isinstance(unit_row, bool) or not isinstance(unit_row, int) or not header < unit_row <= len(every):
+            needed = "the row of the units stands below that of the headings"
+            raise UnreadableError(f"{where}, units", shown(str(unit_row)), needed, "count rows from 1")
+        for heading, unit in zip(headings, every[unit_row - 1], strict=False):
+            units.setdefault(words_of(heading), unit_of_heading(f"({unit.strip().strip('()[]')})"))
+        rows[unit_row - 2] = ()
+    return Grid(Table(table.place, tuple(headings), tuple(rows)), tuple(above) if header > 1 else (), units)
+
+
+def _filled(grid: Grid, words: Mapping[str, Any], faults: Faults) -> Grid:
+    """Return the grid with the empty cells of some columns filled from above, as cells that were merged need it."""
+    names = words.get("fill", [])
+    names = [names] if isinstance(names, str) else names
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        faults.of_mapping("fill", shown(str(names)), "a list of headings is needed", 'write fill = ["Vessel"]')
+        return grid
+    at = [i for i, heading in enumerate(grid.table.headings) if words_of(heading) in {words_of(one) for one in names}]
+    if len(at) < len(names):
+        needed, known = "all of them are headings of the file", [words_of(one) for one in grid.table.headings if one]
+        faults.of_mapping("fill", shown(", ".join(names)), needed, nearest(names[0], known))
+    if not at:
+        return grid
+    rows, last = [], dict.fromkeys(at, "")
+    for cells in grid.table.rows:
+        if any(cell.strip() for cell in cells):
+            made = list(cells) + [""] * (max(at) + 1 - len(cells))
+            for i in at:
+                last[i] = made[i] = made[i] if made[i].strip() else last[i]
+            cells = tuple(made)
+        rows.append(cells)
+    return replace(grid, table=replace(grid.table, rows=tuple(rows)))
 
 
 def _heading_of(entry: object) -> str:
@@ -185,11 +240,12 @@ def _stacked(grids: Mapping[str, Grid], run: Mapping, words: Mapping[str, Any], 
     rows: dict[tuple, dict[str, str]] = {}
     origins: dict[tuple, list[str]] = {}
     above: dict[str, str] = {RUN: ""} if run else {}
+    units: dict[str, str] = {}
     for name, grid in grids.items():
         told = _match(patterns.get("sheet"), name) if "sheet" in patterns else {}
         if told is None:
             continue
-        table = grid.table
+        table, units = grid.table, {**grid.units, **units}
         columns = [(i, words_of(heading)) for i, heading in enumerate(table.headings) if heading.strip()]
         apart = {i: None if heading in beside else _match(patterns.get("heading"), heading) for i, heading in columns}
         for r, cells in enumerate(table.rows):
@@ -224,7 +280,7 @@ def _stacked(grids: Mapping[str, Grid], run: Mapping, words: Mapping[str, Any], 
     place = next(iter(grids.values())).table.place.split(", sheet")[0]
     made = Table(place, tuple(above), tuple(tuple(row.get(head, "") for head in above) for row in rows.values()),
                  tuple(_places(origins[key]) for key in rows))  # fmt: skip
-    return Grid(made, tuple(above.values()), merged=by_quantity)
+    return Grid(made, tuple(above.values()), units, merged=by_quantity)
 
 
 # ------------------------------------------------------------------------------------------------- long
@@ -245,7 +301,8 @@ def _gathered(grid: Grid, words: Mapping[str, Any], faults: Faults) -> Grid | No
     for word, name in long.items():
         if words_of(str(name)) not in known:
             hint = nearest(str(name), known)
-            faults.of_mapping(f"[long] {word}", f"'{shown(str(name))}'", "it is a heading of the file", hint)
+            needed = "headings are named as in the file"
+            faults.of_mapping(f"[long] {word}", f"no heading '{shown(str(name))}'", needed, hint)
             return None
         at[word] = known[words_of(str(name))]
     beside = _named_beside_quantities(words) | {RUN}
@@ -283,7 +340,7 @@ def _gathered(grid: Grid, words: Mapping[str, Any], faults: Faults) -> Grid | No
     body = tuple((*key, *(row.get(name, "") for name in quantities)) for key, row in rows.items())
     made = Table(table.place, (*others, *quantities), body, tuple(_places(one) for one in origins.values()))
     left = tuple(heading for heading, i in known.items() if heading not in others and i not in at.values())
-    return replace(grid, table=made, above=(), units=units, left=left)
+    return replace(grid, table=made, above=(), units={**grid.units, **units}, left=left, merged=True)
 
 
 # ------------------------------------------------------------------------------------------------- log
@@ -299,7 +356,8 @@ def _with_log(grid: Grid, source: Source, words: Mapping[str, Any], faults: Faul
         return None
     if log["sheet"] not in source.tables:
         hint = nearest(str(log["sheet"]), source.tables)
-        faults.of_mapping("[log] sheet", f"'{shown(str(log['sheet']))}'", "it is a sheet of the workbook", hint)
+        found, needed = f"no sheet '{shown(str(log['sheet']))}'", "a sheet is named as in the workbook"
+        faults.of_mapping("[log] sheet", found, needed, hint)
         return None
     table = source.tables[log["sheet"]]
     run, moment = words.get("run"), _heading_of(words.get("time"))
@@ -354,7 +412,8 @@ def _columns_of_log(
     for word, name in named.items():
         if name not in known:
             hint = nearest(name, known)
-            faults.of_mapping(f"[log] {word}", f"'{shown(name)}'", "it is a heading of that sheet", hint)
+            needed = "headings are named as in that sheet"
+            faults.of_mapping(f"[log] {word}", f"no heading '{shown(name)}'", needed, hint)
             return None
     if unit_of_heading(named["time"]) != unit_of_heading(moment):
         found, needed = f"'{shown(named['time'])}'", f"its unit is that of '{shown(moment)}'"

@@ -3,30 +3,39 @@
 What the words mean is told in docs/import.md. Ready mappings are in `profiles/`.
 """
 
-import functools
 import re
 import tomllib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from importlib import resources
 from typing import Any
 
 from graycell.errors import Faults, Finding, InputError, nearest
+from graycell.runs.amounts import (
+    AMOUNT_RATE,
+    MASS,
+    RATE_PER_VOLUME,
+    as_counted,
+    converts,
+    in_house,
+    is_with_unit,
+    with_unit,
+)
 from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.files import Source
 from graycell.runs.layout import RUN, Grid, words_of
+from graycell.runs.media import Media
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.runs.tables import parse_number, shown
-from graycell.runs.vocabulary import bare, quantity_of, unit_of_heading
-from graycell.units import CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
+from graycell.runs.tables import shown
+from graycell.runs.vocabulary import quantity_of, unit_of_heading
+from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
 
-AMOUNT_RATE, RATE_PER_VOLUME = "mmol/d", "mmol/L/d"
-"""What a feed may be told as where its volume is not: amount per time, or per time and volume of the culture."""
-_MASS = {CONCENTRATION: "g/L", AMOUNT_RATE: "g/d", RATE_PER_VOLUME: "g/L/d"}
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
-          "bleed", "harvest", "feeds", "sheet", "header", "decimal", "round_off")  # fmt: skip
-_ENTRY = ("column", "under", "unit", "molar_mass", "written", "limit", "optional")
+          "bleed", "harvest", "feeds", "sheet", "header", "units", "fill", "empty", "decimal", "round_off")  # fmt: skip
+_ENTRY = ("column", "under", "unit", "molar_mass", "written", "clock", "limit", "optional")
+_LOOKED_AT = 30
+"""Rows in which a heading that is not there is looked for."""
 _FEED = ("volume", "cumulative", "rate", "rise")
 EVERY = "*"
 """The feed of this name stands for every column under a heading."""
@@ -38,7 +47,8 @@ class Column:
 
     position: from the left, None for `value`; unit: of what is in it; house: the unit that is needed; molar_mass:
     [g/mol], 0 for none; written: how a date is written, in the letters of `datetime.strptime`, or "" for ISO 8601;
-    limit: what a cell such as ``<LOD`` stands for, in the unit of the column.
+    clock: the position of the time of day of a date; limit: what a cell such as ``<LOD`` stands for, in the unit of the
+    column.
     """
 
     name: str
@@ -49,6 +59,7 @@ class Column:
     molar_mass: float = 0.0
     written: str = ""
     limit: float | None = None
+    clock: int | None = None
 
     @property
     def is_direct(self) -> bool:
@@ -85,7 +96,8 @@ class Plan:
     """A mapping that fits a table.
 
     run: positions of the columns that tell runs apart; after: samples are taken after a feed of their row; moment: what
-    says so row by row; volume: of the culture, as somebody wrote it down.
+    says so row by row; empty: words of cells, in small letters, that say there is nothing; volume: of the culture, as
+    somebody wrote it down.
     not_there: optional columns that the file does not have; not_read: headings that nothing uses.
     """
 
@@ -95,6 +107,7 @@ class Plan:
     measured: Mapping[str, Column]
     decimal: str
     round_off: float
+    empty: tuple[str, ...] = ()
     moment: Moment | None = None
     start: Mapping[str, Column] = field(default_factory=dict)
     sample: Column | None = None
@@ -104,23 +117,6 @@ class Plan:
     feeds: tuple[FeedColumn, ...] = ()
     not_there: tuple[str, ...] = ()
     not_read: tuple[str, ...] = ()
-
-
-def in_house(number: float, unit: str, house: str, molar_mass: float) -> float:
-    """Return a number in a house unit; masses become moles by molar mass [g/mol]. Raises `UnitError`."""
-    if house in _MASS and molar_mass and not converts(unit, house):
-        return float(convert(number, unit, _MASS[house])) * 1000.0 / molar_mass
-    return float(convert(number, unit, house))
-
-
-@functools.lru_cache(maxsize=4096)
-def converts(unit: str, house: str) -> bool:
-    """Return whether a unit measures the same as another; remembered, since a unit that does not takes long to read."""
-    try:
-        convert(1.0, unit, house)
-    except UnitError:
-        return False
-    return True
 
 
 def profiles() -> dict[str, str]:
@@ -137,8 +133,8 @@ def words_with_profile(words: Mapping[str, Any], where: str) -> dict[str, Any]:
         return dict(words)
     known = profiles()
     if not isinstance(name, str) or name not in known:
-        needed = "it is the name of a profile"
-        raise InputError([Finding(f"{where}, like", f"'{shown(str(name))}'", needed, nearest(str(name), known))])
+        needed, hint = "the name of a ready mapping is needed", nearest(str(name), known)
+        raise InputError([Finding(f"{where}, like", f"'{shown(str(name))}'", needed, hint)])
     ready = tomllib.loads(known[name])
     merged = dict(ready)
     for word, value in words.items():
@@ -151,7 +147,8 @@ class _Planner:
     """Turns words into a plan; what is wrong with them is noted."""
 
     def __init__(self, words: Mapping[str, Any], source: Source, grid: Grid, faults: Faults):
-        self.words, self.source, self.grid, self.fault = words, source, grid, faults.of_mapping
+        self.words, self.source, self.grid, self.faults, self.fault = words, source, grid, faults, faults.of_mapping
+        self.sheets = set(grid.sheets)
         self.headings = [words_of(heading) for heading in grid.table.headings]
         self.known = [heading for heading in self.headings if heading]
         self.used: set[int] = set()
@@ -170,8 +167,11 @@ class _Planner:
             self.fault(what, f"no '{shown(name)}' under '{shown(str(under))}'", "the row above names it",
                        nearest(str(under), self.grid.above) if any(self.grid.above) else "leave it out")  # fmt: skip
         else:
-            known = [*self.known, *self.grid.left]
-            self.fault(what, f"'{shown(name)}'", "it is a heading of the file", nearest(name, known))
+            rows = self.grid.table.rows[:_LOOKED_AT]
+            at = next((r for r, row in enumerate(rows) if name in map(words_of, row)), None)
+            hint = nearest(name, [*self.known, *self.grid.left])
+            hint = hint if at is None else f"it stands in row {at + 2}: if the headings do, write header = {at + 2}"
+            self.fault(what, f"no heading '{shown(name)}'", "headings are named as in the file", hint)
         return None
 
     def mass(self, quantity: str) -> float:
@@ -185,41 +185,63 @@ class _Planner:
         """Return a column, None and a fault if it cannot be used; with `fixed`, "1.5 L" stands for one value."""
         entry = {"column": entry} if isinstance(entry, str) else entry
         if not isinstance(entry, Mapping) or not isinstance(entry.get("column"), str):
-            self.fault(what, f"{shown(str(entry))}", "the name of a column is needed", "write it in quotes")
+            number = isinstance(entry, int | float) and fixed
+            remedy = f'write it in quotes with its unit, like "{entry} {house}"' if number else "write it in quotes"
+            self.fault(what, f"{shown(str(entry))}", "the name of a column is needed", remedy)
             return None
         self.known_words(what, entry, _ENTRY)
         name = words_of(entry["column"])
         if entry.get("optional") is True and name not in self.known:
             self.not_there.append(name)
             return None
-        mass = entry.get("molar_mass", MOLAR_MASS.get(quantity, 0.0))
+        mass = entry.get("molar_mass", self.mass(quantity))
         if isinstance(mass, bool) or not isinstance(mass, int | float) or not 0.0 <= mass < 1e9:
             self.fault(what, f"molar_mass {shown(str(mass))}", "a molar mass is a number [g/mol]", "write 180.16")
             mass = 0.0
         position = None
-        if fixed and name not in self.known and (told := _is_with_unit(name)):
+        if fixed and name not in self.known and (told := is_with_unit(name)):
             found = Column("", None, told[1], house, repr(told[0]))
         else:
             position = self.position(what, name, entry.get("under"))
             if position is None:
                 return None
-            unit = str(entry.get("unit") or self.grid.units.get(name) or unit_of_heading(name))
+            stated = self.grid.units.get(name) or unit_of_heading(name)
+            unit = as_counted(str(entry.get("unit") or stated), house)
+            self.compare(what, name, unit, stated, house)
             found = Column(name, position, unit, house)
         found = replace(found, molar_mass=float(mass))
         if found.unit == "date" and house == TIME:
-            return replace(found, written=self.written(what, entry.get("written", "")))
+            clock = self.position(f"{what} clock", str(entry["clock"])) if "clock" in entry else None
+            return replace(found, written=self.written(what, entry.get("written", "")), clock=clock)
         if not found.unit:
-            self.fault(
-                what, f"no unit of '{shown(name)}'", "a unit is never guessed", f'give unit = "{house}" or another'
-            )
+            remedy = f'give unit = "{house}" or another'
+            self.fault(what, f"no unit of '{shown(name)}'", "a unit is never guessed", remedy)
             return None
         try:
             found.in_house(1.0)
         except UnitError as error:
-            remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if house in _MASS else "")
-            self.fault(what, str(error), f"a unit of {house} is needed", remedy)
+            remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if house in MASS else "")
+            meant = quantity_of(quantity)
+            if quantity and meant not in ("", quantity):
+                remedy = f"name it {meant}, whose molar mass is known"
+            found_words = "a ? that is left" if found.unit == "?" else str(error)
+            self.fault(what, found_words, f"a unit of {house} is needed", remedy)
             return None
         return self.with_limit(what, found, entry.get("limit"))
+
+    def compare(self, what: str, name: str, unit: str, stated: str, house: str) -> None:
+        """Note where the unit of a mapping is not that of the heading."""
+        stated = as_counted(stated, house)
+        if not stated or unit == stated or "date" in (unit, stated):
+            return
+        try:
+            if float(convert(1.0, unit, stated)) == 1.0:
+                return
+        except UnitError:
+            if not (converts(stated, house) or converts(stated, MASS.get(house, house))):
+                return  # what stands there is no unit of this kind
+        self.fault(what, f"the unit '{shown(unit)}' of '{shown(name)}'", f"the heading says '{shown(stated)}'",
+                   "see which of the two is right", "warning")  # fmt: skip
 
     def written(self, what: str, form: object) -> str:
         """Return how dates are written; a form that cannot be read back is a fault."""
@@ -237,7 +259,7 @@ class _Planner:
         if limit is None:
             return column
         try:
-            return replace(column, limit=float(convert(*_with_unit(limit), column.unit)))
+            return replace(column, limit=float(convert(*with_unit(limit), column.unit)))
         except UnitError as error:
             self.fault(f"{what} limit", str(error), "a detection limit is needed", f'write "0.1 {column.unit}"')
             return column
@@ -290,7 +312,7 @@ class _Planner:
         plan = Plan(
             self.run(), (self.column("time", words["time"], TIME) if "time" in words else None) or nothing,
             words.get("taken") == "after" and moment is None, _there(measured), self.decimal(), self.round_off(),
-            moment, _there(start),
+            self.empty(), moment, _there(start),
             None if sample is None else self.column("[sample] volume", sample, VOLUME, fixed=True),
             self.column("temperature", words["temperature"], TEMPERATURE) if "temperature" in words else None,
             self.column("volume", words["volume"], VOLUME) if "volume" in words else None,
@@ -299,11 +321,14 @@ class _Planner:
         if "measured" in words and not plan.measured and self.not_there:
             self.fault("[measured]", "none of its columns in the file", "at least one is needed",
                        f"the file has {', '.join(shown(one) for one in self.known[:10])}")  # fmt: skip
-        unread = [one for i, one in enumerate(self.headings) if one and i not in self.used and self.filled(i)]
+        read = {self.headings[i] for i in self.used}
+        unread = [one for i, one in enumerate(self.headings) if one and one not in read and self.filled(i)]
         width = max(map(len, self.grid.table.rows), default=0)
         if any(self.filled(i) for i in range(width) if i >= len(self.headings) or not self.headings[i]):
             unread.append("cells without a heading")
         unread += self.passed_over
+        sheets = [*self.source.tables, *self.source.unreadable] if len(self.source.tables) > 1 else []
+        unread += [f"the sheet '{one}'" for one in sheets if one not in self.sheets]
         return replace(plan, not_there=tuple(self.not_there), not_read=tuple(dict.fromkeys(unread)))
 
     def filled(self, position: int) -> bool:
@@ -409,79 +434,16 @@ class _Planner:
             return self.column(what, entry, house, solute)
         return self.column(what, entry, VOLUMETRIC_RATE)  # and tells what is wrong with its unit
 
-    def media(self, what: str, name: str, composition: Any) -> dict[str, float]:
-        """Return the composition of a feed [mmol/L]: written out, or of a sheet that lists them."""
-        if not isinstance(composition, Mapping):
-            self.fault(
-                f"{what} media", shown(str(composition)), "a composition is a table", 'write { GLC = "2 mol/L" }'
-            )
-            return {}
-        if "sheet" in composition:
-            return self.listed(what, name, composition)
-        media = {}
-        for species, text in composition.items():
-            try:
-                media[str(species)] = in_house(*_with_unit(text), CONCENTRATION, self.mass(str(species)))
-            except UnitError as error:
-                self.fault(f"{what} media {species}", str(error), "a concentration is needed", 'write "444 mmol/L"')
-        return media
-
-    def listed(self, what: str, name: str, words: Mapping) -> dict[str, float]:
-        """Return the composition of a medium in a sheet of media, which stand in its columns or in its rows."""
-        self.known_words(f"{what} media", words, ("sheet", "names"))
-        sheet, names = str(words["sheet"]), words_of(str(words.get("names", "medium")))
-        if sheet not in self.source.tables:
-            hint = nearest(sheet, self.source.tables)
-            self.fault(f"{what} media", f"'{shown(sheet)}'", "it is a sheet of the workbook", hint)
-            return {}
-        table = self.source.tables[sheet]
-        lines = [[words_of(cell) for cell in row] for row in (table.headings, *table.rows)]
-        at = next(((r, c) for r, row in enumerate(lines) for c, cell in enumerate(row) if cell == names), None)
-        if at is None:
-            self.fault(f"{what} media", f"no '{shown(names)}' in the sheet '{shown(sheet)}'",
-                       "the cell that names the media is needed", 'write names = "Feed Name"')  # fmt: skip
-            return {}
-        width = max(map(len, lines))
-        rows = [(line + [""] * (width - len(line)))[at[1] :] for line in lines[at[0] :]]
-        if name not in rows[0][1:]:  # then media stand below each other
-            rows = [list(column) for column in zip(*rows, strict=True)]
-        places = [i for i, cell in enumerate(rows[0]) if cell == name and i > 0]
-        if not places:
-            listed = [cell for cell in (*rows[0][1:], *(row[0] for row in rows[1:])) if cell]
-            self.fault(f"{what} media", f"no '{shown(name)}' in the sheet '{shown(sheet)}'", "it is listed there",
-                       nearest(name, listed))  # fmt: skip
-            return {}
-        return self.composition(f"{what} media", rows[1:], places)
-
-    def composition(self, what: str, rows: Iterable[Sequence[str]], places: Sequence[int]) -> dict[str, float]:
-        """Return what a medium holds [mmol/L], of rows of solutes; those of no known name and unit are passed over."""
-        meant = {words_of(heading): quantity for quantity, heading in self.measured_headings().items()}
-        media: dict[str, float] = {}
-        for label, *cells in rows:
-            told = sorted({cells[i - 1] for i in places if cells[i - 1]})
-            known = meant.get(label) or quantity_of(label)
-            quantity, unit = known or bare(label), unit_of_heading(label)
-            if not label or not told:
-                continue
-            if not known and not (unit and (converts(unit, CONCENTRATION) or self.mass(quantity))):
-                self.passed_over.append(f"{label} of the media")
-                continue
-            numbers = {parse_number(cell) for cell in told}
-            if len(numbers) > 1 or None in numbers:
-                needed = "a medium of one name has one composition, in numbers"
-                self.fault(f"{what} {quantity}", ", ".join(f"'{shown(one)}'" for one in told), needed,
-                           "give media of other compositions other names")  # fmt: skip
-            elif quantity in media:
-                self.fault(f"{what} {quantity}", f"a second row '{shown(label)}'", "a solute stands once", "remove one")
-            else:
-                try:
-                    media[quantity] = in_house(numbers.pop() or 0.0, unit, CONCENTRATION, self.mass(quantity))
-                except UnitError as error:
-                    remedy = f"write it into the heading, like '{shown(bare(label))} (mM)'"
-                    self.fault(
-                        f"{what} {quantity}", str(error) if unit else "no unit", "a concentration has one", remedy
-                    )
-        return media
+    def media(self, what: str, name: str, words: Any) -> dict[str, float]:
+        """Return the composition of a feed [mmol/L]."""
+        listed = isinstance(words, Mapping) and "sheet" in words
+        if listed:
+            self.known_words(f"{what} media", words, ("sheet", "names"))
+            self.sheets.add(str(words["sheet"]))
+        of_media = Media(self.source, self.mass, self.measured_headings(), self.faults)
+        found = of_media.listed(f"{what} media", name, words) if listed else of_media.written(f"{what} media", words)
+        self.passed_over += of_media.passed_over
+        return found
 
     def measured_headings(self) -> dict[str, str]:
         found = {}
@@ -489,6 +451,15 @@ class _Planner:
             heading = entry.get("column") if isinstance(entry, Mapping) else entry
             found[quantity] = heading if isinstance(heading, str) else ""
         return found
+
+    def empty(self) -> tuple[str, ...]:
+        """Return the words that say there is nothing in a cell."""
+        told = self.words.get("empty", [])
+        told = [told] if isinstance(told, str) else told
+        if not isinstance(told, list) or not all(isinstance(one, str) for one in told):
+            self.fault("empty", shown(str(told)), "a list of words is needed", 'write empty = ["n.d."]')
+            return ()
+        return tuple(words_of(one).lower() for one in told)
 
     def decimal(self) -> str:
         mark = self.words.get("decimal", ".")
@@ -503,21 +474,6 @@ class _Planner:
             self.fault("round_off", shown(str(value)), "a number from 0 to 1 is needed", "write how far below 0 is 0")
             return 0.0
         return float(value)
-
-
-def _is_with_unit(text: object) -> tuple[float, str] | None:
-    """Return the number and the unit of a text such as "1.5 L", None if it is none."""
-    value, _, unit = str(text).strip().partition(" ")
-    number = parse_number(value)
-    return None if number is None or not unit else (number, unit)
-
-
-def _with_unit(text: object) -> tuple[float, str]:
-    """Return the number and the unit of a text; raises `UnitError`."""
-    found = _is_with_unit(text)
-    if found is None:
-        raise UnitError(f"'{shown(str(text))}' is no number with a unit")
-    return found
 
 
 def _there(columns: Mapping[str, Column | None]) -> dict[str, Column]:

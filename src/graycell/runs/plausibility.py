@@ -173,6 +173,17 @@ def _looks_fast(counted: Measurement, one: Balance) -> bool:
     return -one.turned_over > 0.5 * FASTEST_UPTAKE * fewer * (one.end - one.start)
 
 
+def the_start_is_that_of_the_first_sample(run: CultureRun) -> Iterator[Finding]:
+    """What a run is said to begin with is what was measured at time 0."""
+    for name, series in _species(run).items():
+        known = series.time[0] == 0.0 and (series.below is None or not series.below[0])
+        told = run.initial.get(name) if known else None
+        if told is not None and abs(told - series.value[0]) > SURE * series.standard_error[0]:
+            yield Finding(f"run '{run.name}', {name} at 0 d", f"{told:.4g} mmol/L at the start",
+                          f"{series.value[0]:.4g} was measured then", "see which of the two is right",
+                          "warning")  # fmt: skip
+
+
 def product_is_not_taken_up(run: CultureRun) -> Iterator[Finding]:
     """The titer falls by what is taken out, and no further."""
     if "ANTI" in run.measurements:
@@ -411,6 +422,7 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
     what_cells_do_not_make_rises_only_when_fed,
     carbon_and_nitrogen_come_from_somewhere,
     rates_are_those_of_cells,
+    the_start_is_that_of_the_first_sample,
     product_is_not_taken_up,
     counts_agree,
     series_look_measured,

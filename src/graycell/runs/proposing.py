@@ -12,9 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from graycell.errors import Faults, InputError
+from graycell.runs.amounts import as_counted, converts
 from graycell.runs.files import Source, UnreadableError
 from graycell.runs.layout import Grid, grid_of, source_of_any, words_of
-from graycell.runs.mapping import converts, plan_of, profiles, words_with_profile
+from graycell.runs.mapping import plan_of, profiles, words_with_profile
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import parse_number, shown
@@ -26,6 +27,13 @@ _DEEPEST_HEADER = 8
 _LOOKED_AT = 200
 """Rows of which cells are looked at."""
 _DATES = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y")
+_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
+_FEWEST_UNITS = 2
+"""Units in a row that is taken for one of units."""
+_FEWEST_ROWS = 4
+"""Rows from which a name that never comes again is that of a sample."""
+_FEEDS_OF_A_LOG = ("feed", "medium", "media", "solution", "addition", "feed name", "type", "name", "what")
+_MOST_FEEDS = 20
 _TIMES = {"day": "d", "days": "d", "cultureday": "d", "hour": "h", "hours": "h", "hr": "h", "hrs": "h"}
 _HOUSE = {VCD: CELL_DENSITY, TCD: CELL_DENSITY, VIABILITY: DIMENSIONLESS}
 _ASKED = {CELL_DENSITY: "which unit? 1e6 cells/mL ...", DIMENSIONLESS: "% or 1?"}
@@ -83,7 +91,8 @@ def _table(source_at: Callable[[int], Source]) -> tuple[str, int, Source, Grid]:
                 continue
             if grid is None:
                 continue
-            known = sum(bool(quantity_of(one) or role_of(one)) for one in map(words_of, grid.table.headings) if one)
+            heads = [one for one in map(words_of, grid.table.headings) if one]
+            known = sum(2.0 * bool(quantity_of(one)) + bool(role_of(one)) for one in heads)
             if best is None or known > best[0]:
                 best = known, sheet, header, source, grid
     if best is None:
@@ -102,6 +111,27 @@ class _Draft:
             if heading.strip() and words_of(heading).isprintable():
                 self.columns.setdefault(words_of(heading), i)
         self.used: set[str] = set()
+        self.units = self.row_of_units()
+
+    def row_of_units(self) -> dict[str, str]:
+        """Return the units of headings, where the row below them holds units alone; it then is no row of values."""
+        first = self.header - 1
+        row = self.rows[first] if first < len(self.rows) else ()
+        told = {}
+        for heading, i in self.columns.items():
+            text = words_of(_at(row, i)).strip("()[]")
+            if text and parse_number(text.replace(",", ".")) is None:
+                told[heading] = unit_of_heading(f"({text})")
+        houses = (CONCENTRATION, "g/L", CELL_DENSITY, VOLUME, TIME, VOLUMETRIC_RATE, "%")
+        known = [unit for unit in told.values() if any(_converts(as_counted(unit, one), one) for one in houses)]
+        if len(known) < _FEWEST_UNITS or len(known) < len(told):
+            return {}
+        self.rows = (*self.rows[:first], (), *self.rows[first + 1 :])
+        return told
+
+    def unit(self, heading: str) -> str:
+        """Return the unit of a column, "" where neither its heading nor a row of units states one."""
+        return self.units.get(heading) or unit_of_heading(heading)
 
     def cells(self, heading: str) -> list[str]:
         """Return what stands in a column, without its empty cells."""
@@ -123,10 +153,11 @@ class _Draft:
             sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
             lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
         lines += [f"header = {self.header}"] if self.header > 1 else []
+        lines += [_line(f"units = {self.header + 1}", "the row of the units")] if self.units else []
         lines += self.run() + self.time() + self.decimal()
         long = self.long()
         measured = [] if long else self.measured()
-        feeds, sample = self.feeds(), self.sample()
+        feeds, sample = [*self.feeds(), *self.log()], self.sample()
         if feeds:
             lines += [_line('taken = "?"', 'samples are taken "before" or "after" a feed of the same row')]
         lines += long or ["", "[measured]", *measured]
@@ -140,9 +171,12 @@ class _Draft:
     def run(self) -> list[str]:
         """Return the line of what tells runs apart."""
         found = [one for one in self.of_role("run") if self.cells(one)]
+        cells = {one: [words_of(_at(row, self.columns[one])) for row in self.grid.table.rows] for one in found}
+        told = {one: [cell for cell in of if cell] for one, of in cells.items()}
+        # what is another in every row names the sample
+        found = [one for one in found if len(told[one]) < _FEWEST_ROWS or len(set(told[one])) < len(told[one])]
         self.used |= set(found)
-        told = {one: {words_of(_at(row, self.columns[one])) for row in self.grid.table.rows} - {""} for one in found}
-        found = [one for one in found if len(told[one]) > 1] or found[:1]  # what never changes tells nothing
+        found = [one for one in found if len(set(told[one])) > 1] or found[:1]  # what never changes tells nothing
         if not found:
             return [_line('# run = "?"', "the column that tells runs apart; without it all rows are of one run")]
         return [f"run = {_quoted(found[0])}" if len(found) == 1 else f"run = [{', '.join(map(_quoted, found))}]"]
@@ -153,22 +187,27 @@ class _Draft:
         if not found:
             return [_line('time = "?"', "the column of the times")]
         # a time that is counted says more than a date, and one with a unit more than one without
-        found.sort(key=lambda one: (self.dated(one) is not None, not self.unit_of_time(one)))
+        is_clock = {one: all(_CLOCK.fullmatch(cell) for cell in self.cells(one)) for one in found}
+        found.sort(key=lambda one: (is_clock[one], self.dated(one) is not None, not self.unit_of_time(one)))
         heading = found[0]
         self.used.add(heading)
         written = self.dated(heading)
         if written is not None:
-            form = f", written = {_quoted(written)}" if written else ""
+            clocks = [one for one in found[1:] if is_clock[one]]
+            clock = f", clock = {_quoted(clocks[0])}" if clocks else ""
+            self.used |= set(clocks[:1])
+            written = f"{written} %H:%M" if clocks and written not in ("", "?") else written
+            form = f"{clock}, written = {_quoted(written)}" if written else clock
             ask = 'day before month, "%d/%m/%Y", or after it, "%m/%d/%Y"?' if written == "?" else ""
             return [_line(f'time = {{ column = {_quoted(heading)}, unit = "date"{form} }}', ask)]
-        if _converts(unit_of_heading(heading), TIME):
+        if _converts(self.unit(heading), TIME):
             return [f"time = {_quoted(heading)}"]
         unit = self.unit_of_time(heading)
         return [_line(f'time = {{ column = {_quoted(heading)}, unit = "{unit or "?"}" }}', "" if unit else "h or d?")]
 
     def unit_of_time(self, heading: str) -> str:
         """Return the unit of a time that its heading states, "" if it does not."""
-        unit = unit_of_heading(heading)
+        unit = self.unit(heading)
         return unit if _converts(unit, TIME) else _TIMES.get(re.sub(r"[^a-z]", "", bare(heading).lower()), "")
 
     def dated(self, heading: str) -> str | None:
@@ -177,7 +216,7 @@ class _Draft:
         for form in ("", *_DATES):
             try:
                 for cell in cells:
-                    if cell.replace(".", "").isdigit():  # a count of hours, which ISO 8601 would take for a year
+                    if parse_number(cell) is not None:  # a count of hours, which ISO 8601 would take for a year
                         raise ValueError
                     datetime.strptime(cell, form) if form else datetime.fromisoformat(cell)
             except ValueError:
@@ -230,13 +269,14 @@ class _Draft:
         for heading in self.columns:
             quantity = quantity_of(heading)
             if quantity and quantity not in found and heading not in self.used and self.cells(heading):
-                found[quantity] = self.quantity(heading, unit_of_heading(heading), quantity)
+                found[quantity] = self.quantity(heading, self.unit(heading), quantity, stated=heading in self.units)
                 self.used.add(heading)
         return list(found.values()) or [_line('# VCD = "?"', "quantity = column; no heading was recognised")]
 
     def quantity(self, name: str, unit: str, quantity: str, stated: bool = False) -> str:
         """Return the line of a quantity: its column with what the heading does not say."""
         house = _HOUSE.get(quantity, CONCENTRATION)
+        unit = as_counted(unit, house)
         more, ask = "", ""
         if not unit or not (_converts(unit, house) or _converts(unit, "g/L")):
             more, ask = ', unit = "?"', _ASKED.get(house, "which unit? mmol/L, g/L ...")
@@ -244,7 +284,7 @@ class _Draft:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
         elif quantity == "NH3" and not _converts(unit, house) and re.search(r"nh4|ammonium", name, re.IGNORECASE):
             more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; leave it out for NH3"
-        elif not stated and unit_of_heading(name) != unit:
+        elif not stated and as_counted(unit_of_heading(name), house) != unit:
             more = f", unit = {_quoted(unit)}"
         column = f"{{ column = {_quoted(name)}{more} }}" if more else _quoted(name)
         return _line(f"{quantity} = {column}", ask)
@@ -265,9 +305,31 @@ class _Draft:
                 return ["", "[sample]", _line(f"volume = {column}", "taken in the row")]
         return []
 
+    def log(self) -> list[str]:
+        """Return the lines of a log of feeds on another sheet: one with a time and a volume."""
+        for name, table in self.source.tables.items():
+            headings = [words_of(one) for one in table.headings if one.strip() and words_of(one).isprintable()]
+            times = [one for one in headings if role_of(one) == "time"]
+            volumes = [one for one in headings if _converts(unit_of_heading(one), VOLUME)]
+            if name == self.sheet or not name.isprintable() or not times or not volumes:
+                continue
+            feeds = [one for one in headings if one.lower() in _FEEDS_OF_A_LOG]
+            runs = [one for one in headings if role_of(one) == "run" and one not in feeds]
+            lines = ["", "[log]", f"sheet = {_quoted(name)}", f"time = {_quoted(times[0])}"]
+            lines += [_line(f"run = {_quoted(runs[0])}", "where it differs from that of the samples")] if runs else []
+            lines += [f"feed = {_quoted(feeds[0])}"] if feeds else []
+            lines += [f"volume = {_quoted(volumes[0])}"]
+            at = [words_of(one) for one in table.headings].index(feeds[0]) if feeds else 0
+            named = dict.fromkeys(words_of(_at(row, at)) for row in table.rows) if feeds else {volumes[0]: None}
+            for feed in [one for one in named if one and one.isprintable()][:_MOST_FEEDS]:
+                lines += ["", f"[feeds.{_quoted(feed)}]", f"volume = {_quoted(feed)}",
+                          _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
+            return lines
+        return []
+
     def of_volume(self, heading: str) -> str:
         """Return a column of volumes as it is written in a mapping, "" if it is none; it then counts as used."""
-        unit = unit_of_heading(heading)
+        unit = self.unit(heading)
         numeric = any(parse_number(cell.replace(",", ".")) is not None for cell in self.cells(heading))
         if not (_converts(unit, VOLUME) or (not unit and numeric)):
             return ""
@@ -282,7 +344,7 @@ class _Draft:
             summed = re.search(r"cum|total|so far", heading, re.IGNORECASE)
             told, ask = ("cumulative", "added so far") if summed else ("volume", "added in the row")
             column = self.of_volume(heading)
-            if not column and _converts(unit_of_heading(heading), VOLUMETRIC_RATE):
+            if not column and _converts(self.unit(heading), VOLUMETRIC_RATE):
                 told, ask, column = "rate", "from the row on", _quoted(heading)
                 self.used.add(heading)
             if not column:

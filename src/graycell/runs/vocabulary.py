@@ -1,7 +1,7 @@
 """What people call the columns of their files: the unit that a heading states, and the quantity that it means.
 
-`quantity_of` is for proposals and for lists of media, where a person reads what was recognised; a mapping itself names
-its columns word by word.
+In English, and the commonest words of German. `quantity_of` is for proposals and for lists of media, where a person
+reads what was recognised; a mapping itself names its columns word by word.
 """
 
 import re
@@ -18,11 +18,13 @@ _SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "gdl": "g/dL", "ugml": "u
           "percent": "%", "mm": "mM", "um": "uM"}  # fmt: skip
 _CALLED = {
     VCD: "vcd viablecells viablecelldensity viablecellconcentration viablecellconc viablecellcount viabledensity xv "
-    "livecells livecelldensity livecellconcentration totalvcd xviable vcc",
-    TCD: "tcd totalcells totalcelldensity totalcellconcentration totalcellcount tcc xt totaldensity",
-    VIABILITY: "viability viab via percentviable viable percentviability",
-    "GLC": "glc gluc glucose dglucose", "LAC": "lac lactate llactate lacticacid",
-    "NH3": "nh3 nh4 ammonia ammonium amm",
+    "livecells livecelldensity livecellconcentration totalvcd xviable vcc viablecellsml totalviablecellsml "
+    "lebendzellzahl lebendzelldichte lebendzellkonzentration",
+    TCD: "tcd totalcells totalcelldensity totalcellconcentration totalcellcount tcc xt totaldensity gesamtzellzahl "
+    "gesamtzelldichte",
+    VIABILITY: "vitalitt vitalitat viabilitt viabilitat viability viab via percentviable viable percentviability",
+    "GLC": "glc gluc glukose glucose dglucose", "LAC": "lac laktat lactate llactate lacticacid",
+    "NH3": "nh3 nh4 ammoniak ammonia ammonium amm",
     "ANTI": "anti titer titre igg mab antibody product producttiter igg1",
     "ALA": "ala alanine", "ARG": "arg arginine", "ASN": "asn asparagine",
     "ASP": "asp aspartate asparticacid", "CYS": "cys cysteine", "CYSTINE": "cystine cys2 cyscys",
@@ -34,15 +36,17 @@ _CALLED = {
 _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
 _ROLES = {
     "time": "time day days hour hours hrs culturetime cultureday elapsedtime processtime age cultureage date datetime "
-    "timestamp sampletime timepoint t",
-    "run": "run runid runname batch batchid reactor vessel bioreactor experiment experimentid experimentname flask "
-    "culture cultureid sampleid id replicate condition cellline name",
-    "volume": "volume vol workingvolume culturevolume reactorvolume initialvolume startvolume",
-    "sample": "samplevolume sample samplevol draw drawn removed sampled volumesampled",
-    "temperature": "temperature temp",
+    "timestamp sampletime timepoint t sampledate samplingdate sampledatetime dateandtime datetime zeit tag tage "
+    "stunden datum uhrzeit",
+    "run": "run runid runname batch batchid reactor vessel vesselid bioreactor bioreactorid experiment experimentid "
+    "experimentname flask culture cultureid sampleid id replicate condition cellline name ansatz charge reaktor",
+    "volume": "volume vol workingvolume culturevolume reactorvolume initialvolume startvolume volumen startvolumen "
+    "arbeitsvolumen",
+    "sample": "samplevolume sample samplevol draw drawn removed sampled volumesampled probenvolumen probe entnahme",
+    "temperature": "temperature temp temperatur",
 }
 _ROLE = {word: role for role, words in _ROLES.items() for word in words.split()}
-_FED = re.compile(r"feed|fed|bolus|added|addition|supplement|base", re.IGNORECASE)
+_FED = re.compile(r"feed|fed|bolus|added|addition|supplement|base|ftterung|fütterung|zugabe|zulauf", re.IGNORECASE)
 
 
 def unit_of_heading(heading: str) -> str:

@@ -1,0 +1,59 @@
+"""Numbers in the units of someone's file -> house units; masses become moles by the molar mass."""
+
+import functools
+import re
+
+from graycell.runs.tables import parse_number, shown
+from graycell.units import CELL_DENSITY, CONCENTRATION, UnitError, convert
+
+AMOUNT_RATE, RATE_PER_VOLUME = "mmol/d", "mmol/L/d"
+"""What a feed may be told as where its volume is not: amount per time, or per time and volume of the culture."""
+MASS = {CONCENTRATION: "g/L", AMOUNT_RATE: "g/d", RATE_PER_VOLUME: "g/L/d"}
+"""The unit of mass beside a unit of moles."""
+
+
+def in_house(number: float, unit: str, house: str, molar_mass: float) -> float:
+    """Return a number in a house unit; masses become moles by molar mass [g/mol]. Raises `UnitError`.
+
+    >>> round(in_house(1.8016, "g/L", "mmol/L", 180.16), 9)
+    10.0
+    """
+    if house in MASS and molar_mass and not converts(unit, house):
+        return float(convert(number, unit, MASS[house])) * 1000.0 / molar_mass
+    return float(convert(number, unit, house))
+
+
+@functools.lru_cache(maxsize=4096)
+def converts(unit: str, house: str) -> bool:
+    """Return whether a unit measures the same as another; remembered, since a unit that does not takes long to read."""
+    try:
+        convert(1.0, unit, house)
+    except UnitError:
+        return False
+    return True
+
+
+def as_counted(unit: str, house: str) -> str:
+    """Return a unit of a cell density with its cells: what is counted in ``1e6/mL`` are cells.
+
+    >>> as_counted("x10^6/mL", "1e9 cells/L")
+    '10^6 cells/mL'
+    """
+    unit = re.sub(r"^[x*]\s*", "", unit)
+    counted = unit.replace("/", " cells/", 1)
+    return counted if house == CELL_DENSITY and not converts(unit, house) and converts(counted, house) else unit
+
+
+def is_with_unit(text: object) -> tuple[float, str] | None:
+    """Return the number and the unit of a text such as "1.5 L", None if it is none."""
+    value, _, unit = str(text).strip().partition(" ")
+    number = parse_number(value)
+    return None if number is None or not unit else (number, unit)
+
+
+def with_unit(text: object) -> tuple[float, str]:
+    """Return the number and the unit of a text; raises `UnitError`."""
+    found = is_with_unit(text)
+    if found is None:
+        raise UnitError(f"'{shown(str(text))}' is no number with a unit")
+    return found
