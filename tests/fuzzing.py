@@ -24,6 +24,7 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import openpyxl
@@ -122,6 +123,14 @@ PIECES = (
 """What is put where it does not belong."""
 
 
+WORDS = (
+    "like", "sheet", "header", "units", "fill", "empty", "run", "long", "log", "rows", "volume", "harvest", "column",
+    "clock", "unit", "limit", "molar_mass", "optional", "under", "media", "names", "neither", "without",
+)  # fmt: skip
+VALUES = (1, -1, 0, 1.5, True, "x", "", "?", [], ["a"], [1], [["a"]], {}, {"a": 1}, {"column": ["a"]}, 10**30,
+          float("nan"), date(2026, 1, 1), "1 L", "-1 mM", "Batch", "Sheet", "{run}", "%d %d")  # fmt: skip
+
+
 class HangError(BaseException):
     """A file took too long; no `except Exception` holds it back."""
 
@@ -213,9 +222,9 @@ class Fuzz:
         pd.DataFrame(lines[1:], columns=lines[0]).to_parquet(folder / "sheet.parquet")
         self.base = {name: (folder / name).read_bytes() for name in ("template.xlsx", "sheet.xlsx", "sheet.parquet")}
         self.tables = {kind: "\n".join(",".join(row) for row in rows) for kind, rows in TABLES.items()}
-        self.kinds: tuple[Callable[[random.Random], Path], ...] = (
+        self.kinds: tuple[Callable[[random.Random], Path | dict], ...] = (
             self.sheet_csv, self.sheet_csv, self.runs_folder, self.runs_folder, self.mapping, self.mapping,
-            self.workbook, self.sheet_parquet)  # fmt: skip
+            self.wrong_types, self.workbook, self.sheet_parquet)  # fmt: skip
         self.layouts = [tomllib.loads(words) for words in LAYOUTS]
         (folder / "whole.csv").write_text(SHEET, encoding="utf-8")
         (folder / "whole.toml").write_text(MAPPING, encoding="utf-8")
@@ -245,6 +254,17 @@ class Fuzz:
         data = chance.choice([MAPPING, MAPPING, *LAYOUTS, *profiles().values()]).encode()
         return self.place("file.toml", broken(data, chance))
 
+    def wrong_types(self, chance: random.Random) -> dict:
+        """Return a mapping one of whose words holds something of another type."""
+        words = tomllib.loads(chance.choice([MAPPING, *LAYOUTS, *profiles().values()]))
+        part = words
+        while True:
+            word = chance.choice([*part, *part, *WORDS])
+            if not isinstance(part.get(word), dict) or not part[word] or chance.random() < 0.3:
+                part[word] = chance.choice(VALUES)
+                return words
+            part = part[word]
+
     def workbook(self, chance: random.Random) -> Path:
         data = self.base[chance.choice(("template.xlsx", "sheet.xlsx"))]
         data = rezipped(data, chance) if chance.random() < 0.8 else broken(data, chance)
@@ -253,10 +273,10 @@ class Fuzz:
     def sheet_parquet(self, chance: random.Random) -> Path:
         return self.place("file.parquet", broken(self.base["sheet.parquet"], chance))
 
-    def read(self, path: Path, again: bool) -> None:
+    def read(self, path: Path | dict, again: bool) -> None:
         """Read a file in every way there is; and what gave runs is written and read again."""
         runs = []
-        if path.suffix == ".toml":
+        if isinstance(path, dict) or path.suffix == ".toml":
             for file in ("whole.csv", "sheet.xlsx"):
                 self.tried(lambda file=file: import_runs(self.folder / file, path))
             return
@@ -296,8 +316,11 @@ class Fuzz:
             signal.setitimer(signal.ITIMER_REAL, 0.0)
         self.slowest = max(self.slowest, time.perf_counter() - began)
 
-    def fail(self, path: Path, name: str, why: str) -> None:
+    def fail(self, path: Path | dict, name: str, why: str) -> None:
         self.kept.mkdir(parents=True, exist_ok=True)
+        if isinstance(path, dict):
+            self.failures.append({"file": repr(path), "why": why})
+            return
         kept = self.kept / f"{name}{path.suffix}"
         if path.is_dir():
             shutil.copytree(path, kept, dirs_exist_ok=True)

@@ -87,6 +87,8 @@ def _quantity(value: float, unit: str) -> Any:
 
 def _convert_one(value: float, unit: str, to: str) -> float:
     source, target = _quantity(value, unit), _quantity(1.0, to)
+    if not target.magnitude:
+        raise UnitError(f"unit '{to}' cannot be read; write it like mmol/L or 1e6 cells/mL")
     try:
         converted = source.to(target.units)
     except pint.DimensionalityError as error:

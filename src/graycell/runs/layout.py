@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from graycell.errors import Faults, Finding, nearest
-from graycell.runs.files import Source, UnreadableError, parquet, text_table, workbook
+from graycell.runs.files import MOST_ROWS, Source, UnreadableError, parquet, text_table, workbook
 from graycell.runs.tables import Table, shown
 from graycell.runs.vocabulary import unit_of_heading
 
@@ -124,7 +124,7 @@ def _words(finding: Finding) -> tuple[str, str, str, str]:
 def _header(words: Mapping[str, Any], where: str) -> int:
     """Return the row of the headings, counted from 1."""
     header = words.get("header", 1)
-    if isinstance(header, bool) or not isinstance(header, int) or header < 1:
+    if isinstance(header, bool) or not isinstance(header, int) or not 1 <= header <= MOST_ROWS:
         raise UnreadableError(f"{where}, header", shown(str(header)), "a row is needed", "count rows from 1")
     return header
 
@@ -354,15 +354,15 @@ def _with_log(grid: Grid, source: Source, words: Mapping[str, Any], faults: Faul
         needed = f"known words are {', '.join(known)}; sheet and volume are needed"
         faults.of_mapping("[log]", shown(str(log)), needed, 'write sheet = "Feeds" and volume = "Volume (mL)"')
         return None
-    if log["sheet"] not in source.tables:
+    if not isinstance(log["sheet"], str) or log["sheet"] not in source.tables:
         hint = nearest(str(log["sheet"]), source.tables)
         found, needed = f"no sheet '{shown(str(log['sheet']))}'", "a sheet is named as in the workbook"
         faults.of_mapping("[log] sheet", found, needed, hint)
         return None
     table = source.tables[log["sheet"]]
     run, moment = words.get("run"), _heading_of(words.get("time"))
-    runs = [RUN] if isinstance(run, Mapping) else [run] if isinstance(run, str) else list(run or [])
-    runs = [words_of(str(one)) for one in runs]
+    runs = [RUN] if isinstance(run, Mapping) else [run] if isinstance(run, str) else run
+    runs = [words_of(str(one)) for one in runs] if isinstance(runs, list) else []
     at = _columns_of_log(table, log, runs, moment, faults)
     if at is None:
         return None
