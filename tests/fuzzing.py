@@ -36,6 +36,7 @@ from graycell.runs.importing import import_runs
 from graycell.runs.mapping import profiles
 from graycell.runs.proposing import propose
 from graycell.runs.reading import check_path
+from graycell.runs.tables import parse_number
 from graycell.runs.template import TABLES, write_template
 from graycell.runs.writing import write_runs
 
@@ -70,49 +71,104 @@ volume = "F1 (mL)"
 media = { GLC = "400 g/L", GLN = "20 mmol/L" }
 [feeds.base]
 cumulative = "Base (mL)"
+media = {}
 """
 LAYOUTS = (
-    """run = "Batch"
-time = "Time (h)"
-decimal = ","
-long = { quantity = "Viability (%)", value = "Glc_gL", unit = "Batch" }
+    (
+        {
+            "Data": [
+                "Run,Day,Analyte,Value,Unit,Feed (mL)",
+                "A,0,Glc,30,mM,",
+                "A,0,VCD,0.4,1e6 cells/mL,",
+                "A,1,Glc,25,mM,20",
+            ]
+        },
+        """run = "Run"
+time = { column = "Day", unit = "d" }
+taken = "after"
+long = { quantity = "Analyte", value = "Value", unit = "Unit" }
 [measured]
-GLC = { column = "97", unit = "g/L" }
+GLC = "Glc"
+VCD = "VCD"
+[start]
+volume = "1.5 L"
+[feeds.F1]
+volume = "Feed (mL)"
+media = { GLC = "400 g/L" }
 """,
-    """run = "Batch"
-time = "Time (h)"
-decimal = ","
-temperature = { column = "Viability (%)", unit = "degC" }
-bleed = { column = "Draw (mL)", unit = "mL/h" }
-volume = "F1 (mL)"
+    ),
+    (
+        {
+            "Data": [
+                "Day,When,Glc,V (mL),T,Bleed,Glc feed",
+                "d,,mM,mL,degC,mL/h,mmol/h",
+                "0,pre,30,1500,37,0,0",
+                "1,pre,25,1490,37,1,2",
+                "1,post,35,1540,34,1,2",
+                "2,daily,28,1540,,0,0",
+            ]
+        },
+        """units = 2
+time = "Day"
+temperature = "T"
+bleed = "Bleed"
+volume = "V (mL)"
 [measured]
-GLC = "Glc_gL"
+GLC = "Glc"
 [start]
 volume = "1.5 L"
 [rows]
-column = "Batch"
-before = "A"
-after = "B"
+column = "When"
+before = "pre"
+after = "post"
+neither = ["daily"]
 [feeds.F1]
-rise = { column = "Base (mL)", unit = "mL" }
+rise = "V (mL)"
+media = {}
 [feeds.F2]
-rate = { column = "Gln (mM)", unit = "mmol/h" }
-media = { GLN = "200 mmol/L" }
+rate = "Glc feed"
+media = { GLC = "2 mol/L" }
 """,
-    """run = { sheet = "{run}", heading = "{quantity} (mM)", without = "Batch" }
-time = "Time (h)"
-decimal = ","
-log = { sheet = "Sheet", run = "Batch", time = "Time (h)", feed = "Viability (%)", volume = "F1 (mL)" }
+    ),
+    (
+        {"Glc (mM)": ["Day,A,B,Note", "0,30,40,x", "1,25,31,"], "Lac (mM)": ["Day,A,B", "1,5,6", "0,1,2"]},
+        """run = { sheet = "{quantity}", heading = "{run}", without = ["Note"] }
+time = { column = "Day", unit = "d" }
 [measured]
-GLN = { column = "Gln", unit = "mM" }
+GLC = "Glc (mM)"
+LAC = "Lac (mM)"
+""",
+    ),
+    (
+        {
+            "Data": [
+                "Vessel,Date,Clock,Glc (mM)",
+                "A,31.03.2026,12:00,30",
+                ",01.04.2026,9:00,25",
+                "B,31.03.2026,12:00,28",
+            ],
+            "Log": ["Reactor,When,At,Feed,V (mL)", "A,01.04.2026,10:00,F1,20", "B,31.03.2026,13:00,F2,5"],
+            "Media": ["Media,F1,F2", "Glucose (g/L),400,0", "Gln (mM),,200", "pH,7,7"],
+        },
+        """sheet = "Data"
+run = "Vessel"
+fill = ["Vessel"]
+empty = ["failed"]
+taken = "before"
+time = { column = "Date", clock = "Clock", unit = "date", written = "%d.%m.%Y %H:%M" }
+log = { sheet = "Log", run = "Reactor", time = "When", clock = "At", feed = "Feed", volume = "V (mL)" }
+[measured]
+GLC = "Glc (mM)"
 [start]
 volume = "1.5 L"
+GLN = "4 mM"
 [feeds."*"]
-volume = { under = "Sheet" }
-media = { sheet = "Sheet", names = "Batch" }
+volume = { under = "Log" }
+media = { sheet = "Media", names = "Media" }
 """,
+    ),
 )
-"""Mappings of other layouts, which are broken too."""
+"""Sheets of other layouts, and the mapping of each; both are broken too."""
 PIECES = (
     "", "nan", "inf", "-inf", "1e999", "-1", "1e-320", "=1+1", "=cmd|' /C calc'!A0", "@x", "'", '"', ";", ",", "\t",
     "\n", "\r", "\0", "\ufeff", "<", "<LOD", "<nan", "n.d.", "%", "٣", "1,234", "1.234,5", "2026-13-45", "{run}",
@@ -205,6 +261,19 @@ def rezipped(data: bytes, chance: random.Random) -> bytes:
     return made.getvalue()
 
 
+def laid_out(sheets: dict[str, list[str]]) -> bytes:
+    """Return a workbook of sheets; what reads as a number is one."""
+    book, made = openpyxl.Workbook(), io.BytesIO()
+    book.remove(book.active)
+    for name, lines in sheets.items():
+        sheet = book.create_sheet(name)
+        for line in lines:
+            cells = ["".join(one for one in cell if one.isprintable()) for cell in line.split(",")]
+            sheet.append([number if (number := parse_number(cell)) is not None else cell or None for cell in cells])
+    book.save(made)
+    return made.getvalue()
+
+
 class Fuzz:
     """The files to break, and what happened to those that were broken."""
 
@@ -224,8 +293,11 @@ class Fuzz:
         self.tables = {kind: "\n".join(",".join(row) for row in rows) for kind, rows in TABLES.items()}
         self.kinds: tuple[Callable[[random.Random], Path | dict], ...] = (
             self.sheet_csv, self.sheet_csv, self.runs_folder, self.runs_folder, self.mapping, self.mapping,
-            self.wrong_types, self.workbook, self.sheet_parquet)  # fmt: skip
-        self.layouts = [tomllib.loads(words) for words in LAYOUTS]
+            self.wrong_types, self.workbook, self.sheet_parquet, self.other_layout, self.other_layout)  # fmt: skip
+        self.layouts = [tomllib.loads(words) for _, words in LAYOUTS]
+        for k, (sheets, _) in enumerate(LAYOUTS):
+            path = self.place(f"layout{k}.xlsx", laid_out(sheets))
+            assert import_runs(path, self.layouts[k])  # else nothing past its first fault would be tried
         (folder / "whole.csv").write_text(SHEET, encoding="utf-8")
         (folder / "whole.toml").write_text(MAPPING, encoding="utf-8")
 
@@ -251,12 +323,12 @@ class Fuzz:
         return folder
 
     def mapping(self, chance: random.Random) -> Path:
-        data = chance.choice([MAPPING, MAPPING, *LAYOUTS, *profiles().values()]).encode()
+        data = chance.choice([MAPPING, MAPPING, *(words for _, words in LAYOUTS), *profiles().values()]).encode()
         return self.place("file.toml", broken(data, chance))
 
     def wrong_types(self, chance: random.Random) -> dict:
         """Return a mapping one of whose words holds something of another type."""
-        words = tomllib.loads(chance.choice([MAPPING, *LAYOUTS, *profiles().values()]))
+        words = tomllib.loads(chance.choice([MAPPING, *(words for _, words in LAYOUTS), *profiles().values()]))
         part = words
         while True:
             word = chance.choice([*part, *part, *WORDS])
@@ -264,6 +336,13 @@ class Fuzz:
                 part[word] = chance.choice(VALUES)
                 return words
             part = part[word]
+
+    def other_layout(self, chance: random.Random) -> Path:
+        """Return a workbook of another layout with a few cells changed; `read` reads it with the mapping of each."""
+        sheets, _ = chance.choice(LAYOUTS)
+        worse = chance.choice(list(sheets))
+        changed = with_other_cells("\n".join(sheets[worse]), chance, ",").decode(errors="replace").splitlines()
+        return self.place("file.xlsx", laid_out({**sheets, worse: changed}))
 
     def workbook(self, chance: random.Random) -> Path:
         data = self.base[chance.choice(("template.xlsx", "sheet.xlsx"))]
@@ -277,7 +356,7 @@ class Fuzz:
         """Read a file in every way there is; and what gave runs is written and read again."""
         runs = []
         if isinstance(path, dict) or path.suffix == ".toml":
-            for file in ("whole.csv", "sheet.xlsx"):
+            for file in ("whole.csv", "sheet.xlsx", *(f"layout{k}.xlsx" for k in range(len(LAYOUTS)))):
                 self.tried(lambda file=file: import_runs(self.folder / file, path))
             return
         check_path(path)

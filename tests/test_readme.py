@@ -87,7 +87,7 @@ def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
     assert graycell.Bolus(1.0, "F1", 0.02) in run.events
     assert run.measurements["ANTI"].below.tolist() == [True, False]
     assert every["feeds"]["*"] == tomllib.loads(profiles()["umn-fed-batch"])["feeds"]["*"]
-    assert log["feeds"] == {"F1": {"volume": "F1"}}
+    assert log["feeds"] == {"F1": {"volume": "F1", "media": {"GLC": "2 mol/L"}}}
     assert set(log["log"]) == {"sheet", "run", "time", "feed", "volume"}
     path.write_text("Day,Sample,Glc (mM),Volume (mL)\n0,pre feed,30,2000\n1,pre feed,25,1990\n1,post feed,30,2040\n")
     rest = {"time": {"column": "Day", "unit": "d"}, "measured": {"GLC": "Glc (mM)"}, "start": {"volume": "2 L"}}

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -83,6 +84,8 @@ FAULTS, UNFINISHED, INTERRUPTED = 1, 3, 130
 
 _PRINTED_RUNS = 4
 """Runs up to which a table of each one is printed."""
+_WIDEST = 1000
+"""Letters of the widest table that is printed."""
 _PUBLISHED_PARAMETERS = 47
 """Parameters of Nolan & Lee (2011), for the adjusted R2 of the published comparison."""
 
@@ -794,7 +797,9 @@ def _print_frame(frame: pd.DataFrame, title: str) -> None:
             for cell, number in zip(row, numeric, strict=True)
         )
         table.add_row(*(Text(cell) for cell in cells))
-    console.print(table)
+    # numbers are never cut: a table that is wider than the terminal goes on beyond it
+    width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
+    console.print(table, width=max(width, console.width), crop=False)
 
 
 def _print_comparison(trajectories: dict[str, Trajectory]) -> None:

@@ -5,6 +5,7 @@ collected and raised together in one `InputError`, so that a user mends a file o
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -46,16 +47,30 @@ class InputError(GraycellError):
 
 
 class Faults:
-    """Collects what is wrong with a mapping, such as a study or a list of columns, and with the file that it is for."""
+    """Collects what is wrong with a mapping and with the file that it is for, each once.
+
+    where: the mapping; most: how many errors, and how many remarks, are listed.
+    """
 
     def __init__(self, where: str, most: int):
         self.where, self.most = where, most
-        self.findings: list[Finding] = []
+        self._findings: dict[Finding, None] = {}
+        self._count: Counter[str] = Counter()
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All that was noted, in its order."""
+        return list(self._findings)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more errors are listed."""
+        return self._count["error"] > self.most
 
     @property
     def are_errors(self) -> bool:
         """Whether any of them is an error, and not a remark."""
-        return any(one.severity == "error" for one in self.findings)
+        return self._count["error"] > 0
 
     def of_mapping(self, what: str, found: str, needed: str, remedy: str, severity: Severity = "error") -> None:
         """Note what is wrong with a word of the mapping."""
@@ -63,10 +78,12 @@ class Faults:
 
     def of_file(self, place: str, found: str, needed: str, remedy: str, severity: Severity = "error") -> None:
         """Note what is wrong at a place of the file; after the most of them, only that there are more."""
-        if len(self.findings) < self.most:
-            self.findings.append(Finding(place, found, needed, remedy, severity))
-        elif len(self.findings) == self.most:
-            self.findings.append(Finding(place, "more faults", f"{self.most} are listed", "mend those first"))
+        finding = Finding(place, found, needed, remedy, severity)
+        if self._count[severity] == self.most:
+            finding = Finding(place, "more like these", f"{self.most} are listed", "mend those first", severity)
+        if self._count[severity] <= self.most and finding not in self._findings:
+            self._findings[finding] = None
+            self._count[severity] += 1
 
 
 class ModelError(GraycellError):
@@ -83,6 +100,8 @@ class FitError(GraycellError):
 
 _OF_A_RUN = re.compile(r"run '(.*?)'(?=,|$)")
 _MOST_NAMED = 3
+_MOST_KNOWN = 60
+"""Known names that are listed; a model has fewer parameters."""
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
@@ -118,4 +137,5 @@ def nearest(name: str, known: Iterable[str]) -> str:
     known = list(known)
     close = get_close_matches(name, known, n=1, cutoff=0.4)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    return f"{hint}Known: {', '.join(known)}"
+    more = f" and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
+    return f"{hint}Known: {', '.join(known[:_MOST_KNOWN])}{more}"

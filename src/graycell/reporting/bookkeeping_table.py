@@ -27,7 +27,7 @@ def bookkeeping_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
         books, stretches = Books(run), stretches_of(run, np.zeros(0))
         fed = sum(sum(one.fed.values()) * (one.end - one.start) for one in stretches)
         out = sum((one.bleed + one.harvest) * (one.end - one.start) for one in stretches)
-        done = [event for one in stretches for event in one.events]
+        done = [event for one in stretches[:-1] for event in one.events]  # found is before what happens at the end
         fed += sum(event.volume for event in done if isinstance(event, Bolus))
         out += sum(event.volume for event in done if isinstance(event, Sample))
         left = run.initial_volume + fed - out

@@ -11,6 +11,25 @@ AMOUNT_RATE, RATE_PER_VOLUME = "mmol/d", "mmol/L/d"
 MASS = {CONCENTRATION: "g/L", AMOUNT_RATE: "g/d", RATE_PER_VOLUME: "g/L/d"}
 """The unit of mass beside a unit of moles."""
 
+_GROUPS = {
+    ".": re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,}|([ ']\d{3})+(\.\d*)?)"),
+    ",": re.compile(r"[+-]?\d{1,3}([. ']\d{3})+(,\d*)?"),
+}
+"""Numbers with their thousands apart, by the decimal mark. ``1,234`` alone may be a decimal comma: it is none."""
+
+
+def plain(digits: str, mark: str) -> str:
+    """Return digits with a decimal point and without marks of thousands, "" where they do not fit the decimal mark.
+
+    >>> plain("1.234,5", ","), plain("1,234.5", "."), plain("6.1", ",")
+    ('1234.5', '1234.5', '')
+    """
+    if _GROUPS[mark].fullmatch(digits):
+        digits = "".join(one for one in digits if one.isdigit() or one in (mark, "-", "+"))
+    elif mark == "," and "." in digits:
+        return ""  # a point is no decimal mark of this file
+    return digits.replace(",", ".") if mark == "," else digits
+
 
 def in_house(number: float, unit: str, house: str, molar_mass: float) -> float:
     """Return a number in a house unit; masses become moles by molar mass [g/mol]. Raises `UnitError`.

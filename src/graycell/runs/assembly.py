@@ -28,13 +28,14 @@ from graycell.runs.records import (
     Signal,
 )
 from graycell.runs.schedule import check_events, events_of
-from graycell.runs.tables import ABSENT, KINDS, Table, Typed, nearest_shown, rising_rows, shown, typed
+from graycell.runs.tables import ABSENT, IT_IS_REQUIRED, KINDS, Table, Typed, nearest_shown, rising_rows, shown, typed
 from graycell.units import UnitError, convert
 
 DEFAULT_RELATIVE_ERROR = 0.05
 """Assay error [1] of a quantity that the table assay_error does not list: common for cell counts and HPLC."""
 DEFAULT_ABSOLUTE_ERROR = 0.02
 """Its share [1] of the largest value of the series, so that a value of 0 is not taken as exact."""
+A_RUN_HAS_MEASUREMENTS = "a run has measurements"
 NOMINAL_VOLUME = 1.0
 """[L] Initial volume of a run that gives none; it matters only where events have volumes."""
 NOMINAL_TEMPERATURE = 37.0
@@ -57,7 +58,7 @@ def assemble(
     provenance = replace(provenance, citation=about.get("citation", ""), notes=about.get("notes", ""))
     if "measurements" not in tables:
         if "measurements" not in unreadable:
-            findings.append(Finding(shown(name), "no table 'measurements'", "it is required", "add it"))
+            findings.append(Finding(shown(name), "no table 'measurements'", IT_IS_REQUIRED, "add it"))
         return [], findings
     measurements = read["measurements"]
     of_run = _rows_by_run(measurements, name, findings)
@@ -134,8 +135,7 @@ def _rows(table: Typed, names: Collection[str], findings: list[Finding]) -> dict
         run = table.word(row, "run")
         if run and run not in names:
             place = table.place(row, "run")
-            needed = "a run has measurements"
-            findings.append(Finding(place, f"'{shown(run)}'", needed, nearest_shown(run, names)))
+            findings.append(Finding(place, f"'{shown(run)}'", A_RUN_HAS_MEASUREMENTS, nearest_shown(run, names)))
         elif not table.is_blank(row):
             for name in [run] if run else names:
                 rows[name].append(row)

@@ -2,22 +2,18 @@
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from graycell.errors import Faults
+from graycell.runs.amounts import plain
 from graycell.runs.checks import limit_of, value_fault
-from graycell.runs.layout import Grid
+from graycell.runs.grids import Grid
 from graycell.runs.mapping import Column, Plan
 from graycell.runs.tables import parse_number, shown
 
 _NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
 _BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
-_GROUPS = {
-    ".": re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,}|([ ']\d{3})+(\.\d*)?)"),
-    ",": re.compile(r"[+-]?\d{1,3}([. ']\d{3})+(,\d*)?"),
-}
-"""Numbers with their thousands apart, by the decimal mark. ``1,234`` alone may be a decimal comma: it is none."""
 
 
 class Cells:
@@ -81,7 +77,7 @@ class Cells:
         if not cell and not limited:
             return None
         digits = cell.removesuffix("%").strip() if column.unit == "%" else cell
-        digits = digits if column.position is None else self._plain(digits)
+        digits = digits if column.position is None else plain(digits, self.plan.decimal)
         number = parse_number(digits)
         number = None if number is None else column.in_house(number)
         if number is None or not math.isfinite(number):
@@ -95,15 +91,6 @@ class Cells:
             return None
         return digits, 0.0 if -self.plan.round_off <= number < 0.0 else number
 
-    def _plain(self, digits: str) -> str:
-        """Return digits with a decimal point and without marks of thousands."""
-        mark = self.plan.decimal
-        if _GROUPS[mark].fullmatch(digits):
-            digits = "".join(one for one in digits if one.isdigit() or one in (mark, "-", "+"))
-        elif mark == "," and "." in digits:
-            return ""  # a point is no decimal mark of this file
-        return digits.replace(",", ".") if mark == "," else digits
-
     def times(self, rows: Sequence[int], column: Column) -> list[float | None]:
         """Return the times [d] of the rows of a run; of dates, from the first of its samples."""
         for row in rows:
@@ -112,8 +99,7 @@ class Cells:
         if column.unit != "date":
             return [self.number(row, column) for row in rows]
         dates = [self._date(row, column) for row in rows]
-        sampled = len(self.table.rows) - self.grid.logged
-        of_samples = [one for row, one in zip(rows, dates, strict=True) if one is not None and row < sampled]
+        of_samples = [one for row, one in zip(rows, dates, strict=True) if one is not None and row < self.grid.sampled]
         if not of_samples:
             return [None] * len(rows)
         begin, times = of_samples[0], list[float | None]()
@@ -133,6 +119,10 @@ class Cells:
         if not cell:
             return None
         clock = "" if column.clock is None else self.word(row, column.clock)
+        if column.clock is not None and not clock:
+            heading = self.table.headings[column.clock]
+            self.fault(row, heading, "an empty cell", "a date has its time of day there", "write it")
+            return None
         clock = f"0{clock}" if re.match(r"\d:", clock) else clock  # ISO 8601 has two digits for the hour
         # a workbook gives a date without a time the time 00:00:00
         day = re.sub(r" 00:00:00$", "", cell) if clock else cell
@@ -147,12 +137,22 @@ class Cells:
         self.fault(row, column.name, f"'{shown(text)}'", "a date is needed", remedy)
         return None
 
-    def first(self, rows: Iterable[int], column: Column) -> tuple[int, float] | None:
-        """Return the first row of a run where a column is filled, and its number there; None if that is faulty too."""
-        for row in rows:
-            if self.cell(row, column):
-                number = self.number(row, column)
-                return None if number is None else (row, number)
+    def first(self, rows: Sequence[int], column: Column) -> tuple[int, float] | None:
+        """Return the row of the first sample of a run, and what a column has there; None if that is nothing.
+
+        A value that comes later only is noted: it says nothing of the start.
+        """
+        for i, row in enumerate(rows):
+            if not self.cell(row, column):
+                continue
+            number = self.number(row, column)
+            if i > 0 and column.position is not None and number is not None:
+                found, needed = (
+                    f"the first value, '{shown(self.cell(row, column))}'",
+                    "the row of the first sample has it",
+                )
+                self.fault(row, column.name, found, needed, "write it there, or a number into [start]")
+            return None if number is None else (row, number)
         return None
 
     def fault(self, row: int, column: str, found: str, needed: str, remedy: str) -> None:

@@ -79,23 +79,25 @@ def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperatur
     At one time a sample comes before a feed, as it was measured before it.
     """
     plan = cells.plan
+    sampled = [step for step in steps if step.row < cells.grid.sampled]
     drawn = [ToldEvent(step.row, step.seen, "sample", volume=taken)
-             for step in steps if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
+             for step in sampled if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
     tellings = {"volume": _added, "cumulative": _added_so_far, "rate": _flowing, "rise": _rising}
     fed = [event for feed in plan.feeds for event in tellings[feed.told](cells, steps, feed, volume)]
-    held = [*_setpoints(cells, steps, temperature), *_outflows(cells, steps)]
+    held = [*_setpoints(cells, sampled, temperature), *_outflows(cells, sampled)]
     return sorted([*drawn, *fed, *held], key=lambda one: one.time)  # stable
 
 
 def _added(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[ToldEvent]:
     """Yield what was added in a row."""
-    for i, step in enumerate(steps):
+    first = next((step.seen for step in steps if step.row < cells.grid.sampled), None)
+    for step in steps:
         given = cells.amount(step.row, feed.column)
         if not given:
             continue
-        if step.side == "after" and i == 0:
+        if step.side == "after" and first is not None and step.seen <= first:
             _tell_early(cells, step, feed.column)
-        elif cells.plan.moment is not None and not step.side:
+        elif cells.plan.moment is not None and not step.side and step.row < cells.grid.sampled:
             moment = cells.plan.moment
             said = f"its row is said to be '{shown(moment.before)}' or '{shown(moment.after)}'"
             cells.fault(step.row, feed.column.name, "a feed", said, "write one of them into the column of [rows]")
@@ -122,11 +124,11 @@ def _added_so_far(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: floa
             continue
         if begin is None:
             _tell_early(cells, step, feed.column)
-        elif step.seen > begin:
+        elif step.seen > begin + A_MOMENT * (step.side == "after"):
             yield ToldEvent(step.row, begin, "feed", feed.name, rate=rose / (step.seen - begin))
             yield ToldEvent(step.row, step.seen, "feed", feed.name, rate=0.0)
-        else:  # two rows of one time
-            yield ToldEvent(step.row, step.seen, "bolus", feed.name, volume=rose)
+        else:  # two rows of one time, perhaps on the two sides of a feed
+            yield ToldEvent(step.row, step.fed, "bolus", feed.name, volume=rose)
 
 
 def _flowing(cells: Cells, steps: Sequence[Step], feed: FeedColumn, volume: float) -> Iterator[ToldEvent]:

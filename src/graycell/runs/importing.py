@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from graycell.errors import Faults, Finding, InputError
-from graycell.runs.assembly import assemble
+from graycell.runs.assembly import A_RUN_HAS_MEASUREMENTS, assemble
 from graycell.runs.cells import Cells
 from graycell.runs.feeding import Step, events_of_run, steps_of_run
 from graycell.runs.files import UnreadableError, read_toml
 from graycell.runs.layout import grid_of, source_of_any
 from graycell.runs.mapping import plan_of, words_with_profile
 from graycell.runs.records import CultureRun, Provenance
-from graycell.runs.tables import MOST_FAULTS, Table, shown
+from graycell.runs.tables import IT_IS_REQUIRED, MOST_FAULTS, Table, shown
 from graycell.units import CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
 _MAPPING = ("a mapping in TOML is needed", "name a TOML file, see graycell import --help")
@@ -59,8 +59,9 @@ def imported(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> Impor
     path = Path(path)
     where = "mapping" if isinstance(mapping, Mapping) else shown(Path(mapping).name)
     words = dict(mapping) if isinstance(mapping, Mapping) else read_toml(Path(mapping), *_MAPPING)
-    words = words_with_profile(words, where)
     faults = Faults(where, MOST_FAULTS)
+    _require_numbers_of_toml(words, faults)
+    words = words_with_profile(words, where)
     try:
         source = source_of_any(path, words, where)
         grid = grid_of(source, words, faults)
@@ -75,11 +76,21 @@ def imported(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> Impor
         needed, remedy = "rows below the headings are needed", "look at the header and the sheet of the mapping"
         faults.of_file(grid.table.place, "no rows with values", needed, remedy)
     if faults.are_errors:  # what a cell that is faulty leaves without is no fault of its own
-        more = [one for one in more if one.needed not in ("a run has measurements", "it is required")]
+        more = [one for one in more if one.needed not in (A_RUN_HAS_MEASUREMENTS, IT_IS_REQUIRED)]
     findings = list(dict.fromkeys([*faults.findings, *more]))
     if any(finding.severity == "error" for finding in findings):
         raise InputError(findings)
     return Imported(runs, tuple(findings), plan.not_there, plan.not_read)
+
+
+def _require_numbers_of_toml(words: Any, faults: Faults) -> None:
+    """Raise `InputError` for whole numbers beyond 64 bits, which TOML does not have and which cannot all be printed."""
+    parts = words.values() if isinstance(words, Mapping) else words if isinstance(words, list) else ()
+    for part in parts:
+        if isinstance(part, int) and not -(2**63) <= part < 2**63:
+            faults.of_mapping("a number", "more than 64 bits", "a whole number of TOML has 64 bits", "mend it")
+            raise InputError(faults.findings)
+        _require_numbers_of_toml(part, faults)
 
 
 def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, Table]:
@@ -107,18 +118,20 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, Table]:
         steps = steps_of_run(cells, rows)
         for step in steps:
             _add_samples(cells, name, step, made)
-        first = {of: cells.first(rows, column) for of, column in beginning.items()}
-        if plan.temperature is not None and plan.temperature is beginning["temperature"] and steps:
-            told = cells.number(steps[0].row, plan.temperature)  # what is told later is a shift
-            first["temperature"] = None if told is None else (steps[0].row, told)
+        sampled = [step.row for step in steps if step.row < cells.grid.sampled]
+        # a first temperature that is told later is a shift, and is told as such
+        first = {of: cells.first(sampled[:1] if column is plan.temperature else sampled, column)
+                 for of, column in beginning.items()}  # fmt: skip
         numbers = {of: one[1] for of, one in first.items() if one is not None}
         there = min((row for row, _ in (one for one in first.values() if one is not None)), default=rows[0])
         made["initial"].add(table.at(there), name, *(numbers.get(of) for of in beginning))
         # without a volume at the start nothing is fed, or the mapping is faulty
         for one in events_of_run(cells, steps, numbers.get("volume", 1.0), numbers.get("temperature")):
             made["events"].add(table.at(one.row), name, *one[1:])
-    named = {head: one.name for head, one in measured.items()} | {f"time [{TIME}]": plan.time.name}
-    found = {kind: one.table(f"{table.place}, as {kind}") for kind, one in made.items() if one.rows}
+    time = {f"time [{TIME}]": plan.time.name}
+    named = {head: one.name for head, one in measured.items()} | time
+    tables = {kind: one.table(f"{table.place}, as {kind}") for kind, one in made.items() if one.rows}
+    found = {kind: replace(one, named=time) for kind, one in tables.items()}
     # a run may say nothing of its beginning: what a model needs of it is asked when there is a model
     found["initial"] = made["initial"].table(f"{table.place}, as initial")
     return {**found, "measurements": replace(made["measurements"].table(table.place), named=named)}
@@ -142,12 +155,6 @@ def _rows_of_runs(cells: Cells, name_of_all: str) -> dict[str, list[int]]:
     for row, given in enumerate(table.rows):
         if not any(cell.strip() for cell in given):
             continue
-        if not cells.grid.native and any(cell.strip() for cell in given[len(table.headings) :]):
-            needed, remedy = f"the headings name {len(table.headings)} columns", "put cells with a comma into quotes"
-            cells.fault(row, "", f"{len(given)} cells", needed, remedy)
-        elif not cells.grid.native and not cells.grid.table.origins and len(given) < len(table.headings):
-            needed, remedy = f"the headings name {len(table.headings)} columns", "see whether the row was cut short"
-            cells.faults.of_file(table.at(row), f"{len(given)} cells", needed, remedy, "warning")
         words = tuple(cells.word(row, position) for position in plan.run)
         if plan.run and not any(words):
             heading = table.headings[plan.run[0]]

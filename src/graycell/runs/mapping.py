@@ -24,8 +24,9 @@ from graycell.runs.amounts import (
 )
 from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.files import Source
-from graycell.runs.layout import RUN, Grid, words_of
+from graycell.runs.grids import Grid, positions, words_of
 from graycell.runs.media import Media
+from graycell.runs.rearranging import RUN
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import shown
 from graycell.runs.vocabulary import quantity_of, unit_of_heading
@@ -34,6 +35,8 @@ from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "header", "units", "fill", "empty", "decimal", "round_off")  # fmt: skip
 _ENTRY = ("column", "under", "unit", "molar_mass", "written", "clock", "limit", "optional")
+_HEAVIEST = 1e9
+"""[g/mol] A virus is lighter."""
 _LOOKED_AT = 30
 """Rows in which a heading that is not there is looked for."""
 _FEED = ("volume", "cumulative", "rate", "rise")
@@ -167,10 +170,15 @@ class _Planner:
             self.fault(what, f"no '{shown(name)}' under '{shown(str(under))}'", "the row above names it",
                        nearest(str(under), self.grid.above) if any(self.grid.above) else "leave it out")  # fmt: skip
         else:
+            if "?" in name.split():
+                self.fault(what, "a ? that is left", "the file does not say it", "write what it is")
+                return None
             rows = self.grid.table.rows[:_LOOKED_AT]
             at = next((r for r, row in enumerate(rows) if name in map(words_of, row)), None)
-            hint = nearest(name, [*self.known, *self.grid.left])
+            hint = "mend those first" if self.faults.is_full else nearest(name, [*self.known, *self.grid.left])
             hint = hint if at is None else f"it stands in row {at + 2}: if the headings do, write header = {at + 2}"
+            if re.match(r"\d+,\d", name):
+                hint = "write a number with a decimal point"
             self.fault(what, f"no heading '{shown(name)}'", "headings are named as in the file", hint)
         return None
 
@@ -178,8 +186,9 @@ class _Planner:
         """Return the molar mass of a quantity [g/mol]: that of the mapping, or that which is known, or 0."""
         entry = self.part("measured").get(quantity)
         told = entry.get("molar_mass") if isinstance(entry, Mapping) else None
-        known = MOLAR_MASS.get(quantity, 0.0)
-        return float(told) if isinstance(told, int | float) and not isinstance(told, bool) and told > 0 else known
+        if not isinstance(told, int | float) or isinstance(told, bool) or not 0 < told < _HEAVIEST:
+            return MOLAR_MASS.get(quantity, 0.0)
+        return float(told)
 
     def column(self, what: str, entry: Any, house: str, quantity: str = "", fixed: bool = False) -> Column | None:
         """Return a column, None and a fault if it cannot be used; with `fixed`, "1.5 L" stands for one value."""
@@ -195,7 +204,7 @@ class _Planner:
             self.not_there.append(name)
             return None
         mass = entry.get("molar_mass", self.mass(quantity))
-        if isinstance(mass, bool) or not isinstance(mass, int | float) or not 0.0 <= mass < 1e9:
+        if isinstance(mass, bool) or not isinstance(mass, int | float) or not 0 <= mass < _HEAVIEST:
             self.fault(what, f"molar_mass {shown(str(mass))}", "a molar mass is a number [g/mol]", "write 180.16")
             mass = 0.0
         position = None
@@ -205,7 +214,7 @@ class _Planner:
             position = self.position(what, name, entry.get("under"))
             if position is None:
                 return None
-            stated = self.grid.units.get(name) or unit_of_heading(name)
+            stated = self.grid.stated(position)
             unit = as_counted(str(entry.get("unit") or stated), house)
             self.compare(what, name, unit, stated, house)
             found = Column(name, position, unit, house)
@@ -259,7 +268,10 @@ class _Planner:
         if limit is None:
             return column
         try:
-            return replace(column, limit=float(convert(*with_unit(limit), column.unit)))
+            number, unit = with_unit(limit)
+            if number < 0.0:
+                raise UnitError(f"'{shown(str(limit))}' is below 0")
+            return replace(column, limit=float(convert(number, unit, column.unit)))
         except UnitError as error:
             self.fault(f"{what} limit", str(error), "a detection limit is needed", f'write "0.1 {column.unit}"')
             return column
@@ -304,6 +316,9 @@ class _Planner:
             if feed.told == "rise" and moment is None:
                 needed = "a volume rises from a row before a feed to one after"
                 self.fault(f"[feeds.{feed.name}] rise", "no [rows]", needed, "say in [rows] which is which")
+        if moment is not None and "taken" in words:
+            needed, remedy = "[rows] says it row by row", "remove one of the two"
+            self.fault("taken", shown(str(words["taken"])), needed, remedy)
         boluses = [feed for feed in feeds if feed.told == "volume"]
         if (boluses or "taken" in words) and moment is None and words.get("taken") not in ("before", "after"):
             self.fault("taken", f"{shown(str(words.get('taken', 'nothing')))}",
@@ -322,6 +337,13 @@ class _Planner:
             self.fault("[measured]", "none of its columns in the file", "at least one is needed",
                        f"the file has {', '.join(shown(one) for one in self.known[:10])}")  # fmt: skip
         read = {self.headings[i] for i in self.used}
+        if "log" in words:
+            log = words["log"]["sheet"]
+            for i in range(len(self.headings)):
+                if i not in self.used and i < len(self.grid.above) and self.grid.above[i] == log:
+                    one = shown(self.headings[i])
+                    self.fault("[log]", f"the feed '{one}'", "every feed of a log has a table of its own",
+                               f'add [feeds."{one}"], or [feeds."*"]')  # fmt: skip
         unread = [one for i, one in enumerate(self.headings) if one and one not in read and self.filled(i)]
         width = max(map(len, self.grid.table.rows), default=0)
         if any(self.filled(i) for i in range(width) if i >= len(self.headings) or not self.headings[i]):
@@ -391,6 +413,9 @@ class _Planner:
                 at = self.headings.index(one) if name == EVERY else None
                 if at in found:
                     continue  # a feed of its own
+                if "media" not in entry:
+                    needed = "every feed has a composition"
+                    self.fault(what, "no media", needed, 'write media = { GLC = "400 g/L" }, or {} for water')
                 media = self.media(what, one, entry.get("media", {}))
                 made = self.feed(f"[feeds.{one}]", told, column, media)
                 if made is None or made.position is None:
@@ -420,7 +445,8 @@ class _Planner:
             return self.column(what, entry, VOLUME)
         unit = entry.get("unit") if isinstance(entry, Mapping) else None
         name = words_of(str(entry.get("column") if isinstance(entry, Mapping) else entry))
-        unit = str(unit or self.grid.units.get(name) or unit_of_heading(name))
+        at = positions(self.grid.table.headings).get(name)
+        unit = str(unit or (unit_of_heading(name) if at is None else self.grid.stated(at)))
         [solute, *more] = list(media) or [""]
         for house in (VOLUMETRIC_RATE, AMOUNT_RATE, RATE_PER_VOLUME):
             try:
@@ -440,7 +466,7 @@ class _Planner:
         if listed:
             self.known_words(f"{what} media", words, ("sheet", "names"))
             self.sheets.add(str(words["sheet"]))
-        of_media = Media(self.source, self.mass, self.measured_headings(), self.faults)
+        of_media = Media(self.source, self.mass, self.measured_headings(), self.decimal(), self.faults)
         found = of_media.listed(f"{what} media", name, words) if listed else of_media.written(f"{what} media", words)
         self.passed_over += of_media.passed_over
         return found
@@ -466,6 +492,7 @@ class _Planner:
         if mark not in (".", ","):
             needed = "a decimal mark is a point or a comma"
             self.fault("decimal", f"'{shown(str(mark))}'", needed, 'write "." or ","')
+            return "."
         return str(mark)
 
     def round_off(self) -> float:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graycell.errors import Faults, nearest
-from graycell.runs.amounts import converts, in_house, with_unit
+from graycell.runs.amounts import converts, in_house, plain, with_unit
 from graycell.runs.files import Source
-from graycell.runs.layout import words_of
+from graycell.runs.grids import words_of
 from graycell.runs.tables import parse_number, shown
 from graycell.runs.vocabulary import bare, quantity_of, unit_of_heading
 from graycell.units import CONCENTRATION, UnitError
@@ -16,11 +16,13 @@ class Media:
     """Reads compositions [mmol/L]; what is wrong with them is noted.
 
     mass: gives the molar mass of a quantity [g/mol], or 0; headings: of the measured quantities, which name solutes
-    too; passed_over: rows of a list that are no solutes.
+    too; decimal: the decimal mark of the file; passed_over: rows of a list that are no solutes.
     """
 
-    def __init__(self, source: Source, mass: Callable[[str], float], headings: Mapping[str, str], faults: Faults):
-        self.source, self.mass, self.fault = source, mass, faults.of_mapping
+    def __init__(
+        self, source: Source, mass: Callable[[str], float], headings: Mapping[str, str], decimal: str, faults: Faults
+    ):
+        self.source, self.mass, self.decimal, self.fault = source, mass, decimal, faults.of_mapping
         self.meant = {words_of(heading): quantity for quantity, heading in headings.items()}
         self.passed_over: list[str] = []
 
@@ -31,6 +33,10 @@ class Media:
             return {}
         media = {}
         for species, text in words.items():
+            meant = quantity_of(str(species))
+            if meant and meant != species and species not in self.meant.values():
+                self.fault(what, f"the solute '{shown(str(species))}'", f"it is called {meant}", f"write {meant}")
+                continue
             try:
                 media[str(species)] = in_house(*with_unit(text), CONCENTRATION, self.mass(str(species)))
             except UnitError as error:
@@ -75,8 +81,14 @@ class Media:
             if not known and not (unit and (converts(unit, CONCENTRATION) or self.mass(quantity))):
                 self.passed_over.append(f"{label} of the media")
                 continue
-            numbers = {parse_number(cell) for cell in told}
-            if len(numbers) > 1 or None in numbers:
+            numbers = {parse_number(plain(cell, self.decimal)) for cell in told}
+            if None in numbers:
+                found, needed = (
+                    ", ".join(f"'{shown(one)}'" for one in told),
+                    f"numbers stand in the row '{shown(label)}'",
+                )
+                self.fault(f"{what} {quantity}", found, needed, "write the number, or empty the cell")
+            elif len(numbers) > 1:
                 needed = "a medium of one name has one composition, in numbers"
                 self.fault(f"{what} {quantity}", ", ".join(f"'{shown(one)}'" for one in told), needed,
                            "give media of other compositions other names")  # fmt: skip

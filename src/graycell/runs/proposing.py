@@ -6,6 +6,7 @@ comment that asks: units, compositions, the volume at the start, and whether sam
 
 import functools
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,7 +15,8 @@ from pathlib import Path
 from graycell.errors import Faults, InputError
 from graycell.runs.amounts import as_counted, converts
 from graycell.runs.files import Source, UnreadableError
-from graycell.runs.layout import Grid, grid_of, source_of_any, words_of
+from graycell.runs.grids import Grid, words_of
+from graycell.runs.layout import grid_of, source_of_any
 from graycell.runs.mapping import plan_of, profiles, words_with_profile
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
@@ -28,6 +30,8 @@ _LOOKED_AT = 200
 """Rows of which cells are looked at."""
 _DATES = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
+_ALIKE = 0.7
+"""Part of its headings that another sheet of the same kind has."""
 _FEWEST_UNITS = 2
 """Units in a row that is taken for one of units."""
 _FEWEST_ROWS = 4
@@ -149,12 +153,16 @@ class _Draft:
             f"# A draft of the mapping of {name}. Where a ? stands, the file does not say it: write what it is.",
             "",
         ]
-        if len(self.source.tables) > 1:
+        self.alike = self.sheets_alike()
+        if self.alike:
+            prefix = os.path.commonprefix(self.alike)  # noqa: RUF071, of letters
+            lines += [_line(f"run = {{ sheet = {_quoted(prefix + '{run}')} }}", "a sheet for each run")]
+        elif len(self.source.tables) > 1:
             sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
             lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
         lines += [f"header = {self.header}"] if self.header > 1 else []
         lines += [_line(f"units = {self.header + 1}", "the row of the units")] if self.units else []
-        lines += self.run() + self.time() + self.decimal()
+        lines += ([] if self.alike else self.run()) + self.time() + self.decimal()
         long = self.long()
         measured = [] if long else self.measured()
         feeds, sample = [*self.feeds(), *self.log()], self.sample()
@@ -167,6 +175,16 @@ class _Draft:
         left = [shown(one) for one in self.columns if one not in self.used]
         lines += ["", *(f"# not used: {one}" for one in left)] if left else []
         return "\n".join(lines) + "\n"
+
+    def sheets_alike(self) -> list[str]:
+        """Return the names of sheets that have the headings of this one, in the same row; [] if it is the only one."""
+        own, alike = set(self.columns), []
+        for name, table in self.source.tables.items():
+            rows = (table.headings, *table.rows)
+            there = {words_of(one) for one in rows[self.header - 1]} if self.header <= len(rows) else set()
+            if name.isprintable() and len(own & there) >= _ALIKE * len(own):
+                alike.append(name)
+        return alike if len(alike) > 1 else []
 
     def run(self) -> list[str]:
         """Return the line of what tells runs apart."""
@@ -196,9 +214,13 @@ class _Draft:
             clocks = [one for one in found[1:] if is_clock[one]]
             clock = f", clock = {_quoted(clocks[0])}" if clocks else ""
             self.used |= set(clocks[:1])
-            written = f"{written} %H:%M" if clocks and written not in ("", "?") else written
+            of_clock = ""
+            if clocks:
+                of_clock = " %H:%M:%S" if any(cell.count(":") == 2 for cell in self.cells(clocks[0])) else " %H:%M"
+            written = f"{written}{of_clock}" if written not in ("", "?") else written
             form = f"{clock}, written = {_quoted(written)}" if written else clock
-            ask = 'day before month, "%d/%m/%Y", or after it, "%m/%d/%Y"?' if written == "?" else ""
+            asked = f'day before month, "%d/%m/%Y{of_clock}", or after it, "%m/%d/%Y{of_clock}"?'
+            ask = asked if written == "?" else ""
             return [_line(f'time = {{ column = {_quoted(heading)}, unit = "date"{form} }}', ask)]
         if _converts(self.unit(heading), TIME):
             return [f"time = {_quoted(heading)}"]
@@ -311,7 +333,7 @@ class _Draft:
             headings = [words_of(one) for one in table.headings if one.strip() and words_of(one).isprintable()]
             times = [one for one in headings if role_of(one) == "time"]
             volumes = [one for one in headings if _converts(unit_of_heading(one), VOLUME)]
-            if name == self.sheet or not name.isprintable() or not times or not volumes:
+            if name == self.sheet or name in self.alike or not name.isprintable() or not times or not volumes:
                 continue
             feeds = [one for one in headings if one.lower() in _FEEDS_OF_A_LOG]
             runs = [one for one in headings if role_of(one) == "run" and one not in feeds]

@@ -17,6 +17,7 @@ from graycell.units import UnitError, convert, parse_heading
 
 MOST_FAULTS = 200
 """Faults that are listed of one table; a file of another kind would otherwise give one for every cell."""
+IT_IS_REQUIRED = "it is required"
 TEXT = "text"
 """Instead of a key of `LIMITS`: the column holds words."""
 
@@ -307,7 +308,7 @@ def _columns(
             close = get_close_matches(name, [n.lower() for n in names], n=1)
             hint = f"; is it '{close[0]}'?" if close else ""
             remedy = f"add the column '{_example(name, kind.columns[name])}'{hint}"
-            findings.append(Finding(f"{table.place}, row 1", f"no column '{name}'", "it is required", remedy))
+            findings.append(Finding(f"{table.place}, row 1", f"no column '{name}'", IT_IS_REQUIRED, remedy))
     return columns, frozenset(names - {name for name, _, _ in columns.values()})
 
 
@@ -342,11 +343,24 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
     lower = {column.lower(): column for column in kind.columns}
     close = [] if name in kind.columns else get_close_matches(name.lower(), lower, n=1)
     remedy = f"write a unit that converts, like '{shown(example)}'"
+    if "concentration" in candidates and _is_of_mass(unit):
+        return _refused(place, unit, candidates, "masses need a molar mass: use graycell import", findings)
     if close:
         remedy = f"name the column '{lower[close[0]]}' if that is meant"
+    return _refused(place, unit, candidates, remedy, findings)
+
+
+def _is_of_mass(unit: str) -> bool:
+    try:
+        convert(1.0, unit, "g/L")
+    except UnitError:
+        return False
+    return True
+
+
+def _refused(place: str, unit: str, candidates: tuple[str, ...], remedy: str, findings: list[Finding]) -> None:
     needed = f"a unit of {LIMITS[candidates[0]].unit} is needed"
     findings.append(Finding(place, f"the unit '{shown(unit)}'", needed, remedy))
-    return None
 
 
 def rising_rows(table: Typed, rows: Iterable[int], findings: list[Finding], *, strictly: bool = True) -> list[int]:

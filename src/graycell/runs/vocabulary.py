@@ -76,7 +76,10 @@ def quantity_of(heading: str) -> str:
     >>> quantity_of("Viable Cell Concentration (10^6 cells/mL)"), quantity_of("Glc_gL"), quantity_of("pH")
     ('VCD', 'GLC', '')
     """
-    found = _QUANTITY.get(_word(heading), "")
+    word = _word(heading)
+    # L-Asparagine, L-Asparagine H2O, D-Glucose
+    plain = re.sub(r"(h2o|monohydrate|anhydrous|hcl)$", "", re.sub(r"^[ld](?=[a-z]{6})", "", word))
+    found = _QUANTITY.get(word) or _QUANTITY.get(plain, "")
     return VCD if found == VIABILITY and "cell" in unit_of_heading(heading) else found
 
 
