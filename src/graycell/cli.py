@@ -799,7 +799,7 @@ def _print_frame(frame: pd.DataFrame, title: str) -> None:
         table.add_row(*(Text(cell) for cell in cells))
     # numbers are never cut: a table that is wider than the terminal goes on beyond it
     width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    console.print(table, width=max(width, console.width), crop=False)
+    Console(file=console.file, width=max(width, console.width), force_terminal=console.is_terminal).print(table)
 
 
 def _print_comparison(trajectories: dict[str, Trajectory]) -> None:
