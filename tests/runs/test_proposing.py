@@ -62,6 +62,8 @@ def test_a_draft_asks_for_what_the_file_does_not_say_and_then_gives_runs(file):
     ("Run,Day,Analyte,Result,Unit\nA,0,Glucose,1,g/L\nA,0,Lactate,1,mM\n",
      {"long": {"quantity": "Analyte", "value": "Result", "unit": "Unit"},
       "measured": {"GLC": "Glucose", "LAC": "Lactate"}}),
+    ("Run,Day,Analyte,Result\nA,0,Lac,1\nA,0,Lactate,1\nA,0,Glc,1\n", {"measured": {
+        "LAC": {"column": "Lac", "unit": "?"}, "GLC": {"column": "Glc", "unit": "?"}}}),
     ("Cell,Run,Day,Glc (mM)\nX,A,0,1\nX,B,0,1\n", {"run": "Run"}),
     ("Day,Glc (mM),Total feed (mL)\n0,1,0\n", {"feeds": {"Total feed": {"cumulative": "Total feed (mL)",
                                                                       "media": {"GLC": "? mmol/L"}}}}),
@@ -104,9 +106,11 @@ def test_the_sheet_with_known_headings_is_proposed(tmp_path):
 def test_a_log_of_feeds_on_another_sheet_is_proposed_and_is_read(tmp_path):
     book = openpyxl.Workbook()
     samples, log = book.active, book.create_sheet("Feed log")
-    for row in (["Run", "Time (h)", "Glucose (mM)"], ["A", 0, 30], ["A", 48, 20], ["B", 0, 30], ["B", 48, 20]):
+    for row in (["Run", "Date", "Time", "Glucose (mM)"], ["A", "1.3.2026", "9:00", 30], ["A", "3.3.2026", "9:00", 20],
+                ["B", "1.3.2026", "9:00", 30], ["B", "3.3.2026", "9:00", 20]):  # fmt: skip
         samples.append(row)
-    for row in (["Run", "Time (h)", "Feed", "Volume (mL)"], ["A", 24, "F1", 50], ["B", 30, "glucose", 5]):
+    for row in (["Run", "Date", "Clock", "Feed", "Volume (mL)"], ["A", "2.3.2026", "9:00", "F1", 50],
+                ["B", "2.3.2026", "15:00", "glucose", 5]):  # fmt: skip
         log.append(row)
     book.save(tmp_path / "runs.xlsx")
     draft = propose(tmp_path / "runs.xlsx")

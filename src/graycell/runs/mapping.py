@@ -241,7 +241,7 @@ class _Planner:
     def compare(self, what: str, name: str, unit: str, stated: str, house: str) -> None:
         """Note where the unit of a mapping is not that of the heading."""
         stated = as_counted(stated, house)
-        if not stated or unit == stated or "date" in (unit, stated):
+        if not stated or unit in (stated, "?") or "date" in (unit, stated):
             return
         try:
             if float(convert(1.0, unit, stated)) == 1.0:

@@ -15,12 +15,12 @@ from pathlib import Path
 from graycell.errors import Faults, InputError
 from graycell.runs.amounts import as_counted, converts
 from graycell.runs.files import Source, UnreadableError
-from graycell.runs.grids import Grid, words_of
+from graycell.runs.grids import Grid, positions, words_of
 from graycell.runs.layout import grid_of, source_of_any
 from graycell.runs.mapping import plan_of, profiles, words_with_profile
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.runs.tables import parse_number, shown
+from graycell.runs.tables import Table, parse_number, shown
 from graycell.runs.vocabulary import bare, quantity_of, role_of, unit_of_heading
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE
 
@@ -116,6 +116,7 @@ class _Draft:
                 self.columns.setdefault(words_of(heading), i)
         self.used: set[str] = set()
         self.units = self.row_of_units()
+        self.has_clock = False
 
     def row_of_units(self) -> dict[str, str]:
         """Return the units of headings, where the row below them holds units alone; it then is no row of values."""
@@ -214,6 +215,7 @@ class _Draft:
             clocks = [one for one in found[1:] if is_clock[one]]
             clock = f", clock = {_quoted(clocks[0])}" if clocks else ""
             self.used |= set(clocks[:1])
+            self.has_clock = bool(clocks)
             of_clock = ""
             if clocks:
                 of_clock = " %H:%M:%S" if any(cell.count(":") == 2 for cell in self.cells(clocks[0])) else " %H:%M"
@@ -278,7 +280,8 @@ class _Draft:
             ]
             lines += [f"value = {_quoted(values[0])}", *(f"unit = {_quoted(one)}" for one in units[:1])]
             lines += ["", "[measured]"]
-            for name in (one for one in known if one.isprintable()):
+            first = {quantity_of(one): one for one in reversed(known) if one.isprintable()}
+            for name in dict.fromkeys(one for one in known if first.get(quantity_of(one)) == one):
                 of_it = [row for row in self.rows if words_of(_at(row, self.columns[heading])) == name]
                 unit = words_of(_at(of_it[0], self.columns[units[0]])) if units and of_it else unit_of_heading(name)
                 lines.append(self.quantity(name, unit, quantity_of(name), stated=bool(units)))
@@ -327,22 +330,31 @@ class _Draft:
                 return ["", "[sample]", _line(f"volume = {column}", "taken in the row")]
         return []
 
+    def is_clock(self, table: Table, position: int) -> bool:
+        """Return whether the cells of a column are times of a day."""
+        cells = [words_of(_at(row, position)) for row in table.rows[:_LOOKED_AT]]
+        return any(cells) and all(_CLOCK.fullmatch(cell) for cell in cells if cell)
+
     def log(self) -> list[str]:
         """Return the lines of a log of feeds on another sheet: one with a time and a volume."""
         for name, table in self.source.tables.items():
             headings = [words_of(one) for one in table.headings if one.strip() and words_of(one).isprintable()]
-            times = [one for one in headings if role_of(one) == "time"]
+            at = positions(table.headings)
+            clocks = [one for one in headings if self.is_clock(table, at[one])]
+            times = [one for one in headings if role_of(one) == "time" and one not in clocks]
             volumes = [one for one in headings if _converts(unit_of_heading(one), VOLUME)]
             if name == self.sheet or name in self.alike or not name.isprintable() or not times or not volumes:
                 continue
             feeds = [one for one in headings if one.lower() in _FEEDS_OF_A_LOG]
             runs = [one for one in headings if role_of(one) == "run" and one not in feeds]
             lines = ["", "[log]", f"sheet = {_quoted(name)}", f"time = {_quoted(times[0])}"]
+            lines += [f"clock = {_quoted(clocks[0])}"] if clocks and self.has_clock else []
             lines += [_line(f"run = {_quoted(runs[0])}", "where it differs from that of the samples")] if runs else []
             lines += [f"feed = {_quoted(feeds[0])}"] if feeds else []
             lines += [f"volume = {_quoted(volumes[0])}"]
-            at = [words_of(one) for one in table.headings].index(feeds[0]) if feeds else 0
-            named = dict.fromkeys(words_of(_at(row, at)) for row in table.rows) if feeds else {volumes[0]: None}
+            named = {volumes[0]: None}
+            if feeds:
+                named = dict.fromkeys(words_of(_at(row, at[feeds[0]])) for row in table.rows)
             for feed in [one for one in named if one and one.isprintable()][:_MOST_FEEDS]:
                 lines += ["", f"[feeds.{_quoted(feed)}]", f"volume = {_quoted(feed)}",
                           _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
