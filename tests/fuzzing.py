@@ -33,9 +33,9 @@ import pandas as pd
 from graycell.errors import InputError
 from graycell.runs import read_runs
 from graycell.runs.importing import import_runs
-from graycell.runs.mapping import profiles
 from graycell.runs.proposing import propose
 from graycell.runs.reading import check_path
+from graycell.runs.ready import profiles
 from graycell.runs.tables import parse_number
 from graycell.runs.template import TABLES, write_template
 from graycell.runs.writing import write_runs

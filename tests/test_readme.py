@@ -12,7 +12,7 @@ import typer
 import graycell
 from graycell.cli import app
 from graycell.runs import check_path
-from graycell.runs.mapping import profiles
+from graycell.runs.ready import profiles
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -66,12 +66,12 @@ from graycell.reporting.rates_page import headline as rates_headline
 from graycell.reporting.rates_page import phase_frame, rates_report
 from graycell.runs import Bolus, CultureRun, bundled_run, check_runs, read_runs
 from graycell.runs.importing import imported
-from graycell.runs.mapping import profiles
 from graycell.runs.measured_rates import measured_rates
 from graycell.runs.packing import quantities_of
 from graycell.runs.plausibility import implausible
 from graycell.runs.proposing import propose
 from graycell.runs.reading import check_paths
+from graycell.runs.ready import profiles
 from graycell.runs.records import REDOX, VCD
 from graycell.runs.tables import shown
 from graycell.runs.template import write_template
@@ -213,7 +213,7 @@ def import_command(
         for run in found.runs:
             _print_frame(bookkeeping_frame([run]).drop(columns="run"), f"{run.name}: bookkeeping")
     _print_findings(remarks)
-    if any("No initial volume was given" in run.provenance.notes for run in found.runs):
+    if found.volume_is_nominal:
         _say("No volume at the start was told: 1 L is nominal.")
     if found.not_there:
         _say(f"Not in the file: {', '.join(map(shown, found.not_there))}.")

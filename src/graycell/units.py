@@ -113,6 +113,20 @@ def convert(value, unit: str, to: str):
     return value * factor / divisor + offset if offset else value * factor / divisor
 
 
+@functools.lru_cache(maxsize=4096)
+def converts(unit: str, to: str) -> bool:
+    """Return whether two units measure the same; remembered, since a unit that does not convert takes long to read.
+
+    >>> converts("g/L", "mg/dL"), converts("g/L", "mmol/L")
+    (True, False)
+    """
+    try:
+        convert(1.0, unit, to)
+    except UnitError:
+        return False
+    return True
+
+
 def parse_heading(heading: str) -> tuple[str, str | None]:
     """Return (name, unit) of a column heading such as ``GLC [mmol/L]``; the unit is None if there is none.
 

@@ -1,4 +1,7 @@
-"""How runs lie in files, and how feeds and cells are told in them: each by a small file whose runs are known."""
+"""How runs lie in files, and how feeds and cells are told in them: each by a small file whose runs are known.
+
+Past 500 lines: every case is a file of a few lines beside what it says, and all are read by the same helpers.
+"""
 
 from datetime import datetime, time
 
@@ -811,13 +814,13 @@ def test_remarks_do_not_become_errors_when_there_are_many(csv):
     assert len(found.remarks) == 201
 
 
-@pytest.mark.parametrize(("lines", "mapping"), [
-    ([f"R{i},{i},Q{i},1" for i in range(3000)], {"run": "R", "long": {"quantity": "Q", "value": "V"}}),
-    ([",".join(["1"] * 490) for _ in range(900)], {"run": {"heading": "{run} {quantity}"}}),
+@pytest.mark.parametrize(("lines", "mapping", "words"), [
+    ([f"R{i},{i},Q{i},1" for i in range(3000)], {"run": "R", "long": {"quantity": "Q", "value": "V"}}, "no heading"),
+    ([",".join(["1"] * 490) for _ in range(900)], {"run": {"heading": "{run} {quantity}"}}, "put together"),
 ])  # fmt: skip
-def test_a_small_file_does_not_become_a_large_table(csv, lines, mapping):
+def test_a_small_file_does_not_become_a_large_table(csv, lines, mapping, words):
     heads = "R,Day,Q,V" if "long" in mapping else ",".join(["Day", *(f"R{i} Glc" for i in range(489))])
-    with pytest.raises(InputError, match=r"no heading 'Glc'|put together"):
+    with pytest.raises(InputError, match=words):
         import_runs(csv(heads, *lines), {"time": DAY, "measured": GLC} | mapping)
 
 

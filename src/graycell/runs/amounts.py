@@ -1,10 +1,9 @@
 """Numbers in the units of someone's file -> house units; masses become moles by the molar mass."""
 
-import functools
 import re
 
 from graycell.runs.tables import parse_number, shown
-from graycell.units import CELL_DENSITY, CONCENTRATION, UnitError, convert
+from graycell.units import CELL_DENSITY, CONCENTRATION, UnitError, convert, converts
 
 AMOUNT_RATE, RATE_PER_VOLUME = "mmol/d", "mmol/L/d"
 """What a feed may be told as where its volume is not: amount per time, or per time and volume of the culture."""
@@ -40,16 +39,6 @@ def in_house(number: float, unit: str, house: str, molar_mass: float) -> float:
     if house in MASS and molar_mass and not converts(unit, house):
         return float(convert(number, unit, MASS[house])) * 1000.0 / molar_mass
     return float(convert(number, unit, house))
-
-
-@functools.lru_cache(maxsize=4096)
-def converts(unit: str, house: str) -> bool:
-    """Return whether a unit measures the same as another; remembered, since a unit that does not takes long to read."""
-    try:
-        convert(1.0, unit, house)
-    except UnitError:
-        return False
-    return True
 
 
 def as_counted(unit: str, house: str) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from graycell.errors import Faults
 from graycell.runs.amounts import plain
 from graycell.runs.checks import limit_of, value_fault
-from graycell.runs.grids import Grid
+from graycell.runs.grids import Grid, words_of
 from graycell.runs.mapping import Column, Plan
 from graycell.runs.tables import parse_number, shown
 
@@ -25,7 +25,7 @@ class Cells:
     def word(self, row: int, position: int) -> str:
         """Return the text of a cell with single spaces, "" where there is none."""
         cells = self.table.rows[row]
-        return " ".join(cells[position].split()) if position < len(cells) else ""
+        return words_of(cells[position]) if position < len(cells) else ""
 
     def cell(self, row: int, column: Column) -> str:
         """Return the text that a column has in a row, "" for words that say there is nothing."""
@@ -147,10 +147,8 @@ class Cells:
                 continue
             number = self.number(row, column)
             if i > 0 and column.position is not None and number is not None:
-                found, needed = (
-                    f"the first value, '{shown(self.cell(row, column))}'",
-                    "the row of the first sample has it",
-                )
+                found = f"the first value, '{shown(self.cell(row, column))}'"
+                needed = "the row of the first sample has it"
                 self.fault(row, column.name, found, needed, "write it there, or a number into [start]")
             return None if number is None else (row, number)
         return None

@@ -17,7 +17,8 @@ from graycell.runs.cells import Cells
 from graycell.runs.feeding import Step, events_of_run, steps_of_run
 from graycell.runs.files import UnreadableError, read_toml
 from graycell.runs.layout import grid_of, source_of_any
-from graycell.runs.mapping import plan_of, words_with_profile
+from graycell.runs.mapping import plan_of
+from graycell.runs.ready import words_with_profile
 from graycell.runs.records import CultureRun, Provenance
 from graycell.runs.tables import IT_IS_REQUIRED, MOST_FAULTS, Table, shown
 from graycell.units import CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
@@ -27,12 +28,16 @@ _MAPPING = ("a mapping in TOML is needed", "name a TOML file, see graycell impor
 
 @dataclass(frozen=True)
 class Imported:
-    """Runs of a file; remarks on them; optional columns that the file does not have; headings that nothing used."""
+    """Runs of a file; remarks on them; optional columns that the file does not have; headings that nothing used.
+
+    volume_is_nominal: whether no volume at the start was told.
+    """
 
     runs: list[CultureRun]
     remarks: tuple[Finding, ...]
     not_there: tuple[str, ...]
     not_read: tuple[str, ...]
+    volume_is_nominal: bool
 
 
 def import_runs(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> list[CultureRun]:
@@ -80,7 +85,7 @@ def imported(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> Impor
     findings = list(dict.fromkeys([*faults.findings, *more]))
     if any(finding.severity == "error" for finding in findings):
         raise InputError(findings)
-    return Imported(runs, tuple(findings), plan.not_there, plan.not_read)
+    return Imported(runs, tuple(findings), plan.not_there, plan.not_read, "volume" not in plan.start)
 
 
 def _require_numbers_of_toml(words: Any, faults: Faults) -> None:

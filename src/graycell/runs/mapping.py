@@ -1,36 +1,33 @@
 """A mapping, words that say what the columns of a file are -> a plan that fits the file; all its faults at once.
 
-What the words mean is told in docs/import.md. Ready mappings are in `profiles/`.
+What the words mean is told in docs/import.md.
 """
 
 import re
-import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from importlib import resources
 from typing import Any
 
-from graycell.errors import Faults, Finding, InputError, nearest
+from graycell.errors import Faults, nearest
 from graycell.runs.amounts import (
     AMOUNT_RATE,
     MASS,
     RATE_PER_VOLUME,
     as_counted,
-    converts,
     in_house,
     is_with_unit,
     with_unit,
 )
 from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.files import Source
-from graycell.runs.grids import Grid, positions, words_of
+from graycell.runs.grids import Grid, heading_of, positions, words_of
 from graycell.runs.media import Media
 from graycell.runs.rearranging import RUN
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import shown
 from graycell.runs.vocabulary import quantity_of, unit_of_heading
-from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
+from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert, converts
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "header", "units", "fill", "empty", "decimal", "round_off")  # fmt: skip
@@ -120,30 +117,6 @@ class Plan:
     feeds: tuple[FeedColumn, ...] = ()
     not_there: tuple[str, ...] = ()
     not_read: tuple[str, ...] = ()
-
-
-def profiles() -> dict[str, str]:
-    """Return the ready mappings as text, by name."""
-    folder = resources.files("graycell.runs") / "profiles"
-    found = [one for one in folder.iterdir() if one.name.endswith(".toml")]
-    return {one.name.removesuffix(".toml"): one.read_text(encoding="utf-8") for one in sorted(found, key=str)}
-
-
-def words_with_profile(words: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return a mapping with what it is like beneath it: its own words go first, table by table."""
-    name = words.get("like")
-    if name is None:
-        return dict(words)
-    known = profiles()
-    if not isinstance(name, str) or name not in known:
-        needed, hint = "the name of a ready mapping is needed", nearest(str(name), known)
-        raise InputError([Finding(f"{where}, like", f"'{shown(str(name))}'", needed, hint)])
-    ready = tomllib.loads(known[name])
-    merged = dict(ready)
-    for word, value in words.items():
-        both = isinstance(value, Mapping) and isinstance(ready.get(word), Mapping)
-        merged[word] = {**ready[word], **value} if both else value
-    return merged
 
 
 class _Planner:
@@ -472,11 +445,7 @@ class _Planner:
         return found
 
     def measured_headings(self) -> dict[str, str]:
-        found = {}
-        for quantity, entry in self.part("measured").items():
-            heading = entry.get("column") if isinstance(entry, Mapping) else entry
-            found[quantity] = heading if isinstance(heading, str) else ""
-        return found
+        return {quantity: heading_of(entry) for quantity, entry in self.part("measured").items()}
 
     def empty(self) -> tuple[str, ...]:
         """Return the words that say there is nothing in a cell."""

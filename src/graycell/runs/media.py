@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graycell.errors import Faults, nearest
-from graycell.runs.amounts import converts, in_house, plain, with_unit
+from graycell.runs.amounts import in_house, plain, with_unit
 from graycell.runs.files import Source
 from graycell.runs.grids import words_of
 from graycell.runs.tables import parse_number, shown
 from graycell.runs.vocabulary import bare, quantity_of, unit_of_heading
-from graycell.units import CONCENTRATION, UnitError
+from graycell.units import CONCENTRATION, UnitError, converts
 
 
 class Media:

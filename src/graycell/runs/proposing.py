@@ -13,16 +13,17 @@ from datetime import datetime
 from pathlib import Path
 
 from graycell.errors import Faults, InputError
-from graycell.runs.amounts import as_counted, converts
+from graycell.runs.amounts import as_counted
 from graycell.runs.files import Source, UnreadableError
 from graycell.runs.grids import Grid, positions, words_of
 from graycell.runs.layout import grid_of, source_of_any
-from graycell.runs.mapping import plan_of, profiles, words_with_profile
+from graycell.runs.mapping import plan_of
+from graycell.runs.ready import profiles, words_with_profile
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import Table, parse_number, shown
 from graycell.runs.vocabulary import bare, quantity_of, role_of, unit_of_heading
-from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE
+from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, converts
 
 _DEEPEST_HEADER = 8
 """Rows from the top among which the headings are looked for."""
@@ -110,10 +111,7 @@ class _Draft:
     def __init__(self, path: Path, source: Source, sheet: str, header: int, grid: Grid):
         self.path, self.source, self.sheet, self.header, self.grid = path, source, sheet, header, grid
         self.rows = grid.table.rows[:_LOOKED_AT]
-        self.columns: dict[str, int] = {}
-        for i, heading in enumerate(grid.table.headings):  # of columns of one name the first counts
-            if heading.strip() and words_of(heading).isprintable():
-                self.columns.setdefault(words_of(heading), i)
+        self.columns = _printable(grid.table)
         self.used: set[str] = set()
         self.units = self.row_of_units()
         self.has_clock = False
@@ -206,7 +204,7 @@ class _Draft:
         if not found:
             return [_line('time = "?"', "the column of the times")]
         # a time that is counted says more than a date, and one with a unit more than one without
-        is_clock = {one: all(_CLOCK.fullmatch(cell) for cell in self.cells(one)) for one in found}
+        is_clock = {one: _is_clock(self.grid.table, self.columns[one]) for one in found}
         found.sort(key=lambda one: (is_clock[one], self.dated(one) is not None, not self.unit_of_time(one)))
         heading = found[0]
         self.used.add(heading)
@@ -330,17 +328,11 @@ class _Draft:
                 return ["", "[sample]", _line(f"volume = {column}", "taken in the row")]
         return []
 
-    def is_clock(self, table: Table, position: int) -> bool:
-        """Return whether the cells of a column are times of a day."""
-        cells = [words_of(_at(row, position)) for row in table.rows[:_LOOKED_AT]]
-        return any(cells) and all(_CLOCK.fullmatch(cell) for cell in cells if cell)
-
     def log(self) -> list[str]:
         """Return the lines of a log of feeds on another sheet: one with a time and a volume."""
         for name, table in self.source.tables.items():
-            headings = [words_of(one) for one in table.headings if one.strip() and words_of(one).isprintable()]
-            at = positions(table.headings)
-            clocks = [one for one in headings if self.is_clock(table, at[one])]
+            headings = _printable(table)
+            clocks = [one for one in headings if _is_clock(table, headings[one])]
             times = [one for one in headings if role_of(one) == "time" and one not in clocks]
             volumes = [one for one in headings if _converts(unit_of_heading(one), VOLUME)]
             if name == self.sheet or name in self.alike or not name.isprintable() or not times or not volumes:
@@ -354,7 +346,7 @@ class _Draft:
             lines += [f"volume = {_quoted(volumes[0])}"]
             named = {volumes[0]: None}
             if feeds:
-                named = dict.fromkeys(words_of(_at(row, at[feeds[0]])) for row in table.rows)
+                named = dict.fromkeys(words_of(_at(row, headings[feeds[0]])) for row in table.rows)
             for feed in [one for one in named if one and one.isprintable()][:_MOST_FEEDS]:
                 lines += ["", f"[feeds.{_quoted(feed)}]", f"volume = {_quoted(feed)}",
                           _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
@@ -390,6 +382,17 @@ class _Draft:
             lines += ["", f"[feeds.{_quoted(name)}]", _line(f"{told} = {column}", ask),
                       _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
         return lines
+
+
+def _printable(table: Table) -> dict[str, int]:
+    """Return where the headings stand that a mapping can name; of columns of one name the first counts."""
+    return {heading: i for heading, i in positions(table.headings).items() if heading.isprintable()}
+
+
+def _is_clock(table: Table, position: int) -> bool:
+    """Return whether the cells of a column are times of a day."""
+    cells = [words_of(_at(row, position)) for row in table.rows[:_LOOKED_AT]]
+    return any(cells) and all(_CLOCK.fullmatch(cell) for cell in cells if cell)
 
 
 def _at(row: Sequence[str], i: int) -> str:

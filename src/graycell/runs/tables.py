@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from graycell.errors import Finding, nearest
 from graycell.runs.checks import LIMITS, NOT_SPECIES, value_fault
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY
-from graycell.units import UnitError, convert, parse_heading
+from graycell.units import UnitError, convert, converts, parse_heading
 
 MOST_FAULTS = 200
 """Faults that are listed of one table; a file of another kind would otherwise give one for every cell."""
@@ -343,24 +343,13 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
     lower = {column.lower(): column for column in kind.columns}
     close = [] if name in kind.columns else get_close_matches(name.lower(), lower, n=1)
     remedy = f"write a unit that converts, like '{shown(example)}'"
-    if "concentration" in candidates and _is_of_mass(unit):
-        return _refused(place, unit, candidates, "masses need a molar mass: use graycell import", findings)
-    if close:
+    if "concentration" in candidates and converts(unit, "g/L"):
+        remedy = "masses need a molar mass: use graycell import"
+    elif close:
         remedy = f"name the column '{lower[close[0]]}' if that is meant"
-    return _refused(place, unit, candidates, remedy, findings)
-
-
-def _is_of_mass(unit: str) -> bool:
-    try:
-        convert(1.0, unit, "g/L")
-    except UnitError:
-        return False
-    return True
-
-
-def _refused(place: str, unit: str, candidates: tuple[str, ...], remedy: str, findings: list[Finding]) -> None:
     needed = f"a unit of {LIMITS[candidates[0]].unit} is needed"
     findings.append(Finding(place, f"the unit '{shown(unit)}'", needed, remedy))
+    return None
 
 
 def rising_rows(table: Typed, rows: Iterable[int], findings: list[Finding], *, strictly: bool = True) -> list[int]:

@@ -36,7 +36,7 @@ _CALLED = {
 _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
 _ROLES = {
     "time": "time day days hour hours hrs culturetime cultureday elapsedtime processtime age cultureage date datetime "
-    "timestamp sampletime timepoint t sampledate samplingdate sampledatetime dateandtime datetime zeit tag tage "
+    "timestamp sampletime timepoint t sampledate samplingdate sampledatetime dateandtime zeit tag tage "
     "stunden datum uhrzeit",
     "run": "run runid runname batch batchid reactor vessel vesselid bioreactor bioreactorid experiment experimentid "
     "experimentname flask culture cultureid sampleid id replicate condition cellline name ansatz charge reaktor",
