@@ -16,6 +16,8 @@ fluxes stay as near as possible to a reference, with the weight `REFERENCE_WEIGH
 smooth. Where no flux meets both bounds and steady state, the bounds are loosened by the least sum of squares.
 
 `solve_flux` is the short way for one call; docs/flux-layer.md is the page about it.
+
+Past 500 lines: how the constant part is prepared decides how a problem is solved, so both are read together.
 """
 
 import enum
