@@ -22,6 +22,7 @@ import typer
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -798,8 +799,9 @@ def _print_frame(frame: pd.DataFrame, title: str) -> None:
         )
         table.add_row(*(Text(cell) for cell in cells))
     # numbers are never cut: a table that is wider than the terminal goes on beyond it
-    width = Measurement.get(console, console.options.update(max_width=_WIDEST), table).maximum
-    Console(file=console.file, width=max(width, console.width), force_terminal=console.is_terminal).print(table)
+    options = console.options.update(max_width=_WIDEST)
+    width = max(Measurement.get(console, options, table).maximum, console.width)
+    console.print(Segments(console.render(table, options.update(width=width))), crop=False)
 
 
 def _print_comparison(trajectories: dict[str, Trajectory]) -> None:
