@@ -177,7 +177,9 @@ def check(
 
 @app.command(name="import")
 def import_command(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file, XLSX workbook or Parquet file, as it is.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="CSV, XLSX or Parquet, as they are; several of one kind.")
+    ],
     like: Annotated[str | None, typer.Option(help=f"A ready mapping: {', '.join(profiles())}.")] = None,
     mapping: Annotated[Path | None, typer.Option("--map", help="A TOML file that says what the columns are.")] = None,
     draft: Annotated[
@@ -187,11 +189,11 @@ def import_command(
         Path | None, typer.Option(help="Folder or .xlsx of the runs, as graycell reads them; results/FILE if left out.")
     ] = None,
 ) -> None:
-    """Make runs of a file as someone has it, by a mapping that says what its columns are.
+    """Make runs of files as someone has them, by a mapping that says what their columns are.
 
-    Without --like and --map a first draft of the mapping is proposed from the file. Look it through, replace every ?,
-    and give it with --map; docs/import.md tells its words. Nothing is guessed: a unit that no heading states, and
-    whether samples are taken before or after a feed, have to be given.
+    Without --like and --map a first draft of the mapping is proposed from the first file. Look it through, replace
+    every ?, and give it with --map; docs/import.md tells its words. Nothing is guessed: a unit that no heading states,
+    and whether samples are taken before or after a feed, have to be given.
 
     Told are the bookkeeping of every run (begin + fed - taken out + turned over = found), what no culture does, and
     which columns were not read.
@@ -202,12 +204,12 @@ def import_command(
     """
     if (like is not None) + (mapping is not None) + (draft is not None) > 1:
         raise typer.BadParameter("--like, --map and --draft exclude each other")
-    words = {"like": like} if like is not None else mapping
+    words, file = {"like": like} if like is not None else mapping, files[0]
     if words is None:
         _propose(file, draft)
         return
     with console.status("Reading"):
-        found = imported(file, words)
+        found = imported(files, words)
         remarks = [*found.remarks, *check_runs(found.runs), *implausible(found.runs)]
     place = write_runs(found.runs, out or Path("results") / file.stem)
     if len(found.runs) <= _PRINTED_RUNS:
@@ -220,7 +222,8 @@ def import_command(
         _say(f"Not in the file: {', '.join(map(shown, found.not_there))}.")
     if found.not_read:
         _say(f"Not read: {', '.join(map(shown, found.not_read))}.")
-    _say(f"{_count(len(found.runs), 'run')} of {file.name}: {place}. Next: graycell rates {place}")
+    more = f" and {_count(len(files) - 1, 'more file')}" if len(files) > 1 else ""
+    _say(f"{_count(len(found.runs), 'run')} of {file.name}{more}: {place}. Next: graycell rates {place}")
     if any(one.severity == "error" for one in remarks):
         _say("The runs are written, but look at the errors above before you use them.")
         raise typer.Exit(FAULTS)

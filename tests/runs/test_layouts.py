@@ -5,9 +5,9 @@ Past 500 lines: every case is a file of a few lines beside what it says, and all
 
 from datetime import datetime, time
 
-import openpyxl
 import pandas as pd
 import pytest
+from small_files import DAY, GLC, book, series_of
 
 from graycell.errors import Faults, InputError
 from graycell.runs import Bolus, Feed, Outflow, Sample, Setpoint, check_runs
@@ -17,39 +17,7 @@ from graycell.runs.plausibility import implausible
 from graycell.runs.records import VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 
-DAY = {"column": "Day", "unit": "d"}
-GLC = {"GLC": {"column": "Glc", "unit": "mM"}}
 SECOND = 1.0 / 86400.0
-
-
-@pytest.fixture
-def csv(tmp_path):
-    """Return a function that writes lines into a CSV file."""
-
-    def write(*lines, encoding="utf-8"):
-        path = tmp_path / "file.csv"
-        path.write_text("\n".join(lines) + "\n", encoding=encoding)
-        return path
-
-    return write
-
-
-def book(path, sheets):
-    made = openpyxl.Workbook()
-    made.remove(made.active)
-    for name, rows in sheets.items():
-        sheet = made.create_sheet(name)
-        for row in rows:
-            sheet.append(row)
-    made.save(path)
-    return path
-
-
-def glucose(runs):
-    series = {run.name: run.measurements["GLC"] for run in runs}
-    return {name: dict(zip(one.time.tolist(), one.value.tolist(), strict=True)) for name, one in series.items()}
-
-
 EXPECTED = {"A": {0.0: 30.0, 1.0: 25.0}, "B": {0.0: 40.0, 2.0: 31.0}}
 
 
@@ -59,7 +27,7 @@ def test_a_row_for_each_value(csv):
     mapping = {"run": "Run", "time": DAY, "long": {"quantity": "Analyte", "value": "Value", "unit": "Unit"},
                "measured": {"GLC": "Glucose", VCD: "Cells"}}  # fmt: skip
     runs = import_runs(path, mapping)
-    assert glucose(runs) == EXPECTED
+    assert series_of(runs) == EXPECTED
     assert runs[0].measurements[VCD].value.tolist() == [0.4]
     with pytest.raises(InputError, match=r"row 4: found a second value of Glucose"):
         import_runs(csv("Run,Day,Analyte,Value,Unit", "A,0,Glucose,30,mM", "A,1,Glucose,2,mM", "A,1,Glucose,25,mM"),
@@ -74,7 +42,7 @@ def test_runs_on_sheets_of_their_own(tmp_path):
                                          "Reactor B": [["Day", "Glc"], [0, 40], [2, 31]],
                                          "Notes": [["none"]]})  # fmt: skip
     mapping = {"run": {"sheet": "Reactor {run}"}, "time": DAY, "measured": GLC}
-    assert glucose(import_runs(path, mapping)) == EXPECTED
+    assert series_of(import_runs(path, mapping)) == EXPECTED
     with pytest.raises(InputError, match="no such sheet among Reactor A, Reactor B, Notes"):
         import_runs(path, mapping | {"run": {"sheet": "Vessel {run}"}})
 
@@ -83,7 +51,7 @@ def test_runs_side_by_side(csv):
     path = csv("Day,A Glc (mM),B Glc (mM),A Lac (mM)", "0,30,40,1", "1,25,,2", "2,,31,")
     mapping = {"run": {"heading": "{run} {quantity}"}, "time": DAY, "measured": {"GLC": "Glc (mM)", "LAC": "Lac (mM)"}}
     runs = import_runs(path, mapping)
-    assert glucose(runs) == EXPECTED
+    assert series_of(runs) == EXPECTED
     assert runs[0].measurements["LAC"].value.tolist() == [1.0, 2.0]
 
 
@@ -93,7 +61,7 @@ def test_a_sheet_for_each_quantity_with_a_column_for_each_run(tmp_path):
     mapping = {"run": {"sheet": "{quantity}", "heading": "{run}"}, "time": DAY,
                "measured": {"GLC": "Glc (mM)", "LAC": "Lac (mM)"}}  # fmt: skip
     runs = import_runs(path, mapping)
-    assert glucose(runs) == EXPECTED
+    assert series_of(runs) == EXPECTED
     assert runs[0].measurements["LAC"].time.tolist() == [0.0, 1.0]
 
 
@@ -109,7 +77,7 @@ def test_a_parquet_file(tmp_path):
     frame = pd.DataFrame({"Run": list("AABB"), "Day": [0.0, 1.0, 0.0, 2.0], "Glc": [30.0, 25.0, 40.0, 31.0]})
     frame.to_parquet(tmp_path / "runs.parquet")
     found = imported(tmp_path / "runs.parquet", {"run": "Run", "time": DAY, "measured": GLC, "decimal": ","})
-    assert glucose(found.runs) == EXPECTED
+    assert series_of(found.runs) == EXPECTED
     assert len(found.runs[0].provenance.sha256) == 64
 
 
@@ -248,7 +216,7 @@ def test_feeds_in_a_log_of_their_own(tmp_path, every):
     first, second = import_runs(path, mapping)
     assert first.events == (Bolus(1.0, "F2", 0.01), Bolus(1.25, "F1", 0.05))
     assert second.events == (Bolus(1.0, "F2", 0.005),)
-    assert glucose([first, second]) == {"A": {0.0: 30.0, 1.0: 25.0, 2.0: 24.0}, "B": {0.0: 40.0, 2.0: 31.0}}
+    assert series_of([first, second]) == {"A": {0.0: 30.0, 1.0: 25.0, 2.0: 24.0}, "B": {0.0: 40.0, 2.0: 31.0}}
     first, _ = import_runs(path, mapping | {"taken": "after"})
     assert first.events[0] == Bolus(pytest.approx(1.0 - SECOND), "F2", 0.01)
     with pytest.raises(InputError, match=r"'Hours'.*headings are named as in that sheet"):
@@ -411,7 +379,7 @@ def test_of_columns_of_one_name_the_first_counts_on_stacked_sheets_too(tmp_path)
     feeds = {"*": {"volume": {"under": "Fed (mL)"}, "media": {"GLC": "2 mol/L"}}}
     mapping = FEEDS | {"header": 2, "run": {"sheet": "R{run}"}, "taken": "before", "feeds": feeds}
     runs = import_runs(path, mapping)
-    assert glucose(runs) == {"1": EXPECTED["A"], "2": EXPECTED["B"]}
+    assert series_of(runs) == {"1": EXPECTED["A"], "2": EXPECTED["B"]}
     assert runs[0].events == (Bolus(1.0, "F1", 0.02),)
 
 
@@ -435,7 +403,7 @@ def test_sheets_of_quantities_with_dates_out_of_order(tmp_path):
     path = book(tmp_path / "runs.xlsx", {"Glc (mM)": rows})
     mapping = {"run": {"sheet": "{quantity}", "heading": "{run}"}, "measured": {"GLC": "Glc (mM)"},
                "time": {"column": "Date", "unit": "date", "written": "%d.%m.%Y"}}  # fmt: skip
-    assert glucose(import_runs(path, mapping)) == {"A": {0.0: 30.0, 1.0: 25.0}}
+    assert series_of(import_runs(path, mapping)) == {"A": {0.0: 30.0, 1.0: 25.0}}
 
 
 def test_true_dates_of_a_workbook_are_read_beside_written_ones(tmp_path):
@@ -579,7 +547,7 @@ def test_a_name_in_the_first_row_of_its_block(csv):
     mapping = {"run": "Vessel", "time": DAY, "measured": GLC}
     with pytest.raises(InputError, match=r"row 3, column 'Vessel'.*fill = \['Vessel'\]"):
         import_runs(path, mapping)
-    assert glucose(import_runs(path, mapping | {"fill": ["Vessel"]})) == EXPECTED
+    assert series_of(import_runs(path, mapping | {"fill": ["Vessel"]})) == EXPECTED
     with pytest.raises(InputError, match="no heading 'Reactor'"):
         import_runs(path, mapping | {"fill": "Reactor"})
 
@@ -588,7 +556,7 @@ def test_words_that_say_there_is_nothing(csv):
     path = csv("Day,Glc", "0,30", "1,n.d.", "2,failed")
     with pytest.raises(InputError, match="not determined an empty cell"):
         import_runs(path, {"time": DAY, "measured": GLC})
-    assert glucose(import_runs(path, {"time": DAY, "measured": GLC, "empty": ["n.d.", "Failed"]})) == {
+    assert series_of(import_runs(path, {"time": DAY, "measured": GLC, "empty": ["n.d.", "Failed"]})) == {
         "file": {0.0: 30.0}
     }
 
@@ -610,7 +578,7 @@ def test_empty_sheets_and_sheets_that_nobody_asks_for_do_no_harm(tmp_path):
     path = book(tmp_path / "runs.xlsx", {"Chart": [], "Data": [["Day", "Glc"], [0, 30], [1, 25]], "Log": [["x"], [1]]})
     found = imported(path, {"sheet": "Data", "time": DAY, "measured": GLC})
     assert found.not_read == ("the sheet 'Log'",)
-    assert glucose(found.runs) == {"runs": EXPECTED["A"]}
+    assert series_of(found.runs) == {"runs": EXPECTED["A"]}
 
 
 def test_a_run_may_begin_after_time_0_or_without_a_quantity(csv):
@@ -695,7 +663,7 @@ def test_what_is_shared_by_runs_side_by_side_is_of_each_of_them(csv):
     runs = import_runs(path, mapping | {"run": {"heading": "{run} {quantity}"}})
     for run in runs:
         assert run.events == (Bolus(1.0, "F", 0.02), Setpoint(1.0, 33.0))
-    assert glucose(runs) == {"A": {0.0: 30.0, 2.0: 25.0}, "B": {0.0: 40.0}}
+    assert series_of(runs) == {"A": {0.0: 30.0, 2.0: 25.0}, "B": {0.0: 40.0}}
 
 
 def test_sheets_of_quantities_share_what_is_filled_and_tell_what_differs(tmp_path):
@@ -722,7 +690,7 @@ def test_a_sheet_for_each_run_and_quantity(tmp_path):
         "measured": {**GLC, "LAC": {"column": "Lac", "unit": "mM"}},
     }
     runs = import_runs(path, mapping)
-    assert glucose(runs) == EXPECTED
+    assert series_of(runs) == EXPECTED
     assert runs[0].measurements["LAC"].value.tolist() == [1.0]
 
 

@@ -11,6 +11,8 @@ from graycell.runs.checks import limit_of, value_fault
 from graycell.runs.grids import Grid, words_of
 from graycell.runs.mapping import Column, Plan
 from graycell.runs.tables import parse_number, shown
+from graycell.runs.vocabulary import named_time
+from graycell.units import convert
 
 _NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
 _BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
@@ -97,7 +99,7 @@ class Cells:
             if not self.cell(row, column):
                 self.fault(row, column.name, "an empty cell", "every row has a time", "write it, or remove the row")
         if column.unit != "date":
-            return [self.number(row, column) for row in rows]
+            return [self._moment(row, column) for row in rows]
         dates = [self._date(row, column) for row in rows]
         of_samples = [one for row, one in zip(rows, dates, strict=True) if one is not None and row < self.grid.sampled]
         if not of_samples:
@@ -112,6 +114,23 @@ class Cells:
                 one = None
             times.append(None if one is None else (one - begin).total_seconds() / 86400.0)
         return times
+
+    def _moment(self, row: int, column: Column) -> float | None:
+        """Return a time [d]. ``D3``, ``Day 3`` and ``72 h`` name the unit of their column; 26:30 is in hours."""
+        cell = self.cell(row, column)
+        named = named_time(cell)
+        if named is None:
+            return self.number(row, column)
+        digits, unit = named
+        if convert(1.0, unit, column.unit) != 1.0:
+            needed = f"times of this column are in {column.unit}"
+            remedy = "write all in one unit, or give another in the mapping"
+            self.fault(row, column.name, f"'{shown(cell)}'", needed, remedy)
+            return None
+        if not isinstance(digits, str):
+            return column.in_house(digits)
+        found = self._number(row, column, digits)
+        return None if found is None else found[1]
 
     def _date(self, row: int, column: Column) -> datetime | None:
         """Return the moment in a cell. A workbook's own dates are ISO 8601, however its other dates are written."""

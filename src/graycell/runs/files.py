@@ -14,14 +14,15 @@ import warnings
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from difflib import get_close_matches
-from itertools import chain
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pandas as pd
+from openpyxl.utils import get_column_letter
 
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.tables import KINDS, Table, guarded, parse_number, shown, unguarded
@@ -137,6 +138,19 @@ def text_table(path: Path, header: int) -> Source:
     return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
 
 
+def transposed(table: Table) -> Table:
+    """Return a sheet with its columns as rows; raises `UnreadableError` where it has more rows than a table columns."""
+    every = [table.headings, *table.rows]
+    while every and not any(cell.strip() for cell in every[-1]):
+        every.pop()
+    if len(every) > MOST_COLUMNS:
+        needed = f"a table that is transposed has at most {MOST_COLUMNS} rows"
+        raise UnreadableError(table.place, f"{len(every)} rows", needed, "see whether it has a column for each sample")
+    headings, *rows = zip_longest(*every, fillvalue="") if any(every) else [()]
+    places = [f"{table.place} transposed, row {i + 2} (column {get_column_letter(i + 2)})" for i in range(len(rows))]
+    return Table(table.place, headings, tuple(rows), tuple(places))
+
+
 def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> Source:
     """Return the sheets of a workbook as tables: those of these names, and a finding of every other, or all (None).
 
@@ -211,11 +225,18 @@ def parquet(path: Path, decimal: str = ".") -> tuple[Table, bytes]:
 
 
 def cell_text(value: object, decimal: str = ".") -> str:
-    """Return a cell as text; a float keeps all its digits."""
+    """Return a cell as text; a float keeps all its digits, and a duration has hours, minutes and seconds.
+
+    >>> cell_text(1.5, ","), cell_text(timedelta(days=1, hours=2, minutes=30))
+    ('1,5', '26:30:00')
+    """
     if value is None or (isinstance(value, float) and value != value):
         return ""
     if isinstance(value, float):
         return repr(float(value)).replace(".", decimal)
+    if isinstance(value, timedelta) and value >= timedelta(0):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from graycell.errors import Faults, nearest
 from graycell.runs.files import MOST_ROWS, UnreadableError
 from graycell.runs.tables import Table, shown
-from graycell.runs.vocabulary import unit_of_heading
+from graycell.runs.vocabulary import is_word_for_unit, unit_of_heading
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ def _headed(table: Table, words: Mapping[str, Any], where: str) -> Grid:
             needed = "the row of the units stands below that of the headings"
             raise UnreadableError(f"{where}, units", shown(str(unit_row)), needed, "count rows from 1")
         for i, unit in enumerate(every[unit_row - 1][: len(headings)]):
-            units[i] = unit_of_heading(f"({unit.strip().strip('()[]')})")
+            units[i] = "" if is_word_for_unit(unit) else unit_of_heading(f"({unit.strip().strip('()[]')})")
         rows[unit_row - 2] = ()
-    return Grid(Table(table.place, tuple(headings), tuple(rows)), tuple(above) if header > 1 else (), units)
+    return Grid(replace(table, headings=tuple(headings), rows=tuple(rows)), tuple(above) if header > 1 else (), units)
 
 
 def _note_widths(table: Table, faults: Faults) -> None:

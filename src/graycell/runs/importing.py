@@ -1,4 +1,4 @@
-"""import_runs: a file as someone has it, and a mapping that says what its columns are -> runs.
+"""import_runs: files as someone has them, and a mapping that says what its columns are -> runs.
 
     file --layout--> a row for each run and time --mapping: a plan--> the tables of `read_runs` --assembly--> runs
 
@@ -6,7 +6,8 @@ Everything in both files is data. The columns become the tables that `read_runs`
 here too. The words of a mapping are told in docs/import.md.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from graycell.runs.cells import Cells
 from graycell.runs.feeding import Step, events_of_run, steps_of_run
 from graycell.runs.files import UnreadableError, read_toml
 from graycell.runs.layout import grid_of, source_of_any
-from graycell.runs.mapping import plan_of
+from graycell.runs.mapping import Column, plan_of
 from graycell.runs.ready import words_with_profile
 from graycell.runs.records import CultureRun, Provenance
 from graycell.runs.tables import IT_IS_REQUIRED, MOST_FAULTS, Table, shown
@@ -28,7 +29,7 @@ _MAPPING = ("a mapping in TOML is needed", "name a TOML file, see graycell impor
 
 @dataclass(frozen=True)
 class Imported:
-    """Runs of a file; remarks on them; optional columns that the file does not have; headings that nothing used.
+    """Runs of files; remarks on them; optional columns that a file does not have; headings that nothing used.
 
     volume_is_nominal: whether no volume at the start was told.
     """
@@ -40,11 +41,11 @@ class Imported:
     volume_is_nominal: bool
 
 
-def import_runs(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> list[CultureRun]:
-    r"""Return the runs in a CSV, XLSX or Parquet file, by a mapping: a TOML file, or what stands in one.
+def import_runs(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapping[str, Any]) -> list[CultureRun]:
+    r"""Return the runs in CSV, XLSX or Parquet files, by a mapping: a TOML file, or what stands in one.
 
-    Numbers are returned in house units: d, L, mmol/L, 10^9 cells/L, degC. Raises `InputError` with all faults of the
-    mapping, or else of the file.
+    path: a file, or several that one mapping fits. Numbers are returned in house units: d, L, mmol/L, 10^9 cells/L,
+    degC. Raises `InputError` with all faults of the mapping, or else of the files.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -59,14 +60,40 @@ def import_runs(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> li
     return imported(path, mapping).runs
 
 
-def imported(path: str | Path, mapping: str | Path | Mapping[str, Any]) -> Imported:
+def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapping[str, Any]) -> Imported:
     """Return what `import_runs` does, with what was not read and what is odd; raises as it does."""
-    path = Path(path)
+    paths = [Path(one) for one in ([path] if isinstance(path, str | Path) else path)]
     where = "mapping" if isinstance(mapping, Mapping) else shown(Path(mapping).name)
     words = dict(mapping) if isinstance(mapping, Mapping) else read_toml(Path(mapping), *_MAPPING)
     faults = Faults(where, MOST_FAULTS)
     _require_numbers_of_toml(words, faults)
     words = words_with_profile(words, where)
+    found, findings, whose = list[Imported](), list[Finding](), dict[str, Path]()
+    for one in paths:
+        try:
+            found.append(_of_file(one, words, where))
+        except InputError as error:
+            findings += error.findings
+            continue
+        for run in found[-1].runs:
+            if whose.setdefault(run.name, one) is not one:
+                needed = f"a run of {shown(whose[run.name].name)} has this name"
+                remedy = "rename one; without run in the mapping a file is one run of its name"
+                findings.append(Finding(shown(one.name), f"a run '{shown(run.name)}'", needed, remedy))
+    if findings:
+        raise InputError(list(dict.fromkeys(findings)))
+    return Imported(
+        [run for one in found for run in one.runs],
+        tuple(remark for one in found for remark in one.remarks),
+        tuple(dict.fromkeys(name for one in found for name in one.not_there)),
+        tuple(dict.fromkeys(name for one in found for name in one.not_read)),
+        any(one.volume_is_nominal for one in found),
+    )
+
+
+def _of_file(path: Path, words: Mapping[str, Any], where: str) -> Imported:
+    """Return the runs of one file."""
+    faults = Faults(where, MOST_FAULTS)
     try:
         source = source_of_any(path, words, where)
         grid = grid_of(source, words, faults)
@@ -120,9 +147,10 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, Table]:
     for feed in plan.feeds:
         made["media"].add(f"{where}, [feeds.{feed.name}]", feed.name, *(feed.media.get(one, 0.0) for one in species))
     for name, rows in _rows_of_runs(cells, name_of_all).items():
-        steps = steps_of_run(cells, rows)
-        for step in steps:
-            _add_samples(cells, name, step, made)
+        samples = _samples(cells, steps_of_run(cells, rows))
+        for replicates in samples:
+            _add_sample(cells, name, replicates, made)
+        steps = [replicates[0] for replicates in samples]
         sampled = [step.row for step in steps if step.row < cells.grid.sampled]
         # a first temperature that is told later is a shift, and is told as such
         first = {of: cells.first(sampled[:1] if column is plan.temperature else sampled, column)
@@ -142,15 +170,71 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, Table]:
     return {**found, "measurements": replace(made["measurements"].table(table.place), named=named)}
 
 
-def _add_samples(cells: Cells, name: str, step: Step, made: Mapping[str, "_Made"]) -> None:
-    """Add what was measured in a row, and the volume that somebody wrote down."""
-    place = cells.table.at(step.row)
-    values = [cells.text(step.row, column, quantity) for quantity, column in cells.plan.measured.items()]
+def _samples(cells: Cells, steps: Sequence[Step]) -> list[list[Step]]:
+    """Return the rows of each sample: one, or those of one time where the mapping says that these are replicates.
+
+    What is told of the culture, such as a feed, is told in the first of them; another value in another row is noted.
+    Without that word of the mapping, what is measured twice at one time is noted; a feed may have a row of its own.
+    """
+    samples: list[list[Step]] = []
+
+    def is_measured(one: Step) -> bool:
+        return any(cells.cell(one.row, column) for column in cells.plan.measured.values())
+
+    for step in steps:
+        last = samples[-1] if samples else []
+        if not last or last[0].seen != step.seen or step.row >= cells.grid.sampled:
+            samples.append([step])
+        elif cells.plan.averaged:
+            _join(cells, last, step)
+        elif is_measured(last[0]) and is_measured(step):
+            needed = "a row of a run has a time of its own"
+            remedy = 'mend the time, or write replicates = "mean" if both rows are of one sample'
+            cells.fault(step.row, cells.plan.time.name, "the time of the row before", needed, remedy)
+        else:
+            samples.append([step])
+    return samples
+
+
+def _join(cells: Cells, sample: list[Step], step: Step) -> None:
+    """Add a row to those of a sample; the one that tells of the culture is the first."""
+    told = {column: cells.cell(sample[0].row, column) for column in cells.plan.of_culture()}
+    if not any(told.values()):
+        sample.insert(0, step)
+        return
+    sample.append(step)
+    for column, first in told.items():
+        cell = cells.cell(step.row, column)
+        if cell and cell != first:
+            found, needed = f"'{shown(cell)}'", f"another row of this sample says '{shown(first)}'"
+            if not first:
+                needed = "another row of this sample tells what was fed, drawn and set"
+            cells.fault(step.row, column.name, found, needed, "write it into one row of a sample")
+
+
+def _add_sample(cells: Cells, name: str, replicates: Sequence[Step], made: Mapping[str, "_Made"]) -> None:
+    """Add what was measured in a sample, and the volume that somebody wrote down."""
+    first = replicates[0]
+    place = cells.table.at(first.row)
+    values = [_mean(cells, [one.row for one in replicates], column, quantity)
+              for quantity, column in cells.plan.measured.items()]  # fmt: skip
     if any(values):
-        made["measurements"].add(place, name, step.seen, *values)
-    volume = cells.amount(step.row, cells.plan.volume)
+        made["measurements"].add(place, name, first.seen, *values)
+    volume = cells.amount(first.row, cells.plan.volume)
     if volume is not None:
-        made["signals"].add(place, name, step.seen, volume)
+        made["signals"].add(place, name, first.seen, volume)
+
+
+def _mean(cells: Cells, rows: Sequence[int], column: Column, quantity: str) -> str:
+    """Return the mean of the values of replicates, as `Cells.text` returns one; all or none are below a limit."""
+    texts = [text for row in rows if (text := cells.text(row, column, quantity))]
+    if len(set(texts)) <= 1:
+        return texts[0] if texts else ""
+    if any(text.startswith("<") for text in texts):
+        needed = "replicates are all below one detection limit, or none is"
+        cells.fault(rows[0], column.name, f"{', '.join(map(shown, texts))}", needed, "empty what does not count")
+        return ""
+    return repr(math.fsum(map(float, texts)) / len(texts))
 
 
 def _rows_of_runs(cells: Cells, name_of_all: str) -> dict[str, list[int]]:

@@ -1,8 +1,9 @@
 """How runs lie in a file -> one grid with a row for each run and time.
 
-A file may hold a row for each sample (nothing to do), a row for each value (`long`), runs on sheets of their own, runs
-side by side, or a sheet for each quantity with a column for each run (`run` as a pattern of sheets and headings); and
-its feeds in a log on another sheet. Every row of the grid says where in the file it stands.
+A file may hold a row for each sample (nothing to do), a column for each sample (`transposed`), a row for each value
+(`long`), runs on sheets of their own, runs side by side, or a sheet for each quantity with a column for each run (`run`
+as a pattern of sheets and headings); and its feeds in a log on another sheet. Every row of the grid says where in the
+file it stands.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from graycell.errors import Faults, nearest
-from graycell.runs.files import Source, UnreadableError, parquet, text_table, workbook
+from graycell.runs.files import Source, UnreadableError, parquet, text_table, transposed, workbook
 from graycell.runs.grids import Grid, grid_of_sheet, header_of
 from graycell.runs.rearranging import gathered_by_row, match, pattern_of, stacked, with_log
 from graycell.runs.tables import Table, shown
@@ -32,7 +33,7 @@ def source_of_any(path: Path, words: Mapping[str, Any], where: str) -> Source:
         if suffix == ".parquet":
             table, data = parquet(path, decimal)
             return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
-        return text_table(path, header_of(words, where))
+        return text_table(path, 1 if words.get("transposed") is True else header_of(words, where))
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         found = f"'{shown(str(getattr(error, 'strerror', None) or error))}'"
         raise UnreadableError(shown(path.name), found, "the file must be readable", "look at its path") from error
@@ -42,6 +43,11 @@ def grid_of(source: Source, words: Mapping[str, Any], faults: Faults) -> Grid | 
     """Return the rows of the file as a mapping lays them out, None where that is noted as a fault."""
     native = not source.files[0].lower().endswith(".csv")
     sheets = _sheets(source, words, faults)
+    if words.get("transposed", False) not in (True, False):
+        found = shown(str(words["transposed"]))
+        faults.of_mapping("transposed", found, "true or false is needed", "write transposed = true")
+    if words.get("transposed") is True:
+        sheets = {name: transposed(table) for name, table in sheets.items()}
     grids = {name: grid_of_sheet(table, words, native, faults) for name, table in sheets.items()}
     if not grids:
         return None

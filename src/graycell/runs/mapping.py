@@ -14,6 +14,7 @@ from graycell.runs.amounts import (
     AMOUNT_RATE,
     MASS,
     RATE_PER_VOLUME,
+    WEIGHT,
     as_counted,
     in_house,
     is_with_unit,
@@ -30,10 +31,13 @@ from graycell.runs.vocabulary import quantity_of, unit_of_heading
 from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert, converts
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
-          "bleed", "harvest", "feeds", "sheet", "header", "units", "fill", "empty", "decimal", "round_off")  # fmt: skip
-_ENTRY = ("column", "under", "unit", "molar_mass", "written", "clock", "limit", "optional")
+          "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "decimal",
+          "round_off", "replicates")  # fmt: skip
+_ENTRY = ("column", "under", "unit", "molar_mass", "density", "written", "clock", "limit", "optional")
 _HEAVIEST = 1e9
 """[g/mol] A virus is lighter."""
+_DENSEST = 25.0
+"""[kg/L] All that is known is lighter."""
 _LOOKED_AT = 30
 """Rows in which a heading that is not there is looked for."""
 _FEED = ("volume", "cumulative", "rate", "rise")
@@ -46,9 +50,9 @@ class Column:
     """A column of the file, or one value for all rows, and how its numbers become those of a unit of the house.
 
     position: from the left, None for `value`; unit: of what is in it; house: the unit that is needed; molar_mass:
-    [g/mol], 0 for none; written: how a date is written, in the letters of `datetime.strptime`, or "" for ISO 8601;
-    clock: the position of the time of day of a date; limit: what a cell such as ``<LOD`` stands for, in the unit of the
-    column.
+    [g/mol] and density: [kg/L], 0 for none; written: how a date is written, in the letters of `datetime.strptime`, or
+    "" for ISO 8601; clock: the position of the time of day of a date; limit: what a cell such as ``<LOD`` stands for,
+    in the unit of the column.
     """
 
     name: str
@@ -57,6 +61,7 @@ class Column:
     house: str
     value: str = ""
     molar_mass: float = 0.0
+    density: float = 0.0
     written: str = ""
     limit: float | None = None
     clock: int | None = None
@@ -68,7 +73,7 @@ class Column:
 
     def in_house(self, number: float) -> float:
         """Return a number of the column in its house unit."""
-        return in_house(number, self.unit, self.house, self.molar_mass)
+        return in_house(number, self.unit, self.house, self.molar_mass, self.density)
 
 
 @dataclass(frozen=True)
@@ -97,7 +102,7 @@ class Plan:
 
     run: positions of the columns that tell runs apart; after: samples are taken after a feed of their row; moment: what
     says so row by row; empty: words of cells, in small letters, that say there is nothing; volume: of the culture, as
-    somebody wrote it down.
+    somebody wrote it down; averaged: rows of one time are of one sample, and their mean counts.
     not_there: optional columns that the file does not have; not_read: headings that nothing uses.
     """
 
@@ -115,8 +120,14 @@ class Plan:
     volume: Column | None = None
     outflows: Mapping[str, Column] = field(default_factory=dict)
     feeds: tuple[FeedColumn, ...] = ()
+    averaged: bool = False
     not_there: tuple[str, ...] = ()
     not_read: tuple[str, ...] = ()
+
+    def of_culture(self) -> list[Column]:
+        """Return the columns that tell of the culture and not of a sample of it."""
+        told = [self.sample, self.temperature, self.volume, *self.outflows.values()]
+        return [one for one in told if one is not None] + [feed.column for feed in self.feeds]
 
 
 class _Planner:
@@ -144,8 +155,7 @@ class _Planner:
                        nearest(str(under), self.grid.above) if any(self.grid.above) else "leave it out")  # fmt: skip
         else:
             if "?" in name.split():
-                self.fault(what, "a ? that is left", "the file does not say it", "write what it is")
-                return None
+                return self.fault(what, "a ? that is left", "the file does not say it", "write what it is")
             rows = self.grid.table.rows[:_LOOKED_AT]
             at = next((r for r, row in enumerate(rows) if name in map(words_of, row)), None)
             hint = "mend those first" if self.faults.is_full else nearest(name, [*self.known, *self.grid.left])
@@ -159,9 +169,7 @@ class _Planner:
         """Return the molar mass of a quantity [g/mol]: that of the mapping, or that which is known, or 0."""
         entry = self.part("measured").get(quantity)
         told = entry.get("molar_mass") if isinstance(entry, Mapping) else None
-        if not isinstance(told, int | float) or isinstance(told, bool) or not 0 < told < _HEAVIEST:
-            return MOLAR_MASS.get(quantity, 0.0)
-        return float(told)
+        return float(told) if told and _is_number(told, _HEAVIEST) else MOLAR_MASS.get(quantity, 0.0)
 
     def column(self, what: str, entry: Any, house: str, quantity: str = "", fixed: bool = False) -> Column | None:
         """Return a column, None and a fault if it cannot be used; with `fixed`, "1.5 L" stands for one value."""
@@ -176,10 +184,13 @@ class _Planner:
         if entry.get("optional") is True and name not in self.known:
             self.not_there.append(name)
             return None
-        mass = entry.get("molar_mass", self.mass(quantity))
-        if isinstance(mass, bool) or not isinstance(mass, int | float) or not 0 <= mass < _HEAVIEST:
+        mass, density = entry.get("molar_mass", self.mass(quantity)), entry.get("density", 0.0)
+        if not _is_number(mass, _HEAVIEST):
             self.fault(what, f"molar_mass {shown(str(mass))}", "a molar mass is a number [g/mol]", "write 180.16")
             mass = 0.0
+        if not _is_number(density, _DENSEST):
+            self.fault(what, f"density {shown(str(density))}", "a density is a number [kg/L]", "write 1.05")
+            density = 0.0
         position = None
         if fixed and name not in self.known and (told := is_with_unit(name)):
             found = Column("", None, told[1], house, repr(told[0]))
@@ -191,7 +202,7 @@ class _Planner:
             unit = as_counted(str(entry.get("unit") or stated), house)
             self.compare(what, name, unit, stated, house)
             found = Column(name, position, unit, house)
-        found = replace(found, molar_mass=float(mass))
+        found = replace(found, molar_mass=float(mass), density=float(density))
         if found.unit == "date" and house == TIME:
             clock = self.position(f"{what} clock", str(entry["clock"])) if "clock" in entry else None
             return replace(found, written=self.written(what, entry.get("written", "")), clock=clock)
@@ -203,6 +214,7 @@ class _Planner:
             found.in_house(1.0)
         except UnitError as error:
             remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if house in MASS else "")
+            remedy += ", and density [kg/L] for a weight" if house in WEIGHT else ""
             meant = quantity_of(quantity)
             if quantity and meant not in ("", quantity):
                 remedy = f"name it {meant}, whose molar mass is known"
@@ -281,6 +293,9 @@ class _Planner:
         nothing = Column("", None, TIME, TIME)
         outflows = {word: self.column(word, words[word], VOLUMETRIC_RATE)
                     for word in ("bleed", "harvest") if word in words}  # fmt: skip
+        if "replicates" in words and words["replicates"] != "mean":
+            found, needed = shown(str(words["replicates"])), "replicates of a sample count by their mean"
+            self.fault("replicates", found, needed, 'write replicates = "mean"')
         moment, feeds = self.moment(), self.feeds()
         if (feeds or sample is not None or outflows) and "volume" not in start:
             self.fault("[start] volume", "nothing", "feeds, samples and outflows change a volume",
@@ -304,7 +319,7 @@ class _Planner:
             None if sample is None else self.column("[sample] volume", sample, VOLUME, fixed=True),
             self.column("temperature", words["temperature"], TEMPERATURE) if "temperature" in words else None,
             self.column("volume", words["volume"], VOLUME) if "volume" in words else None,
-            _there(outflows), feeds,
+            _there(outflows), feeds, words.get("replicates") == "mean",
         )  # fmt: skip
         if "measured" in words and not plan.measured and self.not_there:
             self.fault("[measured]", "none of its columns in the file", "at least one is needed",
@@ -336,9 +351,8 @@ class _Planner:
             run = [RUN]
         names = [run] if isinstance(run, str) else run
         if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-            self.fault(
-                "run", shown(str(run)), "the name of a column or a list of names is needed", "write it in quotes"
-            )
+            needed = "the name of a column or a list of names is needed"
+            self.fault("run", shown(str(run)), needed, "write it in quotes")
             return ()
         found = [self.position("run", name) for name in names]
         return tuple(one for one in found if one is not None)
@@ -363,9 +377,8 @@ class _Planner:
         for word in ("before", "after"):
             if words_of(part[word]).lower() not in there:
                 needed = f"it stands somewhere below '{shown(words_of(part['column']))}'"
-                self.fault(
-                    f"[rows] {word}", f"'{shown(part[word])}'", needed, nearest(part[word], sorted(there - {""}))
-                )
+                hint = nearest(part[word], sorted(there - {""}))
+                self.fault(f"[rows] {word}", f"'{shown(part[word])}'", needed, hint)
         others = tuple(words_of(one).lower() for one in neither)
         return Moment(position, words_of(part["before"]), words_of(part["after"]), others)
 
@@ -417,13 +430,14 @@ class _Planner:
         if told != "rate":
             return self.column(what, entry, VOLUME)
         unit = entry.get("unit") if isinstance(entry, Mapping) else None
+        weighed = isinstance(entry, Mapping) and "density" in entry
         name = words_of(str(entry.get("column") if isinstance(entry, Mapping) else entry))
         at = positions(self.grid.table.headings).get(name)
         unit = str(unit or (unit_of_heading(name) if at is None else self.grid.stated(at)))
         [solute, *more] = list(media) or [""]
         for house in (VOLUMETRIC_RATE, AMOUNT_RATE, RATE_PER_VOLUME):
             try:
-                in_house(1.0, unit, house, self.mass(solute))
+                in_house(1.0, unit, house, self.mass(solute), 1.0 if weighed else 0.0)
             except UnitError:
                 continue
             if house != VOLUMETRIC_RATE and (more or not media.get(solute)):
@@ -470,6 +484,11 @@ class _Planner:
             self.fault("round_off", shown(str(value)), "a number from 0 to 1 is needed", "write how far below 0 is 0")
             return 0.0
         return float(value)
+
+
+def _is_number(told: object, below: float) -> bool:
+    """Return whether a word is a number from 0 on and below a bound."""
+    return isinstance(told, int | float) and not isinstance(told, bool) and 0 <= told < below
 
 
 def _there(columns: Mapping[str, Column | None]) -> dict[str, Column]:

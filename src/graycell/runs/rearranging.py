@@ -110,8 +110,8 @@ def stacked(grids: Mapping[str, Grid], run: Mapping, words: Mapping[str, Any], f
     """Return the rows of sheets below each other; runs and quantities that their names or headings tell as columns."""
     patterns: dict[str, re.Pattern] = {}
     for word in run:
-        if word not in ("sheet", "heading", "without"):
-            found, needed = f"the word '{shown(str(word))}'", "only sheet, heading and without are known"
+        if word not in ("sheet", "heading", "above", "without"):
+            found, needed = f"the word '{shown(str(word))}'", "only sheet, heading, above and without are known"
             faults.of_mapping(f"run {word}", found, needed, "remove it")
             return None
         pattern = None if word == "without" else pattern_of(run[word], f"run {word}", faults)
@@ -128,10 +128,15 @@ def stacked(grids: Mapping[str, Grid], run: Mapping, words: Mapping[str, Any], f
         made.head(RUN, "", "", "")
     for name, grid in grids.items():
         told = match(patterns["sheet"], name) if "sheet" in patterns else {}
-        _stack(made, grid, name, told or {}, patterns.get("heading"), beside, moments, by_quantity)
+        whose = _whose(grid, told or {}, patterns, beside)
+        if run and set(patterns) != {"sheet"} and all(of is None for of, _ in whose.values()):
+            remedy = "look at the pattern" + ("" if grid.above else ", or write header = 2" if "above" in run else "")
+            faults.of_mapping("run", f"no heading that fits in '{shown(name)}'", "names are matched whole", remedy)
+            return None
+        _stack(made, grid, name, whose, (told or {}).get("run", ""), moments, by_quantity)
     place = next(iter(grids.values())).table.place.split(", sheet")[0]
     if not made.rows:
-        faults.of_mapping("run", "no heading that fits", "names are matched whole", "look at the pattern")
+        faults.of_mapping("run", "no rows with values", "rows below the headings are needed", "look at the header")
         return None
     return made.grid(place, by_quantity or len(grids) > 1)
 
@@ -140,38 +145,58 @@ def _listed(one: object) -> list:
     return one if isinstance(one, list) else [one]
 
 
+def _whose(
+    grid: Grid, told: Mapping[str, str], patterns: Mapping[str, re.Pattern], beside: set[str]
+) -> dict[int, tuple[str | None, str]]:
+    """Return by position the run of a column, None if all runs of the row share it, and the heading of its quantity.
+
+    told: what the name of the sheet tells. Of columns of one name the first counts, unless the row above tells them
+    apart; a column that the mapping names for something else is shared, unless every run has one.
+    """
+    headings = [words_of(heading) for heading in grid.table.headings]
+    whose: dict[int, tuple[str | None, str]] = {}
+    for i, heading in enumerate(headings):
+        if not heading or ("above" not in patterns and heading in headings[:i]):
+            continue
+        parts = {"above": grid.above[i] if i < len(grid.above) else "", "heading": heading}
+        found = [match(patterns[part], name) for part, name in parts.items() if part in patterns]
+        is_shared = heading in beside and ("above" not in patterns or headings.count(heading) == 1)
+        if is_shared or None in found or not (found or "quantity" in told):
+            whose[i] = (None, heading)
+            continue
+        known = dict(told)
+        for one in found:
+            known |= one or {}
+        whose[i] = (known.get("run", ""), heading if heading in beside else known.get("quantity") or heading)
+    return whose
+
+
 def _stack(
-    made: _Rows, grid: Grid, name: str, told: Mapping[str, str], pattern: re.Pattern | None, beside: set[str],
+    made: _Rows, grid: Grid, name: str, whose: Mapping[int, tuple[str | None, str]], of_sheet: str,
     moments: Sequence[str], by_quantity: bool,
 ) -> None:  # fmt: skip
-    """Add the rows of a sheet. What no run or quantity is told of is shared by all runs of the row."""
+    """Add the rows of a sheet, of the run `of_sheet` if no column is of one; a run has none without values and time."""
     table = grid.table
-    whose: dict[int, tuple[str | None, str]] = {}  # by position: the run, None for all, and the heading
-    for heading, i in positions(table.headings).items():
-        found = None if heading in beside or pattern is None else match(pattern, heading)
-        if heading not in beside and pattern is None and "quantity" in told:
-            found = {}
-        whose[i] = (None, heading)
-        if found is not None:
-            whose[i] = (
-                found.get("run") or told.get("run", ""),
-                found.get("quantity") or told.get("quantity") or heading,
-            )
-    runs = list(dict.fromkeys(run for run, _ in whose.values() if run is not None)) or [told.get("run", "")]
+    runs = list(dict.fromkeys(run for run, _ in whose.values() if run is not None)) or [of_sheet]
     _bounded(table.place, len({heading for _, heading in whose.values()}), len(runs) * len(table.rows))
-    for i, (_, heading) in whose.items():
-        made.head(heading, grid.above[i] if i < len(grid.above) else "", grid.units.get(i, ""), table.place)
+    for i, (run, heading) in whose.items():
+        above = grid.above[i] if run is None and i < len(grid.above) else ""
+        made.head(heading, above, grid.units.get(i, ""), table.place)
     for r, cells in enumerate(table.rows):
         if not any(cell.strip() for cell in cells):
             continue
-        shared = {heading: cells[i] for i, (run, heading) in whose.items() if run is None and i < len(cells)}
+        cells_of: dict[str | None, dict[str, str]] = {}
+        for i, (run, heading) in whose.items():
+            if i < len(cells):
+                cells_of.setdefault(run, {})[heading] = cells[i]
+        shared = cells_of.get(None, {})
         when = tuple(words_of(shared.get(one, "")) for one in moments)
         for run in runs:
+            own = cells_of.get(run, {})
+            if len(runs) > 1 and not any(cell.strip() for cell in (*own.values(), *when)):
+                continue
             key = (run, *when) if by_quantity else (run, name, r)
-            made.add(key, {RUN: run, **shared} if RUN in made.above else shared, table.at(r))
-            for i, (of, heading) in whose.items():
-                if of == run and i < len(cells):
-                    made.add(key, {heading: cells[i]}, table.at(r))
+            made.add(key, ({RUN: run} if RUN in made.above else {}) | shared | own, table.at(r))
 
 
 # ------------------------------------------------------------------------------------------------- long

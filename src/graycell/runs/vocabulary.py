@@ -15,7 +15,7 @@ _AT_THE_END = re.compile(
 )
 _SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "gdl": "g/dL", "ugml": "ug/mL", "mgml": "mg/mL",
           "mmoll": "mmol/L", "hours": "h", "hrs": "h", "hr": "h", "days": "d", "day": "d", "hour": "h", "pct": "%",
-          "percent": "%", "mm": "mM", "um": "uM"}  # fmt: skip
+          "percent": "%", "mm": "mM", "um": "uM", "h:mm": "h", "hh:mm": "h", "hh:mm:ss": "h"}  # fmt: skip
 _CALLED = {
     VCD: "vcd viablecells viablecelldensity viablecellconcentration viablecellconc viablecellcount viabledensity xv "
     "livecells livecelldensity livecellconcentration totalvcd xviable vcc viablecellsml totalviablecellsml "
@@ -34,6 +34,11 @@ _CALLED = {
     "TRP": "trp tryptophan", "TYR": "tyr tyrosine", "VAL": "val valine",
 }  # fmt: skip
 _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
+_DURATION = re.compile(r"(\d{1,5}):([0-5]\d)(?::([0-5]\d))?")
+_NAMED_TIME = re.compile(r"(?P<before>[A-Za-z]{0,7})[ _]?(?P<number>[+-]?[0-9.,]+) ?(?P<after>[A-Za-z]{0,7})")
+"""A number with a word before or after it. The day ``D-3`` is before the start, and not day 3."""
+_TIME_WORDS = {"d": ("d", "day", "days", "tag", "tage"), "h": ("h", "hr", "hrs", "hour", "hours", "std"),
+               "min": ("min", "mins", "minute", "minutes")}  # fmt: skip
 _ROLES = {
     "time": "time day days hour hours hrs culturetime cultureday elapsedtime processtime age cultureage date datetime "
     "timestamp sampletime timepoint t sampledate samplingdate sampledatetime dateandtime zeit tag tage "
@@ -58,6 +63,28 @@ def unit_of_heading(heading: str) -> str:
     match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading)
     unit = match[1].strip() if match else ""
     return _SPELT.get(unit.lower().replace("/", ""), unit)
+
+
+def is_word_for_unit(cell: str) -> bool:
+    """Return whether a cell heads units and is none: "Unit", as a table has it that was transposed."""
+    return cell.strip().lower() in ("unit", "units", "einheit", "einheiten")
+
+
+def named_time(cell: str) -> tuple[str | float, str] | None:
+    """Return the number of a time and the unit that its cell names, None where it names none.
+
+    >>> named_time("D3"), named_time("Day 3"), named_time("72,5 h"), named_time("26:30"), named_time("3")
+    (('3', 'd'), ('3', 'd'), ('72,5', 'h'), (26.5, 'h'), None)
+    """
+    clock = _DURATION.fullmatch(cell)
+    if clock:
+        hours, minutes, seconds = (int(part or 0) for part in clock.groups())
+        return hours + minutes / 60.0 + seconds / 3600.0, "h"
+    match = _NAMED_TIME.fullmatch(cell)
+    if match is None or bool(match["before"]) == bool(match["after"]):
+        return None
+    word = (match["before"] or match["after"]).lower()
+    return next(((match["number"], unit) for unit, words in _TIME_WORDS.items() if word in words), None)
 
 
 def bare(heading: str) -> str:

@@ -1,0 +1,163 @@
+"""What people do in their files: weigh feeds, name days, measure twice, turn tables, have a file for each run."""
+
+from datetime import timedelta
+
+import pytest
+from small_files import DAY, GLC, book, series_of
+from typer.testing import CliRunner
+
+from graycell.cli import app
+from graycell.errors import InputError
+from graycell.runs import Bolus, Feed, Sample, read_runs
+from graycell.runs.importing import import_runs
+
+FED = {"time": DAY, "taken": "before", "measured": GLC, "start": {"volume": "1 L"},
+       "feeds": {"F": {"volume": "Feed (mL)", "media": {"GLC": "2 mol/L"}}}}  # fmt: skip
+
+
+def told(path, mapping):
+    with pytest.raises(InputError) as caught:
+        import_runs(path, mapping)
+    return [str(finding) for finding in caught.value.findings]
+
+
+def test_what_is_weighed_becomes_a_volume_by_its_density(csv):
+    path = csv("Day,Glc,Feed (g),Draw (g),Pump (g/h)", "0,30,,1.02,0", "1,25,21,1.02,10.5")
+    feeds = {"F": {"volume": {"column": "Feed (g)", "density": 1.05}, "media": {"GLC": "2 mol/L"}},
+             "P": {"rate": {"column": "Pump (g/h)", "density": 1.05}, "media": {"GLC": "2 mol/L"}}}  # fmt: skip
+    sample = {"volume": {"column": "Draw (g)", "density": 1.02}}
+    [run] = import_runs(path, FED | {"feeds": feeds, "sample": sample})
+    bolus, pump = (next(one for one in run.events if isinstance(one, kind)) for kind in (Bolus, Feed))
+    assert bolus.volume == pytest.approx(0.02, rel=1e-12)  # 21 g / (1.05 kg/L)
+    assert pump.rate == pytest.approx(0.24, rel=1e-12)  # 10 mL/h
+    assert [one.volume for one in run.events if isinstance(one, Sample)] == pytest.approx([0.001, 0.001])
+
+
+@pytest.mark.parametrize(("density", "words"), [
+    (None, "[feeds.F]: found unit 'g' does not measure the same thing as 'L'; a unit of L is needed; give its unit, "
+           "and density [kg/L] for a weight"),
+    (1050.0, "density 1050.0; a density is a number [kg/L]"),
+    ("1.05 g/mL", "density 1.05 g/mL; a density is a number [kg/L]"),
+])  # fmt: skip
+def test_a_weight_needs_a_density(csv, density, words):
+    entry = {"column": "Feed (g)"} | ({} if density is None else {"density": density})
+    feeds = {"F": {"volume": entry, "media": {}}}
+    [said, *_] = told(csv("Day,Glc,Feed (g)", "0,30,", "1,25,21"), FED | {"feeds": feeds})
+    assert words in said
+
+
+@pytest.mark.parametrize(("unit", "cells"), [
+    ("d", ("D0", "D1.5")), ("d", ("Day 0", "day 1.5")), ("d", ("0 d", "1.5 days")), ("d", ("0", "D1.5")),
+    ("h", ("0 h", "36 h")), ("h", ("0:00", "36:00")), ("h", ("00:00:00", "36:00:00")), ("min", ("0 min", "2160 min")),
+])  # fmt: skip
+def test_times_that_name_their_unit(csv, unit, cells):
+    path = csv("Day,Glc", f"{cells[0]},30", f"{cells[1]},25")
+    [run] = import_runs(path, {"time": {"column": "Day", "unit": unit}, "measured": GLC})
+    assert run.measurements["GLC"].time.tolist() == pytest.approx([0.0, 1.5])
+
+
+def test_a_duration_of_a_workbook(tmp_path):
+    rows = [["Age (h:mm)", "Glc"], [timedelta(0), 30], [timedelta(hours=36), 25], [timedelta(hours=49, minutes=30), 20]]
+    path = book(tmp_path / "runs.xlsx", {"Data": rows})
+    [run] = import_runs(path, {"time": "Age (h:mm)", "measured": GLC})
+    assert run.measurements["GLC"].time.tolist() == pytest.approx([0.0, 1.5, 49.5 / 24.0])
+
+
+@pytest.mark.parametrize(("cell", "words"), [
+    ("72 h", "found '72 h'; times of this column are in d"), ("26:30", "found '26:30'; times of this column are in d"),
+    ("D-3", "found -3.0; times are >= 0"), ("S3", "found 'S3'; a number is needed"),
+    ("D3 h", "found 'D3 h'; a number is needed"), ("D1.2.3", "a number is needed"),
+])  # fmt: skip
+def test_a_time_of_another_unit_is_told(csv, cell, words):
+    [said] = told(csv("Day,Glc", "D0,30", f"{cell},25"), {"time": DAY, "measured": GLC})
+    assert words in said
+
+
+def test_replicates_count_by_their_mean_and_what_was_fed_counts_once(csv):
+    path = csv("Day,Glc,Feed (mL)", "0,30,", "1,24,20", "1,26,20", "1,28,", "2,20,", "2,22,10", "3,,", "3,18,")
+    [run] = import_runs(path, FED | {"replicates": "mean"})
+    assert series_of([run])["file"] == {0.0: 30.0, 1.0: 26.0, 2.0: 21.0, 3.0: 18.0}
+    assert [(one.time, one.volume) for one in run.events] == [(1.0, 0.02), (2.0, 0.01)]
+
+
+def test_replicates_are_stated_and_agree(csv):
+    path = csv("Day,Glc,Feed (mL)", "0,30,", "1,24,20", "1,26,", "2,20,10", "2,<1,7")
+    assert "row 4, column 'Day': found the time of the row before" in told(path, FED)[0]
+    assert 'write replicates = "mean"' in told(path, FED)[0]
+    said = told(path, FED | {"replicates": "mean"})
+    assert any("row 6, column 'Feed (mL)': found '7'; another row of this sample says '10'" in one for one in said)
+    assert any("found 20, <1; replicates are all below one detection limit, or none is" in one for one in said)
+    assert "replicates of a sample count by their mean" in told(path, FED | {"replicates": "median"})[0]
+
+
+def test_a_feed_may_have_a_row_of_its_own_beside_its_sample(csv):
+    [run] = import_runs(csv("Day,Glc,Feed (mL)", "0,30,", "1,24,", "1,,20"), FED)
+    assert run.events == (Bolus(1.0, "F", 0.02),)
+
+
+def test_a_column_for_each_sample(csv):
+    path = csv("Day,Unit,D0,D1,D2", "Glc,mM,30,25,many", "Feed (mL),mL,,20,")
+    mapping = FED | {"transposed": True, "units": 2, "measured": {"GLC": "Glc"}}
+    [said] = told(path, mapping)
+    assert said.startswith("file.csv transposed, row 5 (column E), column 'Glc': found 'many'")
+    path = csv("Day,Unit,D0,D1,D2", "Glc,mM,30,25,", "Feed (mL),mL,,20,", ",,,,")
+    [run] = import_runs(path, mapping)
+    assert series_of([run])["file"] == {0.0: 30.0, 1.0: 25.0}
+    assert run.events == (Bolus(1.0, "F", 0.02),)
+    assert "transposed: found yes; true or false is needed" in told(path, mapping | {"transposed": "yes"})[0]
+
+
+def test_a_table_with_more_rows_than_columns_of_a_table_is_not_turned(csv):
+    [said] = told(csv("Day,Glc", *(f"{i},30" for i in range(600))), {"transposed": True, "time": DAY, "measured": GLC})
+    assert "601 rows; a table that is transposed has at most 500 rows" in said
+
+
+MEASURED = {"GLC": "Glc (mM)", "LAC": "Lac (mM)"}
+ABOVE = {"header": 2, "time": DAY, "measured": MEASURED}
+GLUCOSE = {"R1": {0.0: 30.0, 1.0: 20.0}, "R2": {0.0: 40.0, 1.0: 33.0}}
+LACTATE = {"R1": {0.0: 1.0, 1.0: 2.0}, "R2": {0.0: 1.5, 1.0: 3.0}}
+
+
+@pytest.mark.parametrize(("lines", "run"), [
+    ((",R1,,R2,", "Day,Glc (mM),Lac (mM),Glc (mM),Lac (mM)", "0,30,1,40,1.5", "1,20,2,33,3"), {"above": "{run}"}),
+    (("R1,,,R2,,", "Day,Glc (mM),Lac (mM),Day,Glc (mM),Lac (mM)", "0,30,1,0,40,1.5", "1,20,2,,,", ",,,1,33,3"),
+     {"above": "{run}"}),
+    ((",Glc (mM),,Lac (mM),", "Day,R1,R2,R1,R2", "0,30,40,1,1.5", "1,20,33,2,3"),
+     {"above": "{quantity}", "heading": "{run}"}),
+])  # fmt: skip
+def test_runs_side_by_side_with_names_in_the_row_above(csv, lines, run):
+    runs = import_runs(csv(*lines), ABOVE | {"run": run})
+    assert series_of(runs) == GLUCOSE
+    assert series_of(runs, "LAC") == LACTATE
+
+
+def test_a_row_above_that_is_not_there_or_does_not_fit_is_told(csv):
+    path = csv(",R1,,R2,", "Day,Glc (mM),Lac (mM),Glc (mM),Lac (mM)", "0,30,1,40,1.5")
+    [said] = told(path, ABOVE | {"run": {"above": "Reactor {run}"}})
+    assert "run: found no heading that fits in 'file'" in said
+    [said] = told(csv("Day,Glc (mM)", "0,30"), ABOVE | {"run": {"above": "{run}"}, "header": 1})
+    assert "or write header = 2" in said
+
+
+def test_several_files_are_runs_of_one_import(csv, tmp_path):
+    paths = [csv("Day,Glc", "0,30", "1,25", name="A.csv"), csv("Day,Glc", "0,40", "2,31", name="B.csv")]
+    mapping = {"time": DAY, "measured": GLC}
+    runs = import_runs(paths, mapping)
+    assert series_of(runs) == {"A": {0.0: 30.0, 1.0: 25.0}, "B": {0.0: 40.0, 2.0: 31.0}}
+    assert runs[0].provenance.sha256 != runs[1].provenance.sha256
+    words = tmp_path / "runs.toml"
+    words.write_text('time = { column = "Day", unit = "d" }\n[measured]\nGLC = { column = "Glc", unit = "mM" }\n')
+    out = tmp_path / "runs"
+    found = CliRunner().invoke(app, ["import", *map(str, paths), "--map", str(words), "--out", str(out)])
+    assert found.exit_code == 0, found.output
+    assert "2 runs of A.csv and 1 more file" in found.output
+    assert series_of(read_runs(out)) == series_of(runs)
+
+
+def test_all_faults_of_several_files_are_told_at_once(csv):
+    paths = [csv("Day,Glc", "0,30", "1,many", name="A.csv"), csv("Day,Glc", "0,40", "-2,31", name="B.csv")]
+    said = told(paths, {"time": DAY, "measured": GLC})
+    assert [one.split(",")[0] for one in said] == ["A.csv", "B.csv"]
+    same = [csv("Run,Day,Glc", "1,0,30", name=name) for name in ("A.csv", "B.csv")]
+    [said] = told(same, {"run": "Run", "time": DAY, "measured": GLC})
+    assert said.startswith("B.csv: found a run '1'; a run of A.csv has this name; rename one")
