@@ -167,6 +167,42 @@ volume = { under = "Log" }
 media = { sheet = "Media", names = "Media" }
 """,
     ),
+    (
+        {"Data": ["Age,Unit,D0,D1,D1,Day 2,3 d", "Glc,mM,30,25,26,,11", "Feed,g,,20,,,10.5", "Draw,mL,1,1,,1,"]},
+        """transposed = true
+units = 2
+replicates = "mean"
+taken = "before"
+time = { column = "Age", unit = "d" }
+[measured]
+GLC = "Glc"
+[start]
+volume = "1 L"
+[sample]
+volume = "Draw"
+[feeds.F1]
+volume = { column = "Feed", density = 1.05 }
+media = { GLC = "400 g/L" }
+""",
+    ),
+    (
+        {
+            "Data": [
+                "R1,,,R2,,",
+                "Age (h),Glc,Lac,Age (h),Glc,Lac",
+                "0:00,30,1,0:00,40,1.5",
+                "24:00,20,2,,,",
+                ",,,36 h,33,3",
+            ]
+        },
+        """header = 2
+run = { above = "{run}" }
+time = "Age (h)"
+[measured]
+GLC = { column = "Glc", unit = "mM" }
+LAC = { column = "Lac", unit = "mM" }
+""",
+    ),
 )
 """Sheets of other layouts, and the mapping of each; both are broken too."""
 PIECES = (
@@ -174,7 +210,7 @@ PIECES = (
     "\n", "\r", "\0", "\ufeff", "<", "<LOD", "<nan", "n.d.", "%", "٣", "1,234", "1.234,5", "2026-13-45", "{run}",
     "{quantity}", "*", "run", "time", "[1e6 cells/mL]", "[mmol/L]", "[10^9^9^9]", "\x1b[2J", "ä", "\U0001f9eb",
     "A" * 300, "9" * 400, "../../x", "<!DOCTYPE x [<!ENTITY a 'b'>]>", "&a;", "]]>", "0", "-0.0", "true",
-    "1979-05-27", "[[a]]", "header = 99999", "sheet = '*'",
+    "1979-05-27", "[[a]]", "header = 99999", "sheet = '*'", "D3", "Day -1", "26:30", "99999:59:59", "72 h",
 )  # fmt: skip
 """What is put where it does not belong."""
 
@@ -182,6 +218,7 @@ PIECES = (
 WORDS = (
     "like", "sheet", "header", "units", "fill", "empty", "run", "long", "log", "rows", "volume", "harvest", "column",
     "clock", "unit", "limit", "molar_mass", "optional", "under", "media", "names", "neither", "without",
+    "density", "transposed", "replicates", "above",
 )  # fmt: skip
 VALUES = (1, -1, 0, 1.5, True, "x", "", "?", [], ["a"], [1], [["a"]], {}, {"a": 1}, {"column": ["a"]}, 10**30,
           float("nan"), date(2026, 1, 1), "1 L", "-1 mM", "Batch", "Sheet", "{run}", "%d %d")  # fmt: skip

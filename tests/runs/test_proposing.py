@@ -5,6 +5,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from small_files import book, series_of
 from typer.testing import CliRunner
 
 from graycell.cli import app
@@ -130,6 +131,43 @@ def test_a_file_that_a_profile_fits_is_known(name, profile):
 
 def graycell(*words):
     return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.mark.parametrize(("lines", "said"), [
+    (("Day,Unit,D0,D1", "Glc,mM,30,25", "Lac,mM,1,2"),
+     {"transposed": True, "units": 2, "time": {"column": "Day", "unit": "d"},
+      "measured": {"GLC": "Glc", "LAC": "Lac"}}),
+    ((",R1,,R2,", "Day,Glc (mM),Lac (mM),Glc (mM),Lac (mM)", "0,30,1,40,1.5"),
+     {"header": 2, "run": {"above": "{run}"}, "measured": {"GLC": "Glc (mM)", "LAC": "Lac (mM)"}}),
+    (("Day,Reactor 1 Glc (mM),Reactor 2 Glc (mM)", "0,30,40"),
+     {"run": {"heading": "Reactor {run} {quantity}"}, "measured": {"GLC": "Glc (mM)"}}),
+    (("Day,Glc (mM)_R1,Glc (mM)_R2", "0,30,40"), {"run": {"heading": "{quantity}_{run}"}}),
+    (("Day,Total,Glc (mM),Lac (mM),Free Glc (mM)", "0,1,30,40,3"), {"run": None, "measured": {"GLC": "Glc (mM)",
+                                                                                              "LAC": "Lac (mM)"}}),
+    (("Time point,Glc (mM)", "D0,30", "D3,25"), {"time": {"column": "Time point", "unit": "d"}}),
+    (("Day,Type,Glc (mM),Volume (mL)", "0,daily,30,1000", "1,pre feed,20,990", "1,post feed,30,1020"),
+     {"rows": {"column": "Type", "before": "pre feed", "after": "post feed", "neither": ["daily"]}, "taken": None,
+      "start": {"volume": "Volume (mL)"},
+      "feeds": {"Feed": {"rise": "Volume (mL)", "media": {"GLC": "? mmol/L"}}}}),
+])  # fmt: skip
+def test_how_runs_lie_is_recognised_and_what_is_answered_is_read(tmp_path, lines, said):
+    path = tmp_path / "file.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    draft = propose(path)
+    words = tomllib.loads(draft)
+    assert {word: words.get(word) for word in said} == said
+    runs = import_runs(path, tomllib.loads(draft.replace("? mmol/L", "2 mol/L")))
+    count = 2 if "run" in words else 1
+    assert len(runs) == count
+    assert all(run.measurements["GLC"].value[0] in (30.0, 40.0) for run in runs)
+
+
+def test_sheets_of_quantities_are_recognised(tmp_path):
+    rows = [["Day", "R1", "R2"], [0, 30, 40], [1, 25, 31]]
+    path = book(tmp_path / "file.xlsx", {"Glc (mM)": rows, "Lac (mM)": rows})
+    words = tomllib.loads(propose(path))
+    assert words["run"] == {"sheet": "{quantity}", "heading": "{run}"}
+    assert series_of(import_runs(path, words)) == {"R1": {0.0: 30.0, 1.0: 25.0}, "R2": {0.0: 40.0, 1.0: 31.0}}
 
 
 def test_the_commands_from_a_file_to_runs(file, tmp_path):

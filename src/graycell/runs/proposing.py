@@ -6,7 +6,6 @@ comment that asks: units, compositions, the volume at the start, and whether sam
 
 import functools
 import json
-import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -19,26 +18,28 @@ from graycell.runs.grids import Grid, positions, words_of
 from graycell.runs.layout import grid_of, source_of_any
 from graycell.runs.mapping import plan_of
 from graycell.runs.ready import profiles, words_with_profile
+from graycell.runs.rearranging import RUN
+from graycell.runs.recognising import Place, place_of, with_runs
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import Table, parse_number, shown
-from graycell.runs.vocabulary import bare, quantity_of, role_of, unit_of_heading
+from graycell.runs.vocabulary import bare, is_word_for_unit, named_time, quantity_of, role_of, unit_of_heading
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, converts
 
-_DEEPEST_HEADER = 8
-"""Rows from the top among which the headings are looked for."""
 _LOOKED_AT = 200
 """Rows of which cells are looked at."""
 _DATES = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y")
 _CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
-_ALIKE = 0.7
-"""Part of its headings that another sheet of the same kind has."""
 _FEWEST_UNITS = 2
 """Units in a row that is taken for one of units."""
 _FEWEST_ROWS = 4
 """Rows from which a name that never comes again is that of a sample."""
 _FEEDS_OF_A_LOG = ("feed", "medium", "media", "solution", "addition", "feed name", "type", "name", "what")
 _MOST_FEEDS = 20
+_SIDES = (re.compile(r"\b(pre|before|vor)\b", re.IGNORECASE), re.compile(r"\b(post|after|nach)\b", re.IGNORECASE))
+"""Words for rows before a feed and after it."""
+_MOST_WORDS = 5
+"""Other words in the column of those."""
 _TIMES = {"day": "d", "days": "d", "cultureday": "d", "hour": "h", "hours": "h", "hr": "h", "hrs": "h"}
 _HOUSE = {VCD: CELL_DENSITY, TCD: CELL_DENSITY, VIABILITY: DIMENSIONLESS}
 _ASKED = {CELL_DENSITY: "which unit? 1e6 cells/mL ...", DIMENSIONLESS: "% or 1?"}
@@ -64,10 +65,10 @@ def propose(path: str | Path) -> str:
         ready = _ready(source_at)
         if ready:
             return _line(f'like = "{ready}"', "the file has the columns of this ready profile") + "\n"
-        sheet, header, source, grid = _table(source_at)
+        place = place_of(source_at)
     except UnreadableError as error:
         raise InputError([error.finding]) from error
-    return _Draft(path, source, sheet, header, grid).text()
+    return _Draft(path, place).text()
 
 
 def _ready(source_at: Callable[[int], Source]) -> str:
@@ -84,37 +85,27 @@ def _ready(source_at: Callable[[int], Source]) -> str:
     return ""
 
 
-def _table(source_at: Callable[[int], Source]) -> tuple[str, int, Source, Grid]:
-    """Return the sheet, the row of the headings, counted from 1, and the rows below: where most headings are known."""
-    best: tuple[float, str, int, Source, Grid] | None = None
-    for header in range(1, _DEEPEST_HEADER + 1):
-        source = source_at(header)
-        for sheet in source.tables:
-            try:
-                grid = grid_of(source, {"header": header, "sheet": sheet}, Faults("draft", 0))
-            except UnreadableError:  # fewer rows
-                continue
-            if grid is None:
-                continue
-            heads = [one for one in map(words_of, grid.table.headings) if one]
-            known = sum(2.0 * bool(quantity_of(one)) + bool(role_of(one)) for one in heads)
-            if best is None or known > best[0]:
-                best = known, sheet, header, source, grid
-    if best is None:
-        raise UnreadableError("the file", "no table", "a sheet with a row of headings is needed", "look at the file")
-    return best[1:]
-
-
 class _Draft:
     """A mapping that is written line by line."""
 
-    def __init__(self, path: Path, source: Source, sheet: str, header: int, grid: Grid):
-        self.path, self.source, self.sheet, self.header, self.grid = path, source, sheet, header, grid
-        self.rows = grid.table.rows[:_LOOKED_AT]
-        self.columns = _printable(grid.table)
+    def __init__(self, path: Path, place: Place):
+        self.path, self.source, self.sheet, self.header = path, place.source, place.sheet, place.header
+        self.turned = place.turned
+        self.look_at(place.grid)
         self.used: set[str] = set()
         self.units = self.row_of_units()
+        self.units_row = self.header + 1 if self.units else None
+        laid = with_runs(place, self.units_row)
+        self.lies, self.read = laid.run, laid.sheets
+        if laid.grid is not place.grid:
+            self.look_at(laid.grid)
+            self.units = {one: laid.grid.units[i] for one, i in self.columns.items() if laid.grid.units.get(i)}
         self.has_clock = False
+
+    def look_at(self, grid: Grid) -> None:
+        """Take the rows of a grid and its headings."""
+        self.grid, self.rows = grid, grid.table.rows[:_LOOKED_AT]
+        self.columns = {heading: i for heading, i in _printable(grid.table).items() if heading != RUN}
 
     def row_of_units(self) -> dict[str, str]:
         """Return the units of headings, where the row below them holds units alone; it then is no row of values."""
@@ -123,7 +114,7 @@ class _Draft:
         told = {}
         for heading, i in self.columns.items():
             text = words_of(_at(row, i)).strip("()[]")
-            if text and parse_number(text.replace(",", ".")) is None:
+            if text and parse_number(text.replace(",", ".")) is None and not is_word_for_unit(text):
                 told[heading] = unit_of_heading(f"({text})")
         houses = (CONCENTRATION, "g/L", CELL_DENSITY, VOLUME, TIME, VOLUMETRIC_RATE, "%")
         known = [unit for unit in told.values() if any(_converts(as_counted(unit, one), one) for one in houses)]
@@ -152,38 +143,29 @@ class _Draft:
             f"# A draft of the mapping of {name}. Where a ? stands, the file does not say it: write what it is.",
             "",
         ]
-        self.alike = self.sheets_alike()
-        if self.alike:
-            prefix = os.path.commonprefix(self.alike)  # noqa: RUF071, of letters
-            lines += [_line(f"run = {{ sheet = {_quoted(prefix + '{run}')} }}", "a sheet for each run")]
-        elif len(self.source.tables) > 1:
+        if self.lies:
+            said = ", ".join(f"{word} = {_quoted(told)}" for word, told in self.lies.items())
+            lines += [_line(f"run = {{ {said} }}", "so names tell runs apart")]
+        if "sheet" not in self.lies and len(self.source.tables) > 1:
             sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
             lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
+        lines += [_line("transposed = true", "a column for each sample")] if self.turned else []
         lines += [f"header = {self.header}"] if self.header > 1 else []
-        lines += [_line(f"units = {self.header + 1}", "the row of the units")] if self.units else []
-        lines += ([] if self.alike else self.run()) + self.time() + self.decimal()
-        long = self.long()
+        lines += [_line(f"units = {self.units_row}", "the row of the units")] if self.units_row else []
+        lines += ([] if self.lies else self.run()) + self.time() + self.decimal()
+        sides, long = self.sides(), self.long()
         measured = [] if long else self.measured()
         feeds, sample = [*self.feeds(), *self.log()], self.sample()
-        if feeds:
+        feeds = feeds or (self.rising() if sides else [])
+        if feeds and not sides:
             lines += [_line('taken = "?"', 'samples are taken "before" or "after" a feed of the same row')]
         lines += long or ["", "[measured]", *measured]
         if feeds or sample:
             lines += self.start()
-        lines += sample + feeds
+        lines += sample + sides + feeds
         left = [shown(one) for one in self.columns if one not in self.used]
         lines += ["", *(f"# not used: {one}" for one in left)] if left else []
         return "\n".join(lines) + "\n"
-
-    def sheets_alike(self) -> list[str]:
-        """Return the names of sheets that have the headings of this one, in the same row; [] if it is the only one."""
-        own, alike = set(self.columns), []
-        for name, table in self.source.tables.items():
-            rows = (table.headings, *table.rows)
-            there = {words_of(one) for one in rows[self.header - 1]} if self.header <= len(rows) else set()
-            if name.isprintable() and len(own & there) >= _ALIKE * len(own):
-                alike.append(name)
-        return alike if len(alike) > 1 else []
 
     def run(self) -> list[str]:
         """Return the line of what tells runs apart."""
@@ -228,8 +210,11 @@ class _Draft:
         return [_line(f'time = {{ column = {_quoted(heading)}, unit = "{unit or "?"}" }}', "" if unit else "h or d?")]
 
     def unit_of_time(self, heading: str) -> str:
-        """Return the unit of a time that its heading states, "" if it does not."""
-        unit = self.unit(heading)
+        """Return the unit of a time that its heading or all of its cells state, "" if they do not."""
+        unit, cells = self.unit(heading), [named_time(cell) for cell in self.cells(heading)]
+        units = {"" if one is None else one[1] for one in cells}
+        if len(units) == 1 and not _converts(unit, TIME):
+            unit = units.pop()
         return unit if _converts(unit, TIME) else _TIMES.get(re.sub(r"[^a-z]", "", bare(heading).lower()), "")
 
     def dated(self, heading: str) -> str | None:
@@ -312,6 +297,29 @@ class _Draft:
         column = f"{{ column = {_quoted(name)}{more} }}" if more else _quoted(name)
         return _line(f"{quantity} = {column}", ask)
 
+    def sides(self) -> list[str]:
+        """Return the lines of a column that tells rows before a feed from those after it, [] if there is none."""
+        for heading in self.columns:
+            told = list(dict.fromkeys(self.cells(heading)))
+            before, after = ([one for one in told if words.search(one)] for words in _SIDES)
+            if heading not in self.used and len(before) == len(after) == 1 and before != after:
+                self.used.add(heading)
+                neither = [one for one in told if one not in (*before, *after)]
+                lines = ["", "[rows]", f"column = {_quoted(heading)}", f"before = {_quoted(before[0])}",
+                         f"after = {_quoted(after[0])}"]  # fmt: skip
+                return lines + ([f"neither = {_quoted(neither)}"] if 0 < len(neither) <= _MOST_WORDS else [])
+        return []
+
+    def rising(self) -> list[str]:
+        """Return the lines of a feed that a volume of the culture tells, read before and after it."""
+        for heading in self.of_role("volume"):
+            column = self.of_volume(heading)
+            self.used.discard(heading)  # the volume at the start is read of it too
+            if column:
+                return ["", '[feeds."Feed"]', _line(f"rise = {column}", "read before and after the feed"),
+                        _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
+        return []
+
     def start(self) -> list[str]:
         """Return the lines of the volume at the start."""
         for heading in self.of_role("volume"):
@@ -335,7 +343,7 @@ class _Draft:
             clocks = [one for one in headings if _is_clock(table, headings[one])]
             times = [one for one in headings if role_of(one) == "time" and one not in clocks]
             volumes = [one for one in headings if _converts(unit_of_heading(one), VOLUME)]
-            if name == self.sheet or name in self.alike or not name.isprintable() or not times or not volumes:
+            if name == self.sheet or name in self.read or not name.isprintable() or not times or not volumes:
                 continue
             feeds = [one for one in headings if one.lower() in _FEEDS_OF_A_LOG]
             runs = [one for one in headings if role_of(one) == "run" and one not in feeds]
@@ -403,8 +411,8 @@ def _line(text: str, comment: str) -> str:
     return f"{text:<38} # {comment}" if comment else text
 
 
-def _quoted(text: str) -> str:
-    """Return text as a string of TOML."""
+def _quoted(text: str | Sequence[str]) -> str:
+    """Return text as a string of TOML, or several as a list."""
     return json.dumps(text, ensure_ascii=False)
 
 

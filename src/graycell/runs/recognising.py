@@ -1,0 +1,153 @@
+"""place_of: a file -> where its headings stand and how its runs seem to lie, as far as names tell."""
+
+import os
+from collections.abc import Callable, Mapping
+from itertools import product
+from typing import Any, NamedTuple
+
+from graycell.errors import Faults
+from graycell.runs.files import Source, UnreadableError
+from graycell.runs.grids import Grid, positions, words_of
+from graycell.runs.layout import grid_of
+from graycell.runs.rearranging import match, pattern_of
+from graycell.runs.tables import Table
+from graycell.runs.vocabulary import quantity_of, role_of
+
+_DEEPEST_HEADER = 8
+"""Rows from the top among which the headings are looked for."""
+_ALIKE = 0.7
+"""Part of its headings that another sheet of the same kind has."""
+_FEWEST = 2
+"""Known quantities in a column of headings; runs side by side; sheets of one kind."""
+
+
+class Place(NamedTuple):
+    """Where headings stand, and the rows below.
+
+    header: the row of the headings counted from 1, or their column if the sheet is `turned`; run: the words of a
+    mapping that tell how runs lie beside or below each other, {} where a column tells them apart; sheets: that are
+    read so.
+    """
+
+    source: Source
+    sheet: str
+    header: int
+    turned: bool
+    grid: Grid
+    run: Mapping[str, Any]
+    sheets: frozenset[str]
+
+
+def place_of(source_at: Callable[[int], Source]) -> Place:
+    """Return where the headings of a file stand: where most of them are known. Raises `UnreadableError`.
+
+    source_at: the file, for headings in a row counted from 1.
+    """
+    best: tuple[float, Place] | None = None
+    for turned, header in product((False, True), range(1, _DEEPEST_HEADER + 1)):
+        source = source_at(1 if turned else header)
+        for sheet in source.tables:
+            place = Place(source, sheet, header, turned, Grid(source.tables[sheet]), {}, frozenset([sheet]))
+            grid = _laid(place)
+            if grid is None:
+                continue
+            heads = {one for one in map(words_of, grid.table.headings) if one}
+            quantities = sum(bool(quantity_of(one)) for one in heads)
+            roles = [role for one in heads if (role := role_of(one))]
+            if turned and not ("time" in roles and quantities >= _FEWEST):
+                continue  # a column that names quantities is no column of headings
+            known = 2.0 * quantities + len(roles)
+            if best is None or known > best[0]:
+                best = known, place._replace(grid=grid)
+    if best is None:
+        raise UnreadableError("the file", "no table", "a sheet with a row of headings is needed", "look at the file")
+    return best[1]
+
+
+def _laid(place: Place, **more: object) -> Grid | None:
+    """Return the rows of a place as some words of a mapping lay them, None where they cannot."""
+    words = {"header": place.header, "sheet": place.sheet, "transposed": place.turned, **more}
+    try:
+        return grid_of(place.source, words, Faults("draft", 0))
+    except UnreadableError:  # fewer rows
+        return None
+
+
+def with_runs(place: Place, units: int | None) -> Place:
+    """Return a place with what tells its runs apart, and runs that lie beside each other below each other.
+
+    units: the row of the units.
+    """
+    run = _sheets_of_quantities(place)
+    if not run and len(alike := _sheets_alike(place)) >= _FEWEST:
+        prefix = os.path.commonprefix(alike)  # noqa: RUF071, of letters
+        return place._replace(run={"sheet": prefix + "{run}"}, sheets=frozenset(alike))
+    run = run or _above(place.grid) or _beside(place.grid)
+    if not run:
+        return place
+    time = next((one for one in positions(place.grid.table.headings) if role_of(one) == "time"), "")
+    more: dict[str, Any] = {"units": units} if units else {}
+    if "sheet" in run:
+        more["sheet"] = "*"
+    grid = _laid(place, run=run, time=time, **more)
+    return place if grid is None else place._replace(run=run, grid=grid, sheets=grid.sheets)
+
+
+def _sheets_alike(place: Place) -> list[str]:
+    """Return the names of sheets that have the headings of this one in the same row, this one among them."""
+    own = {words_of(one) for one in place.grid.table.headings} - {""}
+    alike = []
+    for name, table in place.source.tables.items():
+        there = {words_of(one) for one in _headings(table, place)} - {""}
+        if name.isprintable() and len(own & there) >= _ALIKE * len(own):
+            alike.append(name)
+    return alike
+
+
+def _headings(table: Table, place: Place) -> tuple[str, ...]:
+    rows, at = (table.headings, *table.rows), place.header - 1
+    if place.turned:
+        return tuple(row[at] for row in rows if at < len(row))
+    return rows[at] if at < len(rows) else ()
+
+
+def _above(grid: Grid) -> dict[str, str]:
+    """Return the words for runs whose names stand above headings that come again."""
+    headings = [words_of(one) for one in grid.table.headings]
+    again = [i for i, one in enumerate(headings) if headings.count(one) > 1 and quantity_of(one)]
+    names = {grid.above[i] for i in again if i < len(grid.above)} - {""}
+    return {"above": "{run}"} if len(names) >= _FEWEST and not any(map(quantity_of, names)) else {}
+
+
+def _beside(grid: Grid) -> dict[str, str]:
+    """Return the words for runs side by side, whose names stand in the headings before or after the quantity."""
+    every = positions(grid.table.headings)
+    headings = [one for one in every if not (quantity_of(one) or role_of(one))]
+    if sum(map(bool, map(quantity_of, every))) >= _FEWEST:
+        return {}
+    firsts = {one.split()[0] for one in headings if " " in one}
+    before = [f"{word} " for word in sorted(firsts) if all(one.startswith(f"{word} ") for one in headings)]
+    patterns = ["{run} {quantity}", "{run}_{quantity}", "{run}:{quantity}", "{run}-{quantity}", "{quantity} {run}",
+                "{quantity}_{run}", "{quantity}-{run}"]  # fmt: skip
+    for text in [*(f"{word}{one}" for word in before for one in patterns[:4]), *patterns]:
+        pattern = pattern_of(text, "", Faults("draft", 0))
+        told = [found for one in headings if pattern is not None and (found := match(pattern, one))]
+        runs_of: dict[str, set[str]] = {}
+        for found in told:
+            if quantity_of(found["quantity"]) and not set(found["run"]) & set("()[]"):  # a unit is no part of a run
+                runs_of.setdefault(found["quantity"], set()).add(found["run"])
+        if any(len(runs) >= _FEWEST for runs in runs_of.values()):
+            return {"heading": text}
+    return {}
+
+
+def _sheets_of_quantities(place: Place) -> dict[str, Any]:
+    """Return the words for sheets whose names are quantities, with a column for each run."""
+    named = [one for one in place.source.tables if quantity_of(one) and one.isprintable()]
+    if len(named) < _FEWEST or len(named) < len(place.source.tables) or place.sheet not in named:
+        return {}
+    headings = positions(place.grid.table.headings)
+    if any(map(quantity_of, headings)):
+        return {}
+    beside = [one for one in headings if role_of(one) and role_of(one) != "time"]
+    return {"sheet": "{quantity}", "heading": "{run}", **({"without": beside} if beside else {})}
