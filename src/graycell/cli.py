@@ -473,6 +473,8 @@ def compare_command(
     what cannot be (mass from nothing, less than nothing, fluxes that no cell has) is counted. With `sizes` in the study
     a second page shows the error over the number of training runs.
 
+    Every training that ends is kept in OUT/trained: give the command again after a stop, and it goes on.
+
     Example: graycell compare study.toml --out results/compare
     """
     plan = read_study(study)
@@ -490,13 +492,16 @@ def compare_command(
             tell(at.done, f"{at.candidate}, {at.split}, seed {at.seed}: {now.stage}, {100 * now.done:.0f} %")
 
         candidates = plan.candidates(told_of_a_fit)
-        found = compare(candidates, plan.split(), plan.seeds, told)
+        trained = out / "trained"
+        found = compare(candidates, plan.split(), plan.seeds, told, folder=trained)
         pages.append(comparison_report(found, out))
+    if found.known:
+        _say(f"{_count(found.known, 'training')} of an earlier comparison, in {trained}, not done again.")
     _print_comparison_of(found)
     failed = bool(found.failures)
     if plan.sizes:
         with _progress("learning curve") as tell:
-            curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, told)
+            curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, told, folder=trained)
         failed |= bool(curve.failures)
         pages.append(comparison_report(curve, out / "curve"))
     for path in pages:

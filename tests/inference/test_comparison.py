@@ -7,8 +7,11 @@ from culture_runs import DAYS, consuming, culture, series
 
 from graycell.errors import FitError, SimulationError
 from graycell.inference.baselines import GaussianProcess, LastValue, MeanOfRuns
+from graycell.inference.candidates import ModelCandidate
 from graycell.inference.comparison import compare, learning_curve
+from graycell.inference.fitting import FitSettings
 from graycell.inference.splits import forward_in_time, held_out, leave_one_run_out
+from graycell.library import nolan_lee, with_learned_laws
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,14 @@ class Recorder(Offset):
 
     def consistency(self, predictor, runs):
         return {"below zero": (len(runs), 10)}
+
+
+@dataclass(frozen=True)
+class Counted(Recorder):
+    """Says what it depends on."""
+
+    def depends_on(self, runs, seed):
+        return {"offset": self.offset, "seed": seed}
 
 
 @pytest.fixture
@@ -234,3 +245,72 @@ def test_the_learning_curve_tells_each_size_by_itself(runs):
 def test_a_size_that_the_runs_do_not_give_is_an_error(runs):
     with pytest.raises(FitError, match="a size is 1 to 4"):
         learning_curve([LastValue()], runs, [consuming("t", 30.0)], [5])
+
+
+def trainings_of(candidates, splits, folder, seeds=(0,)):
+    """Return a comparison with `Counted` candidates, and how many trainings it took."""
+    for one in candidates:
+        one.seen.clear()
+    found = compare(candidates, splits, seeds, folder=folder)
+    return found, sum(word == "train" for one in candidates for word, *_ in one.seen)
+
+
+def test_what_was_trained_is_not_trained_again(runs, tmp_path):
+    candidates = [Counted("a", runs, 1.0, seen=[]), Counted("b", runs, 2.0, fails_at="c", seen=[])]
+    splits = [held_out(runs, ["c"])[0], held_out(runs, ["d"])[0]]
+    splits = [replace(split, name=str(i)) for i, split in enumerate(splits)]
+    first, count = trainings_of(candidates, splits[:1], tmp_path)
+    assert (count, first.known) == (2, 0)
+    both, count = trainings_of(candidates, splits, tmp_path)  # stopped after the first split, and gone on
+    assert (count, both.known) == (2, 2)
+    again, count = trainings_of(candidates, splits, tmp_path)
+    assert (count, again.known) == (0, 4)
+    anew = compare(candidates, splits)
+    assert (again.rows, again.consistency) == (anew.rows, anew.consistency)
+    assert any(row.failure and row.nrmse == np.inf for row in again.rows)
+
+
+def test_what_changed_is_trained_anew(runs, tmp_path):
+    candidate, splits = Counted("a", runs, 1.0, seen=[]), held_out(runs, ["d"])
+    trainings_of([candidate], splits, tmp_path)
+    fed = replace(runs[0], initial_volume=2.0)
+    for changed, of, seeds in (
+        (replace(candidate, offset=2.0), splits, (0,)),
+        (candidate, held_out((fed, *runs[1:]), ["d"]), (0,)),
+        (candidate, splits, (1,)),
+    ):
+        assert trainings_of([changed], of, tmp_path, seeds)[1] == 1
+    assert trainings_of([candidate], splits, tmp_path)[1] == 0
+
+
+def test_what_does_not_say_what_it_depends_on_is_trained_every_time(runs, tmp_path):
+    candidate = Recorder("a", runs, 1.0, seen=[])
+    for _ in range(2):
+        assert trainings_of([candidate], held_out(runs, ["d"]), tmp_path)[1] == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_file_of_a_training_is_made_anew(runs, tmp_path):
+    candidate, splits = Counted("a", runs, 1.0, seen=[]), held_out(runs, ["d"])
+    first, _ = trainings_of([candidate], splits, tmp_path)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_text()
+    for broken in (whole[:40], "[]", '{"errors": [{"rmse": 1}], "consistency": []}', '{"errors": 3}'):
+        path.write_text(broken)
+        again, count = trainings_of([candidate], splits, tmp_path)
+        assert (count, again.rows) == (1, first.rows)
+        assert path.read_text() == whole
+
+
+def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed(run):
+    def learned(laws):
+        return ModelCandidate("m", lambda runs, seed: with_learned_laws(nolan_lee(), laws, runs, seed=seed))
+
+    gray = learned({"v17": {"kind": "black"}})
+    others = [learned({"v17": {"kind": "gray"}}), replace(gray, settings=FitSettings(starts=2)),
+              replace(gray, network=nolan_lee().network)]  # fmt: skip
+    warmer = replace(run, initial_temperature=36.0)
+    told = [one.depends_on([run], 0) for one in (gray, *others)]
+    told += [gray.depends_on([run], 1), gray.depends_on([warmer], 0)]
+    assert len({json.dumps(one, sort_keys=True) for one in told}) == len(told)
+    assert gray.depends_on([run], 0) == told[0]

@@ -8,7 +8,7 @@ time; they never see a test run.
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -54,8 +54,16 @@ class Candidate(Protocol):
         ...
 
 
+class _Settings:
+    """A candidate that is its settings."""
+
+    def depends_on(self, runs: Sequence[CultureRun], seed: int) -> dict[str, object]:
+        """Return all that a training depends on beside runs and seed: kind and settings."""
+        return {"kind": type(self).__name__, **asdict(cast(Any, self))}
+
+
 @dataclass(frozen=True)
-class LastValue:
+class LastValue(_Settings):
     """Every quantity stays at its last known value: for a new run the one at time 0."""
 
     name: str = "last value"
@@ -66,7 +74,7 @@ class LastValue:
 
 
 @dataclass(frozen=True)
-class MeanOfRuns:
+class MeanOfRuns(_Settings):
     """The mean of the training runs at that time, whatever was done to them.
 
     Each is interpolated linearly between its samples and left out where it has none; before the first and after the
@@ -81,7 +89,7 @@ class MeanOfRuns:
 
 
 @dataclass(frozen=True)
-class GaussianProcess:
+class GaussianProcess(_Settings):
     """A Gaussian process for each quantity over the columns of `features_of`, standardised.
 
     The kernel is the sum of squared exponentials over time (a curve common to all runs), over all columns (deviations
@@ -108,7 +116,7 @@ class GaussianProcess:
 
 
 @dataclass(frozen=True)
-class BoostedTrees:
+class BoostedTrees(_Settings):
     """Gradient-boosted trees for each quantity over the columns of `features_of`.
 
     Of what is learned (the quantity, its change since time 0, its deviation from the mean of the runs) and of the

@@ -10,6 +10,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from importlib import metadata
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -20,47 +21,11 @@ from graycell.inference.baselines import Candidate, Predictor
 from graycell.inference.fitting import hash_of_code, hash_of_run
 from graycell.inference.intervals import Difference, OverallError, QuantityError, SizeError
 from graycell.inference.splits import Split
+from graycell.inference.trainings import Consistency, ErrorRow, Trainings
 from graycell.runs.records import REDOX, TCD, VIABILITY, CultureRun
 
 NOT_SCORED = (REDOX, VIABILITY, TCD)
 """Measured quantities that are not scored."""
-
-
-@dataclass(frozen=True)
-class ErrorRow:
-    """The error of a candidate in one quantity of one run.
-
-    training_runs: how many it learned from; rmse: in `unit`; nrmse: rmse over the range of the quantity [1]; samples:
-    how many counted; failure: a sentence where there is no prediction, and rmse and nrmse are infinite.
-    """
-
-    candidate: str
-    split: str
-    seed: int
-    training_runs: int
-    run: str
-    quantity: str
-    unit: str
-    rmse: float
-    nrmse: float
-    samples: int
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Consistency:
-    """How often predictions contradict what is known: `counted` faults out of `of` that were looked at, by `check`.
-
-    failure: a sentence where nothing could be counted; check is then empty, and both numbers are 0.
-    """
-
-    candidate: str
-    split: str
-    seed: int
-    check: str
-    counted: int
-    of: int
-    failure: str = ""
 
 
 @runtime_checkable
@@ -100,7 +65,8 @@ class Comparison:
 
     rows: one for each candidate, split, seed, run and quantity; ranges: of each quantity, in its unit; left_out:
     quantities that never change, so have no range; candidates: what each is, by name and in order, as plain data;
-    is_curve: from `learning_curve`, so the numbers of one size are those of `of_size`.
+    is_curve: from `learning_curve`, so the numbers of one size are those of `of_size`; known: how many trainings were
+    on disk and not done again.
     """
 
     rows: tuple[ErrorRow, ...]
@@ -111,6 +77,7 @@ class Comparison:
     seeds: tuple[int, ...]
     consistency: tuple[Consistency, ...] = ()
     is_curve: bool = False
+    known: int = 0
 
     def __repr__(self) -> str:
         return (
@@ -255,14 +222,20 @@ def compare(
     splits: Sequence[Split],
     seeds: Sequence[int] = (0,),
     progress: Callable[[ComparisonProgress], None] | None = None,
+    *,
+    folder: str | Path | None = None,
 ) -> Comparison:
     """Train every candidate on every split with every seed, and score what it predicts.
+
+    folder: keeps the scores of every training, so that a comparison which was stopped goes on where it was. What
+    changed since, of candidates, runs, code or versions, is trained anew, as is a candidate that does not say what it
+    depends on, see `trainings.Repeatable`.
 
     Raises `FitError` where names are not unique or there is nothing to score. A `GraycellError` of a candidate, or a
     prediction that is not finite, is a failure of the candidate there and stands in the rows; predictions of a wrong
     shape raise `FitError`. `progress` is told before each training.
     """
-    return _compare(candidates, splits, [(seed, split) for seed in seeds for split in splits], seeds, progress)
+    return _compare(candidates, splits, [(seed, split) for seed in seeds for split in splits], seeds, progress, folder)
 
 
 def learning_curve(
@@ -274,11 +247,13 @@ def learning_curve(
     progress: Callable[[ComparisonProgress], None] | None = None,
     *,
     viability_known: bool = True,
+    folder: str | Path | None = None,
 ) -> Comparison:
     """Train on ever more of `runs`, score on `test_runs`; `Comparison.by_size` is the curve.
 
     A seed draws one order of the runs, and its first n are learned from: a larger set holds the smaller ones, and all
-    candidates learn from the same. Raises `FitError` for a size below 1 or above the number of runs.
+    candidates learn from the same; folder: see `compare`. Raises `FitError` for a size below 1 or above the number of
+    runs.
     """
     wrong = [size for size in sizes if not 1 <= size <= len(runs)]
     if wrong or not sizes:
@@ -291,28 +266,44 @@ def learning_curve(
             train = tuple(runs[i] for i in order[:size])
             name = f"{size} run{'s' * (size > 1)}, draw {seed}"
             plan.append((seed, Split(name, train, tuple(test_runs), viability_known=viability_known)))
-    return replace(_compare(candidates, [split for _, split in plan], plan, seeds, progress), is_curve=True)
+    found = _compare(candidates, [split for _, split in plan], plan, seeds, progress, folder)
+    return replace(found, is_curve=True)
 
 
-def _compare(candidates, splits, plan, seeds, progress) -> Comparison:
+def _compare(candidates, splits, plan, seeds, progress, folder) -> Comparison:
     _require_unique("candidates", [one.name for one in candidates])
     _require_unique("splits", [one.name for one in splits])
     _require_unique("seeds", list(seeds))
     ranges, left_out = _ranges(splits)
+    trainings = Trainings(None if folder is None else Path(folder), ranges)
     rows: list[ErrorRow] = []
     consistency: list[Consistency] = []
     for step, (seed, split, candidate) in enumerate((*one, candidate) for one in plan for candidate in candidates):
         if progress is not None:
             progress(ComparisonProgress(step / (len(plan) * len(candidates)), candidate.name, split.name, seed))
-        predictor, failure = _trained(candidate, split, seed)
-        for run, known in zip(split.test, split.known_runs(), strict=True):
-            rows += _scored(candidate.name, split, seed, run, known, predictor, failure, ranges)
-        if isinstance(candidate, ChecksConsistency):
-            consistency += _consistency(candidate, split, seed, predictor, failure)
+        path = trainings.path_of(candidate, split, seed)
+        found = trainings.read(path)
+        if found is None:
+            found = _scored(candidate, split, seed, ranges)
+            trainings.write(path, *found)
+        rows += found[0]
+        consistency += found[1]
     if not rows:
         raise FitError("found no sample to score; a test run needs some after its start or cut; give other runs.")
     described = {one.name: _described(one) for one in candidates}
-    return Comparison(tuple(rows), ranges, left_out, described, tuple(splits), tuple(seeds), tuple(consistency))
+    return Comparison(tuple(rows), ranges, left_out, described, tuple(splits), tuple(seeds), tuple(consistency),
+                      known=trainings.known)  # fmt: skip
+
+
+def _scored(
+    candidate: Candidate, split: Split, seed: int, ranges: Mapping[str, float]
+) -> tuple[list[ErrorRow], list[Consistency]]:
+    """Return the scores of one candidate that is trained on one split."""
+    predictor, failure = _trained(candidate, split, seed)
+    rows = [row for run, known in zip(split.test, split.known_runs(), strict=True)
+            for row in _rows(candidate.name, split, seed, run, known, predictor, failure, ranges)]  # fmt: skip
+    counted = isinstance(candidate, ChecksConsistency)
+    return rows, _consistency(candidate, split, seed, predictor, failure) if counted else []
 
 
 def _require_unique(kind: str, names: list) -> None:
@@ -345,7 +336,7 @@ def _trained(candidate: Candidate, split: Split, seed: int) -> tuple[Predictor |
         return None, f"{candidate.name}, {split.name}: {error}"
 
 
-def _scored(
+def _rows(
     name: str,
     split: Split,
     seed: int,

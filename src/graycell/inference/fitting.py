@@ -12,6 +12,7 @@ opened and closed again. Samples that are held out say when to stop.
 Past 500 lines: the recipes, the loop that follows them and what a fit depends on are read together.
 """
 
+import functools
 import hashlib
 import json
 import math
@@ -558,6 +559,7 @@ def _sha(what: object) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
+@functools.cache
 def hash_of_code() -> str:
     """Return the SHA-256 of the package's own source: another code may be another result."""
     whole = hashlib.sha256()
@@ -584,14 +586,14 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
         "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
         "settings": settings,
         "code": hash_of_code(),
-        "versions": {name: metadata.version(name) for name in _VERSIONS},
+        "versions": {name: metadata.version(name) for name in VERSIONS},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     }
     return json.loads(json.dumps(described))
 
 
-_VERSIONS = ("graycell", "jax", "diffrax", "equinox", "optax", "numpy", "scipy")
+VERSIONS = ("graycell", "jax", "diffrax", "equinox", "optax", "numpy", "scipy")
 """Packages whose version a fit depends on."""
 _FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
 """Fields of a parameter on which a fit depends."""
