@@ -148,6 +148,14 @@ def test_fit_then_simulate_then_report(graycell, tmp_path, monkeypatch):
     assert code == 0
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "nolan-lee" in page
+    given = []
+    monkeypatch.setattr(cli, "report", lambda fits, folder, truth: given.append(truth) or folder)
+    for truth in ("nolan-lee-extended", out):
+        assert graycell("report", out, "--truth", truth)[0] == 0
+    assert [one.name for one in given] == ["nolan-lee-extended", "nolan-lee"]
+    code, printed = graycell("report", out, "--truth", "nolan-le")
+    assert code == cli.FAULTS
+    assert "did you mean 'nolan-lee'" in printed
     code, printed = graycell("report", tmp_path / "nowhere")
     assert code == cli.FAULTS
     assert "found no fit" in printed

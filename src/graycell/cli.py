@@ -612,15 +612,20 @@ def audit(
 def report_command(
     folders: Annotated[list[Path], typer.Argument(metavar="FIT...", help="Folders written by graycell fit.")],
     out: Annotated[Path | None, typer.Option(help="Folder of the report; the first fit's if left out.")] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(help=f"Of in-silico runs: one of {', '.join(MODELS)}, as published, or the folder of a fit."),
+    ] = None,
 ) -> None:
     """Write one HTML file, readable without a network, and its tables as CSV.
 
-    With several folders their fits stand side by side.
+    With several folders their fits stand side by side. With --truth learned laws stand beside the true ones.
 
     Example: graycell report results/fit
     """
     fits = {_label(folder, folders): load_fit(folder) for folder in folders}
-    path = report(fits, out if out is not None else folders[0])
+    known = None if truth is None else load_fit(truth).model if Path(truth).is_dir() else model_of(truth)
+    path = report(fits, out if out is not None else folders[0], truth=known)
     _say(f"Report: {path}")
 
 

@@ -37,7 +37,7 @@ def in_house(number: float, unit: str, house: str, molar_mass: float = 0.0, dens
 
     Masses become moles by the molar mass [g/mol], and weights volumes by the density [kg/L]; 0 if not known.
 
-    >>> round(in_house(1.8016, "g/L", "mmol/L", 180.16), 9), in_house(52.5, "g", "L", density=1.05)
+    >>> round(in_house(1.8016, "g/L", "mmol/L", 180.16), 9), round(in_house(52.5, "g", "L", density=1.05), 9)
     (10.0, 0.05)
     """
     if house in WEIGHT and density and not converts(unit, house):
