@@ -36,7 +36,7 @@ study-learning: $(VENV)/.installed-study
 	$(BIN)/python studies/learning.py $(if $(RETRAIN),--retrain)
 
 clean:
-	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS)
+	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS) .pytest_cache
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests. Compiling dominates, so a model is built once and simulated with few settings."""
 
+import os
 from pathlib import Path
 
 import jax
@@ -12,6 +13,13 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 
 _MOST_MAPPINGS = 30_000
 """Every compiled function takes some memory mappings of its process; Linux allows 65530, and beyond XLA crashes."""
+
+
+def pytest_configure(config):
+    """Keep what was compiled on disk: for the other process of the tests, their commands, and the next time."""
+    folder = str(config.cache.mkdir("compiled"))
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
+    jax.config.update("jax_compilation_cache_dir", folder)
 
 
 @pytest.fixture(scope="module", autouse=True)
