@@ -25,7 +25,8 @@ from rich.progress import Progress
 import graycell as gc
 from graycell.branches import Moments, fixed_points, response
 from graycell.cell.redox import Algebraic, Dynamic, Lagged
-from graycell.inference.fitting import CLOSED, OPEN_AND_CLOSE, provenance_of
+from graycell.inference.fitting import CLOSED, OPEN_AND_CLOSE
+from graycell.inference.provenance import provenance_of
 from graycell.inspection import answers, conflicts, moments_of, structure_of
 from graycell.model import CultureState, Inputs, cell_of, lean
 from graycell.runs.records import REDOX

@@ -3,10 +3,11 @@
     python studies/learning.py                  make docs/learning.md and its figures from docs/learning.json
     python studies/learning.py --retrain        train everything that results/learning does not hold yet, then the same
     python studies/learning.py --retrain --only white,law --part 1/2      a share of the tasks, for several processes
-    python studies/learning.py --gather         the page from the tasks that are there, without training
+    python studies/learning.py --gather         the page with the tasks that are there, without training
 
 Every task is small, has its own seed, and leaves one JSON file in results/learning, so that training can be stopped and
-gone on with, or spread over processes. docs/learning.json is all of them together.
+gone on with, or spread over processes. docs/learning.json is all of them together; tasks that were trained elsewhere
+stay in it.
 """
 
 import argparse
@@ -322,6 +323,7 @@ def tasks() -> dict[str, Callable[[], dict]]:
         for law in LAWS:
             add(f"law {law} 8 runs seed {seed}", law_task, law, 8, seed)
             add(f"law {law} alone 8 runs seed {seed}", law_task, law, 8, seed, True)
+            add(f"law {law} alone 2 runs seed {seed}", law_task, law, 2, seed, True)
         add(f"white 4 runs seed {seed}", white_task, 4, seed)
         add(f"black specific-rates 16 runs seed {seed}", black_task, "specific-rates", 16, seed)
         add(f"black evolution 16 runs seed {seed}", black_task, "evolution", 16, seed)
@@ -364,14 +366,20 @@ def train(only: Sequence[str], part: tuple[int, int]) -> None:
 
 
 def collect() -> dict:
-    """Return all results, thinned to what the page needs, with what they depend on."""
+    """Return all results, thinned to what the page needs, with what they depend on.
+
+    Of what results/learning does not hold, that which docs/learning.json holds is kept.
+    """
+    used = ("graycell", "jax", "diffrax", "optax", "scikit-learn", "numpy")
+    versions = {name: metadata.version(name) for name in used}
+    stored = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {"tasks": {}}
     found = {}
     for name in tasks():
         path = RESULTS / f"{name.replace(' ', '-')}.json"
         if path.exists():
-            found[name] = thinned(json.loads(path.read_text(encoding="utf-8")))
-    used = ("graycell", "jax", "diffrax", "optax", "scikit-learn", "numpy")
-    versions = {name: metadata.version(name) for name in used}
+            found[name] = {**thinned(json.loads(path.read_text(encoding="utf-8"))), "versions": versions}
+        elif name in stored["tasks"]:
+            found[name] = {"versions": stored.get("versions"), **stored["tasks"][name]}
     return {"seeds": list(SEEDS), "sizes": list(SIZES), "tested runs": TESTED, "scatter": SCATTER, "versions": versions,
             "python": platform.python_version(), "wanted": list(tasks()), "tasks": found}  # fmt: skip
 

@@ -14,6 +14,8 @@ LAWS = {
     "v2": "v2, lactate dehydrogenase",
     "v1 inhibition": "inhibition of v1, glycolysis, by lactate",
 }
+OTHERS = {" alone": "the law the only unknown", "": "all parameters estimated too"}
+"""What is known beside a law, by what the names of tasks say."""
 BLACK = {"specific-rates": "specific rates", "evolution": "evolution"}
 BASELINES = ("last value", "mean of the runs", "Gaussian process", "boosted trees")
 HYBRID = "specific rates"
@@ -155,10 +157,13 @@ def better_black(data: Mapping, size: int, key: str = "test mean") -> dict[int, 
     return {seed: min(one[seed] for one in by_kind) for seed in seeds}
 
 
-def few_against_many(data: Mapping, law: str) -> dict[int, bool]:
-    """Return, by seed, whether a gray model with few runs errs no more than the better black box with many."""
+def few_against_many(data: Mapping, law: str, other: str = "") -> dict[int, bool]:
+    """Return, by seed, whether a gray model with few runs errs no more than the better black box with many.
+
+    other: one of `OTHERS`.
+    """
     black = better_black(data, MANY)
-    gray = values(data, runs_task(f"law {law}", FEW), "test mean")
+    gray = values(data, runs_task(f"law {law}{other}", FEW), "test mean")
     return {seed: error <= black[seed] and math.isfinite(error) for seed, error in gray.items() if seed in black}
 
 

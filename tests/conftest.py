@@ -17,6 +17,8 @@ _MOST_MAPPINGS = 30_000
 
 def pytest_configure(config):
     """Keep what was compiled on disk: for the other process of the tests, their commands, and the next time."""
+    if getattr(config, "cache", None) is None:  # pytest -p no:cacheprovider
+        return
     folder = str(config.cache.mkdir("compiled"))
     os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
     jax.config.update("jax_compilation_cache_dir", folder)

@@ -495,19 +495,24 @@ def compare_command(
         trained = out / "trained"
         found = compare(candidates, plan.split(), plan.seeds, told, folder=trained)
         pages.append(comparison_report(found, out))
-    if found.known:
-        _say(f"{_count(found.known, 'training')} of an earlier comparison, in {trained}, not done again.")
+    _tell_reused(found, trained)
     _print_comparison_of(found)
     failed = bool(found.failures)
     if plan.sizes:
         with _progress("learning curve") as tell:
             curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, told, folder=trained)
+        _tell_reused(curve, trained)
         failed |= bool(curve.failures)
         pages.append(comparison_report(curve, out / "curve"))
     for path in pages:
         _say(f"Comparison: {path}")
     if failed:
         raise typer.Exit(UNFINISHED)
+
+
+def _tell_reused(found: Comparison, folder: Path) -> None:
+    if found.reused:
+        _say(f"{_count(found.reused, 'training')} of an earlier comparison, in {folder}, not done again.")
 
 
 def _print_comparison_of(found: Comparison) -> None:
@@ -614,7 +619,7 @@ def report_command(
     out: Annotated[Path | None, typer.Option(help="Folder of the report; the first fit's if left out.")] = None,
     truth: Annotated[
         str | None,
-        typer.Option(help=f"Of in-silico runs: one of {', '.join(MODELS)}, as published, or the folder of a fit."),
+        typer.Option(help=f"Of in-silico runs: one of {', '.join(MODELS)}, or the folder of a fit."),
     ] = None,
 ) -> None:
     """Write one HTML file, readable without a network, and its tables as CSV.
@@ -624,8 +629,7 @@ def report_command(
     Example: graycell report results/fit
     """
     fits = {_label(folder, folders): load_fit(folder) for folder in folders}
-    known = None if truth is None else load_fit(truth).model if Path(truth).is_dir() else model_of(truth)
-    path = report(fits, out if out is not None else folders[0], truth=known)
+    path = report(fits, out if out is not None else folders[0], truth=None if truth is None else _truth_of(truth))
     _say(f"Report: {path}")
 
 
@@ -698,6 +702,11 @@ def _simulate(
     if redox is Redox.lagged and any(isinstance(event, Bolus) for event in run.events):
         run = published_feed(run)
     return simulate(built, run, SolverSettings(rtol=rtol, atol=rtol / 10))
+
+
+def _truth_of(told: str) -> CultureModel:
+    """Return a model of the library with its own parameters, or that of a fit in a folder."""
+    return load_fit(told).model if Path(told).is_dir() else model_of(told)
 
 
 def _built(model: str | None, parameters: str, closure: Closure | Lagged) -> CultureModel:

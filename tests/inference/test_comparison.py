@@ -1,6 +1,9 @@
 import json
 from dataclasses import dataclass, replace
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from culture_runs import DAYS, consuming, culture, series
@@ -10,6 +13,7 @@ from graycell.inference.baselines import GaussianProcess, LastValue, MeanOfRuns
 from graycell.inference.candidates import ModelCandidate
 from graycell.inference.comparison import compare, learning_curve
 from graycell.inference.fitting import FitSettings
+from graycell.inference.provenance import content_of
 from graycell.inference.splits import forward_in_time, held_out, leave_one_run_out
 from graycell.library import nolan_lee, with_learned_laws
 
@@ -64,6 +68,15 @@ class Counted(Recorder):
 
     def depends_on(self, runs, seed):
         return {"offset": self.offset, "seed": seed}
+
+
+class Constant(eqx.Module):
+    """A law of somebody else, whose repr says nothing of its array."""
+
+    rate: jax.Array = eqx.field(converter=jnp.asarray)
+
+    def __call__(self, at):
+        return jnp.asarray(self.rate)
 
 
 @pytest.fixture
@@ -260,11 +273,11 @@ def test_what_was_trained_is_not_trained_again(runs, tmp_path):
     splits = [held_out(runs, ["c"])[0], held_out(runs, ["d"])[0]]
     splits = [replace(split, name=str(i)) for i, split in enumerate(splits)]
     first, count = trainings_of(candidates, splits[:1], tmp_path)
-    assert (count, first.known) == (2, 0)
+    assert (count, first.reused) == (2, 0)
     both, count = trainings_of(candidates, splits, tmp_path)  # stopped after the first split, and gone on
-    assert (count, both.known) == (2, 2)
+    assert (count, both.reused) == (2, 2)
     again, count = trainings_of(candidates, splits, tmp_path)
-    assert (count, again.known) == (0, 4)
+    assert (count, again.reused) == (0, 4)
     anew = compare(candidates, splits)
     assert (again.rows, again.consistency) == (anew.rows, anew.consistency)
     assert any(row.failure and row.nrmse == np.inf for row in again.rows)
@@ -302,15 +315,70 @@ def test_a_broken_file_of_a_training_is_made_anew(runs, tmp_path):
         assert path.read_text() == whole
 
 
+@dataclass(frozen=True)
+class Inherits(Counted):
+    """Trains in a way of its own, and says of itself what its parent says."""
+
+    def train(self, runs, seed):
+        return super().train(runs, seed)
+
+
+def test_a_class_that_inherits_what_it_depends_on_is_trained_every_time(runs, tmp_path):
+    candidate, splits = Inherits("a", runs, 1.0, seen=[]), held_out(runs, ["d"])
+    assert [trainings_of([candidate], splits, tmp_path)[1] for _ in range(2)] == [1, 1]
+
+
+def test_a_split_that_is_added_leaves_what_was_trained_and_ranges_are_those_of_all(runs, tmp_path):
+    candidate = Counted("a", runs, 1.0, seen=[])
+    one = held_out(runs[:3], ["c"])[0]
+    other = replace(held_out(runs, ["d"])[0], name="other")
+    trainings_of([candidate], [one], tmp_path)
+    both, count = trainings_of([candidate], [one, other], tmp_path)
+    assert count == 1
+    assert both.rows == compare([candidate], [one, other]).rows
+
+
+def test_a_learning_curve_goes_on_too(runs, tmp_path):
+    candidate = Counted("a", runs, 1.0, seen=[])
+    learning_curve([candidate], runs[:3], runs[3:], [1], [0], folder=tmp_path)
+    curve = learning_curve([candidate], runs[:3], runs[3:], [1, 2], [0], folder=tmp_path)
+    assert curve.reused == 1
+    assert curve.rows == learning_curve([candidate], runs[:3], runs[3:], [1, 2], [0]).rows
+
+
+def test_a_folder_that_cannot_be_is_told_before_any_training(runs, tmp_path):
+    candidate = Counted("a", runs, 1.0, seen=[])
+    (tmp_path / "file").touch()
+    with pytest.raises(FitError, match="a folder to write in is needed"):
+        trainings_of([candidate], held_out(runs, ["d"]), tmp_path / "file")
+    assert not candidate.seen
+
+
 def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed(run):
     def learned(laws):
         return ModelCandidate("m", lambda runs, seed: with_learned_laws(nolan_lee(), laws, runs, seed=seed))
 
-    gray = learned({"v17": {"kind": "black"}})
-    others = [learned({"v17": {"kind": "gray"}}), replace(gray, settings=FitSettings(starts=2)),
-              replace(gray, network=nolan_lee().network)]  # fmt: skip
+    def of(model):
+        return replace(gray, build=lambda runs, seed: model)
+
+    gray, limited = learned({"v17": {"kind": "black"}}), nolan_lee(limited=True)
     warmer = replace(run, initial_temperature=36.0)
-    told = [one.depends_on([run], 0) for one in (gray, *others)]
+    told = [one.depends_on([run], 0) for one in (
+        gray, learned({"v17": {"kind": "gray"}}), replace(gray, settings=FitSettings(starts=2)),
+        replace(gray, network=nolan_lee().network), of(limited), of(replace(limited, uptakes=limited.uptakes[1:])),
+        of(replace(limited, rates=(("v1", Constant(1.0)), *limited.rates[1:]))),
+        of(replace(limited, rates=(("v1", Constant(2.0)), *limited.rates[1:]))),
+    )]  # fmt: skip
     told += [gray.depends_on([run], 1), gray.depends_on([warmer], 0)]
-    assert len({json.dumps(one, sort_keys=True) for one in told}) == len(told)
+    assert len({json.dumps(content_of(one)) for one in told}) == len(told)
     assert gray.depends_on([run], 0) == told[0]
+
+
+def test_code_that_is_not_of_graycell_counts():
+    def law(at):
+        return 1.0 * at
+
+    here = content_of((law, Constant(1.0)))
+    assert "return 1.0 * at" in str(here)
+    assert "return jnp.asarray(self.rate)" in str(here)
+    assert "def train" not in str(content_of(LastValue()))  # that is in the hash of graycell's code

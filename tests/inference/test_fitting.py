@@ -13,8 +13,8 @@ import pytest
 from graycell.cell.redox import Lagged
 from graycell.errors import FitError
 from graycell.inference import FitSettings, Stage, checkpoint, fit, fitting, load_fit, mean_nrmse, save_fit, scores
-from graycell.inference.fitting import describe
 from graycell.inference.likelihood import Coordinates, linearise, objective_of, residuals
+from graycell.inference.provenance import describe
 from graycell.library import nolan_lee
 from graycell.parameters import Parameter, ParameterTable
 from graycell.runs.packing import pack_all

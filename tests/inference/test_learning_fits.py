@@ -17,8 +17,9 @@ from graycell.cell.rates import Maximum, Monod, Product
 from graycell.cell.redox import NoLoop, RedoxRatio
 from graycell.errors import FitError
 from graycell.inference import Fit, FitSettings, Stage, fit, learned_reactions, load_fit, recovered_law, save_fit
-from graycell.inference.fitting import objective_for, provenance_of
+from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import _below_limit, residuals, weights_of
+from graycell.inference.provenance import provenance_of
 from graycell.library import specific_rates, with_learned_laws
 from graycell.model import build_model
 from graycell.parameters import Parameter, ParameterTable

@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 
 from graycell.cli import app
 from graycell.errors import InputError
-from graycell.runs import Bolus, Feed, Sample, read_runs
-from graycell.runs.importing import import_runs
+from graycell.runs import Bolus, Feed, Sample, Setpoint, read_runs
+from graycell.runs.importing import import_runs, imported
 
 FED = {"time": DAY, "taken": "before", "measured": GLC, "start": {"volume": "1 L"},
        "feeds": {"F": {"volume": "Feed (mL)", "media": {"GLC": "2 mol/L"}}}}  # fmt: skip
@@ -35,15 +35,39 @@ def test_what_is_weighed_becomes_a_volume_by_its_density(csv):
 
 @pytest.mark.parametrize(("density", "words"), [
     (None, "[feeds.F]: found unit 'g' does not measure the same thing as 'L'; a unit of L is needed; give its unit, "
-           "and density [kg/L] for a weight"),
-    (1050.0, "density 1050.0; a density is a number [kg/L]"),
-    ("1.05 g/mL", "density 1.05 g/mL; a density is a number [kg/L]"),
+           "and density [kg/L] for a mass"),
+    (1050.0, "density 1050.0; a density is above 0 and below 25 kg/L"),
+    ("1.05 g/mL", "density 1.05 g/mL; a density is above 0 and below 25 kg/L"),
 ])  # fmt: skip
 def test_a_weight_needs_a_density(csv, density, words):
     entry = {"column": "Feed (g)"} | ({} if density is None else {"density": density})
     feeds = {"F": {"volume": entry, "media": {}}}
     [said, *_] = told(csv("Day,Glc,Feed (g)", "0,30,", "1,25,21"), FED | {"feeds": feeds})
     assert words in said
+
+
+@pytest.mark.parametrize(("entry", "words"), [
+    ({"unit": "g/h"}, "give density [kg/L] if the feed was weighed, or else molar_mass [g/mol]"),
+    ({"unit": "g/h", "density": 1.1}, ""), ({"unit": "g/h", "molar_mass": 180.16}, ""), ({"unit": "mmol/h"}, ""),
+])  # fmt: skip
+def test_a_mass_per_time_is_of_the_feed_or_of_its_solute(csv, entry, words):
+    path = csv("Day,Glc,Pump", "0,30,0", "1,25,10")
+    feeds = {"F": {"rate": {"column": "Pump", **entry}, "media": {"GLC": "2 mol/L"}}}
+    if words:
+        assert words in told(path, FED | {"feeds": feeds})[0]
+        return
+    [run] = import_runs(path, FED | {"feeds": feeds})
+    per = {"density": 1e-3 / 1.1, "molar_mass": 1.0 / 180.16 / 2.0}  # L/g
+    by = next((per[word] for word in per if word in entry), 1e-3 / 2.0)  # L/mmol
+    assert run.events[0].rate == pytest.approx(10.0 * 24.0 * by, rel=1e-12)
+
+
+def test_a_heading_in_another_kind_of_unit_than_the_mapping_is_told(csv):
+    feeds = {"F": {"volume": {"column": "Feed (g)", "unit": "mL"}, "media": {}}}
+    found = imported(csv("Day,Glc,Feed (g)", "0,30,", "1,25,21"), FED | {"feeds": feeds})
+    assert "the unit 'mL' of 'Feed (g)'; the heading says 'g'" in str(found.remarks[0])
+    measured = {"GLC": {"column": "Glc", "unit": "mM", "density": 1.1}}
+    assert "only what is a volume has one" in told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": measured})[0]
 
 
 @pytest.mark.parametrize(("unit", "cells"), [
@@ -90,9 +114,52 @@ def test_replicates_are_stated_and_agree(csv):
     assert "replicates of a sample count by their mean" in told(path, FED | {"replicates": "median"})[0]
 
 
+@pytest.mark.parametrize("volumes", [("1500", ""), ("", "1500"), ("1500", "1500.0")])
+def test_the_start_is_told_in_any_row_of_the_first_sample(csv, volumes):
+    path = csv("Day,Glc,Vol (mL)", f"0,30,{volumes[0]}", f"0,32,{volumes[1]}", "1,20,")
+    [run] = import_runs(path, {"time": DAY, "measured": GLC, "start": {"volume": "Vol (mL)"}, "replicates": "mean"})
+    assert run.initial_volume == 1.5
+    assert run.initial["GLC"] == 31.0
+    path = csv("Day,Glc,Vol (mL)", "0,30,1000", "0,32,1500")
+    [said] = told(path, {"time": DAY, "measured": GLC, "start": {"volume": "Vol (mL)"}, "replicates": "mean"})
+    assert "row 3, column 'Vol (mL)': found '1500'; another row of this sample says '1000'" in said
+
+
+def test_the_start_of_a_measured_quantity_is_the_mean_of_its_replicates(csv):
+    path = csv("Day,Glc (mM)", "0,30", "0,32", "1,20")
+    mapping = {"time": DAY, "measured": {"GLC": "Glc (mM)"}, "start": {"GLC": "Glc (mM)"}, "replicates": "mean"}
+    assert import_runs(path, mapping)[0].initial["GLC"] == 31.0
+
+
+@pytest.mark.parametrize("pre", [(), ("1,pre,20,",)])
+def test_replicates_after_a_feed_are_one_sample_and_one_feed(csv, pre):
+    rows = {"column": "When", "before": "pre", "after": "post"}
+    lines = ("Day,When,Glc,Feed (mL)", "0,pre,30,", *pre, "1,post,24,20", "1,post,26,20", "2,pre,20,")
+    mapping = {word: of for word, of in FED.items() if word != "taken"} | {"rows": rows}
+    [run] = import_runs(csv(*lines), mapping | {"replicates": "mean"})
+    assert [one.volume for one in run.events] == [0.02]
+    assert list(series_of([run])["file"].values()) == [30.0, *(20.0 for _ in pre), 25.0, 20.0]
+    assert "found the time of the row before" in told(csv(*lines), mapping)[0]
+
+
 def test_a_feed_may_have_a_row_of_its_own_beside_its_sample(csv):
-    [run] = import_runs(csv("Day,Glc,Feed (mL)", "0,30,", "1,24,", "1,,20"), FED)
-    assert run.events == (Bolus(1.0, "F", 0.02),)
+    path = csv("Day,Glc,Feed (mL)", "0,30,", "1,24,", "1,,20")
+    assert import_runs(path, FED)[0].events == (Bolus(1.0, "F", 0.02),)
+    [run] = import_runs(path, FED | {"sample": {"volume": "5 mL"}})  # drawn where something was measured
+    assert [type(one).__name__ for one in run.events] == ["Sample", "Sample", "Bolus"]
+    [run] = import_runs(csv("Day,Glc,Feed (mL)", "0,30,", "1,24,", "1,26,20"),
+                        FED | {"sample": {"volume": "5 mL"}, "replicates": "mean"})  # fmt: skip
+    assert [type(one).__name__ for one in run.events] == ["Sample", "Sample", "Bolus"]
+
+
+@pytest.mark.parametrize("cells", [("<0.5", "<0.50"), ("10", "10.0")])
+def test_replicates_that_are_written_in_two_ways_are_the_same(csv, cells):
+    path = csv(
+        "Day,Glc,Feed (mL)", "0,30,", f"1,{cells[0]},{cells[0].strip('<')}", f"1,{cells[1]},{cells[1].strip('<')}"
+    )
+    [run] = import_runs(path, FED | {"replicates": "mean"})
+    assert run.measurements["GLC"].value[1] == float(cells[0].strip("<"))
+    assert len(run.events) == 1
 
 
 def test_a_column_for_each_sample(csv):
@@ -104,7 +171,11 @@ def test_a_column_for_each_sample(csv):
     [run] = import_runs(path, mapping)
     assert series_of([run])["file"] == {0.0: 30.0, 1.0: 25.0}
     assert run.events == (Bolus(1.0, "F", 0.02),)
-    assert "transposed: found yes; true or false is needed" in told(path, mapping | {"transposed": "yes"})[0]
+    for word in ("yes", 1):
+        assert f"transposed: found {word}; true or false is needed" in told(path, mapping | {"transposed": word})[0]
+    path = csv("Culture 7, made in May", "Day;D0;D1", "Glc;30;25")
+    [run] = import_runs(path, {"transposed": True, "time": DAY, "measured": GLC})
+    assert series_of([run])["file"] == {0.0: 30.0, 1.0: 25.0}
 
 
 def test_a_table_with_more_rows_than_columns_of_a_table_is_not_turned(csv):
@@ -139,6 +210,31 @@ def test_a_row_above_that_is_not_there_or_does_not_fit_is_told(csv):
     assert "or write header = 2" in said
 
 
+def test_a_feed_below_the_name_of_a_run_is_of_this_run_and_what_all_share_is_said(csv):
+    path = csv(",R1,,R2,", "Day,Glc,Feed (mL),Glc,Temp", "0,30,,40,37", "1,25,20,33,34")
+    mapping = FED | {"header": 2, "run": {"above": "{run}", "without": ["Temp"]},
+                     "temperature": {"column": "Temp", "unit": "degC"}}  # fmt: skip
+    first, second = import_runs(path, mapping)
+    assert first.events == (Bolus(1.0, "F", 0.02), Setpoint(1.0, 34.0))
+    assert second.events == (Setpoint(1.0, 34.0),)
+
+
+@pytest.mark.parametrize(("run", "words"), [
+    ({"above": "{run}", "heading": "{run} {quantity}"}, "found {run} in 2 of above, heading; one of them tells it"),
+    ({"above": "{quantity}"}, "found {run} in 0 of above; one of them tells it"),
+    ({"above": "{run} {quantity}", "heading": "{quantity}"}, "found {quantity} in 2 of above, heading"),
+])  # fmt: skip
+def test_what_tells_a_run_stands_once(csv, run, words):
+    [said] = told(csv(",A,B", "Day,Glc,Glc", "0,30,40"), {"header": 2, "time": DAY, "measured": GLC, "run": run})
+    assert words in said
+
+
+def test_a_second_column_of_a_run_is_a_fault(csv):
+    path = csv(",R1,,R2", "Day,Glc,Glc,Glc", "0,30,99,40")
+    [said] = told(path, {"header": 2, "time": DAY, "measured": GLC, "run": {"above": "{run}"}})
+    assert "found a second 'Glc' of 'R1'" in said
+
+
 def test_several_files_are_runs_of_one_import(csv, tmp_path):
     paths = [csv("Day,Glc", "0,30", "1,25", name="A.csv"), csv("Day,Glc", "0,40", "2,31", name="B.csv")]
     mapping = {"time": DAY, "measured": GLC}
@@ -154,10 +250,15 @@ def test_several_files_are_runs_of_one_import(csv, tmp_path):
     assert series_of(read_runs(out)) == series_of(runs)
 
 
-def test_all_faults_of_several_files_are_told_at_once(csv):
+def test_all_faults_of_several_files_are_told_at_once(csv, tmp_path):
     paths = [csv("Day,Glc", "0,30", "1,many", name="A.csv"), csv("Day,Glc", "0,40", "-2,31", name="B.csv")]
     said = told(paths, {"time": DAY, "measured": GLC})
     assert [one.split(",")[0] for one in said] == ["A.csv", "B.csv"]
+    for name in ("e1", "e2"):
+        (tmp_path / name).mkdir()
+    paths = [csv("Day,Glc", "0,many", name=f"{name}/data.csv") for name in ("e1", "e2")]
+    assert [one.split(",")[0] for one in told(paths, {"time": DAY, "measured": GLC})] == ["e1/data.csv", "e2/data.csv"]
+    assert "no file; at least one is needed" in told([], {"time": DAY, "measured": GLC})[0]
     same = [csv("Run,Day,Glc", "1,0,30", name=name) for name in ("A.csv", "B.csv")]
     [said] = told(same, {"run": "Run", "time": DAY, "measured": GLC})
     assert said.startswith("B.csv: found a run '1'; a run of A.csv has this name; rename one")

@@ -105,10 +105,11 @@ def test_a_rate_holds_from_its_row_until_another_is_told(csv):
 @pytest.mark.parametrize(("unit", "per"), [("mmol/h", 24.0), ("mmol/L/d", 2.0), ("g/d", 1000.0 / MOLAR_MASS["GLC"])])
 def test_a_rate_of_an_amount_is_one_of_the_volume_that_holds_it(csv, unit, per):
     path = csv("Day,Glc,Fed", "0,30,0", "1,25,5")
-    feeds = {"F": {"rate": {"column": "Fed", "unit": unit}, "media": {"GLC": "2500 mmol/L"}}}
+    fed_as = {"column": "Fed", "unit": unit} | ({"molar_mass": MOLAR_MASS["GLC"]} if unit == "g/d" else {})
+    feeds = {"F": {"rate": fed_as, "media": {"GLC": "2500 mmol/L"}}}
     (run,) = import_runs(path, FEEDS | {"feeds": feeds})
     assert fed(run) == [(1.0, "F", pytest.approx(5.0 * per / 2500.0))]
-    two = {"F": {"rate": {"column": "Fed", "unit": unit}, "media": {"GLC": "2.5 mol/L", "GLN": "1 mol/L"}}}
+    two = {"F": {"rate": fed_as, "media": {"GLC": "2.5 mol/L", "GLN": "1 mol/L"}}}
     with pytest.raises(InputError, match="one solute"):
         import_runs(path, FEEDS | {"feeds": two})
 

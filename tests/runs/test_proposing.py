@@ -157,9 +157,40 @@ def test_how_runs_lie_is_recognised_and_what_is_answered_is_read(tmp_path, lines
     words = tomllib.loads(draft)
     assert {word: words.get(word) for word in said} == said
     runs = import_runs(path, tomllib.loads(draft.replace("? mmol/L", "2 mol/L")))
-    count = 2 if "run" in words else 1
-    assert len(runs) == count
-    assert all(run.measurements["GLC"].value[0] in (30.0, 40.0) for run in runs)
+    first = {name: next(iter(of.values())) for name, of in series_of(runs).items()}
+    names = {"R1": 30.0, "R2": 40.0} if "R1" in "".join(lines) else {"1": 30.0, "2": 40.0}
+    assert first == (names if "run" in words else {"file": 30.0})
+
+
+@pytest.mark.parametrize(
+    ("lines", "word"),
+    [
+        (("Time,Glc (mM)", "09:00,30", "13:00,25"), "time"),  # of the day?
+        (("Day,Glc (mM),Feed (g)", "0,30,", "1,25,20"), "feeds"),  # and its density?
+    ],
+)
+def test_what_a_file_does_not_say_is_asked(tmp_path, lines, word):
+    path = tmp_path / "file.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert "?" in str(tomllib.loads(propose(path))[word])
+
+
+@pytest.mark.parametrize("lines", [
+    (",Bioprofile,,HPLC,", "Day,Glc (mM),Lac (mM),Glc (mM),Gln (mM)", "0,30,1,31,4"),
+    ("Day,VCD (1e6 cells/mL),Glc raw,Glc corrected", "0,1,30,31"),
+])  # fmt: skip
+def test_what_may_be_something_else_is_not_taken_for_runs(tmp_path, lines):
+    path = tmp_path / "file.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    assert "run" not in tomllib.loads(propose(path))
+
+
+def test_words_of_a_shift_are_no_rows_before_and_after_a_feed(tmp_path):
+    path = tmp_path / "file.csv"
+    path.write_text("Day,Note,Glc (mM),Feed (mL)\n0,before shift,30,\n1,after shift,25,20\n", encoding="utf-8")
+    words = tomllib.loads(propose(path))
+    assert "rows" not in words
+    assert words["taken"] == "?"
 
 
 def test_sheets_of_quantities_are_recognised(tmp_path):

@@ -19,8 +19,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.errors import FitError
-from graycell.inference.fitting import objective_for, provenance_of, require_simulated
+from graycell.inference.fitting import objective_for, require_simulated
 from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals, weight_labels, weights_of
+from graycell.inference.provenance import provenance_of
 from graycell.library import nolan_lee
 from graycell.model import CultureModel
 from graycell.parameters import Parameter

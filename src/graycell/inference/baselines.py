@@ -55,7 +55,7 @@ class Candidate(Protocol):
 
 
 class _Settings:
-    """A candidate that is its settings."""
+    """A baseline: its training depends on its fields alone."""
 
     def depends_on(self, runs: Sequence[CultureRun], seed: int) -> dict[str, object]:
         """Return all that a training depends on beside runs and seed: kind and settings."""

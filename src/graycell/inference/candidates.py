@@ -8,7 +8,8 @@ import numpy as np
 from graycell.cell.network import MetabolicNetwork
 from graycell.forecast import from_last_samples
 from graycell.inference.consistency import count_inconsistencies, far_outside
-from graycell.inference.fitting import Fit, FitSettings, Progress, fit, provenance_of
+from graycell.inference.fitting import Fit, FitSettings, Progress, fit
+from graycell.inference.provenance import content_of, provenance_of
 from graycell.model import CultureModel
 from graycell.runs.packing import quantities_of
 from graycell.runs.records import CultureRun, Measurement
@@ -74,12 +75,7 @@ class ModelCandidate:
     def depends_on(self, runs: Sequence[CultureRun], seed: int) -> dict[str, object]:
         """Return all that the fit depends on; the model is built for it."""
         found = provenance_of(self.build(runs, seed), runs, asdict(replace(self.settings, seed=seed)))
-        network = self.network
-        held_to = None if network is None else [
-            [asdict(one) for one in network.reactions], network.stoichiometry.tolist(),
-            network.cold_stoichiometry.tolist(), str(network.lower.tolist()), str(network.upper.tolist()),
-        ]  # fmt: skip
-        return {**found, "network": held_to}
+        return {**found, "network": content_of(self.network)}
 
     def consistency(self, predictor: FittedPredictor, runs: Sequence[CultureRun]) -> dict[str, tuple[int, int]]:
         """Return the counts of what cannot be, on runs and, where these can be simulated, far outside of them."""

@@ -11,7 +11,8 @@ from graycell.errors import FitError
 from graycell.inference.least_squares import Point
 
 FILE = "checkpoint.json"
-_LARGEST = 50_000_000
+LARGEST = 50_000_000
+"""[bytes] of a file that is read back."""
 
 
 class Saved(NamedTuple):
@@ -61,7 +62,7 @@ def load(folder: Path, fingerprint: dict) -> Saved | None:
     if not path.exists():
         return None
     try:
-        if path.stat().st_size > _LARGEST:
+        if path.stat().st_size > LARGEST:
             raise ValueError(f"{path.stat().st_size} bytes")
         data = json.loads(path.read_text(encoding="utf-8"))
         differing = [key for key, value in fingerprint.items() if data["fingerprint"].get(key) != value]

@@ -6,10 +6,8 @@ detection limit counts by how far the prediction is above the limit. Every measu
 and the total cell density, which models take as inputs. A candidate that fails is infinitely wrong there, and is told.
 """
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -18,8 +16,8 @@ import numpy as np
 from graycell.errors import FitError, GraycellError, nearest
 from graycell.inference import intervals
 from graycell.inference.baselines import Candidate, Predictor
-from graycell.inference.fitting import hash_of_code, hash_of_run
 from graycell.inference.intervals import Difference, OverallError, QuantityError, SizeError
+from graycell.inference.provenance import hash_of_code, hash_of_run, where_it_ran
 from graycell.inference.splits import Split
 from graycell.inference.trainings import Consistency, ErrorRow, Trainings
 from graycell.runs.records import REDOX, TCD, VIABILITY, CultureRun
@@ -65,7 +63,7 @@ class Comparison:
 
     rows: one for each candidate, split, seed, run and quantity; ranges: of each quantity, in its unit; left_out:
     quantities that never change, so have no range; candidates: what each is, by name and in order, as plain data;
-    is_curve: from `learning_curve`, so the numbers of one size are those of `of_size`; known: how many trainings were
+    is_curve: from `learning_curve`, so the numbers of one size are those of `of_size`; reused: how many trainings were
     on disk and not done again.
     """
 
@@ -77,7 +75,7 @@ class Comparison:
     seeds: tuple[int, ...]
     consistency: tuple[Consistency, ...] = ()
     is_curve: bool = False
-    known: int = 0
+    reused: int = 0
 
     def __repr__(self) -> str:
         return (
@@ -192,9 +190,7 @@ class Comparison:
             "consistency": [asdict(row) for row in self.consistency],
             "bootstrap": {"draws": intervals.DRAWS, "seed": intervals.SEED},
             "code": hash_of_code(),
-            "versions": {name: metadata.version(name) for name in ("graycell", "jax", "numpy", "scikit-learn")},
-            "python": platform.python_version(),
-            "machine": f"{platform.system()} {platform.machine()}",
+            **where_it_ran(("graycell", "jax", "numpy", "scikit-learn")),
         }
 
     def _errors(self, candidate: str) -> np.ndarray:
@@ -228,8 +224,8 @@ def compare(
     """Train every candidate on every split with every seed, and score what it predicts.
 
     folder: keeps the scores of every training, so that a comparison which was stopped goes on where it was. What
-    changed since, of candidates, runs, code or versions, is trained anew, as is a candidate that does not say what it
-    depends on, see `trainings.Repeatable`.
+    changed since, of candidates, runs, quantities, code or versions, is trained anew, as is a candidate that does not
+    say what it depends on, see `trainings.Repeatable`.
 
     Raises `FitError` where names are not unique or there is nothing to score. A `GraycellError` of a candidate, or a
     prediction that is not finite, is a failure of the candidate there and stands in the rows; predictions of a wrong
@@ -270,7 +266,14 @@ def learning_curve(
     return replace(found, is_curve=True)
 
 
-def _compare(candidates, splits, plan, seeds, progress, folder) -> Comparison:
+def _compare(
+    candidates: Sequence[Candidate],
+    splits: Sequence[Split],
+    plan: Sequence[tuple[int, Split]],
+    seeds: Sequence[int],
+    progress: Callable[[ComparisonProgress], None] | None,
+    folder: str | Path | None,
+) -> Comparison:
     _require_unique("candidates", [one.name for one in candidates])
     _require_unique("splits", [one.name for one in splits])
     _require_unique("seeds", list(seeds))
@@ -292,7 +295,7 @@ def _compare(candidates, splits, plan, seeds, progress, folder) -> Comparison:
         raise FitError("found no sample to score; a test run needs some after its start or cut; give other runs.")
     described = {one.name: _described(one) for one in candidates}
     return Comparison(tuple(rows), ranges, left_out, described, tuple(splits), tuple(seeds), tuple(consistency),
-                      known=trainings.known)  # fmt: skip
+                      reused=trainings.reused)  # fmt: skip
 
 
 def _scored(

@@ -9,18 +9,13 @@ of the samples (no redox loop, or R measured), integral matching comes first: Ad
 then Levenberg-Marquardt; see `starting`. Then the horizon grows to whole runs or, where R is measured, the loop is
 opened and closed again. Samples that are held out say when to stop.
 
-Past 500 lines: the recipes, the loop that follows them and what a fit depends on are read together.
+Past 500 lines: the recipes and the loop that follows them are read together.
 """
 
-import functools
-import hashlib
-import json
 import math
-import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
@@ -41,6 +36,7 @@ from graycell.inference.likelihood import (
     weights_of,
     with_weights,
 )
+from graycell.inference.provenance import provenance_of
 from graycell.inference.starting import (
     Matching,
     adam,
@@ -531,88 +527,6 @@ def _covariance(jacobian: np.ndarray) -> np.ndarray:
     return covariance
 
 
-def describe(model: CultureModel) -> dict[str, str]:
-    """Return what makes a model what it is, apart from its parameters, as plain data."""
-    network = model.network
-    reactions = [asdict(reaction) for reaction in network.reactions]
-    ratio = [model.ratio.production.tolist(), model.ratio.consumption.tolist(), model.ratio.ceiling]
-    rest = [model.species, model.biomass, ratio, model.warm_temperature, model.cold_temperature]
-    return {
-        "model": model.name,
-        "closure": repr(model.closure),
-        "weights": repr(model.allocation.weights),
-        "rate laws": _sha([model.rates, type(model.reactor).__name__, _nets(model)]),
-        "network": _sha([reactions, network.lower.tolist(), network.upper.tolist()]),
-        "balances": _sha(rest),
-    }
-
-
-def _nets(model: CultureModel) -> list:
-    """Return what networks are apart from their weights, as plain data."""
-    return [
-        [name, net.inputs, *(part.tolist() for part in (net.centre, net.spread, net.scale, net.fade))]
-        for name, net in model.nets.items()
-    ]
-
-
-def _sha(what: object) -> str:
-    return hashlib.sha256(repr(what).encode()).hexdigest()
-
-
-@functools.cache
-def hash_of_code() -> str:
-    """Return the SHA-256 of the package's own source: another code may be another result."""
-    whole = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.parent.rglob("*.py")):
-        whole.update(path.read_bytes())
-    return whole.hexdigest()
-
-
 def _fingerprint(model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings) -> dict:
     """Return what the result of a fit depends on, as plain data: it stands beside it, and guards a checkpoint."""
     return provenance_of(model, runs, {**asdict(settings), "stages": [asdict(stage) for stage in stages]})
-
-
-def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dict) -> dict:
-    """Return what a result depends on, as plain data: model, hashes of parameters, runs and code, versions, settings.
-
-    `settings` is plain data of whoever made the result.
-    """
-    table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
-    described = {
-        **describe(model),
-        "parameters": _sha([table, weights_of(model).tolist()] if model.nets else table),
-        "runs": {run.name: hash_of_run(run) for run in runs},
-        "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
-        "settings": settings,
-        "code": hash_of_code(),
-        "versions": {name: metadata.version(name) for name in VERSIONS},
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
-    return json.loads(json.dumps(described))
-
-
-VERSIONS = ("graycell", "jax", "diffrax", "equinox", "optax", "numpy", "scipy")
-"""Packages whose version a fit depends on."""
-_FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
-"""Fields of a parameter on which a fit depends."""
-
-
-def hash_of_run(run: CultureRun) -> str:
-    """Return the SHA-256 of what was done and measured, wherever it came from."""
-    parts = [
-        run.name,
-        run.initial_volume,
-        sorted(run.initial.items()),
-        run.initial_temperature,
-        run.end,
-        run.events,
-    ]
-    parts += [sorted((name, sorted(medium.items())) for name, medium in run.media.items())]
-    for series in (*run.measurements.values(), *run.signals.values()):
-        error = getattr(series, "standard_error", np.empty(0))
-        parts += [series.quantity, series.time.tolist(), series.value.tolist(), error.tolist()]
-        below = getattr(series, "below", None)
-        parts += [] if below is None else [np.asarray(below).tolist()]
-    return _sha(parts)

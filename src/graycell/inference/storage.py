@@ -10,7 +10,8 @@ import numpy as np
 from graycell.errors import FitError
 from graycell.inference import checkpoint
 from graycell.inference.checkpoint import write_whole
-from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage, describe
+from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage
+from graycell.inference.provenance import describe
 from graycell.library.learning import model_from, nets_to_plain, with_plain_nets
 from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable

@@ -5,20 +5,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
-from graycell.errors import GraycellError
+from graycell.errors import FitError, GraycellError
 from graycell.inference.baselines import Candidate
-from graycell.inference.checkpoint import write_whole
-from graycell.inference.fitting import VERSIONS, hash_of_code, hash_of_run
+from graycell.inference.checkpoint import LARGEST, write_whole
+from graycell.inference.provenance import VERSIONS, code_of, content_of, hash_of_code, hash_of_run, where_it_ran
 from graycell.inference.splits import Split
 from graycell.runs.records import CultureRun
-
-_LARGEST = 50_000_000
-"""[bytes] of a file that is read back."""
-_ERRORS = ("rmse", "nrmse")
 
 
 @dataclass(frozen=True)
@@ -60,67 +55,69 @@ class Consistency:
 
 @runtime_checkable
 class Repeatable(Protocol):
-    """A candidate that says all that its result depends on; without it, it is trained every time."""
+    """A candidate that says all that its result depends on; without it, it is trained every time.
+
+    A class of your own defines the method itself: an inherited one does not know what its class does otherwise.
+    """
 
     def depends_on(self, runs: Sequence[CultureRun], seed: int) -> Mapping[str, object]:
-        """Return, as plain data, all that a training on these runs depends on; raises `GraycellError` as it would."""
+        """Return all that a training on these runs depends on; raises `GraycellError` as it would."""
         ...
 
 
 class Trainings:
     """A folder with a file for each training that was scored; the name of a file is the hash of what it depends on.
 
-    known: how many trainings were found there so far.
+    ranges: of each quantity that is scored, in its unit; reused: how many trainings were found there so far. Raises
+    `FitError` where there can be no such folder.
     """
 
     def __init__(self, folder: Path | None, ranges: Mapping[str, float]):
-        self.folder, self.ranges, self.known = folder, dict(ranges), 0
+        self.folder, self.ranges, self.reused = folder, dict(ranges), 0
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)  # now, not after an hour of work
+        except OSError as error:
+            raise FitError(
+                f"{folder}: found {error.strerror}; a folder to write in is needed; name another."
+            ) from error
 
     def path_of(self, candidate: Candidate, split: Split, seed: int) -> Path | None:
         """Return the file of a training, None where it cannot be told what it depends on."""
-        if self.folder is None or not isinstance(candidate, Repeatable):
+        kind = type(candidate)
+        own = kind.__module__.split(".")[0] == "graycell" or "depends_on" in vars(kind)
+        if self.folder is None or not isinstance(candidate, Repeatable) or not own:
             return None
         try:
-            own = candidate.depends_on(split.training_runs(), seed)
+            told = candidate.depends_on(split.training_runs(), seed)
         except GraycellError:  # the training says what is wrong
             return None
-        on = {
-            "candidate": [candidate.name, own],
-            "seed": seed,
-            "split": [split.name, split.cut, split.viability_known],
-            "runs": [[hash_of_run(run) for run in of] for of in (split.train, split.test)],
-            "ranges": self.ranges,
-            "code": hash_of_code(),
-            "versions": {name: metadata.version(name) for name in (*VERSIONS, "scikit-learn")},
-        }
-        return self.folder / f"{hashlib.sha256(json.dumps(on, sort_keys=True).encode()).hexdigest()[:32]}.json"
+        on = [candidate.name, code_of(kind), content_of(told), seed, split.name, split.cut, split.viability_known,
+              [hash_of_run(run) for run in (*split.train, *split.test)], len(split.train), sorted(self.ranges),
+              hash_of_code(), where_it_ran((*VERSIONS, "scikit-learn"))]  # fmt: skip
+        return self.folder / f"{hashlib.sha256(json.dumps(on).encode()).hexdigest()[:32]}.json"
 
     def read(self, path: Path | None) -> tuple[list[ErrorRow], list[Consistency]] | None:
         """Return the scores of a training, None where there is no file or none that can be read."""
         try:
-            if path is None or path.stat().st_size > _LARGEST:
+            if path is None or path.stat().st_size > LARGEST:
                 return None
             data = json.loads(path.read_text(encoding="utf-8"))
-            rows = [ErrorRow(**{**row, **{word: _number(row[word]) for word in _ERRORS}}) for row in data["errors"]]
+            rows = [self._row(row) for row in data["errors"]]
             found = rows, [Consistency(**row) for row in data["consistency"]]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        self.known += 1
+        self.reused += 1
         return found
 
+    def _row(self, told: dict) -> ErrorRow:
+        rmse = math.inf if told["rmse"] is None else float(told["rmse"])
+        return ErrorRow(**{**told, "rmse": rmse, "nrmse": rmse / self.ranges[told["quantity"]]})
+
     def write(self, path: Path | None, rows: Sequence[ErrorRow], consistency: Sequence[Consistency]) -> None:
-        """Keep the scores of a training, failures too: they would come again."""
+        """Keep the scores of a training, failures too: they would come again. An infinite error is null."""
         if path is None:
             return
-        errors = [{**asdict(row), **{word: _told(getattr(row, word)) for word in _ERRORS}} for row in rows]
+        errors = [{**asdict(row), "rmse": row.rmse if math.isfinite(row.rmse) else None, "nrmse": None} for row in rows]
         data = {"errors": errors, "consistency": [asdict(row) for row in consistency]}
         write_whole(path, json.dumps(data, allow_nan=False))
-
-
-def _told(number: float) -> float | None:
-    """Return a number as JSON takes it: an infinite error is null."""
-    return number if math.isfinite(number) else None
-
-
-def _number(told: Any) -> float:
-    return math.inf if told is None else float(told)

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from graycell.branches import Branches, FixedPoints, Moments, branches, fixed_points, response
 from graycell.cell.redox import Algebraic, Dynamic, Lagged
 from graycell.errors import ModelError, nearest
-from graycell.inference.fitting import provenance_of
+from graycell.inference.provenance import provenance_of
 from graycell.inspection.closures import ClosureAnswers, answers, lagged_answers
 from graycell.inspection.conflict import Conflict, SingularWeight, conflicts, relation_gaps, singular_weights
 from graycell.inspection.structure import Structure, structure_of

@@ -1,4 +1,4 @@
-"""Numbers in the units of someone's file -> house units; masses become moles by the molar mass, weights volumes."""
+"""Numbers in the units of someone's file -> house units: masses become moles or, of liquids, volumes."""
 
 import re
 
@@ -9,8 +9,8 @@ AMOUNT_RATE, RATE_PER_VOLUME = "mmol/d", "mmol/L/d"
 """What a feed may be told as where its volume is not: amount per time, or per time and volume of the culture."""
 MASS = {CONCENTRATION: "g/L", AMOUNT_RATE: "g/d", RATE_PER_VOLUME: "g/L/d"}
 """The unit of mass beside a unit of moles."""
-WEIGHT = {VOLUME: "kg", VOLUMETRIC_RATE: "kg/d"}
-"""The unit of weight beside a unit of volume: feeds and samples are often weighed."""
+MASS_OF_LIQUID = {VOLUME: "kg", VOLUMETRIC_RATE: "kg/d"}
+"""The unit of mass beside a unit of volume: feeds and samples are often weighed."""
 
 _GROUPS = {
     ".": re.compile(r"[+-]?\d{1,3}((,\d{3})+\.\d*|(,\d{3}){2,}|([ ']\d{3})+(\.\d*)?)"),
@@ -35,13 +35,13 @@ def plain(digits: str, mark: str) -> str:
 def in_house(number: float, unit: str, house: str, molar_mass: float = 0.0, density: float = 0.0) -> float:
     """Return a number in a house unit. Raises `UnitError`.
 
-    Masses become moles by the molar mass [g/mol], and weights volumes by the density [kg/L]; 0 if not known.
+    Masses become moles by the molar mass [g/mol], weighed liquids volumes by their density [kg/L]; 0 if not known.
 
     >>> round(in_house(1.8016, "g/L", "mmol/L", 180.16), 9), round(in_house(52.5, "g", "L", density=1.05), 9)
     (10.0, 0.05)
     """
-    if house in WEIGHT and density and not converts(unit, house):
-        return float(convert(number, unit, WEIGHT[house])) / density
+    if house in MASS_OF_LIQUID and density and not converts(unit, house):
+        return float(convert(number, unit, MASS_OF_LIQUID[house])) / density
     if house in MASS and molar_mass and not converts(unit, house):
         return float(convert(number, unit, MASS[house])) * 1000.0 / molar_mass
     return float(convert(number, unit, house))

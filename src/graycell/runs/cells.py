@@ -9,7 +9,7 @@ from graycell.errors import Faults
 from graycell.runs.amounts import plain
 from graycell.runs.checks import limit_of, value_fault
 from graycell.runs.grids import Grid, words_of
-from graycell.runs.mapping import Column, Plan
+from graycell.runs.plan import Column, Plan
 from graycell.runs.tables import parse_number, shown
 from graycell.runs.vocabulary import named_time
 from graycell.units import convert
@@ -23,9 +23,12 @@ class Cells:
 
     def __init__(self, grid: Grid, plan: Plan, faults: Faults):
         self.grid, self.table, self.plan, self.faults = grid, grid.table, plan, faults
+        self._joined: dict[tuple[int, int], str] = {}  # by row and position: told in another row of the same sample
 
     def word(self, row: int, position: int) -> str:
         """Return the text of a cell with single spaces, "" where there is none."""
+        if (row, position) in self._joined:
+            return self._joined[row, position]
         cells = self.table.rows[row]
         return words_of(cells[position]) if position < len(cells) else ""
 
@@ -33,6 +36,20 @@ class Cells:
         """Return the text that a column has in a row, "" for words that say there is nothing."""
         text = column.value if column.position is None else self.word(row, column.position)
         return "" if text.lower() in _NOTHING or text.lower() in self.plan.empty else text
+
+    def is_measured(self, row: int) -> bool:
+        """Return whether something was measured in a row."""
+        return any(self.cell(row, column) for column in self.plan.measured.values())
+
+    def join(self, first: int, row: int) -> None:
+        """Let a row tell what another row of the same sample tells of the culture; note where they differ."""
+        for column in self.plan.of_culture():
+            cell, told = self.cell(row, column), self.cell(first, column)
+            if column.position is not None and cell and not told:
+                self._joined[first, column.position] = cell
+            elif cell and self.number(row, column) != self.number(first, column):
+                needed = f"another row of this sample says '{shown(told)}'"
+                self.fault(row, column.name, f"'{shown(cell)}'", needed, "see which of the two is right")
 
     def text(self, row: int, column: Column, quantity: str) -> str:
         """Return a measured value in the unit that its column is given; "" where empty or faulty.

@@ -1,11 +1,11 @@
-"""events_of_run: the rows of a run -> its boluses, feeds, samples, set-points and outflows, each counted once."""
+"""events_of_run: the rows of a run -> its samples, boluses, feeds, set-points and outflows, each counted once."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from graycell.runs.amounts import AMOUNT_RATE, RATE_PER_VOLUME
 from graycell.runs.cells import Cells
-from graycell.runs.mapping import Column, FeedColumn
+from graycell.runs.plan import Column, FeedColumn
 from graycell.runs.tables import shown
 
 A_MOMENT = 1.0 / 86400.0
@@ -44,7 +44,7 @@ def steps_of_run(cells: Cells, rows: Sequence[int]) -> list[Step]:
     if cells.grid.merged:
         timed.sort(key=lambda one: one[0])
     steps: list[Step] = []
-    last = None
+    last = None  # the time of the last row that is not after a feed
     for time, row in timed:
         side = _side(cells, row)
         seen = fed = time
@@ -52,9 +52,34 @@ def steps_of_run(cells: Cells, rows: Sequence[int]) -> list[Step]:
             seen = time + A_MOMENT
         elif side == "after":
             fed = max(time - A_MOMENT, 0.0)
+        else:
+            last = time
         steps.append(Step(row, seen, fed, side))
-        last = time
     return steps
+
+
+def samples_of_run(cells: Cells, steps: Sequence[Step]) -> list[list[Step]]:
+    """Return the rows of each sample: one, or those of one time where the mapping says that these are replicates.
+
+    The first of them then holds what any of them tells of the culture, such as a feed; two values that differ are
+    noted. Without that word of the mapping, what is measured twice at one time is noted; a feed may have a row of its
+    own.
+    """
+    samples: list[list[Step]] = []
+    for step in steps:
+        last = samples[-1] if samples else []
+        if not last or last[0].seen != step.seen or step.row >= cells.grid.sampled:
+            samples.append([step])
+        elif cells.plan.averaged:
+            cells.join(last[0].row, step.row)
+            last.append(step)
+        elif cells.is_measured(last[0].row) and cells.is_measured(step.row):
+            needed = "a row of a run has a time of its own"
+            remedy = 'mend the time, or write replicates = "mean" if both rows are of one sample'
+            cells.fault(step.row, cells.plan.time.name, "the time of the row before", needed, remedy)
+        else:
+            samples.append([step])
+    return samples
 
 
 def _side(cells: Cells, row: int) -> str:
@@ -80,8 +105,11 @@ def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperatur
     """
     plan = cells.plan
     sampled = [step for step in steps if step.row < cells.grid.sampled]
+    # one volume for all samples is taken where something was measured
+    told = [step for step in sampled if plan.sample is None or plan.sample.position is not None
+            or cells.is_measured(step.row)]  # fmt: skip
     drawn = [ToldEvent(step.row, step.seen, "sample", volume=taken)
-             for step in sampled if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
+             for step in told if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
     tellings = {"volume": _added, "cumulative": _added_so_far, "rate": _flowing, "rise": _rising}
     fed = [event for feed in plan.feeds for event in tellings[feed.told](cells, steps, feed, volume)]
     held = [*_setpoints(cells, sampled, temperature), *_outflows(cells, sampled)]

@@ -119,10 +119,10 @@ def unknown_table(place: str, name: str) -> Finding:
     return Finding(place, f"'{shown(name)}'", "only known tables are read", remedy, severity)
 
 
-def text_table(path: Path, header: int) -> Source:
+def text_table(path: Path, header: int | None) -> Source:
     """Return a CSV file of any separator (comma, semicolon, tab) and usual encoding as one table of its name.
 
-    The separator is the one that the row of the headings, counted from 1, has most of.
+    The separator is the one that the row of the headings, counted from 1, has most of; None: that all rows have.
     """
     data = _bytes(path)
     for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
@@ -133,7 +133,7 @@ def text_table(path: Path, header: int) -> Source:
             continue
     else:
         raise UnreadableError(shown(path.name), "bytes that are no text", "the file is text", "save it as CSV UTF-8")
-    headings = text.split("\n", header)[min(header, text.count("\n") + 1) - 1]
+    headings = text if header is None else text.split("\n", header)[min(header, text.count("\n") + 1) - 1]
     table = _csv_table(shown(path.name), text, max(",;\t", key=headings.count))
     return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
 

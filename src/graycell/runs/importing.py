@@ -15,10 +15,11 @@ from typing import Any
 from graycell.errors import Faults, Finding, InputError
 from graycell.runs.assembly import A_RUN_HAS_MEASUREMENTS, assemble
 from graycell.runs.cells import Cells
-from graycell.runs.feeding import Step, events_of_run, steps_of_run
+from graycell.runs.feeding import Step, events_of_run, samples_of_run, steps_of_run
 from graycell.runs.files import UnreadableError, read_toml
 from graycell.runs.layout import grid_of, source_of_any
-from graycell.runs.mapping import Column, plan_of
+from graycell.runs.mapping import plan_of
+from graycell.runs.plan import Column
 from graycell.runs.ready import words_with_profile
 from graycell.runs.records import CultureRun, Provenance
 from graycell.runs.tables import IT_IS_REQUIRED, MOST_FAULTS, Table, shown
@@ -68,24 +69,31 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
     faults = Faults(where, MOST_FAULTS)
     _require_numbers_of_toml(words, faults)
     words = words_with_profile(words, where)
+    if not paths:
+        raise InputError([Finding("import", "no file", "at least one is needed", "name a CSV, XLSX or Parquet file")])
     found, findings, whose = list[Imported](), list[Finding](), dict[str, Path]()
+    several = len({one.name for one in paths}) < len(paths)  # of one name: then their folders tell them apart
     for one in paths:
+        folder = f"{shown(one.parent.name)}/" if several else ""
         try:
-            found.append(_of_file(one, words, where))
+            of_file = _of_file(one, words, where)
         except InputError as error:
-            findings += error.findings
+            findings += [replace(fault, place=f"{folder}{fault.place}") if fault.place.startswith(one.name) else fault
+                         for fault in error.findings]  # fmt: skip
             continue
-        for run in found[-1].runs:
+        found.append(of_file)
+        for run in of_file.runs:
             if whose.setdefault(run.name, one) is not one:
                 needed = f"a run of {shown(whose[run.name].name)} has this name"
                 remedy = "rename one; without run in the mapping a file is one run of its name"
-                findings.append(Finding(shown(one.name), f"a run '{shown(run.name)}'", needed, remedy))
+                findings.append(Finding(folder + shown(one.name), f"a run '{shown(run.name)}'", needed, remedy))
     if findings:
         raise InputError(list(dict.fromkeys(findings)))
+    files = [f" in {shown(one.name)}" if len(paths) > 1 else "" for one in paths]
     return Imported(
         [run for one in found for run in one.runs],
-        tuple(remark for one in found for remark in one.remarks),
-        tuple(dict.fromkeys(name for one in found for name in one.not_there)),
+        tuple(dict.fromkeys(remark for one in found for remark in one.remarks)),
+        tuple(name + file for one, file in zip(found, files, strict=True) for name in one.not_there),
         tuple(dict.fromkeys(name for one in found for name in one.not_read)),
         any(one.volume_is_nominal for one in found),
     )
@@ -147,7 +155,7 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, Table]:
     for feed in plan.feeds:
         made["media"].add(f"{where}, [feeds.{feed.name}]", feed.name, *(feed.media.get(one, 0.0) for one in species))
     for name, rows in _rows_of_runs(cells, name_of_all).items():
-        samples = _samples(cells, steps_of_run(cells, rows))
+        samples = samples_of_run(cells, steps_of_run(cells, rows))
         for replicates in samples:
             _add_sample(cells, name, replicates, made)
         steps = [replicates[0] for replicates in samples]
@@ -156,6 +164,11 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, Table]:
         first = {of: cells.first(sampled[:1] if column is plan.temperature else sampled, column)
                  for of, column in beginning.items()}  # fmt: skip
         numbers = {of: one[1] for of, one in first.items() if one is not None}
+        at_first = [replicate.row for replicate in samples[0]] if samples else []
+        for of, column in beginning.items():
+            if len(at_first) > 1 and column.position in {one.position for one in plan.measured.values()}:
+                told = [number for row in at_first if (number := cells.number(row, column)) is not None]
+                numbers |= {of: math.fsum(told) / len(told)} if told else {}
         there = min((row for row, _ in (one for one in first.values() if one is not None)), default=rows[0])
         made["initial"].add(table.at(there), name, *(numbers.get(of) for of in beginning))
         # without a volume at the start nothing is fed, or the mapping is faulty
@@ -168,48 +181,6 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, Table]:
     # a run may say nothing of its beginning: what a model needs of it is asked when there is a model
     found["initial"] = made["initial"].table(f"{table.place}, as initial")
     return {**found, "measurements": replace(made["measurements"].table(table.place), named=named)}
-
-
-def _samples(cells: Cells, steps: Sequence[Step]) -> list[list[Step]]:
-    """Return the rows of each sample: one, or those of one time where the mapping says that these are replicates.
-
-    What is told of the culture, such as a feed, is told in the first of them; another value in another row is noted.
-    Without that word of the mapping, what is measured twice at one time is noted; a feed may have a row of its own.
-    """
-    samples: list[list[Step]] = []
-
-    def is_measured(one: Step) -> bool:
-        return any(cells.cell(one.row, column) for column in cells.plan.measured.values())
-
-    for step in steps:
-        last = samples[-1] if samples else []
-        if not last or last[0].seen != step.seen or step.row >= cells.grid.sampled:
-            samples.append([step])
-        elif cells.plan.averaged:
-            _join(cells, last, step)
-        elif is_measured(last[0]) and is_measured(step):
-            needed = "a row of a run has a time of its own"
-            remedy = 'mend the time, or write replicates = "mean" if both rows are of one sample'
-            cells.fault(step.row, cells.plan.time.name, "the time of the row before", needed, remedy)
-        else:
-            samples.append([step])
-    return samples
-
-
-def _join(cells: Cells, sample: list[Step], step: Step) -> None:
-    """Add a row to those of a sample; the one that tells of the culture is the first."""
-    told = {column: cells.cell(sample[0].row, column) for column in cells.plan.of_culture()}
-    if not any(told.values()):
-        sample.insert(0, step)
-        return
-    sample.append(step)
-    for column, first in told.items():
-        cell = cells.cell(step.row, column)
-        if cell and cell != first:
-            found, needed = f"'{shown(cell)}'", f"another row of this sample says '{shown(first)}'"
-            if not first:
-                needed = "another row of this sample tells what was fed, drawn and set"
-            cells.fault(step.row, column.name, found, needed, "write it into one row of a sample")
 
 
 def _add_sample(cells: Cells, name: str, replicates: Sequence[Step], made: Mapping[str, "_Made"]) -> None:
@@ -228,9 +199,10 @@ def _add_sample(cells: Cells, name: str, replicates: Sequence[Step], made: Mappi
 def _mean(cells: Cells, rows: Sequence[int], column: Column, quantity: str) -> str:
     """Return the mean of the values of replicates, as `Cells.text` returns one; all or none are below a limit."""
     texts = [text for row in rows if (text := cells.text(row, column, quantity))]
-    if len(set(texts)) <= 1:
+    below = {text.startswith("<") for text in texts}
+    if len({float(text.removeprefix("<")) for text in texts}) <= 1 and len(below) <= 1:
         return texts[0] if texts else ""
-    if any(text.startswith("<") for text in texts):
+    if any(below):
         needed = "replicates are all below one detection limit, or none is"
         cells.fault(rows[0], column.name, f"{', '.join(map(shown, texts))}", needed, "empty what does not count")
         return ""

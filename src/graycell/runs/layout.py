@@ -33,7 +33,7 @@ def source_of_any(path: Path, words: Mapping[str, Any], where: str) -> Source:
         if suffix == ".parquet":
             table, data = parquet(path, decimal)
             return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
-        return text_table(path, 1 if words.get("transposed") is True else header_of(words, where))
+        return text_table(path, None if words.get("transposed") is True else header_of(words, where))
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         found = f"'{shown(str(getattr(error, 'strerror', None) or error))}'"
         raise UnreadableError(shown(path.name), found, "the file must be readable", "look at its path") from error
@@ -43,7 +43,7 @@ def grid_of(source: Source, words: Mapping[str, Any], faults: Faults) -> Grid | 
     """Return the rows of the file as a mapping lays them out, None where that is noted as a fault."""
     native = not source.files[0].lower().endswith(".csv")
     sheets = _sheets(source, words, faults)
-    if words.get("transposed", False) not in (True, False):
+    if not isinstance(words.get("transposed", False), bool):
         found = shown(str(words["transposed"]))
         faults.of_mapping("transposed", found, "true or false is needed", "write transposed = true")
     if words.get("transposed") is True:

@@ -5,7 +5,7 @@ What the words mean is told in docs/import.md.
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,8 +13,8 @@ from graycell.errors import Faults, nearest
 from graycell.runs.amounts import (
     AMOUNT_RATE,
     MASS,
+    MASS_OF_LIQUID,
     RATE_PER_VOLUME,
-    WEIGHT,
     as_counted,
     in_house,
     is_with_unit,
@@ -24,6 +24,7 @@ from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.files import Source
 from graycell.runs.grids import Grid, heading_of, positions, words_of
 from graycell.runs.media import Media
+from graycell.runs.plan import Column, FeedColumn, Moment, Plan
 from graycell.runs.rearranging import RUN
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import shown
@@ -43,91 +44,6 @@ _LOOKED_AT = 30
 _FEED = ("volume", "cumulative", "rate", "rise")
 EVERY = "*"
 """The feed of this name stands for every column under a heading."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the file, or one value for all rows, and how its numbers become those of a unit of the house.
-
-    position: from the left, None for `value`; unit: of what is in it; house: the unit that is needed; molar_mass:
-    [g/mol] and density: [kg/L], 0 for none; written: how a date is written, in the letters of `datetime.strptime`, or
-    "" for ISO 8601; clock: the position of the time of day of a date; limit: what a cell such as ``<LOD`` stands for,
-    in the unit of the column.
-    """
-
-    name: str
-    position: int | None
-    unit: str
-    house: str
-    value: str = ""
-    molar_mass: float = 0.0
-    density: float = 0.0
-    written: str = ""
-    limit: float | None = None
-    clock: int | None = None
-
-    @property
-    def is_direct(self) -> bool:
-        """Whether the unit converts without a molar mass."""
-        return converts(self.unit, self.house)
-
-    def in_house(self, number: float) -> float:
-        """Return a number of the column in its house unit."""
-        return in_house(number, self.unit, self.house, self.molar_mass, self.density)
-
-
-@dataclass(frozen=True)
-class FeedColumn:
-    """A feed: how its column tells it (one of `_FEED`), and its composition [mmol/L]."""
-
-    name: str
-    told: str
-    column: Column
-    media: Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What tells rows before a feed from those after it: a column, and its words for the two and for neither."""
-
-    position: int
-    before: str
-    after: str
-    neither: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A mapping that fits a table.
-
-    run: positions of the columns that tell runs apart; after: samples are taken after a feed of their row; moment: what
-    says so row by row; empty: words of cells, in small letters, that say there is nothing; volume: of the culture, as
-    somebody wrote it down; averaged: rows of one time are of one sample, and their mean counts.
-    not_there: optional columns that the file does not have; not_read: headings that nothing uses.
-    """
-
-    run: tuple[int, ...]
-    time: Column
-    after: bool
-    measured: Mapping[str, Column]
-    decimal: str
-    round_off: float
-    empty: tuple[str, ...] = ()
-    moment: Moment | None = None
-    start: Mapping[str, Column] = field(default_factory=dict)
-    sample: Column | None = None
-    temperature: Column | None = None
-    volume: Column | None = None
-    outflows: Mapping[str, Column] = field(default_factory=dict)
-    feeds: tuple[FeedColumn, ...] = ()
-    averaged: bool = False
-    not_there: tuple[str, ...] = ()
-    not_read: tuple[str, ...] = ()
-
-    def of_culture(self) -> list[Column]:
-        """Return the columns that tell of the culture and not of a sample of it."""
-        told = [self.sample, self.temperature, self.volume, *self.outflows.values()]
-        return [one for one in told if one is not None] + [feed.column for feed in self.feeds]
 
 
 class _Planner:
@@ -188,8 +104,11 @@ class _Planner:
         if not _is_number(mass, _HEAVIEST):
             self.fault(what, f"molar_mass {shown(str(mass))}", "a molar mass is a number [g/mol]", "write 180.16")
             mass = 0.0
-        if not _is_number(density, _DENSEST):
-            self.fault(what, f"density {shown(str(density))}", "a density is a number [kg/L]", "write 1.05")
+        if "density" in entry and (house not in MASS_OF_LIQUID or not density or not _is_number(density, _DENSEST)):
+            needed, remedy = f"a density is above 0 and below {_DENSEST:g} kg/L", "write 1.05"
+            if house not in MASS_OF_LIQUID:
+                needed, remedy = "only what is a volume has one", "remove it"
+            self.fault(what, f"density {shown(str(density))}", needed, remedy)
             density = 0.0
         position = None
         if fixed and name not in self.known and (told := is_with_unit(name)):
@@ -214,7 +133,7 @@ class _Planner:
             found.in_house(1.0)
         except UnitError as error:
             remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if house in MASS else "")
-            remedy += ", and density [kg/L] for a weight" if house in WEIGHT else ""
+            remedy += ", and density [kg/L] for a mass" if house in MASS_OF_LIQUID else ""
             meant = quantity_of(quantity)
             if quantity and meant not in ("", quantity):
                 remedy = f"name it {meant}, whose molar mass is known"
@@ -232,7 +151,9 @@ class _Planner:
             if float(convert(1.0, unit, stated)) == 1.0:
                 return
         except UnitError:
-            if not (converts(stated, house) or converts(stated, MASS.get(house, house))):
+            if not any(
+                converts(stated, one) for one in (house, MASS.get(house, house), MASS_OF_LIQUID.get(house, house))
+            ):
                 return  # what stands there is no unit of this kind
         self.fault(what, f"the unit '{shown(unit)}' of '{shown(name)}'", f"the heading says '{shown(stated)}'",
                    "see which of the two is right", "warning")  # fmt: skip
@@ -440,6 +361,12 @@ class _Planner:
                 in_house(1.0, unit, house, self.mass(solute), 1.0 if weighed else 0.0)
             except UnitError:
                 continue
+            stated = isinstance(entry, Mapping) and "molar_mass" in entry
+            if house == AMOUNT_RATE and not (stated or converts(unit, AMOUNT_RATE)):
+                needed = "the mass of a feed has a density, and the mass of its solute a molar mass"
+                remedy = "give density [kg/L] if the feed was weighed, or else molar_mass [g/mol]"
+                self.fault(what, f"the unit '{shown(unit)}'", needed, remedy)
+                return None
             if house != VOLUMETRIC_RATE and (more or not media.get(solute)):
                 needed = "a feed told as an amount has one solute, whose concentration tells the volume"
                 self.fault(what, f"{len(media)} solutes", needed, 'write media = { GLC = "500 g/L" }')

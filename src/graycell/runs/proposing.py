@@ -23,24 +23,32 @@ from graycell.runs.recognising import Place, place_of, with_runs
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import Table, parse_number, shown
-from graycell.runs.vocabulary import bare, is_word_for_unit, named_time, quantity_of, role_of, unit_of_heading
+from graycell.runs.vocabulary import (
+    bare,
+    is_word_for_unit,
+    named_time,
+    quantity_of,
+    role_of,
+    time_unit,
+    unit_of_heading,
+)
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, converts
 
 _LOOKED_AT = 200
 """Rows of which cells are looked at."""
 _DATES = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y")
-_CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d)?")
 _FEWEST_UNITS = 2
 """Units in a row that is taken for one of units."""
 _FEWEST_ROWS = 4
 """Rows from which a name that never comes again is that of a sample."""
 _FEEDS_OF_A_LOG = ("feed", "medium", "media", "solution", "addition", "feed name", "type", "name", "what")
 _MOST_FEEDS = 20
-_SIDES = (re.compile(r"\b(pre|before|vor)\b", re.IGNORECASE), re.compile(r"\b(post|after|nach)\b", re.IGNORECASE))
+_FED = r"(?:[ -]?(?:the )?(?:feed|feeding|bolus|addition|fütterung|zugabe))?"
+_SIDES = (re.compile(rf"(pre|before|vor){_FED}", re.IGNORECASE), re.compile(rf"(post|after|nach){_FED}", re.IGNORECASE))
 """Words for rows before a feed and after it."""
 _MOST_WORDS = 5
-"""Other words in the column of those."""
-_TIMES = {"day": "d", "days": "d", "cultureday": "d", "hour": "h", "hours": "h", "hr": "h", "hrs": "h"}
+"""Words of that column that are neither before nor after."""
+_HOURS_OF_A_DAY = 24.0
 _HOUSE = {VCD: CELL_DENSITY, TCD: CELL_DENSITY, VIABILITY: DIMENSIONLESS}
 _ASKED = {CELL_DENSITY: "which unit? 1e6 cells/mL ...", DIMENSIONLESS: "% or 1?"}
 _AMMONIUM = 18.04
@@ -55,10 +63,10 @@ def propose(path: str | Path) -> str:
     is_text = path.suffix.lower() == ".csv"
 
     @functools.cache
-    def read(header: int) -> Source:
-        return source_of_any(path, {"header": header}, "draft")
+    def read(header: int | None) -> Source:
+        return source_of_any(path, {"transposed": True} if header is None else {"header": header}, "draft")
 
-    def source_at(header: int) -> Source:
+    def source_at(header: int | None) -> Source:
         return read(header if is_text else 1)  # the separator of a CSV is seen in its headings
 
     try:
@@ -71,7 +79,7 @@ def propose(path: str | Path) -> str:
     return _Draft(path, place).text()
 
 
-def _ready(source_at: Callable[[int], Source]) -> str:
+def _ready(source_at: Callable[[int | None], Source]) -> str:
     """Return the name of the ready profile that fits a file without a fault, "" if there is none."""
     for name in profiles():
         faults, words = Faults("draft", 1), words_with_profile({"like": name}, "draft")
@@ -145,7 +153,7 @@ class _Draft:
         ]
         if self.lies:
             said = ", ".join(f"{word} = {_quoted(told)}" for word, told in self.lies.items())
-            lines += [_line(f"run = {{ {said} }}", "so names tell runs apart")]
+            lines += [_line(f"run = {{ {said} }}", "are these runs? if not, remove the line")]
         if "sheet" not in self.lies and len(self.source.tables) > 1:
             sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
             lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
@@ -157,6 +165,7 @@ class _Draft:
         measured = [] if long else self.measured()
         feeds, sample = [*self.feeds(), *self.log()], self.sample()
         feeds = feeds or (self.rising() if sides else [])
+        sides = sides if feeds else []
         if feeds and not sides:
             lines += [_line('taken = "?"', 'samples are taken "before" or "after" a feed of the same row')]
         lines += long or ["", "[measured]", *measured]
@@ -211,11 +220,15 @@ class _Draft:
 
     def unit_of_time(self, heading: str) -> str:
         """Return the unit of a time that its heading or all of its cells state, "" if they do not."""
-        unit, cells = self.unit(heading), [named_time(cell) for cell in self.cells(heading)]
-        units = {"" if one is None else one[1] for one in cells}
-        if len(units) == 1 and not _converts(unit, TIME):
-            unit = units.pop()
-        return unit if _converts(unit, TIME) else _TIMES.get(re.sub(r"[^a-z]", "", bare(heading).lower()), "")
+        unit = self.unit(heading)
+        if _converts(unit, TIME):
+            return unit
+        named = [one for one in map(named_time, self.cells(heading)) if one is not None]
+        units, hours = {unit for _, unit in named}, [of for of, _ in named if not isinstance(of, str)]
+        is_day = bool(hours) and (hours[0] > 0.0 or max(hours) < _HOURS_OF_A_DAY)  # perhaps the time of day
+        if len(named) == len(self.cells(heading)) and len(units) == 1 and not is_day:
+            return units.pop()
+        return time_unit(re.sub(r"[^a-z]", "", bare(heading).lower()))
 
     def dated(self, heading: str) -> str | None:
         """Return how the dates of a column are written, "" for ISO 8601, None if they are no dates."""
@@ -301,7 +314,7 @@ class _Draft:
         """Return the lines of a column that tells rows before a feed from those after it, [] if there is none."""
         for heading in self.columns:
             told = list(dict.fromkeys(self.cells(heading)))
-            before, after = ([one for one in told if words.search(one)] for words in _SIDES)
+            before, after = ([one for one in told if words.fullmatch(one)] for words in _SIDES)
             if heading not in self.used and len(before) == len(after) == 1 and before != after:
                 self.used.add(heading)
                 neither = [one for one in told if one not in (*before, *after)]
@@ -365,9 +378,12 @@ class _Draft:
         """Return a column of volumes as it is written in a mapping, "" if it is none; it then counts as used."""
         unit = self.unit(heading)
         numeric = any(parse_number(cell.replace(",", ".")) is not None for cell in self.cells(heading))
-        if not (_converts(unit, VOLUME) or (not unit and numeric)):
+        weighed = _converts(unit, "kg")
+        if not (_converts(unit, VOLUME) or weighed or (not unit and numeric)):
             return ""
         self.used.add(heading)
+        if weighed:
+            return f'{{ column = {_quoted(heading)}, density = "?" }}'
         return _quoted(heading) if unit else f'{{ column = {_quoted(heading)}, unit = "?" }}'
 
     def feeds(self) -> list[str]:
@@ -400,7 +416,8 @@ def _printable(table: Table) -> dict[str, int]:
 def _is_clock(table: Table, position: int) -> bool:
     """Return whether the cells of a column are times of a day."""
     cells = [words_of(_at(row, position)) for row in table.rows[:_LOOKED_AT]]
-    return any(cells) and all(_CLOCK.fullmatch(cell) for cell in cells if cell)
+    hours = [one[0] if one else "" for one in (named_time(cell) for cell in cells if cell)]
+    return bool(hours) and all(not isinstance(one, str) and one < _HOURS_OF_A_DAY for one in hours)
 
 
 def _at(row: Sequence[str], i: int) -> str:

@@ -119,19 +119,27 @@ def stacked(grids: Mapping[str, Grid], run: Mapping, words: Mapping[str, Any], f
             patterns[word] = pattern
         elif word != "without":
             return None
-    without = run.get("without", [])
-    beside = named_beside_quantities(words) | {words_of(str(one)) for one in _listed(without)}
+    for one in _PATTERNS:
+        count = sum(one in str(run[word]) for word in patterns)
+        if count > 1 or (count == 0 and one == RUN and run):
+            found = f"{one} in {count} of {', '.join(patterns)}"
+            faults.of_mapping("run", found, "one of them tells it", f"write {one} into one of them")
+            return None
+    without = {words_of(str(one)) for one in _listed(run.get("without", []))}
     moments = [one for one in (heading_of(words.get("time")), _clock_of(words)) if one]
+    of_all = without | (set() if "above" in patterns else named_beside_quantities(words))
     by_quantity = "sheet" in run and "{quantity}" in str(run["sheet"])
     made = _Rows(faults)
     if run:
         made.head(RUN, "", "", "")
     for name, grid in grids.items():
         told = match(patterns["sheet"], name) if "sheet" in patterns else {}
-        whose = _whose(grid, told or {}, patterns, beside)
+        once = [one for one in moments if [words_of(head) for head in grid.table.headings].count(one) == 1]
+        whose = _whose(grid, told or {}, patterns, of_all | set(once), faults)
         if run and set(patterns) != {"sheet"} and all(of is None for of, _ in whose.values()):
             remedy = "look at the pattern" + ("" if grid.above else ", or write header = 2" if "above" in run else "")
-            faults.of_mapping("run", f"no heading that fits in '{shown(name)}'", "names are matched whole", remedy)
+            needed = "the whole name fits the pattern"
+            faults.of_mapping("run", f"no heading that fits in '{shown(name)}'", needed, remedy)
             return None
         _stack(made, grid, name, whose, (told or {}).get("run", ""), moments, by_quantity)
     place = next(iter(grids.values())).table.place.split(", sheet")[0]
@@ -146,12 +154,12 @@ def _listed(one: object) -> list:
 
 
 def _whose(
-    grid: Grid, told: Mapping[str, str], patterns: Mapping[str, re.Pattern], beside: set[str]
+    grid: Grid, told: Mapping[str, str], patterns: Mapping[str, re.Pattern], of_all: set[str], faults: Faults
 ) -> dict[int, tuple[str | None, str]]:
     """Return by position the run of a column, None if all runs of the row share it, and the heading of its quantity.
 
-    told: what the name of the sheet tells. Of columns of one name the first counts, unless the row above tells them
-    apart; a column that the mapping names for something else is shared, unless every run has one.
+    told: what the name of the sheet tells; of_all: headings that all runs share. Of columns of one name the first
+    counts; a second one of a run is a fault.
     """
     headings = [words_of(heading) for heading in grid.table.headings]
     whose: dict[int, tuple[str | None, str]] = {}
@@ -160,14 +168,17 @@ def _whose(
             continue
         parts = {"above": grid.above[i] if i < len(grid.above) else "", "heading": heading}
         found = [match(patterns[part], name) for part, name in parts.items() if part in patterns]
-        is_shared = heading in beside and ("above" not in patterns or headings.count(heading) == 1)
-        if is_shared or None in found or not (found or "quantity" in told):
-            whose[i] = (None, heading)
+        fits = [one for one in found if one is not None]
+        if heading in of_all or len(fits) < len(found) or not (found or "quantity" in told):
+            if (None, heading) not in whose.values():
+                whose[i] = (None, heading)
             continue
-        known = dict(told)
-        for one in found:
-            known |= one or {}
-        whose[i] = (known.get("run", ""), heading if heading in beside else known.get("quantity") or heading)
+        known = {word: name for one in (told, *fits) for word, name in one.items()}
+        own = (known.get("run", ""), known.get("quantity") or heading)
+        if own in whose.values():
+            found_words = f"a second '{shown(own[1])}' of '{shown(own[0])}'"
+            faults.of_file(grid.table.place, found_words, "a run has one column of a name", "rename one, or its run")
+        whose.setdefault(i, own)
     return whose
 
 
@@ -175,7 +186,10 @@ def _stack(
     made: _Rows, grid: Grid, name: str, whose: Mapping[int, tuple[str | None, str]], of_sheet: str,
     moments: Sequence[str], by_quantity: bool,
 ) -> None:  # fmt: skip
-    """Add the rows of a sheet, of the run `of_sheet` if no column is of one; a run has none without values and time."""
+    """Add the rows of a sheet, of the run `of_sheet` if no column is of one.
+
+    A run gets no row where it has neither a value nor a time.
+    """
     table = grid.table
     runs = list(dict.fromkeys(run for run, _ in whose.values() if run is not None)) or [of_sheet]
     _bounded(table.place, len({heading for _, heading in whose.values()}), len(runs) * len(table.rows))

@@ -16,7 +16,7 @@ from graycell.runs.vocabulary import quantity_of, role_of
 _DEEPEST_HEADER = 8
 """Rows from the top among which the headings are looked for."""
 _ALIKE = 0.7
-"""Part of its headings that another sheet of the same kind has."""
+"""Part of its headings that another sheet, or another run, of the same kind has."""
 _FEWEST = 2
 """Known quantities in a column of headings; runs side by side; sheets of one kind."""
 
@@ -38,14 +38,14 @@ class Place(NamedTuple):
     sheets: frozenset[str]
 
 
-def place_of(source_at: Callable[[int], Source]) -> Place:
+def place_of(source_at: Callable[[int | None], Source]) -> Place:
     """Return where the headings of a file stand: where most of them are known. Raises `UnreadableError`.
 
-    source_at: the file, for headings in a row counted from 1.
+    source_at: the file, for headings in a row counted from 1, or None for headings in a column.
     """
     best: tuple[float, Place] | None = None
     for turned, header in product((False, True), range(1, _DEEPEST_HEADER + 1)):
-        source = source_at(1 if turned else header)
+        source = source_at(None if turned else header)
         for sheet in source.tables:
             place = Place(source, sheet, header, turned, Grid(source.tables[sheet]), {}, frozenset([sheet]))
             grid = _laid(place)
@@ -113,17 +113,19 @@ def _headings(table: Table, place: Place) -> tuple[str, ...]:
 
 def _above(grid: Grid) -> dict[str, str]:
     """Return the words for runs whose names stand above headings that come again."""
-    headings = [words_of(one) for one in grid.table.headings]
-    again = [i for i, one in enumerate(headings) if headings.count(one) > 1 and quantity_of(one)]
-    names = {grid.above[i] for i in again if i < len(grid.above)} - {""}
-    return {"above": "{run}"} if len(names) >= _FEWEST and not any(map(quantity_of, names)) else {}
+    measured: dict[str, set[str]] = {}
+    for above, heading in zip(grid.above, grid.table.headings, strict=False):
+        if above and quantity_of(words_of(heading)):
+            measured.setdefault(above, set()).add(words_of(heading))
+    alike = measured and len(set.intersection(*measured.values())) >= _ALIKE * len(set.union(*measured.values()))
+    return {"above": "{run}"} if len(measured) >= _FEWEST and alike and not any(map(quantity_of, measured)) else {}
 
 
-def _beside(grid: Grid) -> dict[str, str]:
+def _beside(grid: Grid) -> dict[str, Any]:
     """Return the words for runs side by side, whose names stand in the headings before or after the quantity."""
     every = positions(grid.table.headings)
     headings = [one for one in every if not (quantity_of(one) or role_of(one))]
-    if sum(map(bool, map(quantity_of, every))) >= _FEWEST:
+    if any(map(quantity_of, every)):  # it would be shared by all runs
         return {}
     firsts = {one.split()[0] for one in headings if " " in one}
     before = [f"{word} " for word in sorted(firsts) if all(one.startswith(f"{word} ") for one in headings)]
@@ -137,7 +139,9 @@ def _beside(grid: Grid) -> dict[str, str]:
             if quantity_of(found["quantity"]) and not set(found["run"]) & set("()[]"):  # a unit is no part of a run
                 runs_of.setdefault(found["quantity"], set()).add(found["run"])
         if any(len(runs) >= _FEWEST for runs in runs_of.values()):
-            return {"heading": text}
+            others = [one for one in headings if pattern and (found := match(pattern, one))
+                      and not (quantity_of(found["quantity"]) or role_of(found["quantity"]))]  # fmt: skip
+            return {"heading": text, **({"without": others} if others else {})}
     return {}
 
 

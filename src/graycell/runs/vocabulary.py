@@ -37,7 +37,8 @@ _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in w
 _DURATION = re.compile(r"(\d{1,5}):([0-5]\d)(?::([0-5]\d))?")
 _NAMED_TIME = re.compile(r"(?P<before>[A-Za-z]{0,7})[ _]?(?P<number>[+-]?[0-9.,]+) ?(?P<after>[A-Za-z]{0,7})")
 """A number with a word before or after it. The day ``D-3`` is before the start, and not day 3."""
-_TIME_WORDS = {"d": ("d", "day", "days", "tag", "tage"), "h": ("h", "hr", "hrs", "hour", "hours", "std"),
+_TIME_WORDS = {"d": ("d", "day", "days", "cultureday", "tag", "tage"),
+               "h": ("h", "hr", "hrs", "hour", "hours", "std", "stunden"),
                "min": ("min", "mins", "minute", "minutes")}  # fmt: skip
 _ROLES = {
     "time": "time day days hour hours hrs culturetime cultureday elapsedtime processtime age cultureage date datetime "
@@ -70,6 +71,11 @@ def is_word_for_unit(cell: str) -> bool:
     return cell.strip().lower() in ("unit", "units", "einheit", "einheiten")
 
 
+def time_unit(word: str) -> str:
+    """Return the unit of time that a word in small letters means, "" if it is none."""
+    return next((unit for unit, words in _TIME_WORDS.items() if word in words), "")
+
+
 def named_time(cell: str) -> tuple[str | float, str] | None:
     """Return the number of a time and the unit that its cell names, None where it names none.
 
@@ -83,8 +89,8 @@ def named_time(cell: str) -> tuple[str | float, str] | None:
     match = _NAMED_TIME.fullmatch(cell)
     if match is None or bool(match["before"]) == bool(match["after"]):
         return None
-    word = (match["before"] or match["after"]).lower()
-    return next(((match["number"], unit) for unit, words in _TIME_WORDS.items() if word in words), None)
+    unit = time_unit((match["before"] or match["after"]).lower())
+    return (match["number"], unit) if unit else None
 
 
 def bare(heading: str) -> str:
