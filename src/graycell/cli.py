@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
@@ -206,7 +206,7 @@ def import_command(
         raise typer.BadParameter("--like, --map and --draft exclude each other")
     words, file = {"like": like} if like is not None else mapping, files[0]
     if words is None:
-        _propose(file, draft)
+        _propose(files, draft)
         return
     with console.status("Reading"):
         found = imported(files, words)
@@ -229,18 +229,19 @@ def import_command(
         raise typer.Exit(FAULTS)
 
 
-def _propose(file: Path, draft: Path | None) -> None:
-    """Print a first draft of the mapping of a file, or write it where nothing is yet."""
+def _propose(files: Sequence[Path], draft: Path | None) -> None:
+    """Print a first draft of the mapping of the first of some files, or write it where nothing is yet."""
+    file, named = files[0], " ".join(map(str, files))
     text = propose(file)
     if draft is None:
         _say(text)
-        _say(f"Write it with: graycell import {file} --draft {file.stem}.toml")
+        _say(f"Write it with: graycell import {named} --draft {file.stem}.toml")
         return
     if draft.exists():
         needed = "what you wrote is never overwritten"
         raise InputError([Finding(str(draft), "a file of this name", needed, "choose another name")])
     write_whole(draft, text)
-    _say(f"Draft written to {draft}. Look it through, then: graycell import {file} --map {draft}")
+    _say(f"Draft written to {draft}. Look it through, then: graycell import {named} --map {draft}")
 
 
 @app.command(name="export")

@@ -89,8 +89,9 @@ def test_a_duration_of_a_workbook(tmp_path):
 
 @pytest.mark.parametrize(("cell", "words"), [
     ("72 h", "found '72 h'; times of this column are in d"), ("26:30", "found '26:30'; times of this column are in d"),
-    ("D-3", "found -3.0; times are >= 0"), ("S3", "found 'S3'; a number is needed"),
-    ("D3 h", "found 'D3 h'; a number is needed"), ("D1.2.3", "a number is needed"),
+    ("D-3", "found -3.0; times are >= 0"), ("S3", "found 'S3'; a time in d is needed; write a number, or one with"),
+    ("D3 h", "found 'D3 h'; a time in d is needed"), ("D1.2.3", "a number is needed"),
+    ("1900-01-02 00:30:00", "give the cells the format [h]:mm, or the column the unit date"),
 ])  # fmt: skip
 def test_a_time_of_another_unit_is_told(csv, cell, words):
     [said] = told(csv("Day,Glc", "D0,30", f"{cell},25"), {"time": DAY, "measured": GLC})
@@ -107,7 +108,7 @@ def test_replicates_count_by_their_mean_and_what_was_fed_counts_once(csv):
 def test_replicates_are_stated_and_agree(csv):
     path = csv("Day,Glc,Feed (mL)", "0,30,", "1,24,20", "1,26,", "2,20,10", "2,<1,7")
     assert "row 4, column 'Day': found the time of the row before" in told(path, FED)[0]
-    assert 'write replicates = "mean"' in told(path, FED)[0]
+    assert 'or replicates = "mean"' in told(path, FED)[0]
     said = told(path, FED | {"replicates": "mean"})
     assert any("row 6, column 'Feed (mL)': found '7'; another row of this sample says '10'" in one for one in said)
     assert any("found 20, <1; replicates are all below one detection limit, or none is" in one for one in said)
@@ -202,6 +203,26 @@ def test_runs_side_by_side_with_names_in_the_row_above(csv, lines, run):
     assert series_of(runs, "LAC") == LACTATE
 
 
+@pytest.mark.parametrize(
+    ("mark", "pattern"), [("[mM]", "{quantity} {run} [{unit}]"), ("(mM)", "{quantity} {run} ({unit})")]
+)
+def test_the_unit_behind_the_run_goes_with_its_quantity(csv, mark, pattern):
+    path = csv(f"Day,Glc R1 {mark},Glc R2 {mark}", "0,30,40", "1,20,33")
+    runs = import_runs(path, {"run": {"heading": pattern}, "time": DAY, "measured": {"GLC": "Glc (mM)"}})
+    assert series_of(runs) == GLUCOSE
+
+
+def test_headings_in_a_column_and_an_empty_mapping_are_told(csv):
+    [said, *_] = told(csv("Day,D0,D1", "Glc,30,25"), {"time": DAY, "measured": GLC})
+    assert "it stands in row 2: if the headings do, write header = 2, or transposed = true" in said
+    [said] = told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": {}})
+    assert "[measured]: found nothing; at least one quantity is needed" in said
+
+
+def test_a_second_column_of_one_name_is_told_as_not_read(csv):
+    assert imported(csv("Day,Glc,Glc", "0,30,31"), {"time": DAY, "measured": GLC}).not_read == ("another Glc",)
+
+
 def test_a_row_above_that_is_not_there_or_does_not_fit_is_told(csv):
     path = csv(",R1,,R2,", "Day,Glc (mM),Lac (mM),Glc (mM),Lac (mM)", "0,30,1,40,1.5")
     [said] = told(path, ABOVE | {"run": {"above": "Reactor {run}"}})
@@ -259,6 +280,9 @@ def test_all_faults_of_several_files_are_told_at_once(csv, tmp_path):
     paths = [csv("Day,Glc", "0,many", name=f"{name}/data.csv") for name in ("e1", "e2")]
     assert [one.split(",")[0] for one in told(paths, {"time": DAY, "measured": GLC})] == ["e1/data.csv", "e2/data.csv"]
     assert "no file; at least one is needed" in told([], {"time": DAY, "measured": GLC})[0]
+    paths = [csv("Day,Glc", "0,30", name="A.csv"), csv("Day,glc", "0,40", name="B.csv")]
+    [said] = told(paths, {"time": DAY, "measured": GLC})
+    assert said.startswith("mapping, [measured] GLC, for B.csv: found no heading 'Glc'")
     same = [csv("Run,Day,Glc", "1,0,30", name=name) for name in ("A.csv", "B.csv")]
     [said] = told(same, {"run": "Run", "time": DAY, "measured": GLC})
     assert said.startswith("B.csv: found a run '1'; a run of A.csv has this name; rename one")

@@ -304,7 +304,7 @@ def test_percent_stands_in_the_heading_or_the_cell(csv):
 
 
 @pytest.mark.parametrize(("lines", "words"), [
-    (("Day,Glc", ",3", "1,4"), "every row has a time"), (("Day,Glc", "<1,3"), "a number is needed"),
+    (("Day,Glc", ",3", "1,4"), "every row has a time"), (("Day,Glc", "<1,3"), "a time in d is needed"),
     (("Run,Day,Glc", "A,0,3", ",1,4"), "every row names its run"),
 ])  # fmt: skip
 def test_a_row_without_a_time_or_a_run_is_not_passed_over(csv, lines, words):

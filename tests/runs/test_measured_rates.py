@@ -251,3 +251,30 @@ def test_an_interval_at_a_detection_limit_has_no_rate():
     found = measured_rates(replace(run, measurements={**run.measurements, "GLC": replace(glucose, below=below)}))
     spans = {(rate.start, rate.end) for rate in found.rates if rate.quantity == "GLC"}
     assert spans == {(0.0, 1.0), (3.5, 5.0), (0.0, 3.5), (0.0, 5.0)}
+
+
+def test_what_is_since_the_start_begins_at_the_first_sample_above_its_detection_limit():
+    run, _ = culture(FED_BATCH)
+    glucose = run.measurements["GLC"]
+    below = np.array([True, True, False, False, False])
+    found = measured_rates(replace(run, measurements={**run.measurements, "GLC": replace(glucose, below=below)}))
+    spans = {(rate.start, rate.end) for rate in found.rates if rate.quantity == "GLC" and rate.since_start}
+    assert spans == {(glucose.time[2], glucose.time[3]), (glucose.time[2], glucose.time[4])}
+
+
+def test_between_two_samples_of_one_moment_there_is_no_rate():
+    """Before and after a feed, a second apart: nothing of the cells is seen between."""
+    run, _ = culture(FED_BATCH)
+    whole = measured_rates(run)
+
+    def doubled(series):
+        again = series.time[2] + 1.0 / 86400.0
+        return replace(series, time=np.insert(series.time, 3, again), value=np.insert(series.value, 3, series.value[2]),
+                       standard_error=np.insert(series.standard_error, 3, series.standard_error[2]))  # fmt: skip
+
+    twice = replace(run, measurements={name: doubled(one) for name, one in run.measurements.items()})
+    found = measured_rates(twice)
+    assert min(rate.end - rate.start for rate in found.rates) > 0.1
+    for quantity in ("growth", "GLC"):
+        fastest, known = (max(abs(one.value) for one in of.rates if one.quantity == quantity) for of in (found, whole))
+        assert fastest == pytest.approx(known, rel=0.05)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from planted import PLANTED, SETS, SOUND, scattered
 
@@ -24,6 +25,19 @@ def test_a_planted_fault_of_a_run_is_found(name):
 def test_a_planted_fault_among_runs_is_found(name):
     runs, words = SETS[name]
     assert words in sentences(runs)
+
+
+def test_a_start_that_is_a_detection_limit_is_told_and_one_that_is_given_is_not():
+    titer = SOUND.measurements["ANTI"]
+    begin = float(titer.value[0]) or 1e-5
+    below = np.arange(len(titer.time)) == 0
+    series = replace(
+        titer, value=np.where(below, begin, titer.value), time=np.where(below, 0.0, titer.time), below=below
+    )
+    known = replace(SOUND, measurements={**SOUND.measurements, "ANTI": series})
+    words = "ANTI at 0 d: found less than"
+    assert words in sentences([replace(known, initial={**SOUND.initial, "ANTI": begin})])
+    assert words not in sentences([replace(known, initial={**SOUND.initial, "ANTI": 0.0})])
 
 
 def test_a_sound_run_and_its_parallels_have_nothing_odd_but_to_be_parallels():

@@ -144,6 +144,12 @@ def graycell(*words):
     (("Day,Glc (mM)_R1,Glc (mM)_R2", "0,30,40"), {"run": {"heading": "{quantity}_{run}"}}),
     (("Day,Total,Glc (mM),Lac (mM),Free Glc (mM)", "0,1,30,40,3"), {"run": None, "measured": {"GLC": "Glc (mM)",
                                                                                               "LAC": "Lac (mM)"}}),
+    (("Day,Glc R1 [mM],Glc R2 [mM]", "0,30,40"),
+     {"run": {"heading": "{quantity} {run} [{unit}]"}, "measured": {"GLC": "Glc (mM)"}}),
+    (("Day,Glc (mM),,Lac (mM),", ",R1,R2,R1,R2", "0,30,40,1,2"),
+     {"run": {"above": "{quantity}", "heading": "{run}"}, "header": 2,
+      "measured": {"GLC": "Glc (mM)", "LAC": "Lac (mM)"}}),
+    (("Day,Glc,Mass,Temp", "d,mM,kg,degC", "0,30,1.5,37"), {"units": 2, "temperature": "Temp"}),
     (("Time point,Glc (mM)", "D0,30", "D3,25"), {"time": {"column": "Time point", "unit": "d"}}),
     (("Day,Type,Glc (mM),Volume (mL)", "0,daily,30,1000", "1,pre feed,20,990", "1,post feed,30,1020"),
      {"rows": {"column": "Type", "before": "pre feed", "after": "post feed", "neither": ["daily"]}, "taken": None,
@@ -167,6 +173,8 @@ def test_how_runs_lie_is_recognised_and_what_is_answered_is_read(tmp_path, lines
     [
         (("Time,Glc (mM)", "09:00,30", "13:00,25"), "time"),  # of the day?
         (("Day,Glc (mM),Feed (g)", "0,30,", "1,25,20"), "feeds"),  # and its density?
+        (("Day,Glc,Lac,Feed,Draw", "d,mM,g/L,g,g", "0,30,1,,1", "1,25,2,20,1"), "feeds"),
+        (("Day,Glc (mM),Feed (g/h)", "0,30,", "1,25,20"), "feeds"),  # of the feed or of its solute?
     ],
 )
 def test_what_a_file_does_not_say_is_asked(tmp_path, lines, word):
@@ -195,8 +203,9 @@ def test_words_of_a_shift_are_no_rows_before_and_after_a_feed(tmp_path):
 
 def test_sheets_of_quantities_are_recognised(tmp_path):
     rows = [["Day", "R1", "R2"], [0, 30, 40], [1, 25, 31]]
-    path = book(tmp_path / "file.xlsx", {"Glc (mM)": rows, "Lac (mM)": rows})
+    path = book(tmp_path / "file.xlsx", {"Glc (mM)": rows, "Lac (mM)": rows, "Notes": [["none"]]})
     words = tomllib.loads(propose(path))
+    assert words["sheet"] == ["Glc (mM)", "Lac (mM)"]
     assert words["run"] == {"sheet": "{quantity}", "heading": "{run}"}
     assert series_of(import_runs(path, words)) == {"R1": {0.0: 30.0, 1.0: 25.0}, "R2": {0.0: 40.0, 1.0: 31.0}}
 

@@ -16,6 +16,9 @@ from graycell.units import convert
 
 _NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
 _BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
+_IS_DATED = re.compile(r"\d{4}-\d\d-\d\d")
+_SPOILT = re.compile(r"^=|^\s*$|\d[.,]\d")
+"""What is told of any number: a formula, a decimal mark; an empty cell is told of all times."""
 
 
 class Cells:
@@ -136,6 +139,12 @@ class Cells:
         """Return a time [d]. ``D3``, ``Day 3`` and ``72 h`` name the unit of their column; 26:30 is in hours."""
         cell = self.cell(row, column)
         named = named_time(cell)
+        if named is None and parse_number(plain(cell, self.plan.decimal)) is None and not _SPOILT.search(cell):
+            remedy = f"write a number, or one with its unit, such as 3 {column.unit}"
+            if _IS_DATED.match(cell):
+                remedy = "give the cells the format [h]:mm, or the column the unit date"
+            self.fault(row, column.name, f"'{shown(cell)}'", f"a time in {column.unit} is needed", remedy)
+            return None
         if named is None:
             return self.number(row, column)
         digits, unit = named

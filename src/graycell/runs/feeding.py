@@ -75,7 +75,7 @@ def samples_of_run(cells: Cells, steps: Sequence[Step]) -> list[list[Step]]:
             last.append(step)
         elif cells.is_measured(last[0].row) and cells.is_measured(step.row):
             needed = "a row of a run has a time of its own"
-            remedy = 'mend the time, or write replicates = "mean" if both rows are of one sample'
+            remedy = 'give [rows] if a feed lies between them, or replicates = "mean" if both are of one sample'
             cells.fault(step.row, cells.plan.time.name, "the time of the row before", needed, remedy)
         else:
             samples.append([step])

@@ -72,21 +72,25 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
     if not paths:
         raise InputError([Finding("import", "no file", "at least one is needed", "name a CSV, XLSX or Parquet file")])
     found, findings, whose = list[Imported](), list[Finding](), dict[str, Path]()
-    several = len({one.name for one in paths}) < len(paths)  # of one name: then their folders tell them apart
+    faulty: dict[Path, tuple[Finding, ...]] = {}
+    several = len({one.name for one in paths}) < len(paths)
+    named = {one: f"{shown(one.parent.name)}/{shown(one.name)}" if several else shown(one.name) for one in paths}
     for one in paths:
-        folder = f"{shown(one.parent.name)}/" if several else ""
         try:
             of_file = _of_file(one, words, where)
         except InputError as error:
-            findings += [replace(fault, place=f"{folder}{fault.place}") if fault.place.startswith(one.name) else fault
-                         for fault in error.findings]  # fmt: skip
+            faulty[one] = error.findings
             continue
         found.append(of_file)
         for run in of_file.runs:
             if whose.setdefault(run.name, one) is not one:
-                needed = f"a run of {shown(whose[run.name].name)} has this name"
+                needed = f"a run of {named[whose[run.name]]} has this name"
                 remedy = "rename one; without run in the mapping a file is one run of its name"
-                findings.append(Finding(folder + shown(one.name), f"a run '{shown(run.name)}'", needed, remedy))
+                findings.append(Finding(named[one], f"a run '{shown(run.name)}'", needed, remedy))
+    of_all = set.intersection(*map(set, faulty.values())) if len(faulty) == len(paths) else set[Finding]()
+    for one, of in faulty.items():
+        findings += [replace(fault, place=_place_in(fault.place, one, named[one], "" if fault in of_all else where))
+                     for fault in of]  # fmt: skip
     if findings:
         raise InputError(list(dict.fromkeys(findings)))
     files = [f" in {shown(one.name)}" if len(paths) > 1 else "" for one in paths]
@@ -97,6 +101,13 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
         tuple(dict.fromkeys(name for one in found for name in one.not_read)),
         any(one.volume_is_nominal for one in found),
     )
+
+
+def _place_in(place: str, file: Path, named: str, where: str) -> str:
+    """Return a place with its file; where: of a mapping that may fit other files, "" if it fits none."""
+    if place.startswith(file.name):
+        return named + place.removeprefix(file.name)
+    return f"{place}, for {named}" if where and place.startswith(where) else place
 
 
 def _of_file(path: Path, words: Mapping[str, Any], where: str) -> Imported:

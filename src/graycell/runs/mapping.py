@@ -74,8 +74,11 @@ class _Planner:
                 return self.fault(what, "a ? that is left", "the file does not say it", "write what it is")
             rows = self.grid.table.rows[:_LOOKED_AT]
             at = next((r for r, row in enumerate(rows) if name in map(words_of, row)), None)
-            hint = "mend those first" if self.faults.is_full else nearest(name, [*self.known, *self.grid.left])
-            hint = hint if at is None else f"it stands in row {at + 2}: if the headings do, write header = {at + 2}"
+            known = [one for one in (*self.known, *self.grid.left) if one != RUN]
+            hint = "mend those first" if self.faults.is_full else nearest(name, known)
+            if at is not None:
+                hint = f"it stands in row {at + 2}: if the headings do, write header = {at + 2}"
+                hint += "" if words_of(rows[at][0]) != name else ", or transposed = true if they stand in a column"
             if re.match(r"\d+,\d", name):
                 hint = "write a number with a decimal point"
             self.fault(what, f"no heading '{shown(name)}'", "headings are named as in the file", hint)
@@ -105,7 +108,7 @@ class _Planner:
             self.fault(what, f"molar_mass {shown(str(mass))}", "a molar mass is a number [g/mol]", "write 180.16")
             mass = 0.0
         if "density" in entry and (house not in MASS_OF_LIQUID or not density or not _is_number(density, _DENSEST)):
-            needed, remedy = f"a density is above 0 and below {_DENSEST:g} kg/L", "write 1.05"
+            needed, remedy = f"a density is above 0 and below {_DENSEST:g} kg/L", "write 1.05, without quotes"
             if house not in MASS_OF_LIQUID:
                 needed, remedy = "only what is a volume has one", "remove it"
             self.fault(what, f"density {shown(str(density))}", needed, remedy)
@@ -242,6 +245,8 @@ class _Planner:
             self.column("volume", words["volume"], VOLUME) if "volume" in words else None,
             _there(outflows), feeds, words.get("replicates") == "mean",
         )  # fmt: skip
+        if "measured" in words and not self.part("measured"):
+            self.fault("[measured]", "nothing", "at least one quantity is needed", 'write GLC = "Glc (mM)"')
         if "measured" in words and not plan.measured and self.not_there:
             self.fault("[measured]", "none of its columns in the file", "at least one is needed",
                        f"the file has {', '.join(shown(one) for one in self.known[:10])}")  # fmt: skip
@@ -253,7 +258,8 @@ class _Planner:
                     one = shown(self.headings[i])
                     self.fault("[log]", f"the feed '{one}'", "every feed of a log has a table of its own",
                                f'add [feeds."{one}"], or [feeds."*"]')  # fmt: skip
-        unread = [one for i, one in enumerate(self.headings) if one and one not in read and self.filled(i)]
+        unread = [one if one not in read else f"another {one}" for i, one in enumerate(self.headings)
+                  if one and i not in self.used and self.filled(i)]  # fmt: skip
         width = max(map(len, self.grid.table.rows), default=0)
         if any(self.filled(i) for i in range(width) if i >= len(self.headings) or not self.headings[i]):
             unread.append("cells without a heading")

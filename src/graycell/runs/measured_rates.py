@@ -3,7 +3,8 @@
 The amount that the cells turned over between two samples (`runs.bookkeeping`) over the integral of the viable cells
 there. Cells grow or decline exponentially between two counts, apart from what samples and a bleed take. Errors are
 those of the assays, to first order, and take the counts of different times and species as independent. An interval that
-begins or ends at a detection limit has no rate.
+begins or ends at a detection limit has no rate, nor has one between samples of one moment, such as before and after a
+feed; what is since the start is since the first sample above its detection limit.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,6 +25,8 @@ NOT_TURNED_OVER = (REDOX, VIABILITY, *CELLS)
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(8)
 _SHARES, _WEIGHTS = 0.5 * (_NODES + 1.0), 0.5 * _NODE_WEIGHTS
 """Gauss-Legendre nodes and weights on 0..1, for an exponential over one stretch."""
+MOMENT = 1.0 / 1440.0
+"""[d] Samples that are nearer to each other, a minute, are of one moment."""
 _PART = 1e-4
 """Part of a count by which it is changed to see what depends on it."""
 
@@ -35,7 +38,8 @@ class MeasuredRate:
     quantity: a species, ``growth`` (of viable cells, so growth less death) or ``death`` (viable cells that became dead
     ones, lysis not counted); start, end: [d]; turned_over: by the cells [mmol, 10^9 cells], negative where they take
     up; viable_cells: their integral over the time [10^9 cells d]; value, standard_error: in `unit`, [mmol/(10^9
-    cells)/d] or [1/d]; since_start: whether `start` is the first sample of the phase, not the one before.
+    cells)/d] or [1/d]; since_start: whether `start` is the first sample of the phase that is above its
+    detection limit, not the sample before.
     """
 
     run: str
@@ -218,10 +222,11 @@ class _Cells:
 def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells: _Cells) -> list[MeasuredRate]:
     """Return the rates of a species, between samples and since the first."""
     found = []
+    known = next((k for k, one in enumerate(balances) if not one.begin_below), 0)
     for since in (False, True):
-        for k in range(len(balances)):
-            parts = balances[0 if since else k : k + 1]
-            if parts[0].begin_below or parts[-1].found_below:
+        for k in range(known, len(balances)):
+            parts = balances[known if since else k : k + 1]
+            if parts[0].begin_below or parts[-1].found_below or parts[-1].end - parts[0].start < MOMENT:
                 continue
             turned_over, off = summed(run.measurements[quantity], parts)
             integral, by_count = cells.between(parts[0].start, parts[-1].end)
@@ -245,7 +250,7 @@ def _growth(run: CultureRun, cells: _Cells, first: float, last: float) -> list[M
             begin = inside[0] if since else k
             start, end = float(cells.time[begin]), float(cells.time[k + 1])
             value = cells.growth(begin, k + 1)
-            if not np.isfinite(value):
+            if not np.isfinite(value) or end - start < MOMENT:
                 continue
             integral = cells.between(start, end)[0]
             # the counts between do not matter

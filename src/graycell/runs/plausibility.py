@@ -184,6 +184,16 @@ def the_start_is_that_of_the_first_sample(run: CultureRun) -> Iterator[Finding]:
                           "warning")  # fmt: skip
 
 
+def the_start_is_above_the_detection_limit(run: CultureRun) -> Iterator[Finding]:
+    """What a run begins with was found, and is not the detection limit of its first sample."""
+    for name, series in _species(run).items():
+        below = series.time[0] == 0.0 and series.below is not None and series.below[0]
+        if below and run.initial.get(name) == series.value[0] > 0.0:
+            yield Finding(f"run '{run.name}', {name} at 0 d", f"less than {series.value[0]:.4g} mmol/L",
+                          "a model begins with this limit", "give what was there, such as 0, if it is known",
+                          "warning")  # fmt: skip
+
+
 def product_is_not_taken_up(run: CultureRun) -> Iterator[Finding]:
     """The titer falls by what is taken out, and no further."""
     if "ANTI" in run.measurements:
@@ -423,6 +433,7 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
     carbon_and_nitrogen_come_from_somewhere,
     rates_are_those_of_cells,
     the_start_is_that_of_the_first_sample,
+    the_start_is_above_the_detection_limit,
     product_is_not_taken_up,
     counts_agree,
     series_look_measured,

@@ -32,7 +32,16 @@ from graycell.runs.vocabulary import (
     time_unit,
     unit_of_heading,
 )
-from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, converts
+from graycell.units import (
+    CELL_DENSITY,
+    CONCENTRATION,
+    DIMENSIONLESS,
+    TEMPERATURE,
+    TIME,
+    VOLUME,
+    VOLUMETRIC_RATE,
+    converts,
+)
 
 _LOOKED_AT = 200
 """Rows of which cells are looked at."""
@@ -104,7 +113,7 @@ class _Draft:
         self.units = self.row_of_units()
         self.units_row = self.header + 1 if self.units else None
         laid = with_runs(place, self.units_row)
-        self.lies, self.read = laid.run, laid.sheets
+        self.lies, self.read, self.header = laid.run, laid.sheets, laid.header
         if laid.grid is not place.grid:
             self.look_at(laid.grid)
             self.units = {one: laid.grid.units[i] for one, i in self.columns.items() if laid.grid.units.get(i)}
@@ -124,7 +133,7 @@ class _Draft:
             text = words_of(_at(row, i)).strip("()[]")
             if text and parse_number(text.replace(",", ".")) is None and not is_word_for_unit(text):
                 told[heading] = unit_of_heading(f"({text})")
-        houses = (CONCENTRATION, "g/L", CELL_DENSITY, VOLUME, TIME, VOLUMETRIC_RATE, "%")
+        houses = (CONCENTRATION, "g/L", CELL_DENSITY, VOLUME, TIME, VOLUMETRIC_RATE, "%", "kg", "kg/d", TEMPERATURE)
         known = [unit for unit in told.values() if any(_converts(as_counted(unit, one), one) for one in houses)]
         if len(known) < _FEWEST_UNITS or len(known) < len(told):
             return {}
@@ -154,13 +163,15 @@ class _Draft:
         if self.lies:
             said = ", ".join(f"{word} = {_quoted(told)}" for word, told in self.lies.items())
             lines += [_line(f"run = {{ {said} }}", "are these runs? if not, remove the line")]
+        if self.lies.get("sheet") == "{quantity}" and len(self.read) < len(self.source.tables):
+            lines += [f"sheet = {_quoted([one for one in self.source.tables if one in self.read])}"]
         if "sheet" not in self.lies and len(self.source.tables) > 1:
             sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
             lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
         lines += [_line("transposed = true", "a column for each sample")] if self.turned else []
         lines += [f"header = {self.header}"] if self.header > 1 else []
         lines += [_line(f"units = {self.units_row}", "the row of the units")] if self.units_row else []
-        lines += ([] if self.lies else self.run()) + self.time() + self.decimal()
+        lines += ([] if self.lies else self.run()) + self.time() + self.temperature() + self.decimal()
         sides, long = self.sides(), self.long()
         measured = [] if long else self.measured()
         feeds, sample = [*self.feeds(), *self.log()], self.sample()
@@ -246,6 +257,14 @@ class _Draft:
             return None
         return fits[0] if len(fits) == 1 else "?"
 
+    def temperature(self) -> list[str]:
+        """Return the line of the set-point, [] if there is none with a unit."""
+        for heading in self.of_role("temperature"):
+            if _converts(self.unit(heading), TEMPERATURE) and self.cells(heading):
+                self.used.add(heading)
+                return [_line(f"temperature = {_quoted(heading)}", "the set-point, not what was measured")]
+        return []
+
     def decimal(self) -> list[str]:
         """Return the line of the decimal mark, [] for a point."""
         if self.path.suffix.lower() != ".csv":
@@ -315,9 +334,9 @@ class _Draft:
         for heading in self.columns:
             told = list(dict.fromkeys(self.cells(heading)))
             before, after = ([one for one in told if words.fullmatch(one)] for words in _SIDES)
-            if heading not in self.used and len(before) == len(after) == 1 and before != after:
+            if heading not in self.used and before and after:  # those in another spelling are faults of cells
                 self.used.add(heading)
-                neither = [one for one in told if one not in (*before, *after)]
+                neither = list(dict.fromkeys(one for one in told if one not in (*before, *after)))
                 lines = ["", "[rows]", f"column = {_quoted(heading)}", f"before = {_quoted(before[0])}",
                          f"after = {_quoted(after[0])}"]  # fmt: skip
                 return lines + ([f"neither = {_quoted(neither)}"] if 0 < len(neither) <= _MOST_WORDS else [])
@@ -396,6 +415,10 @@ class _Draft:
             column = self.of_volume(heading)
             if not column and _converts(self.unit(heading), VOLUMETRIC_RATE):
                 told, ask, column = "rate", "from the row on", _quoted(heading)
+                self.used.add(heading)
+            elif not column and _converts(self.unit(heading), "kg/d"):
+                told, ask = "rate", "density if of the feed, molar_mass if of its solute"
+                column = f'{{ column = {_quoted(heading)}, density = "?" }}'
                 self.used.add(heading)
             if not column:
                 continue

@@ -13,6 +13,7 @@ from graycell.runs.vocabulary import unit_of_heading
 
 RUN = "{run}"
 """The heading of the runs, where they stood in names of sheets or in headings."""
+_UNIT = "{unit}"
 _PATTERNS = ("{run}", "{quantity}")
 _LONGEST_NAME = 200
 """Letters of a name that are matched with a pattern."""
@@ -53,17 +54,22 @@ def pattern_of(text: object, what: str, faults: Faults) -> re.Pattern | None:
         needed = "a name with {run} or {quantity} in it is needed"
         faults.of_mapping(what, shown(str(text)), needed, 'write "{run} {quantity}"')
         return None
-    if any(text.count(one) > 1 for one in _PATTERNS):
+    if any(text.count(one) > 1 for one in (*_PATTERNS, _UNIT)):
         faults.of_mapping(what, shown(text), "{run} and {quantity} stand once", "remove one")
         return None
     escaped = re.escape(words_of(text))
-    return re.compile(escaped.replace(r"\{run\}", "(?P<run>.+?)").replace(r"\{quantity\}", "(?P<quantity>.+)"))
+    escaped = escaped.replace(r"\{run\}", "(?P<run>.+?)").replace(r"\{quantity\}", "(?P<quantity>.+)")
+    return re.compile(escaped.replace(r"\{unit\}", "(?P<unit>.+?)"))
 
 
 def match(pattern: re.Pattern, name: str) -> dict[str, str] | None:
-    """Return the run and the quantity that a name tells, None if it does not fit."""
+    """Return the run and the quantity that a name tells, None if it does not fit; a unit goes with its quantity."""
     found = pattern.fullmatch(words_of(name)[:_LONGEST_NAME])
-    return None if found is None else {key: value.strip() for key, value in found.groupdict().items()}
+    if found is None:
+        return None
+    told = {key: value.strip() for key, value in found.groupdict().items()}
+    unit = told.pop("unit", "")
+    return told | ({"quantity": f"{told['quantity']} ({unit})"} if unit and "quantity" in told else {})
 
 
 class _Rows:

@@ -2,15 +2,15 @@
 
 import os
 from collections.abc import Callable, Mapping
-from itertools import product
+from itertools import product, zip_longest
 from typing import Any, NamedTuple
 
 from graycell.errors import Faults
 from graycell.runs.files import Source, UnreadableError
 from graycell.runs.grids import Grid, positions, words_of
 from graycell.runs.layout import grid_of
-from graycell.runs.rearranging import match, pattern_of
-from graycell.runs.tables import Table
+from graycell.runs.rearranging import RUN, match, pattern_of
+from graycell.runs.tables import Table, parse_number
 from graycell.runs.vocabulary import quantity_of, role_of
 
 _DEEPEST_HEADER = 8
@@ -83,12 +83,15 @@ def with_runs(place: Place, units: int | None) -> Place:
         prefix = os.path.commonprefix(alike)  # noqa: RUF071, of letters
         return place._replace(run={"sheet": prefix + "{run}"}, sheets=frozenset(alike))
     run = run or _above(place.grid) or _beside(place.grid)
+    if not run and (below := _quantities_above(place)):
+        run, place = {"above": "{quantity}", "heading": "{run}"}, below
     if not run:
         return place
-    time = next((one for one in positions(place.grid.table.headings) if role_of(one) == "time"), "")
+    headings = positions(place.grid.table.headings)
+    time = next((one for one in headings if role_of(one) == "time"), "")
     more: dict[str, Any] = {"units": units} if units else {}
     if "sheet" in run:
-        more["sheet"] = "*"
+        more["sheet"] = [one for one in place.source.tables if quantity_of(one) and one.isprintable()]
     grid = _laid(place, run=run, time=time, **more)
     return place if grid is None else place._replace(run=run, grid=grid, sheets=grid.sheets)
 
@@ -129,9 +132,9 @@ def _beside(grid: Grid) -> dict[str, Any]:
         return {}
     firsts = {one.split()[0] for one in headings if " " in one}
     before = [f"{word} " for word in sorted(firsts) if all(one.startswith(f"{word} ") for one in headings)]
-    patterns = ["{run} {quantity}", "{run}_{quantity}", "{run}:{quantity}", "{run}-{quantity}", "{quantity} {run}",
-                "{quantity}_{run}", "{quantity}-{run}"]  # fmt: skip
-    for text in [*(f"{word}{one}" for word in before for one in patterns[:4]), *patterns]:
+    patterns = ["{quantity} {run} [{unit}]", "{quantity} {run} ({unit})"]
+    patterns += [f"{{run}}{mark}{{quantity}}" for mark in " _:-"] + [f"{{quantity}}{mark}{{run}}" for mark in " _-"]
+    for text in [*(f"{word}{one}" for word in before for one in patterns if one.startswith(RUN)), *patterns]:
         pattern = pattern_of(text, "", Faults("draft", 0))
         told = [found for one in headings if pattern is not None and (found := match(pattern, one))]
         runs_of: dict[str, set[str]] = {}
@@ -145,13 +148,31 @@ def _beside(grid: Grid) -> dict[str, Any]:
     return {}
 
 
+def _quantities_above(place: Place) -> Place | None:
+    """Return the same place with its headings one row below, where quantities stand above names of runs, else None."""
+    rows, row = place.grid.table.rows, place.header - 1
+    if place.turned or row >= len(rows):
+        return None
+    runs_of: dict[str, list[str]] = {}
+    above = ""
+    for heading, name in zip_longest(map(words_of, place.grid.table.headings), map(words_of, rows[row]), fillvalue=""):
+        above = heading or above
+        if quantity_of(above) and name:
+            runs_of.setdefault(above, []).append(name)
+    names = {name for of in runs_of.values() for name in of}
+    same = all(set(of) == names and len(of) == len(names) for of in runs_of.values())
+    if len(names) < _FEWEST or not same or any(parse_number(one.replace(",", ".")) is not None for one in names):
+        return None
+    place = place._replace(header=place.header + 1)
+    grid = _laid(place)
+    return None if grid is None else place._replace(grid=grid)
+
+
 def _sheets_of_quantities(place: Place) -> dict[str, Any]:
     """Return the words for sheets whose names are quantities, with a column for each run."""
     named = [one for one in place.source.tables if quantity_of(one) and one.isprintable()]
-    if len(named) < _FEWEST or len(named) < len(place.source.tables) or place.sheet not in named:
-        return {}
     headings = positions(place.grid.table.headings)
-    if any(map(quantity_of, headings)):
+    if len(named) < _FEWEST or place.sheet not in named or any(map(quantity_of, headings)):
         return {}
     beside = [one for one in headings if role_of(one) and role_of(one) != "time"]
     return {"sheet": "{quantity}", "heading": "{run}", **({"without": beside} if beside else {})}

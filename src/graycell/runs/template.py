@@ -20,7 +20,7 @@ INSTRUCTIONS = (
     "   A sample is measured before whatever is done to the culture at the same time.",
     "",
     "initial: a row for each run: the volume and the temperature at time 0. Substances that are not measured at time 0",
-    "   may stand here too, such as GLC [mmol/L].",
+    "   or are below their detection limit then may stand here too, such as ANTI [mmol/L].",
     "",
     "events: what was done, in the order of time. A run that is left out means all runs.",
     "   bolus: volume of a medium added at once.            feed: rate of a medium from then on; 0 ends it.",
@@ -44,7 +44,7 @@ TABLES: dict[str, Rows] = {
         ("example", "96", "4.42", "97.1", "27.5", "22.4", "2.3", "4.1", "1.21"),
         ("example", "120", "5.87", "95.6", "17.2", "21.1", "", "4.6", "2.18"),
     ),
-    "initial": (("run", "volume [L]", "temperature [degC]"), ("example", "2.0", "37")),
+    "initial": (("run", "volume [L]", "temperature [degC]", "ANTI [mmol/L]"), ("example", "2.0", "37", "0")),
     "events": (
         ("run", "time [h]", "event", "medium", "volume [mL]", "rate [mL/h]", "temperature [degC]"),
         ("example", "24", "sample", "", "10", "", ""),

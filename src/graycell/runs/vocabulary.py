@@ -41,9 +41,9 @@ _TIME_WORDS = {"d": ("d", "day", "days", "cultureday", "tag", "tage"),
                "h": ("h", "hr", "hrs", "hour", "hours", "std", "stunden"),
                "min": ("min", "mins", "minute", "minutes")}  # fmt: skip
 _ROLES = {
-    "time": "time day days hour hours hrs culturetime cultureday elapsedtime processtime age cultureage date datetime "
-    "timestamp sampletime timepoint t sampledate samplingdate sampledatetime dateandtime zeit tag tage "
-    "stunden datum uhrzeit",
+    "time": "time day days hour hours hrs culturetime cultureday elapsedtime elapsed duration processtime age "
+    "cultureage date datetime timestamp sampletime timepoint t sampledate samplingdate sampledatetime dateandtime "
+    "zeit tag tage stunden datum uhrzeit",
     "run": "run runid runname batch batchid reactor vessel vesselid bioreactor bioreactorid experiment experimentid "
     "experimentname flask culture cultureid sampleid id replicate condition cellline name ansatz charge reaktor",
     "volume": "volume vol workingvolume culturevolume reactorvolume initialvolume startvolume volumen startvolumen "
