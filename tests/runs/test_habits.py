@@ -66,6 +66,10 @@ def test_a_heading_in_another_kind_of_unit_than_the_mapping_is_told(csv):
     feeds = {"F": {"volume": {"column": "Feed (g)", "unit": "mL"}, "media": {}}}
     found = imported(csv("Day,Glc,Feed (g)", "0,30,", "1,25,21"), FED | {"feeds": feeds})
     assert "the unit 'mL' of 'Feed (g)'; the heading says 'g'" in str(found.remarks[0])
+    assert (
+        "write it in L"
+        in told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": GLC, "start": {"volume": "1500 g"}})[0]
+    )
     measured = {"GLC": {"column": "Glc", "unit": "mM", "density": 1.1}}
     assert "only what is a volume has one" in told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": measured})[0]
 

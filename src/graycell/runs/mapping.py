@@ -136,7 +136,8 @@ class _Planner:
             found.in_house(1.0)
         except UnitError as error:
             remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if house in MASS else "")
-            remedy += ", and density [kg/L] for a mass" if house in MASS_OF_LIQUID else ""
+            if house in MASS_OF_LIQUID:
+                remedy = f"write it in {house}" if position is None else f"{remedy}, and density [kg/L] for a mass"
             meant = quantity_of(quantity)
             if quantity and meant not in ("", quantity):
                 remedy = f"name it {meant}, whose molar mass is known"
