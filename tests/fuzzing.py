@@ -218,7 +218,7 @@ PIECES = (
 WORDS = (
     "like", "sheet", "header", "units", "fill", "empty", "run", "long", "log", "rows", "volume", "harvest", "column",
     "clock", "unit", "limit", "molar_mass", "optional", "under", "media", "names", "neither", "without",
-    "density", "transposed", "replicates", "above",
+    "density", "transposed", "replicates", "above", "of",
 )  # fmt: skip
 VALUES = (1, -1, 0, 1.5, True, "x", "", "?", [], ["a"], [1], [["a"]], {}, {"a": 1}, {"column": ["a"]}, 10**30,
           float("nan"), date(2026, 1, 1), "1 L", "-1 mM", "Batch", "Sheet", "{run}", "%d %d")  # fmt: skip

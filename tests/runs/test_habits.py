@@ -46,6 +46,31 @@ def test_a_weight_needs_a_density(csv, density, words):
     assert words in said
 
 
+@pytest.mark.parametrize("of", ["start", "culture"])
+def test_a_feed_in_percent_is_a_part_of_what_is_said(csv, of):
+    """By hand: 1 L, less 10 mL, and 3 % and 1 % fed, both of what was there before; a pump adds 1 mL/h for a day."""
+    path = csv("Day,Glc,F1 (% v/v),F2 (%),Draw (mL),Pump (mL/h)", "0,30,,,,", "1,25,3,1,10,1", "2,20,3,,10,0")
+    part = {"column": "F1 (% v/v)", "of": of}
+    feeds = {"F1": {"volume": part, "media": {}}, "F2": {"volume": part | {"column": "F2 (%)"}, "media": {}},
+             "P": {"rate": "Pump (mL/h)", "media": {}}}  # fmt: skip
+    [run] = import_runs(path, FED | {"feeds": feeds, "sample": {"volume": "Draw (mL)"}})
+    before = 0.99 if of == "culture" else 1.0
+    after = 0.99 + 0.04 * before + 0.024 - 0.01
+    volumes = [one.volume for one in run.events if isinstance(one, Bolus)]
+    assert volumes == pytest.approx(
+        [0.03 * before, 0.01 * before, 0.03 * (after if of == "culture" else 1.0)], rel=1e-12
+    )
+
+
+def test_a_feed_in_percent_says_of_what(csv):
+    path = csv("Day,Glc,F1 (%)", "0,30,", "1,25,3")
+    [said] = told(path, FED | {"feeds": {"F1": {"volume": "F1 (%)", "media": {}}}})
+    assert 'say of what a feed is a part: of = "start", or of = "culture"' in said
+    for told_as, of in (("volume", "vessel"), ("cumulative", "start")):
+        feeds = {"F1": {told_as: {"column": "F1 (%)", "of": of}, "media": {}}}
+        assert f"of = {of}; a volume may be a part of" in told(path, FED | {"feeds": feeds})[0]
+
+
 @pytest.mark.parametrize(("entry", "words"), [
     ({"unit": "g/h"}, "give density [kg/L] if the feed was weighed, or else molar_mass [g/mol]"),
     ({"unit": "g/h", "density": 1.1}, ""), ({"unit": "g/h", "molar_mass": 180.16}, ""), ({"unit": "mmol/h"}, ""),

@@ -174,6 +174,7 @@ def test_how_runs_lie_is_recognised_and_what_is_answered_is_read(tmp_path, lines
         (("Time,Glc (mM)", "09:00,30", "13:00,25"), "time"),  # of the day?
         (("Day,Glc (mM),Feed (g)", "0,30,", "1,25,20"), "feeds"),  # and its density?
         (("Day,Glc,Lac,Feed,Draw", "d,mM,g/L,g,g", "0,30,1,,1", "1,25,2,20,1"), "feeds"),
+        (("Day,Glc (mM),Feed A (% v/v)", "0,30,", "1,25,3"), "feeds"),  # of the start or of the culture?
         (("Day,Glc (mM),Feed (g/h)", "0,30,", "1,25,20"), "feeds"),  # of the feed or of its solute?
     ],
 )

@@ -1,6 +1,6 @@
 """events_of_run: the rows of a run -> its samples, boluses, feeds, set-points and outflows, each counted once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from graycell.runs.amounts import AMOUNT_RATE, RATE_PER_VOLUME
@@ -113,7 +113,28 @@ def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperatur
     tellings = {"volume": _added, "cumulative": _added_so_far, "rate": _flowing, "rise": _rising}
     fed = [event for feed in plan.feeds for event in tellings[feed.told](cells, steps, feed, volume)]
     held = [*_setpoints(cells, sampled, temperature), *_outflows(cells, sampled)]
-    return sorted([*drawn, *fed, *held], key=lambda one: one.time)  # stable
+    events = sorted([*drawn, *fed, *held], key=lambda one: one.time)  # stable
+    return _with_volumes(events, {feed.name: feed.of for feed in plan.feeds if feed.of}, volume)
+
+
+def _with_volumes(events: Sequence[ToldEvent], parts: Mapping[str, str], start: float) -> list[ToldEvent]:
+    """Return events in the order of time whose boluses of some media [1] became volumes [L], see `FeedColumn.of`."""
+    made: list[ToldEvent] = []
+    now = before = start  # the volume, and that before the feeds of this time
+    time, rates = 0.0, dict[str, float]()
+    for one in events:
+        if one.time > time:
+            before = now = now + sum(rates.values()) * (one.time - time)
+            time = one.time
+        if one.event == "bolus" and one.medium in parts and one.volume is not None:
+            one = one._replace(volume=one.volume * (start if parts[one.medium] == "start" else before))
+        if one.volume is not None:
+            now += one.volume if one.event == "bolus" else -one.volume
+            before = now if one.event == "sample" else before
+        elif one.rate is not None:
+            rates[one.event + one.medium] = one.rate if one.event == "feed" else -one.rate
+        made.append(one)
+    return made
 
 
 def _added(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[ToldEvent]:

@@ -29,7 +29,7 @@ from graycell.runs.rearranging import RUN
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.runs.tables import shown
 from graycell.runs.vocabulary import quantity_of, unit_of_heading
-from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert, converts
+from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert, converts
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "decimal",
@@ -42,6 +42,7 @@ _DENSEST = 25.0
 _LOOKED_AT = 30
 """Rows in which a heading that is not there is looked for."""
 _FEED = ("volume", "cumulative", "rate", "rise")
+_PARTS_OF = ("start", "culture")
 EVERY = "*"
 """The feed of this name stands for every column under a heading."""
 
@@ -141,6 +142,8 @@ class _Planner:
             meant = quantity_of(quantity)
             if quantity and meant not in ("", quantity):
                 remedy = f"name it {meant}, whose molar mass is known"
+            if house == VOLUME and converts(found.unit, DIMENSIONLESS):
+                remedy = 'say of what a feed is a part: of = "start", or of = "culture" before the feed'
             found_words = "a ? that is left" if found.unit == "?" else str(error)
             self.fault(what, found_words, f"a unit of {house} is needed", remedy)
             return None
@@ -337,7 +340,8 @@ class _Planner:
                 if made.position in found:
                     other = found[made.position].name
                     self.fault(f"[feeds.{one}]", f"the column of [feeds.{other}]", "a column is one feed", "remove one")
-                found[made.position] = FeedColumn(one, told, made, media)
+                of = str(column.get("of", "")) if isinstance(column, Mapping) else ""
+                found[made.position] = FeedColumn(one, told, made, media, of)
         return tuple(found.values())
 
     def named(self, name: str, entry: Any) -> dict[str, Any]:
@@ -355,6 +359,11 @@ class _Planner:
 
     def feed(self, what: str, told: str, entry: Any, media: Mapping[str, float]) -> Column | None:
         """Return the column of a feed. A rate may be one of volume, or of the amount of the only solute."""
+        if isinstance(entry, Mapping) and "of" in entry:
+            if entry["of"] not in _PARTS_OF or told != "volume":
+                needed = "a volume may be a part of that at the start, or of the culture before the feed"
+                self.fault(what, f"of = {shown(str(entry['of']))}", needed, 'write of = "start" or of = "culture"')
+            return self.column(what, {word: of for word, of in entry.items() if word != "of"}, DIMENSIONLESS)
         if told != "rate":
             return self.column(what, entry, VOLUME)
         unit = entry.get("unit") if isinstance(entry, Mapping) else None

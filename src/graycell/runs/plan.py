@@ -40,12 +40,17 @@ class Column:
 
 @dataclass(frozen=True)
 class FeedColumn:
-    """A feed: how its column tells it (one of `_FEED`), and its composition [mmol/L]."""
+    """A feed: how its column tells it, and its composition [mmol/L].
+
+    told: volume, cumulative, rate or rise; of: what a volume that is told as a part [1] is a part of: the volume at the
+    "start", or that of the "culture" before the feeds of that time.
+    """
 
     name: str
     told: str
     column: Column
     media: Mapping[str, float]
+    of: str = ""
 
 
 @dataclass(frozen=True)

@@ -397,10 +397,12 @@ class _Draft:
         """Return a column of volumes as it is written in a mapping, "" if it is none; it then counts as used."""
         unit = self.unit(heading)
         numeric = any(parse_number(cell.replace(",", ".")) is not None for cell in self.cells(heading))
-        weighed = _converts(unit, "kg")
-        if not (_converts(unit, VOLUME) or weighed or (not unit and numeric)):
+        weighed, part = _converts(unit, "kg"), unit == "%" and role_of(heading) == "feed"
+        if not (_converts(unit, VOLUME) or weighed or part or (not unit and numeric)):
             return ""
         self.used.add(heading)
+        if part:
+            return f'{{ column = {_quoted(heading)}, of = "?" }}'
         if weighed:
             return f'{{ column = {_quoted(heading)}, density = "?" }}'
         return _quoted(heading) if unit else f'{{ column = {_quoted(heading)}, unit = "?" }}'
