@@ -66,6 +66,8 @@ def test_a_feed_in_percent_says_of_what(csv):
     path = csv("Day,Glc,F1 (%)", "0,30,", "1,25,3")
     [said] = told(path, FED | {"feeds": {"F1": {"volume": "F1 (%)", "media": {}}}})
     assert 'say of what a feed is a part: of = "start", or of = "culture"' in said
+    [said] = told(path, {"time": DAY, "measured": GLC, "start": FED["start"], "sample": {"volume": "F1 (%)"}})
+    assert "a feed" not in said  # a sample is no part of it
     for told_as, of in (("volume", "vessel"), ("cumulative", "start")):
         feeds = {"F1": {told_as: {"column": "F1 (%)", "of": of}, "media": {}}}
         assert f"of = {of}; a volume may be a part of" in told(path, FED | {"feeds": feeds})[0]

@@ -142,7 +142,7 @@ class _Planner:
             meant = quantity_of(quantity)
             if quantity and meant not in ("", quantity):
                 remedy = f"name it {meant}, whose molar mass is known"
-            if house == VOLUME and converts(found.unit, DIMENSIONLESS):
+            if what.startswith("[feeds.") and house == VOLUME and converts(found.unit, DIMENSIONLESS):
                 remedy = 'say of what a feed is a part: of = "start", or of = "culture" before the feed'
             found_words = "a ? that is left" if found.unit == "?" else str(error)
             self.fault(what, found_words, f"a unit of {house} is needed", remedy)

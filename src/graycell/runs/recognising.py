@@ -136,14 +136,13 @@ def _beside(grid: Grid) -> dict[str, Any]:
     patterns += [f"{{run}}{mark}{{quantity}}" for mark in " _:-"] + [f"{{quantity}}{mark}{{run}}" for mark in " _-"]
     for text in [*(f"{word}{one}" for word in before for one in patterns if one.startswith(RUN)), *patterns]:
         pattern = pattern_of(text, "", Faults("draft", 0))
-        told = [found for one in headings if pattern is not None and (found := match(pattern, one))]
+        told = {one: found for one in headings if pattern is not None and (found := match(pattern, one))}
         runs_of: dict[str, set[str]] = {}
-        for found in told:
+        for found in told.values():
             if quantity_of(found["quantity"]) and not set(found["run"]) & set("()[]"):  # a unit is no part of a run
                 runs_of.setdefault(found["quantity"], set()).add(found["run"])
         if any(len(runs) >= _FEWEST for runs in runs_of.values()):
-            others = [one for one in headings if pattern and (found := match(pattern, one))
-                      and not (quantity_of(found["quantity"]) or role_of(found["quantity"]))]  # fmt: skip
+            others = [one for one, of in told.items() if not (quantity_of(of["quantity"]) or role_of(of["quantity"]))]
             return {"heading": text, **({"without": others} if others else {})}
     return {}
 
