@@ -17,9 +17,9 @@ import numpy as np
 import pandas as pd
 from common import Target
 
+from graycell.balances.plausibility import implausible
+from graycell.imports.importing import import_runs
 from graycell.runs.checks import check_runs
-from graycell.runs.importing import import_runs
-from graycell.runs.plausibility import implausible
 from graycell.runs.solutes import FORMULAS
 
 RUNS, SAMPLES, SEED = 1000, 15, 0

@@ -28,7 +28,7 @@ import graycell as gc
 from graycell.cell.rates import Conditions
 from graycell.model import lean
 from graycell.reactor import Interventions, intervene
-from graycell.simulation import Loop, SolverSettings, integrate, pack_for, predictions
+from graycell.simulation.simulate import Loop, SolverSettings, integrate, pack_for, predictions
 
 RTOL, ATOL = 1e-6, 1e-7  # of a step, for both sides
 SETTINGS = SolverSettings(rtol=100 * RTOL, atol=100 * ATOL)  # graycell holds a step to a hundredth of these

@@ -23,14 +23,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 import graycell as gc
-from graycell.branches import Moments, fixed_points, response
-from graycell.cell.redox import Algebraic, Dynamic, Lagged
+from graycell.cell.closures import Algebraic, Dynamic, Lagged
+from graycell.diagnosis.equations import answers, conflicts, moments_of, structure_of
 from graycell.inference.fitting import CLOSED, OPEN_AND_CLOSE
-from graycell.inference.provenance import provenance_of
-from graycell.inspection import answers, conflicts, moments_of, structure_of
 from graycell.model import CultureState, Inputs, cell_of, lean
+from graycell.provenance import provenance_of
 from graycell.runs.records import REDOX
-from graycell.simulation import pack_for
+from graycell.simulation.branches import Moments, fixed_points, response
+from graycell.simulation.simulate import pack_for
 
 DOCS = Path(__file__).parent.parent / "docs"
 STEPS = (0.1, 0.05, 0.025, 0.0125, 0.00625)

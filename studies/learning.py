@@ -32,18 +32,18 @@ from studies import open_data  # noqa: E402
 from studies.learning_numbers import thinned  # noqa: E402
 
 import graycell as gc  # noqa: E402
+from graycell.comparison.baselines import BASELINES  # noqa: E402
+from graycell.comparison.candidates import FittedPredictor, ModelCandidate, predicted  # noqa: E402
+from graycell.comparison.comparison import Comparison, compare  # noqa: E402
+from graycell.comparison.consistency import count_inconsistencies, far_outside  # noqa: E402
+from graycell.comparison.splits import Split, forward_in_time, known_of, leave_one_run_out  # noqa: E402
 from graycell.errors import GraycellError  # noqa: E402
-from graycell.generation import Design, generate  # noqa: E402
-from graycell.inference.baselines import BASELINES  # noqa: E402
-from graycell.inference.candidates import FittedPredictor, ModelCandidate, predicted  # noqa: E402
-from graycell.inference.checkpoint import write_whole  # noqa: E402
-from graycell.inference.comparison import Comparison, compare  # noqa: E402
-from graycell.inference.consistency import count_inconsistencies, far_outside  # noqa: E402
+from graycell.hybrid import evolution, specific_rates, with_learned_laws  # noqa: E402
 from graycell.inference.fitting import Fit, FitSettings, fit  # noqa: E402
-from graycell.inference.splits import Split, forward_in_time, known_of, leave_one_run_out  # noqa: E402
-from graycell.library import evolution, specific_rates, with_learned_laws  # noqa: E402
+from graycell.insilico import Design, generate  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
 from graycell.runs.records import REDOX, CultureRun  # noqa: E402
+from graycell.storage import write_whole  # noqa: E402
 
 RESULTS, DATA = ROOT / "results" / "learning", ROOT / "docs" / "learning.json"
 SEEDS = (3, 4, 5)

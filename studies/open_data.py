@@ -45,7 +45,7 @@ import pandas as pd
 
 from graycell.model import CultureModel
 from graycell.reactor import Reactor
-from graycell.runs.assembly import DEFAULT_ABSOLUTE_ERROR, DEFAULT_RELATIVE_ERROR
+from graycell.runs.format.assembly import DEFAULT_ABSOLUTE_ERROR, DEFAULT_RELATIVE_ERROR
 from graycell.runs.records import (
     VCD,
     VIABILITY,

@@ -30,15 +30,15 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 
+from graycell.balances.checking import check_path
 from graycell.errors import InputError
+from graycell.imports.drafting.proposing import propose
+from graycell.imports.importing import import_runs
+from graycell.imports.ready import profiles
 from graycell.runs import read_runs
-from graycell.runs.importing import import_runs
-from graycell.runs.proposing import propose
-from graycell.runs.reading import check_path
-from graycell.runs.ready import profiles
-from graycell.runs.tables import parse_number
-from graycell.runs.template import TABLES, write_template
-from graycell.runs.writing import write_runs
+from graycell.runs.format.tables import parse_number
+from graycell.runs.format.template import TABLES, write_template
+from graycell.runs.format.writing import write_runs
 
 LONGEST = 5.0
 """[s] that one file may take."""

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from graycell import cli
-from graycell.inference import DerivativeCheck, FitSettings, GradientAudit, Stage, Verdict, checkpoint
+from graycell.diagnosis import DerivativeCheck, GradientAudit, Verdict
+from graycell.inference import FitSettings, Stage, checkpoint
 
 BUNDLED = resources.files("graycell.runs") / "bundled" / "nolan-lee-2011-cell-line-a"
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graycell.cell.network import EXTERNAL_SUFFIX
-from graycell.library import nolan_lee
+from graycell.models import nolan_lee
 from graycell.runs import Bolus, Setpoint, bundled_run
-from graycell.simulation import simulate
+from graycell.simulation.simulate import simulate
 
 BELOW = 1e-6
 """Part [1] of its largest value by which a concentration may fall below zero: the tolerance of the solver."""

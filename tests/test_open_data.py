@@ -13,8 +13,8 @@ from scipy.integrate import solve_ivp
 
 import graycell
 from graycell import check_runs
+from graycell.packing import pack_all
 from graycell.reactor import Flows, Reactor
-from graycell.runs.packing import pack_all
 from graycell.runs.records import VCD, VIABILITY, Bolus, Feed, Outflow, Sample
 
 ROOT = Path(__file__).parent.parent

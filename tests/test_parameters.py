@@ -1,7 +1,7 @@
 import pytest
 
 from graycell.errors import ModelError
-from graycell.library.nolan_lee import parameter_table
+from graycell.models.nolan_lee import parameter_table
 from graycell.parameters import Parameter, ParameterTable
 from graycell.units import HOUSE_UNITS
 

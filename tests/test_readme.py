@@ -10,9 +10,9 @@ import pytest
 import typer
 
 import graycell
+from graycell.balances.checking import check_path
 from graycell.cli import app
-from graycell.runs import check_path
-from graycell.runs.ready import profiles
+from graycell.imports.ready import profiles
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

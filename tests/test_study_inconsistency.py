@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 
 import graycell as gc
-from graycell.branches import Moments, fixed_points
-from graycell.cell.redox import Lagged
-from graycell.inspection import structure_of
+from graycell.cell.closures import Lagged
+from graycell.diagnosis.equations import structure_of
 from graycell.model import cell_of
+from graycell.simulation.branches import Moments, fixed_points
 
 ROOT = Path(__file__).parent.parent
 STORED = json.loads((ROOT / "docs" / "inconsistency.json").read_text(encoding="utf-8"))

@@ -28,42 +28,29 @@ import jax
 
 jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensitivities need float64
 
+from graycell.balances.checking import check_path  # noqa: E402
+from graycell.balances.specific_rates import MeasuredRates, measured_rates  # noqa: E402
+from graycell.cell.closures import Algebraic, Dynamic, Lagged  # noqa: E402
 from graycell.cell.flux import FluxSolution, FluxStatus, PublishedWeights, SoftWeights, solve_flux  # noqa: E402
 from graycell.cell.network import MetabolicNetwork, Reaction  # noqa: E402
-from graycell.cell.redox import Algebraic, Dynamic, Lagged  # noqa: E402
-from graycell.forecast import from_last_samples  # noqa: E402
-from graycell.generation import Design, designed_runs, generate  # noqa: E402
-from graycell.inference import (  # noqa: E402
+from graycell.comparison import (  # noqa: E402
     BASELINES,
     Comparison,
-    Fit,
-    FitSettings,
-    GradientAudit,
     ModelCandidate,
-    audit_gradients,
     compare,
-    fit,
     forward_in_time,
     held_out,
     learning_curve,
     leave_one_run_out,
-    load_fit,
-    mean_nrmse,
-    recovered_law,
-    save_fit,
-    scores,
 )
-from graycell.inspection import Inspection, inspect  # noqa: E402
-from graycell.library import (  # noqa: E402
-    LearnedLaw,
-    evolution,
-    model_of,
-    nolan_lee,
-    published_feed,
-    specific_rates,
-    with_learned_laws,
-)
+from graycell.diagnosis import GradientAudit, audit_gradients, recovered_law  # noqa: E402
+from graycell.diagnosis.equations import Inspection, inspect  # noqa: E402
+from graycell.hybrid import LearnedLaw, evolution, specific_rates, with_learned_laws  # noqa: E402
+from graycell.imports.importing import import_runs  # noqa: E402
+from graycell.inference import Fit, FitSettings, fit, load_fit, save_fit  # noqa: E402
+from graycell.insilico import Design, designed_runs, generate  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
+from graycell.models import model_of, nolan_lee, published_feed  # noqa: E402
 from graycell.reporting import (  # noqa: E402
     comparison_report,
     inspection_report,
@@ -71,21 +58,11 @@ from graycell.reporting import (  # noqa: E402
     trajectory_frame,
     write_table,
 )
-from graycell.runs import (  # noqa: E402
-    Bolus,
-    CultureRun,
-    Feed,
-    Sample,
-    Setpoint,
-    bundled_run,
-    check_path,
-    check_runs,
-    read_runs,
-)
-from graycell.runs.importing import import_runs  # noqa: E402
-from graycell.runs.measured_rates import MeasuredRates, measured_rates  # noqa: E402
-from graycell.runs.writing import write_runs  # noqa: E402
-from graycell.simulation import SolverSettings, Trajectory, simulate  # noqa: E402
+from graycell.runs import Bolus, CultureRun, Feed, Sample, Setpoint, bundled_run, check_runs, read_runs  # noqa: E402
+from graycell.runs.format.writing import write_runs  # noqa: E402
+from graycell.simulation.forecast import from_last_samples  # noqa: E402
+from graycell.simulation.scores import mean_nrmse, scores  # noqa: E402
+from graycell.simulation.simulate import SolverSettings, Trajectory, simulate  # noqa: E402
 from graycell.study import Study, read_study  # noqa: E402
 
 __all__ = [

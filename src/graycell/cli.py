@@ -26,28 +26,23 @@ from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
-from graycell.cell.redox import Algebraic, Closure, Dynamic, Lagged
+from graycell.balances.checking import check_paths
+from graycell.balances.plausibility import implausible
+from graycell.balances.specific_rates import measured_rates
+from graycell.cell.closures import Algebraic, Closure, Dynamic, Lagged
+from graycell.comparison.comparison import Comparison, ComparisonProgress, compare, learning_curve
+from graycell.diagnosis import GradientAudit, Verdict, audit_gradients
+from graycell.diagnosis.equations import inspect
 from graycell.errors import Finding, GraycellError, InputError, ModelError, gathered, nearest
-from graycell.generation import Design, generate
-from graycell.inference import (
-    Fit,
-    FitSettings,
-    GradientAudit,
-    Verdict,
-    audit_gradients,
-    fit,
-    load_fit,
-    mean_nrmse,
-    save_fit,
-    scores,
-    unexplained_variance,
-)
-from graycell.inference.checkpoint import write_whole
-from graycell.inference.comparison import Comparison, ComparisonProgress, compare, learning_curve
+from graycell.imports.drafting.proposing import propose
+from graycell.imports.importing import imported
+from graycell.imports.ready import profiles
+from graycell.inference import Fit, FitSettings, fit, load_fit, save_fit
 from graycell.inference.fitting import Progress as FitProgress
-from graycell.inspection import inspect
-from graycell.library import MODELS, model_of, published_feed
+from graycell.insilico import Design, generate
 from graycell.model import CultureModel
+from graycell.models import MODELS, model_of, published_feed
+from graycell.packing import quantities_of
 from graycell.reporting import (
     UNDETERMINED,
     audit_frame,
@@ -59,25 +54,20 @@ from graycell.reporting import (
     trajectory_frame,
     write_table,
 )
-from graycell.reporting.bookkeeping_table import bookkeeping_frame
-from graycell.reporting.comparison_page import comparison_report
-from graycell.reporting.comparison_page import headline as comparison_headline
-from graycell.reporting.comparison_tables import comparison_frames
-from graycell.reporting.rates_page import headline as rates_headline
-from graycell.reporting.rates_page import phase_frame, rates_report
+from graycell.reporting.comparison.page import comparison_report
+from graycell.reporting.comparison.page import headline as comparison_headline
+from graycell.reporting.comparison.tables import comparison_frames
+from graycell.reporting.rates.balances import bookkeeping_frame
+from graycell.reporting.rates.page import headline as rates_headline
+from graycell.reporting.rates.page import phase_frame, rates_report
 from graycell.runs import Bolus, CultureRun, bundled_run, check_runs, read_runs
-from graycell.runs.importing import imported
-from graycell.runs.measured_rates import measured_rates
-from graycell.runs.packing import quantities_of
-from graycell.runs.plausibility import implausible
-from graycell.runs.proposing import propose
-from graycell.runs.reading import check_paths
-from graycell.runs.ready import profiles
+from graycell.runs.format.tables import shown
+from graycell.runs.format.template import write_template
+from graycell.runs.format.writing import write_runs
 from graycell.runs.records import REDOX, VCD
-from graycell.runs.tables import shown
-from graycell.runs.template import write_template
-from graycell.runs.writing import write_runs
-from graycell.simulation import SimulationStatus, SolverSettings, Trajectory, simulate
+from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
+from graycell.simulation.simulate import SimulationStatus, SolverSettings, Trajectory, simulate
+from graycell.storage import write_whole
 from graycell.study import Study, read_study
 
 FAULTS, UNFINISHED, INTERRUPTED = 1, 3, 130

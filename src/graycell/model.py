@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from graycell.cell import flux
-from graycell.cell.learned import Net
+from graycell.cell.closures import Closed, Closure, Dynamic, Lagged, NoLoop, RedoxPool, RedoxRatio
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
+from graycell.cell.neural import Net, Weights
 from graycell.cell.rates import Conditions, RateLaw
-from graycell.cell.redox import Closed, Closure, Dynamic, Lagged, NoLoop, RedoxPool, RedoxRatio
 from graycell.errors import ModelError, nearest
 from graycell.parameters import ParameterTable
 from graycell.reactor import Balances, Evolution, Flows, Reactor
@@ -60,7 +61,7 @@ class Evaluation(NamedTuple):
 
 
 class CultureModel(eqx.Module):
-    """A model of a culture. Build one with `build_model` or take one from `graycell.library`.
+    """A model of a culture. Build one with `build_model` or take one from `graycell.models`.
 
     Fields:
         name: for reports and files.
@@ -75,7 +76,7 @@ class CultureModel(eqx.Module):
         clearance: the parameter [L/(10^9 cells)/d] that limits uptake to clearance times concentration, or None for no
             limit. Without one the balances can take up what is not there.
         uptakes: (reaction, species, coefficient) of the exchanges that are limited.
-        recipe: how to build the model anew, as JSON of `graycell.library`; not used in compiled code.
+        recipe: how to build the model anew, as JSON of `graycell.models`; not used in compiled code.
     """
 
     name: str = eqx.field(static=True)
@@ -335,3 +336,26 @@ def _limited(network: MetabolicNetwork, exchange: np.ndarray):
         low, high = (low, min(high, _SOME_BOUND)) if ahead else (max(low, -_SOME_BOUND), high)
         network = network.with_bounds(network.names[j], low, high)
     return network, tuple(uptakes)
+
+
+def weight_labels(model: CultureModel) -> list[str]:
+    """Return a name for every weight in the order of `weights_of`: v17.hidden[2] is the third of the hidden ones."""
+    return [
+        f"{name}.{field}[{k}]"
+        for name in sorted(model.nets)
+        for field, leaf in zip(Weights._fields, model.nets[name].weights, strict=True)
+        for k in range(leaf.size)
+    ]
+
+
+def weights_of(model: CultureModel) -> Float[Array, " weights"]:
+    """Return the weights [1] of all networks of a model as one vector."""
+    return ravel_pytree({name: net.weights for name, net in model.nets.items()})[0]
+
+
+def with_weights(model: CultureModel, weights: Float[Array, " weights"]) -> CultureModel:
+    """Return the model with the weights of all its networks taken from one vector."""
+    if not model.nets:
+        return model
+    learned = ravel_pytree({name: net.weights for name, net in model.nets.items()})[1](weights)
+    return replace(model, nets={name: replace(net, weights=learned[name]) for name, net in model.nets.items()})

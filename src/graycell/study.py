@@ -29,17 +29,18 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from graycell.comparison.baselines import BASELINES, Candidate
+from graycell.comparison.candidates import ModelCandidate
+from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
 from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
-from graycell.inference.baselines import BASELINES, Candidate
-from graycell.inference.candidates import ModelCandidate
+from graycell.hybrid import BLACK_BOXES, LearnedLaw, with_learned_laws
+from graycell.hybrid.learning import law_from
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
-from graycell.inference.splits import Split, forward_in_time, held_out, leave_one_run_out
 from graycell.inference.storage import load_fit
-from graycell.library import BLACK_BOXES, MODELS, LearnedLaw, model_of, with_learned_laws
-from graycell.library.learning import law_from
 from graycell.model import CultureModel
+from graycell.models import MODELS, model_of
 from graycell.runs import CultureRun, read_runs
-from graycell.runs.files import read_toml
+from graycell.runs.format.files import read_toml
 
 SPLITS = ("held-out", "leave-one-run-out", "forward")
 """Ways to split runs, the default first; see `inference.splits`."""

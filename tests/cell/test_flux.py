@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from graycell.cell.flux import FluxStatus, PublishedWeights, SoftWeights, prepare
 from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.errors import ModelError
-from graycell.library.nolan_lee import published_network
+from graycell.models.nolan_lee import published_network
 
 KINETIC = ("v1", "v2", "v3", "v8", "v9", "v10", "v11", "v12", "v13", "v16", "v17", "v33")
 NETWORK = published_network()

@@ -10,7 +10,7 @@ import pytest
 
 from graycell.cell.flux import FluxStatus, SoftWeights, prepare, solve_flux
 from graycell.cell.network import MetabolicNetwork, Reaction
-from graycell.library.nolan_lee import published_network
+from graycell.models.nolan_lee import published_network
 
 KINETIC = ("v1", "v2", "v3", "v8", "v9", "v10", "v11", "v12", "v13", "v16", "v17", "v33")
 UPPER = ("v1", "v4", "v16", "v20", "v33")

@@ -3,7 +3,7 @@ import pytest
 
 from graycell.cell.network import MetabolicNetwork, Reaction, parse_equation
 from graycell.errors import ModelError
-from graycell.library.nolan_lee import published_network
+from graycell.models.nolan_lee import published_network
 
 
 def test_the_published_network_has_the_published_size():

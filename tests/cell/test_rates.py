@@ -5,7 +5,7 @@ import pytest
 
 from graycell.cell.rates import Conditions, Inhibition, Maximum, Monod, Product, Sum
 from graycell.errors import ModelError
-from graycell.library.nolan_lee import parameter_table, rate_laws
+from graycell.models.nolan_lee import parameter_table, rate_laws
 
 CONCENTRATIONS = {
     "GLC": 40.0, "LAC": 12.0, "GLN": 2.0, "GLU": 1.5, "NH3": 1.2, "ASN": 9.0, "ASP": 2.5, "ALA": 3.0, "SER": 7.0,

@@ -5,10 +5,10 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
+from graycell.hybrid.learning import with_learned_laws
 from graycell.inference.fitting import Estimate, Fit, FitSettings
-from graycell.inference.likelihood import weights_of, with_weights
-from graycell.library.learning import with_learned_laws
-from graycell.library.nolan_lee import nolan_lee
+from graycell.model import weights_of, with_weights
+from graycell.models.nolan_lee import nolan_lee
 from graycell.runs import bundled_run
 
 FREE = ("vmax17", "Ki17")

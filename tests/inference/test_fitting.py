@@ -10,15 +10,16 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from graycell.cell.redox import Lagged
+from graycell.cell.closures import Lagged
 from graycell.errors import FitError
-from graycell.inference import FitSettings, Stage, checkpoint, fit, fitting, load_fit, mean_nrmse, save_fit, scores
+from graycell.inference import FitSettings, Stage, checkpoint, fit, fitting, load_fit, save_fit
 from graycell.inference.likelihood import Coordinates, linearise, objective_of, residuals
-from graycell.inference.provenance import describe
-from graycell.library import nolan_lee
+from graycell.models import nolan_lee
+from graycell.packing import pack_all
 from graycell.parameters import Parameter, ParameterTable
-from graycell.runs.packing import pack_all
-from graycell.simulation import Loop, SolverSettings, simulate
+from graycell.provenance import describe
+from graycell.simulation.scores import mean_nrmse, scores
+from graycell.simulation.simulate import Loop, SolverSettings, simulate
 
 FREE = ("vmax1f", "vmax16", "TC16b", "vmax17")
 CLOSED = Loop(jnp.asarray(0.0), jnp.asarray(0.0))

@@ -11,19 +11,20 @@ import pytest
 import scipy.stats
 from small_runs import GROWTH, PER_CELL, RELEASE, SPECIES, UPTAKE, batch
 
+from graycell.cell.closures import NoLoop, RedoxRatio
 from graycell.cell.flux import SoftWeights
 from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.cell.rates import Maximum, Monod, Product
-from graycell.cell.redox import NoLoop, RedoxRatio
+from graycell.diagnosis import learned_reactions, recovered_law
 from graycell.errors import FitError
-from graycell.inference import Fit, FitSettings, Stage, fit, learned_reactions, load_fit, recovered_law, save_fit
+from graycell.hybrid import specific_rates, with_learned_laws
+from graycell.inference import Fit, FitSettings, Stage, fit, load_fit, save_fit
 from graycell.inference.fitting import objective_for
-from graycell.inference.likelihood import _below_limit, residuals, weights_of
-from graycell.inference.provenance import provenance_of
-from graycell.library import specific_rates, with_learned_laws
-from graycell.model import build_model
+from graycell.inference.likelihood import _below_limit, residuals
+from graycell.model import build_model, weights_of
 from graycell.parameters import Parameter, ParameterTable
-from graycell.simulation import Loop, SolverSettings, simulate
+from graycell.provenance import provenance_of
+from graycell.simulation.simulate import Loop, SolverSettings, simulate
 
 STAGES = (Stage("integral matching", 15, opened=1.0, matching=True), Stage("whole runs", 25))
 SETTINGS = FitSettings(stages=STAGES, starts=2, adam=100, held_out="nothing", seed=7)

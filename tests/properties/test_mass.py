@@ -11,9 +11,9 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graycell.library import nolan_lee
+from graycell.models import nolan_lee
 from graycell.runs import Bolus, End, Feed, Sample, Setpoint, bundled_run
-from graycell.simulation import SolverSettings, simulate
+from graycell.simulation.simulate import SolverSettings, simulate
 
 SETTINGS = SolverSettings(rtol=1e-4, atol=1e-5)  # conservation is exact at any tolerance
 ERROR = 1e-9

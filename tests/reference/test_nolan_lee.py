@@ -9,10 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graycell.cell.redox import Lagged
-from graycell.inference import mean_nrmse, scores, unexplained_variance
-from graycell.library import nolan_lee, published_feed
-from graycell.simulation import simulate
+from graycell.cell.closures import Lagged
+from graycell.models import nolan_lee, published_feed
+from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
+from graycell.simulation.simulate import simulate
 
 
 def at_end(trajectory, species):

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graycell.comparison.comparison import compare, learning_curve
+from graycell.comparison.splits import leave_one_run_out
 from graycell.errors import SimulationError
-from graycell.inference.comparison import compare, learning_curve
-from graycell.inference.splits import leave_one_run_out
 from graycell.runs.records import CultureRun, Measurement
 
 DAYS = np.arange(6.0)

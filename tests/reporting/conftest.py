@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage
-from graycell.library.nolan_lee import nolan_lee
+from graycell.models.nolan_lee import nolan_lee
 from graycell.reporting import report
 from graycell.runs import bundled_run
-from graycell.simulation import simulate
+from graycell.simulation.simulate import simulate
 
 HOSTILE = "</script><script>alert(1)</script><a href='javascript:alert(2)'>x</a>"
 

@@ -11,7 +11,7 @@ from graycell.reporting import (
     redox,
     residuals,
 )
-from graycell.reporting.fit_figures import UNDETERMINED
+from graycell.reporting.fits.figures import UNDETERMINED
 
 
 def _titles(figure):

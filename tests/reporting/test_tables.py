@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from graycell.diagnosis.gradients import DerivativeCheck, GradientAudit, Verdict
 from graycell.errors import GraycellError
-from graycell.inference.audit import DerivativeCheck, GradientAudit, Verdict
-from graycell.inference.validation import mean_nrmse, scores
 from graycell.reporting import tables
 from graycell.reporting.tables import (
     MEAN,
@@ -19,6 +18,7 @@ from graycell.reporting.tables import (
     trajectory_frame,
     write_table,
 )
+from graycell.simulation.scores import mean_nrmse, scores
 from graycell.units import HOUSE_UNITS, parse_heading
 
 AUDIT = GradientAudit(

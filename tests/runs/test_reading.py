@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graycell.balances.checking import check_path
 from graycell.errors import InputError
 from graycell.runs import (
     Bolus,
@@ -18,12 +19,11 @@ from graycell.runs import (
     Sample,
     Setpoint,
     bundled_run,
-    check_path,
     files,
     read_runs,
     runs_from_tables,
 )
-from graycell.runs.tables import MOST_FAULTS
+from graycell.runs.format.tables import MOST_FAULTS
 
 TABLES = {
     "measurements": """time [h],VCD [1e6 cells/mL],viability [%],GLC [mmol/L],LAC [mM]

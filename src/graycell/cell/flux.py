@@ -33,9 +33,9 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Bool, Float, Int
 
-from graycell.cell import qp
 from graycell.cell.network import MetabolicNetwork
 from graycell.errors import ModelError
+from graycell.numerics import programme as qp
 
 
 class FluxStatus(enum.IntEnum):

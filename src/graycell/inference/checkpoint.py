@@ -1,7 +1,6 @@
 """The state of a fit on disk: plain JSON, written whole or not at all."""
 
 import json
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,6 +8,7 @@ import numpy as np
 
 from graycell.errors import FitError
 from graycell.inference.least_squares import Point
+from graycell.storage import write_whole
 
 FILE = "checkpoint.json"
 LARGEST = 50_000_000
@@ -29,14 +29,6 @@ class Saved(NamedTuple):
     history: tuple[dict, ...]
     seconds: float
     watch: tuple[np.ndarray | None, float, int] = (None, np.inf, 0)
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 def save(folder: Path, fingerprint: dict, saved: Saved) -> None:

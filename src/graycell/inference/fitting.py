@@ -23,32 +23,25 @@ import diffrax
 import jax.numpy as jnp
 import numpy as np
 
-from graycell.cell.learned import drawn_weights
-from graycell.cell.redox import Lagged
+from graycell.cell.closures import Lagged
+from graycell.cell.neural import drawn_weights
 from graycell.errors import FitError
+from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference import checkpoint, least_squares
 from graycell.inference.least_squares import Linearisation, Point
-from graycell.inference.likelihood import (
-    Objective,
-    linearise,
-    objective_of,
-    residuals,
-    weights_of,
-    with_weights,
-)
-from graycell.inference.provenance import provenance_of
-from graycell.inference.starting import (
+from graycell.inference.likelihood import Objective, linearise, objective_of, residuals
+from graycell.inference.matching import (
     Matching,
     adam,
     linearise_matching,
     matching_residuals,
 )
-from graycell.model import CultureModel
+from graycell.model import CultureModel, weights_of, with_weights
+from graycell.packing import pack_all
 from graycell.parameters import Parameter
-from graycell.runs.packing import pack_all
+from graycell.provenance import provenance_of
 from graycell.runs.records import REDOX, CultureRun
-from graycell.simulation import Loop, SolverSettings
-from graycell.smoothing import smooth_run, stack_smooth
+from graycell.simulation.simulate import Loop, SolverSettings
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from jax.flatten_util import ravel_pytree
 from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
+from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
-from graycell.cell.learned import PRIOR, Weights
-from graycell.cell.redox import LoopStatus
-from graycell.model import CultureModel, lean
+from graycell.cell.neural import PRIOR
+from graycell.model import CultureModel, lean, weight_labels, with_weights
+from graycell.packing import PackedRun
 from graycell.parameters import Parameter
-from graycell.runs.packing import PackedRun
-from graycell.simulation import Loop, SolverSettings, integrate, predictions
+from graycell.simulation.simulate import Loop, SolverSettings, integrate, predictions
 
 
 class Coordinates(eqx.Module):
@@ -149,29 +149,6 @@ class Objective(eqx.Module):
         parameters, deviations, weights = self.parts(x)
         priors = [self.coordinates.prior_residuals(parameters), (deviations / self.own_sd[None, :]).ravel()]
         return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), *priors, weights / self.weights_sd])
-
-
-def weight_labels(model: CultureModel) -> list[str]:
-    """Return a name for every weight in the order of `weights_of`: v17.hidden[2] is the third of the hidden ones."""
-    return [
-        f"{name}.{field}[{k}]"
-        for name in sorted(model.nets)
-        for field, leaf in zip(Weights._fields, model.nets[name].weights, strict=True)
-        for k in range(leaf.size)
-    ]
-
-
-def weights_of(model: CultureModel) -> Float[Array, " weights"]:
-    """Return the weights [1] of all networks of a model as one vector."""
-    return ravel_pytree({name: net.weights for name, net in model.nets.items()})[0]
-
-
-def with_weights(model: CultureModel, weights: Float[Array, " weights"]) -> CultureModel:
-    """Return the model with the weights of all its networks taken from one vector."""
-    if not model.nets:
-        return model
-    learned = ravel_pytree({name: net.weights for name, net in model.nets.items()})[1](weights)
-    return replace(model, nets={name: replace(net, weights=learned[name]) for name, net in model.nets.items()})
 
 
 def _below_limit(misfit: Array) -> Array:

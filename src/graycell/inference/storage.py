@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 
 from graycell.errors import FitError
+from graycell.hybrid.learning import model_from, nets_to_plain, with_plain_nets
 from graycell.inference import checkpoint
-from graycell.inference.checkpoint import write_whole
 from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage
-from graycell.inference.provenance import describe
-from graycell.library.learning import model_from, nets_to_plain, with_plain_nets
 from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable
+from graycell.provenance import describe
 from graycell.runs import records
 from graycell.runs.records import CultureRun, Measurement, Provenance, Signal
+from graycell.storage import write_whole
 
 FILE = "fit.json"
 _LARGEST = 100_000_000

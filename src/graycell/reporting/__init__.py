@@ -15,9 +15,11 @@ says in words what a report shows, and `page` holds the pieces of a page. Nothin
 `Trajectory`, a `Fit`, a `RecoveredLaw`, a `Comparison`, a `GradientAudit` or an `Inspection`.
 """
 
-from graycell.inference.combinations import UNDETERMINED
-from graycell.reporting.comparison_page import comparison_report
-from graycell.reporting.comparison_tables import comparison_frames
+from graycell.diagnosis.identifiability import UNDETERMINED
+from graycell.reporting.comparison.page import comparison_report
+from graycell.reporting.comparison.tables import comparison_frames
+from graycell.reporting.equations.page import headline, inspection_report
+from graycell.reporting.equations.tables import inspection_frames
 from graycell.reporting.figures import (
     conflict_heatmap,
     key_fluxes,
@@ -25,12 +27,10 @@ from graycell.reporting.figures import (
     redox,
     residuals,
 )
-from graycell.reporting.fit_figures import convergence, parameters
-from graycell.reporting.html import report
-from graycell.reporting.inspection_page import headline, inspection_report
-from graycell.reporting.inspection_tables import inspection_frames
-from graycell.reporting.law_figures import correlations, recovered
-from graycell.reporting.law_tables import combinations_frame, correlations_frame, law_errors_frame, laws_frame
+from graycell.reporting.fits.figures import convergence, parameters
+from graycell.reporting.fits.law_figures import correlations, recovered
+from graycell.reporting.fits.law_tables import combinations_frame, correlations_frame, law_errors_frame, laws_frame
+from graycell.reporting.fits.page import report
 from graycell.reporting.tables import (
     audit_frame,
     estimates_frame,

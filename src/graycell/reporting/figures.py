@@ -25,7 +25,7 @@ from graycell.reporting.style import (
 )
 from graycell.reporting.tables import residuals_frame, unit_of
 from graycell.runs.records import REDOX, VCD
-from graycell.simulation import Trajectory
+from graycell.simulation.simulate import Trajectory
 from graycell.units import SPECIFIC_RATE
 
 KEY_REACTIONS = ("v1", "v2", "v16", "v17", "v20", "v30", "v34", "v35")

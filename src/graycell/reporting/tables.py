@@ -13,15 +13,15 @@ from typing import IO
 
 import pandas as pd
 
+from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
-from graycell.cell.redox import LoopStatus
+from graycell.diagnosis.gradients import GradientAudit
 from graycell.errors import GraycellError
-from graycell.inference.audit import GradientAudit
 from graycell.inference.fitting import Fit
-from graycell.inference.validation import mean_nrmse, scores
-from graycell.runs.packing import quantities_of
+from graycell.packing import quantities_of
 from graycell.runs.records import REDOX, VCD
-from graycell.simulation import Trajectory
+from graycell.simulation.scores import mean_nrmse, scores
+from graycell.simulation.simulate import Trajectory
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
 
 MEAN = "mean over species"

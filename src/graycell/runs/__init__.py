@@ -2,7 +2,7 @@
 
     files --read_runs--> CultureRun (names, house units) --packing.pack--> arrays
 
-`read_runs` reads CSV and XLSX, `check_path` lists all that is wrong with a file and `check_runs` with runs,
+`read_runs` reads CSV and XLSX, `check_runs` lists all that is wrong with runs,
 `bundled_run` gives a published run. The records say what a run is made of.
 
 >>> run = bundled_run()
@@ -11,7 +11,7 @@ array([69.31, 59.81])
 """
 
 from graycell.runs.checks import check_runs
-from graycell.runs.reading import bundled_run, check_path, read_runs, runs_from_tables
+from graycell.runs.format.reading import bundled_run, read_runs, runs_from_tables
 from graycell.runs.records import (
     REDOX,
     VCD,
@@ -47,7 +47,6 @@ __all__ = [
     "Setpoint",
     "Signal",
     "bundled_run",
-    "check_path",
     "check_runs",
     "read_runs",
     "runs_from_tables",

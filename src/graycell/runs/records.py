@@ -1,7 +1,7 @@
 """What was done to a culture and what was measured: the nouns of the border, with names and units.
 
 A `CultureRun` is in house units (day, litre, mmol/L, 10^9 cells/L, degC). It is plain data: nothing here is
-compiled, and nothing compiled sees a name. `graycell.runs.packing` turns runs into arrays.
+compiled, and nothing compiled sees a name. `graycell.packing` turns runs into arrays.
 """
 
 import math

@@ -1,0 +1,41 @@
+"""What the equations of a model disagree about, and which answer each closure of the redox loop gives.
+
+inspect(model, run) -> Inspection      all of it, for one run
+structure_of(model)                    counts, ranks, surplus relations
+conflicts, singular_weights            along a trajectory
+loop_maps                              R -> R' at chosen times
+lagged_answers, answers                how a closure's answer changes with its step or tolerance
+"""
+
+from graycell.diagnosis.equations.closures import ClosureAnswers, answers, lagged_answers
+from graycell.diagnosis.equations.conflict import Conflict, SingularWeight, conflicts, relation_gaps, singular_weights
+from graycell.diagnosis.equations.diagnose import (
+    Inspection,
+    InspectionProgress,
+    LoopMap,
+    inspect,
+    loop_maps,
+    moments_of,
+)
+from graycell.diagnosis.equations.structure import Structure, SurplusRelation, Term, structure_of
+
+__all__ = [
+    "ClosureAnswers",
+    "Conflict",
+    "Inspection",
+    "InspectionProgress",
+    "LoopMap",
+    "SingularWeight",
+    "Structure",
+    "SurplusRelation",
+    "Term",
+    "answers",
+    "conflicts",
+    "inspect",
+    "lagged_answers",
+    "loop_maps",
+    "moments_of",
+    "relation_gaps",
+    "singular_weights",
+    "structure_of",
+]

@@ -1,0 +1,106 @@
+"""How the answer of each closure of the redox loop changes with its step or tolerance."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from graycell.cell.closures import Algebraic, Closure, Dynamic, LoopStatus
+from graycell.errors import ModelError
+from graycell.model import CultureModel, cell_of, lean
+from graycell.models import published_feed
+from graycell.packing import quantities_of
+from graycell.runs.records import Bolus, CultureRun
+from graycell.simulation.simulate import Loop, SolverSettings, integrate, lagged, pack_for, predictions
+
+STEPS = (0.1, 0.05, 0.025)
+TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
+"""Of the trajectory; the last one is what the others are compared with."""
+_MOST_STEPS = 2048
+"""Per segment; the finest tolerance takes some 300 in the bundled run."""
+
+
+@dataclass(frozen=True)
+class ClosureAnswers:
+    """What one closure says at the end of a run, for each of its steps or tolerances, the coarsest first.
+
+    setting: 'step [d]' or 'rtol [1]', values: (k,) of it; quantities: species, VCD, R; ends: (k, quantities) in house
+    units; change: (k - 1,) largest difference of the ends from those of the finest setting, over the largest value of
+    the quantity during the run [1]; note: why there are none.
+    """
+
+    closure: str
+    setting: str
+    values: Float[np.ndarray, " k"]
+    quantities: tuple[str, ...]
+    ends: Float[np.ndarray, "k quantities"]
+    change: Float[np.ndarray, " l"]
+    note: str = ""
+
+    def end(self, quantity: str) -> Float[np.ndarray, " k"]:
+        """Return one quantity at the end of the run."""
+        return self.ends[:, self.quantities.index(quantity)]
+
+
+def lagged_answers(model: CultureModel, run: CultureRun, steps: Sequence[float] = STEPS) -> ClosureAnswers:
+    """Return the answers of the stepping of the published scheme, for steps [d], with its own bookkeeping of feeds.
+
+    Weights and switches are those of the model. `note` says why where the scheme cannot step through the run.
+    """
+    fed = published_feed(run) if any(isinstance(event, Bolus) for event in run.events) else run
+    ends, tops = [], []
+    names, cell = quantities_of(model.species), cell_of(model)
+    packed = pack_for(model, fed)
+    for step in steps:
+        try:
+            path = lagged.integrate(cell, fed, packed, step)
+        except ModelError as error:
+            none = np.zeros((0, len(names)))
+            return ClosureAnswers("lagged", "step [d]", np.zeros(0), names, none, np.zeros(0), str(error))
+        viability = jax.vmap(packed.viability)(path.time)
+        density = jax.vmap(cell.viable_cell_density)(path.concentrations, viability)
+        columns = np.column_stack([path.concentrations, density, path.redox])
+        ends.append(columns[-1])
+        tops.append(np.max(np.abs(columns), axis=0))
+    return _answers("lagged", "step [d]", steps, names, np.stack(ends), tops[-1])
+
+
+def answers(
+    model: CultureModel, run: CultureRun, closure: Closure, tolerances: Sequence[float] = TOLERANCES
+) -> ClosureAnswers:
+    """Return the answers of a closure that is an ODE, for tolerances of the trajectory [1], the finest last.
+
+    `note` says why where one of them gives no answer. Raises `InputError` where the run does not fit the model.
+    """
+    packed, model = pack_for(model, run), lean(replace(model, closure=closure))
+    names, found = quantities_of(model.species), []
+    name = {Dynamic: "dynamic", Algebraic: "algebraic"}.get(type(closure), type(closure).__name__)
+    for rtol in tolerances:
+        predicted, failed, closed = _predicted(model, packed, np.asarray(rtol))
+        if bool(failed) or not bool(closed):
+            steps = f"with rtol {rtol:g} the time from one event to the next took more than {_MOST_STEPS} steps."
+            note = steps if bool(failed) else f"with rtol {rtol:g} no R closes the loop at some point."
+            return ClosureAnswers(name, "rtol [1]", np.zeros(0), names, np.zeros((0, len(names))), np.zeros(0), note)
+        found.append(np.asarray(predicted))
+    tops = np.max(np.abs(found[-1]), axis=0)
+    last = int(np.argmax(np.asarray(packed.end)))
+    ends = np.stack([one[last] for one in found])
+    return _answers(name, "rtol [1]", tolerances, names, ends, tops)
+
+
+@eqx.filter_jit
+def _predicted(model, packed, rtol):
+    # the tolerance is traced, so one compiled function serves all
+    path = integrate(model, packed, Loop(), SolverSettings(rtol=rtol, atol=rtol / 10, most_steps=_MOST_STEPS))
+    usable = jnp.array([status for status in LoopStatus if status.usable])
+    return predictions(model, path), jnp.any(path.failed != 0), jnp.all(jnp.isin(path.loop_status, usable))
+
+
+def _answers(closure, setting, values, names, ends, tops) -> ClosureAnswers:
+    tops = np.maximum(tops, 1e-9 * np.max(tops))  # what is never there cannot change by much of itself
+    change = np.max(np.abs(ends[:-1] - ends[-1]) / tops, axis=1)
+    return ClosureAnswers(closure, setting, np.asarray(values, float), names, ends, change)

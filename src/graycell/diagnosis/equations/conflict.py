@@ -1,0 +1,136 @@
+"""What the equations of a model disagree about along a run: conflicts with the balances, and singular weights."""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from graycell.cell.flux import PublishedWeights
+from graycell.model import CultureModel, cell_of
+from graycell.simulation.simulate import Trajectory
+
+_NEAR_ZERO = 1e-12
+"""Part of the largest wished rate at which the published rule gives its largest weight; at 0 it leaves a flux out."""
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """How far the balances pull one kinetic flux from its rate law during a run.
+
+    share: of the weighted sum of squares that the allocation makes small, over time and reactions [1];
+    typical: root of the mean square over time of the conflict [1]; largest: its largest value by size, and `time` [d]
+    of it; bound: part of the time in which the reaction's own bound is active [1].
+    """
+
+    reaction: str
+    share: float
+    typical: float
+    largest: float
+    time: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class SingularWeight:
+    """A wished rate that comes near zero, where the published weight 1/w^2 is singular.
+
+    crossings: times [d] at which the rate changes its sign; least: smallest size during the run
+    [mmol/(10^9 cells)/d], and `time` [d] of it; weight_ratio: the weight 1/w^2 there over that of the median of the
+    others [1]; jump: by how much a flux differs between the published rule next to w = 0, where the weight holds the
+    reaction, and at w = 0, where it is left out, over the largest flux [1]; jumping: the reaction with that flux.
+    """
+
+    reaction: str
+    crossings: tuple[float, ...]
+    least: float
+    time: float
+    weight_ratio: float
+    jump: float
+    jumping: str
+
+
+def conflicts(trajectory: Trajectory) -> tuple[Conflict, ...]:
+    """Return the conflict of every rate law with the balances, the largest share first."""
+    model, time = trajectory.model, trajectory.time
+    square = trajectory.conflict**2
+    over_time = np.trapezoid(square, time, axis=0)
+    total = max(float(np.sum(over_time)), 1e-300)
+    active = _own_bound_active(trajectory)
+    length = max(float(time[-1] - time[0]), 1e-300)
+    rows = []
+    for j, name in enumerate(model.kinetic):
+        at = int(np.argmax(square[:, j]))
+        rows.append(
+            Conflict(
+                name,
+                float(over_time[j] / total),
+                float(np.sqrt(over_time[j] / length)),
+                float(trajectory.conflict[at, j]),
+                float(time[at]),
+                float(np.trapezoid(active[:, j], time) / length),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: -row.share))
+
+
+def relation_gaps(trajectory: Trajectory) -> Float[np.ndarray, "n relations"]:
+    """Return left minus right side of every surplus relation for the wished rates [mmol/(10^9 cells)/d]."""
+    layer = trajectory.model.allocation
+    surplus = [layer.network.index(name) for name in layer.surplus]
+    own = [layer.kinetic.index(name) for name in layer.surplus]
+    rows = jax.vmap(lambda cold: layer.flux_map(cold).take(surplus).matrix)(jnp.asarray(trajectory.cold))
+    implied = np.einsum("nrk,nk->nr", np.asarray(rows)[:, :, : len(layer.kinetic)], trajectory.wished)
+    return trajectory.wished[:, own] - implied
+
+
+def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
+    """Return the wished rates that change sign during the run or come within 1e-3 of the largest one's size."""
+    model, wished, time = trajectory.model, trajectory.wished, trajectory.time
+    size = np.abs(wished)
+    rows = []
+    for j, name in enumerate(model.kinetic):
+        before, after = wished[:-1, j], wished[1:, j]
+        changes = np.flatnonzero((before * after < 0.0) & (np.diff(time) > 0.0))
+        shares = before[changes] / (before[changes] - after[changes])
+        crossings = time[changes] + shares * np.diff(time)[changes]
+        at = int(np.argmin(size[:, j]))
+        if not len(changes) and size[at, j] > 1e-3 * np.max(size[at]):
+            continue
+        k = int(changes[0]) if len(changes) else at
+        others = np.median(np.delete(size[at], j)) if len(model.kinetic) > 1 else size[at, j]
+        jump, jumping = _jump(model, wished[k], float(trajectory.cold[k]), j)
+        ratio = float((others / max(size[at, j], _NEAR_ZERO * np.max(size), 1e-150)) ** 2)
+        rows.append(
+            SingularWeight(
+                name, tuple(map(float, crossings)), float(size[at, j]), float(time[at]), ratio, jump, jumping
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (-len(row.crossings), row.least)))
+
+
+def _jump(model: CultureModel, wished: np.ndarray, cold: float, j: int) -> tuple[float, str]:
+    near, at = wished.copy(), wished.copy()
+    near[j], at[j] = _NEAR_ZERO * np.max(np.abs(wished)), 0.0
+    with_it, without = np.asarray(_allocate(cell_of(model), np.stack([near, at]), cold))
+    largest = max(float(np.max(np.abs(without))), 1e-300)
+    most = int(np.argmax(np.abs(with_it - without)))
+    return float(abs(with_it[most] - without[most]) / largest), model.reactions[most]
+
+
+@eqx.filter_jit
+def _allocate(model: CultureModel, wished, cold):
+    published = PublishedWeights()
+    return jax.vmap(lambda w: model.allocation(w, cold, spread=published.spread(w)).fluxes)(jnp.asarray(wished))
+
+
+def _own_bound_active(trajectory: Trajectory) -> np.ndarray:
+    """Return whether a kinetic flux stands at a bound of its own, (n, kinetic)."""
+    model = trajectory.model
+    index = [model.network.index(name) for name in model.kinetic]
+    fluxes = trajectory.fluxes[:, index]
+    rounding = 1e-9 * np.max(np.abs(trajectory.fluxes), axis=1, keepdims=True)
+    lower, upper = model.network.lower[index], model.network.upper[index]
+    return (fluxes <= lower + rounding) | (fluxes >= upper - rounding)

@@ -1,0 +1,203 @@
+"""inspect: a model and a run -> what the equations disagree about, all at once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from graycell.cell.closures import Algebraic, Dynamic, Lagged
+from graycell.diagnosis.equations.closures import ClosureAnswers, answers, lagged_answers
+from graycell.diagnosis.equations.conflict import Conflict, SingularWeight, conflicts, relation_gaps, singular_weights
+from graycell.diagnosis.equations.structure import Structure, structure_of
+from graycell.errors import ModelError, nearest
+from graycell.model import CultureModel
+from graycell.provenance import provenance_of
+from graycell.runs.records import CultureRun, Setpoint
+from graycell.simulation.branches import Branches, FixedPoints, Moments, branches, fixed_points, response
+from graycell.simulation.simulate import Trajectory, simulate
+
+_POINTS = 61
+"""Points of a diagram of branches."""
+_GRID = np.linspace(0.0, 8.0, 401)
+"""R [1] of the curves of the map: beyond what was measured in cell line A of Nolan & Lee (2011), 0.7 to 5.2."""
+_AFTER_SHIFT = 0.2
+"""[d] after a change of temperature at which the map is looked at: seven eighths of an hour's transition are over."""
+InspectionProgress = Callable[[float, str], None]
+
+
+@dataclass(frozen=True)
+class LoopMap:
+    """The map R -> R' at chosen times of a run.
+
+    time: (times,) [d]; trajectory_redox: (times,) R [1] of the trajectory there; redox: (grid,) and ratio:
+    (times, grid) [1] the map; points: its fixed points, `points.moment` counting the times.
+    """
+
+    time: Float[np.ndarray, " times"]
+    trajectory_redox: Float[np.ndarray, " times"]
+    redox: Float[np.ndarray, " grid"]
+    ratio: Float[np.ndarray, "times grid"]
+    points: FixedPoints
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` found for one model and run.
+
+    trajectory: what it was found along; relation_gaps: (n, relations) left minus right side of the surplus relations
+    for the wished rates [mmol/(10^9 cells)/d]; map: at chosen times; over_time: branches of R along the run;
+    over_parameter: branches of R over the values of `parameter`, at the time `parameter_time` [d]; answers: of each
+    closure; provenance: everything needed to repeat it.
+    """
+
+    model: CultureModel
+    run: CultureRun
+    trajectory: Trajectory
+    structure: Structure
+    relation_gaps: Float[np.ndarray, "n relations"]
+    conflicts: tuple[Conflict, ...]
+    singular_weights: tuple[SingularWeight, ...]
+    map: LoopMap
+    over_time: Branches
+    parameter: str
+    parameter_time: float
+    over_parameter: Branches
+    answers: tuple[ClosureAnswers, ...]
+    provenance: dict
+
+
+def inspect(
+    model: CultureModel,
+    run: CultureRun,
+    *,
+    times: Sequence[float] | None = None,
+    parameter: str | None = None,
+    values: Sequence[float] | None = None,
+    parameter_time: float | None = None,
+    progress: InspectionProgress | None = None,
+) -> Inspection:
+    """Inspect a model along a run, which is simulated with the model's closure.
+
+    times: [d] at which the map R -> R' is looked at; by default the start, shortly after every change of temperature,
+    and at quarters of the run. parameter: whose values the branches of R are drawn over, at `parameter_time` [d];
+    by default `R_switch`, or the first estimated one, from half to twice its value within its bounds (`values`, in its
+    house unit), at the time with the most fixed points. Raises `ModelError` for an unknown parameter or a time outside
+    of the run, and `SimulationError` where the run cannot be simulated to its end.
+    """
+    tell = progress or (lambda done, words: None)
+    closure = model.closure
+    if isinstance(closure, Lagged):
+        raise ModelError("inspect: the lagged closure is compared with others, not inspected; use the closure Dynamic.")
+    turnover_time = closure.turnover_time
+    if turnover_time is None:
+        raise ModelError(
+            f"inspect: {model.name} has no redox loop, so its equations agree about R; use a model with a network."
+        )
+    parameter = _parameter(model, parameter)
+    _require_within(run, [*(times or ()), *([] if parameter_time is None else [parameter_time])])
+    tell(0.0, "simulating")
+    trajectory = simulate(model, run).require_finished()
+    structure = structure_of(model)
+    tell(0.2, "conflicts")
+    found, singular, gaps = conflicts(trajectory), singular_weights(trajectory), relation_gaps(trajectory)
+    tell(0.3, "fixed points")
+    value = float(model.parameters[parameter])
+    loop = loop_maps(trajectory, times, parameter)
+    events = sorted({event.time for event in run.events if 0.0 < event.time < run.end})
+    every = np.unique(np.concatenate([np.linspace(0.0, run.end, _POINTS), events]))
+    breaks = [int(k) for k in np.searchsorted(every, events)]
+    over_time = branches(model, _with(moments_of(trajectory, every), parameter, value), every, breaks)
+    tell(0.5, f"branches over {parameter}")
+    many = np.sum(np.isfinite(over_time.redox), axis=0)
+    at = float(every[int(np.argmax(many))]) if parameter_time is None else float(parameter_time)
+    along = _range(model, parameter) if values is None else np.asarray(values, float)
+    here = moments_of(trajectory, np.full(len(along), at))
+    over_parameter = branches(model, _with(here, parameter, along), along)
+    said = []
+    for done, words, call in (
+        (0.6, "dynamic closure", lambda: answers(model, run, Dynamic(turnover_time))),
+        (0.7, "algebraic closure", lambda: answers(model, run, Algebraic(turnover_time))),
+        (0.9, "lagged closure", lambda: lagged_answers(model, run)),
+    ):
+        tell(done, words)
+        said.append(call())
+    settings = {"times": loop.time.tolist(), "parameter": parameter, "values": along.tolist(), "parameter_time": at}
+    tell(1.0, "done")
+    return Inspection(
+        model, run, trajectory, structure, gaps, found, singular, loop, over_time, parameter, at, over_parameter,
+        tuple(said), provenance_of(model, [run], settings),
+    )  # fmt: skip
+
+
+def loop_maps(trajectory: Trajectory, times: Sequence[float] | None = None, parameter: str | None = None) -> LoopMap:
+    """Return the map R -> R' at chosen times [d] of a trajectory, with its fixed points; see `inspect`."""
+    model, run = trajectory.model, trajectory.run
+    chosen = np.array(sorted(times) if times else _times(run), float)
+    parameter = _parameter(model, parameter)
+    moments = _with(moments_of(trajectory, chosen), parameter, float(model.parameters[parameter]))
+    rows = np.repeat(np.arange(len(chosen)), len(_GRID))
+    ratio, _ = response(model, moments.take(rows), np.tile(_GRID, len(chosen)))
+    held = _at(trajectory, chosen, trajectory.redox[:, None])[:, 0]
+    return LoopMap(chosen, held, _GRID, ratio.reshape(len(chosen), -1), fixed_points(model, moments))
+
+
+def moments_of(trajectory: Trajectory, times: Sequence[float] | np.ndarray) -> Moments:
+    """Return the conditions of a trajectory at times [d], after an event of that time.
+
+    Raises `ModelError` for a time outside of the run.
+    """
+    times = np.asarray(times, float)
+    _require_within(trajectory.run, times)
+    both = _at(trajectory, times, np.column_stack([trajectory.concentrations, trajectory.cold]))
+    return Moments(both[:, :-1], both[:, -1])
+
+
+def _with(moments: Moments, parameter: str, values: np.ndarray | float) -> Moments:
+    """Return moments with values of a parameter; also where it has its usual one, so that one function compiles."""
+    return Moments(moments.concentrations, moments.cold, {parameter: np.broadcast_to(values, len(moments))})
+
+
+def _at(trajectory: Trajectory, times: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Interpolate columns; of the two points of an event, the one after it counts."""
+    last = np.r_[np.diff(trajectory.time) > 0.0, True]
+    first = np.r_[True, np.diff(trajectory.time) > 0.0]
+    after = np.searchsorted(trajectory.time[first], times, side="right")
+    out = np.empty((len(times), columns.shape[1]))
+    starts, ends = columns[last], columns[first]
+    grid = trajectory.time[first]
+    for i, (time, k) in enumerate(zip(times, after, strict=True)):
+        if k >= len(grid):
+            out[i] = starts[-1]
+            continue
+        share = (time - grid[k - 1]) / (grid[k] - grid[k - 1])
+        out[i] = (1.0 - share) * starts[k - 1] + share * ends[k]
+    return out
+
+
+def _times(run: CultureRun) -> list[float]:
+    shifts = [event.time for event in run.events if isinstance(event, Setpoint)]
+    wanted = [0.0, *(time + _AFTER_SHIFT for time in shifts), *(run.end * share for share in (0.25, 0.5, 0.75, 1.0))]
+    return sorted({round(time, 6) for time in wanted if time <= run.end})
+
+
+def _require_within(run: CultureRun, times: Sequence[float] | np.ndarray) -> None:
+    for time in times:
+        if not 0.0 <= time <= run.end:
+            raise ModelError(f"found the time {time:g} d; run '{run.name}' goes from 0 to {run.end:g} d.")
+
+
+def _range(model: CultureModel, parameter: str) -> np.ndarray:
+    """Return values from half to twice that of a parameter, within its bounds; all of them if it is 0."""
+    row, value = model.table[parameter], float(model.parameters[parameter])
+    low, high = sorted((0.5 * value, 2.0 * value)) if value else (row.lower, row.upper)
+    return np.linspace(max(low, row.lower), min(high, row.upper), _POINTS)
+
+
+def _parameter(model: CultureModel, parameter: str | None) -> str:
+    if parameter is None:
+        estimated = [row.name for row in model.table.estimated]
+        return "R_switch" if "R_switch" in model.parameters else [*estimated, *model.parameters][0]
+    if parameter not in model.parameters:
+        raise ModelError(f"parameter '{parameter}' is not known to the model; {nearest(parameter, model.parameters)}.")
+    return parameter

@@ -1,0 +1,350 @@
+"""recovered_law: what a fit learned of a rate law, beside the true law and the known one.
+
+The law is followed through every input of its network over the range that the runs visited, the rest of the state at
+its median, and compared with the truth in all visited states. A band tells what the data leave open, by linearisation;
+where no sample was near, the law is an extrapolation and is said to be one.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from graycell.cell.neural import Neural
+from graycell.cell.rates import Product, RateLaw, Sum
+from graycell.errors import FitError, nearest
+from graycell.inference.fitting import Fit
+from graycell.model import CultureModel, cell_of, weights_of, with_weights
+from graycell.models.catalogue import MODELS, model_of
+from graycell.simulation.simulate import Trajectory, pack_for, simulate
+from graycell.units import CONCENTRATION, DIMENSIONLESS, SPECIFIC_RATE, TIME
+
+Role = Literal["law", "factor", "summand"]
+
+NORMAL_95 = 1.96
+"""Standard normal quantile [1] of an interval of 95 %."""
+_WIDER = 0.15
+"""Part [1] of the visited range by which a curve goes on at either end: enough to see how a law extrapolates."""
+_NEAR = 0.1
+"""Part [1] of the visited range within which a sample supports a law; a law of four nodes bends over no less."""
+_INNER = (0.025, 0.975)
+"""Quantiles [1] of the sampled states between which a law is supported: 95 % of them."""
+_MOMENT = 1e-9  # [d] two times that differ by less are one
+
+
+@dataclass(frozen=True)
+class LawCurve:
+    """A law over one input of its network, all else at the median of the visited states.
+
+    input: species, ``R``, ``cold`` or ``feed`` and a species; grid: (points,) in `input_unit`; learned: (points,), low,
+    high: ends of its interval of 95 %; true, known: (points,) by the truth and the library, NaN where there is none;
+    all in the unit of the law. near: (points,) number [1] of samples within a tenth of the visited range; supported:
+    (points,) whether one is near and the point lies among the middle 95 % of them; samples: (samples,) what the input
+    was when a sample was taken; visited: least and largest value over the runs.
+    """
+
+    input: str
+    input_unit: str
+    grid: np.ndarray
+    learned: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    true: np.ndarray
+    known: np.ndarray
+    near: np.ndarray
+    supported: np.ndarray
+    samples: np.ndarray
+    visited: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class RecoveredLaw:
+    """What a fit learned of the rate law of a reaction; rates are wished ones, in `unit`.
+
+    role: whether the network is the whole ``law``, a ``factor`` of it or a ``summand``; curves: one an input; states:
+    by input, (states,) visited ones; learned, true: (states,) rates there, true is NaN without a truth; error: [1] root
+    mean square of learned - true over the range of true, NaN without a truth or where it is constant and missed.
+    """
+
+    reaction: str
+    role: Role
+    unit: str
+    curves: tuple[LawCurve, ...]
+    states: Mapping[str, np.ndarray]
+    learned: np.ndarray
+    true: np.ndarray
+    error: float
+
+    def __repr__(self) -> str:
+        error = f", error {self.error:.3g}" if np.isfinite(self.error) else ""
+        return f"RecoveredLaw({self.reaction}: {self.role} of {', '.join(one.input for one in self.curves)}{error})"
+
+
+def recovered_law(fit: Fit, reaction: str, truth: CultureModel | None = None, points: int = 60) -> RecoveredLaw:
+    """Return what a fit learned of the rate law of `reaction`, over `points` values of every input of its network.
+
+    The states are those of the model along the runs of the fit, or those of the `truth` if it is given. The known law
+    is that of the library's model from which the fitted one was made, if it has one; the truth's rate is NaN where
+    it has no law of the reaction. The band is the delta method: with J the derivative of the rate by parameters and
+    weights, and C the covariance of the fit, its half width is 1.96 sqrt(J C J^T). Raises `FitError` for a reaction
+    whose law is not learned, for a truth without a species of the model, and where no state is finite.
+
+        law = recovered_law(fitted, "v17", truth=nolan_lee(extended=True))
+        law.error, law.curves[0].supported
+    """
+    return recovered_laws(fit, truth, points, reactions=[reaction])[0]
+
+
+def recovered_laws(
+    fit: Fit,
+    truth: CultureModel | None = None,
+    points: int = 60,
+    *,
+    reactions: Sequence[str] | None = None,
+    trajectories: Sequence[Trajectory] | None = None,
+) -> tuple[RecoveredLaw, ...]:
+    """Return `recovered_law` of several reactions, by default of all `learned_reactions`; runs are simulated once.
+
+    `trajectories` of the fitted model along the runs of the fit spare simulating them.
+    """
+    learned = learned_reactions(fit.model)
+    reactions = learned if reactions is None else reactions
+    for name in reactions:
+        if name not in learned:
+            raise FitError(f"reaction '{name}' has no learned law in {fit.model.name}; {nearest(name, learned)}.")
+    if points < 2:
+        raise FitError(f"recovered law: found {points} points; a curve needs 2 or more; 60 are smooth.")
+    size = len(fit.estimates) + fit.model.weight_count
+    if fit.covariance.shape != (size, size):
+        raise FitError(
+            f"recovered law: found a covariance of {fit.covariance.shape}, but {len(fit.estimates)} parameters and "
+            f"{fit.model.weight_count} weights; fit the model anew."
+        )
+    if not reactions:
+        return ()
+    if trajectories is None:
+        trajectories = [simulate(fit.model_of(run.name), run) for run in fit.runs]
+    sampled = _table(trajectories, samples_only=True)
+    visited = _table(trajectories if truth is None else [simulate(truth, run) for run in fit.runs])
+    _require_species(fit.model, visited)
+    others = (truth, _known_model(fit.model))
+    return tuple(_recovered(fit, name, others, points, visited, sampled) for name in reactions)
+
+
+def learned_reactions(model: CultureModel) -> tuple[str, ...]:
+    """Return the reactions whose own rate law holds a network, in the order of the laws."""
+    return tuple(name for name, law in model.rates if _networks(law))
+
+
+def _recovered(
+    fit: Fit,
+    reaction: str,
+    others: tuple[CultureModel | None, CultureModel | None],
+    points: int,
+    visited: "_Table",
+    sampled: "_Table",
+) -> RecoveredLaw:
+    """Return a law beside that of the others, the truth and the known model."""
+    law = dict(fit.model.rates)[reaction]
+    inputs = list(dict.fromkeys(name for net in _networks(law) for name in fit.model.nets[net].inputs))
+    grids = {name: _grid(name, visited[name], points) for name in inputs}
+    median = {name: np.full(points, np.median(column)) for name, column in visited.items()}
+    along = [{**median, name: grid} for name, grid in grids.items()]
+    path = {name: np.concatenate([one[name] for one in along]) for name in median}
+
+    learned, half = _with_band(fit, reaction, path)
+    true, known = (_rates(model, reaction, path) for model in others)
+    parts = zip(*(np.split(one, len(inputs)) for one in (learned, half, true, known)), strict=True)
+    curves = tuple(
+        _curve(name, grids[name], part, visited[name], sampled[name]) for name, part in zip(inputs, parts, strict=True)
+    )
+    at_states, true_there = (_rates(model, reaction, visited) for model in (fit.model, others[0]))
+    return RecoveredLaw(
+        reaction,
+        _role(law) or "factor",
+        SPECIFIC_RATE if fit.model.reactor.per_cell else f"{CONCENTRATION}/{TIME}",
+        curves,
+        {name: visited[name] for name in inputs},
+        at_states,
+        true_there,
+        _relative_error(at_states, true_there),
+    )
+
+
+def _curve(name: str, grid: np.ndarray, part, visited: np.ndarray, sampled: np.ndarray) -> LawCurve:
+    learned, half, true, known = part
+    low, high = float(np.min(visited)), float(np.max(visited))
+    reach = _NEAR * (high - low) if high > low else _NEAR * _span(visited)
+    near = np.sum(np.abs(sampled[None, :] - grid[:, None]) <= reach, axis=1)
+    first, last = np.quantile(sampled, _INNER)
+    step = 0.5 * (grid[1] - grid[0])  # a point stands for what is nearest to it
+    supported = (near > 0) & (grid >= first - step) & (grid <= last + step)
+    return LawCurve(
+        name, _unit_of(name), grid, learned, learned - half, learned + half, true, known, near, supported, sampled,
+        (low, high),
+    )  # fmt: skip
+
+
+def _grid(name: str, visited: np.ndarray, points: int) -> np.ndarray:
+    more = _WIDER * _span(visited)
+    low, high = max(float(np.min(visited)) - more, 0.0), max(float(np.max(visited)), 0.0) + more
+    return np.linspace(low, min(high, 1.0) if name == "cold" else high, points)
+
+
+def _span(values: np.ndarray) -> float:
+    """Return the range of an input; where it never changed, its own size, so that there is something to draw."""
+    span = float(np.ptp(values))
+    return span if span > 1e-6 * float(np.max(np.abs(values))) else max(float(np.max(np.abs(values))), 1.0)
+
+
+def _unit_of(name: str) -> str:
+    if name in ("R", "cold"):
+        return DIMENSIONLESS
+    return f"{CONCENTRATION}/{TIME}" if name.startswith("feed ") else CONCENTRATION
+
+
+def _relative_error(learned: np.ndarray, true: np.ndarray) -> float:
+    difference, width = float(np.sqrt(np.mean((learned - true) ** 2))), float(np.ptp(true))
+    if width > 0.0:
+        return difference / width
+    return 0.0 if difference == 0.0 else float("nan")
+
+
+# -------------------------------------------------------------------------------------------------------- the laws
+
+
+def _networks(law: RateLaw) -> list[str]:
+    """Return the names of the networks that a law holds."""
+    parts = jax.tree.leaves(law, is_leaf=lambda one: isinstance(one, Neural))
+    return [one.net for one in parts if isinstance(one, Neural)]
+
+
+def _role(law: RateLaw) -> Role | None:
+    """Return what a network is to a law; None where there is none in it."""
+    if isinstance(law, Neural):
+        return "law"
+    parts: tuple[RateLaw, ...] = law.factors if isinstance(law, Product) else law.terms if isinstance(law, Sum) else ()
+    here: Role = "summand" if isinstance(law, Sum) else "factor"
+    for part in parts:
+        role = _role(part)
+        if role is not None:
+            return here if role == "law" else role
+    return "factor" if _networks(law) else None
+
+
+def _known_model(model: CultureModel) -> CultureModel | None:
+    """Return the library's model from which this one was made; None for one that was made of nothing."""
+    base = json.loads(model.recipe or "{}").get("base", model.name)
+    return model_of(base) if base in MODELS else None
+
+
+# ------------------------------------------------------------------------------------------------------- the states
+
+_Table = dict[str, np.ndarray]
+"""States by the names of what a network may see, see `Conditions.seen`: (states,) each."""
+
+
+def _table(trajectories: Sequence[Trajectory], samples_only: bool = False) -> _Table:
+    """Return the finite states of trajectories: all points, or those at which a sample was taken."""
+    parts = []
+    for one in trajectories:
+        fed = _fed(one)
+        columns = dict(zip(one.model.species, one.concentrations.T, strict=True))
+        columns |= {"R": one.redox, "cold": one.cold}
+        columns |= {f"feed {name}": series for name, series in zip(one.model.species, fed.T, strict=True)}
+        rows = np.arange(len(one.time))
+        if samples_only:  # the first of two points of an event: a sample is taken before it
+            rows = np.minimum(np.searchsorted(one.time, one.measured_time - _MOMENT), len(one.time) - 1)
+        parts.append({name: column[rows] for name, column in columns.items()})
+    table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+    finite = np.all([np.isfinite(column) for column in table.values()], axis=0) if table else np.zeros(0, bool)
+    if not np.any(finite):
+        what = "finite state at which a sample was taken" if samples_only else "finite state"
+        raise FitError(f"recovered law: found no {what}; simulate a run of the fit and see its status and samples.")
+    return {name: column[finite] for name, column in table.items()}
+
+
+def _fed(trajectory: Trajectory) -> np.ndarray:
+    """Return what flowed in at every point, (points, species) [mmol/L/d]."""
+    packed = pack_for(trajectory.model, trajectory.run)
+    time = trajectory.time
+    after_event = np.r_[False, np.diff(time) == 0.0]
+    segments = np.searchsorted(np.asarray(packed.end), time - _MOMENT) + after_event
+    feed = np.asarray(packed.flows.feed @ packed.media)[np.minimum(segments, len(packed.end) - 1)]
+    return feed / (trajectory.volume / trajectory.run.initial_volume)[:, None]
+
+
+def _require_species(model: CultureModel, table: _Table) -> None:
+    for name in model.species:
+        if name not in table:
+            raise FitError(
+                f"recovered law: the visited states have no '{name}', which {model.name} needs; give a truth that has "
+                "the species of the fitted model, or none."
+            )
+
+
+def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Array]:
+    """Return states as `CultureModel.wished` takes them: concentrations, R, cold and what flows in."""
+    _require_species(model, table)
+    concentrations = np.stack([table[name] for name in model.species], axis=1)
+    fed = np.stack([table[f"feed {name}"] for name in model.species], axis=1)
+    return jnp.asarray(concentrations), jnp.asarray(table["R"]), jnp.asarray(table["cold"]), jnp.asarray(fed)
+
+
+# -------------------------------------------------------------------------------------------------------- the rates
+
+
+def _rates(model: CultureModel | None, reaction: str, table: _Table) -> np.ndarray:
+    """Return the wished rates of a reaction in these states; NaN where the model has no law of it."""
+    if model is None or reaction not in model.kinetic:
+        return np.full(len(table["R"]), np.nan)
+    return np.asarray(_wished(cell_of(model), model.kinetic.index(reaction), *_arrays(model, table)))
+
+
+@eqx.filter_jit
+def _wished(model: CultureModel, place: int, concentrations, redox, cold, fed) -> Float[Array, " states"]:
+    return jax.vmap(model.wished)(concentrations, redox, cold, fed)[:, place]
+
+
+def _with_band(fit: Fit, reaction: str, table: _Table) -> tuple[np.ndarray, np.ndarray]:
+    """Return the learned rates in these states, and half the width of their intervals of 95 %."""
+    rows = [fit.model.table[row.name] for row in fit.estimates]
+    log = np.array([row.log_scale for row in rows], bool)
+    values = np.array([row.value for row in fit.estimates])
+    scaled = np.where(log, np.log(np.where(log, values, 1.0)), values)
+    learned = jnp.concatenate([jnp.asarray(scaled), weights_of(fit.model)])
+    names, place = tuple(row.name for row in rows), fit.model.kinetic.index(reaction)
+    states = _arrays(fit.model, table)
+    rate, slope = _linearised(cell_of(fit.model), names, jnp.asarray(log), learned, place, *states)
+    return np.asarray(rate), NORMAL_95 * _standard_deviation(np.asarray(slope), fit.covariance)
+
+
+@eqx.filter_jit
+def _linearised(model: CultureModel, names: tuple[str, ...], log, learned, place: int, *states) -> tuple[Array, Array]:
+    """Return the rates, and their derivatives (states, learned) by parameters on their own scales, then weights."""
+
+    def rates(learned):
+        scaled, weights = learned[: len(names)], learned[len(names) :]
+        values = jnp.where(log, jnp.exp(jnp.where(log, scaled, 0.0)), scaled)
+        parameters = {**model.parameters, **{name: values[i] for i, name in enumerate(names)}}
+        moved = with_weights(replace(model, parameters=parameters), weights)
+        rate = jax.vmap(moved.wished)(*states)[:, place]
+        return rate, rate
+
+    slope, rate = jax.jacfwd(rates, has_aux=True)(learned)
+    return rate, slope
+
+
+def _standard_deviation(slope: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return sqrt(J C J^T) of every row of J; infinite where it depends on what has an infinite variance."""
+    known = np.isfinite(np.diag(covariance))
+    inner = slope[:, known]
+    variance = np.einsum("ki,ij,kj->k", inner, covariance[np.ix_(known, known)], inner)
+    open_ended = np.any(slope[:, ~known] != 0.0, axis=1)
+    return np.where(open_ended, np.inf, np.sqrt(np.maximum(variance, 0.0)))  # rounding can leave a variance below 0

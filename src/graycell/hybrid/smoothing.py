@@ -1,0 +1,191 @@
+"""smooth_run: the samples of a run as smooth curves of what the cells turned over.
+
+Feeds and samples leave jumps in concentrations, none in what the cells turned over, so this is what is made smooth. A
+network takes the scales of its inputs and outputs from such curves, and a fit of networks begins along them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.interpolate import PchipInterpolator, make_smoothing_spline
+
+from graycell.model import CultureModel
+from graycell.packing import PackedRun, quantities_of
+from graycell.reactor import intervene
+from graycell.runs.records import VCD, CultureRun
+from graycell.simulation.simulate import pack_for
+
+_NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
+NODES, NODE_WEIGHTS = 0.5 * (_NODES + 1.0), 0.5 * _NODE_WEIGHTS
+"""Gauss-Legendre nodes and weights on 0..1: three integrate a polynomial of the fifth degree over a segment exactly."""
+_FEW_POINTS = 6
+"""Below so many points, the start included, a curve goes through them; from there on the smoothing is chosen by
+cross-validation."""
+
+
+class SmoothRun(eqx.Module):
+    """A run along smooth curves, at the nodes of every segment; stack several with a leading axis.
+
+    length: (segments,) [d]; concentrations: (segments, nodes, species) [mmol/L]; volume, cold, viability, redox:
+    (segments, nodes) [1]; at_end: (segments, species) amounts [mmol/L] and end_volume: (segments,) [1] at the end of
+    each segment; fed: (segments, nodes, species) what flows in, over the volume [mmol/L/d]; turned_over: (segments,
+    species) [mmol/L] by the cells in each segment. Amounts and volumes are per litre of initial volume.
+    """
+
+    length: Float[Array, " segments"]
+    concentrations: Float[Array, "segments nodes species"]
+    volume: Float[Array, "segments nodes"]
+    cold: Float[Array, "segments nodes"]
+    viability: Float[Array, "segments nodes"]
+    redox: Float[Array, "segments nodes"]
+    at_end: Float[Array, "segments species"]
+    end_volume: Float[Array, " segments"]
+    fed: Float[Array, "segments nodes species"]
+    turned_over: Float[Array, "segments species"]
+
+
+def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
+    """Return `run` along smooth curves, for the species of `model`; one that was not measured is only fed.
+
+    So is every species after its last sample. The biomass follows the viable cell density where it was not measured
+    itself.
+    """
+    packed = pack_for(model, run)
+    arrays = jax.tree.map(np.asarray, packed)
+    curves: list[Callable[[float], float]] = [_nothing] * len(model.species)
+    viability = np.asarray(jax.vmap(packed.viability)(packed.end))
+    for i, points in enumerate(_turned_over_at_samples(model, arrays, viability)):
+        curves[i] = _curve(*points)
+    rate = float(model.parameters[model.shift_rate])
+    length, sweep = arrays.end - arrays.start, _Sweep(arrays)
+    at_nodes, cold, cold_now = [], [], arrays.initial_cold
+    at_end, end_volume, turned_over = [], [], []
+    for k, (start, end) in enumerate(zip(arrays.start, arrays.end, strict=True)):
+        before = np.array([curve(start) for curve in curves])
+        points = [sweep.after(k, share, np.array([curve(start + share * (end - start)) for curve in curves]) - before)
+                  for share in (*NODES, 1.0)]  # fmt: skip
+        at_nodes.append(points[:-1])
+        target = arrays.cold_target[k]
+        relaxed = [target + (cold_now - target) * np.exp(-rate * share * length[k]) for share in (*NODES, 1.0)]
+        cold.append(relaxed[:-1])
+        cold_now = relaxed[-1]
+        at_end.append(points[-1][0])
+        end_volume.append(points[-1][1])
+        turned_over.append(np.array([curve(end) for curve in curves]) - before)
+        sweep.act(k, *points[-1])
+    amounts = np.array([[amount for amount, _ in nodes] for nodes in at_nodes])
+    volume = np.array([[size for _, size in nodes] for nodes in at_nodes])
+    times = jnp.asarray(arrays.start[:, None] + length[:, None] * NODES[None, :])
+    return SmoothRun(
+        length=jnp.asarray(length),
+        concentrations=jnp.asarray(np.maximum(amounts / volume[:, :, None], 0.0)),
+        volume=jnp.asarray(volume),
+        cold=jnp.asarray(np.array(cold)),
+        viability=jax.vmap(jax.vmap(packed.viability))(times),
+        redox=jax.vmap(jax.vmap(packed.redox))(times),
+        at_end=jnp.asarray(np.array(at_end)),
+        end_volume=jnp.asarray(np.array(end_volume)),
+        fed=jnp.asarray((arrays.flows.feed @ arrays.media)[:, None, :] / volume[:, :, None]),
+        turned_over=jnp.asarray(np.array(turned_over)),
+    )
+
+
+class _Sweep:
+    """A vessel that is gone through from segment to segment: amounts and volume at the beginning of the present one.
+
+    Amounts [mmol/L] and volume [1] are per litre of initial volume.
+    """
+
+    def __init__(self, packed: PackedRun):
+        self.packed, self.volume = packed, 1.0
+        self.amounts = np.asarray(packed.initial)
+
+    def after(self, k: int, share: float, made: np.ndarray) -> tuple[np.ndarray, float]:
+        """Return amounts and volume once this share of segment k is over and the cells have made `made`."""
+        flows, time = self.packed.flows, share * (self.packed.end[k] - self.packed.start[k])
+        out = flows.bleed[k] + flows.harvest[k]
+        lost = self.amounts / self.volume * out * time  # cells that a harvest keeps are lost here too: a start only
+        volume = self.volume + (np.sum(flows.feed[k]) - out) * time
+        return np.asarray(self.amounts + made + flows.feed[k] @ self.packed.media * time - lost), float(volume)
+
+    def act(self, k: int, amounts: np.ndarray, volume: float) -> None:
+        """Take these amounts and volume at the end of segment k, and do what is done there."""
+        done = jax.tree.map(lambda leaf: leaf[k], self.packed.interventions)
+        after = intervene(jnp.asarray(amounts), jnp.asarray(volume), done, self.packed.media, self.packed.supplied)
+        self.amounts, self.volume = np.asarray(after[0]), float(after[1])
+
+
+def _nothing(time: float, /) -> float:
+    """Return what a species that was not measured is taken to be turned over by a time [d]: 0 mmol/L."""
+    return 0.0
+
+
+def _turned_over_at_samples(
+    model: CultureModel, packed: PackedRun, viability: np.ndarray
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return for every species the times of its samples, what the cells had turned over by then, and its error.
+
+    [d], [mmol/L], [mmol/L], per litre of initial volume; beginning with 0 at time 0.
+    """
+    quantities = quantities_of(model.species)
+    measured, error = packed.measured.copy(), packed.standard_error.copy()
+    biomass, density = quantities.index(model.biomass), quantities.index(VCD)
+    per_density = float(model.parameters[model.biomass_per_cell]) / np.maximum(viability, 0.05)
+    taken = ~np.isfinite(error[:, biomass]) & np.isfinite(error[:, density])
+    measured[taken, biomass] = (measured[:, density] * per_density)[taken]
+    error[taken, biomass] = (error[:, density] * per_density)[taken]
+
+    n = len(model.species)
+    points: list[list[tuple[float, float, float]]] = [[(0.0, 0.0, np.nan)] for _ in range(n)]
+    sweep, total = _Sweep(packed), np.zeros(n)
+    for k, time in enumerate(packed.end):
+        amounts, volume = sweep.after(k, 1.0, np.zeros(n))
+        here = np.isfinite(error[k, :n])
+        found = np.where(here, volume * np.nan_to_num(measured[k, :n]), amounts)
+        total = total + found - amounts
+        for i in np.flatnonzero(here & (time > 0.0)):
+            points[i].append((float(time), float(total[i]), float(volume * error[k, i])))
+        sweep.act(k, found, volume)
+    columns = [np.array(of).T for of in points]
+    return [(time, value, of_value) for time, value, of_value in columns]
+
+
+def _curve(time: np.ndarray, value: np.ndarray, error: np.ndarray) -> Callable[[float], float]:
+    """Return a smooth curve through (time, value) of these errors; nothing at all without a sample."""
+    if len(time) < 2:
+        return _nothing
+    if len(time) < _FEW_POINTS:
+        return _held_after(time[-1], PchipInterpolator(time, value))
+    # the first point is known: ten times as sure as the surest sample
+    weight = 1.0 / np.r_[0.1 * np.nanmin(error), error[1:]] ** 2
+    return _held_after(time[-1], make_smoothing_spline(time, value, w=weight / np.max(weight)))
+
+
+def _held_after(last: float, curve: Callable[[float], float]) -> Callable[[float], float]:
+    """Return the curve, constant after its last sample: a cubic that goes on would be anything a few days later."""
+    return lambda time: curve(min(time, last))
+
+
+def stack_smooth(runs: Sequence[SmoothRun]) -> SmoothRun:
+    """Return smooth runs of one shape as one with a leading axis, padded to the most segments."""
+    longest = max(run.length.shape[0] for run in runs)
+
+    def pad(leaf: Array) -> Array:
+        more = longest - leaf.shape[0]
+        return jnp.concatenate([leaf, jnp.repeat(leaf[-1:], more, axis=0)]) if more else leaf
+
+    def padded(run: SmoothRun) -> SmoothRun:
+        longer = jax.tree.map(pad, run)
+        kept = jnp.arange(longest) < run.length.shape[0]  # a padded segment takes no time and turns nothing over
+        return replace(
+            longer,
+            length=jnp.where(kept, longer.length, 0.0),
+            turned_over=jnp.where(kept[:, None], longer.turned_over, 0.0),
+        )
+
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(padded(run) for run in runs))

@@ -1,0 +1,177 @@
+"""place_of: a file -> where its headings stand and how its runs seem to lie, as far as names tell."""
+
+import os
+from collections.abc import Callable, Mapping
+from itertools import product, zip_longest
+from typing import Any, NamedTuple
+
+from graycell.errors import Faults
+from graycell.imports.grids import Grid, positions, words_of
+from graycell.imports.layout import grid_of
+from graycell.imports.rearranging import RUN, match, pattern_of
+from graycell.imports.vocabulary import quantity_of, role_of
+from graycell.runs.format.files import Source, UnreadableError
+from graycell.runs.format.tables import Table, parse_number
+
+_DEEPEST_HEADER = 8
+"""Rows from the top among which the headings are looked for."""
+_ALIKE = 0.7
+"""Part of its headings that another sheet, or another run, of the same kind has."""
+_FEWEST = 2
+"""Known quantities in a column of headings; runs side by side; sheets of one kind."""
+
+
+class Place(NamedTuple):
+    """Where headings stand, and the rows below.
+
+    header: the row of the headings counted from 1, or their column if the sheet is `turned`; run: the words of a
+    mapping that tell how runs lie beside or below each other, {} where a column tells them apart; sheets: that are
+    read so.
+    """
+
+    source: Source
+    sheet: str
+    header: int
+    turned: bool
+    grid: Grid
+    run: Mapping[str, Any]
+    sheets: frozenset[str]
+
+
+def place_of(source_at: Callable[[int | None], Source]) -> Place:
+    """Return where the headings of a file stand: where most of them are known. Raises `UnreadableError`.
+
+    source_at: the file, for headings in a row counted from 1, or None for headings in a column.
+    """
+    best: tuple[float, Place] | None = None
+    for turned, header in product((False, True), range(1, _DEEPEST_HEADER + 1)):
+        source = source_at(None if turned else header)
+        for sheet in source.tables:
+            place = Place(source, sheet, header, turned, Grid(source.tables[sheet]), {}, frozenset([sheet]))
+            grid = _laid(place)
+            if grid is None:
+                continue
+            heads = {one for one in map(words_of, grid.table.headings) if one}
+            quantities = sum(bool(quantity_of(one)) for one in heads)
+            roles = [role for one in heads if (role := role_of(one))]
+            if turned and not ("time" in roles and quantities >= _FEWEST):
+                continue  # a column that names quantities is no column of headings
+            known = 2.0 * quantities + len(roles)
+            if best is None or known > best[0]:
+                best = known, place._replace(grid=grid)
+    if best is None:
+        raise UnreadableError("the file", "no table", "a sheet with a row of headings is needed", "look at the file")
+    return best[1]
+
+
+def _laid(place: Place, **more: object) -> Grid | None:
+    """Return the rows of a place as some words of a mapping lay them, None where they cannot."""
+    words = {"header": place.header, "sheet": place.sheet, "transposed": place.turned, **more}
+    try:
+        return grid_of(place.source, words, Faults("draft", 0))
+    except UnreadableError:  # fewer rows
+        return None
+
+
+def with_runs(place: Place, units: int | None) -> Place:
+    """Return a place with what tells its runs apart, and runs that lie beside each other below each other.
+
+    units: the row of the units.
+    """
+    run = _sheets_of_quantities(place)
+    if not run and len(alike := _sheets_alike(place)) >= _FEWEST:
+        prefix = os.path.commonprefix(alike)  # noqa: RUF071, of letters
+        return place._replace(run={"sheet": prefix + "{run}"}, sheets=frozenset(alike))
+    run = run or _above(place.grid) or _beside(place.grid)
+    if not run and (below := _quantities_above(place)):
+        run, place = {"above": "{quantity}", "heading": "{run}"}, below
+    if not run:
+        return place
+    headings = positions(place.grid.table.headings)
+    time = next((one for one in headings if role_of(one) == "time"), "")
+    more: dict[str, Any] = {"units": units} if units else {}
+    if "sheet" in run:
+        more["sheet"] = [one for one in place.source.tables if quantity_of(one) and one.isprintable()]
+    grid = _laid(place, run=run, time=time, **more)
+    return place if grid is None else place._replace(run=run, grid=grid, sheets=grid.sheets)
+
+
+def _sheets_alike(place: Place) -> list[str]:
+    """Return the names of sheets that have the headings of this one in the same row, this one among them."""
+    own = {words_of(one) for one in place.grid.table.headings} - {""}
+    alike = []
+    for name, table in place.source.tables.items():
+        there = {words_of(one) for one in _headings(table, place)} - {""}
+        if name.isprintable() and len(own & there) >= _ALIKE * len(own):
+            alike.append(name)
+    return alike
+
+
+def _headings(table: Table, place: Place) -> tuple[str, ...]:
+    rows, at = (table.headings, *table.rows), place.header - 1
+    if place.turned:
+        return tuple(row[at] for row in rows if at < len(row))
+    return rows[at] if at < len(rows) else ()
+
+
+def _above(grid: Grid) -> dict[str, str]:
+    """Return the words for runs whose names stand above headings that come again."""
+    measured: dict[str, set[str]] = {}
+    for above, heading in zip(grid.above, grid.table.headings, strict=False):
+        if above and quantity_of(words_of(heading)):
+            measured.setdefault(above, set()).add(words_of(heading))
+    alike = measured and len(set.intersection(*measured.values())) >= _ALIKE * len(set.union(*measured.values()))
+    return {"above": "{run}"} if len(measured) >= _FEWEST and alike and not any(map(quantity_of, measured)) else {}
+
+
+def _beside(grid: Grid) -> dict[str, Any]:
+    """Return the words for runs side by side, whose names stand in the headings before or after the quantity."""
+    every = positions(grid.table.headings)
+    headings = [one for one in every if not (quantity_of(one) or role_of(one))]
+    if any(map(quantity_of, every)):  # it would be shared by all runs
+        return {}
+    firsts = {one.split()[0] for one in headings if " " in one}
+    before = [f"{word} " for word in sorted(firsts) if all(one.startswith(f"{word} ") for one in headings)]
+    patterns = ["{quantity} {run} [{unit}]", "{quantity} {run} ({unit})"]
+    patterns += [f"{{run}}{mark}{{quantity}}" for mark in " _:-"] + [f"{{quantity}}{mark}{{run}}" for mark in " _-"]
+    for text in [*(f"{word}{one}" for word in before for one in patterns if one.startswith(RUN)), *patterns]:
+        pattern = pattern_of(text, "", Faults("draft", 0))
+        told = {one: found for one in headings if pattern is not None and (found := match(pattern, one))}
+        runs_of: dict[str, set[str]] = {}
+        for found in told.values():
+            if quantity_of(found["quantity"]) and not set(found["run"]) & set("()[]"):  # a unit is no part of a run
+                runs_of.setdefault(found["quantity"], set()).add(found["run"])
+        if any(len(runs) >= _FEWEST for runs in runs_of.values()):
+            others = [one for one, of in told.items() if not (quantity_of(of["quantity"]) or role_of(of["quantity"]))]
+            return {"heading": text, **({"without": others} if others else {})}
+    return {}
+
+
+def _quantities_above(place: Place) -> Place | None:
+    """Return the same place with its headings one row below, where quantities stand above names of runs, else None."""
+    rows, row = place.grid.table.rows, place.header - 1
+    if place.turned or row >= len(rows):
+        return None
+    runs_of: dict[str, list[str]] = {}
+    above = ""
+    for heading, name in zip_longest(map(words_of, place.grid.table.headings), map(words_of, rows[row]), fillvalue=""):
+        above = heading or above
+        if quantity_of(above) and name:
+            runs_of.setdefault(above, []).append(name)
+    names = {name for of in runs_of.values() for name in of}
+    same = all(set(of) == names and len(of) == len(names) for of in runs_of.values())
+    if len(names) < _FEWEST or not same or any(parse_number(one.replace(",", ".")) is not None for one in names):
+        return None
+    place = place._replace(header=place.header + 1)
+    grid = _laid(place)
+    return None if grid is None else place._replace(grid=grid)
+
+
+def _sheets_of_quantities(place: Place) -> dict[str, Any]:
+    """Return the words for sheets whose names are quantities, with a column for each run."""
+    named = [one for one in place.source.tables if quantity_of(one) and one.isprintable()]
+    headings = positions(place.grid.table.headings)
+    if len(named) < _FEWEST or place.sheet not in named or any(map(quantity_of, headings)):
+        return {}
+    beside = [one for one in headings if role_of(one) and role_of(one) != "time"]
+    return {"sheet": "{quantity}", "heading": "{run}", **({"without": beside} if beside else {})}

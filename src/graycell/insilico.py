@@ -1,0 +1,449 @@
+"""In-silico runs: from a design and a model that counts as the truth to measured runs, with noise of known size.
+
+A point of the design is one number between 0 and 1 for each thing that is varied; points come from a scrambled Sobol
+sequence (Sobol 1967, Owen 1998), which fills the space evenly and can be continued: a run that the truth cannot
+simulate is replaced by the next point, and the others stay as they are.
+"""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float
+from scipy.stats import qmc
+
+from graycell.cell.closures import Lagged, LoopStatus
+from graycell.cell.flux import FluxStatus
+from graycell.errors import Finding, InputError, ModelError, SimulationError, nearest
+from graycell.model import CultureModel, lean
+from graycell.packing import PackedRun, pack, quantities_of, stack
+from graycell.runs import bundled_run
+from graycell.runs.checks import LIMITS, limit_of
+from graycell.runs.records import (
+    REDOX,
+    VCD,
+    VIABILITY,
+    Bolus,
+    CultureRun,
+    End,
+    Event,
+    Measurement,
+    Provenance,
+    Sample,
+    Setpoint,
+    Signal,
+)
+from graycell.simulation.simulate import ZERO_SHARE, Loop, SolverSettings, integrate, pack_for, predictions
+
+Range = tuple[float, float]
+Tell = Callable[[float, str], None]
+
+_MOST_RUNS = 4096
+_MOST_TRIES, _FEWEST_TRIES = 4, 32
+"""Points for every run that is wanted, at most, once so many were tried: where three of four fail, the ranges do not
+suit the truth, and what is left of the space is not what was asked for."""
+_AT_ONCE = 8
+"""Runs in one call of the compiled program; few enough for a progress bar, and the last call is padded to as many."""
+_DIGITS = 2
+"""Of times [d] and temperatures [degC]: a quarter of an hour; nothing in a laboratory is more exact."""
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is varied between in-silico runs, what is measured and with what noise. Ranges are (low, high).
+
+    The defaults lie around the bundled run: 1.8e9 cells/L at the beginning, 3 % of the volume a day from day 3 on,
+    37 to 31 degC at day 3, ten days. Take a model with limited uptake as the truth: without a limit, cells that run
+    out of amino acids before day ten take them from nowhere, and most points of the design are refused.
+
+    Fields:
+        runs: how many. seed: of the design and of the noise.
+        seeding: factor [1] on the biomass of the template at time 0.
+        initial: factors [1] on the concentration of other species of the template at time 0, by name.
+        feed_volume: of one bolus, as a part of the initial volume [1]. first_bolus, bolus_interval: [d].
+        shift_day: [d] at which the temperature goes to cold_temperature [degC].
+        days: [d] that a run lasts. sampling_interval: [d]; the first sample is one interval after time 0, because the
+            state at time 0 is given as it was. sample_volume: as a part of the initial volume [1].
+        noise: relative standard deviation [1] of the measured values; 0 for values without noise.
+        floor: the standard deviation at a value of 0, as a part of the largest true value of the quantity in all
+            runs [1]. The two are added as squares.
+        measured: quantities; all species of the model and VCD if it is None. redox: measure R too.
+
+    Raises `InputError` with every fault at once.
+    """
+
+    runs: int = 64
+    seed: int = 0
+    seeding: Range = (0.6, 1.4)
+    initial: Mapping[str, Range] = field(
+        default_factory=lambda: MappingProxyType({"GLC": (0.7, 1.3), "GLN": (0.5, 1.0), "ASN": (0.8, 1.2)})
+    )
+    feed_volume: Range = (0.025, 0.05)
+    first_bolus: Range = (2.0, 4.0)
+    bolus_interval: Range = (0.75, 1.5)
+    shift_day: Range = (2.0, 4.0)
+    cold_temperature: Range = (31.0, 33.0)
+    days: float = 10.0
+    sampling_interval: float = 1.0
+    sample_volume: float = 0.005
+    noise: float = 0.05
+    floor: float = 0.02
+    measured: tuple[str, ...] | None = None
+    redox: bool = False
+
+    def __post_init__(self) -> None:
+        findings = []
+
+        def judge(name: str, value: float | Range, low: float, high: float, unit: str = "1") -> None:
+            pair = value if isinstance(value, tuple) else (value, value)
+            if not (len(pair) == 2 and low <= pair[0] <= pair[1] <= high):
+                shown = f"{pair[0]:g}" if not isinstance(value, tuple) else str(value)
+                order = ", the lower one first" if isinstance(value, tuple) else ""
+                needed = f"{low:g} to {high:g} [{unit}] is possible{order}"
+                findings.append(Finding(f"design, {name}", shown, needed, "change it"))
+
+        judge("runs", self.runs, 1, _MOST_RUNS)
+        judge("seed", self.seed, 0, 2**32 - 1)
+        judge("seeding", self.seeding, 0.01, 100.0)
+        for name, factor in self.initial.items():
+            judge(f"initial {name}", factor, 0.0, 100.0)
+        judge("feed_volume", self.feed_volume, 0.0, 1.0)
+        judge("days", self.days, 0.1, 60.0, "d")
+        judge("sampling_interval", self.sampling_interval, 0.05, max(self.days, 0.05), "d")
+        judge("sample_volume", self.sample_volume, 0.0, 0.1)
+        judge("first_bolus", self.first_bolus, 0.0, 60.0, "d")
+        judge("bolus_interval", self.bolus_interval, 0.1, 60.0, "d")
+        judge("shift_day", self.shift_day, 0.0, 60.0, "d")
+        judge("cold_temperature", self.cold_temperature, 20.0, 42.0, "degC")
+        judge("noise", self.noise, 0.0, 1.0)
+        judge("floor", self.floor, 1e-6, 1.0)  # without a floor a value of 0 would be exact
+        if findings:
+            raise InputError(findings)
+
+    @property
+    def sampling_times(self) -> tuple[float, ...]:
+        """Times [d] of the samples.
+
+        >>> Design(days=3.0).sampling_times
+        (1.0, 2.0, 3.0)
+        """
+        count = math.floor(self.days / self.sampling_interval + 1e-9)
+        return tuple(round(self.sampling_interval * (k + 1), 9) for k in range(count))
+
+
+def designed_runs(
+    design: Design = Design(),
+    template: CultureRun | None = None,
+    biomass: str = "BIOM",
+    first: int = 0,
+    count: int | None = None,
+) -> list[CultureRun]:
+    """Return the runs of a design, without measurements; a `Sample` stands at every sampling time.
+
+    The template, the bundled run if there is none, gives the initial state, the medium of its first bolus, and
+    viability over time, which is an input of the models. `biomass` is the species that counts the cells. The points
+    from `first` on are taken, `count` of them, all of the design's runs if it is None. Volumes are [L], times [d].
+    Raises `InputError` where the template lacks what the design varies.
+
+    >>> [run] = designed_runs(Design(runs=1))
+    >>> print(run, [event for event in run.events if isinstance(event, Setpoint)])
+    CultureRun('run01', 0 quantities, 18 events, to 10 d) [Setpoint(time=2.51, temperature=32.29)]
+    """
+    template = bundled_run() if template is None else template
+    medium = _medium(template, design, biomass)
+    count = design.runs if count is None else count
+    points = _points(design, first + count)[first:]
+    return [_run(design, template, medium, biomass, first + i, point) for i, point in enumerate(points)]
+
+
+def _points(design: Design, count: int) -> np.ndarray:
+    """Return the first points of the design, (count, varied) [1], between 0 and 1."""
+    seeded = np.random.default_rng([design.seed, 0])
+    # a Sobol sequence is even in powers of two; the first points do not depend on how many there are
+    columns = len(_varied(design))
+    sequence = qmc.Sobol(columns, scramble=True, seed=seeded)  # pyright: ignore  (scipy before 1.15 has no rng)
+    return sequence.random_base2(max(count - 1, 0).bit_length())[:count]
+
+
+def _varied(design: Design) -> dict[str, Range]:
+    """Return the range of everything that is varied, in the order of the columns of the points."""
+    return {
+        "seeding": design.seeding,
+        "feed_volume": design.feed_volume,
+        "first_bolus": design.first_bolus,
+        "bolus_interval": design.bolus_interval,
+        "shift_day": design.shift_day,
+        "cold_temperature": design.cold_temperature,
+        **{f"initial {name}": factor for name, factor in design.initial.items()},
+    }
+
+
+def _medium(template: CultureRun, design: Design, biomass: str) -> str:
+    """Return the medium that is fed."""
+    place, findings = f"template '{template.name}'", []
+    for name in (biomass, *design.initial):
+        if name not in template.initial:
+            remedy = f"leave it out of the design; {nearest(name, template.initial)}"
+            findings.append(Finding(f"{place}, initial", f"no '{name}'", "the design varies it", remedy))
+    fed = [event.medium for event in template.events if isinstance(event, Bolus)] or list(template.media)[:1]
+    if not fed:
+        findings.append(Finding(place, "no medium", "a design feeds one", "add it to the media of the template"))
+    if findings:
+        raise InputError(findings)
+    return fed[0]
+
+
+def _run(design: Design, template: CultureRun, medium: str, biomass: str, index: int, point: np.ndarray) -> CultureRun:
+    value = {
+        name: float(low + (high - low) * share)
+        for (name, (low, high)), share in zip(_varied(design).items(), point, strict=True)
+    }
+    factors = {biomass: value["seeding"], **{name: value[f"initial {name}"] for name in design.initial}}
+    volume = template.initial_volume
+    first, interval = round(value["first_bolus"], _DIGITS), round(value["bolus_interval"], _DIGITS)
+    boluses = range(max(0, math.ceil((design.days - first) / interval)))
+    times = [time for time in (round(first + interval * k, _DIGITS) for k in boluses) if time < design.days]
+    shift = round(value["shift_day"], _DIGITS)
+    events: list[Event] = [Sample(time, design.sample_volume * volume) for time in design.sampling_times]
+    events += [Bolus(time, medium, round(value["feed_volume"] * volume, 6)) for time in times]
+    events += [Setpoint(shift, round(value["cold_temperature"], _DIGITS))] if shift < design.days else []
+    # sorting is stable: at one time a sample is taken before the bolus, so it is the culture before it
+    events.sort(key=lambda event: event.time)
+    return CultureRun(
+        name=_name(index, design.runs),
+        initial_volume=volume,
+        initial=MappingProxyType({name: c * factors.get(name, 1.0) for name, c in template.initial.items()}),
+        events=(*events, End(design.days)),
+        media=MappingProxyType({medium: template.media[medium]}),
+        signals=_viability(template),
+        initial_temperature=template.initial_temperature,
+        end=design.days,
+        provenance=Provenance(notes=f"A run of a design with seed {design.seed}, around '{template.name}'."),
+    )
+
+
+def _name(index: int, runs: int) -> str:
+    return f"run{index + 1:0{max(2, len(str(runs)))}d}"
+
+
+def _viability(template: CultureRun) -> Mapping[str, Signal]:
+    if VIABILITY in template.signals:
+        return MappingProxyType({VIABILITY: template.signals[VIABILITY]})
+    if VIABILITY in template.measurements:
+        series = template.measurements[VIABILITY]
+        return MappingProxyType({VIABILITY: Signal(VIABILITY, series.unit, series.time, series.value)})
+    return MappingProxyType({})
+
+
+def generate(
+    model: CultureModel,
+    design: Design = Design(),
+    template: CultureRun | None = None,
+    progress: Tell | None = None,
+) -> list[CultureRun]:
+    r"""Return in-silico runs: the runs of a design, simulated with a model as the truth and measured with noise.
+
+    A value y of a true value c has the standard deviation $s = \sqrt{(n c)^2 + f^2}$, n being `Design.noise` and f
+    `Design.floor` times the largest c of the quantity in all runs; the noise is normal. `standard_error` is that s; of
+    values without noise (n = 0) it is f. Units are those of the quantities: mmol/L, 10^9 cells/L for VCD, 1 for R.
+
+    Noise can take a small concentration below zero, which no assay reports. Such a value is given as 0 with
+    `Measurement.below`: a fit then knows that less than 0 was read, and nothing is distorted. Where the 0 is used as a
+    value, as by a reader of the written tables, it is a bias: where nothing is there, 0.4 s on average.
+
+    Points whose run does not reach its end, has no flux or no R, or in which a concentration falls below zero by
+    more than 1 % of its largest value, are replaced by the next ones of the design. The notes of the runs say how many,
+    and the seed, the model and a hash of its parameters. `progress` is told the part done [1] and words.
+
+    Raises `InputError` where design and template do not fit, `ModelError` for a model that is no ODE or has no R to
+    be measured, and `SimulationError` where more than three of four points fail.
+
+    >>> from graycell.models import nolan_lee
+    >>> [run] = generate(nolan_lee(), Design(runs=1, days=2.0, noise=0.0))
+    >>> print(run.measurements["GLC"].value.round(1))  # mmol/L
+    [46.9 34.2]
+    """
+    if isinstance(model.closure, Lagged):
+        raise ModelError("the lagged closure is no ODE, and its answer depends on a step; generate with Dynamic.")
+    template = bundled_run() if template is None else template
+    measured = _measured(model, design)
+    kept: list[tuple[CultureRun, np.ndarray]] = []
+    faults: list[str] = []
+    while len(kept) < design.runs:
+        tried = len(kept) + len(faults)
+        if tried >= _FEWEST_TRIES and len(kept) * _MOST_TRIES < tried:
+            worst, times = Counter(faults).most_common(1)[0]
+            raise SimulationError(
+                f"{len(faults)} of {tried} runs of the design are not plausible with {model.name}, {times} of them "
+                f"because {worst}: narrow the ranges of the design, or take another truth, such as a model that was "
+                "fitted."
+            )
+        runs = designed_runs(design, template, model.biomass, tried, min(_AT_ONCE, design.runs - len(kept)))
+        for run, true in zip(runs, _true_values(model, design, runs), strict=True):
+            if isinstance(true, str):
+                faults.append(true)
+            else:
+                kept.append((run, true))
+        if progress is not None:
+            progress(len(kept) / design.runs, f"{len(kept)} runs, {len(faults)} points replaced")
+    noisy = _noisy(design, np.stack([true for _, true in kept]))
+    columns = {name: quantities_of(model.species).index(name) for name in measured}
+    below = int(np.sum(noisy.below[:, :, list(columns.values())]))
+    notes = (
+        f"In silico, {model.name} with parameters {parameter_hash(model)}, around '{template.name}'. Seed "
+        f"{design.seed}; {len(faults)} of {len(faults) + design.runs} points of the design had no plausible run and "
+        "were replaced. "
+        f"Noise {design.noise:.3g} of the value and {design.floor if design.noise else 0.0:.3g} of the largest value; "
+        f"{below} of {noisy.value.shape[0] * noisy.value.shape[1] * len(columns)} values came out below 0 and are "
+        "given as the detection limit 0."
+    )
+    return [
+        replace(
+            run,
+            name=_name(k, design.runs),
+            initial=MappingProxyType({**run.initial, VCD: _cells_at_zero(model, run)}),
+            measurements=MappingProxyType(
+                {name: _measurement(design, noisy, name, k, column) for name, column in columns.items()}
+            ),
+            provenance=Provenance(notes=notes),
+        )
+        for k, (run, _) in enumerate(kept)
+    ]
+
+
+def _cells_at_zero(model: CultureModel, run: CultureRun) -> float:
+    """Return the viable cell density [10^9 cells/L] that a run begins with: what is not told cannot be compared."""
+    packed = pack_for(model, run)
+    return float(model.viable_cell_density(packed.initial, packed.viability(jnp.zeros(()))))
+
+
+def parameter_hash(model: CultureModel) -> str:
+    """Return twelve digits that tell one set of parameter values and network weights from another.
+
+    >>> from graycell.models import nolan_lee
+    >>> parameter_hash(nolan_lee()) == parameter_hash(nolan_lee().with_parameters({"Km1": 11.0}))
+    False
+    """
+    digest = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_leaves_with_path(eqx.filter((model.parameters, model.nets), eqx.is_array)):
+        digest.update(jax.tree_util.keystr(path).encode() + np.asarray(leaf).tobytes())
+    return digest.hexdigest()[:12]
+
+
+def _measured(model: CultureModel, design: Design) -> tuple[str, ...]:
+    """Return the measured quantities in the order of the model."""
+    known = quantities_of(model.species)
+    wanted = {*(known[:-1] if design.measured is None else design.measured), *([REDOX] if design.redox else [])}
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        needed = "the truth computes what is measured"
+        raise InputError(Finding("design, measured", f"'{name}'", needed, nearest(name, known)) for name in unknown)
+    if REDOX in wanted and not model.has_loop:
+        raise ModelError(f"{model.name} has no redox ratio R to be measured; leave it out of the design.")
+    return tuple(name for name in known if name in wanted)
+
+
+def _true_values(model: CultureModel, design: Design, runs: Sequence[CultureRun]) -> list[np.ndarray | str]:
+    """Return (samples, quantities) of every run, or why it is not plausible."""
+    segments = _most_segments(design)
+    packed = [
+        pack(
+            run,
+            model.species,
+            warm_temperature=model.warm_temperature,
+            cold_temperature=model.cold_temperature,
+            segments=segments,
+        )
+        for run in runs
+    ]
+    # padded to one shape, so that it is compiled once
+    solved = jax.tree.map(np.asarray, _solve(lean(model), stack(packed + packed[:1] * (_AT_ONCE - len(runs)))))
+    found: list[np.ndarray | str] = []
+    for k, one in enumerate(packed):
+        # the first of the segments that end at a time ends before the events of that time
+        rows = [int(np.argmax(np.isclose(one.end, time, rtol=0.0, atol=1e-9))) for time in design.sampling_times]
+        taken = [name for name, fell in zip(model.species, solved.below_zero[k], strict=True) if fell]
+        if not solved.finished[k]:
+            found.append("the simulation does not reach its end")
+        elif taken:
+            found.append(f"{taken[0]} falls below zero")
+        else:
+            found.append(solved.predicted[k][rows])
+    return found
+
+
+def _most_segments(design: Design) -> int:
+    """Return how many segments a run of the design has at most."""
+    first, interval = round(design.first_bolus[0], _DIGITS), round(design.bolus_interval[0], _DIGITS)
+    return 2 + len(design.sampling_times) + max(0, math.ceil((design.days - first) / interval)) + 1
+
+
+class _Solved(NamedTuple):
+    """predicted: at the ends of segments; finished: with a flux and an R; below_zero: by more than an assay sees."""
+
+    predicted: Float[Array, "*runs segments quantities"]
+    finished: Bool[Array, "*runs"]
+    below_zero: Bool[Array, "*runs species"]
+
+
+@eqx.filter_jit
+def _solve(model: CultureModel, packed: PackedRun) -> _Solved:
+    # one run after the other: mapped together all runs would wait for the one that needs most steps
+    return lax.map(lambda run: _solve_one(model, run), packed)
+
+
+def _solve_one(model: CultureModel, packed: PackedRun) -> _Solved:
+    path = integrate(model, packed, Loop(), SolverSettings())
+    predicted = predictions(model, path)
+    concentrations = predicted[:, : len(model.species)]
+    largest = jnp.maximum(jnp.max(concentrations, axis=0), packed.initial)
+    usable_flux = jnp.array([status.value for status in FluxStatus if status.usable])
+    usable_loop = jnp.array([status.value for status in LoopStatus if status.usable])
+    finished = (
+        jnp.all(path.failed == 0)
+        & jnp.all(jnp.isfinite(predicted))
+        & jnp.all(jnp.isin(path.flux_status, usable_flux))
+        & jnp.all(jnp.isin(path.loop_status, usable_loop))
+    )
+    return _Solved(predicted, finished, jnp.min(concentrations, axis=0) < -ZERO_SHARE * largest)
+
+
+class _Noisy(NamedTuple):
+    """Shape (runs, samples, quantities); below is True where noise took a value below 0."""
+
+    value: np.ndarray
+    standard_error: np.ndarray
+    below: np.ndarray
+
+
+def _noisy(design: Design, true: np.ndarray) -> _Noisy:
+    runs, *shape = true.shape
+    largest = np.max(np.abs(true), axis=(0, 1))
+    # a quantity that is 0 throughout says nothing of its scale; its unit is then the scale, as in the reader
+    floor = design.floor * np.where(largest > 0.0, largest, 1.0)
+    error = np.hypot(design.noise * true, floor)
+    # all quantities are drawn, so that what is measured does not change the noise of the others
+    drawn = np.stack([np.random.default_rng([design.seed, 1, k]).standard_normal(shape) for k in range(runs)])
+    value = true + drawn * error if design.noise > 0.0 else true
+    return _Noisy(np.maximum(value, 0.0), error, value < 0.0)
+
+
+def _measurement(design: Design, noisy: _Noisy, name: str, k: int, column: int) -> Measurement:
+    below = noisy.below[k, :, column]
+    return Measurement(
+        name,
+        LIMITS[limit_of(name)].unit or "",
+        np.array(design.sampling_times),
+        noisy.value[k, :, column],
+        noisy.standard_error[k, :, column],
+        below if np.any(below) else None,
+    )

@@ -1,0 +1,285 @@
+"""The CHO cell of Nolan & Lee (2011), as published and extended with an ATP maintenance reaction.
+
+Source: R. P. Nolan, K. Lee, "Dynamic model of CHO cell metabolism", Metab. Eng. 13 (2011) 108-124. Reactions and
+parameters stand in `tables/`; the column `refit` is the public refit of the lagged scheme with a step of 0.05 d
+(Cui et al., Comput. Chem. Eng. 183 (2024) 108594). Three things are not theirs and are marked so in the parameter
+table:
+
+- `R_switch`, the redox ratio at which lactate turns from made to used (published: 1), a parameter here, because the
+  line R = 1 is a barrier that no step-independent closure crosses;
+- the extension: v35, ATP => (maintenance), whose wished rate is `maintenance_warm` or `maintenance_cold`. Without it
+  the ATP balance ties glycolysis to ATP demand;
+- the limit of uptake, `clearance`: a transporter of 0.5 mmol/(10^9 cells)/d and a half-saturation of 0.1 mmol/L clears
+  5 L/(10^9 cells)/d, and diffusion to a cell a thousand times as much.
+"""
+
+import csv
+import math
+from dataclasses import replace
+from importlib import resources
+from typing import Literal
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from graycell.cell.closures import Closure, Dynamic, Lagged, RedoxRatio
+from graycell.cell.flux import PublishedWeights, SoftWeights
+from graycell.cell.network import MetabolicNetwork, Reaction
+from graycell.cell.rates import (
+    Between,
+    Conditions,
+    Inhibition,
+    Maximum,
+    Monod,
+    Product,
+    Proportional,
+    RateLaw,
+    Scalar,
+    Sum,
+    switch,
+)
+from graycell.errors import ModelError
+from graycell.model import CultureModel, build_model
+from graycell.parameters import Parameter, ParameterTable
+from graycell.runs.records import Bolus, CultureRun, Replacement
+from graycell.units import SPECIFIC_RATE, TIME, convert
+
+_SOURCE = "Nolan & Lee 2011"
+_SOURCES = {"published": f"{_SOURCE}, published", "refit": "Cui et al. 2024, refit of Nolan & Lee 2011"}
+_OURS = "graycell (not in Nolan & Lee 2011)"
+_RATE_UNIT = "nmol/1e6 cells/d"
+
+
+class LactateDehydrogenase(RateLaw):
+    """v2: vmax2 (R - Rs), times LAC/(Km2 + LAC) below the switch Rs, where lactate comes back."""
+
+    width: float = eqx.field(static=True)
+
+    def __call__(self, at: Conditions) -> Scalar:
+        distance = at.redox - at.parameter("R_switch")
+        making = switch(distance, self.width)
+        saturation = Monod("LAC", "Km2")(at)
+        return at.parameter("vmax2") * distance * (making + (1.0 - making) * saturation)
+
+
+class AlanineTransaminase(RateLaw):
+    """v3: (vmax3f s - vmax3r a)/(1 + s + a), and -vmax3r/TC3 a/(1 + a) where that is negative.
+
+    a = ALA/Km3b; s = GLC/Km3c above the redox switch, LAC/Km3a below.
+    """
+
+    width: float = eqx.field(static=True)
+
+    def __call__(self, at: Conditions) -> Scalar:
+        a = at.concentration("ALA") / at.parameter("Km3b")
+        making = switch(at.redox - at.parameter("R_switch"), self.width)
+        s = making * at.concentration("GLC") / at.parameter("Km3c") + (1.0 - making) * at.concentration(
+            "LAC"
+        ) / at.parameter("Km3a")
+        made, used = at.parameter("vmax3f") * s, at.parameter("vmax3r") * a
+        forward = (made - used) / (1.0 + s + a)
+        backward = -at.parameter("vmax3r") / at.slowing("TC3b") * a / (1.0 + a)
+        # the published law jumps where made = used; the width is relative to the two terms
+        ahead = switch((made - used) / (made + used + 1e-12), self.width)
+        return ahead * forward + (1.0 - ahead) * backward
+
+
+class Deamidation(RateLaw):
+    """v8, v10: (forward/TC q - reverse u n)/(1 + q + u + n + u n), amide q to acid u and ammonia n."""
+
+    amide: str = eqx.field(static=True)
+    acid: str = eqx.field(static=True)
+    number: int = eqx.field(static=True)
+
+    def __call__(self, at: Conditions) -> Scalar:
+        i = self.number
+        q = at.concentration(self.amide) / at.parameter(f"Km{i}a")
+        u = at.concentration(self.acid) / at.parameter(f"Km{i}b")
+        n = at.concentration("NH3") / at.parameter(f"Km{i}c")
+        forward = at.parameter(f"vmax{i}f") / at.slowing(f"TC{i}b")
+        return (forward * q - at.parameter(f"vmax{i}r") * u * n) / (1.0 + q + u + n + u * n)
+
+
+class GlutamateDehydrogenase(RateLaw):
+    """v9: (vmax9f v3 n - vmax9r v11)/(1 + n), n = NH3/Km9."""
+
+    def __call__(self, at: Conditions) -> Scalar:
+        n = at.concentration("NH3") / at.parameter("Km9")
+        forward, reverse = at.parameter("vmax9f") * at.rate("v3"), at.parameter("vmax9r") * at.rate("v11")
+        return (forward * n - reverse) / (1.0 + n)
+
+
+class SerineToGlycine(RateLaw):
+    """v12: (vmax12f v16 q - vmax12r u^2)/(1 + q + u + u^2), q = SER/Km12a, u = GLY/Km12b."""
+
+    def __call__(self, at: Conditions) -> Scalar:
+        q, u = (
+            at.concentration("SER") / at.parameter("Km12a"),
+            at.concentration("GLY") / at.parameter("Km12b"),
+        )
+        forward, reverse = at.parameter("vmax12f") * at.rate("v16"), at.parameter("vmax12r")
+        return (forward * q - reverse * u**2) / (1.0 + q + u + u**2)
+
+
+class RedoxPull(RateLaw):
+    """The factor of v13: R when warm, 1 when cold."""
+
+    def __call__(self, at: Conditions) -> Scalar:
+        return at.between(at.redox, 1.0)
+
+
+def rate_laws(width: float) -> tuple[tuple[str, RateLaw], ...]:
+    """Return the twelve published rate laws with switches of `width` [1]; 0 is as published."""
+    growth = Between(
+        warm=Product((Monod("GLN", "Km16a"), Monod("ASN", "Km16b"))),
+        cold=Product((Monod("ASN", "Km16b"), Monod("GLC", "Km16c"))),
+    )
+    return (
+        ("v1", Product((Maximum("vmax1f", "TC1b"), Monod("GLC", "Km1"), Inhibition("LAC", "Ki1", "exp1a", "exp1b")))),
+        ("v2", LactateDehydrogenase(width)),
+        ("v3", AlanineTransaminase(width)),
+        ("v8", Deamidation("GLN", "GLU", 8)),
+        ("v10", Deamidation("ASN", "ASP", 10)),
+        ("v11", Proportional("v10", "vmax11")),
+        ("v9", GlutamateDehydrogenase()),
+        ("v13", Product((Maximum("vmax13"), RedoxPull(), Monod("CYSTINE", "Km13")))),
+        ("v16", Product((Maximum("vmax16", "TC16b"), growth))),
+        ("v12", SerineToGlycine()),
+        ("v17", Product((Maximum("vmax17"), Inhibition("LAC", "Ki17", "exp17a", "exp17b")))),
+        ("v33", Sum((Proportional("v8", "vmax33a"), Proportional("v11", "vmax33b")))),
+    )  # fmt: skip
+
+
+MAINTENANCE = Reaction("v35", "ATP => ", "ATP maintenance")
+"""The extension: ATP used for neither growth, antibody nor uptake."""
+
+
+def published_network() -> MetabolicNetwork:
+    """Return the 34 reactions and 39 species of Nolan & Lee (2011)."""
+    return MetabolicNetwork.from_reactions(
+        [
+            Reaction(row["reaction"], row["equation"], row["label"], row["cold_equation"] or None)
+            for row in _table("nolan_lee_reactions.csv")
+        ]
+    )
+
+
+def parameter_table(
+    values: Literal["published", "refit"] = "published", extended: bool = False, limited: bool = False
+) -> ParameterTable:
+    """Return the parameters in house units, with bounds and priors for a fit.
+
+    Bounds are a factor of 20 to either side, exponents 0.2 to 6; the prior is a factor of 3 around the value
+    (standard deviation of the natural logarithm 1.1). Both are ours: the paper gives none.
+    """
+    rows = []
+    for row in _table("nolan_lee_parameters.csv"):
+        unit = SPECIFIC_RATE if row["unit"] == _RATE_UNIT else row["unit"]
+        value = float(row[values])
+        value = convert(value, row["unit"], unit) if unit != row["unit"] else value
+        exponent = row["parameter"].startswith("exp")
+        rows.append(
+            Parameter(
+                row["parameter"],
+                value,
+                unit,
+                lower=0.2 if exponent else value / 20.0,
+                upper=6.0 if exponent else value * 20.0,
+                prior_sd=math.log(3.0),
+                meaning=row["meaning"],
+                source=_SOURCES[values],
+            )
+        )
+    rows += [
+        Parameter("R_switch", 1.0, "1", 0.5, 3.0, prior_sd=0.3, estimated=extended,
+                  meaning="redox ratio at which lactate turns from made to used", source=f"{_OURS}; 1 as published"),
+        Parameter("tau", 0.1, TIME, 0.005, 2.0, prior_sd=1.0, estimated=False,
+                  meaning="turnover time of the cytosolic redox pool", source=_OURS),
+        Parameter("biomass_per_cell", 2.31, "mmol/(1e9 cells)", 0.5, 10.0, estimated=False,
+                  meaning="biomass per cell", source=_SOURCE),
+        Parameter("shift_rate", 33.94, "1/d", 1.0, 1000.0, estimated=False,
+                  meaning="rate of the transition after a temperature shift", source=_SOURCE),
+    ]  # fmt: skip
+    if limited:
+        rows.append(
+            Parameter("clearance", 5.0, "L/(1e9 cells)/d", 0.5, 500.0, estimated=False, source=_OURS,
+                      meaning="most medium that cells can clear of a species")
+        )  # fmt: skip
+    if extended:
+        rows += [
+            Parameter(f"maintenance_{phase}", 1.0, SPECIFIC_RATE, 1e-3, 50.0, prior_sd=2.0,
+                      meaning=f"ATP maintenance, {phase}", source=_OURS)
+            for phase in ("warm", "cold")
+        ]  # fmt: skip
+    return ParameterTable(tuple(rows))
+
+
+def nolan_lee(
+    *,
+    extended: bool = False,
+    limited: bool = False,
+    closure: Closure | Lagged | None = None,
+    weights: SoftWeights | PublishedWeights | None = None,
+    parameters: Literal["published", "refit"] = "published",
+    switch_width: float | None = None,
+) -> CultureModel:
+    """Return the CHO cell of Nolan & Lee (2011) in a reactor.
+
+    extended: add the ATP maintenance reaction v35 and let `R_switch` be estimated, starting at 1.25.
+    limited: no uptake is faster than `clearance` times the concentration, so no concentration falls below zero. Else
+        the balances can take up what is not there.
+    closure: of the redox loop; `Dynamic()` by default. With `Lagged(step)` the published weights and steps at
+        R = 1 are the default too, so that the published scheme is reproduced.
+    weights: `SoftWeights()` by default. switch_width: [1] of the switches at R_switch, 0.05 by default.
+
+    >>> model = nolan_lee()
+    >>> len(model.reactions), len(model.kinetic), model.allocation.surplus
+    (34, 12, ('v1', 'v9'))
+    """
+    closure = Dynamic() if closure is None else closure
+    lagged = isinstance(closure, Lagged)
+    weights = weights if weights is not None else PublishedWeights() if lagged else SoftWeights()
+    width = switch_width if switch_width is not None else 0.0 if lagged else 0.05
+    network, laws, table = published_network(), rate_laws(width), parameter_table(parameters, extended, limited)
+    if extended:
+        network = network.with_reactions([MAINTENANCE])
+        laws += (("v35", Between(Maximum("maintenance_warm"), Maximum("maintenance_cold"))),)
+        table = table.with_values({"R_switch": 1.25})
+    shuttle, nadh = network.index("v34"), network.rows(["NADH_cyto"])[0]
+    making = [network.index(name) for name in ("v1", "v16")]
+    production, consumption = (
+        jnp.zeros(len(network.names)),
+        jnp.zeros(len(network.names)).at[shuttle].set(1.0),
+    )
+    return build_model(
+        "nolan-lee" + ("-extended" if extended else "") + ("-limited" if limited else ""),
+        network,
+        laws,
+        table,
+        ratio=RedoxRatio(production.at[jnp.array(making)].set(nadh[making]), consumption),
+        closure=closure,
+        weights=weights,
+        biomass="BIOM",
+        biomass_per_cell="biomass_per_cell",
+        shift_rate="shift_rate",
+        gases=("O2", "CO2"),
+        clearance="clearance" if limited else None,
+    )
+
+
+def published_feed(run: CultureRun, fraction: float = 0.03) -> CultureRun:
+    """Return the run with every bolus as the published replacement: c <- (1 - fraction) c + fraction c_feed.
+
+    For reproduction only: that bookkeeping is not a mass balance. Raises `ModelError` if the run has no bolus.
+    """
+    if not any(isinstance(event, Bolus) for event in run.events):
+        raise ModelError(f"run '{run.name}' has no bolus to replace; the published feed needs one a day.")
+    events = tuple(
+        Replacement(event.time, event.medium, fraction) if isinstance(event, Bolus) else event for event in run.events
+    )
+    return replace(run, name=f"{run.name}, published feed", events=events)
+
+
+def _table(name: str) -> list[dict[str, str]]:
+    path = resources.files("graycell.models") / "tables" / name
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

@@ -1,0 +1,204 @@
+"""Roots of one variable or of a few, differentiated as implicit functions, in plain array operations that map.
+
+`rest_point` is the root at which dx/ds = gap(x) comes to rest from a start; `root_within` narrows a bracket.
+"""
+
+import enum
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from graycell.numerics.programme import orthonormal
+
+PRECISE = 1e-10
+"""Largest |gap| that counts as solved, in the unit of the gap."""
+_FIRST_STEP, _LONGEST_STEP = 1e-3, 0.05
+"""Steps, relative where the variable is above 1, in which the search goes from the start: two roots that are nearer to
+each other than a step may be passed together."""
+_MOST_STEPS = 400
+_LEAST_DENOMINATOR = 1e-9
+"""At a fold the derivative of the root is infinite; this keeps it finite. The status tells of a fold once the branch is
+gone."""
+
+
+class RootStatus(enum.IntEnum):
+    """How the search for a root ended."""
+
+    solved = 0
+    no_root = 2
+    not_converged = 3
+    not_finite = 4
+
+
+def rest_point(
+    gap: Callable[[Float[Array, "*k"]], Float[Array, "*k"]], start: Float[Array, "*k"]
+) -> tuple[Float[Array, "*k"], Int[Array, ""]]:
+    """Return where dx/ds = gap(x) comes to rest from `start`, and a `RootStatus`.
+
+    Of one variable it is the first root in the direction of the gap, found by steps and then within a bracket; of a few
+    (shape (k,)), that of a pseudo-transient continuation (Kelley & Keyes, SIAM J. Numer. Anal. 35 (1998) 508-523),
+    which takes about the same way, in implicit steps that grow. Derivatives by whatever the gap depends on are those
+    of the implicit function, to any order and in both modes; `start` has none. In plain array operations, so it maps.
+
+    >>> root, status = rest_point(lambda x: jnp.cos(x) - x, jnp.array(3.0))
+    >>> print(f"{root:.9f}", RootStatus(int(status)).name)
+    0.739085133 solved
+    """
+    start = lax.stop_gradient(start)
+    solve = _along_the_line if start.ndim == 0 else _pseudo_transient
+
+    def tangent_solve(linear, right):
+        if right.ndim == 0:
+            slope = linear(jnp.ones_like(right))
+            # the gap falls at a root that a pool holds, so its slope comes to 0 from below
+            return right / jnp.where(jnp.abs(slope) < _LEAST_DENOMINATOR, -_LEAST_DENOMINATOR, slope)
+        return _solve(jax.jacobian(linear)(jnp.zeros_like(right)), right)
+
+    def solve_with_float(gap, start):  # custom_root gives what stands beside the root a tangent of its own type
+        root, status = solve(gap, start)
+        return root, status.astype(root.dtype)
+
+    root, status = lax.custom_root(gap, start, solve_with_float, tangent_solve, has_aux=True)
+    return root, lax.stop_gradient(status).astype(jnp.int32)
+
+
+def _solve(matrix, right):
+    q, triangle = orthonormal(matrix)
+    return triangle @ (q.T @ right)
+
+
+def _status(value, stopped):
+    """Return the status of a search that ended with `value`; `stopped`: it ran out of steps."""
+    size = jnp.max(jnp.abs(value))
+    missed = jnp.where(stopped, RootStatus.not_converged, RootStatus.no_root)
+    status = jnp.where(size <= PRECISE, RootStatus.solved, missed)
+    return jnp.where(jnp.isfinite(size), status, RootStatus.not_finite).astype(jnp.int32)
+
+
+class _Bracket(NamedTuple):
+    """A bracket as Chandrupatla keeps it (Adv. Eng. Softw. 28 (1997) 145-149).
+
+    new: the newest point; across: the one on the other side of the root; before: the one that the newest replaced.
+    """
+
+    new: Array
+    new_gap: Array
+    across: Array
+    across_gap: Array
+    before: Array
+    before_gap: Array
+
+    @property
+    def narrow(self):
+        """Whether nothing is left to search in."""
+        rounding = jnp.abs(self.across - self.new) <= 4e-16 * jnp.abs(self.new) + 1e-300
+        return rounding | (self.new_gap == 0.0) | (self.across_gap == 0.0)
+
+    def place(self):
+        """Return where to look next: by inverse quadratic interpolation where it is safe, else in the middle."""
+        reach = _not_zero(self.before - self.across)
+        place = (self.new - self.across) / reach
+        height = (self.new_gap - self.across_gap) / _not_zero(self.before_gap - self.across_gap)
+        safe = (height**2 < place) & ((1.0 - height) ** 2 < 1.0 - place)
+        ratio = (self.before - self.new) / _not_zero(self.across - self.new)
+        to_across, to_before = _not_zero(self.across_gap - self.new_gap), _not_zero(self.before_gap - self.new_gap)
+        apart = _not_zero(self.across_gap - self.before_gap)
+        share = self.new_gap / to_across * self.before_gap / apart
+        share -= ratio * self.new_gap / to_before * self.across_gap / apart
+        least = jnp.minimum(2e-16 * jnp.abs(self.new) / _not_zero(jnp.abs(self.across - self.new)), 0.5)
+        share = jnp.clip(jnp.where(safe, share, 0.5), least, 1.0 - least)
+        return self.new + share * (self.across - self.new)
+
+    def with_point(self, x, value) -> "_Bracket":
+        """Return the bracket once the gap at `x` is known."""
+        same = jnp.sign(value) == jnp.sign(self.new_gap)
+        of = jax.tree.map(partial(jnp.where, same), (*self[2:4], *self[:2]), (*self[:2], *self[2:4]))
+        return _Bracket(x, value, *of)
+
+    def best(self):
+        """Return the end with the smaller gap, and this gap."""
+        better = jnp.abs(self.new_gap) <= jnp.abs(self.across_gap)
+        return jnp.where(better, self.new, self.across), jnp.where(better, self.new_gap, self.across_gap)
+
+
+def root_within(gap, one, one_gap, other, other_gap):
+    """Return a root of `gap` between two points where its signs differ, and the gap there.
+
+    The bracket narrows to rounding, so where the gap jumps through zero what is left is one side of the jump.
+    """
+
+    def step(now):
+        steps, bracket = now
+        x = bracket.place()
+        return steps + 1, bracket.with_point(x, gap(x))
+
+    begun = _Bracket(one, one_gap, other, other_gap, other, other_gap)
+    last = lax.while_loop(lambda now: ~now[1].narrow & (now[0] < 100), step, (jnp.asarray(0), begun))
+    return last[1].best()
+
+
+def _along_the_line(gap, start):
+    """Walk from the start until the gap changes its sign, then narrow the bracket.
+
+    Both in one loop, which has the gap once, because what is compiled is mostly the gap.
+    """
+
+    class Carry(NamedTuple):
+        steps: Array
+        x: Array
+        step: Array
+        walking: Array
+        bracket: _Bracket
+
+    def body(now: Carry) -> Carry:
+        value = gap(now.x)
+        first = now.steps == 0
+        near_gap = jnp.where(first, value, now.bracket.new_gap)
+        walking = now.walking & (value * near_gap > 0.0)
+        walked = _Bracket(now.x, value, *(2 * jax.tree.map(partial(jnp.where, first), (now.x, value), now.bracket[:2])))
+        bracket = jax.tree.map(partial(jnp.where, now.walking), walked, now.bracket.with_point(now.x, value))
+        ahead = now.x + jnp.sign(value) * now.step
+        longest = jnp.minimum(2.0 * now.step, _LONGEST_STEP * jnp.maximum(1.0, jnp.abs(ahead)))
+        return Carry(now.steps + 1, jnp.where(walking, ahead, bracket.place()), longest, walking, bracket)
+
+    def runs(now: Carry):
+        return (now.walking | ~now.bracket.narrow) & (now.steps < _MOST_STEPS)
+
+    nowhere = _Bracket(*(6 * (jnp.full_like(start, jnp.inf),)))
+    begun = Carry(jnp.asarray(0), start, jnp.asarray(_FIRST_STEP, start.dtype), jnp.asarray(True), nowhere)
+    last = lax.while_loop(runs, body, begun)
+    root, value = last.bracket.best()
+    return root, _status(value, last.walking)
+
+
+def _not_zero(x):
+    return jnp.where(x == 0.0, 1.0, x)
+
+
+def _pseudo_transient(gap, start):
+    class Carry(NamedTuple):
+        steps: Array
+        x: Array
+        value: Array
+        length: Array
+
+    def step(now: Carry) -> Carry:
+        system = jnp.eye(start.shape[0], dtype=start.dtype) / now.length - jax.jacfwd(gap)(now.x)
+        x = now.x + _solve(system, now.value)
+        value = gap(x)
+        # the length of a step grows as the gap falls, and shrinks where it rose
+        growth = jnp.clip(jnp.max(jnp.abs(now.value)) / _not_zero(jnp.max(jnp.abs(value))), 0.2, 10.0)
+        return Carry(now.steps + 1, x, value, now.length * growth)
+
+    def runs(now: Carry):
+        return (jnp.max(jnp.abs(now.value)) > 0.01 * PRECISE) & (now.steps < _MOST_STEPS)
+
+    first = gap(start)
+    length = 0.1 / jnp.maximum(1.0, jnp.max(jnp.abs(first)))
+    last = lax.while_loop(runs, step, Carry(jnp.asarray(0), start, first, length))
+    return last.x, _status(last.value, last.steps >= _MOST_STEPS)

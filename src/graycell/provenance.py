@@ -1,0 +1,149 @@
+"""provenance_of: all that a result depends on, as plain data: it stands beside it and tells when it is out of date."""
+
+import functools
+import hashlib
+import inspect
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, is_dataclass
+from importlib import metadata
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+import jax
+import numpy as np
+
+from graycell.model import CultureModel, weights_of
+from graycell.runs.records import CultureRun
+
+VERSIONS = ("graycell", "jax", "jaxlib", "diffrax", "equinox", "optax", "numpy", "scipy")
+"""Packages whose version a fit depends on."""
+_FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
+"""Fields of a parameter on which a fit depends."""
+
+
+def describe(model: CultureModel) -> dict[str, str]:
+    """Return what makes a model what it is, apart from its parameters, as plain data.
+
+    What is computed of it, such as the null space of the balances, is left out: its last digits differ by machine.
+    """
+    network = model.network
+    reactions = [asdict(reaction) for reaction in network.reactions]
+    ratio = [model.ratio.production.tolist(), model.ratio.consumption.tolist(), model.ratio.ceiling]
+    uptake = [model.clearance, model.uptakes]
+    rest = [model.species, model.biomass, model.biomass_per_cell, model.shift_rate, ratio, model.warm_temperature,
+            model.cold_temperature, uptake, model.exchange, model.reactor, model.allocation.kinetic,
+            model.allocation.reference]  # fmt: skip
+    return {
+        "model": model.name,
+        "closure": repr(model.closure),
+        "weights": repr(model.allocation.weights),
+        "rate laws": _sha([content_of(model.rates), _nets(model)]),
+        "network": _sha([reactions, network.lower.tolist(), network.upper.tolist()]),
+        "balances": _sha(content_of(rest)),
+    }
+
+
+def _nets(model: CultureModel) -> list:
+    """Return what networks are apart from their weights, as plain data."""
+    return [
+        [name, net.inputs, *(part.tolist() for part in (net.centre, net.spread, net.scale, net.fade))]
+        for name, net in model.nets.items()
+    ]
+
+
+def content_of(value: Any) -> Any:
+    """Return all that a value holds as plain data: fields, arrays, and the code of classes that are not of graycell.
+
+    >>> content_of({"a": (1.5, np.arange(2))})
+    [['a', ['1.5', ['int64', [0, 1]]]]]
+    """
+    if isinstance(value, Mapping):
+        return [[str(name), content_of(one)] for name, one in value.items()]
+    if isinstance(value, list | tuple):
+        return [content_of(one) for one in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        own = {one.name: content_of(getattr(value, one.name)) for one in fields(value)}
+        return [type(value).__qualname__, code_of(type(value)), own]
+    if isinstance(value, np.ndarray | np.generic | jax.Array):
+        return [str(value.dtype), np.asarray(value).tolist()]
+    if isinstance(value, FunctionType | type):
+        return [value.__qualname__, code_of(value)]
+    return repr(value)
+
+
+def code_of(what: type | FunctionType) -> str:
+    """Return the code of a class or function that is not of graycell, "" for one that is: `hash_of_code` tells that."""
+    if what.__module__.split(".")[0] == "graycell":
+        return ""
+    try:
+        return inspect.getsource(what)
+    except (OSError, TypeError):  # written at a prompt
+        functions = [one for one in vars(what).values() if isinstance(one, FunctionType)]
+        return repr([_plain_code(one.__code__) for one in ([what] if isinstance(what, FunctionType) else functions)])
+
+
+def _plain_code(code: CodeType) -> list:
+    constants = [_plain_code(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return [code.co_code.hex(), code.co_names, constants]
+
+
+def _sha(what: object) -> str:
+    return hashlib.sha256(repr(what).encode()).hexdigest()
+
+
+@functools.cache
+def hash_of_code() -> str:
+    """Return the SHA-256 of the package's own source: another code may be another result."""
+    whole = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dict) -> dict:
+    """Return what a result depends on, as plain data: model, hashes of parameters, runs and code, versions, settings.
+
+    `settings` is plain data of whoever made the result.
+    """
+    table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
+    described = {
+        **describe(model),
+        "parameters": _sha([table, weights_of(model).tolist()] if model.nets else table),
+        "runs": {run.name: hash_of_run(run) for run in runs},
+        "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
+        "settings": settings,
+        "code": hash_of_code(),
+        **where_it_ran(VERSIONS),
+    }
+    return json.loads(json.dumps(described))
+
+
+def where_it_ran(packages: Sequence[str]) -> dict[str, Any]:
+    """Return the versions of packages and of Python, and the kind of machine."""
+    return {
+        "versions": {name: metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def hash_of_run(run: CultureRun) -> str:
+    """Return the SHA-256 of what was done and measured, wherever it came from."""
+    parts = [
+        run.name,
+        run.initial_volume,
+        sorted(run.initial.items()),
+        run.initial_temperature,
+        run.end,
+        run.events,
+    ]
+    parts += [sorted((name, sorted(medium.items())) for name, medium in run.media.items())]
+    for series in (*run.measurements.values(), *run.signals.values()):
+        error = getattr(series, "standard_error", np.empty(0))
+        parts += [series.quantity, series.time.tolist(), series.value.tolist(), error.tolist()]
+        below = getattr(series, "below", None)
+        parts += [] if below is None else [np.asarray(below).tolist()]
+    return _sha(parts)

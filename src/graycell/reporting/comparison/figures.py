@@ -1,0 +1,132 @@
+"""Plotly figures of a `Comparison`: errors by quantity, differences in pairs, the learning curve."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from graycell.comparison.comparison import Comparison
+from graycell.comparison.intervals import ALL, Interval
+from graycell.reporting.style import COLOURS, GRID, MUTED, TEMPLATE, colours_of, plain
+
+_SYMBOLS = ("circle", "diamond", "square", "triangle-up")
+_APART = 0.62
+"""Part [1] of the height of a row over which the dots of its candidates are spread."""
+
+
+def errors_by_quantity(comparison: Comparison) -> go.Figure:
+    """Return the NRMSE [1] of each candidate in every quantity as dots, with intervals of 95 %; all together on top.
+
+    What failed is not drawn: it has no error.
+    """
+    intervals = {(row.candidate, row.quantity): row.nrmse for row in comparison.per_quantity()}
+    intervals |= {(row.candidate, ALL): row.nrmse for row in comparison.overall()}
+    figure = _dots(
+        [*reversed(comparison.quantities), ALL], list(comparison.candidates), list(comparison.candidates), intervals
+    )
+    figure.update_xaxes(title_text="NRMSE [1]", rangemode="tozero")
+    return figure
+
+
+def paired_differences(comparison: Comparison, reference: str) -> go.Figure:
+    """Return by how much each candidate errs more than `reference` [1], with intervals of 95 %; left of 0 it is better.
+
+    Raises `FitError` for a reference that was not compared.
+    """
+    rows = comparison.against(reference)
+    intervals = {(row.candidate, row.quantity): row.nrmse for row in rows}
+    others = [name for name in comparison.candidates if name != reference]
+    figure = _dots([*reversed(comparison.quantities), ALL], others, list(comparison.candidates), intervals)
+    figure.add_vline(0.0, line={"color": MUTED, "width": 1, "dash": "dot"})
+    figure.update_xaxes(title_text=f"NRMSE less that of {plain(reference)} [1]")
+    return figure
+
+
+def learning_curves(comparison: Comparison) -> go.Figure:
+    """Return the NRMSE [1] of each candidate over the number of training runs, both on logarithmic axes.
+
+    A point is the median of the seeds, its bar goes from the least to the largest. What failed is not drawn.
+    """
+    looks = _looks(list(comparison.candidates))
+    figure = go.Figure()
+    values = []
+    for name, look in looks.items():
+        rows = [row for row in comparison.by_size() if row.candidate == name and np.isfinite(row.nrmse)]
+        values += [value for row in rows for value in (row.least, row.nrmse)]
+        figure.add_scatter(
+            x=[row.training_runs for row in rows],
+            y=[row.nrmse for row in rows],
+            mode="lines+markers",
+            name=plain(name),
+            line={"color": look["color"], "width": 2},
+            marker={**look, "size": 8},
+            error_y={"type": "data", "symmetric": False,
+                     "array": [max(row.largest - row.nrmse, 0.0) if np.isfinite(row.largest) else 0.0 for row in rows],
+                     "arrayminus": [row.nrmse - row.least for row in rows], "color": look["color"], "thickness": 1.2,
+                     "width": 3},
+            hovertemplate="%{x} runs: %{y:.3g}",
+        )  # fmt: skip
+    figure.update_layout(template=TEMPLATE, height=420, margin={"l": 64})
+    sizes = list(comparison.sizes)
+    figure.update_xaxes(type="log", title_text="training runs [1]", tickvals=sizes, ticktext=[str(n) for n in sizes])
+    figure.update_yaxes(type="log", title_text="NRMSE [1]", minor_showgrid=True, minor_gridcolor=GRID)
+    positive = [value for value in values if value > 0.0]
+    if positive:  # within a decade plotly writes no number beside the first
+        low, high = np.floor(np.log10(min(positive))), np.ceil(np.log10(max(positive)))
+        ticks = [step * 10.0**power for power in np.arange(low, high + 1.0) for step in (1, 2, 5)]
+        figure.update_yaxes(tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
+    return figure
+
+
+def _dots(
+    quantities: Sequence[str],
+    names: Sequence[str],
+    all_names: Sequence[str],
+    intervals: Mapping[tuple[str, str], Interval],
+) -> go.Figure:
+    """Return rows of dots, one row a quantity, the last on top; within a row the candidates from top to bottom."""
+    looks = _looks(all_names)
+    figure = go.Figure()
+    for i, name in enumerate(names):
+        shift = _APART * (0.5 - (i + 0.5) / len(names))
+        chosen = [(j, intervals[name, quantity]) for j, quantity in enumerate(quantities)]
+        chosen = [(j, one) for j, one in chosen if np.isfinite(one.value)]
+        known = [np.isfinite(one.low) for _, one in chosen]
+        figure.add_scatter(
+            x=[one.value for _, one in chosen],
+            y=[j + shift for j, _ in chosen],
+            mode="markers",
+            name=plain(name),
+            marker={**looks[name], "size": 8},
+            error_x={
+                "type": "data", "symmetric": False, "thickness": 1.4, "width": 0, "color": looks[name]["color"],
+                "array": [one.high - one.value if ok else 0.0 for (_, one), ok in zip(chosen, known, strict=True)],
+                "arrayminus": [one.value - one.low if ok else 0.0 for (_, one), ok in zip(chosen, known, strict=True)],
+            },
+            customdata=[f"{plain(quantities[j])}, {plain(name)}: {one.value:.3g}, 95 % {one.low:.3g} to {one.high:.3g}"
+                        if ok else f"{plain(quantities[j])}, {plain(name)}: {one.value:.3g}, no interval"
+                        for (j, one), ok in zip(chosen, known, strict=True)],
+            hovertemplate="%{customdata}<extra></extra>",
+        )  # fmt: skip
+    row = 14 * len(names) + 12
+    figure.update_layout(template=TEMPLATE, height=row * len(quantities) + 120, showlegend=True)
+    figure.update_yaxes(
+        tickvals=list(range(len(quantities))),
+        ticktext=[f"<b>{one}</b>" if one == ALL else plain(one) for one in quantities],
+        range=[-0.6, len(quantities) - 0.4],
+        automargin=True,
+        ticks="",
+        showgrid=False,
+    )
+    for j in range(1, len(quantities)):
+        figure.add_hline(j - 0.5, line={"color": GRID, "width": 1})
+    return figure
+
+
+def _looks(names: Sequence[str]) -> dict[str, dict]:
+    """Return colour and symbol of every candidate: where colours come round again, the symbol is another."""
+    colours = colours_of(names)
+    return {
+        name: {"color": colours[name], "symbol": _SYMBOLS[(i // len(COLOURS)) % len(_SYMBOLS)]}
+        for i, name in enumerate(names)
+    }

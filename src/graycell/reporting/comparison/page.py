@@ -1,0 +1,191 @@
+"""comparison_report: a comparison -> one HTML file that needs no network, its tables as CSV, and a JSON."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from graycell.comparison import intervals
+from graycell.comparison.comparison import NOT_SCORED, Comparison
+from graycell.comparison.intervals import ALL, OverallError
+from graycell.errors import FitError, nearest
+from graycell.reporting.comparison import figures
+from graycell.reporting.comparison.tables import at_largest, comparison_frames
+from graycell.reporting.page import Section, drawing, facts, number, page, table, text
+from graycell.reporting.style import colours_of
+from graycell.reporting.tables import write_table
+from graycell.storage import write_whole
+
+COMPARISON = "comparison.html"
+_FEW = 6
+"""Runs below which a sign test cannot tell two candidates apart at 5 %: 2 / 2^5 = 0.06, whatever the interval says."""
+_CAPTIONS = {
+    "quantities": "Each row is a quantity, each dot a candidate; the bar is the interval of 95 % by drawing whole runs "
+    "again. Look for rows in which a candidate is far from the others, and distrust an order where the bars are long.",
+    "differences": "Left of the dotted line a candidate errs less than the reference, in pairs of the same run. Where "
+    "the bar crosses the line, these runs do not tell which of the two is better.",
+    "curve": "Look for the number of runs from which a candidate is below another, and for lines that are flat: more "
+    "runs do not help there. The bar is the spread over the draws of the training runs.",
+}
+"""What to look for in a figure."""
+
+
+def comparison_report(comparison: Comparison, folder: str | Path, reference: str | None = None) -> Path:
+    """Write `comparison.html`, a CSV for every table and `comparison.json` into `folder`; return the page's path.
+
+    reference: name of the candidate that the others are paired with; None for the first. Raises `FitError` for one that
+    was not compared.
+    """
+    reference = next(iter(comparison.candidates)) if reference is None else reference
+    if reference not in comparison.candidates:
+        raise FitError(f"report: found no candidate '{reference}'; {nearest(reference, comparison.candidates)}.")
+    folder = Path(folder)
+    frames = comparison_frames(comparison, reference)
+    for name, frame in frames.items():
+        write_table(frame, folder / f"{name}.csv")
+    whole = comparison.plain()
+    write_whole(folder / "comparison.json", json.dumps(whole, indent=1, allow_nan=False))
+    sections = _sections(comparison, frames, whole, reference)
+    write_whole(folder / COMPARISON, page("Comparison of predictions", sections))
+    return folder / COMPARISON
+
+
+def headline(comparison: Comparison, reference: str) -> list[str]:
+    """Return what was found, in sentences; of a learning curve, at its largest size."""
+    part = at_largest(comparison)
+    ranked = sorted(part.overall(), key=lambda row: row.nrmse.value)
+    from_runs = " and ".join(map(str, part.sizes))
+    sentences = [
+        f"Mean error as a part of the measured range (NRMSE), over {_count(len(part.quantities), 'quantity')} of "
+        f"{_count(len(part.runs), 'predicted run')}, learned from {from_runs} run{'s' * (part.sizes != (1,))}: "
+        + ", ".join(f"{row.candidate} {_percent(row)}" for row in ranked)
+        + "."
+    ]
+    for row in part.against(reference):
+        if row.quantity != ALL:
+            continue
+        if not np.isfinite(row.nrmse.low):
+            said = "there is no interval to tell them apart"
+        elif row.nrmse.drawn == "quantities":
+            said = "one run alone was predicted, so other runs may tell otherwise"
+        elif row.nrmse.low <= 0.0 <= row.nrmse.high:
+            said = "the runs do not tell which of the two is better"
+        else:
+            said = f"{row.candidate if row.nrmse.value < 0.0 else reference} is the better one"
+            said += f", as far as {row.nrmse.count} runs can tell" if row.nrmse.count < _FEW else ""
+        interval = f", 95 % {_points(row.nrmse.low)} to {_points(row.nrmse.high)}" if np.isfinite(row.nrmse.low) else ""
+        sentences.append(
+            f"{row.candidate} less {reference}: {_points(row.nrmse.value)} % of the range{interval}; {said}."
+        )
+    return sentences
+
+
+def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str) -> list[Section]:
+    part = at_largest(comparison)
+    by_quantity = frames["by-quantity"]
+    bars = [f"{name} [1]" for name in comparison.candidates]
+    marks = [""] * (len(by_quantity) - 1) + ["total"]
+    size = f" Of the learning curve, the part from {part.sizes[-1]} runs." if comparison.is_curve else ""
+    sections = [
+        Section("summary", "Summary", _summary(comparison, reference)),
+        Section("overall", "Overall", _note(_RULES + size) + table(frames["overall"])),
+        Section(
+            "quantities",
+            "By quantity",
+            drawing(figures.errors_by_quantity(part), "by-quantity", _CAPTIONS["quantities"])
+            + table(by_quantity.replace(np.inf, np.nan), marks=marks, bars=bars),
+        ),
+    ]
+    if len(comparison.candidates) > 1:
+        drawn = drawing(figures.paired_differences(part, reference), "paired", _CAPTIONS["differences"])
+        sections.append(Section("differences", "In pairs", drawn + table(frames["differences"])))
+    if comparison.is_curve:
+        drawn = drawing(figures.learning_curves(comparison), "curve-over-runs", _CAPTIONS["curve"])
+        sections.append(Section("curve", "Learning curve", drawn + table(frames["learning-curve"])))
+    if comparison.consistency:
+        sections.append(Section("consistency", "Consistency", table(frames["consistency"])))
+    return [*sections, Section("made", "How this was made", _making(comparison, whole))]
+
+
+_RULES = (
+    "The error of a quantity in a run is the root of the mean squared difference over the range of all its measured "
+    f"values in all runs of the comparison. Samples at time 0 never count; {', '.join(NOT_SCORED)} are not scored. The "
+    "mean is over the quantities of a run, then over the runs; of several seeds the median is told. Intervals of 95 % "
+    f"come from {intervals.DRAWS} draws of whole runs with replacement; with few runs they are too short."
+)
+
+
+def _summary(comparison: Comparison, reference: str) -> str:
+    lead, *rest = headline(comparison, reference)
+    colours = colours_of(comparison.candidates)
+    cards = "".join(_card(row, colours[row.candidate]) for row in at_largest(comparison).overall())
+    found = [f"{quantity} never changes, so it has no range and is not scored." for quantity in comparison.left_out]
+    items = "".join(f"<li>{text(one)}</li>" for one in (*comparison.failures, *found))
+    warnings = f'<ul class="warnings">{items}</ul>' if items else ""
+    sentences = "".join(f"<p>{text(one)}</p>" for one in rest)
+    return f'<p class="lead">{text(lead)}</p><div class="cards">{cards}</div>{sentences}{warnings}'
+
+
+def _card(row: OverallError, colour: str) -> str:
+    shown = facts(
+        [
+            ("interval of 95 %", f"{number(row.nrmse.low, decimals=3)} to {number(row.nrmse.high, decimals=3)}"),
+            ("over the seeds", f"{number(row.least, decimals=3)} to {number(row.largest, decimals=3)}"),
+            ("failed predictions", str(row.failed)),
+        ]
+    )
+    return (
+        f'<div class="card" style="--colour:{colour}"><h3>{text(row.candidate)}</h3>'
+        f'<div class="big">{number(row.nrmse.value, decimals=3)}</div>'
+        f'<div class="unit">mean NRMSE [1]</div>{shown}</div>'
+    )
+
+
+def _making(comparison: Comparison, whole: dict) -> str:
+    parts = []
+    for name, described in whole["candidates"].items():
+        parts.append(f"<h3>{text(name)}</h3>" + facts((key, _flat(value)) for key, value in described.items()))
+    parts.append("<h3>Splits</h3>")
+    rows = []
+    for split in comparison.splits:
+        train, test = (", ".join(run.name for run in runs) for runs in (split.train, split.test))
+        cut = "" if split.cut is None else f" after day {split.cut:g}"
+        known = "viability a known input" if split.viability_known else "viability known up to the cut"
+        rows.append((split.name, f"learned from {train}; predicted{cut} {test}; {known}"))
+    parts.append(facts(rows))
+    hashes = {
+        f"{name} ({kind}, {split['name']})": value
+        for split in whole["splits"]
+        for kind in ("train", "test")
+        for name, value in split[kind].items()
+    }
+    once = {value: name for name, value in reversed(hashes.items())}
+    rows = [("seeds", _flat(whole["seeds"])), ("SHA-256 of the code", whole["code"]),
+            ("versions", _flat(whole["versions"])), ("python", whole["python"]), ("machine", whole["machine"]),
+            *((f"SHA-256 of {name}", value) for value, name in once.items())]  # fmt: skip
+    return "".join(parts) + "<h3>Record</h3>" + facts(rows)
+
+
+def _flat(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_flat(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(_flat(one) for one in value)
+    return str(value)
+
+
+def _note(words: str) -> str:
+    return f'<p class="note">{text(words)}</p>'
+
+
+def _count(count: int, noun: str) -> str:
+    plural = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{count} {noun if count == 1 else plural}"
+
+
+def _percent(row: OverallError) -> str:
+    return f"{number(100.0 * row.nrmse.value, decimals=1)} %" if np.isfinite(row.nrmse.value) else "failed"
+
+
+def _points(value: float) -> str:
+    return number(100.0 * value, decimals=1)

@@ -1,0 +1,120 @@
+"""Plotly figures of an `Inspection`: the map R -> R', its branches, the answers of the closures."""
+
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from graycell.diagnosis.equations import Inspection
+from graycell.reporting.equations.tables import parameter_head
+from graycell.reporting.style import COLOURS, INK, MUTED, mark_events, panels, plain
+from graycell.runs.records import REDOX
+from graycell.simulation.branches import Branches
+
+STABLE, UNSTABLE = "stable for a redox pool (slope < 1)", "unstable (slope > 1)"
+
+
+def loop_maps(inspection: Inspection) -> go.Figure:
+    """Return panels of R' over R [1], one for each chosen time, with the fixed points."""
+    loop = inspection.map
+    figure = panels([f"<b>day {time:g}</b>" for time in loop.time], 3, 1.0)
+    shown: set[str] = set()
+    for i in range(len(loop.time)):
+        place: dict[str, Any] = {"row": i // 3 + 1, "col": i % 3 + 1}
+        here = loop.points.moment == i
+        roots, slopes = loop.points.redox[here], loop.points.slope[here]
+        top = 1.25 * max(float(np.max(roots, initial=0.0)), float(loop.trajectory_redox[i]), 1.6)
+        inside = loop.redox <= top
+        lines = [
+            ("R' of the fluxes", loop.ratio[i][inside], COLOURS[0], None),
+            ("R' = R", loop.redox[inside], MUTED, "dot"),
+        ]
+        for name, values, colour, dash in lines:
+            figure.add_scatter(
+                x=loop.redox[inside], y=values, mode="lines", name=name, legendgroup=name, showlegend=name not in shown,
+                line={"color": colour, "width": 2 if dash is None else 1, "dash": dash},
+                hovertemplate="R %{x:.3g}: R' %{y:.3g}", **place,
+            )  # fmt: skip
+            shown.add(name)
+        for name, chosen, symbol in ((STABLE, slopes < 1.0, "circle"), (UNSTABLE, slopes >= 1.0, "circle-open")):
+            if not np.any(chosen):
+                continue
+            figure.add_scatter(
+                x=roots[chosen], y=roots[chosen], mode="markers", name=name, legendgroup=name,
+                showlegend=name not in shown, marker={"color": INK, "size": 9, "symbol": symbol},
+                customdata=slopes[chosen], hovertemplate="R %{x:.4g}, slope %{customdata:.3g}", **place,
+            )  # fmt: skip
+            shown.add(name)
+        figure.add_vline(loop.trajectory_redox[i], line={"color": COLOURS[1], "width": 1, "dash": "dash"}, **place)
+        span = [0.0, top]
+        figure.update_xaxes(range=span, title_text="R [1]", **place)
+        figure.update_yaxes(range=span, **place)
+    figure.update_yaxes(title_text="R' [1]", col=1)
+    return figure
+
+
+def branches_over_time(inspection: Inspection) -> go.Figure:
+    """Return all fixed points of R over time [d], with R of the trajectory and as it was measured."""
+    trajectory, run = inspection.trajectory, inspection.run
+    figure = panels(["<b>R</b> [1]"], 1, run.end)
+    _add_branches(figure, inspection.over_time)
+    figure.add_scatter(x=trajectory.time, y=trajectory.redox, mode="lines", name="R of the trajectory",
+                       line={"color": COLOURS[1], "width": 2})  # fmt: skip
+    measured = run.measurements.get(REDOX)
+    if measured is not None:
+        figure.add_scatter(
+            x=measured.time, y=measured.value, mode="markers", name="measured, ± 1 standard error",
+            error_y={"type": "data", "array": measured.standard_error, "color": INK, "thickness": 1, "width": 2},
+            marker={"color": INK, "size": 5, "symbol": "square"},
+        )  # fmt: skip
+    tops = [np.nanmax(inspection.over_time.redox, initial=1.0), np.max(trajectory.redox)]
+    figure.update_yaxes(range=[0.0, 1.06 * float(max(tops))])
+    mark_events(figure, run, 1)
+    return figure.update_layout(height=420)
+
+
+def branches_over_parameter(inspection: Inspection) -> go.Figure:
+    """Return all fixed points of R [1] over the values of a parameter, at one time of the run."""
+    figure = panels([f"<b>R</b> [1] at day {inspection.parameter_time:.3g}"], 1, 1.0)
+    _add_branches(figure, inspection.over_parameter)
+    value = float(inspection.model.parameters[inspection.parameter])
+    figure.add_vline(value, line={"color": COLOURS[1], "width": 1, "dash": "dash"})
+    along = inspection.over_parameter.along
+    figure.update_xaxes(title_text=plain(parameter_head(inspection)), range=[along[0], along[-1]])
+    return figure.update_layout(height=420)
+
+
+def closure_answers(inspection: Inspection) -> go.Figure:
+    """Return by how much the end of the run differs from that of the finest step or tolerance [1]."""
+    figure = panels(["<b>step</b> [d]", "<b>rtol</b> [1]"], 2, 1.0)
+    settings = {"step [d]": 1, "rtol [1]": 2}
+    for i, one in enumerate(inspection.answers):
+        if not len(one.change):
+            continue
+        figure.add_scatter(
+            x=one.values[:-1], y=np.maximum(one.change, 1e-16), mode="lines+markers", name=one.closure,
+            line={"color": COLOURS[i % len(COLOURS)]}, row=1, col=settings[one.setting],
+        )  # fmt: skip
+    figure.update_xaxes(type="log", autorange=True, title_text="setting", exponentformat="power")
+    figure.update_yaxes(type="log", autorange=True, exponentformat="power")
+    figure.update_yaxes(title_text="change of the end", col=1)
+    return figure.update_layout(height=320)
+
+
+def _add_branches(figure: go.Figure, found: Branches) -> None:
+    for name, wanted in ((STABLE, True), (UNSTABLE, False)):
+        x, y = [], []
+        for redox, slope in zip(found.redox, found.slope, strict=True):
+            chosen = np.isfinite(redox) & ((slope < 1.0) == wanted)
+            x += [*np.where(chosen, found.along, np.nan), np.nan]
+            y += [*np.where(chosen, redox, np.nan), np.nan]
+        figure.add_scatter(
+            x=x, y=y, mode="lines+markers", name=name, connectgaps=False, marker={"size": 4, "color": COLOURS[0]},
+            line={"color": COLOURS[0], "width": 2 if wanted else 1, "dash": None if wanted else "dot"},
+            hovertemplate="%{x:.3g}: R %{y:.4g}",
+        )  # fmt: skip
+    if len(found.folds):
+        figure.add_scatter(
+            x=found.folds[:, 0], y=found.folds[:, 1], mode="markers", name="fold: two branches end",
+            marker={"color": COLOURS[1], "size": 10, "symbol": "x-thin-open", "line": {"width": 2}},
+        )  # fmt: skip

@@ -1,0 +1,468 @@
+"""Files <-> tables of text: CSV, XLSX, Parquet and TOML. Files are data: bounded in size, and never executed.
+
+`FORMATS` is the registry of how runs are kept: how a path of a format is recognised, and how to get its tables. What
+tables mean is in `graycell.runs.format.assembly`; their columns are in `graycell.runs.format.tables.KINDS`.
+"""
+
+import csv
+import hashlib
+import importlib.util
+import io
+import re
+import tomllib
+import warnings
+import zipfile
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+from itertools import chain, zip_longest
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pandas as pd
+from openpyxl.utils import get_column_letter
+
+from graycell.errors import Finding, InputError, nearest
+from graycell.runs.format.tables import KINDS, Table, guarded, parse_number, shown, unguarded
+
+LARGEST_FILE = 50 * 2**20
+"""[bytes]. A decade of online data at one a minute is below it."""
+LARGEST_WORDS = 1_000_000
+"""[bytes] of a TOML file: it is words, and a file above this is something else."""
+LARGEST_UNPACKED = 64 * 2**20
+"""[bytes] that a workbook or a Parquet file may unpack to; a small file can hold terabytes. A workbook of 1000 runs
+of 15 samples and 30 quantities has 20 MiB."""
+MOST_SHEETS = 50
+MOST_ROWS = 200_000
+MOST_COLUMNS = 500
+MOST_CELLS = 3_000_000
+"""Filled cells of a table; they stand in memory as text."""
+MOST_CELLS_OF_WORKBOOK = 600_000
+"""Cells of all sheets of a workbook, empty ones with a format too, so that a hostile one ends in seconds. 1000 runs of
+15 samples and 30 quantities have 480 000."""
+INSTRUCTIONS = "instructions"
+"""A sheet or file of this name is for people, and is passed over."""
+
+Rows = Sequence[Sequence[str]]
+
+_CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
+_SPLIT = "split the data into several files"
+_NO_PYARROW = ("no pyarrow", "Parquet files need it", "install graycell[parquet], or save the data as CSV or XLSX")
+
+
+class UnreadableError(Exception):
+    """A file that gives no table at all; ends the reading of that file only."""
+
+    def __init__(self, place: str, found: str, needed: str, remedy: str):
+        super().__init__(place)
+        self.finding = Finding(place, found, needed, remedy)
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a path gave: tables by name, names of tables that gave nothing, file names, SHA-256, faults."""
+
+    tables: Mapping[str, Table]
+    unreadable: frozenset[str]
+    files: tuple[str, ...]
+    sha256: str
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class Format:
+    """One way to keep runs: its name, how a path of it is recognised, and its reader."""
+
+    name: str
+    matches: Callable[[Path], bool]
+    read: Callable[[Path], Source]
+
+
+def source_of(path: Path) -> Source:
+    """Return what the file or folder at `path` holds. Raises `UnreadableError` where that is nothing at all."""
+    place = shown(path.name or str(path))
+    try:
+        if not path.exists():
+            raise UnreadableError(place, "nothing", "a file or a folder is needed", "look at the path")
+        reader = next((one for one in FORMATS if one.matches(path)), None)
+        if reader is None:
+            needed = f"known formats are {', '.join(one.name for one in FORMATS)}"
+            found = f"'{shown(path.suffix)}'" if path.suffix else "a file without an ending"
+            raise UnreadableError(place, found, needed, "save the data in one of them")
+        return reader.read(path)
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
+        found = f"'{shown(str(getattr(error, 'strerror', None) or error))}'"
+        raise UnreadableError(place, found, "the file must be readable", "look at its permissions") from error
+
+
+def read_toml(path: Path, needed: str, remedy: str) -> dict[str, Any]:
+    """Return what stands in a TOML file; raises `InputError`, with the words of what is needed and of what to do."""
+    try:
+        if path.stat().st_size > LARGEST_WORDS:
+            raise ValueError(f"{path.stat().st_size} bytes, at most {LARGEST_WORDS} are read")
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = "no file"
+    except (ValueError, OSError, RecursionError) as error:
+        found, remedy = shown(str(error)), "correct the file; the text names the line where it can"
+    raise InputError([Finding(str(path), found, needed, remedy)])
+
+
+def unknown_table(place: str, name: str) -> Finding:
+    """Return the finding of a table that is none of `KINDS`."""
+    # a notes sheet may stay; a misspelt table must not be dropped in silence
+    misspelt = get_close_matches(name.lower(), KINDS, n=1, cutoff=0.6)
+    remedy = f"rename or remove it; {nearest(name, KINDS)}"
+    severity = "error" if misspelt else "warning"
+    return Finding(place, f"'{shown(name)}'", "only known tables are read", remedy, severity)
+
+
+def text_table(path: Path, header: int | None) -> Source:
+    """Return a CSV file of any separator (comma, semicolon, tab) and usual encoding as one table of its name.
+
+    The separator is the one that the row of the headings, counted from 1, has most of; None: that all rows have.
+    """
+    data = _bytes(path)
+    for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
+        try:
+            text = data.decode(encoding)
+            break
+        except UnicodeDecodeError:
+            continue
+    else:
+        raise UnreadableError(shown(path.name), "bytes that are no text", "the file is text", "save it as CSV UTF-8")
+    headings = text if header is None else text.split("\n", header)[min(header, text.count("\n") + 1) - 1]
+    table = _csv_table(shown(path.name), text, max(",;\t", key=headings.count))
+    return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
+
+
+def transposed(table: Table) -> Table:
+    """Return a sheet with its columns as rows; raises `UnreadableError` where it has more rows than a table columns."""
+    every = [table.headings, *table.rows]
+    while every and not any(cell.strip() for cell in every[-1]):
+        every.pop()
+    if len(every) > MOST_COLUMNS:
+        needed = f"a table that is transposed has at most {MOST_COLUMNS} rows"
+        raise UnreadableError(table.place, f"{len(every)} rows", needed, "see whether it has a column for each sample")
+    headings, *rows = zip_longest(*every, fillvalue="") if any(every) else [()]
+    places = [f"{table.place} transposed, row {i + 2} (column {get_column_letter(i + 2)})" for i in range(len(rows))]
+    return Table(table.place, headings, tuple(rows), tuple(places))
+
+
+def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> Source:
+    """Return the sheets of a workbook as tables: those of these names, and a finding of every other, or all (None).
+
+    decimal: the mark in which its numbers become text, so that they are like those that it keeps as text.
+    """
+    data, place = _bytes(path), shown(path.name)
+    tables: dict[str, Table] = {}
+    unreadable: set[str] = set()
+    findings: list[Finding] = []
+    try:
+        computed = _formulas_within_bounds(data, place)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # openpyxl warns of styles and validations, which are not read
+            values, formulas = _opened(data, stored=True), _opened(data, stored=False) if computed else None
+            if len(values.sheetnames) > MOST_SHEETS:
+                found, needed = f"{len(values.sheetnames)} sheets", f"a workbook has at most {MOST_SHEETS}"
+                raise UnreadableError(place, found, needed, _SPLIT)
+            for sheet in values.sheetnames:
+                if wanted is not None and sheet not in wanted:
+                    findings += [] if sheet == INSTRUCTIONS else [unknown_table(place, sheet)]
+                    continue
+                try:
+                    rows = _sheet_rows(values[sheet], None if formulas is None else formulas[sheet], decimal)
+                    if wanted is None and (rows := _unless_empty(rows)) is None:
+                        continue  # of a workbook of someone, which may have sheets of charts
+                    tables[sheet] = _table(f"{place}, sheet '{shown(sheet)}'", rows)
+                except UnreadableError as error:
+                    findings.append(error.finding)
+                    unreadable.add(sheet)
+    except UnreadableError:
+        raise
+    except Exception as error:  # a broken workbook raises many kinds, of zip, XML and openpyxl
+        found = f"a broken workbook ({type(error).__name__})"
+        raise UnreadableError(place, found, "it is XLSX", "save it again as XLSX") from error
+    return Source(tables, frozenset(unreadable), (path.name,), hashlib.sha256(data).hexdigest(), tuple(findings))
+
+
+def parquet(path: Path, decimal: str = ".") -> tuple[Table, bytes]:
+    """Return the table in a Parquet file, and the bytes of the file; `decimal` as in `workbook`."""
+    data, place = _bytes(path), shown(path.name)
+    if importlib.util.find_spec("pyarrow") is None:
+        raise UnreadableError(place, *_NO_PYARROW)
+    from pyarrow import BufferReader, types
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        file = ParquetFile(BufferReader(data), thrift_string_size_limit=10**7, thrift_container_size_limit=10**6)
+        told = file.metadata
+        unpacked = sum(told.row_group(i).total_byte_size for i in range(told.num_row_groups))
+        if not 0 <= unpacked <= LARGEST_UNPACKED:
+            needed = f"a Parquet file unpacks to at most {LARGEST_UNPACKED / 2**20:g} MiB"
+            raise UnreadableError(place, f"{unpacked / 2**20:.0f} MiB", needed, _SPLIT)
+        if told.num_rows > MOST_ROWS:
+            raise UnreadableError(place, "more rows", f"a table has at most {MOST_ROWS} rows", _SPLIT)
+        nested = [field.name for field in file.schema_arrow if types.is_nested(field.type)]
+        if nested:
+            found, needed = f"a nested column '{shown(nested[0])}'", "cells are numbers or words"
+            raise UnreadableError(place, found, needed, "write each part as a column of its own")
+
+        def rows() -> Iterator[list[str]]:
+            yield list(file.schema_arrow.names)
+            for batch in file.iter_batches(batch_size=1024):
+                columns = [[cell_text(value, decimal) for value in column.to_pylist()] for column in batch.columns]
+                yield from map(list, zip(*columns, strict=True))
+
+        return _table(place, rows(), guards=False), data
+    except UnreadableError:
+        raise
+    except Exception as error:  # pyarrow raises many kinds
+        found = f"a broken Parquet file ({type(error).__name__})"
+        raise UnreadableError(place, found, "it is Parquet", "save it again") from error
+
+
+def cell_text(value: object, decimal: str = ".") -> str:
+    """Return a cell as text; a float keeps all its digits, and a duration has hours, minutes and seconds.
+
+    >>> cell_text(1.5, ","), cell_text(timedelta(days=1, hours=2, minutes=30))
+    ('1,5', '26:30:00')
+    """
+    if value is None or (isinstance(value, float) and value != value):
+        return ""
+    if isinstance(value, float):
+        return repr(float(value)).replace(".", decimal)
+    if isinstance(value, timedelta) and value >= timedelta(0):
+        minutes, seconds = divmod(round(value.total_seconds()), 60)
+        return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+    return value.isoformat(" ") if isinstance(value, datetime) else str(value)
+
+
+def write_folder(tables: Mapping[str, Rows], folder: Path) -> None:
+    """Write each table, its headings first, as a CSV file of its name into a folder that is there."""
+    for kind, rows in tables.items():
+        with (folder / f"{kind}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n").writerows([guarded(cell) for cell in row] for row in rows)
+
+
+def write_workbook(
+    tables: Mapping[str, Rows], path: Path, mark: str = "", words: Sequence[str] = (), width: float = 14.0
+) -> None:
+    """Write each table as a sheet; numbers as numbers, and nothing as a formula.
+
+    mark: what `mark_of_workbook` returns; words: lines of a first sheet, which is passed over in reading; width: of
+    the columns, in characters.
+    """
+    book = openpyxl.Workbook()
+    book.remove(book.worksheets[0])
+    book.properties.identifier = mark
+    if words:
+        sheet = book.create_sheet(INSTRUCTIONS)
+        for line in words:
+            sheet.append([line])
+        sheet.column_dimensions["A"].width = 110
+    for kind, rows in tables.items():
+        sheet = book.create_sheet(kind)
+        for i, row in enumerate(rows, 1):
+            for j, cell in enumerate(row, 1):
+                if cell:
+                    number = parse_number(cell) if i > 1 else None
+                    # a number goes in as text of type number: openpyxl would write 16 digits of the 17
+                    one = sheet.cell(i, j, guarded(cell) if number is None else repr(number))
+                    one.data_type = "s" if number is None else "n"
+        sheet.freeze_panes = "A2"
+        for column in sheet.iter_cols(max_row=1):
+            sheet.column_dimensions[column[0].column_letter].width = width
+            column[0].style = "Headline 4"
+    book.save(path)
+
+
+def mark_of_workbook(path: Path) -> str:
+    """Return the mark that `write_workbook` left in a workbook, "" if there is none."""
+    try:
+        return openpyxl.load_workbook(path, read_only=True).properties.identifier or ""
+    except Exception:  # noqa: BLE001, a broken workbook raises many kinds, and none of them has a mark
+        return ""
+
+
+def write_parquet(tables: Mapping[str, Rows], folder: Path) -> None:
+    """Write each table as a Parquet file of its name; a column of numbers alone as numbers, any other as text."""
+    if importlib.util.find_spec("pyarrow") is None:
+        raise InputError([Finding(shown(folder.name), *_NO_PYARROW)])
+    for kind, rows in tables.items():
+        frame_of(rows).to_parquet(folder / f"{kind}.parquet", engine="pyarrow", index=False)
+
+
+def frame_of(rows: Rows) -> pd.DataFrame:
+    """Return rows of text, the headings first, as a data frame: columns of numbers alone as numbers."""
+    heads, *cells = rows
+    columns = {}
+    for j, head in enumerate(heads):
+        column = [row[j] or None for row in cells]
+        numbers = [None if cell is None else parse_number(cell) for cell in column]
+        plain = any(column) and all((a is None) == (b is None) for a, b in zip(column, numbers, strict=True))
+        columns[head] = pd.Series(numbers, dtype=float) if plain else pd.Series(column, dtype="string")
+    return pd.DataFrame(columns)
+
+
+def _bytes(path: Path) -> bytes:
+    place = shown(path.name)
+    if not path.is_file():
+        raise UnreadableError(place, "something that is not a file", "a file is needed", "look at the path")
+    with path.open("rb") as file:
+        data = file.read(LARGEST_FILE + 1)
+    if len(data) > LARGEST_FILE:
+        raise UnreadableError(place, "a larger file", f"a file has at most {LARGEST_FILE / 2**20:g} MiB", _SPLIT)
+    return data
+
+
+def _table(place: str, rows: Iterable[list[str]], guards: bool = True) -> Table:
+    """Return the table of rows of text, the headings first, within the bounds; `guards`: text may be `guarded`."""
+    kept: list[tuple[str, ...]] = []
+    cells = 0
+    for row in rows:
+        cells += len(row)
+        if len(kept) > MOST_ROWS:
+            raise UnreadableError(place, "more rows", f"a table has at most {MOST_ROWS} rows", _SPLIT)
+        if len(row) > MOST_COLUMNS:
+            raise UnreadableError(place, "more columns", f"a table has at most {MOST_COLUMNS} columns", _SPLIT)
+        if cells > MOST_CELLS:
+            raise UnreadableError(place, "more cells", f"a table has at most {MOST_CELLS} cells", _SPLIT)
+        kept.append(tuple(map(unguarded, row) if guards else row))
+    if not kept:
+        raise UnreadableError(place, "no rows", "the first row holds the headings", "add the table, or remove it")
+    return Table(place, kept[0], tuple(kept[1:]))
+
+
+def _utf8(place: str, data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        found = f"bytes that are not UTF-8 in line {line}"
+        raise UnreadableError(place, found, "the text is UTF-8", "save it again as CSV UTF-8") from error
+
+
+def _csv_table(place: str, text: str, separator: str = ",") -> Table:
+    if "\0" in text:
+        raise UnreadableError(place, "a zero byte", "the file is text", "save it again as CSV UTF-8")
+    try:
+        return _table(place, csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+    except csv.Error as error:
+        remedy = "look for a quote that is not closed"
+        raise UnreadableError(place, f"'{error}'", "the file is CSV", remedy) from error
+
+
+def _one_table(path: Path, place: str) -> tuple[Table, bytes]:
+    """Return the table in a CSV or Parquet file, and the bytes of the file."""
+    if path.suffix.lower() == ".parquet":
+        table, data = parquet(path)
+        return Table(place, table.headings, table.rows), data
+    data = _bytes(path)
+    return _csv_table(place, _utf8(place, data)), data
+
+
+def _source(parts: Iterable[tuple[str, str, Path]], findings: list[Finding]) -> Source:
+    """Return the tables of CSV and Parquet files, given as (table, place, path)."""
+    tables, names, digest = {}, [], hashlib.sha256()
+    unreadable = set()
+    for kind, place, path in parts:
+        try:
+            if kind in tables:
+                needed = f"the table '{kind}' stands once"
+                raise UnreadableError(place, "a second file of it", needed, "remove the CSV or the Parquet file")
+            tables[kind], data = _one_table(path, place)
+            names.append(path.name)
+            digest.update(data)
+        except UnreadableError as error:
+            findings.append(error.finding)
+            unreadable.add(kind)
+    return Source(tables, frozenset(unreadable), tuple(names), digest.hexdigest(), tuple(findings))
+
+
+def _read_single(path: Path) -> Source:
+    return _source([("measurements", shown(path.name), path)], [])
+
+
+def _read_folder(path: Path) -> Source:
+    name = shown(path.resolve().name)
+    findings: list[Finding] = []
+    parts = []
+    for one in sorted(path.iterdir(), key=lambda one: one.name):
+        # spreadsheets leave hidden lock files beside the true ones
+        if one.suffix.lower() not in (".csv", ".parquet") or one.name.startswith((".", "~")):
+            continue
+        if one.stem in KINDS:
+            parts.append((one.stem, f"{name}/{shown(one.name)}", one))
+        elif one.stem != INSTRUCTIONS:
+            findings.append(unknown_table(name, one.stem))
+    return _source(parts, findings)
+
+
+def _read_workbook(path: Path) -> Source:
+    return workbook(path, KINDS)
+
+
+def _formulas_within_bounds(data: bytes, place: str) -> bool:
+    """Return whether a sheet of a workbook has formulas; raises `UnreadableError` for one that is beyond bounds.
+
+    A document type could name entities that grow without end or stand in other files; no spreadsheet writes one.
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        parts = archive.infolist()
+        unpacked = sum(one.file_size for one in parts)
+        if unpacked > LARGEST_UNPACKED:
+            needed = f"a workbook unpacks to at most {LARGEST_UNPACKED / 2**20:g} MiB"
+            raise UnreadableError(place, f"{unpacked / 2**20:.0f} MiB", needed, _SPLIT)
+        formulas, cells = False, 0
+        for one in parts:
+            if not one.filename.lower().endswith((".xml", ".rels")):
+                continue
+            text = archive.read(one)
+            if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
+                raise UnreadableError(place, "a document type", "XML of a workbook has none", "save it again as XLSX")
+            cells += len(_CELL.findall(text)) if "worksheet" in one.filename.lower() else 0
+            if cells > MOST_CELLS_OF_WORKBOOK:
+                needed = f"a workbook has at most {MOST_CELLS_OF_WORKBOOK} cells, empty ones with a format too"
+                raise UnreadableError(place, "more cells", needed, "split it, or save the sheet as CSV")
+            formulas = formulas or b"<f>" in text or b"<f " in text or b":f>" in text or b"<f/" in text
+    return formulas
+
+
+def _opened(data: bytes, stored: bool):
+    """Return a workbook with the stored values of its formulas, or with the formulas."""
+    return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=stored, keep_links=False)
+
+
+def _sheet_rows(values, formulas, decimal: str) -> Iterator[list[str]]:
+    """Yield the rows of a sheet as text; a formula without a stored value stays one, and so is noted."""
+    for sheet in (values, formulas):
+        if sheet is not None:
+            sheet.reset_dimensions()  # the size that a file states may be wrong
+    if formulas is None:
+        pairs: Iterable = ((row, row) for row in values.iter_rows(values_only=True))
+    else:
+        pairs = zip(values.iter_rows(values_only=True), formulas.iter_rows(values_only=True), strict=True)
+    for stored, written in pairs:
+        cells = zip(stored, written, strict=True)
+        row = [cell_text(formula if value is None else value, decimal) for value, formula in cells]
+        while row and not row[-1]:
+            row.pop()
+        yield row
+
+
+def _unless_empty(rows: Iterator[list[str]]) -> Iterator[list[str]] | None:
+    """Return the same rows, None if there are none."""
+    first = next(rows, None)
+    return None if first is None else chain([first], rows)
+
+
+FORMATS = (
+    Format("a folder of CSV or Parquet files", lambda path: path.is_dir(), _read_folder),
+    Format("XLSX", lambda path: path.suffix.lower() == ".xlsx", _read_workbook),
+    Format("CSV", lambda path: path.suffix.lower() == ".csv", _read_single),
+    Format("Parquet", lambda path: path.suffix.lower() == ".parquet", _read_single),
+)
+"""Every format that `read_runs` takes; the first that matches reads."""

@@ -1,0 +1,85 @@
+"""A workbook to fill in: what goes where, and a short made-up run that is to be overwritten."""
+
+import os
+from pathlib import Path
+
+from graycell.errors import Finding, InputError
+from graycell.runs.format.files import Rows, write_workbook
+from graycell.runs.format.tables import shown
+
+INSTRUCTIONS = (
+    "Runs for graycell",
+    "",
+    "Overwrite the made-up run 'example' on the other sheets with your own, save, and run: graycell check FILE.xlsx",
+    "This sheet is not read. Sheets that you do not need may be removed; only measurements is required.",
+    "",
+    "measurements: a row for each sample of each run. An empty cell was not measured; <0.5 is below a detection limit.",
+    "   The unit stands in brackets: [h], [min] or [d]; [1e6 cells/mL]; [%] or [1]; [mmol/L], [umol/L] and the like.",
+    "   Cells: VCD, TCD (viable and total) and viability. Substances: GLC, LAC, NH3, GLN, GLU, ALA and so on; ANTI is",
+    "   the product. Add columns as you need them. For masses such as g/L use graycell import.",
+    "   A sample is measured before whatever is done to the culture at the same time.",
+    "",
+    "initial: a row for each run: the volume and the temperature at time 0. Substances that are not measured at time 0",
+    "   or are below their detection limit then may stand here too, such as ANTI [mmol/L].",
+    "",
+    "events: what was done, in the order of time. A run that is left out means all runs.",
+    "   bolus: volume of a medium added at once.            feed: rate of a medium from then on; 0 ends it.",
+    "   sample: volume taken out.                           temperature: the setpoint from then on.",
+    "   bleed: rate of culture taken out with its cells.    harvest: rate taken out behind a filter that keeps cells.",
+    "   end: the run ends.",
+    "",
+    "media: the composition of what is fed; what is not named is not in it.",
+    "",
+    "assay_error: the standard error of a measured quantity y is sqrt((relative y)^2 + absolute^2). Quantities that",
+    "   are not listed have 5 % and 2 % of their largest value.",
+)
+TABLES: dict[str, Rows] = {
+    "measurements": (
+        ("run", "time [h]", "VCD [1e6 cells/mL]", "viability [%]", "GLC [mmol/L]", "LAC [mmol/L]", "GLN [mmol/L]",
+         "NH3 [mmol/L]", "ANTI [umol/L]"),
+        ("example", "0", "0.31", "97.8", "35.2", "0.4", "6.1", "0.5", "<0.05"),
+        ("example", "24", "0.62", "98.1", "32.7", "4.3", "5.2", "1.2", "0.11"),
+        ("example", "48", "1.28", "98.4", "28.1", "11.6", "3.6", "2.4", "0.24"),
+        ("example", "72", "2.49", "97.9", "20.3", "20.9", "1.7", "3.7", "0.58"),
+        ("example", "96", "4.42", "97.1", "27.5", "22.4", "2.3", "4.1", "1.21"),
+        ("example", "120", "5.87", "95.6", "17.2", "21.1", "", "4.6", "2.18"),
+    ),
+    "initial": (("run", "volume [L]", "temperature [degC]", "ANTI [mmol/L]"), ("example", "2.0", "37", "0")),
+    "events": (
+        ("run", "time [h]", "event", "medium", "volume [mL]", "rate [mL/h]", "temperature [degC]"),
+        ("example", "24", "sample", "", "10", "", ""),
+        ("example", "48", "sample", "", "10", "", ""),
+        ("example", "72", "sample", "", "10", "", ""),
+        ("example", "72", "bolus", "feed A", "120", "", ""),
+        ("example", "96", "sample", "", "10", "", ""),
+        ("example", "96", "temperature", "", "", "", "34"),
+    ),
+    "media": (("medium", "GLC [mmol/L]", "GLN [mmol/L]"), ("feed A", "400", "40")),
+    "assay_error": (("quantity", "relative [1]", "absolute", "unit"), ("VCD", "0.08", "0.02", "1e6 cells/mL")),
+}  # fmt: skip
+"""What the sheets hold: headings, and an example that no culture is the source of."""
+
+
+def write_template(path: str | Path) -> Path:
+    """Write the workbook whole or not at all; raises `InputError` where something is there, or the ending is not XLSX.
+
+    >>> import tempfile
+    >>> from graycell.runs.format.reading import read_runs
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     read_runs(write_template(Path(folder) / "runs.xlsx"))
+    [CultureRun('example', 7 quantities, 6 events, to 5 d)]
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".xlsx":
+        raise InputError([Finding(shown(path.name), "another ending", "the template is a workbook", "end it in .xlsx")])
+    if path.exists():
+        needed = "what you wrote is never overwritten"
+        raise InputError([Finding(shown(path.name), "a file of this name", needed, "choose another name")])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part.xlsx")
+    try:
+        write_workbook(TABLES, part, words=INSTRUCTIONS, width=20.0)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,459 @@
+"""Runs -> the tables that `read_runs` reads: a folder, a workbook or data frames. Written whole or not at all.
+
+What is written is read back and compared before it takes its place, so nothing is lost without a sentence.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import nnls
+
+from graycell.errors import Finding, InputError
+from graycell.runs.checks import LIMITS, check_runs, limit_of
+from graycell.runs.format.assembly import DEFAULT_ABSOLUTE_ERROR, DEFAULT_RELATIVE_ERROR
+from graycell.runs.format.files import (
+    Rows,
+    UnreadableError,
+    frame_of,
+    mark_of_workbook,
+    source_of,
+    write_folder,
+    write_parquet,
+    write_workbook,
+)
+from graycell.runs.format.reading import read_runs
+from graycell.runs.format.tables import KINDS, parse_number, shown
+from graycell.runs.records import (
+    Bolus,
+    CultureRun,
+    End,
+    Event,
+    Feed,
+    Measurement,
+    Outflow,
+    Replacement,
+    Sample,
+    Setpoint,
+)
+from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
+
+_MARK = ".written-by-graycell"
+"""A hidden file beside the tables: the SHA-256 of their bytes, so that a folder of a user is never overwritten."""
+_REMEDY = "choose another folder, or empty this one"
+_SAME_ERROR = 1e-12
+"""[1] relative difference up to which two standard errors are the same: the rounding of a root of two squares."""
+_VALUE_COLUMNS = {
+    "volume": f"volume [{VOLUME}]",
+    "rate": f"rate [{VOLUMETRIC_RATE}]",
+    "temperature": f"temperature [{TEMPERATURE}]",
+    "fraction": "fraction [1]",
+}
+
+
+def tables_of(runs: Sequence[CultureRun]) -> dict[str, pd.DataFrame]:
+    """Return runs as the data frames that `runs_from_tables` reads: columns with units in their heads.
+
+    >>> from graycell.runs.format.reading import bundled_run, runs_from_tables
+    >>> frames = tables_of([bundled_run()])
+    >>> float(runs_from_tables(frames)[0].measurements["GLC"].value[0])  # mmol/L
+    69.31
+    """
+    return {kind: frame_of(rows) for kind, rows in _tables(list(runs))[0].items()}
+
+
+def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = False) -> Path:
+    r"""Write runs so that `read_runs` gives them again, all of them or none, and return the path.
+
+    Written is a workbook where `path` ends in ``.xlsx``, else a folder of CSV files, or of Parquet files with
+    `parquet`. Headings carry house units (d, L, mmol/L, 1e9 cells/L, degC), numbers all their digits. What comes back
+    is the same, apart from this:
+
+    - Where two runs have media of one name and other compositions, those of the later run become, for example,
+      ``feed (run03)``. All runs then know all media.
+    - Citations and notes of several runs are joined. A run that ends after its last sample or event without an `End`
+      gets one.
+
+    Standard errors stand as the law $s^2 = (r y)^2 + a^2$ of a value y where those of a quantity follow one in all
+    runs, else one by one. Text that a spreadsheet would take for a formula gets an apostrophe, which reading removes.
+
+    What graycell wrote, and nobody changed, is replaced. Raises `InputError` for any other folder with something in
+    it, any other workbook, for runs with faults and for what the tables cannot hold.
+
+    >>> import tempfile
+    >>> from graycell.runs.format.reading import bundled_run
+    >>> with tempfile.TemporaryDirectory() as parent:
+    ...     [run] = read_runs(write_runs([bundled_run()], Path(parent) / "run07"))
+    >>> float(run.measurements["GLC"].standard_error[0])  # mmol/L
+    1.6028
+    """
+    runs, path = list(runs), Path(path)
+    book = path.suffix.lower() == ".xlsx"
+    _require_writable(runs, path, book)
+    tables, names = _tables(runs)
+    _require_printable(tables, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    stage = path.parent / f".{path.name}.{os.getpid()}.part"
+    part = stage / path.name  # a fault that is found in reading it back then names what was asked for
+    try:
+        stage.mkdir()
+        if book:
+            write_workbook(tables, part, _digest_of(tables))
+        else:
+            part.mkdir()
+            (write_parquet if parquet else write_folder)(tables, part)
+            (part / _MARK).write_text(_digest(part), encoding="utf-8")
+        _require_same(runs, read_runs(part), names)
+        _put(part, path, stage / "old")
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return path
+
+
+def _tables(runs: Sequence[CultureRun]) -> tuple[dict[str, Rows], list[dict[str, str]]]:
+    """Return the tables with something in them as rows of text, and the written names of the media of every run."""
+    media, names = _media(runs)
+    laws, single = _assay_errors(runs)
+    tables = {
+        "measurements": _measurements(runs),
+        "standard_errors": _standard_errors(runs, single),
+        "initial": _initial(runs),
+        "media": _media_rows(media),
+        "events": _events(runs, names),
+        "signals": _signals(runs),
+        "assay_error": laws,
+        "about": _about(runs),
+    }
+    return {kind: rows for kind, rows in tables.items() if len(rows) > 1}, names
+
+
+def _put(part: Path, place: Path, old: Path) -> None:
+    """Let `part` take the place of `place`, and `place` that of `old`; a failure leaves all as it was."""
+    if place.exists():
+        os.replace(place, old)
+    try:
+        os.replace(part, place)
+    except OSError:
+        if old.exists():
+            os.replace(old, place)
+        raise
+
+
+def _digest(folder: Path) -> str:
+    """Return the SHA-256 of the tables in a folder."""
+    digest = hashlib.sha256()
+    for kind in sorted(KINDS):
+        for suffix in ("csv", "parquet"):
+            path = folder / f"{kind}.{suffix}"
+            if suffix == "csv" or path.is_file():
+                digest.update(f"{kind}\n".encode() + (path.read_bytes() if path.is_file() else b""))
+    return digest.hexdigest()
+
+
+def _digest_of(tables: Mapping[str, Rows]) -> str:
+    """Return the SHA-256 of tables as text; numbers count by their value, as a workbook keeps them."""
+    digest = hashlib.sha256()
+    for kind in sorted(tables):
+        for row in tables[kind]:
+            numbers = [parse_number(cell) for cell in row]
+            cells = [cell if number is None else repr(number) for cell, number in zip(row, numbers, strict=True)]
+            while cells and not cells[-1]:
+                cells.pop()
+            digest.update(repr((kind, cells)).encode())
+    return digest.hexdigest()
+
+
+def _require_printable(tables: Mapping[str, Rows], path: Path) -> None:
+    """Raise `InputError` for text that no table can hold."""
+    needed, remedy = "words are printable and have no spaces at their ends", "mend the name"
+    findings = [Finding(f"{shown(path.name)}, {kind}", f"'{shown(cell)}'", needed, remedy)
+                for kind, rows in tables.items() for row in rows for cell in row
+                if not cell.isprintable() or cell != cell.strip()]  # fmt: skip
+    if findings:
+        raise InputError(dict.fromkeys(findings))
+
+
+def _workbook_is_ours(path: Path) -> bool:
+    try:
+        source = source_of(path)
+    except UnreadableError:
+        return False
+    return mark_of_workbook(path) == _digest_of(
+        {kind: [table.headings, *table.rows] for kind, table in source.tables.items()}
+    )
+
+
+def _require_writable(runs: Sequence[CultureRun], path: Path, book: bool) -> None:
+    place = shown(path.name or str(path))
+    findings = [finding for finding in check_runs(runs) if finding.severity == "error"]
+    if not runs:
+        findings.append(Finding(place, "no runs", "at least one is needed", "give some"))
+    if book and path.is_dir():
+        findings.append(Finding(place, "a folder", "a workbook is a file", "choose another name"))
+    elif book and path.exists():
+        if not _workbook_is_ours(path):
+            needed = "only a workbook that graycell wrote, and nobody changed, is replaced"
+            findings.append(Finding(place, "a workbook of someone", needed, "choose another name"))
+    elif path.exists() and not path.is_dir():
+        findings.append(Finding(place, "a file", "runs are written into a folder, or a .xlsx", "choose another name"))
+    elif path.exists():
+        ours = {_MARK, *(f"{kind}{suffix}" for kind in KINDS for suffix in (".csv", ".parquet"))}
+        other = sorted(one.name for one in path.iterdir() if one.name not in ours)
+        mark = path / _MARK
+        if other:
+            found = f"'{shown(other[0])}'" + (f" and {len(other) - 1} more" if len(other) > 1 else "")
+            findings.append(Finding(place, found, "only what graycell wrote is replaced", _REMEDY))
+        elif any(path.iterdir()) and not (mark.is_file() and mark.read_text("utf-8").strip() == _digest(path)):
+            needed = "only tables that graycell wrote, and nobody changed, are replaced"
+            findings.append(Finding(place, "tables of someone", needed, _REMEDY))
+    if findings:
+        raise InputError(findings)
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else repr(float(value))
+
+
+def _of_run(runs: Sequence[CultureRun], run: CultureRun) -> list[str]:
+    """Return the cell of the column `run`, which is there for several runs only."""
+    return [run.name] if len(runs) > 1 else []
+
+
+def _heading(quantity: str) -> str:
+    return f"{quantity} [{LIMITS[limit_of(quantity)].unit}]"
+
+
+def _head(runs: Sequence[CultureRun], *columns: str) -> list[str]:
+    return [*(["run"] if len(runs) > 1 else []), *columns]
+
+
+def _measurements(runs: Sequence[CultureRun]) -> Rows:
+    quantities = list(dict.fromkeys(name for run in runs for name in run.measurements))
+    rows = [_head(runs, f"time [{TIME}]", *map(_heading, quantities))]
+    for run in runs:
+        at = {name: dict(zip(one.time.tolist(), _cells(one), strict=True)) for name, one in run.measurements.items()}
+        # a run without measurements has to have a row, or it would not be one
+        for time in sorted({time for values in at.values() for time in values}) or [0.0]:
+            rows.append([*_of_run(runs, run), _number(time), *(at.get(name, {}).get(time, "") for name in quantities)])
+    return rows
+
+
+def _cells(series: Measurement) -> list[str]:
+    """Return the values as cells; a detection limit has ``<`` before it."""
+    below = np.zeros(len(series.value), bool) if series.below is None else series.below
+    return [f"{'<' if limit else ''}{_number(value)}" for value, limit in zip(series.value, below, strict=True)]
+
+
+def _by_time(time: np.ndarray, value: np.ndarray) -> dict[float, float]:
+    return dict(zip(time.tolist(), value.tolist(), strict=True))
+
+
+def _initial(runs: Sequence[CultureRun]) -> Rows:
+    names = list(dict.fromkeys(name for run in runs for name in run.initial))
+    rows = [_head(runs, f"volume [{VOLUME}]", f"temperature [{TEMPERATURE}]", *map(_heading, names))]
+    for run in runs:
+        cells = [run.initial_volume, run.initial_temperature, *(run.initial.get(name) for name in names)]
+        rows.append([*_of_run(runs, run), *map(_number, cells)])
+    return rows
+
+
+def _media(runs: Sequence[CultureRun]) -> tuple[dict[str, Mapping[str, float]], list[dict[str, str]]]:
+    """Return the compositions by written name, and for every run the written name of each of its media."""
+    written: dict[str, Mapping[str, float]] = {}
+    names: list[dict[str, str]] = []
+    for run in runs:
+        own = {}
+        for medium, composition in run.media.items():
+            same = [name for name, other in written.items() if dict(other) == dict(composition)]
+            named = [name for name in same if name == medium or name.startswith(f"{medium} (")]
+            name = named[0] if named else medium
+            if not named and name in written:
+                name = f"{medium} ({run.name})"
+            while not named and name in written:
+                name += "'"
+            written[name] = composition
+            own[medium] = name
+        names.append(own)
+    return written, names
+
+
+def _media_rows(media: Mapping[str, Mapping[str, float]]) -> Rows:
+    species = list(dict.fromkeys(name for composition in media.values() for name in composition))
+    rows = [["medium", *map(_heading, species)]]
+    return rows + [[name, *(_number(one.get(name_of)) for name_of in species)] for name, one in media.items()]
+
+
+def _events(runs: Sequence[CultureRun], names: Sequence[Mapping[str, str]]) -> Rows:
+    found = [(run, _event(event, own)) for run, own in zip(runs, names, strict=True) for event in _with_end(run)]
+    columns = [column for column in ("medium", *_VALUE_COLUMNS) if any(column in one for _, one in found)]
+    heads = [column if column == "medium" else _VALUE_COLUMNS[column] for column in columns]
+    rows = [_head(runs, f"time [{TIME}]", "event", *heads)]
+    return rows + [
+        [*_of_run(runs, run), *(one.get(column, "") for column in ("time", "event", *columns))] for run, one in found
+    ]
+
+
+def _with_end(run: CultureRun) -> tuple[Event, ...]:
+    """Return the events, with an `End` where a reader would let the run end at another time."""
+    ends = [event.time for event in run.events if isinstance(event, End)]
+    last = ends or [float(one.time[-1]) for one in run.measurements.values()] + [event.time for event in run.events]
+    return run.events if max(last, default=0.0) == run.end else (*run.events, End(run.end))
+
+
+def _event(event: Event, names: Mapping[str, str]) -> dict[str, str]:
+    """Return the cells of an event by column."""
+    time = {"time": _number(event.time)}
+    match event:
+        case Bolus(medium=medium, volume=volume):
+            return {**time, "event": "bolus", "medium": names[medium], "volume": _number(volume)}
+        case Sample(volume=volume):
+            return {**time, "event": "sample", "volume": _number(volume)}
+        case Feed(medium=medium, rate=rate):
+            return {**time, "event": "feed", "medium": names[medium], "rate": _number(rate)}
+        case Outflow(rate=rate, retains_cells=retains_cells):
+            return {**time, "event": "harvest" if retains_cells else "bleed", "rate": _number(rate)}
+        case Setpoint(temperature=temperature):
+            return {**time, "event": "temperature", "temperature": _number(temperature)}
+        case Replacement(medium=medium, fraction=fraction):
+            return {**time, "event": "replacement", "medium": names[medium], "fraction": _number(fraction)}
+    return {**time, "event": "end"}
+
+
+def _signals(runs: Sequence[CultureRun]) -> Rows:
+    """Return the rows of the signals; those that all runs share stand once, without a run."""
+    points = [{name: _by_time(one.time, one.value) for name, one in run.signals.items()} for run in runs]
+    units = {name: one.unit for run in runs for name, one in run.signals.items()}
+    shared = all(one == points[0] for one in points)
+    rows = [_head([] if shared else runs, f"time [{TIME}]", *(f"{name} [{unit}]" for name, unit in units.items()))]
+    for run, at in zip(runs[:1] if shared else runs, points, strict=False):
+        for time in sorted({time for values in at.values() for time in values}):
+            cells = [_number(at.get(name, {}).get(time)) for name in units]
+            rows.append([*_of_run([] if shared else runs, run), _number(time), *cells])
+    return rows
+
+
+def _assay_errors(runs: Sequence[CultureRun]) -> tuple[Rows, set[str]]:
+    """Return the laws of the standard errors, and the quantities whose errors follow none."""
+    rows, single = [["quantity", "relative [1]", "absolute", "unit"]], set()
+    for quantity in dict.fromkeys(name for run in runs for name in run.measurements):
+        series = [run.measurements[quantity] for run in runs if quantity in run.measurements]
+        law = assay_error(series)
+        if law is not None:
+            rows.append([quantity, *map(_number, law), LIMITS[limit_of(quantity)].unit or ""])
+            if not all(np.allclose(np.hypot(law[0] * one.value, law[1]), one.standard_error, rtol=_SAME_ERROR, atol=0.0)
+                       for one in series):  # fmt: skip
+                single.add(quantity)
+    return rows, single
+
+
+def _standard_errors(runs: Sequence[CultureRun], quantities: Collection[str]) -> Rows:
+    """Return the standard error of every value of these quantities."""
+    names = sorted(quantities)
+    rows = [_head(runs, f"time [{TIME}]", *map(_heading, names))]
+    for run in runs:
+        at = {name: _by_time(one.time, one.standard_error) for name in names
+              if (one := run.measurements.get(name)) is not None}  # fmt: skip
+        for time in sorted({time for values in at.values() for time in values}):
+            cells = [_number(at.get(name, {}).get(time)) for name in names]
+            rows.append([*_of_run(runs, run), _number(time), *cells])
+    return rows
+
+
+def assay_error(series: Sequence[Measurement]) -> tuple[float, float] | None:
+    r"""Return the law of the standard errors of one quantity: relative [1] and absolute [unit of the quantity].
+
+    $s^2 = (r y)^2 + a^2$: the law that the errors follow, else the one that is nearest to them (least squares of the
+    ratios of the variances). None where they follow the default of the reader, so that they need no row.
+
+    >>> time, value = np.array([0.0, 1.0]), np.array([3.0, 4.0])
+    >>> assay_error([Measurement("GLC", "mmol/L", time, value, np.array([0.5, 0.5]))])
+    (0.0, 0.5)
+    """
+    if all(np.array_equal(one.standard_error, _default_error(one.value)) for one in series):
+        return None
+    value = np.concatenate([one.value for one in series])
+    error = np.concatenate([one.standard_error for one in series])
+    if np.all(error == error[0]):
+        return 0.0, float(error[0])
+    largest, middle = float(np.max(np.abs(value))) or 1.0, float(np.median(error))
+    scaled = np.stack([(value / largest) ** 2, np.full_like(value, (middle / largest) ** 2)], axis=1)
+    squares, _ = nnls(scaled * (largest / error[:, None]) ** 2, np.ones(len(value)))
+    relative, absolute = float(np.sqrt(squares[0])), float(np.sqrt(squares[1])) * middle
+    if absolute == 0.0 and np.any(value == 0.0):
+        absolute = float(np.min(error))  # a value of 0 would be exact
+    for digits in range(1, 16):
+        rounded = float(f"{relative:.{digits}g}"), float(f"{absolute:.{digits}g}")
+        if np.allclose(np.hypot(rounded[0] * value, rounded[1]), error, rtol=_SAME_ERROR, atol=0.0):
+            return rounded  # the number that someone wrote, and not the rounding of a fit beside it
+    return relative, absolute
+
+
+def _default_error(value: np.ndarray) -> np.ndarray:
+    """Return the standard errors that the reader gives values of a quantity without a row."""
+    largest = float(np.max(np.abs(value)))
+    return np.hypot(DEFAULT_RELATIVE_ERROR * value, DEFAULT_ABSOLUTE_ERROR * (largest or 1.0))
+
+
+def _about(runs: Sequence[CultureRun]) -> Rows:
+    rows = [["key", "value"]]
+    if len(runs) == 1:
+        rows.append(["name", runs[0].name])
+    for key in ("citation", "notes"):
+        words = dict.fromkeys(" ".join(str(getattr(run.provenance, key)).split()) for run in runs)
+        text = " ".join(word for word in words if word)
+        rows += [[key, text]] if text else []
+    return rows
+
+
+def _require_same(runs: Sequence[CultureRun], back: Sequence[CultureRun], names: Sequence[Mapping[str, str]]) -> None:
+    """Raise `InputError` with everything that would not come back."""
+    findings = []
+    came = {run.name: run for run in back}
+    for run, own in zip(runs, names, strict=True):
+        place = f"run '{shown(run.name)}'"
+        if run.name not in came:
+            needed = "a name has no spaces at its ends, none twice, and is printable"
+            findings.append(Finding(place, "a name that a table changes", needed, "rename it"))
+            continue
+        for what in _differences(run, came[run.name], own):
+            found = f"{what} that would be read as another"
+            findings.append(Finding(place, found, "what is written is what is read", "mend its names and units"))
+    if findings:
+        raise InputError(findings)
+
+
+def _differences(run: CultureRun, back: CultureRun, names: Mapping[str, str]) -> Iterator[str]:
+    if (run.initial_volume, run.initial_temperature, run.end) != (
+        back.initial_volume, back.initial_temperature, back.end,
+    ):  # fmt: skip
+        yield "a volume, temperature or end"
+    # a cell density at time 0 is not used, and the reader takes one from the samples
+    if {**back.initial, "VCD": 0.0} != {**run.initial, "VCD": 0.0}:
+        yield "an initial state"
+    same = {name: name for name in back.media}
+    if [_event(event, names) for event in _with_end(run)] != [_event(event, same) for event in back.events]:
+        yield "an event"
+    if any(back.media.get(names[medium]) != dict(one) for medium, one in run.media.items()):
+        yield "a medium"
+    for which, series, other in (
+        ("measurement", run.measurements, back.measurements), ("signal", run.signals, back.signals),
+    ):  # fmt: skip
+        full = {name for name, one in series.items() if len(one.time)}
+        if full != set(other) or any(
+            series[name].unit != other[name].unit
+            or not np.array_equal(series[name].time, other[name].time)
+            or not np.array_equal(series[name].value, other[name].value)
+            or _limits_of(series[name]) != _limits_of(other[name])
+            for name in full
+        ):
+            yield f"a {which}"
+
+
+def _limits_of(series: object) -> list[bool]:
+    """Return which values of a series are detection limits; of a signal none is."""
+    below = getattr(series, "below", None)
+    return [] if below is None or not np.any(below) else np.asarray(below).tolist()

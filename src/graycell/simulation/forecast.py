@@ -1,0 +1,76 @@
+"""from_last_samples: what is left of a running culture, begun anew from what was measured last.
+
+A model that is a little wrong drifts off; the samples say by how much. So the state at the last sample is the simulated
+one, moved by what each quantity was off at its own last sample, and the rest of the run is simulated from there.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from graycell.model import CultureModel
+from graycell.packing import viability_of
+from graycell.runs.records import REDOX, VCD, VIABILITY, CultureRun, Event, Feed, Measurement, Outflow, Setpoint, Signal
+from graycell.simulation.simulate import Trajectory, simulate
+
+
+def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
+    """Return the rest of a run as a run of its own, without measurements, whose time 0 is the last sample of `run`.
+
+    Its initial state is the simulated one plus measured - simulated at the last sample of each quantity, and not below
+    zero. Biomass follows the viable cell density where it was not measured itself; a value below a detection limit
+    moves only what was simulated above it. What happens at the time of the last sample happens after it. Raises
+    `SimulationError` where the run cannot be simulated so far.
+
+        rest = from_last_samples(fitted.model, running)
+        simulate(fitted.model, rest).time + running.last_sample
+    """
+    at = max(run.last_sample, 0.0)
+    begun = run.ended_at(at)
+    path = simulate(model, begun).require_finished()
+    later = tuple(replace(event, time=event.time - at) for event in run.events if event.time >= at)
+    signals = {**run.signals, VIABILITY: Signal(VIABILITY, "1", *viability_of(run))}
+    return replace(
+        run,
+        initial_volume=float(path.volume[-1]),
+        initial=_corrected(model, run, path),
+        measurements={},
+        events=_still_going(begun) + later,
+        signals={name: replace(signal, time=signal.time - at) for name, signal in signals.items()},
+        initial_temperature=model.warm_temperature
+        + float(path.cold[-1]) * (model.cold_temperature - model.warm_temperature),
+        end=run.end - at,
+    )
+
+
+def _corrected(model: CultureModel, run: CultureRun, path: Trajectory) -> dict[str, float]:
+    """Return the state [mmol/L] at the end of a path, and R [1], moved to what was measured last."""
+    state = dict(zip(model.species, path.concentrations[-1].tolist(), strict=True)) | {REDOX: float(path.redox[-1])}
+    sampled = {name: one for name, one in run.measurements.items() if len(one.time)}
+    for name in set(state) & set(sampled):
+        state[name] += _off(sampled[name], path.at_samples(name))
+    if VCD in sampled and model.biomass not in sampled:
+        simulated = path.at_samples(VCD)[-1]
+        if simulated > 0.0:
+            state[model.biomass] *= max(1.0 + _off(run.measurements[VCD], path.at_samples(VCD)) / simulated, 0.0)
+    return {name: max(value, 0.0) for name, value in state.items()}  # a trajectory may go a little below zero
+
+
+def _off(series: Measurement, simulated: np.ndarray) -> float:
+    """Return measured - simulated at the last sample; 0 below a detection limit."""
+    off = float(series.value[-1] - simulated[-1])
+    return min(off, 0.0) if series.below is not None and series.below[-1] else off
+
+
+def _still_going(begun: CultureRun) -> tuple[Event, ...]:
+    """Return what was begun and goes on, as events at time 0: feeds, outflows, the set-point."""
+    going: dict[object, Event] = {}
+    for event in begun.events:
+        match event:
+            case Feed(medium=medium):
+                going[medium] = replace(event, time=0.0)
+            case Outflow(retains_cells=retains):
+                going[retains] = replace(event, time=0.0)
+            case Setpoint():
+                going["setpoint"] = replace(event, time=0.0)
+    return tuple(going.values())

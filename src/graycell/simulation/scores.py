@@ -1,0 +1,65 @@
+"""How well a trajectory meets the measurements."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from graycell.packing import quantities_of
+from graycell.runs.records import REDOX, VCD
+from graycell.simulation.simulate import Trajectory
+
+
+@dataclass(frozen=True)
+class Score:
+    """Agreement of one quantity in one run.
+
+    rmse: root of the mean squared difference, in `unit`; nrmse: rmse over the range of the measured values [1],
+    NaN where all are the same;
+    samples: how many were compared.
+    """
+
+    quantity: str
+    unit: str
+    rmse: float
+    nrmse: float
+    samples: int
+
+
+def scores(trajectory: Trajectory) -> tuple[Score, ...]:
+    """Return the score of every quantity that was measured, species first, then VCD and R.
+
+    Samples at time 0 are left out: they are the initial state, so nothing is predicted there.
+    """
+    rows = []
+    for quantity in quantities_of(trajectory.model.species):
+        if quantity not in trajectory.run.measurements:
+            continue
+        series = trajectory.run.measurements[quantity]
+        later = series.time > 0.0
+        if not np.any(later):
+            continue
+        rmse = float(np.sqrt(np.mean((trajectory.at_samples(quantity) - series.value)[later] ** 2)))
+        spread = float(np.ptp(series.value))
+        rows.append(Score(quantity, series.unit, rmse, rmse / spread if spread > 0 else np.nan, int(np.sum(later))))
+    return tuple(rows)
+
+
+def mean_nrmse(rows: tuple[Score, ...]) -> float:
+    """Return the mean range-normalised RMSE [1] over the species, VCD and R left out; NaN if none was measured."""
+    of_species = [row.nrmse for row in rows if row.quantity not in (VCD, REDOX) and np.isfinite(row.nrmse)]
+    return float(np.mean(of_species)) if of_species else float("nan")
+
+
+def unexplained_variance(trajectory: Trajectory, parameters: int) -> float:
+    """Return 1 - adjusted R2 [1] over all measured concentrations of the species together.
+
+    With n values and p parameters, (residual / total sum of squares) (n - 1)/(n - p - 1), about one pooled mean:
+    large concentrations dominate it. NaN where there are not more values than parameters and the mean.
+    """
+    species = [name for name in trajectory.model.species if name in trajectory.run.measurements]
+    if sum(len(trajectory.run.measurements[name].time) for name in species) <= parameters + 1:
+        return float("nan")
+    found = np.concatenate([trajectory.at_samples(name) for name in species])
+    wanted = np.concatenate([trajectory.run.measurements[name].value for name in species])
+    share = np.sum((found - wanted) ** 2) / np.sum((wanted - wanted.mean()) ** 2)
+    return float(share * (len(wanted) - 1) / (len(wanted) - parameters - 1))

@@ -1,0 +1,75 @@
+"""Planted faults of a sound run are each found by name; sound runs have none."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from planted import PLANTED, SETS, SOUND, scattered
+
+from graycell.balances.plausibility import RUN_CHECKS, implausible
+from graycell.errors import Finding
+from graycell.runs.solutes import FORMULAS, MOLAR_MASS, atoms_of
+
+
+def sentences(runs):
+    return "\n".join(map(str, implausible(runs)))
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_of_a_run_is_found(name):
+    run, words = PLANTED[name]
+    assert words in sentences([run])
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_planted_fault_among_runs_is_found(name):
+    runs, words = SETS[name]
+    assert words in sentences(runs)
+
+
+def test_a_start_that_is_a_detection_limit_is_told_and_one_that_is_given_is_not():
+    titer = SOUND.measurements["ANTI"]
+    begin = float(titer.value[0]) or 1e-5
+    below = np.arange(len(titer.time)) == 0
+    series = replace(
+        titer, value=np.where(below, begin, titer.value), time=np.where(below, 0.0, titer.time), below=below
+    )
+    known = replace(SOUND, measurements={**SOUND.measurements, "ANTI": series})
+    words = "ANTI at 0 d: found less than"
+    assert words in sentences([replace(known, initial={**SOUND.initial, "ANTI": begin})])
+    assert words not in sentences([replace(known, initial={**SOUND.initial, "ANTI": 0.0})])
+
+
+def test_a_sound_run_and_its_parallels_have_nothing_odd_but_to_be_parallels():
+    assert implausible([SOUND]) == []
+    (finding,) = implausible([scattered(number) for number in range(4)])
+    assert finding.severity == "warning"
+    assert "'parallel-0' and 'parallel-1' and 2 more: found the same times and volumes" in str(finding)
+
+
+def test_a_check_of_ten_lines_is_asked_beside_the_others():
+    def titer_was_measured(run):
+        if "TITER" not in run.measurements:
+            yield Finding(f"run '{run.name}'", "no TITER", "every run has one", "measure it", "warning")
+
+    (finding,) = implausible([SOUND], [*RUN_CHECKS, titer_was_measured])
+    assert finding.found == "no TITER"
+
+
+def test_a_run_that_cannot_be_used_is_left_to_its_errors():
+    assert implausible([replace(SOUND, initial_volume=-1.0)]) == []
+
+
+@pytest.mark.parametrize(("name", "mass"), [
+    ("GLC", 180.16), ("LAC", 90.08), ("NH3", 17.03), ("GLN", 146.14), ("CYSTINE", 240.30), ("TRP", 204.23),
+])  # fmt: skip
+def test_molar_masses_are_those_that_are_sold(name, mass):
+    """Source: the CRC Handbook of Chemistry and Physics, physical constants of organic compounds."""
+    assert MOLAR_MASS[name] == pytest.approx(mass, abs=0.02)
+
+
+def test_the_balance_of_bonds_of_every_formula_is_even():
+    """A molecule of closed shells has an even number of hydrogen and nitrogen atoms together."""
+    for name in FORMULAS:
+        atoms = atoms_of(name)
+        assert (atoms["H"] + atoms.get("N", 0)) % 2 == 0, name

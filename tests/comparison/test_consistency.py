@@ -1,0 +1,147 @@
+"""Counts of what cannot be: none for a gray model whatever its weights, many for a black box, and known answers."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_runs import batch
+
+from graycell.comparison.candidates import predicted
+from graycell.comparison.consistency import (
+    BACKWARDS,
+    BELOW_ZERO,
+    MASS,
+    STOICHIOMETRY,
+    _by_cells,
+    _explained,
+    count_inconsistencies,
+    far_outside,
+    without_measurements,
+)
+from graycell.hybrid import evolution, specific_rates, with_learned_laws
+from graycell.models import nolan_lee
+from graycell.runs import Bolus, Feed
+from graycell.runs.records import VIABILITY, Measurement
+from graycell.simulation.simulate import simulate
+
+
+def with_random_weights(model, seed, spread):
+    random = np.random.default_rng(seed)
+    nets = {
+        name: replace(net, weights=jax.tree.map(lambda leaf: jnp.asarray(spread * random.standard_normal(leaf.shape)),
+                                                net.weights))
+        for name, net in model.nets.items()
+    }  # fmt: skip
+    return replace(model, nets=nets)
+
+
+def by_check(counts):
+    return {one.check: (one.counted, one.of) for one in counts}
+
+
+@pytest.fixture(scope="module")
+def short(run):
+    """Two days of the bundled run, with a feed; viability stays a known input."""
+    events = (Bolus(0.5, "feed", 0.03), Feed(1.0, "feed", 0.05))
+    return replace(run, events=events, measurements={}, end=2.0)
+
+
+@pytest.fixture(scope="module")
+def limited(short):
+    return with_learned_laws(nolan_lee(extended=True, limited=True), {"v17": "black", "v1": "gray", "v16": "gray"}, [])
+
+
+@pytest.mark.parametrize(("seed", "spread"), [(0, 1.0), (1, 10.0)])
+def test_a_gray_model_with_limited_uptake_counts_0_for_any_weights_in_and_far_outside(limited, short, seed, spread):
+    counts = by_check(count_inconsistencies(with_random_weights(limited, seed, spread), [short, far_outside(short)]))
+    assert {check: counted for check, (counted, _) in counts.items()} == {
+        MASS: 0, BELOW_ZERO: 0, BACKWARDS: 0, STOICHIOMETRY: 0,
+    }  # fmt: skip
+    assert counts[MASS][1] == 2 * len(limited.species)
+    assert counts[BACKWARDS][1] > 10
+
+
+@pytest.fixture(scope="module")
+def small():
+    return replace(batch("small", 30.0), events=(Feed(1.0, "feed", 0.05),), media={"feed": {"GLC": 300.0}})
+
+
+def test_an_evolution_of_any_weights_makes_mass_of_nothing_and_exchanges_no_network_makes(small, published):
+    model = with_random_weights(evolution([small], hidden=2), 0, 1.0)
+    counts = by_check(count_inconsistencies(model, [small], published.network))
+    assert counts[MASS] == (3, 3)
+    assert counts[STOICHIOMETRY][0] > 0.5 * counts[STOICHIOMETRY][1]
+    assert BACKWARDS not in counts
+
+
+def test_a_black_box_with_balances_conserves_mass_in_a_sterile_vessel(small):
+    model = with_random_weights(specific_rates([small], hidden=2), 0, 1.0)
+    counts = by_check(count_inconsistencies(model, [small]))
+    assert counts[MASS] == (0, 3)
+    assert set(counts) == {MASS, BELOW_ZERO}  # without a network the rest is not asked
+
+
+def exchanging(rates, species, published):
+    """Count points at which a black box exchanges these rates."""
+    model = SimpleNamespace(species=species, reactor=published.reactor)
+    rates = np.atleast_2d(rates)
+    path = SimpleNamespace(fluxes=rates, cold=np.zeros(len(rates)))
+    return _explained(model, path, np.ones(len(rates), bool), published.network)
+
+
+def test_exchange_that_no_flux_of_the_network_makes_is_counted(published):
+    """Lactate out of nothing, glutamine from ammonia alone, and the exchange of the network itself."""
+    assert exchanging([[-1.0, 1.8], [0.0, 1.8], [0.5, -1.0]], ("GLC", "LAC"), published) == (2, 3)
+    at = jnp.full(len(published.species), 10.0), jnp.asarray(1.5), jnp.asarray(0.0)
+    made = np.asarray(published.exchange @ published.evaluate(*at).solution.fluxes)
+    assert exchanging(made, published.species, published) == (0, 1)
+    backwards = exchanging(-made, published.species, published)
+    assert backwards == (1, 1)
+
+
+def test_of_an_evolution_the_feed_is_no_exchange_of_the_cells(small):
+    """dc/dt of a vessel that is fed, without cells, is the feed: the cells exchange nothing."""
+    model = evolution([small], hidden=1)
+    planned = without_measurements(small)
+    time = np.array([0.0, 0.5, 1.0, 1.0, 3.0])
+    c = np.tile([2.0, 30.0, 1.0], (5, 1))
+    volume = np.array([1.0, 1.0, 1.0, 1.0, 1.1])
+    feed = np.where(np.arange(5) >= 3, 0.05, 0.0)[:, None]
+    fed = feed * (np.array([0.0, 300.0, 0.0]) - c) / volume[:, None]
+    path = SimpleNamespace(run=planned, time=time, concentrations=c, volume=volume, fluxes=fed)
+    assert _by_cells(model, path) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_far_outside_everything_but_cells_is_threefold(run):
+    far = far_outside(run)
+    assert far.initial["GLC"] == pytest.approx(3.0 * run.initial["GLC"])
+    assert far.initial["BIOM"] == run.initial["BIOM"]
+    volumes = [[event.volume for event in one.events if isinstance(event, Bolus)] for one in (run, far)]
+    assert volumes[1] == pytest.approx([3.0 * volume for volume in volumes[0]])
+    assert far.end == run.end
+
+
+def test_the_plan_of_a_run_keeps_its_end_and_its_viability(run):
+    without_signal = replace(
+        run,
+        signals={},
+        measurements={**run.measurements, VIABILITY: Measurement(VIABILITY, "1", np.array([0.0, 9.0]),
+                                                                 np.array([1.0, 0.6]), np.full(2, 0.01))},
+    )  # fmt: skip
+    plan = without_measurements(without_signal)
+    assert not plan.measurements
+    assert plan.end == run.end
+    assert plan.signals[VIABILITY].value[-1] == 0.6
+
+
+def test_a_prediction_at_asked_times_is_that_of_simulate(small):
+    """Also of the viable cell density: a placeholder of 0 would be refused as a density in a wrong unit."""
+    model = specific_rates([small], hidden=1)
+    times = {"GLC": np.array([1.0, 4.0]), "VCD": np.array([2.0]), "nothing": np.array([1.0])}
+    path = predicted(model, small, times)
+    assert set(path.run.measurements) == {"GLC", "VCD"}
+    whole = simulate(model, small)
+    assert path.at_samples("GLC") == pytest.approx(whole.at_samples("GLC")[[1, -1]], rel=1e-5)

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from culture_runs import consuming, culture
+
+from graycell.comparison.features import GroupedRBF, features_of, scaling_of
+from graycell.runs.records import Bolus, CultureRun, Feed, Outflow, Replacement, Setpoint, Signal
+
+MEDIA = {"feed": {"GLC": 400.0, "GLN": 40.0}}
+
+
+def test_what_was_fed_is_the_volume_times_the_concentration():
+    events = (Feed(1.0, "feed", 0.1), Bolus(2.0, "feed", 0.05), Feed(3.0, "feed", 0.0), Replacement(4.0, "feed", 0.1))
+    run = CultureRun("a", 2.0, {"GLC": 30.0}, events=events, media=MEDIA)
+    columns = features_of(run, np.array([0.5, 2.0, 2.5, 5.0]))
+    assert columns["volume: fed"] == pytest.approx([0.0, 0.05, 0.1, 0.125])
+    assert columns["fed: GLC"] == pytest.approx([0.0, 20.0, 40.0, 50.0 + 40.0])  # a replacement adds no volume
+    assert columns["fed: GLN"] == pytest.approx(columns["fed: GLC"] / 10.0)
+
+
+def test_an_event_acts_on_later_times_alone():
+    run = CultureRun("a", 1.0, {}, events=(Bolus(2.0, "feed", 0.1), Setpoint(2.0, 33.0)), media=MEDIA)
+    columns = features_of(run, np.array([2.0, 2.5]))
+    assert columns["fed: GLC"] == pytest.approx([0.0, 40.0])
+    assert columns["temperature: now"] == pytest.approx([37.0, 33.0])
+    assert columns["temperature: mean so far"] == pytest.approx([37.0, (2.0 * 37.0 + 0.5 * 33.0) / 2.5])
+
+
+def test_a_bleed_and_a_harvest_are_told_apart():
+    run = CultureRun("a", 2.0, {}, events=(Outflow(0.0, 0.2), Outflow(1.0, 1.0, retains_cells=True)))
+    columns = features_of(run, np.array([2.0]))
+    assert columns["volume: bled"] == pytest.approx([0.2])
+    assert columns["volume: harvested"] == pytest.approx([0.5])
+
+
+def test_a_signal_is_a_column_and_a_later_measurement_is_none():
+    run = culture("a", GLC=np.arange(8.0))
+    signal = Signal("viability", "1", np.array([0.0, 2.0]), np.array([1.0, 0.8]))
+    columns = features_of(CultureRun("a", 1.0, run.initial, run.measurements, signals={"viability": signal}),
+                          np.array([1.0, 3.0]))  # fmt: skip
+    assert columns["signal: viability"] == pytest.approx([0.9, 0.8])
+    assert columns["initial: GLC"] == pytest.approx([0.0, 0.0])
+    assert not any(name.endswith("GLC") for name in columns if not name.startswith("initial"))
+
+
+def test_what_is_constant_or_said_twice_is_left_out():
+    runs = [consuming("a", 30.0, 0.01), consuming("b", 40.0, 0.02)]
+    scaling = scaling_of([features_of(run, run.measurements["GLC"].time) for run in runs])
+    assert scaling.names == ("time: d", "initial: GLC", "fed: GLC")  # not volume: fed, nor a temperature
+    assert scaling.groups == (0, 1, 2)
+
+
+def test_what_a_run_does_not_say_is_the_mean():
+    scaling = scaling_of([features_of(run, np.arange(3.0)) for run in (consuming("a", 30.0), consuming("b", 40.0))])
+    columns = {"time: d": np.array([1.0])}
+    assert scaling(columns)[0] == pytest.approx([0.0, 0.0])
+
+
+def test_the_kernel_has_the_derivatives_of_finite_differences(random):
+    x = random.normal(size=(5, 3))
+    same = GroupedRBF((-1, -1, 0), 0.9, "fixed")  # what is fixed has no derivative
+    kernel = same * GroupedRBF((0, 1, 1), np.array([0.7, 1.4]))
+    _, slope = kernel(x, eval_gradient=True)
+    step = 1e-6
+    assert slope.shape == (5, 5, 2)
+    for i in range(2):
+        ahead, behind = (kernel.clone_with_theta(kernel.theta + s * np.eye(2)[i])(x) for s in (step, -step))
+        assert slope[:, :, i] == pytest.approx((ahead - behind) / (2.0 * step), abs=1e-8)
+
+
+def test_a_group_counts_as_one_whatever_its_size(random):
+    x = random.normal(size=(4, 1))
+    one = GroupedRBF((0,), 0.8)(x)
+    assert GroupedRBF((0, 0, 0), 0.8)(np.repeat(x, 3, axis=1)) == pytest.approx(one)

@@ -1,0 +1,227 @@
+"""The audit of derivatives: passes what is right, and tells what is wrong, one-sided, without effect, not finite."""
+
+import json
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_runs import batch
+
+from graycell.cell.closures import Dynamic, Lagged, RedoxRatio
+from graycell.cell.flux import SoftWeights
+from graycell.cell.network import MetabolicNetwork, Reaction
+from graycell.cell.rates import Maximum, Monod, Product, RateLaw
+from graycell.diagnosis import Verdict, audit_gradients
+from graycell.diagnosis import gradients as audit
+from graycell.errors import FitError, ModelError
+from graycell.hybrid import LearnedLaw, evolution, specific_rates, with_learned_laws
+from graycell.model import build_model
+from graycell.models import nolan_lee
+from graycell.parameters import Parameter, ParameterTable
+from graycell.runs import CultureRun, Feed
+from graycell.runs.records import Measurement
+
+
+@jax.custom_jvp
+def wrong(x):
+    return x
+
+
+wrong.defjvp(lambda values, tangents: (values[0], 1.001 * tangents[0]))
+
+
+@jax.custom_jvp
+def rough(x):
+    return x
+
+
+rough.defjvp(lambda values, tangents: (values[0], jnp.where(tangents[0] == 0.0, 0.0, jnp.nan)))
+
+
+class Planted(RateLaw):
+    """A factor [1] of one parameter, with a derivative that is not right, or right to one side only."""
+
+    name: str = eqx.field(static=True)
+
+    def __call__(self, at):
+        value = at.parameter(self.name)
+        return {
+            "wrong": lambda: wrong(value),
+            "capped": lambda: jnp.minimum(value, 1.0),
+            "rough": lambda: rough(value),
+            "cut": lambda: jax.lax.stop_gradient(value),
+        }[self.name]()
+
+
+PLANTED = ("wrong", "capped", "rough", "cut")
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """Cells that are made of one substrate, with every fault planted into their rate law."""
+    network = MetabolicNetwork.from_reactions([Reaction("in", "A_ext => A"), Reaction("out", "A => X_ext")])
+    law = Product((Maximum("vmax"), Monod("A", "K"), *map(Planted, PLANTED)))
+    table = ParameterTable(
+        tuple(
+            Parameter(name, value, "1", value / 10.0, value * 10.0)
+            for name, value in {"vmax": 1.0, "K": 2.0, **dict.fromkeys(PLANTED, 1.0), "unused": 1.0}.items()
+        )
+        + tuple(Parameter(name, 1.0, "1", 1.0, 1.0, estimated=False) for name in ("tau", "per_cell", "shift"))
+    )
+    return build_model(
+        "toy",
+        network,
+        [("out", law)],
+        table,
+        ratio=RedoxRatio(jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0])),
+        closure=Dynamic("tau"),
+        weights=SoftWeights(),
+        biomass="X",
+        biomass_per_cell="per_cell",
+        shift_rate="shift",
+    )
+
+
+@pytest.fixture(scope="module")
+def toy_run():
+    time = np.array([0.0, 0.5, 1.5])
+    series = {
+        name: Measurement(name, "mmol/L", time, np.array(value), np.full(3, 0.1))
+        for name, value in {"A": [10.0, 9.0, 5.0], "X": [1.0, 2.0, 5.0]}.items()
+    }
+    return CultureRun("toy", 1.0, {"A": 10.0, "X": 1.0, "R": 1.0}, series, end=1.5)
+
+
+@pytest.fixture(scope="module")
+def audited(toy, toy_run):
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(audit, "_FEW", 20)  # mapped together, in three parts, the last one padded
+        return audit_gradients(toy, toy_run, progress=lambda done, what: told.append(done)), told
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict"),
+    [
+        ("vmax", Verdict.agrees),
+        ("K", Verdict.agrees),
+        ("wrong", Verdict.disagrees),
+        ("cut", Verdict.disagrees),
+        ("capped", Verdict.kink),
+        ("rough", Verdict.not_finite),
+        ("unused", Verdict.flat),
+    ],
+)
+def test_every_fault_is_told_by_its_name(audited, name, verdict):
+    [check] = [check for check in audited[0].checks if check.name == name]
+    assert check.verdict is verdict
+    assert check.verdict.remedy.endswith(".")
+
+
+def test_the_numbers_of_a_wrong_derivative_are_those_of_the_fault(audited):
+    """A tangent 1.001 times too large: an error of a thousandth, at a sample after time 0."""
+    checks = {check.name: check for check in audited[0].checks}
+    assert checks["wrong"].error == pytest.approx(1e-3, rel=2e-2)
+    assert checks["wrong"].run == "toy"
+    assert checks["wrong"].quantity in ("A", "X")
+    assert checks["wrong"].time in (0.5, 1.5)
+    assert checks["cut"].error == pytest.approx(1.0)
+    assert checks["unused"].size == 0.0
+    assert checks["vmax"].error < 1e-6
+    assert checks["vmax"].step in (1e-3, 1e-4, 1e-5)
+
+
+def test_an_audit_with_a_wrong_derivative_does_not_pass_and_tells_it_first(audited):
+    result, told = audited
+    assert not result.passed
+    assert [check.name for check in result.worst_first[:3]] == ["rough", "cut", "wrong"]
+    assert "disagrees 2" in result.summary()
+    assert told[0] == 0.0
+    assert told[-1] == 1.0
+    assert told == sorted(told)
+
+
+def test_an_audit_as_plain_data_is_json_and_says_what_it_depends_on(audited):
+    data = json.loads(json.dumps(audited[0].plain(), allow_nan=False))
+    assert {"model", "runs", "files", "versions", "code", "settings"} <= set(data["provenance"])
+    assert data["provenance"]["settings"]["parameters"][0] == "vmax"
+    assert len(data["checks"]) == 7
+
+
+def test_the_derivatives_of_the_library_are_those_of_central_differences(extended, run):
+    """Of the one with the largest error, a common one and the switch; bounds become active along this run."""
+    result = audit_gradients(extended, [run], ("vmax13", "Km1", "R_switch"))
+    assert [check.name for check in result.checks] == ["vmax13", "Km1", "R_switch"]
+    assert {check.verdict for check in result.checks} == {Verdict.agrees}
+    assert max(check.error for check in result.checks) < 1e-5
+    assert result.passed
+
+
+def test_an_unknown_parameter_is_a_sentence_with_the_nearest(extended, run):
+    with pytest.raises(ModelError, match=r"'vmax1' is not in the model; did you mean 'vmax1\w'"):
+        audit_gradients(extended, run, ["vmax1"])
+
+
+def test_what_cannot_be_audited_is_refused(toy, toy_run):
+    with pytest.raises(FitError, match="0 parameters"):
+        audit_gradients(toy, toy_run, [])
+    with pytest.raises(FitError, match="between 0 and 1"):
+        audit_gradients(toy, toy_run, steps=(1e-3, 0.0))
+    with pytest.raises(ModelError, match="room between"):
+        audit_gradients(toy, toy_run, ["per_cell"])
+    with pytest.raises(FitError, match="Dynamic"):
+        audit_gradients(nolan_lee(closure=Lagged()), toy_run)
+    with pytest.raises(FitError, match="no measured value"):
+        audit_gradients(toy, CultureRun("empty", 1.0, dict(toy_run.initial), {}, end=1.5))
+
+
+def of_two_days(run):
+    """The first two days of the bundled run, with a feed."""
+    early = {
+        name: replace(one, time=one.time[:3], value=one.value[:3], standard_error=one.standard_error[:3])
+        for name, one in run.measurements.items()
+    }
+    return replace(run, measurements=early, events=(Feed(1.0, "feed", 0.05),), end=2.2)
+
+
+def with_nonzero_outputs(model):
+    """Away from the outputs of 0 with which networks begin, where the hidden weights have no effect."""
+
+    def moved(net):
+        return replace(net, weights=net.weights._replace(output=net.weights.output + 0.5))
+
+    return replace(model, nets={name: moved(net) for name, net in model.nets.items()})
+
+
+def test_the_derivatives_of_a_gray_model_with_limited_uptake_are_those_of_central_differences(run):
+    """By a known parameter, the clearance, and weights of a learned law and of a learned factor."""
+    white = nolan_lee(extended=True, limited=True)
+    laws = {"v17": LearnedLaw("black", hidden=1), "v1": LearnedLaw("gray", inputs=("LAC",), hidden=1)}
+    model = with_nonzero_outputs(with_learned_laws(white, laws, [run]))
+    # CYSTINE at a hundredth of a mmol/L, so that its uptake is at the clearance
+    short = of_two_days(run)
+    short = replace(short, initial={**short.initial, "CYSTINE": 0.01})
+    names = ("vmax16", "clearance", "v17.output_bias[0]", "v17.hidden[0]", "v1.output[0]")
+    result = audit_gradients(model, short, names)
+    assert [check.name for check in result.checks] == list(names)
+    assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(names, Verdict.agrees)
+    assert max(check.error for check in result.checks) < 1e-5
+
+
+@pytest.mark.parametrize("build", [specific_rates, evolution])
+def test_the_derivatives_of_a_black_box_are_those_of_central_differences(build):
+    fed = replace(batch("fed", 30.0), events=(Feed(1.0, "feed", 0.05),), media={"feed": {"GLC": 300.0}})
+    model = with_nonzero_outputs(build([fed], hidden=1))
+    result = audit_gradients(model, fed)  # by every weight
+    assert len(result.checks) == model.weight_count
+    assert result.checks[0].name == "rates.hidden[0]"
+    assert {check.verdict for check in result.checks} == {Verdict.agrees}
+    assert max(check.error for check in result.checks) < 1e-5
+
+
+def test_a_weight_that_no_network_has_is_an_error(toy, toy_run):
+    with pytest.raises(ModelError, match=r"'v17.output\[0\]' is not in the model"):
+        audit_gradients(toy, toy_run, ["v17.output[0]"])

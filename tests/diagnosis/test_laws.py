@@ -1,0 +1,174 @@
+from dataclasses import replace
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from learned_fits import by_hand, gray, with_covariance
+
+from graycell.diagnosis import learned_reactions, recovered_law, recovered_laws
+from graycell.errors import FitError
+from graycell.hybrid.learning import specific_rates
+from graycell.model import weights_of, with_weights
+from graycell.models import nolan_lee
+from graycell.simulation.simulate import simulate
+
+POINTS = 12
+
+
+@pytest.fixture(scope="module")
+def factor():
+    """v17 is its known law times a learned factor, by hand, and its trajectory."""
+    made = by_hand(gray({"v17": "gray"}))
+    return made, [simulate(made.model, made.runs[0])]
+
+
+@pytest.fixture(scope="module")
+def trajectories(factor):
+    return factor[1]
+
+
+def law_of(fit, trajectories, reaction="v17", points=POINTS):
+    return recovered_laws(fit, points=points, reactions=[reaction], trajectories=trajectories)[0]
+
+
+def test_a_fit_that_is_itself_the_truth_has_no_error(factor):
+    made, _ = factor
+    law = recovered_law(made, "v17", truth=made.model, points=POINTS)
+    assert law.error == 0.0
+    assert np.array_equal(law.learned, law.true)
+    assert all(np.allclose(one.learned, one.true, rtol=1e-14) for one in law.curves)
+
+
+def test_the_error_is_the_root_mean_square_over_the_range_of_the_truth(factor):
+    made, _ = factor
+    law = recovered_law(made, "v17", truth=nolan_lee(), points=POINTS)
+    expected = np.sqrt(np.mean((law.learned - law.true) ** 2)) / np.ptp(law.true)
+    assert law.error == pytest.approx(expected)
+    assert law.error > 0.0
+    for one in law.curves:  # the library's model is the truth here
+        assert np.array_equal(one.true, one.known)
+
+
+def test_without_covariance_the_band_has_no_width(factor, trajectories):
+    for one in law_of(factor[0], trajectories).curves:
+        assert np.array_equal(one.low, one.learned)
+        assert np.array_equal(one.high, one.learned)
+
+
+def test_the_band_is_that_of_central_differences(factor, trajectories, random):
+    made = factor[0]
+    direction = 0.1 * random.standard_normal(made.covariance.shape[0])  # C = d d^T, so J C J^T = (J d)^2
+
+    def at(moved):
+        n = len(made.estimates)
+        values = {row.name: row.value * np.exp(step) for row, step in zip(made.estimates, moved[:n], strict=True)}
+        model = with_weights(made.model.with_parameters(values), weights_of(made.model) + jnp.asarray(moved[n:]))
+        estimates = tuple(replace(row, value=values[row.name]) for row in made.estimates)
+        curves = law_of(replace(made, model=model, estimates=estimates), trajectories).curves
+        return np.concatenate([one.learned for one in curves])
+
+    step = 1e-5
+    slope = (at(step * direction) - at(-step * direction)) / (2.0 * step)
+    curves = law_of(with_covariance(made, np.outer(direction, direction)), trajectories).curves
+    half = np.concatenate([one.high - one.learned for one in curves])
+    assert half == pytest.approx(1.96 * np.abs(slope), rel=1e-7, abs=1e-12)
+
+
+def test_a_band_is_infinite_where_the_law_depends_on_what_nothing_is_known_of(factor, trajectories):
+    covariance = factor[0].covariance.copy()
+    covariance[0, 0] = np.inf
+    first = factor[0].estimates[0].name
+    assert first in ("vmax17", "Ki17")
+    assert all(
+        np.all(np.isinf(one.high)) for one in law_of(with_covariance(factor[0], covariance), trajectories).curves
+    )
+
+
+def test_what_the_network_is_to_the_law_is_told(factor, trajectories):
+    assert law_of(factor[0], trajectories).role == "factor"
+    black = by_hand(gray({"v17": "black"}))
+    assert law_of(black, trajectories).role == "law"
+    summand = by_hand(gray({"v17": {"kind": "gray", "form": "any"}}))
+    assert law_of(summand, trajectories).role == "summand"
+    part = by_hand(gray({"v17": {"kind": "gray", "part": "inhibition"}}))
+    assert law_of(part, trajectories).role == "factor"
+
+
+def test_a_law_that_depends_on_the_rate_of_another_reaction_is_followed(trajectories):
+    made = by_hand(gray({"v11": {"kind": "gray", "inputs": ["ALA", "R"]}}))  # v11 is a share of v10
+    model, curve = made.model, law_of(made, trajectories, "v11").curves[0]
+    one = trajectories[0]
+    median = np.median(one.concentrations, axis=0)
+    for k in (0, POINTS - 1):
+        median[model.species.index("ALA")] = curve.grid[k]
+        wished = model.evaluate(*map(jnp.asarray, (median, np.median(one.redox), np.median(one.cold)))).wished
+        assert curve.learned[k] == pytest.approx(float(wished[model.kinetic.index("v11")]), rel=1e-12)
+
+
+def test_the_grid_goes_past_the_visited_range_but_not_below_zero(factor, trajectories):
+    lactate, cold = law_of(factor[0], trajectories).curves
+    assert (lactate.input, lactate.input_unit, cold.input) == ("LAC", "mmol/L", "cold")
+    assert lactate.grid[0] >= 0.0
+    assert lactate.grid[-1] == pytest.approx(lactate.visited[1] + 0.15 * np.ptp(lactate.visited))
+    assert (cold.grid[0], cold.grid[-1]) == (0.0, 1.0)
+
+
+def test_a_law_is_supported_where_samples_are_and_not_between_or_beyond(factor, trajectories):
+    lactate, cold = law_of(factor[0], trajectories, points=61).curves
+    assert len(cold.samples) == 10
+    between = (cold.grid > 0.2) & (cold.grid < 0.8)  # the culture was cooled at once
+    assert not np.any(cold.supported[between])
+    assert np.any(cold.supported[cold.grid <= 0.1])
+    assert np.any(cold.supported[cold.grid >= 0.9])
+    assert not np.any(lactate.supported[lactate.grid > np.max(lactate.samples) + np.diff(lactate.grid)[0]])
+    assert np.all(lactate.near[lactate.supported] > 0)
+
+
+def test_without_a_truth_its_rates_and_the_error_are_nan(factor, trajectories):
+    law = law_of(factor[0], trajectories)
+    assert np.isnan(law.error)
+    assert np.all(np.isnan(law.true))
+    assert np.all(np.isfinite(law.curves[0].known))
+
+
+def test_a_law_of_specific_rates_has_no_known_law(trajectories, run):
+    model = specific_rates([run], hidden=2)
+    made = by_hand(model)
+    assert len(learned_reactions(model)) == len(model.species)
+    law = law_of(made, trajectories, "r GLC")
+    assert law.role == "law"
+    assert np.all(np.isnan(law.curves[0].known))
+    assert [one.input for one in law.curves] == [*model.species, "cold"]
+
+
+def test_a_reaction_without_a_learned_law_is_an_error_that_names_one_with(factor):
+    with pytest.raises(FitError, match=r"no learned law in nolan-lee; .*v17"):
+        recovered_law(factor[0], "v16")
+
+
+def test_a_covariance_without_the_weights_is_an_error(factor):
+    with pytest.raises(FitError, match="fit the model anew"):
+        recovered_law(with_covariance(factor[0], np.eye(2)), "v17")
+
+
+def test_a_truth_without_a_species_of_the_model_is_an_error(factor, trajectories):
+    one = trajectories[0]
+    kept = [i for i, name in enumerate(one.model.species) if name != "LAC"]
+    names = tuple(one.model.species[i] for i in kept)
+    model = replace(one.model, species=names, exchange=one.model.exchange[np.array(kept)])
+    measured, initial = (
+        {k: v for k, v in table.items() if k != "LAC"} for table in (one.run.measurements, one.run.initial)
+    )
+    other = replace(one.run, measurements=measured, initial=initial)
+    fewer = replace(one, model=model, run=other, concentrations=one.concentrations[:, kept])
+    with pytest.raises(FitError, match="no 'LAC'"):
+        law_of(factor[0], [fewer])
+
+
+def test_states_that_are_not_finite_are_left_out_and_none_at_all_is_an_error(factor, trajectories):
+    one = trajectories[0]
+    some = one.concentrations.copy()
+    some[len(some) // 2 :] = np.nan
+    assert np.all(np.isfinite(law_of(factor[0], [replace(one, concentrations=some)]).learned))
+    with pytest.raises(FitError, match="no finite state"):
+        law_of(factor[0], [replace(one, concentrations=np.full_like(some, np.nan))])

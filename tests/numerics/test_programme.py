@@ -1,0 +1,154 @@
+"""The least-distance programme by its laws: feasible, stationary, complementary; and its derivatives."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from graycell.numerics import programme as qp
+
+UNKNOWNS, EQUALITIES, INEQUALITIES = 6, 2, 8
+solve = jax.jit(qp.least_distance, static_argnames="equalities")
+
+
+def problem(seed, decades=0.0):
+    """A programme that is feasible by construction, with many rows near the target."""
+    random = np.random.default_rng(seed)
+    rows = random.normal(size=(EQUALITIES + INEQUALITIES, UNKNOWNS))
+    inside = random.normal(size=UNKNOWNS)
+    slack = np.concatenate([np.zeros(EQUALITIES), random.uniform(0.0, 0.5, INEQUALITIES)])
+    target = inside + random.normal(size=UNKNOWNS)
+    spread = 10.0 ** random.uniform(-decades, decades, UNKNOWNS)
+    return jnp.array(target), jnp.array(spread), jnp.array(rows), jnp.array(rows @ inside - slack)
+
+
+@given(st.integers(0, 2**31), st.sampled_from([0.0, 2.0, 6.0]))
+@settings(deadline=None, max_examples=150)
+def test_the_solution_meets_the_optimality_conditions(seed, decades):
+    target, spread, rows, offset = problem(seed, decades)
+    answer = solve(target, spread, rows, offset, equalities=EQUALITIES)
+    assert int(answer.status) == qp.SOLVED
+    gap = np.asarray(rows @ answer.point - offset)
+    size = float(jnp.max(jnp.abs(target))) + float(jnp.max(jnp.abs(answer.point)))
+    assert np.all(np.abs(gap[:EQUALITIES]) < 1e-8 * size)
+    assert np.all(gap[EQUALITIES:] > -1e-8 * size)
+    multipliers = np.asarray(answer.multipliers)
+    assert np.all(multipliers[EQUALITIES:] >= 0.0)
+    assert np.all(np.abs(multipliers * gap) < 1e-7 * size * (1.0 + np.abs(multipliers)))
+    stationary = np.asarray(target + spread * (answer.multipliers @ rows))
+    # rounding of the multipliers enters in proportion to the terms of the sum
+    terms = size + np.asarray(spread * (jnp.abs(answer.multipliers) @ jnp.abs(rows)))
+    assert np.all(np.abs(answer.point - stationary) < 1e-9 * terms)
+
+
+def test_a_target_that_meets_all_rows_is_the_solution():
+    rows = jnp.array([[1.0, -1.0], [1.0, 0.0]])
+    answer = solve(jnp.array([2.0, 2.0]), jnp.ones(2), rows, jnp.zeros(2), equalities=1)
+    assert np.array_equal(answer.point, [2.0, 2.0])
+    assert not answer.active[1]
+
+
+def test_an_unknown_with_infinite_weight_stays_at_its_target():
+    rows = jnp.array([[1.0, -1.0]])
+    answer = solve(jnp.array([1.0, 3.0]), jnp.array([0.0, 1.0]), rows, jnp.zeros(1), equalities=1)
+    assert np.allclose(answer.point, [1.0, 1.0], atol=1e-15)
+
+
+def test_contradicting_rows_are_told_as_infeasible():
+    rows = jnp.array([[1.0, 0.0], [-1.0, 0.0]])
+    answer = solve(jnp.zeros(2), jnp.ones(2), rows, jnp.array([1.0, 1.0]), equalities=0)
+    assert int(answer.status) == qp.INFEASIBLE
+    assert np.all(np.isfinite(answer.point))
+    assert float(answer.violation) > 0.5
+
+
+def test_equalities_that_contradict_each_other_are_told_as_infeasible():
+    rows = jnp.array([[1.0, 0.0], [1.0, 0.0]])
+    answer = solve(jnp.zeros(2), jnp.ones(2), rows, jnp.array([1.0, 2.0]), equalities=2)
+    assert int(answer.status) == qp.INFEASIBLE
+    held = solve(jnp.array([1.0, 0.0]), jnp.zeros(2), rows[:1], jnp.array([3.0]), equalities=1)
+    assert int(held.status) == qp.INFEASIBLE
+
+
+def test_a_row_that_stands_twice_does_no_harm():
+    rows = jnp.array([[1.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
+    answer = solve(jnp.array([-1.0, 5.0]), jnp.ones(2), rows, jnp.zeros(3), equalities=0)
+    assert int(answer.status) == qp.SOLVED
+    assert np.allclose(answer.point, [0.0, 5.0], atol=1e-12)
+
+
+def test_running_out_of_steps_is_a_status():
+    target, spread, rows, offset = problem(1)
+    answer = qp.least_distance(target, spread, rows, offset, EQUALITIES, most_steps=1)
+    assert int(answer.status) == qp.NOT_CONVERGED
+
+
+def test_a_batch_gives_what_one_by_one_gives():
+    problems = [problem(seed, 2.0) for seed in range(64)]
+    stacked = [jnp.stack(parts) for parts in zip(*problems, strict=True)]
+    together = jax.vmap(lambda *parts: qp.least_distance(*parts, EQUALITIES).point)(*stacked)
+    alone = jnp.stack([solve(*parts, equalities=EQUALITIES).point for parts in problems])
+    assert np.allclose(together, alone, rtol=1e-12, atol=1e-12)
+
+
+def test_a_batch_may_have_fewer_unknowns_than_rows_that_are_tried_at_once():
+    rows = jnp.array([[1.0, -1.0], [1.0, 0.0], [0.0, 1.0]])
+    targets = jnp.array([[1.0, 2.0], [-1.0, -2.0]])
+    for equalities, expected in ((1, [[1.5, 1.5], [0.0, 0.0]]), (3, [[0.0, 0.0], [0.0, 0.0]])):
+        batch = jax.vmap(lambda t, e=equalities: qp.least_distance(t, jnp.ones(2), rows, jnp.zeros(3), e))(targets)
+        assert np.all(np.asarray(batch.status) == qp.SOLVED)
+        assert np.allclose(batch.point, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("argument", [0, 1, 2, 3], ids=["target", "spread", "rows", "offset"])
+@pytest.mark.parametrize("seed", range(4))
+def test_derivatives_are_those_of_central_differences(seed, argument):
+    """Multipliers of these problems are at least 1e-3, so a step of 1e-6 stays on the active set."""
+    parts = problem(seed)
+    answer = solve(*parts, equalities=EQUALITIES)
+    at_stake = np.asarray(answer.multipliers)[EQUALITIES:][np.asarray(answer.active)[EQUALITIES:]]
+    assert np.all(at_stake > 1e-3)
+
+    def point(value):
+        changed = [*parts[:argument], value, *parts[argument + 1 :]]
+        return qp.least_distance(*changed, EQUALITIES).point
+
+    forward = np.asarray(jax.jacfwd(point)(parts[argument])).reshape(UNKNOWNS, -1)
+    reverse = np.asarray(jax.jacrev(point)(parts[argument])).reshape(UNKNOWNS, -1)
+    flat, differences = np.asarray(parts[argument]).ravel(), []
+    for i in range(len(flat)):
+        ends = []
+        for sign in (1.0, -1.0):
+            moved = flat.copy()
+            moved[i] += sign * 1e-6
+            changed = [*parts[:argument], jnp.array(moved.reshape(parts[argument].shape)), *parts[argument + 1 :]]
+            ends.append(np.asarray(solve(*changed, equalities=EQUALITIES).point))
+        differences.append((ends[0] - ends[1]) / 2e-6)
+    central = np.stack(differences, axis=1)
+    assert np.max(np.abs(forward - central)) <= 1e-5 * np.max(np.abs(central))
+    assert np.allclose(forward, reverse, rtol=1e-10, atol=1e-12)
+
+
+def test_orthonormal_columns_and_their_derivative():
+    random = np.random.default_rng(2)
+    matrix, along = (jnp.asarray(random.normal(size=(9, 4)) * 10.0 ** random.uniform(-3, 3, (1, 4))) for _ in range(2))
+    q, t = qp.orthonormal(matrix)
+    assert np.allclose(q.T @ q, np.eye(4), atol=1e-14)
+    assert np.allclose(matrix @ t, q, atol=1e-12)
+    assert np.allclose(t, np.triu(t))
+    moved = jax.jvp(qp.orthonormal, (matrix,), (along,))[1]
+    step = 1e-6
+    ends = [qp.orthonormal(matrix + sign * step * along) for sign in (1.0, -1.0)]
+    for change, plus, minus in zip(moved, *ends, strict=True):
+        differences = np.asarray(plus - minus) / (2.0 * step)
+        assert np.max(np.abs(change - differences)) <= 1e-5 * np.max(np.abs(differences))
+
+
+def test_the_least_loosening_is_the_least_sum_of_squares():
+    """Three half-planes around a triangle that is turned inside out: by symmetry each gives the same."""
+    angles = 2.0 * np.pi * np.arange(3) / 3.0
+    matrix = jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    assert np.allclose(qp.least_loosening(matrix, jnp.ones(3)), 1.0, atol=1e-12)
+    assert np.allclose(qp.least_loosening(matrix, -jnp.ones(3)), 0.0)

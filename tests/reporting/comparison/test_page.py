@@ -1,0 +1,83 @@
+import json
+import re
+
+import comparisons
+import pandas as pd
+import pytest
+from plotly.offline import get_plotlyjs
+
+from graycell.comparison.comparison import compare
+from graycell.comparison.splits import held_out
+from graycell.errors import FitError
+from graycell.reporting.comparison.page import comparison_report, headline
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return comparison_report(comparisons.left_out(), tmp_path_factory.mktemp("compared")).parent
+
+
+@pytest.fixture(scope="module")
+def html(folder):
+    return (folder / "comparison.html").read_text(encoding="utf-8").replace(get_plotlyjs(), "")
+
+
+def test_the_page_loads_nothing_and_shows_names_letter_by_letter(html):
+    assert not re.search(r"https?:|//cdn|@import|url\(|<link|\bsrc=", html, re.IGNORECASE)
+    assert "<script>alert" not in html
+    assert "<b>worse" not in html
+    assert html.count("<script>") == html.count("</script>")
+
+
+def test_every_link_leads_to_a_section(html):
+    assert set(re.findall(r'href="#([^"]+)"', html)) == set(re.findall(r'<section id="([^"]+)"', html))
+    identifiers = re.findall(r' id="([^"]+)"', html)
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_the_page_tells_failures_and_what_is_not_scored(html):
+    assert "too many steps; loosen the tolerance." in html
+    assert "NACL never changes" in html
+    assert not re.search(r"\bnan\b|\bNaN\b|\binf\b|Infinity", html)
+
+
+def test_the_files_beside_the_page_are_whole(folder):
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"comparison.html", "comparison.json", "overall.csv", "by-quantity.csv", "differences.csv",
+                     "by-quantity-intervals.csv", "errors.csv", "consistency.csv"}  # fmt: skip
+    record = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
+    assert record["seeds"] == [0, 1]
+    assert len(record["errors"]) == len(pd.read_csv(folder / "errors.csv")) == 36
+    assert pd.read_csv(folder / "overall.csv")["candidate"].tolist()[2] == "'=breaks"
+
+
+def test_the_headline_says_who_is_better_and_whether_the_runs_tell(html):
+    sentences = headline(comparisons.left_out(), "good")
+    assert "=breaks failed" in sentences[0]
+    assert sentences[1].startswith("<b>worse</b> less good: ")
+    assert sentences[1].endswith("good is the better one, as far as 3 runs can tell.")
+    assert "Mean error as a part of the measured range" in html
+
+
+def test_one_predicted_run_is_said_to_tell_little():
+    candidates = [comparisons.Scaled("good", 0.1), comparisons.Scaled("bad", 0.4)]
+    one = compare(candidates, held_out(comparisons.runs(), ["c"]))
+    assert "one run alone was predicted" in headline(one, "good")[1]
+
+
+def test_a_learning_curve_has_its_section(tmp_path):
+    page = comparison_report(comparisons.curve(), tmp_path, "bad").read_text(encoding="utf-8")
+    assert 'id="curve-over-runs"' in page
+    assert "the part from 4 runs" in page
+    assert (tmp_path / "learning-curve.csv").exists()
+
+
+def test_a_single_candidate_has_no_pairs(tmp_path):
+    alone = compare([comparisons.Scaled("good", 0.1)], held_out(comparisons.runs(), ["c"]))
+    assert 'id="differences"' not in comparison_report(alone, tmp_path).read_text(encoding="utf-8")
+
+
+def test_a_reference_that_was_not_compared_is_an_error_before_anything_is_written(tmp_path):
+    with pytest.raises(FitError, match="no candidate 'x'"):
+        comparison_report(comparisons.left_out(), tmp_path, "x")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,95 @@
+"""A forecast from the last samples, by a model whose samples are its own trajectory."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from graycell.comparison.candidates import predicted
+from graycell.runs import Bolus, Feed, Measurement, Outflow, Sample, Setpoint
+from graycell.runs.records import REDOX, VCD
+from graycell.simulation.forecast import from_last_samples
+from graycell.simulation.simulate import simulate
+
+AT = 6.0
+
+
+def measured(quantity, values, time=AT, below=None):
+    values = np.atleast_1d(np.asarray(values, float))
+    below = None if below is None else np.array([float(below)])
+    return Measurement(quantity, "", np.atleast_1d(float(time)), values, np.ones(len(values)), below=below)
+
+
+@pytest.fixture(scope="module")
+def fed(run):
+    """The bundled run with everything that goes on: a feed that is changed, a bleed, a shift just before the sample."""
+    medium = next(iter(run.media))
+    more = (
+        Feed(1.0, medium, 0.01), Feed(5.0, medium, 0.005), Outflow(2.0, 0.01), Setpoint(AT - 0.1, 34.0),
+        Bolus(AT, medium, 0.02), Sample(AT, 0.01), Feed(8.0, medium, 0.0),
+    )  # fmt: skip
+    events = tuple(sorted((*run.events, *more), key=lambda event: event.time))
+    return replace(run, events=events, measurements={})
+
+
+@pytest.fixture(scope="module")
+def whole(published, fed):
+    """The simulated run, with points where it is asked for."""
+    asked = replace(measured("GLC", [1.0, 1.0]), time=np.array([AT, 9.0]))
+    return simulate(published, replace(fed, measurements={"GLC": asked})).require_finished()
+
+
+@pytest.fixture(scope="module")
+def sampled(whole, fed):
+    """The run, with samples at day 6 that the model meets exactly."""
+    state = dict(zip(whole.model.species, whole.predicted[0], strict=False))
+    state |= {VCD: whole.predicted[0, -2], REDOX: whole.predicted[0, -1]}
+    return replace(fed, measurements={name: measured(name, value) for name, value in state.items()})
+
+
+def test_samples_that_the_model_meets_change_nothing(published, whole, sampled):
+    rest = from_last_samples(published, sampled)
+    assert sampled.last_sample == AT
+    assert rest.end == pytest.approx(sampled.end - AT)
+    assert not rest.measurements
+    ahead = simulate(published, rest).require_finished()
+    # the state is handed over at the tolerance of a trajectory, and the redox loop amplifies it
+    np.testing.assert_allclose(ahead.concentrations[-1], whole.concentrations[-1], rtol=2e-5, atol=1e-5)
+    assert ahead.volume[-1] == pytest.approx(whole.volume[-1], rel=1e-12)
+    assert ahead.cold[-1] == pytest.approx(whole.cold[-1], rel=1e-9)
+
+
+def test_a_comparison_predicts_from_the_last_samples(published, whole, sampled):
+    path = predicted(published, sampled, {"GLC": np.array([9.0])})
+    assert path.at_samples("GLC")[0] == pytest.approx(whole.at_samples("GLC")[1], rel=2e-5)
+
+
+def test_the_state_moves_by_what_each_quantity_was_off(published, sampled):
+    """Glucose is moved by its sample, lactate by an earlier one, glutamine not below zero, the rest not at all."""
+    plain = from_last_samples(published, replace(sampled, measurements={"GLC": sampled.measurements["GLC"]}))
+    glucose = float(sampled.measurements["GLC"].value[0])
+    asked = replace(sampled, measurements={"LAC": measured("LAC", 0.0, 4.0)})
+    lactate = simulate(published, asked).at_samples("LAC")[0]
+    moved = from_last_samples(published, replace(sampled, measurements={
+        "GLC": measured("GLC", glucose + 3.0), "LAC": measured("LAC", lactate + 2.0, 4.0),
+        "GLN": measured("GLN", 0.0, 1.0),
+    }))  # fmt: skip
+    assert moved.initial["GLC"] == pytest.approx(glucose + 3.0)
+    assert moved.initial["LAC"] == pytest.approx(plain.initial["LAC"] + 2.0, abs=1e-3)
+    assert moved.initial["GLN"] == 0.0
+    assert moved.initial["ASN"] == pytest.approx(plain.initial["ASN"], rel=1e-4)
+
+
+def test_biomass_follows_the_cells_where_it_was_not_measured(published, sampled):
+    cells = sampled.measurements[VCD]
+    plain = from_last_samples(published, replace(sampled, measurements={VCD: cells}))
+    half = from_last_samples(published, replace(sampled, measurements={VCD: replace(cells, value=0.5 * cells.value)}))
+    assert half.initial["BIOM"] == pytest.approx(0.5 * plain.initial["BIOM"], rel=1e-9)
+
+
+def test_a_detection_limit_moves_only_what_was_simulated_above_it(published, sampled):
+    glucose = float(sampled.measurements["GLC"].value[0])
+    for limit, expected in ((glucose + 5.0, glucose), (glucose - 5.0, glucose - 5.0)):
+        series = measured("GLC", limit, below=True)
+        rest = from_last_samples(published, replace(sampled, measurements={"GLC": series}))
+        assert rest.initial["GLC"] == pytest.approx(expected, rel=1e-4)
