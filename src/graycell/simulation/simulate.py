@@ -24,8 +24,8 @@ from graycell.model import CultureModel, CultureState, Evaluation, Inputs, cell_
 from graycell.packing import PackedRun, pack, quantities_of
 from graycell.reactor import intervene
 from graycell.runs.records import REDOX, CultureRun, Setpoint
-from graycell.simulation.branches import Jump, Moments, jumps
 from graycell.simulation import lagged
+from graycell.simulation.branches import Jump, Moments, jumps
 
 Scalar = Float[Array, ""]
 

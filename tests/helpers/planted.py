@@ -1,6 +1,6 @@
 """Faults of a scientist, each planted in a sound run, and the words of the sentence that tells it.
 
-    .venv/bin/python tests/runs/planted.py --out results/planted
+    .venv/bin/python tests/helpers/planted.py --out results/planted
 
 writes every faulty run into a folder of its own, for `graycell check`.
 """
