@@ -37,7 +37,7 @@ SHARE = 1000  # of the accuracy test, in problems per hundredth
 SEED = 1
 WELL_POSED = 1e8
 """A problem is well-posed where the spreads, the condition of the active rows (in rates over sqrt(spread)), and the
-largest wished rate over the largest flux all stay within 8 orders. A coefficient that is rounded by 1e-16 moves a flux
+largest kinetic rate over the largest flux all stay within 8 orders. A coefficient that is rounded by 1e-16 moves a flux
 by 1e-16 times the range of the spreads, so beyond it no float64 answer has 8 digits."""
 PACKAGES = ("graycell", "jax", "jaxlib", "numpy", "scipy", "quadprog", "qpax", "osqp", "clarabel", "cvxpy",
             "cvxpylayers", "moreau", "qpth", "torch", "cobra")  # fmt: skip
@@ -52,25 +52,25 @@ def difference(fluxes, expected) -> np.ndarray:
 def layer_calls(problems: make.Problems) -> dict[str, Callable]:
     """Return the calls of the layer on a batch: forward, with derivatives, and in float32."""
     random = np.random.default_rng(SEED)
-    wished, cold = jnp.asarray(problems.wished), jnp.asarray(problems.cold)
-    push = jnp.asarray(random.standard_normal(wished.shape))
+    kinetic_rates, cold = jnp.asarray(problems.kinetic_rates), jnp.asarray(problems.cold)
+    push = jnp.asarray(random.standard_normal(kinetic_rates.shape))
     pull = jnp.asarray(random.standard_normal((len(problems), len(problems.layer.network.names))))
     forward = jax.jit(jax.vmap(lambda w, c: problems.layer(w, c).fluxes))
 
     @jax.jit
-    def reverse(wished, cold, pull):
-        fluxes, back = jax.vjp(lambda w: forward(w, cold), wished)
+    def reverse(kinetic_rates, cold, pull):
+        fluxes, back = jax.vjp(lambda w: forward(w, cold), kinetic_rates)
         return fluxes, back(pull)[0]
 
     @jax.jit
-    def tangent(wished, cold, push):
-        return jax.jvp(lambda w: forward(w, cold), (wished,), (push,))
+    def tangent(kinetic_rates, cold, push):
+        return jax.jvp(lambda w: forward(w, cold), (kinetic_rates,), (push,))
 
-    single = wished.astype(jnp.float32), cold.astype(jnp.float32)
+    single = kinetic_rates.astype(jnp.float32), cold.astype(jnp.float32)
     return {
-        "graycell": lambda: forward(wished, cold),
-        "graycell, value and reverse": lambda: reverse(wished, cold, pull),
-        "graycell, value and tangent": lambda: tangent(wished, cold, push),
+        "graycell": lambda: forward(kinetic_rates, cold),
+        "graycell, value and reverse": lambda: reverse(kinetic_rates, cold, pull),
+        "graycell, value and tangent": lambda: tangent(kinetic_rates, cold, push),
         "graycell, float32": lambda: forward(*single),
     }
 
@@ -183,9 +183,9 @@ def latencies(problems: make.Problems, repeats: int) -> list[dict]:
 # ---------------------------------------------------------------------------------------------- accuracy
 
 
-def accuracy(layer, wished, cold, share: int) -> list[dict]:
+def accuracy(layer, kinetic_rates, cold, share: int) -> list[dict]:
     """Part 2: statuses and the difference from the reference, by family of problems."""
-    families = make.families(layer, wished, cold, share, SEED)
+    families = make.families(layer, kinetic_rates, cold, share, SEED)
     answers = make.solutions(families)
     return [accuracy_row(name, problems, answers[name]) for name, problems in families.items()]
 
@@ -196,7 +196,7 @@ def accuracy_row(name: str, problems: make.Problems, answer) -> dict:
     other, unproved = ~first.certified & exact.certified, ~exact.certified
     far = difference(answer.fluxes, exact.fluxes).astype(float)
     stretch = np.max(problems.spread, axis=1) / np.min(problems.spread, axis=1)
-    size = np.max(np.abs(problems.wished), axis=1) / np.max(np.abs(exact.fluxes), axis=1).astype(float)
+    size = np.max(np.abs(problems.kinetic_rates), axis=1) / np.max(np.abs(exact.fluxes), axis=1).astype(float)
     well_posed = (stretch <= WELL_POSED) & (exact.condition <= WELL_POSED) & (size <= WELL_POSED)
     nearly = exact.violation <= proof.SLIGHT
     second = against_quadprog(problems.some(unproved), answer.fluxes[unproved])
@@ -264,7 +264,7 @@ def print_accuracy(rows: list[dict]) -> None:
     total = sum(row["problems"] for row in rows)
     common.print_table(f"2. {total} problems against a proved optimum in extended precision", columns, table)
     common.CONSOLE.print(
-        f"Well-posed: spreads, condition of the active rows, and wished rates over fluxes within {WELL_POSED:.0e}. "
+        f"Well-posed: spreads, condition of the active rows, and kinetic rates over fluxes within {WELL_POSED:.0e}. "
         f"Proved: every bound and every sign is met to {proof.CERTAIN:.0e}, nearly: to {proof.SLIGHT:.0e}. Other "
         "bounds: the proof needs other active bounds than those found; in brackets by how much these miss it. "
         "quadprog: largest difference from it where the proof is not whole."
@@ -279,10 +279,10 @@ def ecoli(repeats: int) -> dict[str, list[dict]]:
     found = {}
     for title, problems in make.ecoli_core(ECOLI, SEED).items():
         solve = jax.jit(jax.vmap(lambda w, layer=problems.layer: layer(w).fluxes))
-        wished = jnp.asarray(problems.wished)
+        kinetic_rates = jnp.asarray(problems.kinetic_rates)
         fewer = problems.first(ECOLI_FEWER)
         candidates = {
-            "graycell": lambda solve=solve, wished=wished: lambda: solve(wished),
+            "graycell": lambda solve=solve, kinetic_rates=kinetic_rates: lambda: solve(kinetic_rates),
             "OSQP loop": lambda fewer=fewer: peers.osqp_full_space(fewer),
             "Clarabel loop": lambda fewer=fewer: peers.clarabel_full_space(fewer),
         }
@@ -326,7 +326,7 @@ def floor(problems: make.Problems, us_per_problem: float, repeats: int) -> dict:
     layer = problems.layer
     equalities, active = operations(layer, make.solutions({"": problems})[""].active)
     rate, bandwidth = peaks(repeats)
-    bytes_each = 8 * (len(layer.kinetic) + 1 + len(layer.network.names))  # wished rates and cold weight in, fluxes out
+    bytes_each = 8 * (len(layer.kinetic) + 1 + len(layer.network.names))  # kinetic rates and cold weight in, fluxes out
     arithmetic, memory = 1e6 * (equalities + active) / rate, 1e6 * bytes_each / bandwidth
     return {
         "operations_equalities": equalities,
@@ -386,8 +386,8 @@ def main() -> None:
     options = parser.parse_args()
 
     before = common.machine()
-    layer, wished, cold = make.trajectory_rates()
-    problems = make.around(layer, wished, cold, BATCH, np.random.default_rng(SEED))
+    layer, kinetic_rates, cold = make.trajectory_rates()
+    problems = make.around(layer, kinetic_rates, cold, BATCH, np.random.default_rng(SEED))
     rows = compare(problems, options.repeats)
     base = rows[0]["us_per_problem"]
     print_rows(f"1. {BATCH} problems of the published network", rows, base)
@@ -396,7 +396,7 @@ def main() -> None:
         common.CONSOLE.print(f"One call with {row['problems']} problems: {row['us_per_call']:.0f} us")
     ground = floor(problems, base, options.repeats)
 
-    exact = accuracy(layer, wished, cold, options.share)
+    exact = accuracy(layer, kinetic_rates, cold, options.share)
     print_accuracy(exact)
     core: dict[str, list[dict]] = {}
     try:

@@ -45,7 +45,7 @@ def reduced(problems: Problems) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     rows, bounds = problems.maps[:, problems.kinetic], problems.maps[:, problems.lower]
     weighted = rows / problems.spread[:, :, None]
     hessian = np.swapaxes(weighted, 1, 2) @ rows
-    return hessian, np.einsum("nki,nk->ni", weighted, problems.wished), bounds, problems.maps
+    return hessian, np.einsum("nki,nk->ni", weighted, problems.kinetic_rates), bounds, problems.maps
 
 
 def qpax(problems: Problems, steps: int = QPAX_STEPS, tolerance: float = 1e-8) -> Callable:
@@ -57,16 +57,18 @@ def qpax(problems: Problems, steps: int = QPAX_STEPS, tolerance: float = 1e-8) -
 
     @jax.jit
     @jax.vmap
-    def solve(wished, cold):
+    def solve(kinetic_rates, cold):
         full = layer.flux_map(cold).matrix[:, base]
         rows = full[kinetic]
-        weighted = rows / layer.weights.spread(wished)[:, None]
+        weighted = rows / layer.weights.spread(kinetic_rates)[:, None]
         options = {"solver_tol": tolerance, "max_iter": steps}
-        z = solve_qp(weighted.T @ rows, -weighted.T @ wished, no_rows, no_right, -full[lower], zero, **options)[0]
+        z = solve_qp(weighted.T @ rows, -weighted.T @ kinetic_rates, no_rows, no_right, -full[lower], zero, **options)[
+            0
+        ]
         return full @ z
 
-    wished, cold = jnp.asarray(problems.wished), jnp.asarray(problems.cold)
-    return lambda: solve(wished, cold)
+    kinetic_rates, cold = jnp.asarray(problems.kinetic_rates), jnp.asarray(problems.cold)
+    return lambda: solve(kinetic_rates, cold)
 
 
 def quadprog_loop(problems: Problems) -> Callable:
@@ -77,10 +79,10 @@ def quadprog_loop(problems: Problems) -> Callable:
 
     def solve():
         out = []
-        for full, wished, spread in zip(maps, problems.wished, problems.spread, strict=True):
+        for full, kinetic_rates, spread in zip(maps, problems.kinetic_rates, problems.spread, strict=True):
             rows = full[kinetic]
             weighted = rows / spread[:, None]
-            out.append(full @ solve_qp(weighted.T @ rows, weighted.T @ wished, full[lower].T, zero)[0])
+            out.append(full @ solve_qp(weighted.T @ rows, weighted.T @ kinetic_rates, full[lower].T, zero)[0])
         return np.stack(out)
 
     return solve
@@ -156,11 +158,13 @@ def cvxpylayers_moreau(problems: Problems) -> Callable:
     maps, root = problems.maps, np.sqrt(problems.spread)
     size = maps.shape[2]
     z = cp.Variable(size)
-    rows, wished = cp.Parameter((root.shape[1], size)), cp.Parameter(root.shape[1])
+    rows, kinetic_rates = cp.Parameter((root.shape[1], size)), cp.Parameter(root.shape[1])
     bounds = cp.Parameter((len(problems.lower), size))
-    problem = cp.Problem(cp.Minimize(cp.sum_squares(rows @ z - wished)), [bounds @ z >= 0])
-    layer = CvxpyLayer(problem, [rows, wished, bounds], [z], solver="MOREAU", solver_args={"solver": "active_set"})
-    given = (maps[:, problems.kinetic] / root[:, :, None], problems.wished / root, maps[:, problems.lower])
+    problem = cp.Problem(cp.Minimize(cp.sum_squares(rows @ z - kinetic_rates)), [bounds @ z >= 0])
+    layer = CvxpyLayer(
+        problem, [rows, kinetic_rates, bounds], [z], solver="MOREAU", solver_args={"solver": "active_set"}
+    )
+    given = (maps[:, problems.kinetic] / root[:, :, None], problems.kinetic_rates / root, maps[:, problems.lower])
     given = tuple(jnp.asarray(one) for one in given)
     solve = jax.jit(lambda full, *parameters: jnp.einsum("nij,nj->ni", full, layer(*parameters)[0]))
     return lambda: solve(jnp.asarray(maps), *given)
@@ -223,10 +227,10 @@ def _full_space(problems: FullSpace) -> tuple:
     none = np.zeros(balances.shape[0] + extra)
     pulled = problems.weight * (np.asarray(problems.layer.reference) @ directions)
 
-    def terms(wished, spread):
+    def terms(kinetic_rates, spread):
         weight, linear = np.zeros(reactions + extra), np.zeros(reactions + extra)
         weight[problems.kinetic], weight[reactions:] = 1.0 / spread, problems.weight
-        linear[problems.kinetic], linear[reactions:] = -wished / spread, -pulled
+        linear[problems.kinetic], linear[reactions:] = -kinetic_rates / spread, -pulled
         return weight, linear
 
     return sp.bmat(blocks, format="csc"), np.r_[none, network.lower], np.r_[none, network.upper], terms
@@ -243,15 +247,15 @@ def osqp_full_space(problems: FullSpace) -> Callable:
 
     rows, lower, upper, terms = _full_space(problems)
     reactions, found = problems.directions.shape[0], []
-    weight, linear = terms(problems.wished[0], problems.spread[0])
+    weight, linear = terms(problems.kinetic_rates[0], problems.spread[0])
     solver = osqp.OSQP()
     solver.setup(_diagonal(weight), linear, rows, lower, upper, **OSQP)
 
     def solve():
         found.clear()
         with _silent():
-            for wished, spread in zip(problems.wished, problems.spread, strict=True):
-                weight, linear = terms(wished, spread)
+            for kinetic_rates, spread in zip(problems.kinetic_rates, problems.spread, strict=True):
+                weight, linear = terms(kinetic_rates, spread)
                 solver.update(Px=weight, q=linear)
                 answer = solver.solve()
                 solved = answer.info.status_val == osqp.SolverStatus.OSQP_SOLVED
@@ -277,8 +281,8 @@ def clarabel_full_space(problems: FullSpace) -> Callable:
 
     def solve():
         out = []
-        for wished, spread in zip(problems.wished, problems.spread, strict=True):
-            weight, linear = terms(wished, spread)
+        for kinetic_rates, spread in zip(problems.kinetic_rates, problems.spread, strict=True):
+            weight, linear = terms(kinetic_rates, spread)
             solver = clarabel.DefaultSolver(_diagonal(weight), linear, every, right, cones, settings)
             out.append(np.array(solver.solve().x)[: problems.directions.shape[0]])
         return np.stack(out)

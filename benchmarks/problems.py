@@ -1,4 +1,4 @@
-"""Problems of flux allocation for the benchmarks: around real trajectories, adversarial ones, and E. coli core."""
+"""Problems of flux projection for the benchmarks: around real trajectories, adversarial ones, and E. coli core."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,32 +9,32 @@ import jax.numpy as jnp
 import numpy as np
 
 import graycell as gc
-from graycell.cell.flux import REFERENCE_WEIGHT, FluxAllocation, FluxSolution, SoftWeights, prepare
+from graycell.cell.flux import REFERENCE_WEIGHT, FluxProjection, FluxSolution, SoftWeights, prepare
 from graycell.cell.network import MetabolicNetwork
 
-SPREAD = 0.3  # standard deviation of the logarithm of a wished rate around its trajectory
+SPREAD = 0.3  # standard deviation of the logarithm of a kinetic rate around its trajectory
 DENSE = 61  # points per segment of the trajectory
 
 
 @dataclass(frozen=True)
 class Problems:
-    """A batch: wished (n, kinetic), cold (n,), spread (n, kinetic), of one prepared layer."""
+    """A batch: kinetic_rates (n, kinetic), cold (n,), spread (n, kinetic), of one prepared layer."""
 
-    layer: FluxAllocation
-    wished: np.ndarray
+    layer: FluxProjection
+    kinetic_rates: np.ndarray
     cold: np.ndarray
     spread: np.ndarray
 
     @classmethod
-    def of(cls, layer, wished, cold, spread=None) -> "Problems":
-        spread = np.asarray(jax.jit(jax.vmap(layer.weights.spread))(wished)) if spread is None else spread
-        return cls(layer, np.asarray(wished), np.asarray(cold), np.asarray(spread))
+    def of(cls, layer, kinetic_rates, cold, spread=None) -> "Problems":
+        spread = np.asarray(jax.jit(jax.vmap(layer.weights.spread))(kinetic_rates)) if spread is None else spread
+        return cls(layer, np.asarray(kinetic_rates), np.asarray(cold), np.asarray(spread))
 
     def __len__(self) -> int:
-        return len(self.wished)
+        return len(self.kinetic_rates)
 
     def some(self, which) -> "Problems":
-        return Problems(self.layer, self.wished[which], self.cold[which], self.spread[which])
+        return Problems(self.layer, self.kinetic_rates[which], self.cold[which], self.spread[which])
 
     def first(self, count: int) -> "Problems":
         return self.some(slice(count))
@@ -57,7 +57,9 @@ class Problems:
 def solutions(families: Mapping[str, Problems]) -> dict[str, FluxSolution]:
     """Return what the layer answers, with the spreads given, as numpy arrays: one call, one compilation."""
     layer = next(iter(families.values())).layer
-    every = (np.concatenate([getattr(p, name) for p in families.values()]) for name in ("wished", "cold", "spread"))
+    every = (
+        np.concatenate([getattr(p, name) for p in families.values()]) for name in ("kinetic_rates", "cold", "spread")
+    )
     answer = jax.jit(jax.vmap(lambda w, c, s: layer(w, c, spread=s)))(*every)
     ends = np.cumsum([0, *(len(p) for p in families.values())])
     return {
@@ -66,23 +68,25 @@ def solutions(families: Mapping[str, Problems]) -> dict[str, FluxSolution]:
     }
 
 
-def trajectory_rates() -> tuple[FluxAllocation, np.ndarray, np.ndarray]:
-    """Return the layer of the published network, and wished rates and cold weights along the bundled run."""
+def trajectory_rates() -> tuple[FluxProjection, np.ndarray, np.ndarray]:
+    """Return the layer of the published network, and kinetic rates and cold weights along the bundled run."""
     model = gc.nolan_lee()
     path = gc.simulate(model, gc.bundled_run(), points=DENSE).require_finished()
-    return model.allocation, path.wished, path.cold
+    return model.projection, path.kinetic_rates, path.cold
 
 
-def around(layer, wished, cold, count: int, random) -> Problems:
-    """Return problems around a trajectory: wished rates at random times, times exp(0.3 N(0, 1))."""
-    at = random.choice(len(wished), count)
-    return Problems.of(layer, wished[at] * np.exp(SPREAD * random.standard_normal((count, wished.shape[1]))), cold[at])
+def around(layer, kinetic_rates, cold, count: int, random) -> Problems:
+    """Return problems around a trajectory: kinetic rates at random times, times exp(0.3 N(0, 1))."""
+    at = random.choice(len(kinetic_rates), count)
+    return Problems.of(
+        layer, kinetic_rates[at] * np.exp(SPREAD * random.standard_normal((count, kinetic_rates.shape[1]))), cold[at]
+    )
 
 
-def families(layer, wished, cold, share: int, seed: int) -> dict[str, Problems]:
+def families(layer, kinetic_rates, cold, share: int, seed: int) -> dict[str, Problems]:
     """Return the problems of the accuracy test by family, 100 * `share` in all."""
     random = np.random.default_rng(seed)
-    kinetic = wished.shape[1]
+    kinetic = kinetic_rates.shape[1]
 
     def cold_of(count):
         return random.choice([0.0, 1.0, 0.5], count)
@@ -93,14 +97,14 @@ def families(layer, wished, cold, share: int, seed: int) -> dict[str, Problems]:
     def spreads(count, orders):
         return 10.0 ** random.uniform(-0.5 * orders, 0.5 * orders, (count, kinetic))
 
-    real = around(layer, wished, cold, 30 * share, random)
+    real = around(layer, kinetic_rates, cold, 30 * share, random)
     many = Problems.of(layer, signed(20 * share, -1.0, 1.0), cold_of(20 * share))
     magnitudes = Problems.of(layer, signed(15 * share, -6.0, 5.0), cold_of(15 * share))
     twelve = Problems.of(layer, signed(8 * share, -1.0, 1.0), cold_of(8 * share), spreads(8 * share, 12.0))
     eight = Problems.of(layer, signed(7 * share, -1.0, 1.0), cold_of(7 * share), spreads(7 * share, 8.0))
-    zero = around(layer, wished, cold, 10 * share, random)
-    small = random.choice([0.0, 1e-6, -1e-6, np.nan], zero.wished.shape, p=[0.15, 0.1, 0.05, 0.7])
-    zero = Problems.of(layer, np.where(np.isnan(small), zero.wished, small), zero.cold)
+    zero = around(layer, kinetic_rates, cold, 10 * share, random)
+    small = random.choice([0.0, 1e-6, -1e-6, np.nan], zero.kinetic_rates.shape, p=[0.15, 0.1, 0.05, 0.7])
+    zero = Problems.of(layer, np.where(np.isnan(small), zero.kinetic_rates, small), zero.cold)
     return {
         "around trajectories": real,
         "random signs, many bounds active": many,
@@ -108,28 +112,28 @@ def families(layer, wished, cold, share: int, seed: int) -> dict[str, Problems]:
         "weights over 8 orders": eight,
         "weights over 12 orders": twelve,
         "rates through zero": zero,
-        "at a kink, within 1e-9": _at_kinks(layer, wished, cold, 10 * share, 1e-9, random),
+        "at a kink, within 1e-9": _at_kinks(layer, kinetic_rates, cold, 10 * share, 1e-9, random),
     }
 
 
-def _at_kinks(layer, wished, cold, count: int, within: float, random) -> Problems:
+def _at_kinks(layer, kinetic_rates, cold, count: int, within: float, random) -> Problems:
     """Return problems within a relative distance of where the set of active bounds changes.
 
     Between a problem of a trajectory and one with other signs the set changes; bisection finds where.
     """
-    real = around(layer, wished, cold, count, random)
-    signs = random.choice([-1.0, 1.0], real.wished.shape)
+    real = around(layer, kinetic_rates, cold, count, random)
+    signs = random.choice([-1.0, 1.0], real.kinetic_rates.shape)
     signs[:, 0] = 1.0  # with all signs turned the way between would lead through rates of 0, all of them
-    other = real.wished * signs
-    other[:, 0] = real.wished[:, 0]  # not all signs may change, or the way leads through rates that are all 0
+    other = real.kinetic_rates * signs
+    other[:, 0] = real.kinetic_rates[:, 0]  # not all signs may change, or the way leads through rates that are all 0
     active = jax.jit(jax.vmap(lambda w, c: layer(w, c).active))
-    begin, low, high = np.asarray(active(real.wished, real.cold)), np.zeros((count, 1)), np.ones((count, 1))
+    begin, low, high = np.asarray(active(real.kinetic_rates, real.cold)), np.zeros((count, 1)), np.ones((count, 1))
     for _ in range(52):
         middle = 0.5 * (low + high)
-        now = np.asarray(active((1.0 - middle) * real.wished + middle * other, real.cold))
+        now = np.asarray(active((1.0 - middle) * real.kinetic_rates + middle * other, real.cold))
         same = np.all(now == begin, axis=1)[:, None]
         low, high = np.where(same, middle, low), np.where(same, high, middle)
-    there = (1.0 - high) * real.wished + high * other
+    there = (1.0 - high) * real.kinetic_rates + high * other
     return Problems.of(layer, there * (1.0 + within * random.standard_normal(there.shape)), real.cold)
 
 
@@ -141,8 +145,8 @@ class FullSpace:
     directions of the layer, (reactions, k).
     """
 
-    layer: FluxAllocation
-    wished: np.ndarray
+    layer: FluxProjection
+    kinetic_rates: np.ndarray
     spread: np.ndarray
 
     @property
@@ -156,13 +160,13 @@ class FullSpace:
     weight = REFERENCE_WEIGHT
 
     def first(self, count: int) -> "FullSpace":
-        return FullSpace(self.layer, self.wished[:count], self.spread[:count])
+        return FullSpace(self.layer, self.kinetic_rates[:count], self.spread[:count])
 
 
 def ecoli_core(count: int, seed: int) -> dict[str, FullSpace]:
     """Return E. coli core (Orth, Fleming & Palsson 2010) with 22 and with all of its reactions kinetic.
 
-    Wished rates are flux samples times exp(0.3 N(0, 1)). The sampler is achr: cobra's default forks, and a process
+    Kinetic rates are flux samples times exp(0.3 N(0, 1)). The sampler is achr: cobra's default forks, and a process
     that forks after JAX has started its threads hangs.
     """
     import cobra.io
@@ -188,6 +192,8 @@ def ecoli_core(count: int, seed: int) -> dict[str, FullSpace]:
     for title, kinetic in ((f"{len(exchanges) + 2} kinetic", [*exchanges, "ATPM", "Biomass_Ecoli_core"]),
                            (f"all {len(names)} kinetic", names)):  # fmt: skip
         layer = prepare(network, kinetic, SoftWeights())
-        wished = rates[:, [names.index(name) for name in kinetic]]
-        found[title] = FullSpace(layer, wished, np.asarray(jax.vmap(layer.weights.spread)(jnp.asarray(wished))))
+        kinetic_rates = rates[:, [names.index(name) for name in kinetic]]
+        found[title] = FullSpace(
+            layer, kinetic_rates, np.asarray(jax.vmap(layer.weights.spread)(jnp.asarray(kinetic_rates)))
+        )
     return found

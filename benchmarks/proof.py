@@ -1,4 +1,4 @@
-"""A reference for flux allocation in extended precision, with a proof that it is the optimum.
+"""A reference for flux projection in extended precision, with a proof that it is the optimum.
 
 The set of active bounds that the layer found is taken as given, and the equations of the optimum on it are solved
 anew in numpy's longdouble (64 bits of mantissa on x86, 18 digits), from the stoichiometry on. Where the solution meets
@@ -24,12 +24,12 @@ CERTAIN = 1e-15
 SLIGHT = 1e-11
 """The same where the active bounds imply others, as they often do. Then these hold only as exactly as the coefficients
 of the network do, which are rounded to float64, and one more in the equations makes them singular. It is the part of
-the largest wished rate by which the layer itself lets a bound be missed."""
+the largest kinetic rate by which the layer itself lets a bound be missed."""
 _CHUNK = 1000
 
 
 class Reference(NamedTuple):
-    """fluxes: (n, reactions). missed: (n,) by how much the worst bound is missed, relative to the largest wished rate.
+    """fluxes: (n, reactions). missed: (n,) by how much the worst bound is missed, relative to the largest kinetic rate.
 
     wrong: (n,) most negative multiplier, relative to the largest, as a positive number. condition: (n,) of the rows.
     change: (n,) the bound to add, which is missed most, or else to drop, whose multiplier is most negative.
@@ -135,7 +135,7 @@ def _solve_alike(problems: Problems, active: np.ndarray, count: int) -> Referenc
     which = np.nonzero(active)[1].reshape(n, count)
     rows = np.concatenate([relations, bounds[np.arange(n)[:, None], which]], axis=1)
 
-    root, wished = np.sqrt(problems.spread.astype(LONG)), problems.wished.astype(LONG)
+    root, kinetic_rates = np.sqrt(problems.spread.astype(LONG)), problems.kinetic_rates.astype(LONG)
     rows = rows * root[:, None]
     length = np.sqrt(np.sum(rows**2, axis=2, keepdims=True))
     rows = rows / np.where(length > 0, length, 1)
@@ -144,13 +144,15 @@ def _solve_alike(problems: Problems, active: np.ndarray, count: int) -> Referenc
     system[:, :kinetic, :kinetic] = np.eye(kinetic)
     system[:, :kinetic, kinetic:] = -np.swapaxes(rows, 1, 2)
     system[:, kinetic:, :kinetic] = rows
-    right = np.concatenate([np.zeros((n, kinetic), LONG), -np.sum(rows * (wished / root)[:, None], axis=2)], axis=1)
+    right = np.concatenate(
+        [np.zeros((n, kinetic), LONG), -np.sum(rows * (kinetic_rates / root)[:, None], axis=2)], axis=1
+    )
     solved = eliminate(system, right[:, :, None])[:, :, 0]
 
-    rates = wished + root * solved[:, :kinetic]
+    rates = kinetic_rates + root * solved[:, :kinetic]
     fluxes = np.sum(maps * rates[:, None], axis=2)
     below = -fluxes[:, problems.lower] * ~active
-    missed = np.maximum(np.max(below, axis=1), 0) / np.max(np.abs(wished), axis=1)
+    missed = np.maximum(np.max(below, axis=1), 0) / np.max(np.abs(kinetic_rates), axis=1)
     multipliers = solved[:, kinetic:]
     largest = np.max(np.abs(multipliers), axis=1)
     negative = -multipliers[:, len(layer.surplus) :]

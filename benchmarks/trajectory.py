@@ -3,7 +3,7 @@
 The work: the bundled run (ten days, seven boluses, a temperature shift) with the extended network, the published
 parameters and the dynamic closure. Derivatives are of all estimated parameters: in reverse mode of one number, a sum of
 squares over the predictions, and in forward mode of all predictions. The peer: scipy's LSODA on the same balances,
-whose right-hand side calls the same rate laws through a compiled function and quadprog for the flux allocation, as
+whose right-hand side calls the same rate laws through a compiled function and quadprog for the flux projection, as
 one would write it with these tools. Both are held to the same tolerance of a step, and the largest difference of their
 results is printed. Compile time and run time stand apart; run times are medians.
 
@@ -42,17 +42,17 @@ def peer_simulation(model, packed) -> np.ndarray:
 
     flux_maps: dict[float, np.ndarray] = {}
     lower = np.flatnonzero(model.network.lower == 0.0)
-    base = [model.kinetic.index(name) for name in model.allocation.basis]
+    base = [model.kinetic.index(name) for name in model.projection.basis]
 
     @jax.jit
-    def wished(c, redox, cold):
+    def kinetic_rates(c, redox, cold):
         at = Conditions({name: c[i] for i, name in enumerate(model.species)}, redox, cold, model.parameters, {})
         for reaction, law in model.rates:
             at = at._replace(rates={**at.rates, reaction: law(at)})
         return jnp.stack([at.rates[name] for name in model.kinetic])
 
     compiled_map, viability = (
-        jax.jit(lambda cold: model.allocation.flux_map(cold).matrix),
+        jax.jit(lambda cold: model.projection.flux_map(cold).matrix),
         jax.jit(lambda t: packed.viability(t)),
     )
     exchange, ratio = np.asarray(model.exchange), model.ratio
@@ -65,7 +65,7 @@ def peer_simulation(model, packed) -> np.ndarray:
         if cold not in flux_maps:  # constant but for the hours after the shift
             flux_maps[cold] = np.asarray(compiled_map(cold))[:, base]
         full = flux_maps[cold]
-        weight = 1.0 / (w**2 + model.allocation.weights.softening**2)
+        weight = 1.0 / (w**2 + model.projection.weights.softening**2)
         rows = full[kinetic]
         hessian, linear = (rows * weight[:, None]).T @ rows, (rows * weight[:, None]).T @ w
         return full @ quadprog.solve_qp(hessian, linear, full[lower].T, np.zeros(len(lower)))[0]
@@ -80,7 +80,7 @@ def peer_simulation(model, packed) -> np.ndarray:
 
         def slope(t, y, cold_at=cold_at):
             c = y[:-2] / y[-2]
-            v = allocate(np.asarray(wished(c, y[-1], cold_at(t))), cold_at(t))
+            v = allocate(np.asarray(kinetic_rates(c, y[-1], cold_at(t))), cold_at(t))
             density = float(viability(t)) * c[biomass] / per_cell
             back = min(production @ v / max(consumption @ v, 1e-12), ratio.ceiling)
             return np.r_[y[-2] * density * (exchange @ v), 0.0, (back - y[-1]) / tau]

@@ -24,12 +24,12 @@ from rich.progress import Progress
 
 import graycell as gc
 from graycell.cell.closures import Algebraic, Dynamic, Lagged
-from graycell.diagnosis.equations import answers, conflicts, moments_of, structure_of
+from graycell.diagnosis.equations import answers, conflicts, operating_points, structure_of
 from graycell.inference.fitting import CLOSED, OPEN_AND_CLOSE
 from graycell.model import CultureState, Inputs, cell_of, lean
 from graycell.provenance import provenance_of
 from graycell.runs.records import REDOX
-from graycell.simulation.branches import Moments, fixed_points, response
+from graycell.simulation.branches import OperatingPoints, fixed_points, response
 from graycell.simulation.simulate import pack_for
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -90,7 +90,7 @@ def maps() -> dict:
     """
     path = lagged("refit", 0.05)
     rows = [int(np.argmin(np.abs(path.time - day))) for day in DAYS]
-    moments = Moments(path.concentrations[rows], path.cold[rows])
+    moments = OperatingPoints(path.concentrations[rows], path.cold[rows])
     found: dict = {"day": DAYS, "R": GRID.tolist(), "lagged R": path.redox[rows].tolist()}
     for name, model in (("published", path.model), ("soft", gc.nolan_lee(parameters="refit"))):
         points = fixed_points(model, moments)
@@ -120,7 +120,7 @@ def closures() -> dict:
 
 
 def jump_of_v1() -> dict:
-    """Return v1 around R = 1, where the wished rate of v2 crosses zero, with published and with soft weights."""
+    """Return v1 around R = 1, where the kinetic rate of v2 crosses zero, with published and with soft weights."""
     path = lagged("refit", 0.05)
     row = int(np.argmin(np.abs(path.time - JUMP_DAY)))
     near = np.logspace(-8.0, -2.0, 13)
@@ -152,7 +152,7 @@ def orders() -> dict:
     for name, closure in WELL_POSED.items():
         model = gc.nolan_lee(closure=closure)
         before = gc.simulate(model, run)
-        packed, start = pack_for(model, run), moments_of(before, [WINDOW[0]])
+        packed, start = pack_for(model, run), operating_points(before, [WINDOW[0]])
         redox = jnp.asarray(float(np.interp(WINDOW[0], before.time, before.redox)))
         first = CultureState(jnp.asarray(start.concentrations[0]), jnp.ones(()), redox)
         flows, cell = jax.tree.map(lambda leaf: leaf[0], packed.flows), lean(model)
@@ -218,7 +218,7 @@ def fits(tell: Callable[[str], None]) -> dict:
         rows, limit = gc.scores(path), gc.scores(algebraic)
         of = {row.quantity: row.nrmse for row in rows}
         every = np.linspace(0.0, run.end, 81)
-        points = fixed_points(fitted.model, moments_of(path, every))
+        points = fixed_points(fitted.model, operating_points(path, every))
         stages_seen = list(dict.fromkeys(row["stage"] for row in fitted.history))
         found[name] = {
             "mean NRMSE": gc.mean_nrmse(rows), **{f"NRMSE {one}": of[one] for one in SAMPLES},

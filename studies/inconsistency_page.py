@@ -61,7 +61,7 @@ The published network has {one["reactions"]} fluxes. {one["balances"]} independe
 The extended network has one more reaction, v35 (ATP maintenance), with a rate law of its own: {more["reactions"]} fluxes,
 {more["balances"] + more["laws"]} equations, again {more["surplus"]} too many.
 
-The flux layer resolves this: the fluxes obey the balances exactly and are the nearest to the wished rates. What is left is
+The flux layer resolves this: the fluxes obey the balances exactly and are the nearest to the kinetic rates. What is left is
 a choice, the weights.
 """
 
@@ -74,7 +74,7 @@ def _weights(results: dict) -> str:
     nearest = redox[above] - 1.0
     return f"""## 2. Weights that are infinite somewhere
 
-The published weight of a rate law is 1/w^2 for its wished rate w, and a flux with w = 0 is left out. The wished rate of
+The published weight of a rate law is 1/w^2 for its kinetic rate w, and a flux with w = 0 is left out. The kinetic rate of
 lactate dehydrogenase, v2, is 0 at R = 1. On day {found["day"]:g} of the published scheme (refit), glycolysis v1 is
 {sharp[below]:.3f} mmol/(10^9 cells)/d at R = 1 - {nearest:.0e}, {sharp[at]:.3f} at R = 1, and {sharp[above]:.3f} at
 R = 1 + {nearest:.0e}. Next to R = 1 the weight of v2 has no limit and holds it at zero; at R = 1 itself v2 is left out. So
@@ -166,7 +166,7 @@ The refit parameters with each closure of the loop:
 The measured R is below 1 from day {below[0]} to day {below[-1]}, and the measured lactate falls from {max(measured["LAC"]):.1f}
 to {min(measured["LAC"]):.2f} mmol/L. With the published law of lactate dehydrogenase neither closure that does not depend on a step goes there.
 The reason is the balance of NADH in the cytosol, R' - 1 = (v2 + v12 + v13)/v34: v12 and v13 cannot be negative, and v2 is
-wished negative only below R = 1. So at R = 1 the wished rates say that R' is at least 1, and the line is a barrier that
+kinetic_rates negative only below R = 1. So at R = 1 the kinetic rates say that R' is at least 1, and the line is a barrier that
 only the overshoot of the iteration jumps. `R_switch`, the R at which lactate turns from made to used, is therefore a
 parameter in graycell; a value above 1 opens a way.
 
@@ -269,7 +269,7 @@ def _follows(results: dict) -> str:
     return """## 8. What follows
 
 1. Do not fit the lagged scheme: its parameters belong to one step. graycell refuses to.
-2. Use soft weights. Published ones make the fluxes discontinuous where a wished rate crosses zero.
+2. Use soft weights. Published ones make the fluxes discontinuous where a kinetic rate crosses zero.
 3. Let `R_switch` be estimated, and open the loop before you close it. `graycell fit` does both.
 4. Look at the branches after a fit (`graycell inspect --parameters results/fit`). Where two of them are stable, the history
    of the run decides which one R is on. Where R is on none, it depends on tau.

@@ -35,10 +35,10 @@ import graycell as gc  # noqa: E402
 from graycell.comparison.baselines import BASELINES  # noqa: E402
 from graycell.comparison.candidates import FittedPredictor, ModelCandidate, predicted  # noqa: E402
 from graycell.comparison.comparison import Comparison, compare  # noqa: E402
-from graycell.comparison.consistency import count_inconsistencies, far_outside  # noqa: E402
+from graycell.comparison.consistency import count_inconsistencies, extrapolated  # noqa: E402
 from graycell.comparison.splits import Split, forward_in_time, known_of, leave_one_run_out  # noqa: E402
 from graycell.errors import GraycellError  # noqa: E402
-from graycell.hybrid import evolution, specific_rates, with_learned_laws  # noqa: E402
+from graycell.hybrid import neural_ode_model, neural_rates_model, with_neural_rates  # noqa: E402
 from graycell.inference.fitting import Fit, FitSettings, fit  # noqa: E402
 from graycell.insilico import Design, generate  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
@@ -127,7 +127,7 @@ def counts(model: CultureModel, runs: Sequence[CultureRun]) -> dict:
     network = white().network
     return {
         where: {one.check: [one.counted, one.of] for one in count_inconsistencies(model, of, network)}
-        for where, of in (("as tested", runs), ("far outside", [far_outside(run) for run in runs]))
+        for where, of in (("as tested", runs), ("far outside", [extrapolated(run) for run in runs]))
     }
 
 
@@ -147,7 +147,7 @@ def white_task(size: int, seed: int) -> dict:
         off = np.log(row.value / one.value) / one.relative_error if row.log_scale else (
             (row.value - one.value) / one.standard_error)  # fmt: skip
         rows.append({"name": one.name, "true": row.value, "estimate": one.value, "relative error": one.relative_error,
-                     "prior ratio": one.prior_ratio, "z": float(off)})  # fmt: skip
+                     "prior ratio": one.sd_ratio, "z": float(off)})  # fmt: skip
     floor = nrmse(_Truth(truth), tested)
     return {**told(result, seconds, tested, exact), "parameters": rows, "floor": floor, "floor mean": mean(floor),
             "consistency": counts(result.model, tested[:4])}  # fmt: skip
@@ -176,23 +176,27 @@ def law_task(law: str, size: int, seed: int, others_known: bool = False) -> dict
     known = white().with_parameters(truth.table.values()) if others_known else white()
     if others_known:
         known = known.with_table(known.table.with_fixed(known.table.names))
-    model = with_learned_laws(known, laws, learned_from, seed=seed)
+    model = with_neural_rates(known, laws, learned_from, seed=seed)
     result, seconds = trained(model, learned_from, FitSettings(starts=1, seed=seed))
     (reaction,) = laws
     law_of, column = truth.kinetic.index(reaction), truth.network.index(reaction)
-    seen, wished, allocated = [], [], []
+    seen, kinetic_rates, allocated = [], [], []
     for run in runs[:size]:
         path = gc.simulate(truth, run)
         seen.append(np.column_stack([path.concentrations[:, truth.species.index("LAC")], path.redox, path.cold]))
         at = (jnp.asarray(path.concentrations), jnp.asarray(path.redox), jnp.asarray(path.cold))
         cells = [jax.vmap(model.evaluate)(*at) for model in (truth, result.model)]
-        wished.append([np.asarray(cell.wished[:, law_of]) for cell in cells])
+        kinetic_rates.append([np.asarray(cell.kinetic_rates[:, law_of]) for cell in cells])
         allocated.append([np.asarray(cell.solution.fluxes[:, column]) for cell in cells])
-    seen, wished, allocated = np.concatenate(seen), np.concatenate(wished, axis=1), np.concatenate(allocated, axis=1)
+    seen, kinetic_rates, allocated = (
+        np.concatenate(seen),
+        np.concatenate(kinetic_rates, axis=1),
+        np.concatenate(allocated, axis=1),
+    )
     every = max(1, len(seen) // 400)
     points = {"LAC": seen[::every, 0].tolist(), "R": seen[::every, 1].tolist(), "cold": seen[::every, 2].tolist(),
-              "true": wished[0, ::every].tolist(), "learned": wished[1, ::every].tolist()}  # fmt: skip
-    return {**told(result, seconds, tested, exact), "law error": off_by(*wished), "flux error": off_by(*allocated),
+              "true": kinetic_rates[0, ::every].tolist(), "learned": kinetic_rates[1, ::every].tolist()}  # fmt: skip
+    return {**told(result, seconds, tested, exact), "law error": off_by(*kinetic_rates), "flux error": off_by(*allocated),
             "points": points, "consistency": counts(result.model, tested[:4])}  # fmt: skip
 
 
@@ -205,7 +209,7 @@ def black_task(kind: str, size: int, seed: int) -> dict:
     """Fit a black box to runs of a truth."""
     _, runs, tested, exact = simulated(seed)
     learned_from = without_redox(runs[:size])
-    model = {"specific-rates": specific_rates, "evolution": evolution}[kind](learned_from, seed=seed)
+    model = {"specific-rates": neural_rates_model, "evolution": neural_ode_model}[kind](learned_from, seed=seed)
     result, seconds = trained(model, learned_from, FitSettings(seed=seed))
     return {**told(result, seconds, tested, exact), "consistency": counts(result.model, tested[:4])}
 
@@ -241,7 +245,7 @@ def _white_first(runs: Sequence[CultureRun], seed: int) -> CultureModel:
 
 
 def _gray_of(runs: Sequence[CultureRun], seed: int) -> CultureModel:
-    return with_learned_laws(_white_first(runs, seed), REAL_LAWS, runs, REAL_REACTIONS, seed=seed)
+    return with_neural_rates(_white_first(runs, seed), REAL_LAWS, runs, REAL_REACTIONS, seed=seed)
 
 
 GRAY = FitSettings(starts=1, rtol=1e-4, atol=1e-5)
@@ -258,7 +262,7 @@ def real_task(kind: str, seed: int) -> dict:
     """Fit the measured run of Nolan & Lee (2011), in sample."""
     run = gc.bundled_run()
     model = {"white": lambda: white(), "gray": lambda: _gray_of([run], seed),
-             "specific-rates": lambda: specific_rates([run], seed=seed)}[kind]()  # fmt: skip
+             "specific-rates": lambda: neural_rates_model([run], seed=seed)}[kind]()  # fmt: skip
     settings = {"white": FitSettings(starts=1), "gray": GRAY, "specific-rates": FitSettings()}[kind]
     result, seconds = trained(model, [run], replace(settings, seed=seed))
     path = gc.simulate(result.model, run).require_finished()
@@ -273,7 +277,7 @@ def forward_task(seed: int) -> dict:
         [
             ModelCandidate("white", lambda runs, seed: white(), FitSettings(starts=1)),
             *(ModelCandidate(name, _gray_of, replace(GRAY, regularisation=of)) for name, of in HELD.items()),
-            ModelCandidate("specific rates", lambda runs, seed: specific_rates(runs, seed=seed)),
+            ModelCandidate("specific rates", lambda runs, seed: neural_rates_model(runs, seed=seed)),
             *BASELINES,
         ],
         forward_in_time([gc.bundled_run()], 6.0), (seed,),
@@ -294,7 +298,7 @@ def umn_task(name: str, seed: int) -> dict:
 
 def _open_candidate(name: str):
     def rates(runs, seed):
-        return open_data.keep_solutes(specific_rates(runs, biomass_per_cell=1.0, seed=seed))
+        return open_data.keep_solutes(neural_rates_model(runs, biomass_per_cell=1.0, seed=seed))
 
     if name == "specific rates":
         return ModelCandidate(name, rates)

@@ -518,8 +518,8 @@ def _carried_words(data: Mapping) -> str:
     for law in LAWS:
         name = numbers.runs_task(f"law {law}", LAW_RUNS)
         known = numbers.spread(data, numbers.runs_task(f"law {law} alone", LAW_RUNS), "law error")
-        wished, flux = numbers.spread(data, name, "law error"), numbers.spread(data, name, "flux error")
-        if not (known and wished and flux) or wished.median <= numbers.ASKED_LAW:
+        kinetic_rates, flux = numbers.spread(data, name, "law error"), numbers.spread(data, name, "flux error")
+        if not (known and kinetic_rates and flux) or kinetic_rates.median <= numbers.ASKED_LAW:
             continue
         if known.median > numbers.ASKED_LAW:
             cause = "is missed even where it is the only unknown: samples do not determine what it wishes"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from graycell import cli
-from graycell.diagnosis import DerivativeCheck, GradientAudit, Verdict
+from graycell.diagnosis import DerivativeCheck, GradientCheck, Verdict
 from graycell.inference import FitSettings, Stage, checkpoint
 
 BUNDLED = resources.files("graycell.runs") / "bundled" / "nolan-lee-2011-cell-line-a"
@@ -201,9 +201,9 @@ def test_an_audit_prints_its_table_and_fails_where_a_derivative_does(graycell, t
             DerivativeCheck("Km1", Verdict.agrees, 2e-8, 23.8, "a", "GLC", 4.23, 1e-4),
             DerivativeCheck("vmax1f", verdict, 3e-7, 97.3, "a", "LAC", 8.17, 1e-3),
         )
-        return GradientAudit(("a",), checks, 1e-5, {"versions": {"jax": "1"}})
+        return GradientCheck(("a",), checks, 1e-5, {"versions": {"jax": "1"}})
 
-    monkeypatch.setattr(cli, "audit_gradients", made)
+    monkeypatch.setattr(cli, "check_gradients", made)
     ended, printed = graycell("audit", "--model", "nolan-lee", "--parameter", "Km1", "--out", tmp_path)
     assert ended == code
     assert asked == [("nolan-lee", ["nolan-lee-2011-cell-line-a"], ["Km1"])]

@@ -66,13 +66,13 @@ def test_every_exchange_that_can_take_up_is_limited():
 def conserved():
     """Combinations of species that no allowed flux changes, at any temperature."""
     model = limited()
-    maps = [np.asarray(model.exchange @ model.allocation.flux_map(cold).matrix) for cold in (0.0, 0.3, 1.0)]
+    maps = [np.asarray(model.exchange @ model.projection.flux_map(cold).matrix) for cold in (0.0, 0.3, 1.0)]
     combinations = scipy.linalg.null_space(np.hstack(maps).T)
     assert combinations.shape[1] >= 2
     return combinations.T
 
 
-# not all 0: without any flux R' is 0/0, the rounding of the allocation, and no solver follows it
+# not all 0: without any flux R' is 0/0, the rounding of the projection, and no solver follows it
 STARTS = st.lists(st.sampled_from([0.0, 1e-3, 0.1, 1.0, 3.0]), min_size=12, max_size=12).filter(any)
 
 

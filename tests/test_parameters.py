@@ -3,7 +3,7 @@ import pytest
 from graycell.errors import ModelError
 from graycell.models.nolan_lee import parameter_table
 from graycell.parameters import Parameter, ParameterTable
-from graycell.units import HOUSE_UNITS
+from graycell.units import INTERNAL_UNITS
 
 
 def test_the_published_table_holds_47_parameters_of_the_paper():
@@ -14,7 +14,7 @@ def test_the_published_table_holds_47_parameters_of_the_paper():
 
 def test_every_parameter_has_a_house_unit_a_meaning_and_a_source():
     for row in parameter_table(extended=True):
-        assert row.unit in (*HOUSE_UNITS, "mmol/(1e9 cells)", "1/d"), row.name
+        assert row.unit in (*INTERNAL_UNITS, "mmol/(1e9 cells)", "1/d"), row.name
         assert row.meaning, row.name
         assert row.source, row.name
 

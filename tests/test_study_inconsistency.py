@@ -19,7 +19,7 @@ import graycell as gc
 from graycell.cell.closures import Lagged
 from graycell.diagnosis.equations import structure_of
 from graycell.model import cell_of
-from graycell.simulation.branches import Moments, fixed_points
+from graycell.simulation.branches import OperatingPoints, fixed_points
 
 ROOT = Path(__file__).parent.parent
 STORED = json.loads((ROOT / "docs" / "inconsistency.json").read_text(encoding="utf-8"))
@@ -46,7 +46,7 @@ def lagged(run):
 
 def at_day(trajectory, days):
     rows = [int(np.argmin(np.abs(trajectory.time - day))) for day in days]
-    return Moments(trajectory.concentrations[rows], trajectory.cold[rows])
+    return OperatingPoints(trajectory.concentrations[rows], trajectory.cold[rows])
 
 
 def end(trajectory, species):

@@ -45,7 +45,7 @@ def task_of(name, good):
     known, wrong = (0.01, 0.2) if good else (0.2, 0.01)
     counts = {
         "as tested": {"mass": [0, 26], "below zero": [0, 40]},
-        "far outside": {"mass": [0, 26], "below zero": [0, 40]},
+        "extrapolation": {"mass": [0, 26], "below zero": [0, 40]},
     }
     kind, seed = name.split()[0], int(name.split()[-1])
     if kind in ("forward", "insilico", "umn"):
@@ -75,7 +75,7 @@ def task_of(name, good):
         points = {"LAC": line, "R": line, "cold": [0.0] * 5 + [1.0] * 5, "true": line, "learned": line}
         made |= {"law error": known, "flux error": known, "points": points}
         if not good:
-            made["consistency"]["far outside"]["mass"] = [3, 26]
+            made["consistency"]["extrapolation"]["mass"] = [3, 26]
     return made
 
 
@@ -250,10 +250,10 @@ def test_data_that_are_not_there_are_no_failure_of_a_model(names):
 
 def test_a_far_run_that_ends_early_is_told(names):
     data = made_up(names)
-    data["tasks"][f"law v17 8 runs seed {SEEDS[0]}"]["consistency"]["far outside"]["below zero"] = [0, 30]
+    data["tasks"][f"law v17 8 runs seed {SEEDS[0]}"]["consistency"]["extrapolation"]["below zero"] = [0, 30]
     text = page_of(data)
     assert verdicts(text)[14] == "yes, where the simulation got to"
-    assert "10 places far outside were not reached" in text
+    assert "10 places extrapolation were not reached" in text
 
 
 def test_every_figure_can_be_drawn_and_has_a_unit_on_its_axes(names, tmp_path):

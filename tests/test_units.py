@@ -9,7 +9,7 @@ from graycell.units import (
     CELL_DENSITY,
     CONCENTRATION,
     DIMENSIONLESS,
-    HOUSE_UNITS,
+    INTERNAL_UNITS,
     SPECIFIC_RATE,
     TEMPERATURE,
     TIME,
@@ -48,7 +48,7 @@ def test_known_conversions_are_exact(value, unit, to, expected):
     assert convert(value, unit, to) == expected
 
 
-@pytest.mark.parametrize("unit", HOUSE_UNITS)
+@pytest.mark.parametrize("unit", INTERNAL_UNITS)
 def test_a_house_unit_converts_to_itself_without_rounding(unit):
     assert convert(0.1, unit, unit) == 0.1
 

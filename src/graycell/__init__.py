@@ -2,12 +2,12 @@
 
 The way of the data, from a file to a report:
 
-    read_runs, bundled_run, check_path     files -> CultureRun (names, house units)
+    read_runs, bundled_run, check_path     files -> CultureRun (names, internal units)
     import_runs                            a file of any layout, a mapping of its columns -> CultureRun
-    measured_rates                         CultureRun -> its specific rates as the samples show them, without a model
-    nolan_lee, model_of                    a CultureModel: rate laws + flux allocation + redox closure + reactor
-    with_learned_laws, LearnedLaw          CultureModel, runs -> one with some rate laws learned (gray)
-    specific_rates, evolution              runs -> a model with all specific rates, or dc/dt, learned (black)
+    specific_rates                         CultureRun -> its specific rates as the samples show them, without a model
+    nolan_lee, model_of                    a CultureModel: rate laws + flux projection + redox closure + reactor
+    with_neural_rates, NeuralRateSpec          CultureModel, runs -> one with some rate laws learned (gray)
+    neural_rates_model, neural_ode_model              runs -> a model with all specific rates, or dc/dt, learned (black)
     simulate                               model, run -> Trajectory
     from_last_samples                      model, running culture -> the rest of it, begun from what was measured last
     generate, write_runs                   model as the truth, Design -> in-silico runs; runs -> files
@@ -17,11 +17,11 @@ The way of the data, from a file to a report:
     compare, learning_curve                candidates, splits -> Comparison; comparison_report writes its page
     recovered_law                          Fit, reaction -> what was learned of its rate law, with what is left open
     inspect                                model, run -> what its equations disagree about
-    audit_gradients                        model, runs -> the derivatives that a fit uses against differences
-    solve_flux                             the flux layer alone: network, wished rates -> FluxSolution
+    check_gradients                        model, runs -> the derivatives that a fit uses against differences
+    project_fluxes                             the flux layer alone: network, kinetic rates -> FluxSolution
     report, trajectory_frame               Fit -> HTML, Trajectory -> DataFrame
 
-House units: day, litre, mmol, 10^9 cells. See ARCHITECTURE.md for the map.
+Internal units: day, litre, mmol, 10^9 cells. See ARCHITECTURE.md for the map.
 """
 
 import jax
@@ -29,9 +29,9 @@ import jax
 jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensitivities need float64
 
 from graycell.balances.checking import check_path  # noqa: E402
-from graycell.balances.specific_rates import MeasuredRates, measured_rates  # noqa: E402
+from graycell.balances.specific_rates import SpecificRates, specific_rates  # noqa: E402
 from graycell.cell.closures import Algebraic, Dynamic, Lagged  # noqa: E402
-from graycell.cell.flux import FluxSolution, FluxStatus, PublishedWeights, SoftWeights, solve_flux  # noqa: E402
+from graycell.cell.flux import FluxSolution, FluxStatus, PublishedWeights, SoftWeights, project_fluxes  # noqa: E402
 from graycell.cell.network import MetabolicNetwork, Reaction  # noqa: E402
 from graycell.comparison import (  # noqa: E402
     BASELINES,
@@ -43,9 +43,9 @@ from graycell.comparison import (  # noqa: E402
     learning_curve,
     leave_one_run_out,
 )
-from graycell.diagnosis import GradientAudit, audit_gradients, recovered_law  # noqa: E402
-from graycell.diagnosis.equations import Inspection, inspect  # noqa: E402
-from graycell.hybrid import LearnedLaw, evolution, specific_rates, with_learned_laws  # noqa: E402
+from graycell.diagnosis import GradientCheck, check_gradients, recovered_law  # noqa: E402
+from graycell.diagnosis.equations import ModelDiagnosis, inspect  # noqa: E402
+from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates  # noqa: E402
 from graycell.imports.importing import import_runs  # noqa: E402
 from graycell.inference import Fit, FitSettings, fit, load_fit, save_fit  # noqa: E402
 from graycell.insilico import Design, designed_runs, generate  # noqa: E402
@@ -53,7 +53,7 @@ from graycell.model import CultureModel  # noqa: E402
 from graycell.models import model_of, nolan_lee, published_feed  # noqa: E402
 from graycell.reporting import (  # noqa: E402
     comparison_report,
-    inspection_report,
+    diagnosis_report,
     report,
     trajectory_frame,
     write_table,
@@ -79,29 +79,29 @@ __all__ = [
     "FitSettings",
     "FluxSolution",
     "FluxStatus",
-    "GradientAudit",
-    "Inspection",
+    "GradientCheck",
     "Lagged",
-    "LearnedLaw",
-    "MeasuredRates",
     "MetabolicNetwork",
     "ModelCandidate",
+    "ModelDiagnosis",
+    "NeuralRateSpec",
     "PublishedWeights",
     "Reaction",
     "Sample",
     "Setpoint",
     "SoftWeights",
     "SolverSettings",
+    "SpecificRates",
     "Study",
     "Trajectory",
-    "audit_gradients",
     "bundled_run",
+    "check_gradients",
     "check_path",
     "check_runs",
     "compare",
     "comparison_report",
     "designed_runs",
-    "evolution",
+    "diagnosis_report",
     "fit",
     "forward_in_time",
     "from_last_samples",
@@ -109,14 +109,15 @@ __all__ = [
     "held_out",
     "import_runs",
     "inspect",
-    "inspection_report",
     "learning_curve",
     "leave_one_run_out",
     "load_fit",
     "mean_nrmse",
-    "measured_rates",
     "model_of",
+    "neural_ode_model",
+    "neural_rates_model",
     "nolan_lee",
+    "project_fluxes",
     "published_feed",
     "read_runs",
     "read_study",
@@ -125,10 +126,9 @@ __all__ = [
     "save_fit",
     "scores",
     "simulate",
-    "solve_flux",
     "specific_rates",
     "trajectory_frame",
-    "with_learned_laws",
+    "with_neural_rates",
     "write_runs",
     "write_table",
 ]

@@ -28,10 +28,10 @@ from rich.text import Text
 
 from graycell.balances.checking import check_paths
 from graycell.balances.plausibility import implausible
-from graycell.balances.specific_rates import measured_rates
+from graycell.balances.specific_rates import specific_rates
 from graycell.cell.closures import Algebraic, Closure, Dynamic, Lagged
 from graycell.comparison.comparison import Comparison, ComparisonProgress, compare, learning_curve
-from graycell.diagnosis import GradientAudit, Verdict, audit_gradients
+from graycell.diagnosis import GradientCheck, Verdict, check_gradients
 from graycell.diagnosis.equations import inspect
 from graycell.errors import Finding, GraycellError, InputError, ModelError, gathered, nearest
 from graycell.imports.drafting.proposing import propose
@@ -46,10 +46,10 @@ from graycell.packing import quantities_of
 from graycell.reporting import (
     UNDETERMINED,
     audit_frame,
+    diagnosis_frames,
+    diagnosis_report,
     file_word,
     headline,
-    inspection_frames,
-    inspection_report,
     report,
     trajectory_frame,
     write_table,
@@ -283,7 +283,7 @@ def rates(
 
     Example, the growth phase: graycell rates run07/ run08/ --from 1 --to 5
     """
-    found = [measured_rates(culture, start, end) for culture in _runs(runs or [])]
+    found = [specific_rates(culture, start, end) for culture in _runs(runs or [])]
     known = dict.fromkeys(balance.quantity for one in found for balance in one.balances)
     if per is not None and per not in known:
         needed = "yields are per a measured species"
@@ -441,7 +441,7 @@ def _finish_fit(result: Fit, out: Path) -> bool:
         _say(
             f"{len(errors)} runs, mean NRMSE of the species: median {np.median(errors):.4f}, largest {max(errors):.4f}."
         )
-    unknown = sum(row.prior_ratio > UNDETERMINED for row in result.estimates)
+    unknown = sum(row.sd_ratio > UNDETERMINED for row in result.estimates)
     if unknown:
         _say(
             f"The data do not determine {unknown} of {len(result.estimates)} parameters: these stay near their priors."
@@ -548,7 +548,7 @@ def inspect_command(
     for culture in cultures:
         with _progress("inspect") as tell:
             found = inspect(built, culture, times=at or None, parameter=parameter, progress=tell)
-        frames = inspection_frames(found)
+        frames = diagnosis_frames(found)
         left_out = set(quantities_of(built.species)) - set(_PRINTED_ENDS)
         for sentence in headline(found):
             _say(sentence)
@@ -556,7 +556,7 @@ def inspect_command(
             heads = [head for head in frames[name].columns if head.split(" [")[0] not in left_out]
             _print_frame(frames[name].loc[:, heads], title)
         folder = out / file_word(culture.name) if len(cultures) > 1 else out
-        _say(f"Inspection: {inspection_report(found, folder)}")
+        _say(f"ModelDiagnosis: {diagnosis_report(found, folder)}")
 
 
 _INSPECTED = {
@@ -564,7 +564,7 @@ _INSPECTED = {
     "surplus-relations": "Surplus relations",
     "without-a-rate-law": "Do the fluxes stay unique without a rate law?",
     "conflicts": "What the balances contradict",
-    "singular-weights": "Wished rates near zero",
+    "singular-weights": "Kinetic rates near zero",
     "fixed-points": "Fixed points of R -> R'",
     "closures": "The end of the run by closure",
 }
@@ -596,7 +596,7 @@ def audit(
     """
     cultures = _runs(runs or [])
     with _progress("audit") as tell:
-        result = audit_gradients(model_of(model), cultures, parameter or None, progress=tell)
+        result = check_gradients(model_of(model), cultures, parameter or None, progress=tell)
     table = write_table(audit_frame(result), out / "audit.csv")
     write_whole(out / "audit.json", json.dumps(result.plain(), indent=1))
     _print_audit(result)
@@ -831,7 +831,7 @@ def _print_comparison(trajectories: dict[str, Trajectory]) -> None:
     console.print(table)
 
 
-def _print_audit(result: GradientAudit) -> None:
+def _print_audit(result: GradientCheck) -> None:
     table = Table("parameter", "verdict", "relative error", "largest derivative", "worst at", "step")
     for i in (2, 3, 5):
         table.columns[i].justify = "right"

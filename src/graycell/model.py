@@ -1,4 +1,4 @@
-"""A culture model: rate laws + flux allocation + redox closure + reactor. A PyTree; nothing here knows a run."""
+"""A culture model: rate laws + flux projection + redox closure + reactor. A PyTree; nothing here knows a run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,11 +13,11 @@ from jaxtyping import Array, Float
 from graycell.cell import flux
 from graycell.cell.closures import Closed, Closure, Dynamic, Lagged, NoLoop, RedoxPool, RedoxRatio
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
-from graycell.cell.neural import Net, Weights
+from graycell.cell.neural import MLP, Weights
 from graycell.cell.rates import Conditions, RateLaw
 from graycell.errors import ModelError, nearest
 from graycell.parameters import ParameterTable
-from graycell.reactor import Balances, Evolution, Flows, Reactor
+from graycell.reactor import Balances, Flows, NeuralODE, Reactor
 
 Scalar = Float[Array, ""]
 
@@ -53,9 +53,9 @@ class Inputs(NamedTuple):
 
 
 class Evaluation(NamedTuple):
-    """The cell at one point: wished rates (kinetic,), flux solution, R' of the fluxes [1]."""
+    """The cell at one point: kinetic rates (kinetic,), flux solution, R' of the fluxes [1]."""
 
-    wished: Float[Array, " kinetic"]
+    kinetic_rates: Float[Array, " kinetic"]
     solution: flux.FluxSolution
     ratio: Scalar
 
@@ -67,7 +67,7 @@ class CultureModel(eqx.Module):
         name: for reports and files.
         species: external species with a balance in the reactor, without the suffix ``_ext``.
         rates: (reaction, rate law) in the order of evaluation; a law may use the rates before it.
-        parameters: values by name, in house units: what a white-box fit learns.
+        parameters: values by name, in internal units: what a white-box fit learns.
         table: their units, bounds and sources; not used in compiled code.
         biomass, biomass_per_cell: the species that counts cells, and the parameter [mmol/(10^9 cells)].
         shift_rate: the parameter [1/d] of the transition after a change of temperature.
@@ -83,7 +83,7 @@ class CultureModel(eqx.Module):
     network: MetabolicNetwork = eqx.field(static=True)
     species: tuple[str, ...] = eqx.field(static=True)
     rates: tuple[tuple[str, RateLaw], ...]
-    allocation: flux.FluxAllocation
+    projection: flux.FluxProjection
     ratio: RedoxRatio
     closure: Closure | Lagged
     reactor: Balances
@@ -95,7 +95,7 @@ class CultureModel(eqx.Module):
     shift_rate: str = eqx.field(static=True)
     warm_temperature: float = eqx.field(static=True)
     cold_temperature: float = eqx.field(static=True)
-    nets: dict[str, Net] = eqx.field(default_factory=dict)
+    nets: dict[str, MLP] = eqx.field(default_factory=dict)
     clearance: str | None = eqx.field(static=True, default=None)
     uptakes: tuple[tuple[int, int, float], ...] = eqx.field(static=True, default=())
     recipe: str = eqx.field(static=True, default="")
@@ -124,11 +124,11 @@ class CultureModel(eqx.Module):
 
     @property
     def kinetic(self) -> tuple[str, ...]:
-        """Names of the reactions that have a rate law, in the order of the wished rates."""
-        return self.allocation.kinetic
+        """Names of the reactions that have a rate law, in the order of the kinetic rates."""
+        return self.projection.kinetic
 
     def with_parameters(self, values: dict[str, float] | dict[str, Array]) -> "CultureModel":
-        """Return the model with other parameter values (house units); the table's values follow."""
+        """Return the model with other parameter values (internal units); the table's values follow."""
         table = self.table.with_values({name: float(value) for name, value in values.items()})
         return replace(self, parameters=_as_arrays(table), table=table)
 
@@ -136,7 +136,7 @@ class CultureModel(eqx.Module):
         """Return the model with another parameter table, and its values."""
         return replace(self, parameters=_as_arrays(table), table=table)
 
-    def wished(
+    def kinetic_rates(
         self,
         concentrations: Float[Array, " species"],
         redox: Scalar,
@@ -166,16 +166,16 @@ class CultureModel(eqx.Module):
         cold_stoichiometry: Scalar | None = None,
         fed: Float[Array, " species"] | None = None,
     ) -> Evaluation:
-        """Return wished rates and fluxes [mmol/(10^9 cells)/d] at concentrations [mmol/L], R [1] and cold [1].
+        """Return kinetic rates and fluxes [mmol/(10^9 cells)/d] at concentrations [mmol/L], R [1] and cold [1].
 
         `cold_stoichiometry` [1] is the weight of the cold stoichiometry where it differs from `cold`; `fed`
         [mmol/L/d] what flows in, for networks that see it, else 0. Rates of a model without balances are [mmol/L/d].
         """
-        wished = self.wished(concentrations, redox, cold, fed)
-        solution = self.allocation(
-            wished, cold if cold_stoichiometry is None else cold_stoichiometry, **self._limits(concentrations)
+        kinetic_rates = self.kinetic_rates(concentrations, redox, cold, fed)
+        solution = self.projection(
+            kinetic_rates, cold if cold_stoichiometry is None else cold_stoichiometry, **self._limits(concentrations)
         )
-        return Evaluation(wished, solution, self.ratio(solution.fluxes))
+        return Evaluation(kinetic_rates, solution, self.ratio(solution.fluxes))
 
     def _limits(self, concentrations: Float[Array, " species"]) -> dict[str, Any]:
         """Return the bounds of the fluxes where uptake is limited, see `clearance`."""
@@ -266,7 +266,7 @@ def build_model(
     gases: Sequence[str] = (),
     warm_temperature: float = 37.0,
     cold_temperature: float = 31.0,
-    nets: dict[str, Net] | None = None,
+    nets: dict[str, MLP] | None = None,
     balanced: bool = True,
     clearance: str | None = None,
     recipe: str = "",
@@ -275,7 +275,7 @@ def build_model(
 
     `gases` are external species that the gas phase holds (oxygen, carbon dioxide): they have fluxes and no balance
     in the liquid. `nets` are the networks that the laws name. Without `balanced` the rates are dc/dt, see
-    `reactor.Evolution`. `clearance` names the parameter that limits uptake, see `CultureModel`. Temperatures: [degC].
+    `reactor.NeuralODE`. `clearance` names the parameter that limits uptake, see `CultureModel`. Temperatures: [degC].
 
     Raises `ModelError` where a name is not known, or a rate law names what the model has not.
     """
@@ -295,10 +295,10 @@ def build_model(
         network=network,
         species=species,
         rates=tuple(rates),
-        allocation=flux.prepare(network, [reaction for reaction, _ in rates], weights),
+        projection=flux.prepare(network, [reaction for reaction, _ in rates], weights),
         ratio=ratio,
         closure=closure,
-        reactor=Reactor(jnp.array([1.0 if one == biomass else 0.0 for one in species])) if balanced else Evolution(),
+        reactor=Reactor(jnp.array([1.0 if one == biomass else 0.0 for one in species])) if balanced else NeuralODE(),
         exchange=jnp.asarray(exchange),
         parameters=_as_arrays(table),
         table=table,

@@ -102,7 +102,7 @@ class ParameterTable:
         return tuple(row for row in self.rows if row.estimated)
 
     def values(self) -> dict[str, float]:
-        """Return the value of every parameter by name, each in its house unit."""
+        """Return the value of every parameter by name, each in its internal unit."""
         return {row.name: row.value for row in self.rows}
 
     def with_values(self, values: Mapping[str, float]) -> "ParameterTable":

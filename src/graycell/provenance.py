@@ -34,12 +34,12 @@ def describe(model: CultureModel) -> dict[str, str]:
     ratio = [model.ratio.production.tolist(), model.ratio.consumption.tolist(), model.ratio.ceiling]
     uptake = [model.clearance, model.uptakes]
     rest = [model.species, model.biomass, model.biomass_per_cell, model.shift_rate, ratio, model.warm_temperature,
-            model.cold_temperature, uptake, model.exchange, model.reactor, model.allocation.kinetic,
-            model.allocation.reference]  # fmt: skip
+            model.cold_temperature, uptake, model.exchange, model.reactor, model.projection.kinetic,
+            model.projection.reference]  # fmt: skip
     return {
         "model": model.name,
         "closure": repr(model.closure),
-        "weights": repr(model.allocation.weights),
+        "weights": repr(model.projection.weights),
         "rate laws": _sha([content_of(model.rates), _nets(model)]),
         "network": _sha([reactions, network.lower.tolist(), network.upper.tolist()]),
         "balances": _sha(content_of(rest)),

@@ -96,7 +96,7 @@ class Reactor(Balances):
         return change, jnp.sum(flows.feed) - flows.bleed - flows.harvest
 
 
-class Evolution(Balances):
+class NeuralODE(Balances):
     """No balances: the rates are dc/dt themselves, whatever flows in or out, as a pure black box learns them.
 
     Only the volume is known. What a feed does to the concentrations has to be learned, so nothing is conserved; a bolus
@@ -116,7 +116,7 @@ class Evolution(Balances):
         """Return V dc/dt + c dV/dt [mmol/L/d], with `production` for dc/dt [mmol/L/d], and dV/dt [1/d].
 
         >>> flows = Flows(jnp.array([0.1]), jnp.array(0.0), jnp.array(0.0))
-        >>> print(*Evolution().derivative(jnp.array([20.0]), jnp.array(1.0), jnp.array([-5.0]), flows,
+        >>> print(*NeuralODE().derivative(jnp.array([20.0]), jnp.array(1.0), jnp.array([-5.0]), flows,
         ...                               jnp.array([[400.0]])))
         [-3.] 0.1
         """

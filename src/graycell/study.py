@@ -8,7 +8,7 @@
 
     [models.gray]
     base = "nolan-lee-extended"
-    laws = { v17 = "black" }              # by reaction: white, gray or black, or a table of `library.LearnedLaw`
+    laws = { v17 = "black" }              # by reaction: white, gray or black, or a table of `library.NeuralRateSpec`
 
     [models.hybrid]
     base = "specific-rates"               # balances of the vessel, and a network for all specific rates
@@ -33,7 +33,7 @@ from graycell.comparison.baselines import BASELINES, Candidate
 from graycell.comparison.candidates import ModelCandidate
 from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
 from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
-from graycell.hybrid import BLACK_BOXES, LearnedLaw, with_learned_laws
+from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, with_neural_rates
 from graycell.hybrid.learning import law_from
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.inference.storage import load_fit
@@ -50,7 +50,7 @@ SPLITS = ("held-out", "leave-one-run-out", "forward")
 class ModelPlan:
     """How one model of a study is made.
 
-    base: a model of the library, or a black box. laws, reactions: see `library.with_learned_laws`. begin: a folder of a
+    base: a model of the library, or a black box. laws, reactions: see `library.with_neural_rates`. begin: a folder of a
     fit whose parameters are the start. fixed: parameters that are not estimated, or ``all``. own: parameters that every
     run has its own value of, with their standard deviation between runs, see `Parameter`. inputs, hidden [1],
     biomass_per_cell [mmol/(10^9 cells)]: of a black box.
@@ -58,7 +58,7 @@ class ModelPlan:
 
     name: str
     base: str
-    laws: Mapping[str, LearnedLaw] = field(default_factory=dict)
+    laws: Mapping[str, NeuralRateSpec] = field(default_factory=dict)
     reactions: Mapping[str, str] = field(default_factory=dict)
     begin: Path | None = None
     fixed: tuple[str, ...] = ()
@@ -78,7 +78,7 @@ class ModelPlan:
             begun = load_fit(self.begin).model.table.values()
             model = model.with_parameters({name: value for name, value in begun.items() if name in model.table.names})
         if self.laws or self.reactions:
-            model = with_learned_laws(model, self.laws, runs, self.reactions, seed)
+            model = with_neural_rates(model, self.laws, runs, self.reactions, seed)
         table = model.table.with_fixed(model.table.names if self.fixed == ("all",) else self.fixed)
         for name, sd in self.own.items():
             table = table.with_changes(name, between_runs_sd=float(sd))
@@ -311,7 +311,7 @@ def _check_names(path: Path, where: str, model: CultureModel, entries: dict[str,
     entries["laws"] = laws
     if (laws or reactions) and len(findings) == before:
         try:
-            with_learned_laws(model, laws, [], reactions)  # the rest of what can be wrong
+            with_neural_rates(model, laws, [], reactions)  # the rest of what can be wrong
         except GraycellError as error:
             _fault(
                 findings, path, f"[{where}] laws", f"{', '.join(laws) or 'none'}", str(error).rstrip("."), "correct it"

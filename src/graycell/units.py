@@ -1,4 +1,4 @@
-"""House units, and the only converters.
+"""Internal units, and the only converters.
 
 Inside graycell everything is in one coherent set: day, litre, mmol, 10^9 cells, mg. Because
 10^9 cells/L = 10^6 cells/mL and 1 mmol/(10^9 cells)/d = 1 pmol/cell/d, no conversion factor stands in any
@@ -24,7 +24,7 @@ VOLUMETRIC_RATE = "L/d"
 TEMPERATURE = "degC"
 DIMENSIONLESS = "1"
 
-HOUSE_UNITS = (
+INTERNAL_UNITS = (
     TIME,
     VOLUME,
     CONCENTRATION,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graycell.balances.mass_balances import balances_of, stretches_of
+from graycell.balances.mass_balances import balances_of, flow_intervals
 from graycell.balances.plausibility import the_volume_closes
 from graycell.reporting.rates.balances import bookkeeping_frame
 from graycell.runs import Bolus, CultureRun, Feed, Measurement, Outflow, Sample, Signal
@@ -22,7 +22,7 @@ def test_a_bolus_before_a_bleed_in_one_interval():
     (balance,) = balances_of(run, "GLC")
     assert (balance.begin, balance.fed, balance.found) == pytest.approx((10.0, 100.0, 100.0))
     assert balance.taken_out == pytest.approx(10.0)
-    assert balance.turned_over == pytest.approx(0.0, abs=1e-12)
+    assert balance.net_production == pytest.approx(0.0, abs=1e-12)
 
 
 def test_a_bleed_that_makes_way_for_a_feed():
@@ -30,14 +30,14 @@ def test_a_bleed_that_makes_way_for_a_feed():
     run = run_of([0.0, 1000.0 * -np.expm1(-0.4)], [0.0, 2.0], Feed(0.0, "F", 0.2), Outflow(0.0, 0.2))
     (balance,) = balances_of(run, "GLC")
     assert balance.fed == pytest.approx(400.0)
-    assert balance.turned_over == pytest.approx(0.0, abs=1e-10)
+    assert balance.net_production == pytest.approx(0.0, abs=1e-10)
 
 
 def test_a_sample_between_two_boluses_takes_of_the_first_alone():
     run = run_of([0.0, 200.0 / 1.1], [0.0, 1.0], Bolus(0.5, "F", 0.1), Sample(0.5, 0.11), Bolus(0.5, "F", 0.11))
     (balance,) = balances_of(run, "GLC")
     assert (balance.fed, balance.taken_out) == pytest.approx((210.0, 10.0))
-    assert balance.turned_over == pytest.approx(0.0, abs=1e-12)
+    assert balance.net_production == pytest.approx(0.0, abs=1e-12)
 
 
 def test_nothing_is_taken_out_where_nothing_flows_out():
@@ -59,5 +59,5 @@ def test_a_volume_may_be_read_before_between_or_after_what_happens():
 
 def test_what_the_samples_leave_is_what_a_stretch_keeps():
     run = run_of([30.0, 25.0], [0.0, 2.0], Sample(1.0, 0.1), Bolus(1.0, "F", 0.1), Sample(1.0, 0.5))
-    kept = [one.kept() for one in stretches_of(run, np.array([0.0, 2.0]))]
+    kept = [one.kept() for one in flow_intervals(run, np.array([0.0, 2.0]))]
     assert kept == pytest.approx([1.0, 0.9 * 0.5, 1.0])

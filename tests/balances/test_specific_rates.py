@@ -9,7 +9,7 @@ from scipy.integrate import solve_ivp
 from typer.testing import CliRunner
 
 from graycell.balances.mass_balances import balances_of
-from graycell.balances.specific_rates import DEATH, GROWTH, measured_rates
+from graycell.balances.specific_rates import DEATH, GROWTH, specific_rates
 from graycell.cli import app
 from graycell.errors import InputError
 from graycell.reporting.rates.page import rates_frames, rates_report
@@ -76,12 +76,12 @@ PERFUSED = (*FED_BATCH[:4], Outflow(2.0, 0.02), Outflow(2.5, 0.1, retains_cells=
 
 
 def phase(run, **of):
-    return {rate.quantity: rate for rate in measured_rates(run, **of).of_phase()}
+    return {rate.quantity: rate for rate in specific_rates(run, **of).of_phase()}
 
 
 def test_the_rates_of_a_fed_batch_are_those_of_its_truth():
     """Boluses, a changed feed and samples between: nothing flows out between samples, so the rates are exact."""
-    for rate in measured_rates(culture(FED_BATCH)[0]).rates:
+    for rate in specific_rates(culture(FED_BATCH)[0]).rates:
         expected = {GROWTH: MU, DEATH: LOSS, "GLC": UPTAKE, "LAC": MADE}[rate.quantity]
         assert rate.value == pytest.approx(expected, rel=1e-8), rate
 
@@ -119,7 +119,7 @@ def test_every_interval_closes(events):
         balances = balances_of(run, name)
         assert [one.start for one in balances] == TIMES[:-1].tolist()
         for k, one in enumerate(balances):
-            assert one.begin + one.fed - one.taken_out + one.turned_over == pytest.approx(one.found, rel=1e-12)
+            assert one.begin + one.fed - one.taken_out + one.net_production == pytest.approx(one.found, rel=1e-12)
             assert one.found == pytest.approx(truth[k + 1, column] * truth[k + 1, 4], rel=1e-12)
             assert one.end_volume == pytest.approx(truth[k + 1, 4], abs=1e-12)
 
@@ -133,7 +133,7 @@ def test_the_glucose_balance_is_that_of_a_calculation_by_hand():
         assert one.fed == pytest.approx(fed[k], abs=1e-9)
         assert one.taken_out == pytest.approx(taken[k], abs=1e-9)
         by_hand = glucose[k + 1] * volume[k + 1] - glucose[k] * volume[k] - fed[k] + taken[k]
-        assert one.turned_over == pytest.approx(by_hand, abs=1e-9)
+        assert one.net_production == pytest.approx(by_hand, abs=1e-9)
 
 
 def test_errors_are_those_of_many_noisy_runs(random):
@@ -147,11 +147,11 @@ def test_errors_are_those_of_many_noisy_runs(random):
     for name in (GROWTH, "GLC", "LAC"):
         assert np.std([one[name] for one in seen]) == pytest.approx(told[name].standard_error, rel=0.15)
     ratios = [-one["LAC"] / one["GLC"] for one in seen]  # counts cancel
-    assert np.std(ratios) == pytest.approx(measured_rates(run).yields()["LAC"][1], rel=0.15)
+    assert np.std(ratios) == pytest.approx(specific_rates(run).yields()["LAC"][1], rel=0.15)
 
 
 def test_the_integral_of_the_cells_is_that_of_the_truth():
-    found = measured_rates(culture(FED_BATCH[:2])[0])
+    found = specific_rates(culture(FED_BATCH[:2])[0])
     # 1 d of growth, 2 % of the volume taken, growth to day 5
     after = 0.4 * np.exp(MU) * 0.98
     expected = 0.4 * np.expm1(MU) / MU + after * np.expm1(4.0 * MU) / MU
@@ -161,7 +161,7 @@ def test_the_integral_of_the_cells_is_that_of_the_truth():
 
 def test_a_phase_is_what_lies_in_it():
     run, _ = culture(FED_BATCH)
-    found = measured_rates(run, 1.0, 3.5)
+    found = specific_rates(run, 1.0, 3.5)
     assert {(rate.start, rate.end) for rate in found.rates} == {(1.0, 2.0), (2.0, 3.5), (1.0, 3.5)}
     assert found.integral[0] == 0.0
     assert found.integral[-1] == pytest.approx(found.of_phase()[0].viable_cells)
@@ -169,16 +169,16 @@ def test_a_phase_is_what_lies_in_it():
 
 def test_yields_are_per_what_was_taken_up():
     run, _ = culture(FED_BATCH)
-    value, error = measured_rates(run).yields()["LAC"]
+    value, error = specific_rates(run).yields()["LAC"]
     assert value == pytest.approx(MADE / -UPTAKE, rel=1e-8)
     assert error > 0.0
     with pytest.raises(InputError, match="taken up"):
-        measured_rates(run).yields("LAC")
+        specific_rates(run).yields("LAC")
     with pytest.raises(InputError, match="GLC"):
-        measured_rates(run).yields("GLCC")
+        specific_rates(run).yields("GLCC")
     glucose = run.measurements["GLC"]
     late = replace(glucose, **{name: getattr(glucose, name)[2:] for name in ("time", "value", "standard_error")})
-    shared = measured_rates(replace(run, measurements={**run.measurements, "GLC": late}))
+    shared = specific_rates(replace(run, measurements={**run.measurements, "GLC": late}))
     assert shared.yields()["LAC"][0] == pytest.approx(MADE / -UPTAKE, rel=1e-8)
 
 
@@ -192,10 +192,10 @@ def test_a_count_of_no_cells_leaves_no_growth_and_no_nan():
     run, _ = culture(FED_BATCH)
     counts = run.measurements[VCD]
     none = replace(counts, value=np.r_[counts.value[:-1], 0.0], standard_error=np.full(5, 0.02))
-    found = measured_rates(replace(run, measurements={**run.measurements, VCD: none}))
+    found = specific_rates(replace(run, measurements={**run.measurements, VCD: none}))
     assert all(np.isfinite([rate.value, rate.standard_error]).all() for rate in found.rates)
     assert max(rate.end for rate in found.rates if rate.quantity == GROWTH) == 3.5
-    errors = {rate.quantity: rate.standard_error for rate in measured_rates(run).of_phase()}
+    errors = {rate.quantity: rate.standard_error for rate in specific_rates(run).of_phase()}
     for rate in found.of_phase():  # a count that is changed by its error is not grown from over decades
         assert rate.standard_error < 5.0 * errors[rate.quantity]
 
@@ -207,16 +207,16 @@ def test_a_count_of_no_cells_leaves_no_growth_and_no_nan():
 def test_a_run_without_what_is_needed_is_a_sentence(change, words):
     run, _ = culture(FED_BATCH)
     with pytest.raises(InputError, match=words):
-        measured_rates(replace(run, **change))
+        specific_rates(replace(run, **change))
 
 
 def test_a_phase_without_two_samples_is_a_sentence():
     with pytest.raises(InputError, match="no two samples"):
-        measured_rates(culture(FED_BATCH)[0], 1.2, 1.8)
+        specific_rates(culture(FED_BATCH)[0], 1.2, 1.8)
 
 
 def test_the_report_has_its_tables_beside_it(tmp_path):
-    measured = [measured_rates(culture(FED_BATCH)[0]), measured_rates(bundled_run())]
+    measured = [specific_rates(culture(FED_BATCH)[0]), specific_rates(bundled_run())]
     page = rates_report(measured, tmp_path).read_text(encoding="utf-8")
     assert "begin + fed - taken out + turned over = found" in page
     assert "://" not in page.replace(get_plotlyjs(), "")
@@ -248,7 +248,7 @@ def test_an_interval_at_a_detection_limit_has_no_rate():
     run, _ = culture(FED_BATCH)
     glucose = run.measurements["GLC"]
     below = np.array([False, False, True, False, False])
-    found = measured_rates(replace(run, measurements={**run.measurements, "GLC": replace(glucose, below=below)}))
+    found = specific_rates(replace(run, measurements={**run.measurements, "GLC": replace(glucose, below=below)}))
     spans = {(rate.start, rate.end) for rate in found.rates if rate.quantity == "GLC"}
     assert spans == {(0.0, 1.0), (3.5, 5.0), (0.0, 3.5), (0.0, 5.0)}
 
@@ -257,7 +257,7 @@ def test_what_is_since_the_start_begins_at_the_first_sample_above_its_detection_
     run, _ = culture(FED_BATCH)
     glucose = run.measurements["GLC"]
     below = np.array([True, True, False, False, False])
-    found = measured_rates(replace(run, measurements={**run.measurements, "GLC": replace(glucose, below=below)}))
+    found = specific_rates(replace(run, measurements={**run.measurements, "GLC": replace(glucose, below=below)}))
     spans = {(rate.start, rate.end) for rate in found.rates if rate.quantity == "GLC" and rate.since_start}
     assert spans == {(glucose.time[2], glucose.time[3]), (glucose.time[2], glucose.time[4])}
 
@@ -265,7 +265,7 @@ def test_what_is_since_the_start_begins_at_the_first_sample_above_its_detection_
 def test_between_two_samples_of_one_moment_there_is_no_rate():
     """Before and after a feed, a second apart: nothing of the cells is seen between."""
     run, _ = culture(FED_BATCH)
-    whole = measured_rates(run)
+    whole = specific_rates(run)
 
     def doubled(series):
         again = series.time[2] + 1.0 / 86400.0
@@ -273,7 +273,7 @@ def test_between_two_samples_of_one_moment_there_is_no_rate():
                        standard_error=np.insert(series.standard_error, 3, series.standard_error[2]))  # fmt: skip
 
     twice = replace(run, measurements={name: doubled(one) for name, one in run.measurements.items()})
-    found = measured_rates(twice)
+    found = specific_rates(twice)
     assert min(rate.end - rate.start for rate in found.rates) > 0.1
     for quantity in ("growth", "GLC"):
         fastest, known = (max(abs(one.value) for one in of.rates if one.quantity == quantity) for of in (found, whole))

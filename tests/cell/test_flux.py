@@ -13,7 +13,7 @@ from graycell.models.nolan_lee import published_network
 KINETIC = ("v1", "v2", "v3", "v8", "v9", "v10", "v11", "v12", "v13", "v16", "v17", "v33")
 NETWORK = published_network()
 LAYER = prepare(NETWORK, KINETIC, SoftWeights(0.05))
-allocate = jax.jit(lambda wished, cold: LAYER(wished, cold))
+allocate = jax.jit(lambda kinetic_rates, cold: LAYER(kinetic_rates, cold))
 
 
 def mixed(cold):
@@ -25,11 +25,11 @@ def mixed(cold):
 @settings(deadline=None, max_examples=100)
 def test_fluxes_balance_the_inside_and_keep_their_signs(seed, cold, decades):
     random = np.random.default_rng(seed)
-    wished = random.normal(size=12) * 10.0 ** random.uniform(-decades, decades, 12)
-    solution = allocate(jnp.array(wished), jnp.array(cold))
+    kinetic_rates = random.normal(size=12) * 10.0 ** random.uniform(-decades, decades, 12)
+    solution = allocate(jnp.array(kinetic_rates), jnp.array(cold))
     fluxes = np.asarray(solution.fluxes)
     assert int(solution.status) == FluxStatus.solved
-    size = np.max(np.abs(wished))
+    size = np.max(np.abs(kinetic_rates))
     assert np.max(np.abs(mixed(cold) @ fluxes)) < 1e-9 * size
     assert np.min(fluxes[NETWORK.lower == 0.0]) > -1e-8 * size
 
@@ -51,25 +51,25 @@ def test_wished_rates_that_balance_are_the_fluxes(seed):
 @settings(deadline=None, max_examples=100)
 def test_no_feasible_change_comes_nearer_to_the_wished_rates(seed):
     random = np.random.default_rng(seed)
-    wished = jnp.array(random.normal(size=12))
-    spread = np.asarray(LAYER.weights.spread(wished))
+    kinetic_rates = jnp.array(random.normal(size=12))
+    spread = np.asarray(LAYER.weights.spread(kinetic_rates))
     index = [NETWORK.index(name) for name in KINETIC]
 
     def distance(fluxes):
-        return np.sum((np.asarray(fluxes)[index] - np.asarray(wished)) ** 2 / spread)
+        return np.sum((np.asarray(fluxes)[index] - np.asarray(kinetic_rates)) ** 2 / spread)
 
-    best = allocate(wished, jnp.array(0.0)).fluxes
+    best = allocate(kinetic_rates, jnp.array(0.0)).fluxes
     other = allocate(jnp.array(random.normal(size=12)), jnp.array(0.0)).fluxes
     for share in (1e-3, 0.1, 1.0):  # the feasible set is convex, so every mixture is feasible
         assert distance(best) <= distance((1.0 - share) * best + share * other) * (1.0 + 1e-9)
 
 
 def test_weights_may_span_twelve_orders():
-    """Published weights 1/w^2 are singular where a wished rate crosses zero; the answer stays feasible."""
+    """Published weights 1/w^2 are singular where a kinetic rate crosses zero; the answer stays feasible."""
     layer = prepare(NETWORK, KINETIC, PublishedWeights())
     random = np.random.default_rng(7)
-    wished = jnp.array(random.normal(size=(300, 12)) * 10.0 ** random.uniform(-6.0, 0.5, (300, 12)))
-    solutions = jax.vmap(lambda one: layer(one))(wished)
+    kinetic_rates = jnp.array(random.normal(size=(300, 12)) * 10.0 ** random.uniform(-6.0, 0.5, (300, 12)))
+    solutions = jax.vmap(lambda one: layer(one))(kinetic_rates)
     fluxes = np.asarray(solutions.fluxes)
     assert np.all(np.asarray(solutions.status) == FluxStatus.solved)
     assert np.max(np.abs(fluxes @ mixed(0.0).T)) < 1e-9
@@ -83,9 +83,11 @@ def test_a_flux_wished_at_zero_is_left_out_by_the_published_weights():
 
 
 def test_soft_weights_change_continuously_through_zero():
-    wished = np.array([0.6, 0.8, 0.1, 0.3, -0.05, 0.15, 0.08, 0.02, 0.01, 0.4, 0.03, 0.06])
+    kinetic_rates = np.array([0.6, 0.8, 0.1, 0.3, -0.05, 0.15, 0.08, 0.02, 0.01, 0.4, 0.03, 0.06])
     through = np.linspace(-1e-4, 1e-4, 41)
-    answers = [allocate(jnp.array(np.r_[wished[0], w2, wished[2:]]), jnp.array(0.0)).fluxes for w2 in through]
+    answers = [
+        allocate(jnp.array(np.r_[kinetic_rates[0], w2, kinetic_rates[2:]]), jnp.array(0.0)).fluxes for w2 in through
+    ]
     assert np.max(np.abs(np.diff(np.stack(answers), axis=0))) < 1e-4
 
 
@@ -128,27 +130,29 @@ def test_a_reaction_with_two_rate_laws_is_an_error():
 def test_published_weights_answer_over_any_range_of_rates():
     layer = prepare(NETWORK, KINETIC, PublishedWeights())
     random = np.random.default_rng(3)
-    wished = jnp.array(random.normal(size=(500, 12)) * 10.0 ** random.uniform(-6.0, 5.0, (500, 12)))
-    solutions = jax.vmap(lambda one: layer(one))(wished)
+    kinetic_rates = jnp.array(random.normal(size=(500, 12)) * 10.0 ** random.uniform(-6.0, 5.0, (500, 12)))
+    solutions = jax.vmap(lambda one: layer(one))(kinetic_rates)
     assert np.all(np.asarray(solutions.status) == FluxStatus.solved)
-    size = np.max(np.abs(wished), axis=1)
+    size = np.max(np.abs(kinetic_rates), axis=1)
     assert np.max(np.abs(np.asarray(solutions.fluxes) @ mixed(0.0).T) / size[:, None]) < 1e-9
 
 
 def test_derivatives_by_wished_rates_and_temperature_are_those_of_central_differences():
-    wished = jnp.array([0.6, 0.8, 0.1, 0.3, -0.05, 0.15, 0.08, 0.02, 0.01, 0.4, 0.03, 0.06])
+    kinetic_rates = jnp.array([0.6, 0.8, 0.1, 0.3, -0.05, 0.15, 0.08, 0.02, 0.01, 0.4, 0.03, 0.06])
     cold = jnp.array(0.4)
-    by_wished = np.asarray(jax.jacfwd(lambda w: LAYER(w, cold).fluxes)(wished))
+    by_wished = np.asarray(jax.jacfwd(lambda w: LAYER(w, cold).fluxes)(kinetic_rates))
     central = np.stack(
         [
-            (allocate(wished + 1e-6 * e, cold).fluxes - allocate(wished - 1e-6 * e, cold).fluxes) / 2e-6
+            (allocate(kinetic_rates + 1e-6 * e, cold).fluxes - allocate(kinetic_rates - 1e-6 * e, cold).fluxes) / 2e-6
             for e in np.eye(12)
         ],
         axis=1,
     )
     assert np.max(np.abs(by_wished - central)) <= 1e-5 * np.max(np.abs(central))
-    by_cold = np.asarray(jax.jacfwd(lambda p: LAYER(wished, p).fluxes)(cold))
-    central = np.asarray(allocate(wished, cold + 1e-6).fluxes - allocate(wished, cold - 1e-6).fluxes) / 2e-6
+    by_cold = np.asarray(jax.jacfwd(lambda p: LAYER(kinetic_rates, p).fluxes)(cold))
+    central = (
+        np.asarray(allocate(kinetic_rates, cold + 1e-6).fluxes - allocate(kinetic_rates, cold - 1e-6).fluxes) / 2e-6
+    )
     assert np.max(np.abs(by_cold - central)) <= 1e-5 * np.max(np.abs(central))
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graycell.cell import flux
-from graycell.cell.flux import REFERENCE_WEIGHT, FluxStatus, SoftWeights, prepare, solve_flux
+from graycell.cell.flux import REFERENCE_WEIGHT, FluxStatus, SoftWeights, prepare, project_fluxes
 from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.errors import ModelError
 from graycell.models.nolan_lee import published_network
@@ -21,31 +21,31 @@ BRANCH = MetabolicNetwork.from_reactions(
 
 
 def awkward(count, seed):
-    """Wished rates and spreads: near a culture's, of all sizes and signs, at zero, at a kink, of unlike weights."""
+    """Kinetic rates and spreads: near a culture's, of all sizes and signs, at zero, at a kink, of unlike weights."""
     random = np.random.default_rng(seed)
     near = np.array([0.6, 0.8, 0.1, 0.3, -0.05, 0.15, 0.08, 0.02, 0.01, 0.4, 0.03, 0.06])
-    wished = np.empty((count, 12))
+    kinetic_rates = np.empty((count, 12))
     spread = np.empty((count, 12))
     kinds = 5
     for kind in range(kinds):
         part = slice(kind, None, kinds)
-        size = len(wished[part])
+        size = len(kinetic_rates[part])
         noise = random.normal(size=(size, 12))
-        wished[part] = near * np.exp(0.3 * noise)
+        kinetic_rates[part] = near * np.exp(0.3 * noise)
         if kind == 1:
-            wished[part] = noise * 10.0 ** random.uniform(-6.0, 5.0, (size, 1))
+            kinetic_rates[part] = noise * 10.0 ** random.uniform(-6.0, 5.0, (size, 1))
         if kind == 2:
-            wished[part] *= random.choice([0.0, 1e-6, -1e-6, 1.0], size=(size, 12))
+            kinetic_rates[part] *= random.choice([0.0, 1e-6, -1e-6, 1.0], size=(size, 12))
         if kind == 3:  # balanced to begin with, then a little off: most bounds are met with multipliers near 0
             fluxes = np.asarray(jax.vmap(LAYER)(jnp.asarray(noise)).fluxes)
-            wished[part] = fluxes[:, [NETWORK.index(name) for name in KINETIC]] * (1.0 + 1e-9 * noise)
-        spread[part] = wished[part] ** 2 + 0.05**2
+            kinetic_rates[part] = fluxes[:, [NETWORK.index(name) for name in KINETIC]] * (1.0 + 1e-9 * noise)
+        spread[part] = kinetic_rates[part] ** 2 + 0.05**2
         if kind == 4:
             spread[part] = 10.0 ** random.uniform(-6.0, 6.0, (size, 12))
-    return wished, spread
+    return kinetic_rates, spread
 
 
-def certified(wished, spread, active):
+def certified(kinetic_rates, spread, active):
     """Return the optimum on an active set in extended precision, and by how much it fails to be the optimum.
 
     The second is the larger of: a bound that is missed, in units of the largest flux; a multiplier of wrong sign,
@@ -59,7 +59,7 @@ def certified(wished, spread, active):
     system = np.zeros((n + m, n + m + 1), np.longdouble)
     system[:n, :n] = (kinetic.T * weight) @ kinetic
     system[:n, n : n + m], system[n:, :n] = -bounds.T, bounds
-    system[:n, -1] = (kinetic.T * weight) @ wished.astype(np.longdouble)
+    system[:n, -1] = (kinetic.T * weight) @ kinetic_rates.astype(np.longdouble)
     scale = np.r_[1.0 / np.sqrt(np.diag(system[:n, :n])), np.ones(m)]
     system = scale[:, None] * system * np.r_[scale, 1.0][None]
     for k in range(n + m):  # numpy's solver knows float64 only
@@ -76,11 +76,13 @@ def certified(wished, spread, active):
 
 
 def test_awkward_problems_are_solved_to_a_relative_error_of_1e_8_of_a_certified_optimum():
-    wished, spread = awkward(2500, 3)
-    solutions = jax.jit(jax.vmap(lambda w, s: LAYER(w, spread=s)))(jnp.asarray(wished), jnp.asarray(spread))
+    kinetic_rates, spread = awkward(2500, 3)
+    solutions = jax.jit(jax.vmap(lambda w, s: LAYER(w, spread=s)))(jnp.asarray(kinetic_rates), jnp.asarray(spread))
     assert np.all(np.asarray(solutions.status) == FluxStatus.solved)
     errors, certificates = [], []
-    for w, s, v, active in zip(wished, spread, *map(np.asarray, (solutions.fluxes, solutions.active)), strict=True):
+    for w, s, v, active in zip(
+        kinetic_rates, spread, *map(np.asarray, (solutions.fluxes, solutions.active)), strict=True
+    ):
         if np.any(v):
             reference, certificate = certified(w, s, active)
             errors.append(np.max(np.abs(v - reference)) / np.max(np.abs(reference)))
@@ -95,11 +97,11 @@ def test_one_batch_may_hold_every_kind_of_problem():
     lower, upper = jnp.asarray(CHAIN.lower), jnp.asarray(CHAIN.upper)
     network = CHAIN.with_bounds("out", 0.0, 10.0)
     layer = prepare(network, ["in", "out"], SoftWeights(0.0))
-    wished = jnp.array([[1.0, 2.0], [1.0, 2.0], [np.nan, 2.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
+    kinetic_rates = jnp.array([[1.0, 2.0], [1.0, 2.0], [np.nan, 2.0], [1.0, 2.0], [1.0, 2.0], [1.0, 2.0]])
     lowers = jnp.stack([lower, lower.at[0].set(2.0), lower, lower.at[0].set(np.nan), lower - np.inf, lower])
     uppers = jnp.stack([upper, upper.at[1].set(1.0), upper, upper, upper, upper.at[1].set(0.5)])
     solve = jax.jit(jax.vmap(lambda w, low, high: layer(w, lower=low, upper=high)))
-    solutions = solve(wished, lowers, jnp.where(jnp.isinf(uppers), 10.0, uppers))
+    solutions = solve(kinetic_rates, lowers, jnp.where(jnp.isinf(uppers), 10.0, uppers))
     names = [FluxStatus(int(status)).name for status in solutions.status]
     assert names == ["solved", "infeasible", "not_finite", "not_finite", "solved", "solved"]
     assert np.all(np.isfinite(np.asarray(solutions.fluxes)))
@@ -112,11 +114,11 @@ def test_where_bounds_contradict_each_other_the_least_loosening_is_told_by_name(
     layer = prepare(CHAIN.with_bounds("in", 2.0, np.inf).with_bounds("out", 0.0, 1.0), ["in", "out"])
     solution = jax.jit(lambda w: layer(w))(jnp.array([1.0, 1.0]))
     assert int(solution.status) == FluxStatus.infeasible
-    assert np.asarray(solution.loosened) == pytest.approx([0.5, 0.0, 0.5], abs=1e-8)
+    assert np.asarray(solution.bound_slack) == pytest.approx([0.5, 0.0, 0.5], abs=1e-8)
     assert float(solution.violation) == pytest.approx(0.5, abs=1e-8)
     assert "in >= its bound, by 0.5; out <= its bound, by 0.5" in layer.explain(solution)
     fine = layer(jnp.array([1.0, 1.0]), lower=jnp.array([0.0, 0.0]), upper=jnp.array([np.inf, 5.0]))
-    assert layer.explain(fine) == "solved: The fluxes are the nearest to the wished rates."
+    assert layer.explain(fine) == "solved: The fluxes are the nearest to the kinetic rates."
 
 
 def test_bounds_of_a_culture_that_contradict_each_other_give_every_loosening_at_once():
@@ -124,7 +126,7 @@ def test_bounds_of_a_culture_that_contradict_each_other_give_every_loosening_at_
     network = NETWORK.with_bounds("v1", 1.0, np.inf).with_bounds("v20", 0.0, 0.5)
     solution = prepare(network, KINETIC)(jnp.full(12, 0.3))
     names = prepare(network, KINETIC).bound_names
-    carried = {name for name, amount in zip(names, np.asarray(solution.loosened), strict=True) if amount > 1e-6}
+    carried = {name for name, amount in zip(names, np.asarray(solution.bound_slack), strict=True) if amount > 1e-6}
     assert {"v1", "v20"} <= carried
     inside = NETWORK.stoichiometry[~NETWORK.is_external]
     assert np.max(np.abs(inside @ np.asarray(solution.fluxes))) < 1e-9
@@ -132,25 +134,27 @@ def test_bounds_of_a_culture_that_contradict_each_other_give_every_loosening_at_
 
 def test_unmeasured_directions_stay_next_to_the_reference():
     """Only the sum of b and c is measured; their difference is the reference's as far as c >= 0 allows."""
-    wished = jnp.array([2.0, 1.0, 0.4])
-    fluxes = jax.vmap(lambda w: solve_flux(BRANCH, {"in": w}, {"in": 1.0}, reference={"b": 0.6}).fluxes)(wished)
+    kinetic_rates = jnp.array([2.0, 1.0, 0.4])
+    fluxes = jax.vmap(lambda w: project_fluxes(BRANCH, {"in": w}, {"in": 1.0}, reference={"b": 0.6}).fluxes)(
+        kinetic_rates
+    )
     expected = [[w, (w + 0.6) / 2.0, (w - 0.6) / 2.0] for w in (2.0, 1.0)]
     assert np.allclose(fluxes[:2], expected, atol=1e-12)
     assert np.allclose(fluxes[2], [0.4, 0.4, 0.0], atol=2.0 * REFERENCE_WEIGHT)
-    solution = solve_flux(BRANCH, {"in": 1.0})
+    solution = project_fluxes(BRANCH, {"in": 1.0})
     assert int(solution.status) == FluxStatus.not_unique
     assert np.allclose(solution.fluxes, [1.0, 0.5, 0.5], atol=1e-12)
 
 
 def test_smoothing_keeps_inside_the_bounds_and_goes_to_the_exact_fluxes():
-    wished, spread = awkward(200, 5)
+    kinetic_rates, spread = awkward(200, 5)
     keep = np.arange(200) % 5 == 0  # the sizes of a culture
-    wished, spread = jnp.asarray(wished[keep] * np.array([1.0, -1.0] * 6)), jnp.asarray(spread[keep])
+    kinetic_rates, spread = jnp.asarray(kinetic_rates[keep] * np.array([1.0, -1.0] * 6)), jnp.asarray(spread[keep])
     solve = jax.jit(jax.vmap(lambda w, s, smoothing: LAYER(w, spread=s, smoothing=smoothing), in_axes=(0, 0, None)))
-    exact, off = solve(wished, spread, 1e-12), []
+    exact, off = solve(kinetic_rates, spread, 1e-12), []
     assert np.mean(np.sum(np.asarray(exact.active), axis=1)) > 2.0
     for smoothing in (1e-3, 1e-5, 1e-7):
-        smooth = solve(wished, spread, smoothing)
+        smooth = solve(kinetic_rates, spread, smoothing)
         assert np.all(np.asarray(smooth.status) == FluxStatus.solved)
         assert np.min(np.asarray(smooth.fluxes)[:, list(LAYER.lower_index)]) > 0.0
         off.append(float(jnp.max(jnp.abs(smooth.fluxes - exact.fluxes))))
@@ -160,17 +164,17 @@ def test_smoothing_keeps_inside_the_bounds_and_goes_to_the_exact_fluxes():
 
 def test_smoothing_without_an_inside_is_told():
     network = CHAIN.with_bounds("in", 1.0, 1.0)
-    solution = jax.jit(lambda w: solve_flux(network, {"in": w}, smoothing=1e-3))(2.0)
+    solution = jax.jit(lambda w: project_fluxes(network, {"in": w}, smoothing=1e-3))(2.0)
     assert int(solution.status) == FluxStatus.not_converged
     assert np.allclose(solution.fluxes, 1.0)
 
 
 def test_float32_keeps_four_digits():
-    wished, spread = awkward(1000, 9)
+    kinetic_rates, spread = awkward(1000, 9)
     keep = np.arange(1000) % 5 == 0
-    wished, spread = jnp.asarray(wished[keep]), jnp.asarray(spread[keep])
+    kinetic_rates, spread = jnp.asarray(kinetic_rates[keep]), jnp.asarray(spread[keep])
     solve = jax.jit(jax.vmap(lambda w, s: LAYER(w, spread=s)))
-    single, double = solve(wished.astype(jnp.float32), spread.astype(jnp.float32)), solve(wished, spread)
+    single, double = solve(kinetic_rates.astype(jnp.float32), spread.astype(jnp.float32)), solve(kinetic_rates, spread)
     assert single.fluxes.dtype == jnp.float32
     assert np.all(np.asarray(single.status) == FluxStatus.solved)
     largest = np.max(np.abs(np.asarray(double.fluxes)), axis=1, keepdims=True)
@@ -184,10 +188,10 @@ def test_many_surplus_relations_give_what_few_unknowns_give(monkeypatch):
     assert layer.directions.shape[1] == 0
     random = np.random.default_rng(1)
     rates = np.asarray(jax.vmap(LAYER)(jnp.asarray(random.uniform(0.0, 1.0, (64, 12)))).fluxes)
-    wished = jnp.asarray(rates + 0.1 * random.normal(size=rates.shape))
-    one = jax.jit(jax.vmap(lambda w: layer(w)))(wished)
+    kinetic_rates = jnp.asarray(rates + 0.1 * random.normal(size=rates.shape))
+    one = jax.jit(jax.vmap(lambda w: layer(w)))(kinetic_rates)
     monkeypatch.setattr(flux, "_FEW_RELATIONS", 24)
-    other = jax.jit(jax.vmap(lambda w: layer(w)))(wished)
+    other = jax.jit(jax.vmap(lambda w: layer(w)))(kinetic_rates)
     assert np.all(np.asarray(one.status) == FluxStatus.solved)
     assert np.all(np.asarray(one.active) == np.asarray(other.active))
     assert np.max(np.sum(np.asarray(one.active), axis=1)) >= 4
@@ -195,18 +199,18 @@ def test_many_surplus_relations_give_what_few_unknowns_give(monkeypatch):
 
 
 def test_weights_by_name_may_leave_out_and_hold():
-    wished = {"in": 1.0, "out": 3.0}
-    left_out = solve_flux(CHAIN, wished, {"in": 0.0, "out": 2.0}).fluxes
-    held = solve_flux(CHAIN, wished, {"in": np.inf, "out": 2.0}).fluxes
+    kinetic_rates = {"in": 1.0, "out": 3.0}
+    left_out = project_fluxes(CHAIN, kinetic_rates, {"in": 0.0, "out": 2.0}).fluxes
+    held = project_fluxes(CHAIN, kinetic_rates, {"in": np.inf, "out": 2.0}).fluxes
     assert np.allclose(left_out, 3.0, rtol=1e-9)
     assert np.allclose(held, 1.0, rtol=1e-9)
-    assert np.allclose(solve_flux(CHAIN, wished, SoftWeights(1e6)).fluxes, 2.0, rtol=1e-9)
+    assert np.allclose(project_fluxes(CHAIN, kinetic_rates, SoftWeights(1e6)).fluxes, 2.0, rtol=1e-9)
 
 
 def test_names_that_do_not_fit_are_errors():
     with pytest.raises(ModelError, match="'out' has no weight"):
-        solve_flux(CHAIN, {"in": 1.0, "out": 1.0}, {"in": 1.0})
-    with pytest.raises(ModelError, match="'out' has no wished rate"):
-        solve_flux(CHAIN, {"in": 1.0}, {"in": 1.0, "out": 1.0})
+        project_fluxes(CHAIN, {"in": 1.0, "out": 1.0}, {"in": 1.0})
+    with pytest.raises(ModelError, match="'out' has no kinetic rate"):
+        project_fluxes(CHAIN, {"in": 1.0}, {"in": 1.0, "out": 1.0})
     with pytest.raises(ModelError, match="v99"):
-        solve_flux(CHAIN, {"v99": 1.0})
+        project_fluxes(CHAIN, {"v99": 1.0})

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from graycell.cell.flux import FluxStatus, SoftWeights, prepare, solve_flux
+from graycell.cell.flux import FluxStatus, SoftWeights, prepare, project_fluxes
 from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.models.nolan_lee import published_network
 
@@ -25,10 +25,10 @@ PROBLEMS, STEP = 1000, 1e-5
 CHAIN = MetabolicNetwork.from_reactions([Reaction("in", "A_ext => A"), Reaction("out", "A => B_ext")])
 
 
-def fluxes(wished, spread, bounds, coefficients):
+def fluxes(kinetic_rates, spread, bounds, coefficients):
     entries = jnp.asarray(NETWORK.stoichiometry).at[ENTRIES[:, 0], ENTRIES[:, 1]]
     layer = LAYER.with_stoichiometry(entries.multiply(coefficients, unique_indices=True))
-    solution = layer(wished, spread=spread, lower=NETWORK.lower + bounds[0], upper=NETWORK.upper + bounds[1])
+    solution = layer(kinetic_rates, spread=spread, lower=NETWORK.lower + bounds[0], upper=NETWORK.upper + bounds[1])
     return solution.fluxes, solution.active, solution.status
 
 
@@ -69,7 +69,7 @@ def derivatives():
     return jax.jit(jax.vmap(both))
 
 
-@pytest.mark.parametrize("kind", [0, 1, 2, 3], ids=["wished rates", "weights", "bounds", "stoichiometry"])
+@pytest.mark.parametrize("kind", [0, 1, 2, 3], ids=["kinetic rates", "weights", "bounds", "stoichiometry"])
 def test_derivatives_of_a_thousand_problems_are_those_of_central_differences(problems, evaluate, derivatives, kind):
     at, every = problems
     along = tuple(part if i == kind else jax.tree.map(jnp.zeros_like, part) for i, part in enumerate(every))
@@ -99,7 +99,7 @@ def test_at_a_kink_the_derivative_is_that_of_the_side_where_the_bound_does_not_b
     """The flux of the chain is max(w, 0); its one-sided derivatives at 0 are 0 and 1."""
 
     def flux(w):
-        return solve_flux(CHAIN, {"in": w, "out": w}).fluxes[0]
+        return project_fluxes(CHAIN, {"in": w, "out": w}).fluxes[0]
 
     at = jnp.array([-1e-6, 0.0, 1e-6])
     value, forward, reverse = (jax.jit(jax.vmap(f))(at) for f in (flux, jax.jacfwd(flux), jax.grad(flux)))
@@ -109,10 +109,10 @@ def test_at_a_kink_the_derivative_is_that_of_the_side_where_the_bound_does_not_b
 
 
 def test_second_derivatives_are_those_of_central_differences():
-    """With soft weights the flux between the bounds is not linear in the wished rates; on a bound it is constant."""
+    """With soft weights the flux between the bounds is not linear in the kinetic rates; on a bound it is constant."""
 
     def flux(w):
-        return solve_flux(CHAIN, {"in": w[0], "out": w[1]}).fluxes[0]
+        return project_fluxes(CHAIN, {"in": w[0], "out": w[1]}).fluxes[0]
 
     at = jnp.array([[0.5, 1.5], [-0.5, -0.2]])
     differences = central(jax.jit(jnp.vectorize(jax.grad(flux), signature="(k)->(k)")), at, 1e-5)
@@ -126,7 +126,7 @@ def test_second_derivatives_by_a_coefficient_of_the_stoichiometry():
 
     def flux(c):
         matrix = jnp.asarray(CHAIN.stoichiometry).at[CHAIN.species.index("A"), 0].set(c)
-        return solve_flux(CHAIN, {"in": 1.0, "out": 3.0}, {"in": 1.0, "out": 1.0}, stoichiometry=matrix).fluxes[0]
+        return project_fluxes(CHAIN, {"in": 1.0, "out": 3.0}, {"in": 1.0, "out": 1.0}, stoichiometry=matrix).fluxes[0]
 
     expected = jax.grad(jax.grad(lambda c: (1.0 + 3.0 * c) / (1.0 + c**2)))(1.3)
     assert float(jax.grad(jax.grad(flux))(1.3)) == pytest.approx(float(expected), rel=1e-9)
@@ -142,7 +142,7 @@ def test_derivatives_inside_a_solver_of_differential_equations(adjoint):
 
     def pool(p):
         def slope(t, y, p):
-            layer = solve_flux(CHAIN, {"in": p[0] * y / (0.3 + y), "out": p[1] - 0.4 * t})
+            layer = project_fluxes(CHAIN, {"in": p[0] * y / (0.3 + y), "out": p[1] - 0.4 * t})
             return -layer.fluxes[0]
 
         solution = diffrax.diffeqsolve(
@@ -160,7 +160,7 @@ def test_derivatives_inside_a_solver_of_differential_equations(adjoint):
 
 def test_derivatives_with_smoothing_are_those_of_central_differences_at_kinks_too():
     def flux(x):
-        return solve_flux(CHAIN, {"in": x[0], "out": x[0] + 0.1}, smoothing=x[1]).fluxes[0]
+        return project_fluxes(CHAIN, {"in": x[0], "out": x[0] + 0.1}, smoothing=x[1]).fluxes[0]
 
     at = jnp.array([[0.3, 1e-3], [0.0, 1e-3], [-0.2, 1e-3]])
     differences = central(jax.jit(jnp.vectorize(flux, signature="(k)->()")), at, 1e-6)

@@ -22,7 +22,7 @@ def test_balances_and_kinetics_together_are_overdetermined_by_two(published):
     stacked = np.vstack([inside, kinetic])
     assert stacked.shape == (36, 34)
     assert np.linalg.matrix_rank(stacked) == 34
-    assert len(published.allocation.surplus) == 2
+    assert len(published.projection.surplus) == 2
 
 
 @pytest.mark.parametrize("dropped", ["v1", "v2", "v3", "v8", "v9", "v10", "v11", "v12", "v13", "v16", "v17", "v33"])

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graycell.cell.neural import PRIOR, Net, Neural, Weights, drawn_weights
+from graycell.cell.neural import MLP, PRIOR, NeuralRate, Weights, drawn_weights
 from graycell.cell.rates import Conditions, Maximum, Monod, Product, Sum
 from graycell.errors import ModelError
 
@@ -16,10 +16,10 @@ SCALE, FADE = 2.5, 0.4
 HUGE = st.floats(-1e6, 1e6)
 
 
-def net_of(weights: Weights, inputs=("GLC", "feed GLC", "R", "cold")) -> Net:
+def net_of(weights: Weights, inputs=("GLC", "feed GLC", "R", "cold")) -> MLP:
     count = len(inputs)
     centre, spread = jnp.linspace(1.0, 2.0, count), jnp.linspace(0.5, 3.0, count)
-    return Net(inputs, centre, spread, jnp.full(1, SCALE), jnp.full(1, FADE), weights)
+    return MLP(inputs, centre, spread, jnp.full(1, SCALE), jnp.full(1, FADE), weights)
 
 
 def conditions(glc=30.0, fed=2.0, redox=1.4, cold=0.3):
@@ -37,8 +37,8 @@ def at(net, *where):
 @eqx.filter_jit
 def all_forms(net, glc, fed, redox, cold):
     now = at(net, glc, fed, redox, cold)
-    laws = Neural("n"), Neural("n", form="any", bound=10.0), Neural("n", form="fraction")
-    uptake = Neural("n", form="any", bound=10.0, consumes="GLC")
+    laws = NeuralRate("n"), NeuralRate("n", form="any", bound=10.0), NeuralRate("n", form="fraction")
+    uptake = NeuralRate("n", form="any", bound=10.0, consumes="GLC")
     return [law(now) for law in (*laws, uptake)]
 
 
@@ -61,7 +61,7 @@ def test_an_uptake_falls_to_a_half_at_its_fade_and_a_release_does_not():
     def weights(bias):
         return Weights(jnp.zeros((1, 4)), jnp.zeros(1), jnp.zeros((1, 1)), jnp.full(1, bias))
 
-    law = Neural("n", form="any", bound=10.0, consumes="GLC")
+    law = NeuralRate("n", form="any", bound=10.0, consumes="GLC")
     full = -10.0 * SCALE * np.tanh(0.1)
     assert law(at(net_of(weights(-1.0)), FADE)) == pytest.approx(full / 2.0, rel=1e-12)
     assert law(at(net_of(weights(-1.0)), 1e6)) == pytest.approx(full, rel=1e-6)
@@ -84,15 +84,17 @@ def test_a_gray_law_with_an_output_of_0_is_the_known_law():
     factor = net_of(nothing)
     one = eqx.tree_at(lambda net: net.scale, factor, jnp.ones(1))
     known = Product((Maximum("vmax"), Monod("GLC", "K")))
-    assert Product((known, Neural("n")))(at(one)) == known(at(one))
-    assert Sum((known, Neural("n", form="any")))(at(factor)) == known(at(factor))
-    assert Product((known, Neural("n")))(at(factor)) != known(at(factor))  # of scale 2.5
+    assert Product((known, NeuralRate("n")))(at(one)) == known(at(one))
+    assert Sum((known, NeuralRate("n", form="any")))(at(factor)) == known(at(factor))
+    assert Product((known, NeuralRate("n")))(at(factor)) != known(at(factor))  # of scale 2.5
 
 
 @pytest.mark.parametrize("form", ["positive", "any", "fraction", "uptake"])
 def test_derivatives_by_weights_and_inputs_are_those_of_central_differences(form):
     law = (
-        Neural("n", form="any", bound=10.0, consumes="GLC") if form == "uptake" else Neural("n", form=form, bound=10.0)
+        NeuralRate("n", form="any", bound=10.0, consumes="GLC")
+        if form == "uptake"
+        else NeuralRate("n", form=form, bound=10.0)
     )
     drawn = drawn_weights(4, 3, 1, np.random.default_rng(2), spread=1.0)
     drawn = drawn._replace(output=10.0 * drawn.output, output_bias=jnp.full(1, -2.0))
@@ -125,4 +127,4 @@ def test_what_a_network_cannot_see_is_an_error_with_the_nearest_name():
     with pytest.raises(ModelError, match="'GLX' is not known to the model; did you mean 'GLC'"):
         net_of(weights, ("GLX",))(conditions())
     with pytest.raises(ModelError, match=r"network 'm' is not known"):
-        Neural("m")(conditions())
+        NeuralRate("m")(conditions())

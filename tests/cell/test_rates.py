@@ -14,7 +14,7 @@ CONCENTRATIONS = {
 VALUES = parameter_table().values()
 
 
-def wished(width, concentrations, redox, cold, values):
+def kinetic_rates(width, concentrations, redox, cold, values):
     table = {name: jnp.asarray(value, jnp.float64) for name, value in values.items()}
     species = {name: jnp.asarray(value, jnp.float64) for name, value in concentrations.items()}
     at = Conditions(species, jnp.asarray(redox, jnp.float64), jnp.asarray(cold, jnp.float64), table, {})
@@ -63,7 +63,7 @@ def published_rates(c, R, p, k):
 @pytest.mark.parametrize("alanine", [0.5, 30.0], ids=["alanine made", "alanine used"])
 def test_laws_without_width_are_the_published_ones(redox, cold, alanine):
     concentrations = {**CONCENTRATIONS, "ALA": alanine}
-    found = wished(0.0, concentrations, redox, cold, VALUES)
+    found = kinetic_rates(0.0, concentrations, redox, cold, VALUES)
     expected = published_rates(concentrations, redox, cold, VALUES)
     assert found.keys() == expected.keys()
     for name, value in expected.items():
@@ -72,8 +72,8 @@ def test_laws_without_width_are_the_published_ones(redox, cold, alanine):
 
 @pytest.mark.parametrize("redox", [0.5, 2.0])
 def test_a_narrow_switch_tends_to_the_published_step(redox):
-    narrow = wished(1e-3, CONCENTRATIONS, redox, 1.0, VALUES)
-    sharp = wished(0.0, CONCENTRATIONS, redox, 1.0, VALUES)
+    narrow = kinetic_rates(1e-3, CONCENTRATIONS, redox, 1.0, VALUES)
+    sharp = kinetic_rates(0.0, CONCENTRATIONS, redox, 1.0, VALUES)
     assert all(float(narrow[name]) == pytest.approx(float(sharp[name]), rel=1e-12) for name in sharp)
 
 
@@ -85,7 +85,7 @@ def test_derivatives_by_every_parameter_are_those_of_central_differences(redox):
 
     def rates(logs):
         values = {**VALUES, **dict(zip(names, jnp.exp(logs), strict=True))}
-        found = wished(0.05, CONCENTRATIONS, redox, 0.4, values)
+        found = kinetic_rates(0.05, CONCENTRATIONS, redox, 0.4, values)
         return jnp.stack(list(found.values()))
 
     exact = np.asarray(jax.jacfwd(rates)(start))
@@ -97,7 +97,7 @@ def test_derivatives_by_every_parameter_are_those_of_central_differences(redox):
 
 def test_nothing_is_nan_where_everything_is_used_up():
     empty = dict.fromkeys(CONCENTRATIONS, -1e-3)
-    found = wished(0.05, empty, 0.9, 0.5, VALUES)
+    found = kinetic_rates(0.05, empty, 0.9, 0.5, VALUES)
     assert all(np.isfinite(float(value)) for value in found.values())
 
 

@@ -13,7 +13,7 @@ from graycell.comparison.candidates import ModelCandidate
 from graycell.comparison.comparison import compare, learning_curve
 from graycell.comparison.splits import forward_in_time, held_out, leave_one_run_out
 from graycell.errors import FitError, SimulationError
-from graycell.hybrid import with_learned_laws
+from graycell.hybrid import with_neural_rates
 from graycell.inference.fitting import FitSettings
 from graycell.models import nolan_lee
 from graycell.provenance import content_of
@@ -357,7 +357,7 @@ def test_a_folder_that_cannot_be_is_told_before_any_training(runs, tmp_path):
 
 def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed(run):
     def learned(laws):
-        return ModelCandidate("m", lambda runs, seed: with_learned_laws(nolan_lee(), laws, runs, seed=seed))
+        return ModelCandidate("m", lambda runs, seed: with_neural_rates(nolan_lee(), laws, runs, seed=seed))
 
     def of(model):
         return replace(gray, build=lambda runs, seed: model)

@@ -18,10 +18,10 @@ from graycell.comparison.consistency import (
     _by_cells,
     _explained,
     count_inconsistencies,
-    far_outside,
+    extrapolated,
     without_measurements,
 )
-from graycell.hybrid import evolution, specific_rates, with_learned_laws
+from graycell.hybrid import neural_ode_model, neural_rates_model, with_neural_rates
 from graycell.models import nolan_lee
 from graycell.runs import Bolus, Feed
 from graycell.runs.records import VIABILITY, Measurement
@@ -51,12 +51,12 @@ def short(run):
 
 @pytest.fixture(scope="module")
 def limited(short):
-    return with_learned_laws(nolan_lee(extended=True, limited=True), {"v17": "black", "v1": "gray", "v16": "gray"}, [])
+    return with_neural_rates(nolan_lee(extended=True, limited=True), {"v17": "black", "v1": "gray", "v16": "gray"}, [])
 
 
 @pytest.mark.parametrize(("seed", "spread"), [(0, 1.0), (1, 10.0)])
 def test_a_gray_model_with_limited_uptake_counts_0_for_any_weights_in_and_far_outside(limited, short, seed, spread):
-    counts = by_check(count_inconsistencies(with_random_weights(limited, seed, spread), [short, far_outside(short)]))
+    counts = by_check(count_inconsistencies(with_random_weights(limited, seed, spread), [short, extrapolated(short)]))
     assert {check: counted for check, (counted, _) in counts.items()} == {
         MASS: 0, BELOW_ZERO: 0, BACKWARDS: 0, STOICHIOMETRY: 0,
     }  # fmt: skip
@@ -70,7 +70,7 @@ def small():
 
 
 def test_an_evolution_of_any_weights_makes_mass_of_nothing_and_exchanges_no_network_makes(small, published):
-    model = with_random_weights(evolution([small], hidden=2), 0, 1.0)
+    model = with_random_weights(neural_ode_model([small], hidden=2), 0, 1.0)
     counts = by_check(count_inconsistencies(model, [small], published.network))
     assert counts[MASS] == (3, 3)
     assert counts[STOICHIOMETRY][0] > 0.5 * counts[STOICHIOMETRY][1]
@@ -78,7 +78,7 @@ def test_an_evolution_of_any_weights_makes_mass_of_nothing_and_exchanges_no_netw
 
 
 def test_a_black_box_with_balances_conserves_mass_in_a_sterile_vessel(small):
-    model = with_random_weights(specific_rates([small], hidden=2), 0, 1.0)
+    model = with_random_weights(neural_rates_model([small], hidden=2), 0, 1.0)
     counts = by_check(count_inconsistencies(model, [small]))
     assert counts[MASS] == (0, 3)
     assert set(counts) == {MASS, BELOW_ZERO}  # without a network the rest is not asked
@@ -104,7 +104,7 @@ def test_exchange_that_no_flux_of_the_network_makes_is_counted(published):
 
 def test_of_an_evolution_the_feed_is_no_exchange_of_the_cells(small):
     """dc/dt of a vessel that is fed, without cells, is the feed: the cells exchange nothing."""
-    model = evolution([small], hidden=1)
+    model = neural_ode_model([small], hidden=1)
     planned = without_measurements(small)
     time = np.array([0.0, 0.5, 1.0, 1.0, 3.0])
     c = np.tile([2.0, 30.0, 1.0], (5, 1))
@@ -116,7 +116,7 @@ def test_of_an_evolution_the_feed_is_no_exchange_of_the_cells(small):
 
 
 def test_far_outside_everything_but_cells_is_threefold(run):
-    far = far_outside(run)
+    far = extrapolated(run)
     assert far.initial["GLC"] == pytest.approx(3.0 * run.initial["GLC"])
     assert far.initial["BIOM"] == run.initial["BIOM"]
     volumes = [[event.volume for event in one.events if isinstance(event, Bolus)] for one in (run, far)]
@@ -139,7 +139,7 @@ def test_the_plan_of_a_run_keeps_its_end_and_its_viability(run):
 
 def test_a_prediction_at_asked_times_is_that_of_simulate(small):
     """Also of the viable cell density: a placeholder of 0 would be refused as a density in a wrong unit."""
-    model = specific_rates([small], hidden=1)
+    model = neural_rates_model([small], hidden=1)
     times = {"GLC": np.array([1.0, 4.0]), "VCD": np.array([2.0]), "nothing": np.array([1.0])}
     path = predicted(model, small, times)
     assert set(path.run.measurements) == {"GLC", "VCD"}

@@ -14,10 +14,10 @@ from graycell.cell.closures import Dynamic, Lagged, RedoxRatio
 from graycell.cell.flux import SoftWeights
 from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.cell.rates import Maximum, Monod, Product, RateLaw
-from graycell.diagnosis import Verdict, audit_gradients
+from graycell.diagnosis import Verdict, check_gradients
 from graycell.diagnosis import gradients as audit
 from graycell.errors import FitError, ModelError
-from graycell.hybrid import LearnedLaw, evolution, specific_rates, with_learned_laws
+from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates
 from graycell.model import build_model
 from graycell.models import nolan_lee
 from graycell.parameters import Parameter, ParameterTable
@@ -100,7 +100,7 @@ def audited(toy, toy_run):
     told = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(audit, "_FEW", 20)  # mapped together, in three parts, the last one padded
-        return audit_gradients(toy, toy_run, progress=lambda done, what: told.append(done)), told
+        return check_gradients(toy, toy_run, progress=lambda done, what: told.append(done)), told
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_an_audit_as_plain_data_is_json_and_says_what_it_depends_on(audited):
 
 def test_the_derivatives_of_the_library_are_those_of_central_differences(extended, run):
     """Of the one with the largest error, a common one and the switch; bounds become active along this run."""
-    result = audit_gradients(extended, [run], ("vmax13", "Km1", "R_switch"))
+    result = check_gradients(extended, [run], ("vmax13", "Km1", "R_switch"))
     assert [check.name for check in result.checks] == ["vmax13", "Km1", "R_switch"]
     assert {check.verdict for check in result.checks} == {Verdict.agrees}
     assert max(check.error for check in result.checks) < 1e-5
@@ -162,20 +162,20 @@ def test_the_derivatives_of_the_library_are_those_of_central_differences(extende
 
 def test_an_unknown_parameter_is_a_sentence_with_the_nearest(extended, run):
     with pytest.raises(ModelError, match=r"'vmax1' is not in the model; did you mean 'vmax1\w'"):
-        audit_gradients(extended, run, ["vmax1"])
+        check_gradients(extended, run, ["vmax1"])
 
 
 def test_what_cannot_be_audited_is_refused(toy, toy_run):
     with pytest.raises(FitError, match="0 parameters"):
-        audit_gradients(toy, toy_run, [])
+        check_gradients(toy, toy_run, [])
     with pytest.raises(FitError, match="between 0 and 1"):
-        audit_gradients(toy, toy_run, steps=(1e-3, 0.0))
+        check_gradients(toy, toy_run, steps=(1e-3, 0.0))
     with pytest.raises(ModelError, match="room between"):
-        audit_gradients(toy, toy_run, ["per_cell"])
+        check_gradients(toy, toy_run, ["per_cell"])
     with pytest.raises(FitError, match="Dynamic"):
-        audit_gradients(nolan_lee(closure=Lagged()), toy_run)
+        check_gradients(nolan_lee(closure=Lagged()), toy_run)
     with pytest.raises(FitError, match="no measured value"):
-        audit_gradients(toy, CultureRun("empty", 1.0, dict(toy_run.initial), {}, end=1.5))
+        check_gradients(toy, CultureRun("empty", 1.0, dict(toy_run.initial), {}, end=1.5))
 
 
 def of_two_days(run):
@@ -199,23 +199,23 @@ def with_nonzero_outputs(model):
 def test_the_derivatives_of_a_gray_model_with_limited_uptake_are_those_of_central_differences(run):
     """By a known parameter, the clearance, and weights of a learned law and of a learned factor."""
     white = nolan_lee(extended=True, limited=True)
-    laws = {"v17": LearnedLaw("black", hidden=1), "v1": LearnedLaw("gray", inputs=("LAC",), hidden=1)}
-    model = with_nonzero_outputs(with_learned_laws(white, laws, [run]))
+    laws = {"v17": NeuralRateSpec("black", hidden=1), "v1": NeuralRateSpec("gray", inputs=("LAC",), hidden=1)}
+    model = with_nonzero_outputs(with_neural_rates(white, laws, [run]))
     # CYSTINE at a hundredth of a mmol/L, so that its uptake is at the clearance
     short = of_two_days(run)
     short = replace(short, initial={**short.initial, "CYSTINE": 0.01})
     names = ("vmax16", "clearance", "v17.output_bias[0]", "v17.hidden[0]", "v1.output[0]")
-    result = audit_gradients(model, short, names)
+    result = check_gradients(model, short, names)
     assert [check.name for check in result.checks] == list(names)
     assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(names, Verdict.agrees)
     assert max(check.error for check in result.checks) < 1e-5
 
 
-@pytest.mark.parametrize("build", [specific_rates, evolution])
+@pytest.mark.parametrize("build", [neural_rates_model, neural_ode_model])
 def test_the_derivatives_of_a_black_box_are_those_of_central_differences(build):
     fed = replace(batch("fed", 30.0), events=(Feed(1.0, "feed", 0.05),), media={"feed": {"GLC": 300.0}})
     model = with_nonzero_outputs(build([fed], hidden=1))
-    result = audit_gradients(model, fed)  # by every weight
+    result = check_gradients(model, fed)  # by every weight
     assert len(result.checks) == model.weight_count
     assert result.checks[0].name == "rates.hidden[0]"
     assert {check.verdict for check in result.checks} == {Verdict.agrees}
@@ -224,4 +224,4 @@ def test_the_derivatives_of_a_black_box_are_those_of_central_differences(build):
 
 def test_a_weight_that_no_network_has_is_an_error(toy, toy_run):
     with pytest.raises(ModelError, match=r"'v17.output\[0\]' is not in the model"):
-        audit_gradients(toy, toy_run, ["v17.output[0]"])
+        check_gradients(toy, toy_run, ["v17.output[0]"])

@@ -7,7 +7,7 @@ from learned_fits import by_hand, gray, with_covariance
 
 from graycell.diagnosis import learned_reactions, recovered_law, recovered_laws
 from graycell.errors import FitError
-from graycell.hybrid.learning import specific_rates
+from graycell.hybrid.learning import neural_rates_model
 from graycell.model import weights_of, with_weights
 from graycell.models import nolan_lee
 from graycell.simulation.simulate import simulate
@@ -101,8 +101,10 @@ def test_a_law_that_depends_on_the_rate_of_another_reaction_is_followed(trajecto
     median = np.median(one.concentrations, axis=0)
     for k in (0, POINTS - 1):
         median[model.species.index("ALA")] = curve.grid[k]
-        wished = model.evaluate(*map(jnp.asarray, (median, np.median(one.redox), np.median(one.cold)))).wished
-        assert curve.learned[k] == pytest.approx(float(wished[model.kinetic.index("v11")]), rel=1e-12)
+        kinetic_rates = model.evaluate(
+            *map(jnp.asarray, (median, np.median(one.redox), np.median(one.cold)))
+        ).kinetic_rates
+        assert curve.learned[k] == pytest.approx(float(kinetic_rates[model.kinetic.index("v11")]), rel=1e-12)
 
 
 def test_the_grid_goes_past_the_visited_range_but_not_below_zero(factor, trajectories):
@@ -132,7 +134,7 @@ def test_without_a_truth_its_rates_and_the_error_are_nan(factor, trajectories):
 
 
 def test_a_law_of_specific_rates_has_no_known_law(trajectories, run):
-    model = specific_rates([run], hidden=2)
+    model = neural_rates_model([run], hidden=2)
     made = by_hand(model)
     assert len(learned_reactions(model)) == len(model.species)
     law = law_of(made, trajectories, "r GLC")

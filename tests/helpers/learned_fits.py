@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
-from graycell.hybrid.learning import with_learned_laws
+from graycell.hybrid.learning import with_neural_rates
 from graycell.inference.fitting import Estimate, Fit, FitSettings
 from graycell.model import weights_of, with_weights
 from graycell.models.nolan_lee import nolan_lee
@@ -16,7 +16,7 @@ FREE = ("vmax17", "Ki17")
 
 def gray(laws, seed=0):
     """The published model with learned laws whose weights are drawn and not small, and two estimated parameters."""
-    model = with_learned_laws(nolan_lee(), laws, [bundled_run()], seed=seed)
+    model = with_neural_rates(nolan_lee(), laws, [bundled_run()], seed=seed)
     table = model.table
     for row in table:
         table = table.with_changes(row.name, estimated=row.name in FREE, prior_sd=0.5)

@@ -7,7 +7,7 @@ from graycell.runs.records import CultureRun, Measurement
 GROWTH, UPTAKE, RELEASE = 0.5, 1.2, 1.8
 """Growth [1/d], glucose uptake and lactate release [mmol/(10^9 cells)/d]."""
 PER_CELL = 2.31
-"""[mmol/(10^9 cells)] biomass per cell, as in `library.specific_rates`."""
+"""[mmol/(10^9 cells)] biomass per cell, as in `library.neural_rates_model`."""
 SPECIES = ("BIOM", "GLC", "LAC")
 DAYS = np.arange(0.5, 4.01, 0.5)
 

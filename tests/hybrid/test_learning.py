@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from graycell.cell.neural import Neural
+from graycell.cell.neural import NeuralRate
 from graycell.cell.rates import Inhibition, Maximum, Product, Sum
 from graycell.errors import ModelError
-from graycell.hybrid import LearnedLaw, evolution, specific_rates, with_learned_laws
+from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates
 from graycell.hybrid.learning import law_from, model_from, nets_to_plain, with_plain_nets
 from graycell.model import weights_of
 from graycell.models import model_of, nolan_lee
@@ -19,12 +19,12 @@ from graycell.runs import Feed, Setpoint
 
 @pytest.fixture(scope="module")
 def gray(published, run):
-    return with_learned_laws(published, {"v17": "black", "v2": "gray"}, [run], seed=3)
+    return with_neural_rates(published, {"v17": "black", "v2": "gray"}, [run], seed=3)
 
 
-def wished(model, c=None):
+def kinetic_rates(model, c=None):
     point = jnp.linspace(3.0, 7.0, len(model.species)) if c is None else c
-    return np.asarray(model.wished(point, jnp.asarray(1.7), jnp.asarray(0.4)))
+    return np.asarray(model.kinetic_rates(point, jnp.asarray(1.7), jnp.asarray(0.4)))
 
 
 def test_a_network_sees_by_default_what_the_known_law_depends_on(gray):
@@ -40,7 +40,7 @@ def test_a_parameter_that_no_law_asks_for_is_no_longer_estimated(gray, published
 
 
 def test_only_the_learned_laws_are_changed_and_begin_near_the_known_ones(gray, published):
-    known, learned = wished(published), wished(gray)
+    known, learned = kinetic_rates(published), kinetic_rates(gray)
     changed = {name for name, a, b in zip(gray.kinetic, known, learned, strict=True) if a != b}
     assert changed == {"v17", "v2"}
     v2 = gray.kinetic.index("v2")
@@ -52,43 +52,43 @@ def test_only_the_learned_laws_are_changed_and_begin_near_the_known_ones(gray, p
 
 def test_a_gray_law_is_a_product_or_for_the_form_any_a_sum(published, run):
     laws = {"v1": "gray", "v16": {"kind": "gray", "form": "any"}}
-    model = dict(with_learned_laws(published, laws, [run]).rates)
+    model = dict(with_neural_rates(published, laws, [run]).rates)
     assert isinstance(model["v1"], Product)
     assert isinstance(model["v16"], Sum)
 
 
 def test_a_part_of_a_law_is_replaced_by_a_fraction_and_the_rest_stays_known(published, run):
-    law = LearnedLaw("black", part="inhibition", inputs=("LAC", "cold"))
-    model = with_learned_laws(published, {"v17": law}, [run])
+    law = NeuralRateSpec("black", part="inhibition", inputs=("LAC", "cold"))
+    model = with_neural_rates(published, {"v17": law}, [run])
     rate = dict(model.rates)["v17"]
     assert isinstance(rate, Product)
-    assert [type(factor) for factor in rate.factors] == [Maximum, Neural]
+    assert [type(factor) for factor in rate.factors] == [Maximum, NeuralRate]
     assert rate.factors[1].form == "fraction"
     names = {row.name for row in model.table.estimated}
     assert "vmax17" in names
     assert "Ki17" not in names
     vmax = model.table["vmax17"].value
-    assert 0.0 < wished(model)[model.kinetic.index("v17")] < vmax
+    assert 0.0 < kinetic_rates(model)[model.kinetic.index("v17")] < vmax
 
 
 def test_a_part_that_the_law_has_not_or_has_twice_is_told(published, run):
     assert not isinstance(dict(published.rates)["v16"], Inhibition)
     with pytest.raises(ModelError, match="found 0 factors 'inhibition'"):
-        with_learned_laws(published, {"v16": LearnedLaw(part="inhibition")}, [run])
+        with_neural_rates(published, {"v16": NeuralRateSpec(part="inhibition")}, [run])
     with pytest.raises(ModelError, match="found 4 factors 'monod'"):
-        with_learned_laws(published, {"v16": LearnedLaw(part="monod")}, [run])
+        with_neural_rates(published, {"v16": NeuralRateSpec(part="monod")}, [run])
 
 
 def test_a_new_reaction_with_a_learned_law_takes_up_what_its_equation_says(published, run):
     law = {"kind": "black", "inputs": ["CYSTINE"], "scale": 0.01}
-    model = with_learned_laws(published, {"loss": law}, [run], {"loss": "CYSTINE_ext =>"})
+    model = with_neural_rates(published, {"loss": law}, [run], {"loss": "CYSTINE_ext =>"})
     column = np.asarray(model.exchange)[:, model.reactions.index("loss")]
     assert dict(zip(model.species, column, strict=True))["CYSTINE"] == -1.0
     assert np.count_nonzero(column) == 1
     assert model.species == published.species
     assert "loss" in model.kinetic
     assert np.all(np.asarray(model.ratio.consumption)[:-1] == np.asarray(published.ratio.consumption))
-    assert 1e-4 < wished(model)[model.kinetic.index("loss")] < 1.0
+    assert 1e-4 < kinetic_rates(model)[model.kinetic.index("loss")] < 1.0
 
 
 @pytest.mark.parametrize(
@@ -114,18 +114,18 @@ def test_a_new_reaction_with_a_learned_law_takes_up_what_its_equation_says(publi
 )  # fmt: skip
 def test_an_unknown_name_or_impossible_number_is_a_sentence_with_the_nearest(laws, reactions, told, published, run):
     with pytest.raises(ModelError, match=told):
-        with_learned_laws(published, laws, [run], reactions)
+        with_neural_rates(published, laws, [run], reactions)
 
 
 def test_a_law_is_described_by_one_word_or_a_table():
-    assert law_from("gray") == LearnedLaw("gray")
-    assert law_from({"kind": "black", "inputs": ["LAC"], "hidden": 3}) == LearnedLaw("black", ("LAC",), hidden=3)
+    assert law_from("gray") == NeuralRateSpec("gray")
+    assert law_from({"kind": "black", "inputs": ["LAC"], "hidden": 3}) == NeuralRateSpec("black", ("LAC",), hidden=3)
 
 
 def test_the_first_weights_follow_the_seed_alone(published, run, gray):
     laws = {"v17": "black", "v2": "gray"}
-    assert np.array_equal(weights_of(with_learned_laws(published, laws, [run], seed=3)), weights_of(gray))
-    assert not np.array_equal(weights_of(with_learned_laws(published, laws, [run], seed=4)), weights_of(gray))
+    assert np.array_equal(weights_of(with_neural_rates(published, laws, [run], seed=3)), weights_of(gray))
+    assert not np.array_equal(weights_of(with_neural_rates(published, laws, [run], seed=4)), weights_of(gray))
 
 
 def through_json(model):
@@ -135,7 +135,7 @@ def through_json(model):
 
 def test_a_gray_model_is_built_anew_from_its_recipe(gray):
     again = through_json(gray)
-    assert np.array_equal(wished(again), wished(gray))
+    assert np.array_equal(kinetic_rates(again), kinetic_rates(gray))
     assert repr(again.rates) == repr(gray.rates)
     assert [again.nets[name].inputs for name in again.nets] == [gray.nets[name].inputs for name in gray.nets]
 
@@ -160,27 +160,27 @@ def test_networks_of_another_model_are_refused(gray):
 def test_a_black_box_has_the_species_of_the_runs_and_sees_what_changes(run):
     fed = replace(run, events=(*(e for e in run.events if e.time < 1.0), Feed(1.0, "feed", 0.02), Setpoint(3.0, 31.0)))
     species = tuple(sorted(name for name in run.initial if name != "R"))
-    model = specific_rates([run])
+    model = neural_rates_model([run])
     assert model.species == species
     assert model.nets["rates"].inputs == (*species, "cold")
     warm = replace(run, events=tuple(e for e in run.events if not isinstance(e, Setpoint)))
-    assert specific_rates([warm]).nets["rates"].inputs == species
-    inputs = evolution([fed]).nets["rates"].inputs
+    assert neural_rates_model([warm]).nets["rates"].inputs == species
+    inputs = neural_ode_model([fed]).nets["rates"].inputs
     assert inputs[: len(species) + 1] == (*species, "cold")
     assert set(inputs[len(species) + 1 :]) == {f"feed {name}" for name, c in run.media["feed"].items() if c > 0.0}
 
 
-@pytest.mark.parametrize("build", [specific_rates, evolution])
+@pytest.mark.parametrize("build", [neural_rates_model, neural_ode_model])
 def test_a_black_box_is_built_anew_from_its_recipe(build, run):
     model = build([run], hidden=3, seed=5)
     again = through_json(model)
-    assert np.array_equal(wished(again), wished(model))
-    assert again.reactor.per_cell == model.reactor.per_cell == (build is specific_rates)
+    assert np.array_equal(kinetic_rates(again), kinetic_rates(model))
+    assert again.reactor.per_cell == model.reactor.per_cell == (build is neural_rates_model)
     assert repr(again.rates) == repr(model.rates)
 
 
 def test_the_scales_of_a_black_box_are_those_of_the_runs(run):
-    net = specific_rates([run]).nets["rates"]
+    net = neural_rates_model([run]).nets["rates"]
     glucose = net.inputs.index("GLC")
     measured = run.measurements["GLC"].value
     assert np.min(measured) < net.centre[glucose] < np.max(measured)
@@ -194,9 +194,9 @@ def test_the_scales_of_a_black_box_are_those_of_the_runs(run):
 def test_a_black_box_needs_the_biomass_at_time_0(run):
     without = replace(run, initial={name: c for name, c in run.initial.items() if name != "BIOM"})
     with pytest.raises(ModelError, match="found no concentration of BIOM"):
-        specific_rates([run, without])
+        neural_rates_model([run, without])
 
 
 def test_an_unknown_input_of_a_black_box_is_told_with_the_nearest(run):
     with pytest.raises(ModelError, match="'GLCC' is not known to the model; did you mean 'GLC'"):
-        specific_rates([run], inputs=["GLCC"])
+        neural_rates_model([run], inputs=["GLCC"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graycell.hybrid import specific_rates
+from graycell.hybrid import neural_rates_model
 from graycell.hybrid.learning import _sizes
 from graycell.hybrid.smoothing import NODE_WEIGHTS, NODES, smooth_run, stack_smooth
 from graycell.runs.records import VCD, Bolus, CultureRun, Feed, Measurement, Sample, Signal
@@ -66,11 +66,11 @@ FEW, MANY = (1.0, 2.0, 4.0, 8.0), (1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
 
 @pytest.fixture(scope="module")
 def model():
-    return specific_rates([constant_turnover(MANY)])
+    return neural_rates_model([constant_turnover(MANY)])
 
 
 def column(model, smooth, name):
-    return np.asarray(smooth.turned_over)[:, model.species.index(name)]
+    return np.asarray(smooth.net_production)[:, model.species.index(name)]
 
 
 @pytest.mark.parametrize("times", [FEW, MANY], ids=["through the points", "smoothing spline"])
@@ -116,7 +116,7 @@ def test_after_its_last_sample_a_species_is_only_fed(model, times):
     smooth = smooth_run(model, run)
     after = np.cumsum(np.asarray(smooth.length)) > 8.0 + 1e-9
     assert np.any(np.asarray(smooth.length)[after] > 0.0)
-    assert not np.any(np.asarray(smooth.turned_over)[after])
+    assert not np.any(np.asarray(smooth.net_production)[after])
 
 
 def test_the_biomass_follows_the_viable_cell_density_where_it_was_not_measured(model):
@@ -150,4 +150,4 @@ def test_stacked_runs_are_padded_with_segments_that_take_no_time(model):
     )
     both = stack_smooth([long, short])
     assert np.asarray(both.length).sum(axis=1) == pytest.approx([8.0, 8.0])
-    assert np.asarray(both.turned_over).sum(axis=1)[:, model.species.index("GLC")] == pytest.approx([-24.0, -24.0])
+    assert np.asarray(both.net_production).sum(axis=1)[:, model.species.index("GLC")] == pytest.approx([-24.0, -24.0])

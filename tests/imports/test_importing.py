@@ -231,7 +231,7 @@ def test_the_glucose_of_the_touchstone_is_balanced_as_by_hand_from_its_cells():
                 added = row[column[feed]] or 0.0
                 amount, volume = amount + added * (glucose_of[feed] or 0.0), volume + added
             taken_up.append(after[column["Glucose (mM)"]] * volume - amount)
-        found = [1000.0 * one.turned_over for one in balances_of(run, "GLC")]
+        found = [1000.0 * one.net_production for one in balances_of(run, "GLC")]
         assert found == pytest.approx(taken_up, rel=1e-9, abs=1e-9)
         assert len(found) == 12
 

@@ -180,7 +180,7 @@ def test_a_parameter_that_the_data_say_nothing_about_has_no_finite_standard_erro
     settings = FitSettings(starts=1, stages=(Stage("loop closed", 2),))
     estimates = {row.name: row for row in fit(published.with_table(table), [before], settings).estimates}
     assert estimates["TC16b"].standard_error == math.inf
-    assert estimates["TC16b"].prior_ratio == 1.0
+    assert estimates["TC16b"].sd_ratio == 1.0
     assert estimates["vmax16"].relative_error < 0.5
 
 

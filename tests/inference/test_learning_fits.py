@@ -17,7 +17,7 @@ from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.cell.rates import Maximum, Monod, Product
 from graycell.diagnosis import learned_reactions, recovered_law
 from graycell.errors import FitError
-from graycell.hybrid import specific_rates, with_learned_laws
+from graycell.hybrid import neural_rates_model, with_neural_rates
 from graycell.inference import Fit, FitSettings, Stage, fit, load_fit, save_fit
 from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import _below_limit, residuals
@@ -50,7 +50,7 @@ def runs():
 
 @pytest.fixture(scope="module")
 def black(runs):
-    return specific_rates(runs, inputs=("GLC",), hidden=2)
+    return neural_rates_model(runs, inputs=("GLC",), hidden=2)
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,9 @@ def test_known_constant_rates_are_found_again(fitted, black):
     """Over the glucose that the runs went through, from simulated values without noise."""
     assert black.species == SPECIES
     for glucose in (15.0, 25.0, 38.0):
-        found = np.asarray(fitted.model.wished(jnp.array([4.0, glucose, 5.0]), jnp.asarray(1.0), jnp.asarray(0.0)))
+        found = np.asarray(
+            fitted.model.kinetic_rates(jnp.array([4.0, glucose, 5.0]), jnp.asarray(1.0), jnp.asarray(0.0))
+        )
         assert found == pytest.approx([GROWTH * PER_CELL, -UPTAKE, RELEASE], rel=0.03)
 
 
@@ -270,12 +272,12 @@ def test_a_fit_of_a_black_box_on_disk_is_the_fit(fitted, tmp_path):
     assert read.settings == fitted.settings
     assert read.history == fitted.history
     point = jnp.array([4.0, 25.0, 5.0]), jnp.asarray(1.0), jnp.asarray(0.0)
-    assert np.array_equal(read.model.wished(*point), fitted.model.wished(*point))
+    assert np.array_equal(read.model.kinetic_rates(*point), fitted.model.kinetic_rates(*point))
 
 
 def test_a_fit_of_a_gray_model_on_disk_is_the_fit(run, tmp_path, published):
     laws = {"v17": {"kind": "black", "hidden": 2}, "loss": {"kind": "black", "inputs": ["CYSTINE"], "scale": 0.01}}
-    model = with_learned_laws(published, laws, [run], {"loss": "CYSTINE_ext =>"}, seed=4)
+    model = with_neural_rates(published, laws, [run], {"loss": "CYSTINE_ext =>"}, seed=4)
     model = model.with_table(model.table.with_changes("vmax16", value=1.5 * model.table["vmax16"].value))
     made = Fit(model, (run,), (), np.zeros((0, 0)), 1.0, True, FitSettings(), (), provenance_of(model, [run], {}))
     save_fit(made, tmp_path)
@@ -283,7 +285,7 @@ def test_a_fit_of_a_gray_model_on_disk_is_the_fit(run, tmp_path, published):
     assert read.model.table == model.table
     assert np.array_equal(weights_of(read.model), weights_of(model))
     point = jnp.linspace(3.0, 7.0, 13), jnp.asarray(1.7), jnp.asarray(0.4)
-    assert np.array_equal(read.model.wished(*point), model.wished(*point))
+    assert np.array_equal(read.model.kinetic_rates(*point), model.kinetic_rates(*point))
     # a network whose inputs are scaled otherwise is another law
     path = tmp_path / "fit.json"
     data = json.loads(path.read_text())

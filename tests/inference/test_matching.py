@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from small_runs import DAYS, SPECIES, batch
 
-from graycell.hybrid import specific_rates
+from graycell.hybrid import neural_rates_model
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import residuals
@@ -26,7 +26,7 @@ def truth():
     """A model that counts as the truth, and two runs of it: fed, sampled, measured eight times a day, without noise."""
     plans = [replace(batch(name, glucose), events=EVENTS, media={"feed": {"GLC": 300.0}})
              for name, glucose in (("rich", 40.0), ("poor", 25.0))]  # fmt: skip
-    model = specific_rates(plans, inputs=("GLC", "LAC"), hidden=2, seed=1)
+    model = neural_rates_model(plans, inputs=("GLC", "LAC"), hidden=2, seed=1)
     assert model.species == SPECIES
     weights = model.nets["rates"].weights
     weights = weights._replace(output=5.0 * weights.output, output_bias=jnp.array([0.8, -0.6, 0.7]))

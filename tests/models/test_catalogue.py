@@ -17,7 +17,7 @@ def test_an_unknown_model_is_named_with_the_nearest_one():
 def test_the_extension_adds_one_reaction_and_stays_overdetermined_by_two(published, extended):
     assert set(extended.reactions) - set(published.reactions) == {"v35"}
     assert len(extended.kinetic) == 13
-    assert len(extended.allocation.surplus) == 2
+    assert len(extended.projection.surplus) == 2
     assert not published.table["R_switch"].estimated
     assert extended.table["R_switch"].estimated
     assert extended.table["R_switch"].value == 1.25

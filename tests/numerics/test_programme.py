@@ -150,5 +150,5 @@ def test_the_least_loosening_is_the_least_sum_of_squares():
     """Three half-planes around a triangle that is turned inside out: by symmetry each gives the same."""
     angles = 2.0 * np.pi * np.arange(3) / 3.0
     matrix = jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
-    assert np.allclose(qp.least_loosening(matrix, jnp.ones(3)), 1.0, atol=1e-12)
-    assert np.allclose(qp.least_loosening(matrix, -jnp.ones(3)), 0.0)
+    assert np.allclose(qp.least_slack(matrix, jnp.ones(3)), 1.0, atol=1e-12)
+    assert np.allclose(qp.least_slack(matrix, -jnp.ones(3)), 0.0)

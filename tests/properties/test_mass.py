@@ -109,7 +109,7 @@ def test_without_cells_every_mole_fed_is_found(events):
 def conserved():
     """Combinations of species that no allowed flux changes, at any temperature: what nitrogen is, for example."""
     model = published()
-    maps = [np.asarray(model.exchange @ model.allocation.flux_map(cold).matrix) for cold in (0.0, 0.3, 1.0)]
+    maps = [np.asarray(model.exchange @ model.projection.flux_map(cold).matrix) for cold in (0.0, 0.3, 1.0)]
     combinations = scipy.linalg.null_space(np.hstack(maps).T)
     assert combinations.shape[1] >= 2
     return combinations.T

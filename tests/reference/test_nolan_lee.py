@@ -64,7 +64,7 @@ def test_growth_and_antibody_alone_fix_the_uptake_of_cystine(published):
     index = published.network.index
     kinetic = list(published.kinetic)
     for cold in (0.0, 0.5, 1.0):
-        flux_map = np.asarray(published.allocation.flux_map(cold).matrix)
+        flux_map = np.asarray(published.projection.flux_map(cold).matrix)
         uptake = flux_map[index("v25")] - flux_map[index("v32")]
         expected = 0.5 * (0.0261 * flux_map[index("v16")] + 0.024 * flux_map[index("v17")])
         assert np.allclose(uptake, expected, atol=1e-12)

@@ -77,7 +77,7 @@ def test_residuals_have_a_band_in_every_panel(trajectories):
 
 def test_a_parameter_that_the_data_do_not_determine_is_grey(fit):
     determined, loose = parameters(fit).data
-    wanted = {row.name for row in fit.estimates if row.prior_ratio > UNDETERMINED}
+    wanted = {row.name for row in fit.estimates if row.sd_ratio > UNDETERMINED}
     assert set(loose.y) == wanted
     assert len(determined.y) + len(loose.y) == len(fit.estimates)
     assert determined.marker.color != loose.marker.color

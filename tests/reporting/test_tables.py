@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from graycell.diagnosis.gradients import DerivativeCheck, GradientAudit, Verdict
+from graycell.diagnosis.gradients import DerivativeCheck, GradientCheck, Verdict
 from graycell.errors import GraycellError
 from graycell.reporting import tables
 from graycell.reporting.tables import (
@@ -19,9 +19,9 @@ from graycell.reporting.tables import (
     write_table,
 )
 from graycell.simulation.scores import mean_nrmse, scores
-from graycell.units import HOUSE_UNITS, parse_heading
+from graycell.units import INTERNAL_UNITS, parse_heading
 
-AUDIT = GradientAudit(
+AUDIT = GradientCheck(
     ("a",),
     (
         DerivativeCheck("Km1", Verdict.agrees, 2e-8, 23.8, "a", "GLC", 4.23, 1e-4),
@@ -44,7 +44,7 @@ def frames(fit, trajectory):
 
 
 def test_every_column_of_numbers_has_a_unit_in_its_head(frames):
-    known = (*HOUSE_UNITS, "unit", "s")
+    known = (*INTERNAL_UNITS, "unit", "s")
     for frame in frames.values():
         for head in frame.columns:
             if is_numeric_dtype(frame[head]) and not is_bool_dtype(frame[head]):
@@ -53,7 +53,7 @@ def test_every_column_of_numbers_has_a_unit_in_its_head(frames):
 
 def test_a_column_of_mixed_units_stands_beside_a_column_that_names_them(frames):
     for name in ("estimates", "residuals"):
-        assert frames[name]["unit"].isin(HOUSE_UNITS).all()
+        assert frames[name]["unit"].isin(INTERNAL_UNITS).all()
 
 
 def test_no_cell_is_empty(frames):
@@ -66,7 +66,7 @@ def test_the_trajectory_holds_every_flux_and_wished_rate_in_its_own_column(frame
     j, k = model.reactions.index("v16"), model.kinetic.index("v16")
     unit = "[mmol/(1e9 cells)/d]"
     np.testing.assert_array_equal(frame[f"v16 {unit}"], trajectory.fluxes[:, j])
-    np.testing.assert_array_equal(frame[f"wished v16 {unit}"], trajectory.wished[:, k])
+    np.testing.assert_array_equal(frame[f"kinetic_rates v16 {unit}"], trajectory.kinetic_rates[:, k])
     np.testing.assert_array_equal(frame["conflict v16 [1]"], trajectory.conflict[:, k])
     np.testing.assert_array_equal(frame["GLC [mmol/L]"], trajectory.concentrations[:, model.species.index("GLC")])
     assert set(frame["flux status"]) == {"solved"}

@@ -16,7 +16,7 @@ from graycell.runs import (
     check_runs,
 )
 from graycell.runs.checks import LIMITS, value_fault
-from graycell.units import HOUSE_UNITS
+from graycell.units import INTERNAL_UNITS
 
 
 def series(quantity, *values, unit="mmol/L", time=None):
@@ -160,5 +160,5 @@ def test_all_faults_come_at_once():
 
 def test_every_limit_is_in_a_house_unit_and_takes_its_own_bounds():
     for name, limit in LIMITS.items():
-        assert limit.unit is None or limit.unit in HOUSE_UNITS
+        assert limit.unit is None or limit.unit in INTERNAL_UNITS
         assert limit.open_below == (value_fault("here", name, limit.lowest) is not None)

@@ -19,10 +19,10 @@ from graycell.runs import (
     Sample,
     Setpoint,
     bundled_run,
-    files,
     read_runs,
     runs_from_tables,
 )
+from graycell.runs.format import files
 from graycell.runs.format.tables import MOST_FAULTS
 
 TABLES = {

@@ -11,7 +11,7 @@ from graycell.cell.closures import Algebraic, LoopStatus
 from graycell.errors import ModelError
 from graycell.model import cell_of
 from graycell.numerics.roots import PRECISE, rest_point
-from graycell.simulation.branches import FixedPoints, Moments, branches, fixed_points, jumps, response, rest_at
+from graycell.simulation.branches import FixedPoints, OperatingPoints, branches, fixed_points, jumps, response, rest_at
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
 
 ALGEBRAIC = Algebraic()
@@ -39,7 +39,7 @@ def states(trajectory):
     random = np.random.default_rng(0)
     rows = random.integers(0, len(trajectory.time), 200)
     concentrations = trajectory.concentrations[rows] * np.exp(0.3 * random.standard_normal((200, 13)))
-    return Moments(concentrations, random.choice([0.0, 0.5, 1.0], 200))
+    return OperatingPoints(concentrations, random.choice([0.0, 0.5, 1.0], 200))
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +164,7 @@ def test_more_points_in_time_show_the_same_end_of_a_branch(folded, extended, run
 
 
 def test_a_steep_change_of_r_along_its_branch_is_no_jump(algebraic):
-    moments = Moments(algebraic.concentrations, algebraic.cold)
+    moments = OperatingPoints(algebraic.concentrations, algebraic.cold)
     assert np.max(np.abs(np.diff(algebraic.redox))) > 0.1
     assert jumps(algebraic.model, algebraic.time, moments, algebraic.redox) == []
     assert algebraic.jumps == ()
@@ -173,14 +173,14 @@ def test_a_steep_change_of_r_along_its_branch_is_no_jump(algebraic):
 def test_branches_over_a_parameter_end_in_folds(published, trajectory):
     row = int(np.searchsorted(trajectory.time, 3.2))
     along = np.linspace(0.5, 2.0, 31)
-    moments = Moments(np.repeat(trajectory.concentrations[[row]], 31, axis=0), np.repeat(trajectory.cold[[row]], 31),
+    moments = OperatingPoints(np.repeat(trajectory.concentrations[[row]], 31, axis=0), np.repeat(trajectory.cold[[row]], 31),
                       {"R_switch": along})  # fmt: skip
     found = branches(published, moments, along)
     count = np.sum(np.isfinite(found.redox), axis=0)
     assert {1, 3} <= set(count.tolist())
     assert len(found.folds) == np.count_nonzero(np.diff(count))
     for value, redox in found.folds:
-        here = Moments(moments.concentrations[:1], moments.cold[:1], {"R_switch": np.array([value])})
+        here = OperatingPoints(moments.concentrations[:1], moments.cold[:1], {"R_switch": np.array([value])})
         assert response(published, here, np.array([redox]))[1][0] == pytest.approx(1.0, abs=0.15)
 
 

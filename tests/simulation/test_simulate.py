@@ -40,7 +40,7 @@ def test_a_trajectory_covers_the_run_and_is_finite(trajectory, run):
     assert trajectory.status is SimulationStatus.finished
     assert trajectory.time[0] == 0.0
     assert trajectory.time[-1] == run.end == 10.0
-    for name in ("concentrations", "fluxes", "wished", "conflict", "redox", "ratio", "volume"):
+    for name in ("concentrations", "fluxes", "kinetic_rates", "conflict", "redox", "ratio", "volume"):
         assert np.all(np.isfinite(getattr(trajectory, name))), name
     assert trajectory.require_finished() is trajectory
 

@@ -25,7 +25,7 @@ _ROUNDING = 1e-14
 AMOUNT, AMOUNT_OF_CELLS = "mmol", "1e9 cells"
 
 
-class Stretch(NamedTuple):
+class FlowInterval(NamedTuple):
     """A time without events: flows are constant, and the volume [L] goes evenly from `volume` to `end_volume`.
 
     start, end: [d]; fed: [L/d] by medium; bleed, harvest: [L/d], the harvest without cells; events: what happens at
@@ -71,8 +71,8 @@ class Balance(NamedTuple):
     """The balance of a quantity between two samples of it.
 
     start, end: [d]; begin, found: in the vessel before the events of `start` and of `end`; fed, taken_out: between;
-    turned_over: by the cells, negative where they take up. All in `unit`: mmol, or 10^9 cells. begin_volume,
-    end_volume: [L], before the events of these times. by_begin, by_found: [1] derivatives of turned_over by the two.
+    net_production: by the cells, negative where they take up. All in `unit`: mmol, or 10^9 cells. begin_volume,
+    end_volume: [L], before the events of these times. by_begin, by_found: [1] derivatives of net_production by the two.
     begin_below, found_below: whether the sample there was a detection limit, so that only a limit of it is known.
     """
 
@@ -84,7 +84,7 @@ class Balance(NamedTuple):
     begin: float
     fed: float
     taken_out: float
-    turned_over: float
+    net_production: float
     found: float
     begin_volume: float
     end_volume: float
@@ -99,14 +99,14 @@ class Balance(NamedTuple):
         return not (self.begin_below or self.found_below)
 
 
-def stretches_of(run: CultureRun, times: np.ndarray) -> list[Stretch]:
+def flow_intervals(run: CultureRun, times: np.ndarray) -> list[FlowInterval]:
     """Return the stretches of a run from time 0 on, with a border at every event and at each of `times` [d].
 
     A `Replacement` is not a mass balance: it is counted as a sample of its fraction and a bolus of as much.
     """
     borders = np.unique(np.r_[0.0, times, [event.time for event in run.events if event.time <= run.end], run.end])
     volume, fed, bleed, harvest = run.initial_volume, dict[str, float](), 0.0, 0.0
-    found: list[Stretch] = []
+    found: list[FlowInterval] = []
     at = defaultdict(list)
     for event in run.events:
         at[event.time].append(event)
@@ -132,22 +132,22 @@ def stretches_of(run: CultureRun, times: np.ndarray) -> list[Stretch]:
                     harvest = rate
                 case Outflow(rate=rate):
                     bleed = rate
-        found.append(Stretch(start, float(end), volume, end_volume, *flows, tuple(done)))
+        found.append(FlowInterval(start, float(end), volume, end_volume, *flows, tuple(done)))
         start, volume = float(end), after
     return found
 
 
 def balances_of(run: CultureRun, quantity: str) -> list[Balance]:
     """Return the balance of a measured species [mmol], or of cells [10^9 cells], between each two of its samples."""
-    return Books(run).balances(quantity)
+    return MassBalances(run).balances(quantity)
 
 
-class Books:
+class MassBalances:
     """The balances of a run; what all its quantities share is worked out once."""
 
     def __init__(self, run: CultureRun):
         self.run = run
-        self._stretches: dict[bytes, list[Stretch]] = {}
+        self._stretches: dict[bytes, list[FlowInterval]] = {}
         self._carried: dict[tuple[bytes, float, float, bool], _Carried] = {}
 
     def balances(self, quantity: str) -> list[Balance]:
@@ -155,7 +155,7 @@ class Books:
         run, series = self.run, self.run.measurements[quantity]
         key = series.time.tobytes()
         if key not in self._stretches:
-            self._stretches[key] = stretches_of(run, series.time)
+            self._stretches[key] = flow_intervals(run, series.time)
         stretches = self._stretches[key]
         unit = AMOUNT_OF_CELLS if quantity in CELLS else AMOUNT
         # no medium holds cells
@@ -178,12 +178,12 @@ class Books:
                 left += concentration * carried.left.get(medium, 0.0)
             # what is there at the end is linear in what was there and in what is made a day
             by_found = (end - start) / carried.made
-            turned_over = by_found * (there - (carried.kept * begin + left))
-            taken_out = begin + fed + turned_over - there
+            net_production = by_found * (there - (carried.kept * begin + left))
+            taken_out = begin + fed + net_production - there
             if abs(taken_out) < _ROUNDING * (begin + fed + there):
                 taken_out = 0.0
             found.append(Balance(
-                run.name, quantity, unit, start, end, begin, fed, taken_out, turned_over, there,
+                run.name, quantity, unit, start, end, begin, fed, taken_out, net_production, there,
                 volumes[start], volumes[end], -by_found * carried.kept, by_found, below[k], below[k + 1],
             ))  # fmt: skip
         return found
@@ -201,7 +201,7 @@ class _Carried(NamedTuple):
     left: dict[str, float]
 
 
-def _carried(stretches: Sequence[Stretch], start: float, end: float, retained: bool) -> _Carried:
+def _carried(stretches: Sequence[FlowInterval], start: float, end: float, retained: bool) -> _Carried:
     """Return what comes through these stretches; a harvest keeps what is `retained`.
 
     A' = source - outflow A/V along a stretch: c = A/V has V c' = source - (outflow + V') c; with s the integral of 1/V
@@ -249,10 +249,10 @@ def summed(series: Measurement, balances: Sequence[Balance]) -> tuple[float, flo
         by_sample[one.start] += one.by_begin * one.begin_volume
         by_sample[one.end] += one.by_found * one.end_volume
     off = np.sqrt(sum((weight * error[time]) ** 2 for time, weight in by_sample.items()))
-    return float(sum(one.turned_over for one in balances)), float(off)
+    return float(sum(one.net_production for one in balances)), float(off)
 
 
-def growth_rate(stretches: Iterable[Stretch], start: float, end: float, begin: float, found: float) -> float:
+def growth_rate(stretches: Iterable[FlowInterval], start: float, end: float, begin: float, found: float) -> float:
     """Return the specific growth rate [1/d] of cells that were `begin` at `start` and are `found` at `end`.
 
     Apart from what the samples and the bleed of the stretches between take; NaN where there were none.

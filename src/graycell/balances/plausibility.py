@@ -20,8 +20,8 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from graycell.balances.mass_balances import CELLS, Balance, Books, growth_rate, stretches_of, summed
-from graycell.balances.specific_rates import MeasuredRates, measured_rates, yields_of
+from graycell.balances.mass_balances import CELLS, Balance, MassBalances, flow_intervals, growth_rate, summed
+from graycell.balances.specific_rates import SpecificRates, specific_rates, yields_of
 from graycell.errors import Finding, InputError
 from graycell.runs.checks import NOT_SPECIES, check_runs
 from graycell.runs.records import (
@@ -80,7 +80,7 @@ def cells_double_as_cells_do(run: CultureRun) -> Iterator[Finding]:
     if VCD not in run.measurements:
         return
     counted = run.measurements[VCD]
-    stretches = stretches_of(run, counted.time)
+    stretches = flow_intervals(run, counted.time)
     volumes = {one.end: one.end_volume for one in stretches}
     for k, (start, end) in enumerate(pairwise(counted.time.tolist())):
         between = [one for one in stretches if start <= one.end <= end]
@@ -99,12 +99,12 @@ def cells_double_as_cells_do(run: CultureRun) -> Iterator[Finding]:
 
 def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Finding]:
     """Glucose and essential amino acids rise by what is fed, and no further, between two samples and over the run."""
-    books = Books(run)
+    books = MassBalances(run)
     for species in (name for name in NOT_MADE if name in run.measurements):
         series, balances = run.measurements[species], _known(books, species)
         # what rises too slowly to be seen between two samples is seen over the run
         for of in [*([one] for one in balances), *([balances] if len(balances) > 1 else [])]:
-            made = sum(one.turned_over for one in of)
+            made = sum(one.net_production for one in of)
             worth_a_sentence = made > SMALL * np.max(series.value) * of[-1].end_volume
             if worth_a_sentence and made > SURE * summed(series, of)[1]:
                 severity = "error" if species == "GLC" else "warning"  # peptides of a feed give amino acids
@@ -117,7 +117,7 @@ def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Find
 
 def carbon_and_nitrogen_come_from_somewhere(run: CultureRun) -> Iterator[Finding]:
     """The measured solutes gain no more carbon, or nitrogen, than is fed; some nitrogen may not be measured."""
-    books, names = Books(run), [name for name in FORMULAS if name in run.measurements]
+    books, names = MassBalances(run), [name for name in FORMULAS if name in run.measurements]
     known = {name: _known(books, name) for name in names}
     rich = len(set(names) - {"GLC", "LAC", "NH3"}) >= _AMINO_ACIDS_FOR_NITROGEN and {"GLN", "ASN"} <= set(names)
     for element, letter, complete in (("carbon", "C", "GLC" in names), ("nitrogen", "N", rich)):
@@ -127,8 +127,8 @@ def carbon_and_nitrogen_come_from_somewhere(run: CultureRun) -> Iterator[Finding
         made = there = variance = 0.0
         for name, of in rows.items():
             count = atoms_of(name).get(letter, 0)
-            turned_over, error = summed(run.measurements[name], of)
-            made, variance = made + count * turned_over, variance + (count * error) ** 2
+            net_production, error = summed(run.measurements[name], of)
+            made, variance = made + count * net_production, variance + (count * error) ** 2
             there += count * (of[0].begin + sum(one.fed for one in of))
         if made > SURE * np.sqrt(variance) and made > SMALL * there:
             yield Finding(
@@ -140,7 +140,7 @@ def carbon_and_nitrogen_come_from_somewhere(run: CultureRun) -> Iterator[Finding
 
 def rates_are_those_of_cells(run: CultureRun) -> Iterator[Finding]:
     """Glucose is taken up no faster than cells can, and gives no more than two lactate."""
-    books = Books(run)
+    books = MassBalances(run)
     balances = {name: _known(books, name) for name in ("GLC", "LAC") if name in run.measurements}
     glucose = balances.get("GLC", [])
     if VCD in run.measurements and any(_looks_fast(run.measurements[VCD], one) for one in glucose):
@@ -170,7 +170,7 @@ def _looks_fast(counted: Measurement, one: Balance) -> bool:
     """Return whether half of the fewer cells at its ends would take up more than they can; saves working out rates."""
     begin, end = np.interp([one.start, one.end], counted.time, counted.value)
     fewer = min(begin * one.begin_volume, end * one.end_volume)
-    return -one.turned_over > 0.5 * FASTEST_UPTAKE * fewer * (one.end - one.start)
+    return -one.net_production > 0.5 * FASTEST_UPTAKE * fewer * (one.end - one.start)
 
 
 def the_start_is_that_of_the_first_sample(run: CultureRun) -> Iterator[Finding]:
@@ -198,10 +198,10 @@ def product_is_not_taken_up(run: CultureRun) -> Iterator[Finding]:
     """The titer falls by what is taken out, and no further."""
     if "ANTI" in run.measurements:
         series = run.measurements["ANTI"]
-        for one in _known(Books(run), "ANTI"):
-            worth_a_sentence = -one.turned_over > SMALL * np.max(series.value) * one.end_volume
-            if worth_a_sentence and -one.turned_over > SURE * summed(series, [one])[1]:
-                yield Finding(_place(run, "ANTI", one), f"{-one.turned_over:.3g} mmol of product gone",
+        for one in _known(MassBalances(run), "ANTI"):
+            worth_a_sentence = -one.net_production > SMALL * np.max(series.value) * one.end_volume
+            if worth_a_sentence and -one.net_production > SURE * summed(series, [one])[1]:
+                yield Finding(_place(run, "ANTI", one), f"{-one.net_production:.3g} mmol of product gone",
                               "cells do not take it up", "look at both values, and for a dilution that is missing",
                               "warning")  # fmt: skip
 
@@ -271,7 +271,7 @@ def the_volume_closes(run: CultureRun) -> Iterator[Finding]:
     if "volume" not in run.signals or not len(run.signals["volume"].time):
         return
     told = run.signals["volume"]
-    volumes = {one.end: one.volumes() for one in stretches_of(run, told.time)}
+    volumes = {one.end: one.volumes() for one in flow_intervals(run, told.time)}
     sides = [volumes[time] for time in told.time.tolist()]  # before, between and after what happens then
     off = np.array([min((value - one for one in of), key=abs) for value, of in zip(told.value, sides, strict=True)])
     worst = int(np.argmax(np.abs(off)))
@@ -362,16 +362,16 @@ def _place(run: CultureRun, quantity: str, one: Balance) -> str:
     return f"run '{run.name}', {quantity} from {one.start:g} to {one.end:g} d"
 
 
-def _measured(run: CultureRun, names: Iterable[str]) -> MeasuredRates | None:
+def _measured(run: CultureRun, names: Iterable[str]) -> SpecificRates | None:
     """Return the rates of these quantities, or None where the counts say nothing of them."""
     some = {name: run.measurements[name] for name in names if name in run.measurements}
     try:
-        return measured_rates(replace(run, measurements=some))
+        return specific_rates(replace(run, measurements=some))
     except InputError:
         return None
 
 
-def _known(books: Books, quantity: str) -> list[Balance]:
+def _known(books: MassBalances, quantity: str) -> list[Balance]:
     """Return the balances of a quantity between values that were measured."""
     return [one for one in books.balances(quantity) if one.is_known]
 

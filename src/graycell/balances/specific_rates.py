@@ -1,4 +1,4 @@
-"""measured_rates: a run -> specific rates, growth and death as its samples show them, without any model.
+"""specific_rates: a run -> specific rates, growth and death as its samples show them, without any model.
 
 The amount that the cells turned over between two samples (`runs.bookkeeping`) over the integral of the viable cells
 there. Cells grow or decline exponentially between two counts, apart from what samples and a bleed take. Errors are
@@ -12,7 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graycell.balances.mass_balances import CELLS, Balance, Books, balances_of, growth_rate, stretches_of, summed
+from graycell.balances.mass_balances import (
+    CELLS,
+    Balance,
+    MassBalances,
+    balances_of,
+    flow_intervals,
+    growth_rate,
+    summed,
+)
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.checks import check_runs
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, CultureRun, Measurement
@@ -32,11 +40,11 @@ _PART = 1e-4
 
 
 @dataclass(frozen=True)
-class MeasuredRate:
+class SpecificRate:
     """A specific rate between two samples.
 
     quantity: a species, ``growth`` (of viable cells, so growth less death) or ``death`` (viable cells that became dead
-    ones, lysis not counted); start, end: [d]; turned_over: by the cells [mmol, 10^9 cells], negative where they take
+    ones, lysis not counted); start, end: [d]; net_production: by the cells [mmol, 10^9 cells], negative where they take
     up; viable_cells: their integral over the time [10^9 cells d]; value, standard_error: in `unit`, [mmol/(10^9
     cells)/d] or [1/d]; since_start: whether `start` is the first sample of the phase that is above its
     detection limit, not the sample before.
@@ -47,7 +55,7 @@ class MeasuredRate:
     unit: str
     start: float
     end: float
-    turned_over: float
+    net_production: float
     viable_cells: float
     value: float
     standard_error: float
@@ -62,7 +70,7 @@ class MeasuredRate:
 
 
 @dataclass(frozen=True)
-class MeasuredRates:
+class SpecificRates:
     """What the samples of a run show.
 
     rates: between each two samples of a quantity, and since the first one of the phase; balances: the amounts that they
@@ -71,7 +79,7 @@ class MeasuredRates:
     """
 
     run: CultureRun
-    rates: tuple[MeasuredRate, ...]
+    rates: tuple[SpecificRate, ...]
     balances: tuple[Balance, ...]
     time: np.ndarray
     cells: np.ndarray
@@ -80,9 +88,9 @@ class MeasuredRates:
     def __repr__(self) -> str:
         quantities = dict.fromkeys(rate.quantity for rate in self.rates)
         phase = f"day {self.time[0]:g} to {self.time[-1]:g}"
-        return f"MeasuredRates(run '{self.run.name}', {phase}: {', '.join(quantities)})"
+        return f"SpecificRates(run '{self.run.name}', {phase}: {', '.join(quantities)})"
 
-    def of_phase(self) -> tuple[MeasuredRate, ...]:
+    def of_phase(self) -> tuple[SpecificRate, ...]:
         """Return the rate of each quantity over the whole phase."""
         return tuple({rate.quantity: rate for rate in self.rates if rate.since_start}.values())
 
@@ -96,7 +104,7 @@ class MeasuredRates:
 
 
 def yields_of(run: CultureRun, balances: Iterable[Balance], per: str) -> dict[str, tuple[float, float]]:
-    """Return the yields [mmol/mmol] that balances of a run tell, as `MeasuredRates.yields` does; raises as it does."""
+    """Return the yields [mmol/mmol] that balances of a run tell, as `SpecificRates.yields` does; raises as it does."""
     of: dict[str, dict[tuple[float, float], Balance]] = {}
     for one in balances:
         if one.is_known:
@@ -117,7 +125,7 @@ def yields_of(run: CultureRun, balances: Iterable[Balance], per: str) -> dict[st
     return found
 
 
-def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf")) -> MeasuredRates:
+def specific_rates(run: CultureRun, start: float = 0.0, end: float = float("inf")) -> SpecificRates:
     """Return the specific rates of a run, from the samples of the phase between `start` and `end` [d].
 
     Raises `InputError` where the run is faulty, where viable cells were counted fewer than twice, or where no quantity
@@ -134,7 +142,7 @@ def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf"
     cells = _Cells(run, times, counted)
     first, last = max(start, float(counted.time[0])), min(end, float(counted.time[-1]))
 
-    rates, balances, books = [*_growth(run, cells, first, last)], [], Books(run)
+    rates, balances, books = [*_growth(run, cells, first, last)], [], MassBalances(run)
     for quantity in run.measurements:
         if quantity in NOT_TURNED_OVER:
             continue
@@ -145,14 +153,14 @@ def measured_rates(run: CultureRun, start: float = 0.0, end: float = float("inf"
     if not rates:
         raise InputError([Finding(f"run '{run.name}'", f"no two samples between {start:g} and {min(end, run.end):g} d",
                                   "a rate needs two", "choose a longer phase")])  # fmt: skip
-    return MeasuredRates(run, tuple(rates), tuple(balances), *cells.path(first, last))
+    return SpecificRates(run, tuple(rates), tuple(balances), *cells.path(first, last))
 
 
 class _Cells:
     """Viable cells [10^9 cells] along the stretches of a run: exponential between counts."""
 
     def __init__(self, run: CultureRun, times: np.ndarray, counted: Measurement):
-        self.stretches = stretches_of(run, times)
+        self.stretches = flow_intervals(run, times)
         self.time, self.error, self.density = counted.time, counted.standard_error, counted.value
         volumes = {stretch.end: stretch.end_volume for stretch in self.stretches}
         self.volume = np.array([volumes[time] for time in self.time.tolist()])
@@ -219,7 +227,7 @@ class _Cells:
         return integrals, at_end
 
 
-def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells: _Cells) -> list[MeasuredRate]:
+def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells: _Cells) -> list[SpecificRate]:
     """Return the rates of a species, between samples and since the first."""
     found = []
     known = next((k for k, one in enumerate(balances) if not one.begin_below), 0)
@@ -228,20 +236,20 @@ def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells
             parts = balances[known if since else k : k + 1]
             if parts[0].begin_below or parts[-1].found_below or parts[-1].end - parts[0].start < MOMENT:
                 continue
-            turned_over, off = summed(run.measurements[quantity], parts)
+            net_production, off = summed(run.measurements[quantity], parts)
             integral, by_count = cells.between(parts[0].start, parts[-1].end)
             if integral <= 0.0:
                 continue
-            value = turned_over / integral
+            value = net_production / integral
             of_cells = np.sqrt(np.sum((by_count * cells.error) ** 2)) / integral
-            found.append(MeasuredRate(
-                run.name, quantity, SPECIFIC_RATE, parts[0].start, parts[-1].end, turned_over, integral, value,
+            found.append(SpecificRate(
+                run.name, quantity, SPECIFIC_RATE, parts[0].start, parts[-1].end, net_production, integral, value,
                 float(np.hypot(off / integral, value * of_cells)), since,
             ))  # fmt: skip
     return found
 
 
-def _growth(run: CultureRun, cells: _Cells, first: float, last: float) -> list[MeasuredRate]:
+def _growth(run: CultureRun, cells: _Cells, first: float, last: float) -> list[SpecificRate]:
     """Return the growth rates of viable cells, between counts and since the first of the phase."""
     inside = [k for k in range(len(cells.time) - 1) if cells.time[k] >= first and cells.time[k + 1] <= last]
     found = []
@@ -255,12 +263,12 @@ def _growth(run: CultureRun, cells: _Cells, first: float, last: float) -> list[M
             integral = cells.between(start, end)[0]
             # the counts between do not matter
             off = np.hypot(cells.error[begin] / cells.density[begin], cells.error[k + 1] / cells.density[k + 1])
-            found.append(MeasuredRate(run.name, GROWTH, GROWTH_UNIT, start, end, value * integral, integral, value,
+            found.append(SpecificRate(run.name, GROWTH, GROWTH_UNIT, start, end, value * integral, integral, value,
                                       float(off / (end - start)), since))  # fmt: skip
     return found
 
 
-def _death(run: CultureRun, cells: _Cells, first: float, last: float) -> list[MeasuredRate]:
+def _death(run: CultureRun, cells: _Cells, first: float, last: float) -> list[SpecificRate]:
     """Return the rates at which viable cells became dead ones, lysis not counted; none where these are not known."""
     dead = _dead_cells(run)
     if dead is None:

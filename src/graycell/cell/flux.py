@@ -1,13 +1,13 @@
-r"""Flux allocation: from the rates that the rate laws wish to the fluxes that the balances allow.
+r"""Flux projection: from the rates that the rate laws wish to the fluxes that the balances allow.
 
-Rate laws give wished rates w for some reactions, the kinetic ones K; the steady state of the inside is exact. Both
+Rate laws give kinetic rates w for some reactions, the kinetic ones K; the steady state of the inside is exact. Both
 together are overdetermined, so the fluxes v are the nearest allowed ones,
 
     minimise  sum_{i in K} (v_i - w_i)^2 / spread_i    subject to  S_int v = 0,  lower <= v <= upper.
 
 The network's constant part is prepared once: `basis` reactions span what the kinetic ones determine of the null
 space of S_int, and each kinetic reaction that is not needed in the basis leaves one *surplus relation* between
-wished rates. The programme then has as many unknowns as there are kinetic reactions, and as many equalities as
+kinetic rates. The programme then has as many unknowns as there are kinetic reactions, and as many equalities as
 there are surplus relations.
 
 Awkward cases have a rule and a status. Where the kinetic reactions do not determine all fluxes, the rest are
@@ -15,7 +15,7 @@ Awkward cases have a rule and a status. Where the kinetic reactions do not deter
 fluxes stay as near as possible to a reference, with the weight `REFERENCE_WEIGHT`, which makes the answer unique and
 smooth. Where no flux meets both bounds and steady state, the bounds are loosened by the least sum of squares.
 
-`solve_flux` is the short way for one call; docs/flux-layer.md is the page about it.
+`project_fluxes` is the short way for one call; docs/flux-layer.md is the page about it.
 
 Past 500 lines: how the constant part is prepared decides how a problem is solved, so both are read together.
 """
@@ -39,7 +39,7 @@ from graycell.numerics import programme as qp
 
 
 class FluxStatus(enum.IntEnum):
-    """How a flux allocation ended. `remedy` is the sentence for the user."""
+    """How a flux projection ended. `remedy` is the sentence for the user."""
 
     solved = 0
     not_unique = 1
@@ -57,14 +57,14 @@ class FluxStatus(enum.IntEnum):
 
 
 _REMEDIES = {
-    FluxStatus.solved: "The fluxes are the nearest to the wished rates.",
+    FluxStatus.solved: "The fluxes are the nearest to the kinetic rates.",
     FluxStatus.not_unique: "The rate laws do not determine every flux: of the equally good ones, the nearest to the "
-    "reference was taken. Give a rate law to one of FluxAllocation.undetermined to decide.",
+    "reference was taken. Give a rate law to one of FluxProjection.undetermined to decide.",
     FluxStatus.infeasible: "No flux meets both the bounds and the steady state. Loosen the bounds of the network; "
-    "FluxSolution.loosened says which ones carry it, and by how much each was loosened.",
+    "FluxSolution.bound_slack says which ones carry it, and by how much each has to give.",
     FluxStatus.not_converged: "The active-set search ran out of steps, or the allowed fluxes have no inside where "
     "smoothing needs one. Check that weights and rates are of reasonable size.",
-    FluxStatus.not_finite: "A wished rate, a weight or a bound is not finite. Check concentrations and parameters.",
+    FluxStatus.not_finite: "A kinetic rate, a weight or a bound is not finite. Check concentrations and parameters.",
 }
 
 
@@ -74,8 +74,8 @@ class FluxSolution(NamedTuple):
     fluxes: (reactions,) [mmol/(10^9 cells)/d].
     conflict: (kinetic,) [1] how far the balances pull each kinetic flux from its rate law,
         (v - w)/sqrt(spread): with relative weights the relative change.
-    active: (bounds,) which of `FluxAllocation.bound_names` hold with equality.
-    loosened: (bounds,) [mmol/(10^9 cells)/d] by how much each bound had to give; 0 unless the status is infeasible.
+    active: (bounds,) which of `FluxProjection.bound_names` hold with equality.
+    bound_slack: (bounds,) [mmol/(10^9 cells)/d] by how much each bound had to give; 0 unless the status is infeasible.
     violation: [mmol/(10^9 cells)/d] largest amount by which a bound is missed.
     status: a `FluxStatus`.
     """
@@ -83,7 +83,7 @@ class FluxSolution(NamedTuple):
     fluxes: Float[Array, " reactions"]
     conflict: Float[Array, " kinetic"]
     active: Bool[Array, " bounds"]
-    loosened: Float[Array, " bounds"]
+    bound_slack: Float[Array, " bounds"]
     violation: Float[Array, ""]
     status: Int[Array, ""]
 
@@ -91,9 +91,9 @@ class FluxSolution(NamedTuple):
 class PublishedWeights(eqx.Module):
     """Weights 1/w^2; a flux with w = 0 is left out (Nolan & Lee 2011; singular where a rate crosses zero)."""
 
-    def spread(self, wished: Float[Array, " kinetic"]) -> Float[Array, " kinetic"]:
+    def spread(self, kinetic_rates: Float[Array, " kinetic"]) -> Float[Array, " kinetic"]:
         """Return the inverse weight of each kinetic flux [(mmol/(10^9 cells)/d)^2]."""
-        square = wished**2
+        square = kinetic_rates**2
         largest = jnp.max(square) + 1e-300
         return jnp.where(square == 0.0, _LEFT_OUT * largest, jnp.maximum(square, _STIFFEST * largest))
 
@@ -107,33 +107,33 @@ class SoftWeights(eqx.Module):
 
     softening: float = 0.05
 
-    def spread(self, wished: Float[Array, " kinetic"]) -> Float[Array, " kinetic"]:
+    def spread(self, kinetic_rates: Float[Array, " kinetic"]) -> Float[Array, " kinetic"]:
         """Return the inverse weight of each kinetic flux [(mmol/(10^9 cells)/d)^2]."""
-        return wished**2 + self.softening**2
+        return kinetic_rates**2 + self.softening**2
 
 
 _LEFT_OUT = 1e12
 """Inverse weight of a flux that is left out, times the largest other: it moves 10^12 times as easily."""
 _STIFFEST = 1e-14
-"""Least inverse weight, relative to the largest: 7 decades of wished rates, where the roots that the solver works
-with still leave half of float64's digits. A rate that is smaller is held to what is wished as if it were this large."""
+"""Least inverse weight, relative to the largest: 7 decades of kinetic rates, where the roots that the solver works
+with still leave half of float64's digits. A rate that is smaller is held to what is kinetic_rates as if it were this large."""
 REFERENCE_WEIGHT = 1e-6
 """Weight [(mmol/(10^9 cells)/d)^-2] that holds the unmeasured directions to their reference: small against the 1e-1
 and more of a kinetic flux, large against rounding."""
 _FEW_RELATIONS = 8
-"""Surplus relations up to which the kinetic rates are the unknowns; see `FluxAllocation._programme`."""
+"""Surplus relations up to which the kinetic rates are the unknowns; see `FluxProjection._programme`."""
 _NO_BOUND = -1e30
 """Stands for a lower bound of -inf where a bound is given at run time."""
 _LOOSENED = 1e-9
-"""Part of the largest wished rate that counts as loosened, and that loosened bounds get on top against rounding."""
+"""Part of the largest kinetic rate that counts as slack, and that loosened bounds get on top against rounding."""
 
 
-class FluxAllocation(eqx.Module):
-    """The prepared layer; call it with wished rates.
+class FluxProjection(eqx.Module):
+    """The prepared layer; call it with kinetic rates.
 
     Fields:
         network: names of reactions and of the species inside, bounds.
-        kinetic: reactions that have a rate law, in the order of the wished rates.
+        kinetic: reactions that have a rate law, in the order of the kinetic rates.
         basis: kinetic reactions that determine the others, and with the unmeasured directions all fluxes.
         surplus: kinetic reactions outside the basis; each gives one surplus relation.
         undetermined: reactions whose fluxes the kinetic ones do not determine.
@@ -167,7 +167,7 @@ class FluxAllocation(eqx.Module):
 
     def __repr__(self) -> str:
         return (
-            f"FluxAllocation({len(self.network.names)} reactions, {len(self.kinetic)} kinetic, "
+            f"FluxProjection({len(self.network.names)} reactions, {len(self.kinetic)} kinetic, "
             f"{len(self.surplus)} surplus relations, {self.directions.shape[1]} unmeasured directions, "
             f"{len(self.bound_names)} bounds)"
         )
@@ -176,7 +176,7 @@ class FluxAllocation(eqx.Module):
         self,
         warm: Float[Array, "species reactions"],
         cold: Float[Array, "species reactions"] | None = None,
-    ) -> "FluxAllocation":
+    ) -> "FluxProjection":
         """Return the layer with other stoichiometric coefficients, which may be traced and differentiated.
 
         `warm` and `cold` have the shape of the network's stoichiometry; without `cold`, the cold coefficients keep
@@ -223,7 +223,7 @@ class FluxAllocation(eqx.Module):
 
     def __call__(
         self,
-        wished: Float[Array, " kinetic"],
+        kinetic_rates: Float[Array, " kinetic"],
         cold: Float[Array, ""] | float = 0.0,
         *,
         spread: Float[Array, " kinetic"] | None = None,
@@ -232,7 +232,7 @@ class FluxAllocation(eqx.Module):
         smoothing: float | Float[Array, ""] = 0.0,
         rest_allowed: bool = False,
     ) -> FluxSolution:
-        """Return the allowed fluxes nearest to `wished` [mmol/(10^9 cells)/d]. Never raises, never NaN.
+        """Return the allowed fluxes nearest to `kinetic_rates` [mmol/(10^9 cells)/d]. Never raises, never NaN.
 
         `spread` [(mmol/(10^9 cells)/d)^2] replaces the inverse weights that `weights` gives. `lower` and `upper`
         [mmol/(10^9 cells)/d] replace the values of the bounds that the network has; they may be traced, and a
@@ -241,35 +241,37 @@ class FluxAllocation(eqx.Module):
         given bounds always allow the cell to rest, lower <= 0 <= upper, so that they cannot contradict each other.
         """
         exact = isinstance(smoothing, float | int) and smoothing == 0.0
-        wished = jnp.asarray(wished)
+        kinetic_rates = jnp.asarray(kinetic_rates)
         given = (None if part is None else jnp.asarray(part) for part in (spread, lower, upper))
         return _allocate(
-            self, wished, jnp.asarray(cold), *given, None if exact else jnp.asarray(smoothing), rest_allowed
+            self, kinetic_rates, jnp.asarray(cold), *given, None if exact else jnp.asarray(smoothing), rest_allowed
         )
 
-    def _solve(self, wished, cold, spread, lower, upper, smoothing, rest_allowed) -> FluxSolution:
-        layer = _cast(self, wished.dtype)
-        spread = self.weights.spread(wished) if spread is None else spread
+    def _solve(self, kinetic_rates, cold, spread, lower, upper, smoothing, rest_allowed) -> FluxSolution:
+        layer = _cast(self, kinetic_rates.dtype)
+        spread = self.weights.spread(kinetic_rates) if spread is None else spread
         offset, may_contradict = layer._offset(lower, upper, rest_allowed)
-        finite = jnp.all(jnp.isfinite(wished)) & jnp.all(jnp.isfinite(spread)) & jnp.isfinite(cold)
+        finite = jnp.all(jnp.isfinite(kinetic_rates)) & jnp.all(jnp.isfinite(spread)) & jnp.isfinite(cold)
         finite = finite & ~jnp.any(jnp.isnan(offset) | (offset == jnp.inf))
         offset = jnp.where(jnp.isfinite(offset), offset, _NO_BOUND)
-        wished, spread = jnp.where(finite, wished, 0.0), jnp.where(finite, spread, 1.0)
-        cold = jnp.where(finite, cold, 0.0).astype(wished.dtype)
+        kinetic_rates, spread = jnp.where(finite, kinetic_rates, 0.0), jnp.where(finite, spread, 1.0)
+        cold = jnp.where(finite, cold, 0.0).astype(kinetic_rates.dtype)
         good = FluxStatus.not_unique if self.undetermined else FluxStatus.solved
-        if not (self.surplus or self.bound_names):  # nothing contradicts the wished rates
-            target = jnp.concatenate([wished, layer.reference @ layer.directions])
+        if not (self.surplus or self.bound_names):  # nothing contradicts the kinetic rates
+            target = jnp.concatenate([kinetic_rates, layer.reference @ layer.directions])
             fluxes, none = layer.flux_map(cold).times(target), jnp.zeros_like(offset)
             status = jnp.where(finite, good, FluxStatus.not_finite)
-            return FluxSolution(fluxes, jnp.zeros_like(wished), none > 0.0, none, jnp.zeros((), wished.dtype), status)
-        programme = layer._programme(wished, spread, layer.flux_map(cold), offset)
+            return FluxSolution(
+                fluxes, jnp.zeros_like(kinetic_rates), none > 0.0, none, jnp.zeros((), kinetic_rates.dtype), status
+            )
+        programme = layer._programme(kinetic_rates, spread, layer.flux_map(cold), offset)
         answer = programme.solve()
-        loosened, infeasible = jnp.zeros_like(offset), answer.status == qp.INFEASIBLE
+        bound_slack, infeasible = jnp.zeros_like(offset), answer.status == qp.INFEASIBLE
         if may_contradict:
-            answer, loosened = programme.loosened(answer)
+            answer, bound_slack = programme.relaxed(answer)
         point, status = answer.point, answer.status
         if smoothing is not None:
-            point, converged = programme.smooth(point, loosened, smoothing)
+            point, converged = programme.smooth(point, bound_slack, smoothing)
             status = jnp.where((status == qp.SOLVED) & ~converged, qp.NOT_CONVERGED, status)
 
         fluxes = programme.to_fluxes.times(point)
@@ -282,9 +284,9 @@ class FluxAllocation(eqx.Module):
         )
         return FluxSolution(
             fluxes,
-            (kinetic - wished) / jnp.sqrt(jnp.maximum(spread, 1e-30)),
+            (kinetic - kinetic_rates) / jnp.sqrt(jnp.maximum(spread, 1e-30)),
             answer.active[programme.equalities :],
-            loosened,
+            bound_slack,
             jnp.max(missed, initial=0.0),
             status,
         )
@@ -300,15 +302,15 @@ class FluxAllocation(eqx.Module):
         still = bool(np.all(self.network.lower <= 0.0) and np.all(self.network.upper >= 0.0))  # no flux is a flux
         return jnp.concatenate(parts), given or not still
 
-    def _programme(self, wished, spread, flux_map: qp.Rows, offset) -> "_Programme":
-        """Return the least-distance programme of wished rates.
+    def _programme(self, kinetic_rates, spread, flux_map: qp.Rows, offset) -> "_Programme":
+        """Return the least-distance programme of kinetic rates.
 
         With few surplus relations its unknowns are the kinetic rates, and the relations are equalities: little is
         to be eliminated. With many, its unknowns are as many as the null space has dimensions, made orthonormal
         in the weighted kinetic rates.
         """
-        extra, dtype = self.directions.shape[1], wished.dtype
-        target = jnp.concatenate([wished, self.reference @ self.directions])
+        extra, dtype = self.directions.shape[1], kinetic_rates.dtype
+        target = jnp.concatenate([kinetic_rates, self.reference @ self.directions])
         spread = jnp.concatenate([spread, jnp.full(extra, 1.0 / REFERENCE_WEIGHT, dtype)])
         sign = np.repeat([1.0, -1.0], [len(self.lower_index), len(self.upper_index)])[:, None]
         bounds = flux_map.take([*self.lower_index, *self.upper_index])
@@ -345,23 +347,23 @@ class FluxAllocation(eqx.Module):
         """Return a sentence about a solution: its status and remedy, and the bounds that carry an infeasibility."""
         status = FluxStatus(int(solution.status))
         sentence = f"{status.name}: {status.remedy}"
-        loosened = np.asarray(solution.loosened)
+        bound_slack = np.asarray(solution.bound_slack)
         carried = [
-            f"{name} {'>=' if i < len(self.lower_index) else '<='} its bound, by {loosened[i]:.3g}"
+            f"{name} {'>=' if i < len(self.lower_index) else '<='} its bound, by {bound_slack[i]:.3g}"
             for i, name in enumerate(self.bound_names)
-            if loosened[i] > 1e-6 * max(float(np.max(loosened)), 1e-30)
+            if bound_slack[i] > 1e-6 * max(float(np.max(bound_slack)), 1e-30)
         ]
         return f"{sentence} Loosened: {'; '.join(carried)}." if status is FluxStatus.infeasible else sentence
 
 
 @eqx.filter_jit
-def _allocate(layer: FluxAllocation, *given) -> FluxSolution:
+def _allocate(layer: FluxProjection, *given) -> FluxSolution:
     """Compile one call, so that calls outside of compiled code do not trace anew."""
     return layer._solve(*given)
 
 
 class _Programme(NamedTuple):
-    """The least-distance programme of one allocation.
+    """The least-distance programme of one projection.
 
     The first five as in `qp.least_distance`; to_fluxes: from the unknowns to all fluxes; free: unknowns that fix the
     others by the equalities.
@@ -378,7 +380,7 @@ class _Programme(NamedTuple):
     def solve(self) -> qp.LeastDistance:
         return qp.least_distance(*self[:5], multipliers=False)
 
-    def loosened(self, answer: qp.LeastDistance) -> tuple[qp.LeastDistance, Array]:
+    def relaxed(self, answer: qp.LeastDistance) -> tuple[qp.LeastDistance, Array]:
         """Where bounds and balances contradict each other, loosen the bounds; return the solution and by how much.
 
         Problems without a contradiction go through as trivial ones, which cost a test each.
@@ -390,19 +392,19 @@ class _Programme(NamedTuple):
         # a bound that is far from everything asks for nothing; its value would only cost digits
         size = jnp.max(jnp.where(asked > 0.5 * _NO_BOUND, jnp.abs(asked), 0.0)) + scale
         asked = jnp.where(stuck, jnp.maximum(asked, -1e3 * size), 0.0)
-        loosened = qp.least_loosening(bounds.matrix[:, self.free], asked)
-        relaxed = self.offset.at[self.equalities :].add(-loosened - _LOOSENED * scale)
+        bound_slack = qp.least_slack(bounds.matrix[:, self.free], asked)
+        relaxed = self.offset.at[self.equalities :].add(-bound_slack - _LOOSENED * scale)
         trivial = self._replace(target=jnp.where(stuck, self.target, 0.0), offset=jnp.where(stuck, relaxed, 0.0))
         again = trivial.solve()
         pick = lambda new, old: None if new is None else jnp.where(stuck, new, old)  # noqa: E731
-        return jax.tree.map(pick, again, answer), loosened
+        return jax.tree.map(pick, again, answer), bound_slack
 
-    def smooth(self, point, loosened, smoothing):
-        offset = self.offset.at[self.equalities :].add(-loosened)
+    def smooth(self, point, bound_slack, smoothing):
+        offset = self.offset.at[self.equalities :].add(-bound_slack)
         return qp.smooth_distance(point, self.target, self.spread, self.rows, offset, self.equalities, smoothing)
 
 
-def _cast(layer: FluxAllocation, dtype) -> FluxAllocation:
+def _cast(layer: FluxProjection, dtype) -> FluxProjection:
     """Return the layer in another precision; nothing happens in the usual one."""
     if layer.warm_map.dtype == dtype:
         return layer
@@ -414,8 +416,8 @@ def prepare(
     kinetic: Sequence[str],
     weights: PublishedWeights | SoftWeights | None = None,
     reference: Mapping[str, float] | None = None,
-) -> FluxAllocation:
-    """Prepare the flux allocation of a network whose `kinetic` reactions have rate laws.
+) -> FluxProjection:
+    """Prepare the flux projection of a network whose `kinetic` reactions have rate laws.
 
     `reference` [mmol/(10^9 cells)/d] are the fluxes, by name and 0 where not named, that decide where the kinetic
     reactions do not. Raises `ModelError` where a name is unknown or stands twice, or the inside allows no flux.
@@ -449,7 +451,7 @@ def prepare(
     start = np.zeros(len(names))
     for name, value in (reference or {}).items():
         start[network.index(name)] = value
-    layer = FluxAllocation(
+    layer = FluxProjection(
         network=network,
         kinetic=tuple(kinetic),
         basis=tuple(names[j] for j in basis),
@@ -469,9 +471,9 @@ def prepare(
     return replace(layer, warm_map=layer.warm_map @ layer._unknown_basis)
 
 
-def solve_flux(
+def project_fluxes(
     network: MetabolicNetwork,
-    wished: Mapping[str, Float[Array, ""] | float],
+    kinetic_rates: Mapping[str, Float[Array, ""] | float],
     weights: Mapping[str, Float[Array, ""] | float] | PublishedWeights | SoftWeights | None = None,
     *,
     lower: Float[Array, " reactions"] | None = None,
@@ -480,37 +482,37 @@ def solve_flux(
     reference: Mapping[str, float] | None = None,
     smoothing: float | Float[Array, ""] = 0.0,
 ) -> FluxSolution:
-    """Return the fluxes of a network that are nearest to wished rates, by the name of the reaction.
+    """Return the fluxes of a network that are nearest to kinetic rates, by the name of the reaction.
 
     The shortest way to the layer: the network is prepared at the first call and kept. Rates, weights, bounds and
     stoichiometry may be traced: differentiate with `jax.grad`, solve many with `jax.vmap`. Any consistent unit of
     rate will do.
 
     `weights` are 1/rate^2, by name (0 leaves a reaction out, inf holds it), or a rule such as `SoftWeights`, the
-    default. `lower`, `upper`: see `FluxAllocation.__call__`; `stoichiometry`: see
-    `FluxAllocation.with_stoichiometry`; `reference` are plain numbers.
+    default. `lower`, `upper`: see `FluxProjection.__call__`; `stoichiometry`: see
+    `FluxProjection.with_stoichiometry`; `reference` are plain numbers.
     Raises `ModelError` where a name is unknown; trouble with numbers is `FluxSolution.status`.
 
     >>> from graycell.cell.network import MetabolicNetwork, Reaction
     >>> network = MetabolicNetwork.from_reactions([Reaction("in", "A_ext => A"), Reaction("out", "A => B_ext")])
-    >>> print(solve_flux(network, {"in": 1.0, "out": 2.0}, {"in": 1.0, "out": 3.0}).fluxes)
+    >>> print(project_fluxes(network, {"in": 1.0, "out": 2.0}, {"in": 1.0, "out": 3.0}).fluxes)
     [1.75 1.75]
     """
-    kinetic = tuple(wished)
+    kinetic = tuple(kinetic_rates)
     rule = weights if isinstance(weights, PublishedWeights | SoftWeights) else None
     layer = _prepared(network, kinetic, tuple(sorted((reference or {}).items())))
     layer = layer if rule is None else replace(layer, weights=rule)
     if stoichiometry is not None:
         layer = layer.with_stoichiometry(stoichiometry)
-    rates, spread = jnp.stack([jnp.asarray(wished[name], float) for name in kinetic]), None
+    rates, spread = jnp.stack([jnp.asarray(kinetic_rates[name], float) for name in kinetic]), None
     if weights is not None and rule is None:
         by_name = cast(Mapping, weights)
         unknown = [name for name in by_name if name not in kinetic]
         missing = [name for name in kinetic if name not in by_name]
         if unknown or missing:
             raise ModelError(
-                f"weights: '{(unknown or missing)[0]}' has {'no wished rate' if unknown else 'no weight'}; give every "
-                "wished rate one weight."
+                f"weights: '{(unknown or missing)[0]}' has {'no kinetic rate' if unknown else 'no weight'}; give every "
+                "kinetic rate one weight."
             )
         weight = jnp.stack([jnp.asarray(by_name[name], float) for name in kinetic])
         free = weight <= 0.0
@@ -520,7 +522,7 @@ def solve_flux(
 
 
 @lru_cache(maxsize=32)
-def _prepared(network: MetabolicNetwork, kinetic: tuple[str, ...], reference: tuple) -> FluxAllocation:
+def _prepared(network: MetabolicNetwork, kinetic: tuple[str, ...], reference: tuple) -> FluxProjection:
     with jax.ensure_compile_time_eval():  # what is kept is no part of the caller's trace
         return prepare(network, kinetic, reference=dict(reference))
 

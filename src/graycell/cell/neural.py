@@ -1,8 +1,8 @@
 """Laws that learn: small neural networks, and the rate laws that make rates of their outputs.
 
 A network stands in the model by a name, apart from the laws, so one network may serve several of them and what is
-learned stands in one place. `Neural` is a law or a factor, so it composes: alone it is a black law, in a `Product` or
-`Sum` with known laws a gray one. Sign and bound are kept by construction, also far outside of the data.
+learned stands in one place. `NeuralRate` is a law or a factor, so it composes: alone it is a black law, in a `Product` or
+`Sum` with known laws a gray one. Sign and bound are kept by construction, also extrapolation of the data.
 """
 
 from typing import Literal, NamedTuple
@@ -36,11 +36,11 @@ are scaled by their spread this lets a network bend a few times over the range o
 the size of a rate is known to a power of ten only."""
 
 
-class Net(eqx.Module):
+class MLP(eqx.Module):
     """A network of one hidden layer: output . tanh(hidden . z + hidden_bias) + output_bias, z = (seen - centre)/spread.
 
     inputs: names, see `Conditions.seen`; centre, spread: (inputs,) in the units of the inputs, taken from data;
-    scale: (outputs,) what one unit of an output is, in the unit of its law; fade: (outputs,) [mmol/L] see `Neural`.
+    scale: (outputs,) what one unit of an output is, in the unit of its law; fade: (outputs,) [mmol/L] see `NeuralRate`.
     """
 
     inputs: tuple[str, ...] = eqx.field(static=True)
@@ -74,7 +74,7 @@ def drawn_weights(inputs: int, hidden: int, outputs: int, random: np.random.Gene
     )
 
 
-class Neural(RateLaw):
+class NeuralRate(RateLaw):
     """A learned law, or a learned factor: one output n of a network.
 
     form: ``positive``, scale exp(n), between scale/bound and scale bound; ``any``, scale n, between -scale bound and
@@ -83,7 +83,7 @@ class Neural(RateLaw):
 
     >>> at = Conditions({"GLC": jnp.array(30.0)}, 1.0, 0.0, {}, {})
     >>> at = at._replace(outputs={"v1": Output(jnp.array([0.0]), jnp.array([2.5]), jnp.array([0.1]))})
-    >>> print(Neural("v1")(at), Neural("v1", form="fraction")(at))
+    >>> print(NeuralRate("v1")(at), NeuralRate("v1", form="fraction")(at))
     2.5 0.5
     """
 

@@ -1,4 +1,4 @@
-"""Rate laws: from concentrations, the redox ratio and the temperature to a wished specific rate.
+"""Rate laws: from concentrations, the redox ratio and the temperature to a kinetic_rates specific rate.
 
 A law is written for one point in time and mapped from outside. It names its species and parameters; the names are
 looked up while the model is compiled, so none of them is in the compiled code. Laws compose: `Product` and `Sum`
@@ -30,7 +30,7 @@ class Conditions(NamedTuple):
     """What a rate law sees.
 
     concentrations: by species [mmol/L]; redox: R [1]; cold: temperature weight, 0 warm to 1 cold [1];
-    parameters: by name, in their house units; rates: the wished rates computed so far, by reaction; fed: by species,
+    parameters: by name, in their internal units; rates: the kinetic rates computed so far, by reaction; fed: by species,
     what flows in, over the volume [mmol/L/d]; outputs: of the networks that learn, by name, see `cell.learned`.
     """
 
@@ -47,12 +47,12 @@ class Conditions(NamedTuple):
         return jnp.maximum(_look_up(self.concentrations, species, "species"), CONCENTRATION_FLOOR)
 
     def parameter(self, name: str) -> Scalar:
-        """Return a parameter in its house unit."""
+        """Return a parameter in its internal unit."""
         return _look_up(self.parameters, name, "parameter")
 
     def rate(self, reaction: str) -> Scalar:
-        """Return the wished rate of a reaction whose law stands earlier in the model."""
-        return _look_up(self.rates, reaction, "wished rate of an earlier reaction")
+        """Return the kinetic rate of a reaction whose law stands earlier in the model."""
+        return _look_up(self.rates, reaction, "kinetic rate of an earlier reaction")
 
     def output(self, net: str) -> "Output":
         """Return what a network that learns says."""
@@ -144,7 +144,7 @@ class Inhibition(RateLaw):
 
 
 class Proportional(RateLaw):
-    """A fixed share of the wished rate of an earlier reaction."""
+    """A fixed share of the kinetic rate of an earlier reaction."""
 
     reaction: str = eqx.field(static=True)
     share: str = eqx.field(static=True)

@@ -11,7 +11,7 @@ from graycell.comparison.baselines import (
 )
 from graycell.comparison.candidates import FittedPredictor, ModelCandidate
 from graycell.comparison.comparison import Comparison, ComparisonProgress, compare, learning_curve
-from graycell.comparison.consistency import Count, count_inconsistencies, far_outside
+from graycell.comparison.consistency import Count, count_inconsistencies, extrapolated
 from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
     "Split",
     "compare",
     "count_inconsistencies",
-    "far_outside",
+    "extrapolated",
     "forward_in_time",
     "held_out",
     "learning_curve",

@@ -1,7 +1,7 @@
 """Predictors without any biology: what a model of a culture has to beat, and what any candidate must offer.
 
 A candidate learns from runs and gives a predictor; a predictor says what would be measured in a run of which only the
-beginning is known. All of it is plain NumPy in house units, so that anything can be compared with anything. The two
+beginning is known. All of it is plain NumPy in internal units, so that anything can be compared with anything. The two
 that learn, `GaussianProcess` and `BoostedTrees`, choose what they learn by leaving out training runs, one quantity at a
 time; they never see a test run.
 """
@@ -30,7 +30,7 @@ class Predictor(Protocol):
     """Something trained that predicts a run."""
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return, for every quantity in `times`, its values there, in its house unit; times [d].
+        """Return, for every quantity in `times`, its values there, in its internal unit; times [d].
 
         `known` holds what is known in advance: initial state, events, media, signals and the measurements up to the
         cut (those at time 0 for a run that is new). Raises `GraycellError` where it cannot be predicted.

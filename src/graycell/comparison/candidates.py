@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from graycell.cell.network import MetabolicNetwork
-from graycell.comparison.consistency import count_inconsistencies, far_outside
+from graycell.comparison.consistency import count_inconsistencies, extrapolated
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.model import CultureModel
 from graycell.packing import quantities_of
@@ -23,7 +23,7 @@ class FittedPredictor:
     fit: Fit
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return what is simulated from time 0 at the asked times [d], in house units; raises `SimulationError`."""
+        """Return what is simulated from time 0 at the asked times [d], in internal units; raises `SimulationError`."""
         trajectory = predicted(self.fit.model_of(known.name), known, times)
         return {name: trajectory.at_samples(name) for name in times if name in trajectory.run.measurements}
 
@@ -78,9 +78,9 @@ class ModelCandidate:
         return {**found, "network": content_of(self.network)}
 
     def consistency(self, predictor: FittedPredictor, runs: Sequence[CultureRun]) -> dict[str, tuple[int, int]]:
-        """Return the counts of what cannot be, on runs and, where these can be simulated, far outside of them."""
+        """Return the counts of what cannot be, on runs and, where these can be simulated, extrapolation of them."""
         model = predictor.fit.model
         here = count_inconsistencies(model, runs, self.network)
-        there = count_inconsistencies(model, [far_outside(run, model.biomass) for run in runs], self.network)
+        there = count_inconsistencies(model, [extrapolated(run, model.biomass) for run in runs], self.network)
         found = {f"{one.check}, as tested": (one.counted, one.of) for one in here}
-        return found | {f"{one.check}, far outside": (one.counted, one.of) for one in there}
+        return found | {f"{one.check}, extrapolation": (one.counted, one.of) for one in there}

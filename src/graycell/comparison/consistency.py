@@ -1,7 +1,7 @@
 """Counts of what no culture can do, in what a model predicts: mass from nothing, fluxes backwards, less than nothing.
 
 A fit to a few runs can look right and be impossible, so this is counted for every model on the same runs, and on the
-same runs far outside of what was learned from.
+same runs extrapolation of what was learned from.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
 from graycell.comparison.splits import with_viability_known
 from graycell.model import CultureModel
-from graycell.reactor import Evolution, Reactor
+from graycell.reactor import NeuralODE, Reactor
 from graycell.runs.records import VCD, Bolus, CultureRun, Feed
 from graycell.simulation.simulate import ZERO_SHARE, Trajectory, pack_for, simulate
 
@@ -29,7 +29,7 @@ _MASS = 1e-6
 _ROUNDING = 1e-7
 """Part [1] of the largest flux that rounding may leave in a steady state or below a bound."""
 _FAR = 3.0
-"""Factor [1] by which a run far outside has more of everything at time 0, and larger feeds."""
+"""Factor [1] by which a run extrapolation has more of everything at time 0, and larger feeds."""
 _EXPLAINED = 0.01
 """Part [1] of the exchange rates that a network may leave unexplained."""
 _HEAVY = 1e4
@@ -45,7 +45,7 @@ class Count:
     of: int
 
 
-def far_outside(run: CultureRun, biomass: str = "BIOM") -> CultureRun:
+def extrapolated(run: CultureRun, biomass: str = "BIOM") -> CultureRun:
     """Return the run with three times as much of everything but cells and R at time 0, and three times the feeds."""
     initial = {name: value * (1.0 if name in (biomass, VCD, "R") else _FAR) for name, value in run.initial.items()}
     events = tuple(
@@ -53,7 +53,7 @@ def far_outside(run: CultureRun, biomass: str = "BIOM") -> CultureRun:
         else replace(event, rate=_FAR * event.rate) if isinstance(event, Feed) else event
         for event in run.events
     )  # fmt: skip
-    return replace(run, name=f"{run.name}, far outside", initial=initial, events=events)
+    return replace(run, name=f"{run.name}, extrapolation", initial=initial, events=events)
 
 
 def count_inconsistencies(
@@ -96,7 +96,7 @@ def _mass(model: CultureModel, run: CultureRun) -> tuple[int, int]:
     """Compare the vessel without cells with balances alone: what is fed has to be found again."""
     cells = {model.biomass: 0.0}
     sterile = replace(run, initial={**run.initial, **cells})
-    reactor = Reactor(jnp.zeros(len(model.species))) if isinstance(model.reactor, Evolution) else model.reactor
+    reactor = Reactor(jnp.zeros(len(model.species))) if isinstance(model.reactor, NeuralODE) else model.reactor
     alone = replace(model, exchange=0.0 * model.exchange, reactor=reactor)
     # as many points as above, so that nothing is compiled for them anew
     found, wanted = (simulate(one, sterile, points=_POINTS) for one in (model, alone))
@@ -152,7 +152,7 @@ def _by_cells(model: CultureModel, trajectory: Trajectory) -> np.ndarray:
 
     [mmol/(10^9 cells)/d]; of a model without balances [mmol/L/d], dc/dt less what the feeds do.
     """
-    if not isinstance(model.reactor, Evolution):
+    if not isinstance(model.reactor, NeuralODE):
         return trajectory.fluxes
     packed = pack_for(model, trajectory.run)
     time, end = trajectory.time, np.asarray(packed.end)

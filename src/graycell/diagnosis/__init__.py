@@ -1,6 +1,6 @@
 """What can be trusted: gradients, what the data determine, learned laws, what the equations contradict."""
 
-from graycell.diagnosis.gradients import DerivativeCheck, GradientAudit, Verdict, audit_gradients
+from graycell.diagnosis.gradients import DerivativeCheck, GradientCheck, Verdict, check_gradients
 from graycell.diagnosis.identifiability import (
     UNDETERMINED,
     Combination,
@@ -16,12 +16,12 @@ __all__ = [
     "Combination",
     "Correlation",
     "DerivativeCheck",
-    "GradientAudit",
+    "GradientCheck",
     "LawCurve",
     "RecoveredLaw",
     "Undetermined",
     "Verdict",
-    "audit_gradients",
+    "check_gradients",
     "correlation_matrix",
     "learned_reactions",
     "recovered_law",

@@ -1,4 +1,4 @@
-"""audit_gradients: every derivative that a fit will use, against central differences.
+"""check_gradients: every derivative that a fit will use, against central differences.
 
 The derivatives are the columns of the Jacobian of `likelihood.linearise`, in the coordinates of the fit. A central
 difference cannot see more than the solver resolves, so both are taken with a much tighter tolerance than a fit needs:
@@ -81,8 +81,8 @@ class DerivativeCheck:
 
 
 @dataclass(frozen=True)
-class GradientAudit:
-    """The result of `audit_gradients`.
+class GradientCheck:
+    """The result of `check_gradients`.
 
     runs: their names; checks: one a parameter, in the order that was asked for; tolerance: the relative error [1]
     that is allowed; provenance: everything needed to repeat the audit, as plain data.
@@ -94,7 +94,7 @@ class GradientAudit:
     provenance: dict = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return f"GradientAudit({self.summary()})"
+        return f"GradientCheck({self.summary()})"
 
     @property
     def passed(self) -> bool:
@@ -162,7 +162,7 @@ class _Differences(NamedTuple):
     below: np.ndarray
 
 
-def audit_gradients(
+def check_gradients(
     model: CultureModel | None = None,
     runs: Sequence[CultureRun] | CultureRun | None = None,
     parameters: Sequence[str] | None = None,
@@ -172,7 +172,7 @@ def audit_gradients(
     rtol: float = RTOL,
     loop: Loop = Loop(),  # noqa: B008  an immutable tuple
     progress: Callable[[float, str], None] | None = None,
-) -> GradientAudit:
+) -> GradientCheck:
     """Compare every derivative that a fit of `model` to `runs` uses with central differences.
 
     The derivatives are those of the residuals of all measured values [standard errors] by the coordinates of the
@@ -232,7 +232,7 @@ def audit_gradients(
     tell(1.0, "done")
     settings = {"tolerance": tolerance, "steps": list(steps), "rtol": rtol, "loop": [float(value) for value in loop]}
     settings["parameters"] = [labels[i] for i in chosen]
-    return GradientAudit(
+    return GradientCheck(
         tuple(run.name for run in runs), tuple(checks), tolerance, provenance_of(model, runs, settings)
     )
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from graycell.cell.neural import Neural
+from graycell.cell.neural import NeuralRate
 from graycell.cell.rates import Product, RateLaw, Sum
 from graycell.errors import FitError, nearest
 from graycell.inference.fitting import Fit
@@ -65,7 +65,7 @@ class LawCurve:
 
 @dataclass(frozen=True)
 class RecoveredLaw:
-    """What a fit learned of the rate law of a reaction; rates are wished ones, in `unit`.
+    """What a fit learned of the rate law of a reaction; rates are kinetic_rates ones, in `unit`.
 
     role: whether the network is the whole ``law``, a ``factor`` of it or a ``summand``; curves: one an input; states:
     by input, (states,) visited ones; learned, true: (states,) rates there, true is NaN without a truth; error: [1] root
@@ -221,13 +221,13 @@ def _relative_error(learned: np.ndarray, true: np.ndarray) -> float:
 
 def _networks(law: RateLaw) -> list[str]:
     """Return the names of the networks that a law holds."""
-    parts = jax.tree.leaves(law, is_leaf=lambda one: isinstance(one, Neural))
-    return [one.net for one in parts if isinstance(one, Neural)]
+    parts = jax.tree.leaves(law, is_leaf=lambda one: isinstance(one, NeuralRate))
+    return [one.net for one in parts if isinstance(one, NeuralRate)]
 
 
 def _role(law: RateLaw) -> Role | None:
     """Return what a network is to a law; None where there is none in it."""
-    if isinstance(law, Neural):
+    if isinstance(law, NeuralRate):
         return "law"
     parts: tuple[RateLaw, ...] = law.factors if isinstance(law, Product) else law.terms if isinstance(law, Sum) else ()
     here: Role = "summand" if isinstance(law, Sum) else "factor"
@@ -290,7 +290,7 @@ def _require_species(model: CultureModel, table: _Table) -> None:
 
 
 def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Array]:
-    """Return states as `CultureModel.wished` takes them: concentrations, R, cold and what flows in."""
+    """Return states as `CultureModel.kinetic_rates` takes them: concentrations, R, cold and what flows in."""
     _require_species(model, table)
     concentrations = np.stack([table[name] for name in model.species], axis=1)
     fed = np.stack([table[f"feed {name}"] for name in model.species], axis=1)
@@ -301,7 +301,7 @@ def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Ar
 
 
 def _rates(model: CultureModel | None, reaction: str, table: _Table) -> np.ndarray:
-    """Return the wished rates of a reaction in these states; NaN where the model has no law of it."""
+    """Return the kinetic rates of a reaction in these states; NaN where the model has no law of it."""
     if model is None or reaction not in model.kinetic:
         return np.full(len(table["R"]), np.nan)
     return np.asarray(_wished(cell_of(model), model.kinetic.index(reaction), *_arrays(model, table)))
@@ -309,7 +309,7 @@ def _rates(model: CultureModel | None, reaction: str, table: _Table) -> np.ndarr
 
 @eqx.filter_jit
 def _wished(model: CultureModel, place: int, concentrations, redox, cold, fed) -> Float[Array, " states"]:
-    return jax.vmap(model.wished)(concentrations, redox, cold, fed)[:, place]
+    return jax.vmap(model.kinetic_rates)(concentrations, redox, cold, fed)[:, place]
 
 
 def _with_band(fit: Fit, reaction: str, table: _Table) -> tuple[np.ndarray, np.ndarray]:
@@ -334,7 +334,7 @@ def _linearised(model: CultureModel, names: tuple[str, ...], log, learned, place
         values = jnp.where(log, jnp.exp(jnp.where(log, scaled, 0.0)), scaled)
         parameters = {**model.parameters, **{name: values[i] for i, name in enumerate(names)}}
         moved = with_weights(replace(model, parameters=parameters), weights)
-        rate = jax.vmap(moved.wished)(*states)[:, place]
+        rate = jax.vmap(moved.kinetic_rates)(*states)[:, place]
         return rate, rate
 
     slope, rate = jax.jacfwd(rates, has_aux=True)(learned)

@@ -1,7 +1,7 @@
 """Gray and black models: which laws are learned, and by what.
 
-`with_learned_laws` takes a known model and replaces, multiplies or corrects some of its rate laws by networks, or adds
-reactions with a learned law. `specific_rates` and `evolution` are the black boxes: exact balances of the vessel with
+`with_neural_rates` takes a known model and replaces, multiplies or corrects some of its rate laws by networks, or adds
+reactions with a learned law. `neural_rates_model` and `neural_ode_model` are the black boxes: exact balances of the vessel with
 learned specific rates, the usual hybrid model of the field, and dc/dt learned as a whole. What a network sees is scaled
 by the runs it will learn from. `model_from` builds any of them anew from the recipe that it carries.
 """
@@ -19,7 +19,7 @@ import numpy as np
 from graycell.cell.closures import NoLoop, RedoxRatio
 from graycell.cell.flux import SoftWeights
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
-from graycell.cell.neural import Form, Net, Neural, Weights, drawn_weights
+from graycell.cell.neural import MLP, Form, NeuralRate, Weights, drawn_weights
 from graycell.cell.rates import Conditions, Product, RateLaw, Sum
 from graycell.errors import ModelError, nearest
 from graycell.hybrid.smoothing import SmoothRun, smooth_run
@@ -32,17 +32,17 @@ Kind = Literal["white", "gray", "black"]
 
 
 @dataclass(frozen=True)
-class LearnedLaw:
+class NeuralRateSpec:
     """How the rate law of one reaction is learned.
 
     kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is known.
     inputs: what the network sees (species, ``feed`` and a species, ``R``, ``cold``); if empty, what the known law
         depends on.
-    form: of the network, see `cell.learned.Neural`; if empty ``fraction`` with a `part`, else ``positive`` for a gray
+    form: of the network, see `cell.learned.NeuralRate`; if empty ``fraction`` with a `part`, else ``positive`` for a gray
         law and for an irreversible reaction, else ``any``. A gray law of the form ``any`` is the known law plus a
         learned rate.
     part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
-    hidden: nodes [1] of the hidden layer. bound: [1] how far the law may go, see `Neural`; if 0, 10 for a gray law of
+    hidden: nodes [1] of the hidden layer. bound: [1] how far the law may go, see `NeuralRate`; if 0, 10 for a gray law of
         the form ``positive``, else 100.
     consumes: a species that a negative rate uses up; such a rate fades where the species runs out.
     scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs, 0.1
@@ -80,38 +80,38 @@ class LearnedLaw:
             raise ModelError(f"learned law: found the scale {self.scale:g}; it must be above 0; leave it out for ours.")
 
 
-def law_from(described: str | Mapping[str, Any]) -> LearnedLaw:
-    """Return a law from one word, its kind, or a table of the fields of `LearnedLaw`. Raises `ModelError`."""
+def law_from(described: str | Mapping[str, Any]) -> NeuralRateSpec:
+    """Return a law from one word, its kind, or a table of the fields of `NeuralRateSpec`. Raises `ModelError`."""
     if isinstance(described, str):
-        return LearnedLaw(described)  # type: ignore[arg-type]
-    known = [field.name for field in fields(LearnedLaw)]
+        return NeuralRateSpec(described)  # type: ignore[arg-type]
+    known = [field.name for field in fields(NeuralRateSpec)]
     for name in described:
         if name not in known:
             raise ModelError(f"learned law: '{name}' is not known; {nearest(name, known)}.")
-    return LearnedLaw(**described)
+    return NeuralRateSpec(**described)
 
 
-def with_learned_laws(
+def with_neural_rates(
     model: CultureModel,
-    laws: Mapping[str, LearnedLaw | str | Mapping[str, Any]],
+    laws: Mapping[str, NeuralRateSpec | str | Mapping[str, Any]],
     runs: Sequence[CultureRun],
     reactions: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> CultureModel:
     """Return the model with the rate laws of some reactions learned; a network stands under its reaction's name.
 
-    laws: by reaction, a `LearnedLaw` or what `law_from` takes. A reaction of the network that has no rate law gets
+    laws: by reaction, a `NeuralRateSpec` or what `law_from` takes. A reaction of the network that has no rate law gets
     one. reactions: new ones, by name, as equations such as ``CYSTINE_ext =>``; each needs a law. runs: what will be
     learned from; they scale the inputs. seed: of the first weights. A parameter that no law asks for any more is no
     longer estimated. Raises `ModelError` for a name that the model has not, and for a law of which nothing says what
     it depends on.
 
     >>> from graycell import bundled_run, nolan_lee
-    >>> gray = with_learned_laws(nolan_lee(), {"v17": "black"}, [bundled_run()])
+    >>> gray = with_neural_rates(nolan_lee(), {"v17": "black"}, [bundled_run()])
     >>> gray.nets["v17"].inputs, gray.weight_count
     (('LAC', 'cold'), 17)
     """
-    chosen = {name: law if isinstance(law, LearnedLaw) else law_from(law) for name, law in laws.items()}
+    chosen = {name: law if isinstance(law, NeuralRateSpec) else law_from(law) for name, law in laws.items()}
     new = dict(reactions or {})
     network = model.network.with_reactions([Reaction(name, equation) for name, equation in new.items()])
     for name, equation in new.items():
@@ -145,7 +145,7 @@ def with_learned_laws(
         model.table,
         ratio=ratio,
         closure=model.closure,
-        weights=model.allocation.weights,
+        weights=model.projection.weights,
         biomass=model.biomass,
         biomass_per_cell=model.biomass_per_cell,
         shift_rate=model.shift_rate,
@@ -169,7 +169,7 @@ def _require_known_species(known: MetabolicNetwork, network: MetabolicNetwork, n
             )
 
 
-def specific_rates(
+def neural_rates_model(
     runs: Sequence[CultureRun],
     *,
     inputs: Sequence[str] = (),
@@ -187,7 +187,7 @@ def specific_rates(
     return _black("specific-rates", runs, tuple(inputs), hidden, biomass_per_cell, seed)
 
 
-def evolution(
+def neural_ode_model(
     runs: Sequence[CultureRun],
     *,
     inputs: Sequence[str] = (),
@@ -198,12 +198,12 @@ def evolution(
     """Return the pure black box, dc/dt = NN(c, u): nothing is balanced, the effect of feeds is learned too.
 
     inputs: by default all species, ``cold`` where a run changes its temperature, and the feeding of every species that
-    flows in. Rates are [mmol/L/d]. Else as `specific_rates`.
+    flows in. Rates are [mmol/L/d]. Else as `neural_rates_model`.
     """
     return _black("evolution", runs, tuple(inputs), hidden, biomass_per_cell, seed)
 
 
-BLACK_BOXES = {"specific-rates": specific_rates, "evolution": evolution}
+BLACK_BOXES = {"specific-rates": neural_rates_model, "evolution": neural_ode_model}
 """Builders of black boxes by name."""
 
 
@@ -220,7 +220,7 @@ def _black(name, runs, inputs, hidden, biomass_per_cell, seed) -> CultureModel:
     smooth = [smooth_run(model, run) for run in runs]
     centre, spread = _scales(model, inputs, smooth)
     largest = np.max([np.max(np.asarray(one.concentrations), axis=(0, 1)) for one in smooth], axis=0)
-    net = Net(inputs, centre, spread, jnp.asarray(_sizes(model, smooth, balanced)),
+    net = MLP(inputs, centre, spread, jnp.asarray(_sizes(model, smooth, balanced)),
               jnp.asarray(_FADE * np.maximum(largest, 1e-6)),
               drawn_weights(len(inputs), hidden, len(species), np.random.default_rng(seed)))  # fmt: skip
     return replace(model, nets={"rates": net})
@@ -235,11 +235,11 @@ def _black_from(recipe: Mapping[str, Any]) -> CultureModel:
     species, balanced = tuple(recipe["species"]), recipe["base"] == "specific-rates"
     network = MetabolicNetwork.from_reactions([Reaction(f"r {one}", f"<=> {one}{EXTERNAL_SUFFIX}") for one in species])
     rates = [
-        (f"r {one}", Neural("rates", i, "any", 10.0, one if balanced and one != BIOMASS else None))
+        (f"r {one}", NeuralRate("rates", i, "any", 10.0, one if balanced and one != BIOMASS else None))
         for i, one in enumerate(species)
     ]
     n, m, hidden = len(recipe["inputs"]), len(species), int(recipe["hidden"])
-    net = Net(tuple(recipe["inputs"]), jnp.zeros(n), jnp.ones(n), jnp.ones(m), jnp.ones(m),
+    net = MLP(tuple(recipe["inputs"]), jnp.zeros(n), jnp.ones(n), jnp.ones(m), jnp.ones(m),
               drawn_weights(n, hidden, m, np.random.default_rng(0)))  # fmt: skip
     table = ParameterTable((
         Parameter("biomass_per_cell", float(recipe["biomass_per_cell"]), "mmol/(1e9 cells)", 0.1, 10.0, estimated=False,
@@ -275,7 +275,7 @@ def _flows_in(species: str, runs: Sequence[CultureRun]) -> bool:
                for run in runs for event in run.events if isinstance(event, Feed))  # fmt: skip
 
 
-def _learned(model, network, name: str, law: LearnedLaw, smooth, random) -> tuple[Neural, Net]:
+def _learned(model, network, name: str, law: NeuralRateSpec, smooth, random) -> tuple[NeuralRate, MLP]:
     """Return a network's law for a reaction, and the network."""
     if name not in dict(model.rates) and (law.part or law.kind == "gray"):
         what = f"no part '{law.part}' to replace" if law.part else "nothing to correct"
@@ -297,10 +297,10 @@ def _learned(model, network, name: str, law: LearnedLaw, smooth, random) -> tupl
                              f"{nearest(law.consumes, model.species)}.")  # fmt: skip
         i = model.species.index(law.consumes)
         fade = _FADE * max((float(jnp.max(one.concentrations[..., i])) for one in smooth), default=1.0)
-    net = Net(tuple(inputs), *_scales(model, inputs, smooth), jnp.full(1, scale), jnp.full(1, max(fade, 1e-6)),
+    net = MLP(tuple(inputs), *_scales(model, inputs, smooth), jnp.full(1, scale), jnp.full(1, max(fade, 1e-6)),
               drawn_weights(len(inputs), law.hidden, 1, random))  # fmt: skip
     bound = law.bound or (10.0 if gray and form == "positive" else 100.0)
-    return Neural(name, 0, form, bound, law.consumes or None), net
+    return NeuralRate(name, 0, form, bound, law.consumes or None), net
 
 
 def _with_part(law: RateLaw, part: str, learned: RateLaw, name: str) -> RateLaw:
@@ -335,11 +335,11 @@ def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
         return ()
     k, n = model.kinetic.index(name), len(model.species)
 
-    def wished(point):
-        return model.wished(point[:n], point[n], point[n + 1])[k]
+    def kinetic_rates(point):
+        return model.kinetic_rates(point[:n], point[n], point[n + 1])[k]
 
     c, redox, cold = _conditions(model)
-    slope = np.asarray(jax.grad(wished)(jnp.r_[c, redox, cold]))
+    slope = np.asarray(jax.grad(kinetic_rates)(jnp.r_[c, redox, cold]))
     return tuple(one for one, by in zip((*model.species, "R", "cold"), slope, strict=True) if abs(by) > 1e-12)
 
 
@@ -356,7 +356,7 @@ def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -
         c, redox, cold = (jnp.concatenate(parts) for parts in zip(*points, strict=True))
     else:
         c, redox, cold = (jnp.asarray(part)[None] for part in _conditions(model))
-    size = float(jnp.max(jnp.abs(jax.vmap(model.wished)(c, redox, cold)[:, model.kinetic.index(name)])))
+    size = float(jnp.max(jnp.abs(jax.vmap(model.kinetic_rates)(c, redox, cold)[:, model.kinetic.index(name)])))
     return 10.0 ** round(math.log10(size)) if size > 0.0 else 0.1
 
 
@@ -402,7 +402,7 @@ def _sizes(model: CultureModel, smooth: Sequence[SmoothRun], balanced: bool) -> 
         per.append(
             (density / float(model.parameters[model.biomass_per_cell]) if balanced else np.ones_like(density))[lasting]
         )
-        made.append(np.asarray(one.turned_over)[lasting])
+        made.append(np.asarray(one.net_production)[lasting])
         time.append(np.asarray(one.length)[lasting])
     rates = np.concatenate(made) / np.maximum(np.concatenate(per) * np.concatenate(time), 1e-12)[:, None]
     sizes = np.sqrt(np.average(rates**2, axis=0, weights=np.concatenate(time)))
@@ -453,7 +453,7 @@ def model_from(recipe: Mapping[str, Any]) -> CultureModel:
     model = model_of(base)
     if not recipe.get("laws"):
         return model
-    return with_learned_laws(model, recipe["laws"], [], recipe.get("reactions"))
+    return with_neural_rates(model, recipe["laws"], [], recipe.get("reactions"))
 
 
 def nets_to_plain(model: CultureModel) -> dict[str, Any]:

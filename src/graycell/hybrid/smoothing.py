@@ -33,7 +33,7 @@ class SmoothRun(eqx.Module):
 
     length: (segments,) [d]; concentrations: (segments, nodes, species) [mmol/L]; volume, cold, viability, redox:
     (segments, nodes) [1]; at_end: (segments, species) amounts [mmol/L] and end_volume: (segments,) [1] at the end of
-    each segment; fed: (segments, nodes, species) what flows in, over the volume [mmol/L/d]; turned_over: (segments,
+    each segment; fed: (segments, nodes, species) what flows in, over the volume [mmol/L/d]; net_production: (segments,
     species) [mmol/L] by the cells in each segment. Amounts and volumes are per litre of initial volume.
     """
 
@@ -46,7 +46,7 @@ class SmoothRun(eqx.Module):
     at_end: Float[Array, "segments species"]
     end_volume: Float[Array, " segments"]
     fed: Float[Array, "segments nodes species"]
-    turned_over: Float[Array, "segments species"]
+    net_production: Float[Array, "segments species"]
 
 
 def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
@@ -64,7 +64,7 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
     rate = float(model.parameters[model.shift_rate])
     length, sweep = arrays.end - arrays.start, _Sweep(arrays)
     at_nodes, cold, cold_now = [], [], arrays.initial_cold
-    at_end, end_volume, turned_over = [], [], []
+    at_end, end_volume, net_production = [], [], []
     for k, (start, end) in enumerate(zip(arrays.start, arrays.end, strict=True)):
         before = np.array([curve(start) for curve in curves])
         points = [sweep.after(k, share, np.array([curve(start + share * (end - start)) for curve in curves]) - before)
@@ -76,7 +76,7 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
         cold_now = relaxed[-1]
         at_end.append(points[-1][0])
         end_volume.append(points[-1][1])
-        turned_over.append(np.array([curve(end) for curve in curves]) - before)
+        net_production.append(np.array([curve(end) for curve in curves]) - before)
         sweep.act(k, *points[-1])
     amounts = np.array([[amount for amount, _ in nodes] for nodes in at_nodes])
     volume = np.array([[size for _, size in nodes] for nodes in at_nodes])
@@ -91,7 +91,7 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
         at_end=jnp.asarray(np.array(at_end)),
         end_volume=jnp.asarray(np.array(end_volume)),
         fed=jnp.asarray((arrays.flows.feed @ arrays.media)[:, None, :] / volume[:, :, None]),
-        turned_over=jnp.asarray(np.array(turned_over)),
+        net_production=jnp.asarray(np.array(net_production)),
     )
 
 
@@ -185,7 +185,7 @@ def stack_smooth(runs: Sequence[SmoothRun]) -> SmoothRun:
         return replace(
             longer,
             length=jnp.where(kept, longer.length, 0.0),
-            turned_over=jnp.where(kept[:, None], longer.turned_over, 0.0),
+            net_production=jnp.where(kept[:, None], longer.net_production, 0.0),
         )
 
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(padded(run) for run in runs))

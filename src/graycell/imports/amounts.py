@@ -1,4 +1,4 @@
-"""Numbers in the units of someone's file -> house units: masses become moles or, of liquids, volumes."""
+"""Numbers in the units of someone's file -> internal units: masses become moles or, of liquids, volumes."""
 
 import re
 
@@ -32,12 +32,12 @@ def plain(digits: str, mark: str) -> str:
     return digits.replace(",", ".") if mark == "," else digits
 
 
-def in_house(number: float, unit: str, house: str, molar_mass: float = 0.0, density: float = 0.0) -> float:
-    """Return a number in a house unit. Raises `UnitError`.
+def in_internal_units(number: float, unit: str, house: str, molar_mass: float = 0.0, density: float = 0.0) -> float:
+    """Return a number in a internal unit. Raises `UnitError`.
 
     Masses become moles by the molar mass [g/mol], weighed liquids volumes by their density [kg/L]; 0 if not known.
 
-    >>> round(in_house(1.8016, "g/L", "mmol/L", 180.16), 9), round(in_house(52.5, "g", "L", density=1.05), 9)
+    >>> round(in_internal_units(1.8016, "g/L", "mmol/L", 180.16), 9), round(in_internal_units(52.5, "g", "L", density=1.05), 9)
     (10.0, 0.05)
     """
     if house in MASS_OF_LIQUID and density and not converts(unit, house):

@@ -1,4 +1,4 @@
-"""Cells: the cells of someone's table -> numbers in house units, times in days. What is wrong with a cell is noted."""
+"""Cells: the cells of someone's table -> numbers in internal units, times in days. What is wrong with a cell is noted."""
 
 import math
 import re
@@ -66,7 +66,7 @@ class Cells:
                 example = f'give limit = "0.1 {column.unit}" to {column.name} in the mapping, or empty the cell'
                 self.fault(row, column.name, f"'{shown(cell)}'", needed, example)
                 return ""
-            return f"<{column.limit if column.is_direct else column.in_house(column.limit)!r}"
+            return f"<{column.limit if column.is_direct else column.in_internal_units(column.limit)!r}"
         below = "<" if cell.startswith("<") else ""
         found = self._number(row, column, cell.removeprefix("<").strip() if below else cell, limited=bool(below))
         if found is None:
@@ -79,12 +79,12 @@ class Cells:
         return below + (digits if column.is_direct and number else repr(number))
 
     def number(self, row: int, column: Column | None) -> float | None:
-        """Return a number in its house unit, None where the cell is empty or faulty."""
+        """Return a number in its internal unit, None where the cell is empty or faulty."""
         found = None if column is None else self._number(row, column, self.cell(row, column))
         return None if found is None else found[1]
 
     def amount(self, row: int, column: Column | None) -> float | None:
-        """Return a volume or a rate in its house unit, which is not below 0."""
+        """Return a volume or a rate in its internal unit, which is not below 0."""
         number = self.number(row, column)
         if column is not None and number is not None and number < 0.0:
             found = f"'{shown(self.cell(row, column))}'"
@@ -95,13 +95,13 @@ class Cells:
         return number
 
     def _number(self, row: int, column: Column, cell: str, limited: bool = False) -> tuple[str, float] | None:
-        """Return a number as plain digits in the unit of the column, and in the house unit."""
+        """Return a number as plain digits in the unit of the column, and in the internal unit."""
         if not cell and not limited:
             return None
         digits = cell.removesuffix("%").strip() if column.unit == "%" else cell
         digits = digits if column.position is None else plain(digits, self.plan.decimal)
         number = parse_number(digits)
-        number = None if number is None else column.in_house(number)
+        number = None if number is None else column.in_internal_units(number)
         if number is None or not math.isfinite(number):
             remedy = "write it, or leave the cell empty"
             if cell.startswith("="):
@@ -154,7 +154,7 @@ class Cells:
             self.fault(row, column.name, f"'{shown(cell)}'", needed, remedy)
             return None
         if not isinstance(digits, str):
-            return column.in_house(digits)
+            return column.in_internal_units(digits)
         found = self._number(row, column, digits)
         return None if found is None else found[1]
 

@@ -22,7 +22,7 @@ class Step(NamedTuple):
 
 
 class ToldEvent(NamedTuple):
-    """A row of the table of events, in house units, and the row of the file that told it."""
+    """A row of the table of events, in internal units, and the row of the file that told it."""
 
     row: int
     time: float

@@ -45,7 +45,7 @@ class Imported:
 def import_runs(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapping[str, Any]) -> list[CultureRun]:
     r"""Return the runs in CSV, XLSX or Parquet files, by a mapping: a TOML file, or what stands in one.
 
-    path: a file, or several that one mapping fits. Numbers are returned in house units: d, L, mmol/L, 10^9 cells/L,
+    path: a file, or several that one mapping fits. Numbers are returned in internal units: d, L, mmol/L, 10^9 cells/L,
     degC. Raises `InputError` with all faults of the mapping, or else of the files.
 
     >>> import tempfile

@@ -16,7 +16,7 @@ from graycell.imports.amounts import (
     MASS_OF_LIQUID,
     RATE_PER_VOLUME,
     as_counted,
-    in_house,
+    in_internal_units,
     is_with_unit,
     with_unit,
 )
@@ -134,7 +134,7 @@ class _Planner:
             self.fault(what, f"no unit of '{shown(name)}'", "a unit is never guessed", remedy)
             return None
         try:
-            found.in_house(1.0)
+            found.in_internal_units(1.0)
         except UnitError as error:
             remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if house in MASS else "")
             if house in MASS_OF_LIQUID:
@@ -374,7 +374,7 @@ class _Planner:
         [solute, *more] = list(media) or [""]
         for house in (VOLUMETRIC_RATE, AMOUNT_RATE, RATE_PER_VOLUME):
             try:
-                in_house(1.0, unit, house, self.mass(solute), 1.0 if weighed else 0.0)
+                in_internal_units(1.0, unit, house, self.mass(solute), 1.0 if weighed else 0.0)
             except UnitError:
                 continue
             stated = isinstance(entry, Mapping) and "molar_mass" in entry

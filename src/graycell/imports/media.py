@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from graycell.errors import Faults, nearest
-from graycell.imports.amounts import in_house, plain, with_unit
+from graycell.imports.amounts import in_internal_units, plain, with_unit
 from graycell.imports.grids import words_of
 from graycell.imports.vocabulary import bare, quantity_of, unit_of_heading
 from graycell.runs.format.files import Source
@@ -38,7 +38,7 @@ class Media:
                 self.fault(what, f"the solute '{shown(str(species))}'", f"it is called {meant}", f"write {meant}")
                 continue
             try:
-                media[str(species)] = in_house(*with_unit(text), CONCENTRATION, self.mass(str(species)))
+                media[str(species)] = in_internal_units(*with_unit(text), CONCENTRATION, self.mass(str(species)))
             except UnitError as error:
                 self.fault(f"{what} {species}", str(error), "a concentration is needed", 'write "444 mmol/L"')
         return media
@@ -96,7 +96,7 @@ class Media:
                 self.fault(f"{what} {quantity}", f"a second row '{shown(label)}'", "a solute stands once", "remove one")
             else:
                 try:
-                    media[quantity] = in_house(numbers.pop() or 0.0, unit, CONCENTRATION, self.mass(quantity))
+                    media[quantity] = in_internal_units(numbers.pop() or 0.0, unit, CONCENTRATION, self.mass(quantity))
                 except UnitError as error:
                     remedy = f"write it into the heading, like '{shown(bare(label))} (mM)'"
                     found = str(error) if unit else "no unit"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from graycell.imports.amounts import in_house
+from graycell.imports.amounts import in_internal_units
 from graycell.units import converts
 
 
@@ -33,9 +33,9 @@ class Column:
         """Whether the unit converts without a molar mass or a density."""
         return converts(self.unit, self.house)
 
-    def in_house(self, number: float) -> float:
-        """Return a number of the column in its house unit."""
-        return in_house(number, self.unit, self.house, self.molar_mass, self.density)
+    def in_internal_units(self, number: float) -> float:
+        """Return a number of the column in its internal unit."""
+        return in_internal_units(number, self.unit, self.house, self.molar_mass, self.density)
 
 
 @dataclass(frozen=True)

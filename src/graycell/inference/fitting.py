@@ -147,7 +147,7 @@ class Estimate:
 
     value: in `unit`; standard_error: in `unit`, and relative_error = standard_error/value, both from the curvature
     at the optimum with the prior; start: the value before; at_bound: within 1 % of a bound on its scale.
-    prior_ratio: posterior over prior standard deviation [1]; near 1 the data say nothing about the parameter.
+    sd_ratio: posterior over prior standard deviation [1]; near 1 the data say nothing about the parameter.
         Without a prior 0, or 1 where the standard error is infinite.
     """
 
@@ -158,7 +158,7 @@ class Estimate:
     relative_error: float
     start: float
     at_bound: bool
-    prior_ratio: float
+    sd_ratio: float
 
 
 @dataclass(frozen=True)

@@ -49,15 +49,15 @@ class Coordinates(eqx.Module):
         )
 
     def scaled(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Return the parameters on their own scales: natural logarithm, or house unit."""
+        """Return the parameters on their own scales: natural logarithm, or internal unit."""
         return self.lower + (self.upper - self.lower) * jax.nn.sigmoid(x)
 
     def values(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Return the parameters in house units."""
+        """Return the parameters in internal units."""
         return self.unscaled(self.scaled(x))
 
     def unscaled(self, scaled: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Return parameters on their own scales in house units."""
+        """Return parameters on their own scales in internal units."""
         return jnp.where(self.log_scale, jnp.exp(jnp.where(self.log_scale, scaled, 0.0)), scaled)
 
     def of_scaled(self, scaled: Float[Array, " n"]) -> Float[Array, " n"]:
@@ -126,7 +126,7 @@ class Objective(eqx.Module):
     def predicted(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, "runs segments quantities"]:
         """Return what would be measured in every run at the end of every segment, up to the `horizon` [d].
 
-        In the house units of the quantities, see `runs.packing.quantities_of`.
+        In the internal units of the quantities, see `runs.packing.quantities_of`.
         """
 
         def of_run(of):

@@ -45,7 +45,7 @@ class Matching(eqx.Module):
 def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float[Array, "segments quantities"]:
     """Return what would be measured at the end of every segment if the rates had seen the smooth curves.
 
-    In the house units of the quantities: mmol/L, 10^9 cells/L for VCD, 1 for R, which is the measured one.
+    In the internal units of the quantities: mmol/L, 10^9 cells/L for VCD, 1 for R, which is the measured one.
     """
 
     def turnover(concentrations, volume, cold, viability, redox, flows):
@@ -61,7 +61,7 @@ def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float
     nodes = (smooth.concentrations, smooth.volume, smooth.cold, smooth.viability, smooth.redox)
     rates = jax.vmap(lambda at, flows: jax.vmap(lambda *one: turnover(*one, flows=flows))(*at))(nodes, packed.flows)
     made = smooth.length[:, None] * jnp.einsum("n,snk->sk", jnp.asarray(NODE_WEIGHTS), rates)
-    amounts = smooth.at_end + jnp.cumsum(made - smooth.turned_over, axis=0)
+    amounts = smooth.at_end + jnp.cumsum(made - smooth.net_production, axis=0)
     concentrations = amounts / smooth.end_volume[:, None]
     density = jax.vmap(model.viable_cell_density)(concentrations, jax.vmap(packed.viability)(packed.end))
     measured_redox = jax.vmap(packed.redox)(packed.end)

@@ -7,7 +7,7 @@ table:
 
 - `R_switch`, the redox ratio at which lactate turns from made to used (published: 1), a parameter here, because the
   line R = 1 is a barrier that no step-independent closure crosses;
-- the extension: v35, ATP => (maintenance), whose wished rate is `maintenance_warm` or `maintenance_cold`. Without it
+- the extension: v35, ATP => (maintenance), whose kinetic rate is `maintenance_warm` or `maintenance_cold`. Without it
   the ATP balance ties glycolysis to ATP demand;
 - the limit of uptake, `clearance`: a transporter of 0.5 mmol/(10^9 cells)/d and a half-saturation of 0.1 mmol/L clears
   5 L/(10^9 cells)/d, and diffusion to a cell a thousand times as much.
@@ -167,7 +167,7 @@ def published_network() -> MetabolicNetwork:
 def parameter_table(
     values: Literal["published", "refit"] = "published", extended: bool = False, limited: bool = False
 ) -> ParameterTable:
-    """Return the parameters in house units, with bounds and priors for a fit.
+    """Return the parameters in internal units, with bounds and priors for a fit.
 
     Bounds are a factor of 20 to either side, exponents 0.2 to 6; the prior is a factor of 3 around the value
     (standard deviation of the natural logarithm 1.1). Both are ours: the paper gives none.
@@ -233,7 +233,7 @@ def nolan_lee(
     weights: `SoftWeights()` by default. switch_width: [1] of the switches at R_switch, 0.05 by default.
 
     >>> model = nolan_lee()
-    >>> len(model.reactions), len(model.kinetic), model.allocation.surplus
+    >>> len(model.reactions), len(model.kinetic), model.projection.surplus
     (34, 12, ('v1', 'v9'))
     """
     closure = Dynamic() if closure is None else closure

@@ -185,12 +185,12 @@ def least_distance(
     return LeastDistance(point, multiplier, active, violation, found.status)
 
 
-def least_loosening(matrix: Float[Array, "rows n"], offset: Float[Array, " rows"]) -> Float[Array, " rows"]:
+def least_slack(matrix: Float[Array, "rows n"], offset: Float[Array, " rows"]) -> Float[Array, " rows"]:
     """Return the s >= 0 of least sum of squares for which some z has matrix z + s >= offset.
 
     By duality s is the point nearest to `offset` with matrix^T s = 0 and s >= 0: a least-distance programme.
 
-    >>> print(least_loosening(jnp.array([[1.0], [-1.0]]), jnp.array([2.0, 1.0])))
+    >>> print(least_slack(jnp.array([[1.0], [-1.0]]), jnp.array([2.0, 1.0])))
     [1.5 1.5]
     """
     rows, n = matrix.shape

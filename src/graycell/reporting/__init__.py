@@ -7,19 +7,19 @@
     recovered, correlations                                plotly figures of learned laws     (law_figures)
     laws_frame, combinations_frame, ...                    DataFrames of the same             (law_tables)
     report(fits, folder)                                   report.html and its CSV tables     (html)
-    inspection_report(inspection, folder)                  inspection.html and its tables     (inspection_page)
+    diagnosis_report(inspection, folder)                  inspection.html and its tables     (inspection_page)
     comparison_report(comparison, folder)                  comparison.html and its tables     (comparison_page)
 
 `figures` draws trajectories, `fit_figures` fits and `inspection_figures` inspections, in the look of `style`; `summary`
 says in words what a report shows, and `page` holds the pieces of a page. Nothing here computes what is not in a
-`Trajectory`, a `Fit`, a `RecoveredLaw`, a `Comparison`, a `GradientAudit` or an `Inspection`.
+`Trajectory`, a `Fit`, a `RecoveredLaw`, a `Comparison`, a `GradientCheck` or an `ModelDiagnosis`.
 """
 
 from graycell.diagnosis.identifiability import UNDETERMINED
 from graycell.reporting.comparison.page import comparison_report
 from graycell.reporting.comparison.tables import comparison_frames
-from graycell.reporting.equations.page import headline, inspection_report
-from graycell.reporting.equations.tables import inspection_frames
+from graycell.reporting.equations.page import diagnosis_report, headline
+from graycell.reporting.equations.tables import diagnosis_frames
 from graycell.reporting.figures import (
     conflict_heatmap,
     key_fluxes,
@@ -52,12 +52,12 @@ __all__ = [
     "convergence",
     "correlations",
     "correlations_frame",
+    "diagnosis_frames",
+    "diagnosis_report",
     "estimates_frame",
     "file_word",
     "headline",
     "history_frame",
-    "inspection_frames",
-    "inspection_report",
     "key_fluxes",
     "law_errors_frame",
     "laws_frame",

@@ -80,7 +80,7 @@ def key_fluxes(
     reactions: Sequence[str] | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> go.Figure:
-    """Return fluxes [mmol/(10^9 cells)/d] over time [d]; dashed beside them the wished rates of rate laws.
+    """Return fluxes [mmol/(10^9 cells)/d] over time [d]; dashed beside them the kinetic rates of rate laws.
 
     `reactions`: by default those of `KEY_REACTIONS` that a model has, else kinetic ones of the first model.
     Raises `ModelError` for a reaction that the first model with any of them does not know.
@@ -101,8 +101,17 @@ def key_fluxes(
         for label, trajectory in trajectories.items():
             model, colour = trajectory.model, _colour(label, trajectories, colours)
             if name in model.kinetic:
-                wished = trajectory.wished[:, model.kinetic.index(name)]
-                _add_line(figure, panel, 4, trajectory.time, wished, "wished by the rate law", colour, dash="dash")
+                kinetic_rates = trajectory.kinetic_rates[:, model.kinetic.index(name)]
+                _add_line(
+                    figure,
+                    panel,
+                    4,
+                    trajectory.time,
+                    kinetic_rates,
+                    "kinetic_rates by the rate law",
+                    colour,
+                    dash="dash",
+                )
             if name in model.reactions:
                 flux = trajectory.fluxes[:, model.reactions.index(name)]
                 _add_line(figure, panel, 4, trajectory.time, flux, label, colour)
@@ -117,7 +126,7 @@ def key_fluxes(
 
 
 def _flux_range(trajectories: Mapping[str, Trajectory], reaction: str) -> list[float]:
-    """Return a range that holds all fluxes and zero; a wished rate that is a hundred times as large leaves it."""
+    """Return a range that holds all fluxes and zero; a kinetic rate that is a hundred times as large leaves it."""
     fluxes = [one.fluxes[:, one.model.reactions.index(reaction)] for one in trajectories.values()
               if reaction in one.model.reactions]  # fmt: skip
     finite = np.concatenate([*(flux[np.isfinite(flux)] for flux in fluxes), [0.0]])

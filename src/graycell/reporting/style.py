@@ -76,7 +76,7 @@ def plain(text: str, longest: int = 80) -> str:
 
 
 def pretty_unit(unit: str) -> str:
-    """Return a house unit as a reader writes it.
+    """Return a internal unit as a reader writes it.
 
     >>> pretty_unit("mmol/(1e9 cells)/d")
     'mmol/(10⁹ cells)/d'

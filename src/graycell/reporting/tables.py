@@ -15,7 +15,7 @@ import pandas as pd
 
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
-from graycell.diagnosis.gradients import GradientAudit
+from graycell.diagnosis.gradients import GradientCheck
 from graycell.errors import GraycellError
 from graycell.inference.fitting import Fit
 from graycell.packing import quantities_of
@@ -32,7 +32,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def unit_of(quantity: str) -> str:
-    """Return the house unit of a measured quantity: a species, `VCD` or `REDOX`.
+    """Return the internal unit of a measured quantity: a species, `VCD` or `REDOX`.
 
     >>> unit_of("GLC")
     'mmol/L'
@@ -44,7 +44,7 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     """Return a simulated run, one row a point in time; an event has a row before and a row after it.
 
     Columns: time [d], volume [L], VCD [10^9 cells/L], viability, R, R' of the fluxes and temperature weight [1],
-    species [mmol/L], fluxes and wished rates [mmol/(10^9 cells)/d], conflicts [1], and in words how the fluxes were
+    species [mmol/L], fluxes and kinetic rates [mmol/(10^9 cells)/d], conflicts [1], and in words how the fluxes were
     allocated and the redox loop was closed.
     """
     model = trajectory.model
@@ -60,7 +60,7 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     blocks = (
         ("", model.species, CONCENTRATION, trajectory.concentrations),
         ("", model.reactions, SPECIFIC_RATE, trajectory.fluxes),
-        ("wished ", model.kinetic, SPECIFIC_RATE, trajectory.wished),
+        ("kinetic_rates ", model.kinetic, SPECIFIC_RATE, trajectory.kinetic_rates),
         ("conflict ", model.kinetic, DIMENSIONLESS, trajectory.conflict),
     )
     for prefix, names, unit, values in blocks:
@@ -101,7 +101,7 @@ def estimates_frame(fit: Fit) -> pd.DataFrame:
             "standard error [unit]": [row.standard_error for row, _ in rows],
             "relative error [1]": [row.relative_error for row, _ in rows],
             "start [unit]": [row.start for row, _ in rows],
-            "prior ratio [1]": [row.prior_ratio for row, _ in rows],
+            "prior ratio [1]": [row.sd_ratio for row, _ in rows],
             "at bound": [row.at_bound for row, _ in rows],
             "meaning": [parameter.meaning for _, parameter in rows],
             "source": [parameter.source for _, parameter in rows],
@@ -149,7 +149,7 @@ def residuals_frame(trajectory: Trajectory) -> pd.DataFrame:
     return pd.DataFrame({head: [] for head in (f"time [{TIME}]", "quantity", "unit", *heads)})
 
 
-def audit_frame(audit: GradientAudit) -> pd.DataFrame:
+def audit_frame(audit: GradientCheck) -> pd.DataFrame:
     """Return the audited derivatives, one row a parameter, worst first.
 
     The relative error, the largest derivative of the residuals (they count in standard errors) and the step of the

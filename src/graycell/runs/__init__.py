@@ -1,6 +1,6 @@
 """What was done to a culture and what was measured.
 
-    files --read_runs--> CultureRun (names, house units) --packing.pack--> arrays
+    files --read_runs--> CultureRun (names, internal units) --packing.pack--> arrays
 
 `read_runs` reads CSV and XLSX, `check_runs` lists all that is wrong with runs,
 `bundled_run` gives a published run. The records say what a run is made of.

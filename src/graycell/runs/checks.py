@@ -49,7 +49,7 @@ FEWEST_CELLS = 0.05
 
 @dataclass(frozen=True)
 class Limit:
-    """What a number may be. `lowest`, `highest` and `plausible` are in the house unit `unit`.
+    """What a number may be. `lowest`, `highest` and `plausible` are in the internal unit `unit`.
 
     Outside `lowest` to `highest` a number is impossible; above `plausible` its unit is probably wrong.
     `open_below` forbids `lowest` itself. `unit` is None for a number whose heading has no unit.
@@ -104,7 +104,7 @@ def limit_of(quantity: str) -> str:
 
 
 def value_fault(place: str, limit: str, value: float, found: str | None = None) -> Finding | None:
-    """Return what is wrong with `value`, in the house unit of `LIMITS[limit]`, or None.
+    """Return what is wrong with `value`, in the internal unit of `LIMITS[limit]`, or None.
 
     `found` is the text to quote, where the reader wrote the number in another unit.
 
@@ -123,7 +123,7 @@ def value_fault(place: str, limit: str, value: float, found: str | None = None) 
 
 
 def within(limit: str, value: np.ndarray) -> np.ndarray:
-    """Return where `value_fault` finds nothing wrong, of values in the house unit, of any shape."""
+    """Return where `value_fault` finds nothing wrong, of values in the internal unit, of any shape."""
     bounds = LIMITS[limit]
     above = value > bounds.lowest if bounds.open_below else value >= bounds.lowest
     return above & (value <= min(bounds.highest, bounds.plausible))

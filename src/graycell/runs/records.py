@@ -1,6 +1,6 @@
 """What was done to a culture and what was measured: the nouns of the border, with names and units.
 
-A `CultureRun` is in house units (day, litre, mmol/L, 10^9 cells/L, degC). It is plain data: nothing here is
+A `CultureRun` is in internal units (day, litre, mmol/L, 10^9 cells/L, degC). It is plain data: nothing here is
 compiled, and nothing compiled sees a name. `graycell.packing` turns runs into arrays.
 """
 
@@ -27,7 +27,7 @@ class Measurement:
 
     Fields:
         quantity: name of a species, or `VCD`, `VIABILITY`, `REDOX`.
-        unit: house unit of `value`.
+        unit: internal unit of `value`.
         time: [d], shape (samples,), rising.
         value: shape (samples,); empty cells are not here.
         standard_error: assay error of each value, same unit and shape, > 0.
@@ -47,7 +47,7 @@ class Measurement:
 class Signal:
     """A known input over time that is not modelled, such as viability; interpolated between its points.
 
-    Fields: `time` [d] rising and `value` in the house unit `unit`, both of shape (points,).
+    Fields: `time` [d] rising and `value` in the internal unit `unit`, both of shape (points,).
     """
 
     quantity: str

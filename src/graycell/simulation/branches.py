@@ -36,11 +36,11 @@ _SEEN, _JUMP = 0.05, 0.02
 
 
 @dataclass(frozen=True)
-class Moments:
+class OperatingPoints:
     """Conditions that are held, n of them.
 
     concentrations: (n, species) [mmol/L]; cold: (n,) temperature weight [1]; changed: by name (n,) the parameters whose
-    values differ from the model's, in house units.
+    values differ from the model's, in internal units.
     """
 
     concentrations: Float[np.ndarray, "n species"]
@@ -50,12 +50,12 @@ class Moments:
     def __len__(self) -> int:
         return len(self.cold)
 
-    def take(self, index: np.ndarray) -> "Moments":
+    def take(self, index: np.ndarray) -> "OperatingPoints":
         """Return some of the moments, in the order of `index`."""
         changed = {name: np.asarray(values)[index] for name, values in self.changed.items()}
-        return Moments(np.asarray(self.concentrations)[index], np.asarray(self.cold)[index], changed)
+        return OperatingPoints(np.asarray(self.concentrations)[index], np.asarray(self.cold)[index], changed)
 
-    def between(self, other: "Moments", share: Float[np.ndarray, " n"]) -> "Moments":
+    def between(self, other: "OperatingPoints", share: Float[np.ndarray, " n"]) -> "OperatingPoints":
         """Return (1 - share) self + share other."""
 
         def mixed(a, b):
@@ -63,7 +63,7 @@ class Moments:
             return (1.0 - weight) * np.asarray(a) + weight * np.asarray(b)
 
         changed = {name: mixed(values, other.changed[name]) for name, values in self.changed.items()}
-        return Moments(mixed(self.concentrations, other.concentrations), mixed(self.cold, other.cold), changed)
+        return OperatingPoints(mixed(self.concentrations, other.concentrations), mixed(self.cold, other.cold), changed)
 
 
 class FixedPoints(NamedTuple):
@@ -105,7 +105,7 @@ class Jump(NamedTuple):
 class Branches:
     """Fixed points linked along a line of n conditions, as drawn in a bifurcation diagram.
 
-    along: (n,) the time [d], or the parameter's value in its house unit; redox, slope: (branches, n) [1], NaN where a
+    along: (n,) the time [d], or the parameter's value in its internal unit; redox, slope: (branches, n) [1], NaN where a
     branch is not; folds: (f, 2) where two branches meet and end: as `along`, and R [1].
     """
 
@@ -116,7 +116,7 @@ class Branches:
 
 
 def response(
-    model: CultureModel, moments: Moments, redox: Float[np.ndarray, " n"]
+    model: CultureModel, moments: OperatingPoints, redox: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Return the map R -> R' [1] and its slope dR'/dR [1] at one R for each moment.
 
@@ -127,7 +127,7 @@ def response(
 
 
 def fixed_points(
-    model: CultureModel, moments: Moments, low: float | None = None, high: float | None = None
+    model: CultureModel, moments: OperatingPoints, low: float | None = None, high: float | None = None
 ) -> FixedPoints:
     """Return every fixed point of the map R -> R' at each moment, from `low` to `high` [1].
 
@@ -164,7 +164,7 @@ def fixed_points(
 
 
 def rest_at(
-    model: CultureModel, moments: Moments, start: Float[np.ndarray, " n"]
+    model: CultureModel, moments: OperatingPoints, start: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
     """Return the R [1] at which the pool comes to rest from `start` at each moment, and its `LoopStatus`."""
     redox, status = _by_chunks(_rest, model, moments, np.asarray(start, float), chunk=_SMALL_CHUNK)
@@ -172,7 +172,7 @@ def rest_at(
 
 
 def branches(
-    model: CultureModel, moments: Moments, along: Float[np.ndarray, " n"], breaks: Sequence[int] = ()
+    model: CultureModel, moments: OperatingPoints, along: Float[np.ndarray, " n"], breaks: Sequence[int] = ()
 ) -> Branches:
     """Return the fixed points at moments in a row, linked to branches.
 
@@ -210,7 +210,7 @@ def branches(
 def jumps(
     model: CultureModel,
     time: Float[np.ndarray, " n"],
-    moments: Moments,
+    moments: OperatingPoints,
     redox: Float[np.ndarray, " n"],
 ) -> list[tuple[int, Jump]]:
     """Return where R along a trajectory leaves its branch, each with the number of the point after it.
@@ -291,7 +291,7 @@ def _rest(model, moments, start):
 
 
 def _by_chunks(
-    function, model: CultureModel, moments: Moments, *arrays: np.ndarray, chunk: int = _CHUNK
+    function, model: CultureModel, moments: OperatingPoints, *arrays: np.ndarray, chunk: int = _CHUNK
 ) -> tuple[np.ndarray, ...]:
     """Call a compiled function on chunks of one size, so that it compiles once; the last one is filled up."""
     for name in moments.changed:
@@ -358,7 +358,7 @@ def _nearest_pairs(old: np.ndarray, new: np.ndarray) -> dict[int, int]:
     return pairs
 
 
-def _folds(model, moments: Moments, along, rows: list[np.ndarray], breaks: Sequence[int]) -> np.ndarray:
+def _folds(model, moments: OperatingPoints, along, rows: list[np.ndarray], breaks: Sequence[int]) -> np.ndarray:
     """Return (along, R) of every place where the number of fixed points changes by two."""
     counts = [len(row) for row in rows]
     changes = [k for k in range(len(rows) - 1) if abs(counts[k] - counts[k + 1]) == 2 and k + 1 not in breaks]

@@ -25,7 +25,7 @@ from graycell.packing import PackedRun, pack, quantities_of
 from graycell.reactor import intervene
 from graycell.runs.records import REDOX, CultureRun, Setpoint
 from graycell.simulation import lagged
-from graycell.simulation.branches import Jump, Moments, jumps
+from graycell.simulation.branches import Jump, OperatingPoints, jumps
 
 Scalar = Float[Array, ""]
 
@@ -196,7 +196,7 @@ class Trajectory:
 
     time: (n,) [d], with a point before and one after every event; concentrations: (n, species) [mmol/L];
     viable_cell_density: (n,) [10^9 cells/L]; viability: (n,) [1]; volume: (n,) [L]; redox, ratio: (n,) R and the R'
-    of the fluxes [1]; cold: (n,) temperature weight [1]; fluxes: (n, reactions) and wished: (n, kinetic)
+    of the fluxes [1]; cold: (n,) temperature weight [1]; fluxes: (n, reactions) and kinetic_rates: (n, kinetic)
     [mmol/(10^9 cells)/d]; conflict: (n, kinetic) [1] how far the balances pull each flux from its rate law;
     flux_status: (n,) `FluxStatus`; loop_status: (n,) `LoopStatus`; status: `SimulationStatus`;
     measured_time: (m,) [d] times of the run's measurements; predicted: (m, quantities) the state there;
@@ -214,7 +214,7 @@ class Trajectory:
     ratio: np.ndarray
     cold: np.ndarray
     fluxes: np.ndarray
-    wished: np.ndarray
+    kinetic_rates: np.ndarray
     conflict: np.ndarray
     flux_status: np.ndarray
     loop_status: np.ndarray
@@ -361,7 +361,7 @@ def _trajectory(
         ratio=keep(cells.ratio),
         cold=keep(cold),
         fluxes=keep(cells.solution.fluxes),
-        wished=keep(cells.wished),
+        kinetic_rates=keep(cells.kinetic_rates),
         conflict=keep(cells.solution.conflict),
         flux_status=keep(flux_status),
         loop_status=keep(loop_status),
@@ -373,7 +373,7 @@ def _trajectory(
 
 def _with_jumps(trajectory: Trajectory) -> Trajectory:
     """Return the trajectory with the ends of branches that lie between its points."""
-    moments = Moments(trajectory.concentrations, trajectory.cold)
+    moments = OperatingPoints(trajectory.concentrations, trajectory.cold)
     found = jumps(trajectory.model, trajectory.time, moments, trajectory.redox)
     status = trajectory.loop_status.copy()
     for after, _ in found:

@@ -22,7 +22,7 @@ def test_fluxes_that_the_balances_allow_have_no_relation_gap(trajectory):
     from dataclasses import replace
 
     kinetic = [trajectory.model.reactions.index(name) for name in trajectory.model.kinetic]
-    allowed = replace(trajectory, wished=trajectory.fluxes[:, kinetic])
+    allowed = replace(trajectory, kinetic_rates=trajectory.fluxes[:, kinetic])
     assert np.max(np.abs(relation_gaps(allowed))) < 1e-9
     assert np.max(np.abs(relation_gaps(trajectory))) > 0.1
 
@@ -30,10 +30,10 @@ def test_fluxes_that_the_balances_allow_have_no_relation_gap(trajectory):
 def test_a_wished_rate_that_changes_its_sign_is_named_with_its_time(trajectory):
     from dataclasses import replace
 
-    wished = trajectory.wished.copy()
+    kinetic_rates = trajectory.kinetic_rates.copy()
     column = trajectory.model.kinetic.index("v17")
-    wished[:, column] = trajectory.time - 4.321
-    rows = {row.reaction: row for row in singular_weights(replace(trajectory, wished=wished))}
+    kinetic_rates[:, column] = trajectory.time - 4.321
+    rows = {row.reaction: row for row in singular_weights(replace(trajectory, kinetic_rates=kinetic_rates))}
     assert rows["v17"].crossings == pytest.approx((4.321,), abs=1e-9)
     assert rows["v17"].jump > 0.0
     assert rows["v17"].jumping in trajectory.model.reactions

@@ -9,7 +9,7 @@ import pytest
 
 from graycell import cli
 from graycell.cell.closures import Lagged
-from graycell.diagnosis.equations import inspect, moments_of
+from graycell.diagnosis.equations import inspect, operating_points
 from graycell.errors import ModelError
 from graycell.models import nolan_lee
 from graycell.reporting.page import text
@@ -72,11 +72,11 @@ def test_conditions_at_the_time_of_an_event_are_those_after_it(published, run):
     trajectory = simulate(published, run)
     rows = np.flatnonzero(trajectory.time == 4.0)
     assert len(rows) == 2  # the bolus of day 4
-    found = moments_of(trajectory, [4.0, 0.0, 10.0])
+    found = operating_points(trajectory, [4.0, 0.0, 10.0])
     assert np.allclose(found.concentrations[0], trajectory.concentrations[rows[1]])
     assert np.allclose(found.concentrations[1:], trajectory.concentrations[[0, -1]])
     with pytest.raises(ModelError, match="goes from 0 to 10 d"):
-        moments_of(trajectory, [11.0])
+        operating_points(trajectory, [11.0])
 
 
 def test_what_cannot_be_inspected_is_a_sentence(published, run):

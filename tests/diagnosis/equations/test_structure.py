@@ -48,7 +48,7 @@ def test_a_relation_is_written_with_the_names_of_reactions(structure):
 def test_fewer_rate_laws_than_directions_have_no_surplus(published):
     from dataclasses import replace
 
-    few = replace(published, allocation=prepare(published.network, ["v1", "v2"]), rates=published.rates[:2])
+    few = replace(published, projection=prepare(published.network, ["v1", "v2"]), rates=published.rates[:2])
     found = structure_of(few)
     assert found.surplus == 0
     assert found.relations == ()

@@ -1,6 +1,6 @@
 """What the equations of a model disagree about, and which answer each closure of the redox loop gives.
 
-inspect(model, run) -> Inspection      all of it, for one run
+inspect(model, run) -> ModelDiagnosis      all of it, for one run
 structure_of(model)                    counts, ranks, surplus relations
 conflicts, singular_weights            along a trajectory
 loop_maps                              R -> R' at chosen times
@@ -10,21 +10,21 @@ lagged_answers, answers                how a closure's answer changes with its s
 from graycell.diagnosis.equations.closures import ClosureAnswers, answers, lagged_answers
 from graycell.diagnosis.equations.conflict import Conflict, SingularWeight, conflicts, relation_gaps, singular_weights
 from graycell.diagnosis.equations.diagnose import (
-    Inspection,
-    InspectionProgress,
+    DiagnosisProgress,
     LoopMap,
+    ModelDiagnosis,
     inspect,
     loop_maps,
-    moments_of,
+    operating_points,
 )
 from graycell.diagnosis.equations.structure import Structure, SurplusRelation, Term, structure_of
 
 __all__ = [
     "ClosureAnswers",
     "Conflict",
-    "Inspection",
-    "InspectionProgress",
+    "DiagnosisProgress",
     "LoopMap",
+    "ModelDiagnosis",
     "SingularWeight",
     "Structure",
     "SurplusRelation",
@@ -34,7 +34,7 @@ __all__ = [
     "inspect",
     "lagged_answers",
     "loop_maps",
-    "moments_of",
+    "operating_points",
     "relation_gaps",
     "singular_weights",
     "structure_of",

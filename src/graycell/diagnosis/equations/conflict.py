@@ -13,7 +13,7 @@ from graycell.model import CultureModel, cell_of
 from graycell.simulation.simulate import Trajectory
 
 _NEAR_ZERO = 1e-12
-"""Part of the largest wished rate at which the published rule gives its largest weight; at 0 it leaves a flux out."""
+"""Part of the largest kinetic rate at which the published rule gives its largest weight; at 0 it leaves a flux out."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Conflict:
 
 @dataclass(frozen=True)
 class SingularWeight:
-    """A wished rate that comes near zero, where the published weight 1/w^2 is singular.
+    """A kinetic rate that comes near zero, where the published weight 1/w^2 is singular.
 
     crossings: times [d] at which the rate changes its sign; least: smallest size during the run
     [mmol/(10^9 cells)/d], and `time` [d] of it; weight_ratio: the weight 1/w^2 there over that of the median of the
@@ -77,22 +77,22 @@ def conflicts(trajectory: Trajectory) -> tuple[Conflict, ...]:
 
 
 def relation_gaps(trajectory: Trajectory) -> Float[np.ndarray, "n relations"]:
-    """Return left minus right side of every surplus relation for the wished rates [mmol/(10^9 cells)/d]."""
-    layer = trajectory.model.allocation
+    """Return left minus right side of every surplus relation for the kinetic rates [mmol/(10^9 cells)/d]."""
+    layer = trajectory.model.projection
     surplus = [layer.network.index(name) for name in layer.surplus]
     own = [layer.kinetic.index(name) for name in layer.surplus]
     rows = jax.vmap(lambda cold: layer.flux_map(cold).take(surplus).matrix)(jnp.asarray(trajectory.cold))
-    implied = np.einsum("nrk,nk->nr", np.asarray(rows)[:, :, : len(layer.kinetic)], trajectory.wished)
-    return trajectory.wished[:, own] - implied
+    implied = np.einsum("nrk,nk->nr", np.asarray(rows)[:, :, : len(layer.kinetic)], trajectory.kinetic_rates)
+    return trajectory.kinetic_rates[:, own] - implied
 
 
 def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
-    """Return the wished rates that change sign during the run or come within 1e-3 of the largest one's size."""
-    model, wished, time = trajectory.model, trajectory.wished, trajectory.time
-    size = np.abs(wished)
+    """Return the kinetic rates that change sign during the run or come within 1e-3 of the largest one's size."""
+    model, kinetic_rates, time = trajectory.model, trajectory.kinetic_rates, trajectory.time
+    size = np.abs(kinetic_rates)
     rows = []
     for j, name in enumerate(model.kinetic):
-        before, after = wished[:-1, j], wished[1:, j]
+        before, after = kinetic_rates[:-1, j], kinetic_rates[1:, j]
         changes = np.flatnonzero((before * after < 0.0) & (np.diff(time) > 0.0))
         shares = before[changes] / (before[changes] - after[changes])
         crossings = time[changes] + shares * np.diff(time)[changes]
@@ -101,7 +101,7 @@ def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
             continue
         k = int(changes[0]) if len(changes) else at
         others = np.median(np.delete(size[at], j)) if len(model.kinetic) > 1 else size[at, j]
-        jump, jumping = _jump(model, wished[k], float(trajectory.cold[k]), j)
+        jump, jumping = _jump(model, kinetic_rates[k], float(trajectory.cold[k]), j)
         ratio = float((others / max(size[at, j], _NEAR_ZERO * np.max(size), 1e-150)) ** 2)
         rows.append(
             SingularWeight(
@@ -111,9 +111,9 @@ def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
     return tuple(sorted(rows, key=lambda row: (-len(row.crossings), row.least)))
 
 
-def _jump(model: CultureModel, wished: np.ndarray, cold: float, j: int) -> tuple[float, str]:
-    near, at = wished.copy(), wished.copy()
-    near[j], at[j] = _NEAR_ZERO * np.max(np.abs(wished)), 0.0
+def _jump(model: CultureModel, kinetic_rates: np.ndarray, cold: float, j: int) -> tuple[float, str]:
+    near, at = kinetic_rates.copy(), kinetic_rates.copy()
+    near[j], at[j] = _NEAR_ZERO * np.max(np.abs(kinetic_rates)), 0.0
     with_it, without = np.asarray(_allocate(cell_of(model), np.stack([near, at]), cold))
     largest = max(float(np.max(np.abs(without))), 1e-300)
     most = int(np.argmax(np.abs(with_it - without)))
@@ -121,9 +121,9 @@ def _jump(model: CultureModel, wished: np.ndarray, cold: float, j: int) -> tuple
 
 
 @eqx.filter_jit
-def _allocate(model: CultureModel, wished, cold):
+def _allocate(model: CultureModel, kinetic_rates, cold):
     published = PublishedWeights()
-    return jax.vmap(lambda w: model.allocation(w, cold, spread=published.spread(w)).fluxes)(jnp.asarray(wished))
+    return jax.vmap(lambda w: model.projection(w, cold, spread=published.spread(w)).fluxes)(jnp.asarray(kinetic_rates))
 
 
 def _own_bound_active(trajectory: Trajectory) -> np.ndarray:

@@ -14,7 +14,7 @@ from graycell.errors import ModelError, nearest
 from graycell.model import CultureModel
 from graycell.provenance import provenance_of
 from graycell.runs.records import CultureRun, Setpoint
-from graycell.simulation.branches import Branches, FixedPoints, Moments, branches, fixed_points, response
+from graycell.simulation.branches import Branches, FixedPoints, OperatingPoints, branches, fixed_points, response
 from graycell.simulation.simulate import Trajectory, simulate
 
 _POINTS = 61
@@ -23,7 +23,7 @@ _GRID = np.linspace(0.0, 8.0, 401)
 """R [1] of the curves of the map: beyond what was measured in cell line A of Nolan & Lee (2011), 0.7 to 5.2."""
 _AFTER_SHIFT = 0.2
 """[d] after a change of temperature at which the map is looked at: seven eighths of an hour's transition are over."""
-InspectionProgress = Callable[[float, str], None]
+DiagnosisProgress = Callable[[float, str], None]
 
 
 @dataclass(frozen=True)
@@ -42,11 +42,11 @@ class LoopMap:
 
 
 @dataclass(frozen=True)
-class Inspection:
+class ModelDiagnosis:
     """What `inspect` found for one model and run.
 
     trajectory: what it was found along; relation_gaps: (n, relations) left minus right side of the surplus relations
-    for the wished rates [mmol/(10^9 cells)/d]; map: at chosen times; over_time: branches of R along the run;
+    for the kinetic rates [mmol/(10^9 cells)/d]; map: at chosen times; over_time: branches of R along the run;
     over_parameter: branches of R over the values of `parameter`, at the time `parameter_time` [d]; answers: of each
     closure; provenance: everything needed to repeat it.
     """
@@ -75,14 +75,14 @@ def inspect(
     parameter: str | None = None,
     values: Sequence[float] | None = None,
     parameter_time: float | None = None,
-    progress: InspectionProgress | None = None,
-) -> Inspection:
+    progress: DiagnosisProgress | None = None,
+) -> ModelDiagnosis:
     """Inspect a model along a run, which is simulated with the model's closure.
 
     times: [d] at which the map R -> R' is looked at; by default the start, shortly after every change of temperature,
     and at quarters of the run. parameter: whose values the branches of R are drawn over, at `parameter_time` [d];
     by default `R_switch`, or the first estimated one, from half to twice its value within its bounds (`values`, in its
-    house unit), at the time with the most fixed points. Raises `ModelError` for an unknown parameter or a time outside
+    internal unit), at the time with the most fixed points. Raises `ModelError` for an unknown parameter or a time outside
     of the run, and `SimulationError` where the run cannot be simulated to its end.
     """
     tell = progress or (lambda done, words: None)
@@ -107,12 +107,12 @@ def inspect(
     events = sorted({event.time for event in run.events if 0.0 < event.time < run.end})
     every = np.unique(np.concatenate([np.linspace(0.0, run.end, _POINTS), events]))
     breaks = [int(k) for k in np.searchsorted(every, events)]
-    over_time = branches(model, _with(moments_of(trajectory, every), parameter, value), every, breaks)
+    over_time = branches(model, _with(operating_points(trajectory, every), parameter, value), every, breaks)
     tell(0.5, f"branches over {parameter}")
     many = np.sum(np.isfinite(over_time.redox), axis=0)
     at = float(every[int(np.argmax(many))]) if parameter_time is None else float(parameter_time)
     along = _range(model, parameter) if values is None else np.asarray(values, float)
-    here = moments_of(trajectory, np.full(len(along), at))
+    here = operating_points(trajectory, np.full(len(along), at))
     over_parameter = branches(model, _with(here, parameter, along), along)
     said = []
     for done, words, call in (
@@ -124,7 +124,7 @@ def inspect(
         said.append(call())
     settings = {"times": loop.time.tolist(), "parameter": parameter, "values": along.tolist(), "parameter_time": at}
     tell(1.0, "done")
-    return Inspection(
+    return ModelDiagnosis(
         model, run, trajectory, structure, gaps, found, singular, loop, over_time, parameter, at, over_parameter,
         tuple(said), provenance_of(model, [run], settings),
     )  # fmt: skip
@@ -135,14 +135,14 @@ def loop_maps(trajectory: Trajectory, times: Sequence[float] | None = None, para
     model, run = trajectory.model, trajectory.run
     chosen = np.array(sorted(times) if times else _times(run), float)
     parameter = _parameter(model, parameter)
-    moments = _with(moments_of(trajectory, chosen), parameter, float(model.parameters[parameter]))
+    moments = _with(operating_points(trajectory, chosen), parameter, float(model.parameters[parameter]))
     rows = np.repeat(np.arange(len(chosen)), len(_GRID))
     ratio, _ = response(model, moments.take(rows), np.tile(_GRID, len(chosen)))
     held = _at(trajectory, chosen, trajectory.redox[:, None])[:, 0]
     return LoopMap(chosen, held, _GRID, ratio.reshape(len(chosen), -1), fixed_points(model, moments))
 
 
-def moments_of(trajectory: Trajectory, times: Sequence[float] | np.ndarray) -> Moments:
+def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray) -> OperatingPoints:
     """Return the conditions of a trajectory at times [d], after an event of that time.
 
     Raises `ModelError` for a time outside of the run.
@@ -150,12 +150,12 @@ def moments_of(trajectory: Trajectory, times: Sequence[float] | np.ndarray) -> M
     times = np.asarray(times, float)
     _require_within(trajectory.run, times)
     both = _at(trajectory, times, np.column_stack([trajectory.concentrations, trajectory.cold]))
-    return Moments(both[:, :-1], both[:, -1])
+    return OperatingPoints(both[:, :-1], both[:, -1])
 
 
-def _with(moments: Moments, parameter: str, values: np.ndarray | float) -> Moments:
+def _with(moments: OperatingPoints, parameter: str, values: np.ndarray | float) -> OperatingPoints:
     """Return moments with values of a parameter; also where it has its usual one, so that one function compiles."""
-    return Moments(moments.concentrations, moments.cold, {parameter: np.broadcast_to(values, len(moments))})
+    return OperatingPoints(moments.concentrations, moments.cold, {parameter: np.broadcast_to(values, len(moments))})
 
 
 def _at(trajectory: Trajectory, times: np.ndarray, columns: np.ndarray) -> np.ndarray:

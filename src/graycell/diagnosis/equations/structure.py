@@ -21,7 +21,7 @@ class Term:
 
 @dataclass(frozen=True)
 class SurplusRelation:
-    """An equation between wished rates that the balances imply: `reaction` = sum of the terms.
+    """An equation between kinetic rates that the balances imply: `reaction` = sum of the terms.
 
     >>> print(SurplusRelation("v1", (Term("v2", 0.5, 0.5), Term("v3", -1.0, -1.2))))
     v1 = 0.5 v2 - v3 (cold: -1.2 v3)
@@ -42,7 +42,7 @@ class Structure:
     """Counts and ranks of a model's equations for its fluxes.
 
     reactions: unknowns; balances: equations of the steady state, and their rank; kinetic: rate laws, one equation each;
-    rank: of balances and rate laws together; surplus: equations above that rank; relations: what the wished rates would
+    rank: of balances and rate laws together; surplus: equations above that rank; relations: what the kinetic rates would
     have to satisfy; free_without: by rate law, how many directions of the fluxes nothing would determine if it were
     dropped (0: the fluxes stay unique); apart: rate laws in no surplus relation, which bounds alone can contradict.
     """
@@ -73,7 +73,7 @@ class Structure:
 
 def structure_of(model: CultureModel) -> Structure:
     """Return the structure of a model's equations."""
-    network, layer = model.network, model.allocation
+    network, layer = model.network, model.projection
     inside = network.stoichiometry[~network.is_external]
     rows = np.eye(len(network.names))[[network.index(name) for name in layer.kinetic]]
 

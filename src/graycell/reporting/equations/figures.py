@@ -1,11 +1,11 @@
-"""Plotly figures of an `Inspection`: the map R -> R', its branches, the answers of the closures."""
+"""Plotly figures of an `ModelDiagnosis`: the map R -> R', its branches, the answers of the closures."""
 
 from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
-from graycell.diagnosis.equations import Inspection
+from graycell.diagnosis.equations import ModelDiagnosis
 from graycell.reporting.equations.tables import parameter_head
 from graycell.reporting.style import COLOURS, INK, MUTED, mark_events, panels, plain
 from graycell.runs.records import REDOX
@@ -14,7 +14,7 @@ from graycell.simulation.branches import Branches
 STABLE, UNSTABLE = "stable for a redox pool (slope < 1)", "unstable (slope > 1)"
 
 
-def loop_maps(inspection: Inspection) -> go.Figure:
+def loop_maps(inspection: ModelDiagnosis) -> go.Figure:
     """Return panels of R' over R [1], one for each chosen time, with the fixed points."""
     loop = inspection.map
     figure = panels([f"<b>day {time:g}</b>" for time in loop.time], 3, 1.0)
@@ -53,7 +53,7 @@ def loop_maps(inspection: Inspection) -> go.Figure:
     return figure
 
 
-def branches_over_time(inspection: Inspection) -> go.Figure:
+def branches_over_time(inspection: ModelDiagnosis) -> go.Figure:
     """Return all fixed points of R over time [d], with R of the trajectory and as it was measured."""
     trajectory, run = inspection.trajectory, inspection.run
     figure = panels(["<b>R</b> [1]"], 1, run.end)
@@ -73,7 +73,7 @@ def branches_over_time(inspection: Inspection) -> go.Figure:
     return figure.update_layout(height=420)
 
 
-def branches_over_parameter(inspection: Inspection) -> go.Figure:
+def branches_over_parameter(inspection: ModelDiagnosis) -> go.Figure:
     """Return all fixed points of R [1] over the values of a parameter, at one time of the run."""
     figure = panels([f"<b>R</b> [1] at day {inspection.parameter_time:.3g}"], 1, 1.0)
     _add_branches(figure, inspection.over_parameter)
@@ -84,7 +84,7 @@ def branches_over_parameter(inspection: Inspection) -> go.Figure:
     return figure.update_layout(height=420)
 
 
-def closure_answers(inspection: Inspection) -> go.Figure:
+def closure_answers(inspection: ModelDiagnosis) -> go.Figure:
     """Return by how much the end of the run differs from that of the finest step or tolerance [1]."""
     figure = panels(["<b>step</b> [d]", "<b>rtol</b> [1]"], 2, 1.0)
     settings = {"step [d]": 1, "rtol [1]": 2}

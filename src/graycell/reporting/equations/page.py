@@ -1,4 +1,4 @@
-"""inspection_report: an inspection -> one HTML file that needs no network, its tables as CSV, and a JSON."""
+"""diagnosis_report: an inspection -> one HTML file that needs no network, its tables as CSV, and a JSON."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from graycell.cell.flux import SoftWeights
-from graycell.diagnosis.equations import Inspection
+from graycell.diagnosis.equations import ModelDiagnosis
 from graycell.reporting.equations import figures
-from graycell.reporting.equations.tables import inspection_frames, label_of
+from graycell.reporting.equations.tables import diagnosis_frames, label_of
 from graycell.reporting.figures import conflict_heatmap
 from graycell.reporting.page import Section, drawing, facts, page, table, text
 from graycell.reporting.tables import trajectory_frame, unit_of, write_table
@@ -18,7 +18,7 @@ INSPECTION = "inspection.html"
 _DISAGREES = 0.05
 """Part of the largest value during the run by which the ends of the closures have to differ to be worth a sentence."""
 _CAPTIONS = {
-    "conflict": "The conflict is (flux - wished rate) over the size of the wished rate. Blue: the balances hold the "
+    "conflict": "The conflict is (flux - kinetic rate) over the size of the kinetic rate. Blue: the balances hold the "
     "flux below the rate of its law; red: above. A row at -1 is a law whose flux is zero whatever it wishes.",
     "map": "The rate laws see R, and the fluxes give R' back. Where the curve crosses the dotted line R is a fixed "
     "point: stable for a redox pool where filled, unstable where open. The dashed line is R of the trajectory.",
@@ -30,20 +30,20 @@ _CAPTIONS = {
 }
 
 
-def inspection_report(inspection: Inspection, folder: str | Path) -> Path:
+def diagnosis_report(inspection: ModelDiagnosis, folder: str | Path) -> Path:
     """Write `inspection.html`, a CSV for every table and `inspection.json` into `folder`; return the page's path."""
     folder = Path(folder)
-    frames = inspection_frames(inspection)
+    frames = diagnosis_frames(inspection)
     for name, frame in frames.items():
         write_table(frame, folder / f"{name}.csv")
     write_table(trajectory_frame(inspection.trajectory), folder / "trajectory.csv")
     whole = {"provenance": inspection.provenance, "tables": {name: _plain(frame) for name, frame in frames.items()}}
     write_whole(folder / "inspection.json", json.dumps(whole, indent=1))
-    write_whole(folder / INSPECTION, page(f"Inspection of {inspection.model.name}", _sections(inspection, frames)))
+    write_whole(folder / INSPECTION, page(f"ModelDiagnosis of {inspection.model.name}", _sections(inspection, frames)))
     return folder / INSPECTION
 
 
-def headline(inspection: Inspection) -> list[str]:
+def headline(inspection: ModelDiagnosis) -> list[str]:
     """Return what was found, in sentences."""
     found, sentences = inspection.structure, []
     equations = found.rank_of_balances + len(found.kinetic)
@@ -51,7 +51,7 @@ def headline(inspection: Inspection) -> list[str]:
     sentences.append(
         f"{found.reactions} fluxes; {found.rank_of_balances} independent balances and {len(found.kinetic)} rate laws "
         f"are {equations} equations of rank {found.rank}, so {found.surplus} too many: rate laws and balances agree "
-        f"only where the wished rates satisfy {relations}."
+        f"only where the kinetic rates satisfy {relations}."
     )
     needed = [name for name, free in found.free_without.items() if free > found.free]
     if needed:
@@ -63,9 +63,9 @@ def headline(inspection: Inspection) -> list[str]:
     )
     crossing = [row.reaction for row in inspection.singular_weights if row.crossings]
     if crossing:
-        soft = isinstance(inspection.model.allocation.weights, SoftWeights)
+        soft = isinstance(inspection.model.projection.weights, SoftWeights)
         are = "would be singular, and soft ones are not," if soft else "are singular"
-        sentences.append(f"Weights 1/w^2 {are} where the wished rate of {', '.join(crossing)} crosses zero.")
+        sentences.append(f"Weights 1/w^2 {are} where the kinetic rate of {', '.join(crossing)} crosses zero.")
     many = np.sum(np.isfinite(inspection.over_time.redox) & (inspection.over_time.slope < 1.0), axis=0)
     if np.any(many > 1):
         last = int(np.flatnonzero(many > 1)[-1])
@@ -92,7 +92,7 @@ def headline(inspection: Inspection) -> list[str]:
     return sentences + _disagreements(inspection) + inspection.trajectory.remarks()
 
 
-def _disagreements(inspection: Inspection) -> list[str]:
+def _disagreements(inspection: ModelDiagnosis) -> list[str]:
     """Return a sentence about the quantity at the end of the run that the closures disagree about most."""
     said = [one for one in inspection.answers if len(one.change)]
     if len(said) < 2:
@@ -117,7 +117,7 @@ def _spans(along: np.ndarray, chosen: np.ndarray) -> str:
     return "day " + ", ".join(first if first == last else f"{first} to {last}" for first, last in ends)
 
 
-def _sections(inspection: Inspection, frames: dict) -> list[Section]:
+def _sections(inspection: ModelDiagnosis, frames: dict) -> list[Section]:
     said = "".join(f"<p>{text(sentence)}</p>" for sentence in headline(inspection))
     run = inspection.run.provenance
     made = facts(

@@ -1,15 +1,15 @@
-"""The tables of an `Inspection`, as DataFrames with units in their heads."""
+"""The tables of an `ModelDiagnosis`, as DataFrames with units in their heads."""
 
 import numpy as np
 import pandas as pd
 
-from graycell.diagnosis.equations import Inspection
+from graycell.diagnosis.equations import ModelDiagnosis
 from graycell.reporting.tables import unit_of
 from graycell.simulation.branches import Branches
 from graycell.units import SPECIFIC_RATE, TIME
 
 
-def inspection_frames(inspection: Inspection) -> dict[str, pd.DataFrame]:
+def diagnosis_frames(inspection: ModelDiagnosis) -> dict[str, pd.DataFrame]:
     """Return every table by a name that serves as a file name."""
     return {
         "equations": equations_frame(inspection),
@@ -24,7 +24,7 @@ def inspection_frames(inspection: Inspection) -> dict[str, pd.DataFrame]:
     }
 
 
-def equations_frame(inspection: Inspection) -> pd.DataFrame:
+def equations_frame(inspection: ModelDiagnosis) -> pd.DataFrame:
     """Return the counts of equations and unknowns."""
     found = inspection.structure
     rows = {
@@ -39,19 +39,19 @@ def equations_frame(inspection: Inspection) -> pd.DataFrame:
     return pd.DataFrame({"what": list(rows), "count [1]": list(rows.values())})
 
 
-def relations_frame(inspection: Inspection) -> pd.DataFrame:
-    """Return the surplus relations and by how much the wished rates miss them, root of the mean square over time."""
+def relations_frame(inspection: ModelDiagnosis) -> pd.DataFrame:
+    """Return the surplus relations and by how much the kinetic rates miss them, root of the mean square over time."""
     time = inspection.trajectory.time
     typical = np.sqrt(np.trapezoid(inspection.relation_gaps**2, time, axis=0) / max(time[-1] - time[0], 1e-300))
     return pd.DataFrame(
         {
-            "the wished rates would have to satisfy": [str(relation) for relation in inspection.structure.relations],
+            "the kinetic rates would have to satisfy": [str(relation) for relation in inspection.structure.relations],
             f"missed by [{SPECIFIC_RATE}]": typical,
         }
     )
 
 
-def uniqueness_frame(inspection: Inspection) -> pd.DataFrame:
+def uniqueness_frame(inspection: ModelDiagnosis) -> pd.DataFrame:
     """Return, for every rate law, whether the fluxes stay unique without it."""
     found = inspection.structure
     free = [found.free_without[name] for name in found.kinetic]
@@ -65,7 +65,7 @@ def uniqueness_frame(inspection: Inspection) -> pd.DataFrame:
     )
 
 
-def conflicts_frame(inspection: Inspection) -> pd.DataFrame:
+def conflicts_frame(inspection: ModelDiagnosis) -> pd.DataFrame:
     """Return the conflict of every rate law with the balances, the largest share first."""
     rows = inspection.conflicts
     return pd.DataFrame(
@@ -81,8 +81,8 @@ def conflicts_frame(inspection: Inspection) -> pd.DataFrame:
     )
 
 
-def singular_frame(inspection: Inspection) -> pd.DataFrame:
-    """Return the wished rates near zero, where the published weight 1/w^2 is singular."""
+def singular_frame(inspection: ModelDiagnosis) -> pd.DataFrame:
+    """Return the kinetic rates near zero, where the published weight 1/w^2 is singular."""
     rows = inspection.singular_weights
     return pd.DataFrame(
         {
@@ -97,7 +97,7 @@ def singular_frame(inspection: Inspection) -> pd.DataFrame:
     )
 
 
-def fixed_points_frame(inspection: Inspection) -> pd.DataFrame:
+def fixed_points_frame(inspection: ModelDiagnosis) -> pd.DataFrame:
     """Return the fixed points of R -> R' at the chosen times, and for which closure they are stable."""
     loop = inspection.map
     points = loop.points
@@ -126,7 +126,7 @@ def branches_frame(branches: Branches, head: str) -> pd.DataFrame:
     )
 
 
-def closures_frame(inspection: Inspection) -> pd.DataFrame:
+def closures_frame(inspection: ModelDiagnosis) -> pd.DataFrame:
     """Return what each closure says at the end of the run, by its step or tolerance."""
     rows = []
     for one in inspection.answers:
@@ -139,7 +139,7 @@ def closures_frame(inspection: Inspection) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def parameter_head(inspection: Inspection) -> str:
+def parameter_head(inspection: ModelDiagnosis) -> str:
     """Return the head of the parameter over which branches were drawn, with its unit."""
     name = inspection.parameter
     return f"{name} [{inspection.model.table[name].unit}]"
@@ -150,7 +150,7 @@ def _no_rounding(value: float) -> float:
     return value if abs(value) > 1e-9 else 0.0
 
 
-def label_of(inspection: Inspection, reaction: str) -> str:
+def label_of(inspection: ModelDiagnosis, reaction: str) -> str:
     """Return the words for a reaction."""
     network = inspection.model.network
     return network.reactions[network.index(reaction)].label

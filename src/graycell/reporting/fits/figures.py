@@ -25,7 +25,7 @@ def parameters(fit: Fit, colour: str = COLOURS[0]) -> go.Figure:
         (f"not determined by the data (prior ratio > {UNDETERMINED:g})", PALE, True),
     )
     for name, shade, wanted in kinds:
-        chosen = [row for row in rows if (row.prior_ratio > UNDETERMINED) is wanted]
+        chosen = [row for row in rows if (row.sd_ratio > UNDETERMINED) is wanted]
         ratio = np.array([row.value / row.start for row in chosen])
         bounds = np.array([_interval(fit, row) for row in chosen]).reshape(-1, 2)
         words = [f"{row.value:.4g} ± {row.standard_error:.2g} {pretty_unit(row.unit)}, start {row.start:.4g}"

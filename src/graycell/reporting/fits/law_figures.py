@@ -87,7 +87,7 @@ def _draw_curve(figure: go.Figure, place: dict, curve: LawCurve, colour: str, in
         figure.add_shape(type="rect", x0=begin, x1=end, y0=low, y1=high, fillcolor=BAND, line_width=0, layer="below",
                          **place)  # fmt: skip
     shade = "rgba({}, {}, {}, 0.18)".format(*hex_to_rgb(colour))
-    # an end of the interval far outside of the panel, or infinite, is drawn at the panel's own end
+    # an end of the interval extrapolation of the panel, or infinite, is drawn at the panel's own end
     ends = [np.clip(end, low, high) for end in (curve.low, curve.high)]
     hover = "%{x:.4g}: %{y:.4g}"
     figure.add_scatter(

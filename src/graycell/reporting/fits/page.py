@@ -40,7 +40,7 @@ _CAPTIONS = {
     "used; where the dashed line leaves the solid one, the redox pool lags behind the fluxes.",
     "fluxes": "Solid is the flux that the balances allow, dashed the rate that the rate law wishes (the scale is that "
     "of the fluxes, so a wish may leave it); a gap between them is knowledge that contradicts itself.",
-    "conflict": "The conflict is (flux - wished rate) over the size of the wished rate. Blue: the balances hold the "
+    "conflict": "The conflict is (flux - kinetic rate) over the size of the kinetic rate. Blue: the balances hold the "
     "flux below the rate of its law; red: above; white: they agree. A row that stays at -1 says that the flux is "
     "zero whatever the law wishes, and that its parameters mean little.",
     "residuals": "In a right model with right assay errors the points scatter about zero and nearly all lie in the "
@@ -66,7 +66,7 @@ def report(
     """Simulate the runs of every fit, write `report.html` and CSV tables into `folder`, return the page's path.
 
     fits: one, named by its model, or several by label. `note`: words about the network, for the last section. `truth`:
-    the model that made the runs, if it is known; learned laws are then shown beside its own. Units are the house units
+    the model that made the runs, if it is known; learned laws are then shown beside its own. Units are the internal units
     and stand in every table's heads. Raises `GraycellError` if there is no fit, or runs of one fit share a name. A
     simulation that does not finish is shown as far as it went, with its remedy.
 
@@ -180,10 +180,10 @@ def _parameters(study: Study, index: int, label: str) -> str:
     frame = estimates_frame(fit).drop(columns=["source", "at bound"])
     words = []
     for row in fit.estimates:
-        remarks = ["at bound"] * row.at_bound + ["not determined"] * (row.prior_ratio > UNDETERMINED)
+        remarks = ["at bound"] * row.at_bound + ["not determined"] * (row.sd_ratio > UNDETERMINED)
         words.append(", ".join(remarks))
     frame.insert(list(frame.columns).index("meaning"), "remark", words)
-    marks = ["bound" if row.at_bound else "loose" if row.prior_ratio > UNDETERMINED else ""
+    marks = ["bound" if row.at_bound else "loose" if row.sd_ratio > UNDETERMINED else ""
              for row in fit.estimates]  # fmt: skip
     note = (
         "The prior ratio is the standard deviation after the fit over that of the prior: above "

@@ -97,7 +97,7 @@ def _card(study: Study, label: str) -> str:
     fit = study.fits[label]
     rows = [row for one in study.trajectories[label].values() for row in scores(one) if np.isfinite(row.nrmse)]
     values = sum(row.samples for one in study.trajectories[label].values() for row in scores(one))
-    loose = sum(row.prior_ratio > UNDETERMINED for row in fit.estimates)
+    loose = sum(row.sd_ratio > UNDETERMINED for row in fit.estimates)
     ends = {one.status for one in study.trajectories[label].values()}
     ranked = [f"{row.quantity} ({number(row.nrmse, 2)})" for row in sorted(rows, key=lambda row: row.nrmse)]
     best, worst = (ranked[0], ranked[-1]) if ranked else ("none", "none")
@@ -156,15 +156,15 @@ def making(study: Study) -> str:
                 ("SHA-256 of the files", source.sha256)]  # fmt: skip
         parts.append(f"<h3>Run {text(name)}</h3>" + facts((key, value or "not given") for key, value in rows))
     for label, fit in study.fits.items():
-        allocation = fit.model.allocation
-        surplus = f" (surplus: {', '.join(allocation.surplus)})" if allocation.surplus else ""
+        projection = fit.model.projection
+        surplus = f" (surplus: {', '.join(projection.surplus)})" if projection.surplus else ""
         rows = [
             ("network", f"{len(fit.model.reactions)} reactions, {len(fit.model.network.internal)} species balanced "
                         f"inside; {len(fit.model.kinetic)} reactions with a rate law"),
-            ("overdetermined by", f"{len(allocation.surplus)}{surplus}"),
+            ("overdetermined by", f"{len(projection.surplus)}{surplus}"),
         ]  # fmt: skip
-        if allocation.undetermined:
-            rows.append(("not determined by rate laws", ", ".join(allocation.undetermined)))
+        if projection.undetermined:
+            rows.append(("not determined by rate laws", ", ".join(projection.undetermined)))
         provenance = dict(fit.provenance)
         settings = provenance.pop("settings", None) or json.loads(json.dumps(asdict(fit.settings)))
         rows += [(_HEADS.get(str(key), str(key)), _flat(value)) for key, value in provenance.items()]

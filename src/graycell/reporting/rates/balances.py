@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from graycell.balances.mass_balances import CELLS, Books, stretches_of
+from graycell.balances.mass_balances import CELLS, MassBalances, flow_intervals
 from graycell.errors import InputError
 from graycell.runs.checks import NOT_SPECIES, check_runs
 from graycell.runs.records import Bolus, CultureRun, Sample
@@ -24,7 +24,7 @@ def bookkeeping_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
         raise InputError(errors)
     rows = []
     for run in runs:
-        books, stretches = Books(run), stretches_of(run, np.zeros(0))
+        books, stretches = MassBalances(run), flow_intervals(run, np.zeros(0))
         fed = sum(sum(one.fed.values()) * (one.end - one.start) for one in stretches)
         out = sum((one.bleed + one.harvest) * (one.end - one.start) for one in stretches)
         done = [event for one in stretches[:-1] for event in one.events]  # found is before what happens at the end
@@ -42,7 +42,7 @@ def bookkeeping_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
                 balances = balances[:-1]
             if balances:
                 first, last = balances[0], balances[-1]
-                sums = (sum(getattr(one, name) for one in balances) for name in ("fed", "taken_out", "turned_over"))
+                sums = (sum(getattr(one, name) for one in balances) for name in ("fed", "taken_out", "net_production"))
                 rows.append((run.name, quantity, first.start, last.end, first.begin, *sums, last.found, first.unit))
     heads = ["run", "of", f"from [{TIME}]", f"to [{TIME}]", "begin", "fed", "taken out", "turned over", "found", "unit"]
     return pd.DataFrame(rows, columns=heads)

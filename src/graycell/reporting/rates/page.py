@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from graycell.balances.specific_rates import GROWTH, MeasuredRate, MeasuredRates
+from graycell.balances.specific_rates import GROWTH, SpecificRate, SpecificRates
 from graycell.errors import InputError
 from graycell.reporting.page import Section, drawing, page, table, text
 from graycell.reporting.rates.balances import bookkeeping_frame
@@ -20,7 +20,7 @@ RATES = "rates.html"
 _COLUMNS = 4
 
 
-def rates_frames(measured: Sequence[MeasuredRates], per: str = "GLC") -> dict[str, pd.DataFrame]:
+def rates_frames(measured: Sequence[SpecificRates], per: str = "GLC") -> dict[str, pd.DataFrame]:
     """Return every table by a name that serves as a file name; no yields where `per` was not taken up."""
     return {
         "rates-of-the-phase": phase_frame(measured),
@@ -32,14 +32,14 @@ def rates_frames(measured: Sequence[MeasuredRates], per: str = "GLC") -> dict[st
     }
 
 
-def phase_frame(measured: Sequence[MeasuredRates]) -> pd.DataFrame:
+def phase_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
     """Return the rates over the whole phase, and the doubling time of what grows."""
     rates = [rate for one in measured for rate in one.of_phase()]
     times = [rate.doubling_time if np.isfinite(rate.doubling_time) else np.nan for rate in rates]
     return _rates_frame(rates).assign(**{f"doubling time [{TIME}]": times})
 
 
-def rates_report(measured: Sequence[MeasuredRates], folder: str | Path, per: str = "GLC") -> Path:
+def rates_report(measured: Sequence[SpecificRates], folder: str | Path, per: str = "GLC") -> Path:
     """Write `rates.html` and a CSV for every table into `folder`; return the page's path."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ def rates_report(measured: Sequence[MeasuredRates], folder: str | Path, per: str
     return folder / RATES
 
 
-def rates_between_samples(measured: Sequence[MeasuredRates]) -> go.Figure:
+def rates_between_samples(measured: Sequence[SpecificRates]) -> go.Figure:
     """Return panels of the rates between samples over time [d], one for each quantity, a colour for each run."""
     units = {rate.quantity: rate.unit for one in measured for rate in one.rates}
     quantities = list(units)
@@ -78,7 +78,7 @@ def rates_between_samples(measured: Sequence[MeasuredRates]) -> go.Figure:
     return figure
 
 
-def _rates_frame(rates: Sequence[MeasuredRate]) -> pd.DataFrame:
+def _rates_frame(rates: Sequence[SpecificRate]) -> pd.DataFrame:
     return pd.DataFrame({
         "run": [rate.run for rate in rates],
         "quantity": [rate.quantity for rate in rates],
@@ -90,16 +90,16 @@ def _rates_frame(rates: Sequence[MeasuredRate]) -> pd.DataFrame:
     })  # fmt: skip
 
 
-def _rates_since_frame(measured: Sequence[MeasuredRates]) -> pd.DataFrame:
+def _rates_since_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
     rates = [rate for one in measured for rate in one.rates]
     return _rates_frame(rates).assign(**{
         "since": ["first sample" if rate.since_start else "last sample" for rate in rates],
-        "turned over [mmol or 1e9 cells]": [rate.turned_over for rate in rates],
+        "turned over [mmol or 1e9 cells]": [rate.net_production for rate in rates],
         "integral of viable cells [1e9 cells d]": [rate.viable_cells for rate in rates],
     })  # fmt: skip
 
 
-def _yields_frame(measured: Sequence[MeasuredRates], per: str) -> pd.DataFrame:
+def _yields_frame(measured: Sequence[SpecificRates], per: str) -> pd.DataFrame:
     rows = []
     for one in measured:
         try:
@@ -112,7 +112,7 @@ def _yields_frame(measured: Sequence[MeasuredRates], per: str) -> pd.DataFrame:
     )
 
 
-def _cells_frame(measured: Sequence[MeasuredRates]) -> pd.DataFrame:
+def _cells_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
     parts = [
         pd.DataFrame({"run": one.run.name, f"time [{TIME}]": one.time, "viable cells [1e9 cells]": one.cells,
                       "integral of viable cells [1e9 cells d]": one.integral})
@@ -121,17 +121,17 @@ def _cells_frame(measured: Sequence[MeasuredRates]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def _balances_frame(measured: Sequence[MeasuredRates]) -> pd.DataFrame:
+def _balances_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
     balances = [balance for one in measured for balance in one.balances]
     columns = {
         "run": "run", "species": "quantity", f"from [{TIME}]": "start", f"to [{TIME}]": "end", "begin [mmol]": "begin",
-        "fed [mmol]": "fed", "taken out [mmol]": "taken_out", "turned over [mmol]": "turned_over",
+        "fed [mmol]": "fed", "taken out [mmol]": "taken_out", "turned over [mmol]": "net_production",
         "found [mmol]": "found", "volume at begin [L]": "begin_volume", "volume at end [L]": "end_volume",
     }  # fmt: skip
     return pd.DataFrame({head: [getattr(balance, name) for balance in balances] for head, name in columns.items()})
 
 
-def _sections(measured: Sequence[MeasuredRates], frames: dict[str, pd.DataFrame], per: str) -> list[Section]:
+def _sections(measured: Sequence[SpecificRates], frames: dict[str, pd.DataFrame], per: str) -> list[Section]:
     said = "".join(f"<p>{text(sentence)}</p>" for one in measured for sentence in headline(one))
     sections = [
         Section("phase", "Over the phase", said + table(frames["rates-of-the-phase"])),
@@ -151,7 +151,7 @@ def _sections(measured: Sequence[MeasuredRates], frames: dict[str, pd.DataFrame]
     return sections
 
 
-def headline(one: MeasuredRates) -> list[str]:
+def headline(one: SpecificRates) -> list[str]:
     """Return what was found, in sentences."""
     growth = [rate for rate in one.rates if rate.quantity == GROWTH and not rate.since_start]
     said = [f"{one.run.name}: {one.integral[-1]:.4g} x 10⁹ viable cell days from day {one.time[0]:g} "

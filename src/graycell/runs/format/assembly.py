@@ -169,7 +169,7 @@ def _media(table: Typed, findings: list[Finding]) -> Mapping[str, Mapping[str, f
 
 
 def _assay_errors(table: Typed, measurements: Typed, findings: list[Finding]) -> dict[str, tuple[float, float]]:
-    """Return (relative [1], absolute [house unit]) of each quantity that is listed."""
+    """Return (relative [1], absolute [internal unit]) of each quantity that is listed."""
     errors: dict[str, tuple[float, float]] = {}
     for row in range(len(table)):
         if table.is_blank(row) or "quantity" not in table.words:
@@ -238,7 +238,7 @@ def _measurements(
         if at_zero is not None and time[0] == 0.0:
             at_zero[quantity] = float(value[0])
         largest = float(np.max(np.abs(value)))
-        # a series of zeros alone says nothing of its scale; its house unit is then the scale
+        # a series of zeros alone says nothing of its scale; its internal unit is then the scale
         default = (DEFAULT_RELATIVE_ERROR, DEFAULT_ABSOLUTE_ERROR * (largest or 1.0))
         relative, absolute = errors.get(quantity, default)
         error = np.hypot(relative * value, absolute)

@@ -16,8 +16,8 @@ from graycell.runs.records import CultureRun, Provenance
 def read_runs(path: str | Path) -> list[CultureRun]:
     r"""Return the runs in a folder of CSV or Parquet files, an XLSX workbook or a single file of measurements.
 
-    Headings carry units, such as ``GLC [mmol/L]``; every unit that converts to the house unit may be used. A
-    single CSV or Parquet file needs a row at time 0, which is the initial state. Numbers are returned in house units:
+    Headings carry units, such as ``GLC [mmol/L]``; every unit that converts to the internal unit may be used. A
+    single CSV or Parquet file needs a row at time 0, which is the initial state. Numbers are returned in internal units:
     d, L, mmol/L, 10^9 cells/L, degC.
 
     Raises `InputError` with all faults of all tables.

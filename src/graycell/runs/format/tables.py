@@ -1,4 +1,4 @@
-"""Tables of text cells, and their columns as numbers in house units.
+"""Tables of text cells, and their columns as numbers in internal units.
 
 A `Table` is what stands in a file. `typed` reads it by its `Kind`, which says what columns there may be, and
 notes a `Finding` with row and column for every cell that cannot be used; such a cell is then empty.
@@ -101,7 +101,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Typed:
-    """A table by column: numbers in house units or words, None where a cell is empty or faulty.
+    """A table by column: numbers in internal units or words, None where a cell is empty or faulty.
 
     `limits` holds the key of `LIMITS` of each column; `faulty` the (row, column) of cells with a finding and
     `rejected` the columns with one, so that what lacks for that reason is not told a second time; `below` the cells
@@ -126,7 +126,7 @@ class Typed:
         return self.table.at(row, heading)
 
     def number(self, row: int, column: str) -> float | None:
-        """Return the number of a cell in its house unit."""
+        """Return the number of a cell in its internal unit."""
         return self.numbers[column][row] if column in self.numbers else None
 
     def word(self, row: int, column: str) -> str:
@@ -257,7 +257,7 @@ def _words(
 
 
 def _value(cell: str, unit: str, limit: str) -> tuple[float | None, Finding | None]:
-    """Return the number of a cell in its house unit, or what is wrong with it, its place left open."""
+    """Return the number of a cell in its internal unit, or what is wrong with it, its place left open."""
     if not cell:
         return None, None
     number = parse_number(cell)

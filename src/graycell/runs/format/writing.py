@@ -70,7 +70,7 @@ def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = Fal
     r"""Write runs so that `read_runs` gives them again, all of them or none, and return the path.
 
     Written is a workbook where `path` ends in ``.xlsx``, else a folder of CSV files, or of Parquet files with
-    `parquet`. Headings carry house units (d, L, mmol/L, 1e9 cells/L, degC), numbers all their digits. What comes back
+    `parquet`. Headings carry internal units (d, L, mmol/L, 1e9 cells/L, degC), numbers all their digits. What comes back
     is the same, apart from this:
 
     - Where two runs have media of one name and other compositions, those of the later run become, for example,
