@@ -1,26 +1,19 @@
-r"""Closures of the redox loop: R shapes the rate laws, these shape the fluxes, and the fluxes give R back.
+r"""Closures: a variable shapes the rate laws, these shape the fluxes, and the fluxes give its target back.
 
-The ratio is that of the cytosolic NADH made by the reactions other than lactate dehydrogenase to the NADH that the
-shuttle carries into the mitochondria. For the network of Nolan & Lee (2011),
+The redox ratio R of Nolan & Lee (2011) is such a variable: its target R' = (2 v1 + 0.6391 v16)/v34 is the NADH that the
+cytosol makes, apart from lactate dehydrogenase, over the NADH that is carried into the mitochondria. What the variable
+x is, given its target x', is a choice:
 
-    R' = (2 v1 + 0.6391 v16) / v34,
+- `Dynamic(turnover_time)`: dx/dt = (x' - x)/tau, the turnover of a pool. A true ODE.
+- `Algebraic()`: x = x'(x) at every time. Where there are several roots, x is the one at which a pool would come to rest
+  if it turned over infinitely fast, from the x of just before: the limit of `Dynamic` as tau goes to 0. So x stays on
+  its branch as long as the branch lasts, and where the branch ends in a fold, x goes where x' - x points.
+- `Lagged(step)`: x is the x' of the stage before. The published scheme of Nolan & Lee; its answer depends on the step,
+  so it serves for reproduction only.
 
-with the stoichiometric coefficients of NADH in v1 and v16. What R is, given R', is a choice:
-
-- `Lagged(step)`: R is the R' of the stage before. The published scheme; its answer depends on the step, so it
-  serves for reproduction only.
-- `Dynamic(turnover_time)`: dR/dt = (R' - R)/tau, the turnover of the cytosolic redox pool. A true ODE.
-- `Algebraic(turnover_time)`: R = R'(R) in every moment. Where there are several roots, R is the one that the pool
-  would come to rest at if it turned over infinitely fast, from the R of a moment before: the limit of `Dynamic` as
-  tau goes to 0. So R stays on its branch as long as the branch lasts, and where the branch ends in a fold, R goes
-  where R' - R points.
-- `NoLoop()`: for a model whose rates do not depend on R.
-
-`rest_point` is that root. It knows nothing of redox: the gap that it closes may be of one variable or of a few, such
-as any that fluxes define and rate laws use.
+A model may have several loops; algebraic ones are closed together.
 """
 
-import abc
 import enum
 from collections.abc import Callable
 from typing import NamedTuple
@@ -35,7 +28,7 @@ Scalar = Float[Array, ""]
 
 
 class LoopStatus(enum.IntEnum):
-    """How the redox loop was closed at one point. `remedy` is the sentence for the user."""
+    """How the loops were closed at one point. `remedy` is the sentence for the user."""
 
     solved = 0
     branch_ended = 1
@@ -45,160 +38,159 @@ class LoopStatus(enum.IntEnum):
 
     @property
     def remedy(self) -> str:
+        """A sentence: what happened and what to do."""
         return {
             0: "R is what the closure says.",
             1: "The branch of R ended in a fold here or since the point before, and R goes to the next stable root. "
             "Derivatives leave out how the time of the fold moves: use the closure Dynamic to fit through it.",
             2: "R' jumps across R, so no R solves the loop: the rate laws or weights are not continuous here. Give the "
             "switches a width, and use SoftWeights.",
-            3: "The search for R ran out of steps. Look at the map from R to R', see graycell inspect.",
+            3: "The search for R ran out of steps. Look at the map from R to R', see graycell diagnose.",
             4: "R' is not finite. Check concentrations and parameters.",
         }[int(self)]
 
     @property
     def usable(self) -> bool:
+        """Whether the value can be used."""
         return self in (LoopStatus.solved, LoopStatus.branch_ended)
 
 
-class RedoxRatio(eqx.Module):
-    """The ratio R' = sum(production * v) / sum(consumption * v) of fluxes.
+class LoopControl(NamedTuple):
+    """What a fit does to the loops of a model to find the right branch; by default nothing.
 
-    production, consumption: (reactions,) coefficients [1].
-    ceiling: R' [1] is never more; without it a vanishing shuttle flux would make R' infinite. 50 is ten times the
-        largest ratio that was measured in cell line A of Nolan & Lee (2011). A cell that does nothing has the ratio 0.
+    Attributes:
+        measured: (loops,) the measured values, in the units of the variables.
+        gain: () or (loops,) [1/d] rate at which the variables are drawn to the measured values.
+        opened: () or (loops,) 1 if the rate laws see the measured values in place of the variables, else 0.
     """
 
-    production: Float[Array, " reactions"]
-    consumption: Float[Array, " reactions"]
-    ceiling: float = 50.0
+    measured: Array | float = 0.0
+    gain: Array | float = 0.0
+    opened: Array | float = 0.0
 
-    def __call__(self, fluxes: Float[Array, " reactions"]) -> Scalar:
-        """Return R' [1] of the fluxes [mmol/(10^9 cells)/d], in 0..ceiling."""
-        made = jnp.maximum(self.production @ fluxes, 0.0)
-        carried = jnp.maximum(self.consumption @ fluxes, 0.0)
-        # made/carried, written so that neither the value nor its derivative divides by zero
-        above = (made > 0.0) & (made >= self.ceiling * carried)
-        return jnp.where(above, self.ceiling, made / jnp.where(above | (carried == 0.0), 1.0, carried))
+    def seen(self, values: Array) -> Array:
+        """Return the values that the rate laws see.
 
+        Args:
+            values: (loops,) of the variables.
 
-class RedoxPool(NamedTuple):
-    """What acts on the redox pool beside the fluxes.
+        Returns:
+            (loops,)
+        """
+        return (1.0 - self.opened) * values + self.opened * self.measured
 
-    tau: turnover time [d]. The others are for a fit, which opens the loop: measured: R [1]; gain: [1/d] with which R is
-    drawn to it; opened: 1 if the rate laws see the measured R in place of the model's, else 0.
-    """
+    def gap(self, target: Array, values: Array, tau: Array) -> Array:
+        """Return target - value + tau gain (measured - value), 0 where the pools are at rest.
 
-    tau: Scalar | float
-    measured: Scalar | float = 0.0
-    gain: Scalar | float = 0.0
-    opened: Scalar | float = 0.0
+        Args:
+            target: (loops,) as the fluxes give it.
+            values: (loops,) of the variables.
+            tau: (loops,) turnover times [d].
 
-    def seen(self, redox: Scalar) -> Scalar:
-        """Return the R [1] that the rate laws see."""
-        return (1.0 - self.opened) * redox + self.opened * self.measured
+        Returns:
+            (loops,)
 
-    def gap(self, ratio: Scalar, redox: Scalar) -> Scalar:
-        """Return R' - R + tau gain (measured - R) [1], 0 where the pool is at rest.
-
-        >>> print(RedoxPool(tau=0.1, measured=9.0, gain=5.0).gap(3.0, 1.0))
+        >>> print(LoopControl(measured=9.0, gain=5.0).gap(3.0, 1.0, 0.1))
         6.0
         """
-        return ratio - redox + self.tau * self.gain * (self.measured - redox)
+        return target - values + tau * self.gain * (self.measured - values)
 
 
 class Closed(NamedTuple):
-    """The loop, closed at one point.
+    """Loops, closed at one point.
 
-    redox: R [1]; rest: where the pool would come to rest [1]; status: `LoopStatus`.
+    Attributes:
+        values: (loops,) of the variables.
+        rest: (loops,) where the pools would come to rest.
+        status: `LoopStatus`.
     """
 
-    redox: Scalar
-    rest: Scalar
+    values: Array
+    rest: Array
     status: Int[Array, ""]
 
 
-class Closure(eqx.Module):
-    """Parent of the closures. turnover_time: name of the parameter tau [d], None where nothing turns over."""
+class Dynamic(eqx.Module):
+    r"""A pool with a turnover time, $dx/dt = (x' - x)/\tau$. The state is x itself.
 
-    turnover_time: eqx.AbstractVar[str | None]
-
-    @abc.abstractmethod
-    def close(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Closed:
-        """Return R for the state of the closure [1] and the gap of the pool at any R."""
-
-    @abc.abstractmethod
-    def derivative(self, gap: Scalar, closed: Closed, state: Scalar, tau: Scalar | float) -> Scalar:
-        """Return d(state)/dt [1/d], for the gap of the pool at R."""
-
-    @abc.abstractmethod
-    def after_event(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Scalar:
-        """Return the state [1] after the conditions have changed at once."""
-
-
-class Dynamic(Closure):
-    r"""A balance of the redox pool, $dR/dt = (R' - R)/\tau$, plus the gain of an opened loop. The state is R."""
+    Attributes:
+        turnover_time: name of the parameter tau [d].
+    """
 
     turnover_time: str = eqx.field(static=True, default="tau")
 
-    def close(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Closed:
-        return Closed(state, state, jnp.asarray(LoopStatus.solved, jnp.int32))
 
-    def derivative(self, gap: Scalar, closed: Closed, state: Scalar, tau: Scalar | float) -> Scalar:
-        return gap / tau
+class Algebraic(eqx.Module):
+    """x = x'(x), on the branch that a pool follows as its turnover time goes to 0.
 
-    def after_event(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Scalar:
-        return state
+    The state remembers the branch: it follows x with the time `memory`, and the root is searched from it. On a branch
+    x does not depend on it. Where the branch ends, the nearest root is farther from the state than `trust`; then x is
+    the state itself on its way, for a few times `memory`, with a status.
 
-
-class Algebraic(Closure):
-    """R = R'(R), on the branch that the pool follows as tau goes to 0.
-
-    The state remembers the branch: it follows R with the time `memory` [d], and the root is searched from it. On a
-    branch R does not depend on it. Where the branch ends, the nearest root is farther from the state than `trust` [1,
-    relative where R is above 1]; then R is the state itself on its way, for a few times `memory`, and a status.
-    tau plays no part unless the loop is nudged.
+    Attributes:
+        turnover_time: name of the parameter tau [d]; it plays no part unless the loop is nudged in a fit.
+        memory: [d].
+        trust: [1], relative where x is above 1.
     """
 
     turnover_time: str = eqx.field(static=True, default="tau")
     memory: float = eqx.field(static=True, default=0.005)
     trust: float = eqx.field(static=True, default=0.25)
 
-    def close(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Closed:
-        rest, status = rest_point(gap, state)
-        beyond = jnp.abs(rest - state) / (self.trust * jnp.maximum(1.0, jnp.abs(state))) - 1.0
-        # R may not jump: where the cells' answer to the jump restored the branch, R would flicker between two roots
-        share = jnp.clip(beyond, 0.0, 1.0)
-        share = share**2 * (3.0 - 2.0 * share)
-        left = (share > 0.0) & (status == LoopStatus.solved)
-        status = jnp.where(left, LoopStatus.branch_ended, status).astype(jnp.int32)
-        return Closed(rest + share * (state - rest), rest, status)
-
-    def derivative(self, gap: Scalar, closed: Closed, state: Scalar, tau: Scalar | float) -> Scalar:
-        return (closed.rest - state) / self.memory
-
-    def after_event(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Scalar:
-        return rest_point(gap, state)[0]
-
-
-class NoLoop(Closure):
-    """No redox loop: R stays what it was at time 0. For models whose rates do not ask for it."""
-
-    turnover_time: None = eqx.field(static=True, default=None)
-
-    def close(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Closed:
-        return Closed(state, state, jnp.asarray(LoopStatus.solved, jnp.int32))
-
-    def derivative(self, gap: Scalar, closed: Closed, state: Scalar, tau: Scalar | float) -> Scalar:
-        return jnp.zeros_like(state)
-
-    def after_event(self, gap: Callable[[Scalar], Scalar], state: Scalar) -> Scalar:
-        return state
-
 
 class Lagged(eqx.Module):
-    """The published closure: every stage of a fixed-step scheme uses the R' of the stage before.
+    """The published closure: every stage of a fixed-step scheme uses the target of the stage before.
 
-    step: [d]. The answer depends on it. It is no ODE, and `graycell.simulation.lagged` steps through it.
+    Attributes:
+        step: [d]. The answer depends on it. It is no ODE; `graycell.simulation.lagged` steps through it.
     """
 
     step: float = eqx.field(static=True, default=0.05)
+
+
+Closure = Dynamic | Algebraic | Lagged
+
+
+def close_algebraic(
+    closures: tuple[Algebraic, ...], gap: Callable[[Float[Array, " k"]], Float[Array, " k"]], state: Float[Array, " k"]
+) -> Closed:
+    """Return the values of algebraic loops, closed together.
+
+    Args:
+        closures: one for each loop.
+        gap: from values (k,) to target - value (k,).
+        state: (k,) where the search begins.
+
+    Returns:
+        Values, the roots and the worst status.
+    """
+    rest, status = _rest(gap, state)
+    trust = jnp.array([closure.trust for closure in closures])
+    beyond = jnp.abs(rest - state) / (trust * jnp.maximum(1.0, jnp.abs(state))) - 1.0
+    # x may not jump: where the cells' answer to the jump restored the branch, x would flicker between two roots
+    share = jnp.clip(beyond, 0.0, 1.0)
+    share = share**2 * (3.0 - 2.0 * share)
+    left = jnp.any(share > 0.0) & (status == LoopStatus.solved)
+    status = jnp.where(left, LoopStatus.branch_ended, status).astype(jnp.int32)
+    return Closed(rest + share * (state - rest), rest, status)
+
+
+def rest_of(gap: Callable[[Array], Array], state: Float[Array, " k"]) -> Float[Array, " k"]:
+    """Return where algebraic loops come to rest once the conditions have changed at once.
+
+    Args:
+        gap: from values (k,) to target - value (k,).
+        state: (k,) where the search begins.
+
+    Returns:
+        (k,)
+    """
+    return _rest(gap, state)[0]
+
+
+def _rest(gap, state):
+    if state.shape[0] != 1:
+        return rest_point(gap, state)
+    # one loop alone: the search along the line finds every root, the one of several variables the next one only
+    rest, status = rest_point(lambda value: gap(value[None])[0], state[0])
+    return rest[None], status

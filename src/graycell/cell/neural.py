@@ -1,16 +1,18 @@
 """Laws that learn: small neural networks, and the rate laws that make rates of their outputs.
 
-A network stands in the model by a name, apart from the laws, so one network may serve several of them and what is
-learned stands in one place. `NeuralRate` is a law or a factor, so it composes: alone it is a black law, in a `Product` or
-`Sum` with known laws a gray one. Sign and bound are kept by construction, also extrapolation of the data.
+A network is part of the model under a name, apart from the laws, so one network may serve several of them and all that
+is learned is in one place. `NeuralRate` is a law or a factor, so it composes: alone it is a black law, in a `Product`
+or `Sum` with known laws a gray one. Sign and bound are kept by construction, also in extrapolation.
 """
 
+from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from graycell.cell.rates import Conditions, Output, RateLaw, Scalar
@@ -19,9 +21,13 @@ Form = Literal["positive", "any", "fraction"]
 
 
 class Weights(NamedTuple):
-    """What a network learns, each [1].
+    """The weights of a network, each [1].
 
-    hidden: (hidden, inputs), hidden_bias: (hidden,), output: (outputs, hidden), output_bias: (outputs,).
+    Attributes:
+        hidden: (hidden, inputs).
+        hidden_bias: (hidden,).
+        output: (outputs, hidden).
+        output_bias: (outputs,).
     """
 
     hidden: Float[Array, "hidden inputs"]
@@ -32,39 +38,52 @@ class Weights(NamedTuple):
 
 PRIOR = Weights(hidden=1.0, hidden_bias=1.0, output=1.0, output_bias=3.0)  # type: ignore[arg-type]
 """Standard deviations [1] of the weights before any data, all around 0, where a correction is none. With inputs that
-are scaled by their spread this lets a network bend a few times over the range of the data; the bias is wider, because
-the size of a rate is known to a power of ten only."""
+are scaled by their standard deviation this lets a network bend a few times over the range of the data; the bias is
+wider, because the size of a rate is known to a power of ten only."""
 
 
 class MLP(eqx.Module):
-    """A network of one hidden layer: output . tanh(hidden . z + hidden_bias) + output_bias, z = (seen - centre)/spread.
+    """A network of one hidden layer: output . tanh(hidden . z + hidden_bias) + output_bias, z = (seen - centre)/sd.
 
-    inputs: names, see `Conditions.seen`; centre, spread: (inputs,) in the units of the inputs, taken from data;
-    scale: (outputs,) what one unit of an output is, in the unit of its law; fade: (outputs,) [mmol/L] see `NeuralRate`.
+    Attributes:
+        inputs: names, see `Conditions.seen`.
+        centre: (inputs,) mean of the inputs in the data, in their units.
+        sd: (inputs,) standard deviation of the inputs in the data.
+        scale: (outputs,) the rate that an output of 1 stands for, in the unit of its law.
+        half_uptake: (outputs,) [mmol/L] see `NeuralRate`.
+        weights: see `Weights`.
     """
 
     inputs: tuple[str, ...] = eqx.field(static=True)
     centre: Float[Array, " inputs"]
-    spread: Float[Array, " inputs"]
+    sd: Float[Array, " inputs"]
     scale: Float[Array, " outputs"]
-    fade: Float[Array, " outputs"]
+    half_uptake: Float[Array, " outputs"]
     weights: Weights
 
     def __call__(self, at: Conditions) -> Output:
         """Return the outputs at these conditions."""
         seen = jnp.stack([jnp.asarray(at.seen(name), jnp.float64) for name in self.inputs])
-        w, z = self.weights, (seen - self.centre) / self.spread
-        return Output(w.output @ jnp.tanh(w.hidden @ z + w.hidden_bias) + w.output_bias, self.scale, self.fade)
+        w, z = self.weights, (seen - self.centre) / self.sd
+        return Output(w.output @ jnp.tanh(w.hidden @ z + w.hidden_bias) + w.output_bias, self.scale, self.half_uptake)
 
 
-def drawn_weights(inputs: int, hidden: int, outputs: int, random: np.random.Generator, spread: float = 0.3) -> Weights:
+def drawn_weights(inputs: int, hidden: int, outputs: int, random: np.random.Generator, sd: float = 0.3) -> Weights:
     """Return weights to start from: the hidden ones drawn, the outputs near 0.
 
-    `spread` [1] is that of the drawn ones in standard deviations of `PRIOR`.
+    Args:
+        inputs: how many.
+        hidden: how many nodes.
+        outputs: how many.
+        random: source of the drawn ones.
+        sd: [1] of the drawn ones, in standard deviations of `PRIOR`.
+
+    Returns:
+        The weights.
     """
 
-    def draw(sd, *shape):
-        return jnp.asarray(spread * sd * random.standard_normal(shape))
+    def draw(prior_sd, *shape):
+        return jnp.asarray(sd * prior_sd * random.standard_normal(shape))
 
     return Weights(
         draw(PRIOR.hidden, hidden, inputs),
@@ -77,11 +96,17 @@ def drawn_weights(inputs: int, hidden: int, outputs: int, random: np.random.Gene
 class NeuralRate(RateLaw):
     """A learned law, or a learned factor: one output n of a network.
 
-    form: ``positive``, scale exp(n), between scale/bound and scale bound; ``any``, scale n, between -scale bound and
-    scale bound; ``fraction``, 1/(1 + exp(-n)), between 0 and 1. At n = 0 a positive factor of scale 1 changes nothing.
-    consumes: a species [name] that a negative rate uses up; such a rate fades as c/(c + fade) with its concentration c.
+    Attributes:
+        net: name of the network.
+        index: which of its outputs.
+        form: ``positive``, scale exp(n), between scale/bound and scale bound; ``any``, scale n, between -scale bound
+            and scale bound; ``fraction``, 1/(1 + exp(-n)), between 0 and 1. At n = 0 a positive factor of scale 1
+            changes nothing.
+        bound: [1] see `form`.
+        consumes: a species that a negative rate uses up: the rate then falls as c/(c + half_uptake) with its
+            concentration c, so that nothing is taken up that is not there.
 
-    >>> at = Conditions({"GLC": jnp.array(30.0)}, 1.0, 0.0, {}, {})
+    >>> at = Conditions({"GLC": jnp.array(30.0)})
     >>> at = at._replace(outputs={"v1": Output(jnp.array([0.0]), jnp.array([2.5]), jnp.array([0.1]))})
     >>> print(NeuralRate("v1")(at), NeuralRate("v1", form="fraction")(at))
     2.5 0.5
@@ -94,7 +119,7 @@ class NeuralRate(RateLaw):
     consumes: str | None = eqx.field(static=True, default=None)
 
     def __call__(self, at: Conditions) -> Scalar:
-        value, scale, fade = (part[self.index] for part in at.output(self.net))
+        value, scale, half_uptake = (part[self.index] for part in at.output(self.net))
         if self.form == "fraction":
             return jax.nn.sigmoid(value)
         if self.form == "positive":
@@ -103,9 +128,54 @@ class NeuralRate(RateLaw):
         if self.consumes is None:
             return rate
         c = at.concentration(self.consumes)
-        return jnp.where(rate < 0.0, rate * c / (c + fade), rate)
+        return jnp.where(rate < 0.0, rate * c / (c + half_uptake), rate)
 
 
 def _within(n: Scalar, bound: float) -> Scalar:
     """Return n, bent so that it stays within -bound and bound [1]."""
     return bound * jnp.tanh(n / bound)
+
+
+def weight_labels(nets: Mapping[str, MLP]) -> list[str]:
+    """Return a name for every weight in the order of `weights_of`: v17.hidden[2] is the third of the hidden ones.
+
+    Args:
+        nets: networks by name.
+
+    Returns:
+        The names.
+    """
+    return [
+        f"{name}.{field}[{k}]"
+        for name in sorted(nets)
+        for field, leaf in zip(Weights._fields, nets[name].weights, strict=True)
+        for k in range(leaf.size)
+    ]
+
+
+def weights_of(nets: Mapping[str, MLP]) -> Float[Array, " weights"]:
+    """Return the weights [1] of all networks as one vector.
+
+    Args:
+        nets: networks by name.
+
+    Returns:
+        (weights,) in the order of `weight_labels`.
+    """
+    return ravel_pytree({name: net.weights for name, net in nets.items()})[0].astype(jnp.float64)
+
+
+def with_weights(nets: Mapping[str, MLP], weights: Float[Array, " weights"]) -> dict[str, MLP]:
+    """Return the networks with their weights taken from one vector.
+
+    Args:
+        nets: networks by name.
+        weights: (weights,) in the order of `weight_labels`.
+
+    Returns:
+        The changed networks by name.
+    """
+    if not nets:
+        return {}
+    learned = ravel_pytree({name: net.weights for name, net in nets.items()})[1](weights)
+    return {name: eqx.tree_at(lambda one: one.weights, net, learned[name]) for name, net in nets.items()}

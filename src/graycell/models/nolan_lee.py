@@ -22,32 +22,40 @@ from typing import Literal
 import equinox as eqx
 import jax.numpy as jnp
 
-from graycell.cell.closures import Closure, Dynamic, Lagged, RedoxRatio
+from graycell.cell.closures import Closure, Dynamic, Lagged
 from graycell.cell.flux import PublishedWeights, SoftWeights
 from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.cell.rates import (
     Between,
     Conditions,
+    Constant,
+    FluxRatio,
     Inhibition,
-    Maximum,
     Monod,
-    Product,
     Proportional,
+    Ramp,
+    Rate,
     RateLaw,
     Scalar,
-    Sum,
+    VariableValue,
+    ViableCells,
     switch,
 )
+from graycell.cell.variables import Input, LoopVariable, RelaxingVariable
 from graycell.errors import ModelError
-from graycell.model import CultureModel, build_model
+from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable
-from graycell.runs.records import Bolus, CultureRun, Replacement
+from graycell.runs.records import REDOX, TEMPERATURE, VIABILITY, Bolus, CultureRun, Replacement
 from graycell.units import SPECIFIC_RATE, TIME, convert
 
 _SOURCE = "Nolan & Lee 2011"
 _SOURCES = {"published": f"{_SOURCE}, published", "refit": "Cui et al. 2024, refit of Nolan & Lee 2011"}
 _OURS = "graycell (not in Nolan & Lee 2011)"
 _RATE_UNIT = "nmol/1e6 cells/d"
+SHIFT = "shift"
+"""The temperature shift: 0 at the warm temperature, 1 at the cold one; after a change it follows exponentially."""
+WARM, COLD = 37.0, 31.0
+"""[degC] The two temperatures of the publication."""
 
 
 class LactateDehydrogenase(RateLaw):
@@ -56,7 +64,7 @@ class LactateDehydrogenase(RateLaw):
     width: float = eqx.field(static=True)
 
     def __call__(self, at: Conditions) -> Scalar:
-        distance = at.redox - at.parameter("R_switch")
+        distance = at.variable(REDOX) - at.parameter("R_switch")
         making = switch(distance, self.width)
         saturation = Monod("LAC", "Km2")(at)
         return at.parameter("vmax2") * distance * (making + (1.0 - making) * saturation)
@@ -72,13 +80,13 @@ class AlanineTransaminase(RateLaw):
 
     def __call__(self, at: Conditions) -> Scalar:
         a = at.concentration("ALA") / at.parameter("Km3b")
-        making = switch(at.redox - at.parameter("R_switch"), self.width)
+        making = switch(at.variable(REDOX) - at.parameter("R_switch"), self.width)
         s = making * at.concentration("GLC") / at.parameter("Km3c") + (1.0 - making) * at.concentration(
             "LAC"
         ) / at.parameter("Km3a")
         made, used = at.parameter("vmax3f") * s, at.parameter("vmax3r") * a
         forward = (made - used) / (1.0 + s + a)
-        backward = -at.parameter("vmax3r") / at.slowing("TC3b") * a / (1.0 + a)
+        backward = -at.parameter("vmax3r") / _slowing(at, "TC3b") * a / (1.0 + a)
         # the published law jumps where made = used; the width is relative to the two terms
         ahead = switch((made - used) / (made + used + 1e-12), self.width)
         return ahead * forward + (1.0 - ahead) * backward
@@ -96,7 +104,7 @@ class Deamidation(RateLaw):
         q = at.concentration(self.amide) / at.parameter(f"Km{i}a")
         u = at.concentration(self.acid) / at.parameter(f"Km{i}b")
         n = at.concentration("NH3") / at.parameter(f"Km{i}c")
-        forward = at.parameter(f"vmax{i}f") / at.slowing(f"TC{i}b")
+        forward = at.parameter(f"vmax{i}f") / _slowing(at, f"TC{i}b")
         return (forward * q - at.parameter(f"vmax{i}r") * u * n) / (1.0 + q + u + n + u * n)
 
 
@@ -121,33 +129,36 @@ class SerineToGlycine(RateLaw):
         return (forward * q - reverse * u**2) / (1.0 + q + u + u**2)
 
 
-class RedoxPull(RateLaw):
-    """The factor of v13: R when warm, 1 when cold."""
+def _slowing(at: Conditions, factor: str) -> Scalar:
+    """Return by how much the temperature shift divides a rate: 1 before it, the parameter `factor` after it."""
+    shift = at.variable(SHIFT)
+    return (1.0 - shift) + shift * at.parameter(factor)
 
-    def __call__(self, at: Conditions) -> Scalar:
-        return at.between(at.redox, 1.0)
+
+def _maximum(name: str, factor: str) -> RateLaw:
+    """Return a maximal rate, divided by `factor` after the temperature shift."""
+    return Rate(name) / Between(Constant(1.0), Rate(factor))
 
 
 def rate_laws(width: float) -> tuple[tuple[str, RateLaw], ...]:
     """Return the twelve published rate laws with switches of `width` [1]; 0 is as published."""
-    growth = Between(
-        warm=Product((Monod("GLN", "Km16a"), Monod("ASN", "Km16b"))),
-        cold=Product((Monod("ASN", "Km16b"), Monod("GLC", "Km16c"))),
-    )
+    growth = Between(Monod("GLN", "Km16a") * Monod("ASN", "Km16b"), Monod("ASN", "Km16b") * Monod("GLC", "Km16c"))
+    glycolysis = Inhibition("LAC", "Ki1", Between(Rate("exp1a"), Rate("exp1b")))
+    antibody = Inhibition("LAC", "Ki17", Between(Rate("exp17a"), Rate("exp17b")))
     return (
-        ("v1", Product((Maximum("vmax1f", "TC1b"), Monod("GLC", "Km1"), Inhibition("LAC", "Ki1", "exp1a", "exp1b")))),
+        ("v1", _maximum("vmax1f", "TC1b") * Monod("GLC", "Km1") * glycolysis),
         ("v2", LactateDehydrogenase(width)),
         ("v3", AlanineTransaminase(width)),
         ("v8", Deamidation("GLN", "GLU", 8)),
         ("v10", Deamidation("ASN", "ASP", 10)),
         ("v11", Proportional("v10", "vmax11")),
         ("v9", GlutamateDehydrogenase()),
-        ("v13", Product((Maximum("vmax13"), RedoxPull(), Monod("CYSTINE", "Km13")))),
-        ("v16", Product((Maximum("vmax16", "TC16b"), growth))),
+        ("v13", Rate("vmax13") * Between(VariableValue(REDOX), Constant(1.0)) * Monod("CYSTINE", "Km13")),
+        ("v16", _maximum("vmax16", "TC16b") * growth),
         ("v12", SerineToGlycine()),
-        ("v17", Product((Maximum("vmax17"), Inhibition("LAC", "Ki17", "exp17a", "exp17b")))),
-        ("v33", Sum((Proportional("v8", "vmax33a"), Proportional("v11", "vmax33b")))),
-    )  # fmt: skip
+        ("v17", Rate("vmax17") * antibody),
+        ("v33", Proportional("v8", "vmax33a") + Proportional("v11", "vmax33b")),
+    )
 
 
 MAINTENANCE = Reaction("v35", "ATP => ", "ATP maintenance")
@@ -180,9 +191,9 @@ def parameter_table(
         exponent = row["parameter"].startswith("exp")
         rows.append(
             Parameter(
-                row["parameter"],
                 value,
                 unit,
+                name=row["parameter"],
                 lower=0.2 if exponent else value / 20.0,
                 upper=6.0 if exponent else value * 20.0,
                 prior_sd=math.log(3.0),
@@ -191,23 +202,23 @@ def parameter_table(
             )
         )
     rows += [
-        Parameter("R_switch", 1.0, "1", 0.5, 3.0, prior_sd=0.3, estimated=extended,
+        Parameter(1.0, "1", name="R_switch", lower=0.5, upper=3.0, prior_sd=0.3, estimated=extended,
                   meaning="redox ratio at which lactate turns from made to used", source=f"{_OURS}; 1 as published"),
-        Parameter("tau", 0.1, TIME, 0.005, 2.0, prior_sd=1.0, estimated=False,
+        Parameter(0.1, TIME, name="tau", lower=0.005, upper=2.0, prior_sd=1.0, estimated=False,
                   meaning="turnover time of the cytosolic redox pool", source=_OURS),
-        Parameter("biomass_per_cell", 2.31, "mmol/(1e9 cells)", 0.5, 10.0, estimated=False,
+        Parameter(2.31, "mmol/(1e9 cells)", name="biomass_per_cell", lower=0.5, upper=10.0, estimated=False,
                   meaning="biomass per cell", source=_SOURCE),
-        Parameter("shift_rate", 33.94, "1/d", 1.0, 1000.0, estimated=False,
+        Parameter(33.94, "1/d", name="shift_rate", lower=1.0, upper=1000.0, estimated=False,
                   meaning="rate of the transition after a temperature shift", source=_SOURCE),
     ]  # fmt: skip
     if limited:
         rows.append(
-            Parameter("clearance", 5.0, "L/(1e9 cells)/d", 0.5, 500.0, estimated=False, source=_OURS,
+            Parameter(5.0, "L/(1e9 cells)/d", name="clearance", lower=0.5, upper=500.0, estimated=False, source=_OURS,
                       meaning="most medium that cells can clear of a species")
         )  # fmt: skip
     if extended:
         rows += [
-            Parameter(f"maintenance_{phase}", 1.0, SPECIFIC_RATE, 1e-3, 50.0, prior_sd=2.0,
+            Parameter(1.0, SPECIFIC_RATE, 1e-3, 50.0, name=f"maintenance_{phase}", prior_sd=2.0,
                       meaning=f"ATP maintenance, {phase}", source=_OURS)
             for phase in ("warm", "cold")
         ]  # fmt: skip
@@ -243,27 +254,25 @@ def nolan_lee(
     network, laws, table = published_network(), rate_laws(width), parameter_table(parameters, extended, limited)
     if extended:
         network = network.with_reactions([MAINTENANCE])
-        laws += (("v35", Between(Maximum("maintenance_warm"), Maximum("maintenance_cold"))),)
+        laws += (("v35", Between(Rate("maintenance_warm"), Rate("maintenance_cold"))),)
         table = table.with_values({"R_switch": 1.25})
-    shuttle, nadh = network.index("v34"), network.rows(["NADH_cyto"])[0]
-    making = [network.index(name) for name in ("v1", "v16")]
-    production, consumption = (
-        jnp.zeros(len(network.names)),
-        jnp.zeros(len(network.names)).at[shuttle].set(1.0),
-    )
-    return build_model(
-        "nolan-lee" + ("-extended" if extended else "") + ("-limited" if limited else ""),
-        network,
-        laws,
-        table,
-        ratio=RedoxRatio(production.at[jnp.array(making)].set(nadh[making]), consumption),
-        closure=closure,
+    nadh = network.rows(["NADH_cyto"])[0]
+    ratio = FluxRatio(tuple((name, float(nadh[network.index(name)])) for name in ("v1", "v16")), (("v34", 1.0),))
+    return CultureModel(
+        name="nolan-lee" + ("-extended" if extended else "") + ("-limited" if limited else ""),
+        network=network,
+        rates=dict(laws),
+        parameters=table,
+        variables={
+            REDOX: LoopVariable(ratio, closure, initial=1.0),
+            SHIFT: RelaxingVariable(Ramp(TEMPERATURE, WARM, COLD), Rate("shift_rate")),
+        },
+        inputs={TEMPERATURE: Input("degC", WARM), VIABILITY: Input("1", 1.0)},
+        cells=ViableCells("BIOM", "biomass_per_cell", VIABILITY),
         weights=weights,
-        biomass="BIOM",
-        biomass_per_cell="biomass_per_cell",
-        shift_rate="shift_rate",
         gases=("O2", "CO2"),
         clearance="clearance" if limited else None,
+        stoichiometry_weight=SHIFT,
     )
 
 

@@ -297,7 +297,7 @@ def every_species_has_a_beginning(run: CultureRun, species: ModelSpecies) -> Ite
 
 
 def measured_quantities_are_in_the_model(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """Every measured quantity is one that the model computes."""
+    """A measured quantity that the model does not compute is a remark: nothing is compared with it."""
     if species is None:
         return
     known = (*species, *NOT_SPECIES)
@@ -306,7 +306,7 @@ def measured_quantities_are_in_the_model(run: CultureRun, species: ModelSpecies)
             place = f"run '{run.name}', measurements"
             needed = "only quantities of the model can be compared with it"
             remedy = f"rename the column, or leave it out; {nearest(name, known)}"
-            yield Finding(place, f"'{name}'", needed, remedy)
+            yield Finding(place, f"'{name}'", needed, remedy, "warning")
 
 
 def there_are_enough_samples(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:

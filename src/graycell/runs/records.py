@@ -15,6 +15,7 @@ VCD = "VCD"
 TCD = "TCD"
 VIABILITY = "viability"
 REDOX = "R"
+TEMPERATURE = "temperature"
 """Names of the quantities that are not species concentrations. VCD is the viable and TCD the total cell
 density [10^9 cells/L], viability a fraction [1], R the redox ratio [1]."""
 
@@ -96,10 +97,22 @@ class Outflow:
 
 @dataclass(frozen=True)
 class Setpoint:
-    """From `time` [d] on, the temperature is controlled to `temperature` [degC]."""
+    """From `time` on, an input is controlled to a value.
+
+    Attributes:
+        time: [d].
+        value: in the unit of the input; [degC] for the temperature.
+        input: its name.
+    """
 
     time: float
-    temperature: float
+    value: float
+    input: str = TEMPERATURE
+
+    @property
+    def temperature(self) -> float:
+        """The value [degC] of a set-point of the temperature."""
+        return self.value
 
 
 @dataclass(frozen=True)
@@ -163,7 +176,7 @@ class CultureRun:
     provenance: Provenance = Provenance()
 
     def __post_init__(self) -> None:
-        if self.end < 0.0:
+        if isinstance(self.end, float | int) and self.end < 0.0:
             times = [float(series.time[-1]) for series in self.measurements.values() if len(series.time)]
             object.__setattr__(self, "end", max([0.0, *times, *(event.time for event in self.events)]))
 
@@ -178,6 +191,58 @@ class CultureRun:
         """Return the run ended at `time` [d], without what happens from then on; no measurement may be later."""
         return replace(self, events=tuple(event for event in self.events if event.time < time), end=time)
 
+    def with_events(self, *events: Event) -> "CultureRun":
+        """Return the run with more events.
+
+        Args:
+            *events: in any order; their numbers may be traced by JAX.
+
+        Returns:
+            The run, with all events whose times are plain numbers in the order of time.
+        """
+        merged = (*self.events, *events)
+        if all(isinstance(event.time, float | int) for event in merged):
+            merged = tuple(sorted(merged, key=lambda event: event.time))
+        return replace(self, events=merged)
+
+    def with_bolus(self, time: float, medium: str, volume: float) -> "CultureRun":
+        """Return the run with one more bolus.
+
+        Args:
+            time: [d].
+            medium: its name.
+            volume: [L].
+
+        Returns:
+            The changed run.
+        """
+        return self.with_events(Bolus(time, medium, volume))
+
+    def with_setpoint(self, time: float, value: float, input: str = TEMPERATURE) -> "CultureRun":
+        """Return the run with one more set-point.
+
+        Args:
+            time: [d].
+            value: in the unit of the input.
+            input: its name.
+
+        Returns:
+            The changed run.
+        """
+        return self.with_events(Setpoint(time, value, input))
+
+    def with_initial(self, **concentrations: float) -> "CultureRun":
+        """Return the run with other concentrations at time 0.
+
+        Args:
+            **concentrations: by species.
+
+        Returns:
+            The changed run.
+        """
+        return replace(self, initial={**self.initial, **concentrations})
+
     def __repr__(self) -> str:
         counts = f"{len(self.measurements)} quantities, {len(self.events)} events"
-        return f"CultureRun('{self.name}', {counts}, to {self.end:g} d)"
+        end = f"{self.end:g}" if isinstance(self.end, float | int) else str(self.end)
+        return f"CultureRun('{self.name}', {counts}, to {end} d)"

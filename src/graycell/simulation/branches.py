@@ -9,8 +9,8 @@ At a fixed point the slope m = dR'/dR says which closure stays there, is stable:
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -19,7 +19,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from graycell.errors import ModelError, nearest
-from graycell.model import CultureModel, cell_of
+from graycell.cell.closures import Dynamic
+from graycell.model import CultureModel
 from graycell.numerics.roots import PRECISE, rest_point, root_within
 
 _LOWEST, _DENSE_TO, _DENSE, _SPARSE = -0.1, 15.0, 768, 96
@@ -39,40 +40,76 @@ _SEEN, _JUMP = 0.05, 0.02
 class OperatingPoints:
     """Conditions that are held, n of them.
 
-    concentrations: (n, species) [mmol/L]; cold: (n,) temperature weight [1]; changed: by name (n,) the parameters whose
-    values differ from the model's, in internal units.
+    Attributes:
+        concentrations: (n, species) in the unit of each.
+        variables: (n, variables) in the unit of each; the one that moves has no part.
+        inputs: (n, inputs) in the unit of each.
+        changed: by name (n,) the parameters whose values differ from the model's, in internal units.
     """
 
     concentrations: Float[np.ndarray, "n species"]
-    cold: Float[np.ndarray, " n"]
+    variables: Float[np.ndarray, "n variables"]
+    inputs: Float[np.ndarray, "n inputs"]
     changed: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, trajectory: Any, rows: Any = slice(None)) -> "OperatingPoints":
+        """Return the operating points of a trajectory.
+
+        Args:
+            trajectory: see `simulation.trajectory.Trajectory`.
+            rows: which of its points; all if left out.
+
+        Returns:
+            The operating points.
+        """
+        parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs)
+        return cls(*(np.asarray(part)[rows] for part in parts))
+
     def __len__(self) -> int:
-        return len(self.cold)
+        return len(self.concentrations)
 
     def take(self, index: np.ndarray) -> "OperatingPoints":
-        """Return some of the moments, in the order of `index`."""
+        """Return some of the operating points.
+
+        Args:
+            index: which, in this order.
+
+        Returns:
+            The operating points.
+        """
         changed = {name: np.asarray(values)[index] for name, values in self.changed.items()}
-        return OperatingPoints(np.asarray(self.concentrations)[index], np.asarray(self.cold)[index], changed)
+        parts = (self.concentrations, self.variables, self.inputs)
+        return OperatingPoints(*(np.asarray(part)[index] for part in parts), changed)
 
     def between(self, other: "OperatingPoints", share: Float[np.ndarray, " n"]) -> "OperatingPoints":
-        """Return (1 - share) self + share other."""
+        """Return (1 - share) self + share other.
+
+        Args:
+            other: as many operating points.
+            share: (n,) [1].
+
+        Returns:
+            The operating points.
+        """
 
         def mixed(a, b):
             weight = share.reshape((-1, *(1,) * (np.ndim(a) - 1)))
             return (1.0 - weight) * np.asarray(a) + weight * np.asarray(b)
 
         changed = {name: mixed(values, other.changed[name]) for name, values in self.changed.items()}
-        return OperatingPoints(mixed(self.concentrations, other.concentrations), mixed(self.cold, other.cold), changed)
+        pairs = zip((self.concentrations, self.variables, self.inputs),
+                    (other.concentrations, other.variables, other.inputs), strict=True)  # fmt: skip
+        return OperatingPoints(*(mixed(a, b) for a, b in pairs), changed)
 
 
 class FixedPoints(NamedTuple):
-    """Fixed points of the map R -> R', in the order of the moments and of R.
+    """Fixed points of the map R -> R', in the order of the points and of R.
 
-    moment: (k,) which of the moments; redox: (k,) R [1]; slope: (k,) dR'/dR there [1].
+    point: (k,) which of the points; redox: (k,) R [1]; slope: (k,) dR'/dR there [1].
     """
 
-    moment: Int[np.ndarray, " k"]
+    point: Int[np.ndarray, " k"]
     redox: Float[np.ndarray, " k"]
     slope: Float[np.ndarray, " k"]
 
@@ -116,43 +153,43 @@ class Branches:
 
 
 def response(
-    model: CultureModel, moments: OperatingPoints, redox: Float[np.ndarray, " n"]
+    model: CultureModel, points: OperatingPoints, redox: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Return the map R -> R' [1] and its slope dR'/dR [1] at one R for each moment.
+    """Return the map R -> R' [1] and its slope dR'/dR [1] at one R for each point.
 
     Raises `ModelError` where a changed parameter is not the model's.
     """
-    ratio, slope = _by_chunks(_response, model, moments, np.asarray(redox, float))
+    ratio, slope = _by_chunks(_response, model, points, np.asarray(redox, float))
     return ratio, slope
 
 
 def fixed_points(
-    model: CultureModel, moments: OperatingPoints, low: float | None = None, high: float | None = None
+    model: CultureModel, points: OperatingPoints, low: float | None = None, high: float | None = None
 ) -> FixedPoints:
-    """Return every fixed point of the map R -> R' at each moment, from `low` to `high` [1].
+    """Return every fixed point of the map R -> R' at each point, from `low` to `high` [1].
 
     By default the range is that of R' itself. The map is scanned, cells that may hide more are cut up, and every change
     of sign is narrowed to rounding. What is left out: two fixed points nearer than 4e-5, and places where R' jumps
     across R, which are none.
     """
-    ceiling = float(model.ratio.ceiling)
+    ceiling = _ceiling(model)
     low, high = _LOWEST if low is None else low, 1.02 * ceiling if high is None else high
     bend = min(max(_DENSE_TO, low), high)
     grid = np.concatenate([np.linspace(low, bend, _DENSE), np.linspace(bend, high, _SPARSE)[1:] if high > bend else []])
-    n = len(moments)
-    moment, redox = np.repeat(np.arange(n), len(grid)), np.tile(grid, n)
-    value, slope = _gap(model, moments, moment, redox)
-    starts = np.flatnonzero(moment[1:] == moment[:-1])
+    n = len(points)
+    point, redox = np.repeat(np.arange(n), len(grid)), np.tile(grid, n)
+    value, slope = _gap(model, points, point, redox)
+    starts = np.flatnonzero(point[1:] == point[:-1])
     cells = tuple(np.stack([one[starts], one[starts + 1]]) for one in (redox, value, slope))
-    of = moment[starts]
+    of = point[starts]
     crossings = []
     for _ in range(_ROUNDS):
         hiding = _may_hide(*cells)
         crossings.append(_crossing(of, cells, ~hiding))
-        of, cells = _cut(model, moments, of[hiding], tuple(one[:, hiding] for one in cells))
+        of, cells = _cut(model, points, of[hiding], tuple(one[:, hiding] for one in cells))
     crossings.append(_crossing(of, cells, np.ones(len(of), bool)))
     of, ends, gaps = (np.concatenate(parts, axis=-1) for parts in zip(*crossings, strict=True))
-    root, left = _by_chunks(_narrow, model, moments.take(of), ends[0], gaps[0], ends[1], gaps[1])
+    root, left = _by_chunks(_narrow, model, points.take(of), ends[0], gaps[0], ends[1], gaps[1])
     true = np.abs(left) <= PRECISE
     of, root = of[true], root[true]
     order = np.lexsort((root, of))
@@ -160,29 +197,29 @@ def fixed_points(
     double = np.zeros(len(of), bool)  # there may be no root at all
     double[1:] = (of[1:] == of[:-1]) & (root[1:] - root[:-1] <= 1e-12 * np.abs(root[1:]))
     of, root = of[~double], root[~double]
-    return FixedPoints(of, root, response(model, moments.take(of), root)[1])
+    return FixedPoints(of, root, response(model, points.take(of), root)[1])
 
 
 def rest_at(
-    model: CultureModel, moments: OperatingPoints, start: Float[np.ndarray, " n"]
+    model: CultureModel, points: OperatingPoints, start: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
-    """Return the R [1] at which the pool comes to rest from `start` at each moment, and its `LoopStatus`."""
-    redox, status = _by_chunks(_rest, model, moments, np.asarray(start, float), chunk=_SMALL_CHUNK)
+    """Return the R [1] at which the pool comes to rest from `start` at each point, and its `LoopStatus`."""
+    redox, status = _by_chunks(_rest, model, points, np.asarray(start, float), chunk=_SMALL_CHUNK)
     return redox, status
 
 
 def branches(
-    model: CultureModel, moments: OperatingPoints, along: Float[np.ndarray, " n"], breaks: Sequence[int] = ()
+    model: CultureModel, points: OperatingPoints, along: Float[np.ndarray, " n"], breaks: Sequence[int] = ()
 ) -> Branches:
-    """Return the fixed points at moments in a row, linked to branches.
+    """Return the fixed points at points in a row, linked to branches.
 
     Where two neighbours have as many, they are linked by rank; else the nearest are. Where the number changes by two,
-    the place is narrowed down by halving, and the pair that meets there is a fold. `breaks`: numbers of moments whose
+    the place is narrowed down by halving, and the pair that meets there is a fold. `breaks`: numbers of points whose
     conditions do not follow from those before them, as after a bolus; no branch goes on there. Raises `ModelError`
     where a changed parameter is not the model's.
     """
-    found = fixed_points(model, moments)
-    rows = [np.flatnonzero(found.moment == k) for k in range(len(moments))]
+    found = fixed_points(model, points)
+    rows = [np.flatnonzero(found.point == k) for k in range(len(points))]
     lines: list[dict[int, int]] = []
     open_lines: list[int] = []
     for k, row in enumerate(rows):
@@ -199,18 +236,18 @@ def branches(
             lines[line][k] = int(index)
             now.append(line)
         open_lines = now
-    redox, slope = np.full((2, len(lines), len(moments)), np.nan)
+    redox, slope = np.full((2, len(lines), len(points)), np.nan)
     for i, line in enumerate(lines):
         for k, index in line.items():
             redox[i, k], slope[i, k] = found.redox[index], found.slope[index]
     along = np.asarray(along, float)
-    return Branches(along, redox, slope, _folds(model, moments, along, [found.redox[row] for row in rows], breaks))
+    return Branches(along, redox, slope, _folds(model, points, along, [found.redox[row] for row in rows], breaks))
 
 
 def jumps(
     model: CultureModel,
     time: Float[np.ndarray, " n"],
-    moments: OperatingPoints,
+    points: OperatingPoints,
     redox: Float[np.ndarray, " n"],
 ) -> list[tuple[int, Jump]]:
     """Return where R along a trajectory leaves its branch, each with the number of the point after it.
@@ -221,15 +258,15 @@ def jumps(
     """
     if not np.any(np.abs(np.diff(redox)) > _SEEN):
         return []
-    resting = np.abs(response(model, moments, redox)[0] - redox) <= 1e3 * PRECISE
+    resting = np.abs(response(model, points, redox)[0] - redox) <= 1e3 * PRECISE
     goal = redox.copy()
     if not np.all(resting):
-        goal[~resting], _ = rest_at(model, moments.take(np.flatnonzero(~resting)), redox[~resting])
+        goal[~resting], _ = rest_at(model, points.take(np.flatnonzero(~resting)), redox[~resting])
     change = np.abs(goal[1:] - redox[:-1])
     some = np.flatnonzero(resting[:-1] & (change > _SEEN * np.maximum(1.0, np.abs(redox[:-1]))))
     if not len(some):
         return []
-    before, after = moments.take(some), moments.take(some + 1)
+    before, after = points.take(some), points.take(some + 1)
     left, right = np.zeros(len(some)), np.ones(len(some))
     at_left, at_right = redox[some].copy(), goal[some + 1].copy()
     whole, at_end = right.copy(), at_right.copy()
@@ -260,48 +297,65 @@ def jumps(
 # ---------------------------------------------------------------------------------------------- compiled
 
 
-def _ratio(model: CultureModel, moment, redox):
-    concentrations, cold, changed = moment
-    changed_model = replace(model, parameters={**model.parameters, **changed})
-    return changed_model.evaluate(concentrations, redox, cold).ratio
+def _ceiling(model: CultureModel) -> float:
+    """Return the largest value that the target of the loop can have."""
+    if not model.has_loop:
+        raise ModelError(f"model '{model.name}' has no loop, so there is no map from R to R'.")
+    target = model.variables[_loop_of(model)].target  # type: ignore[attr-defined]
+    return float(getattr(target, "ceiling", _NO_CEILING))
+
+
+_NO_CEILING = 50.0
+"""Largest value that is looked at where a target has no ceiling of its own."""
+
+
+def _loop_of(model: CultureModel) -> int:
+    return model.variable_names.index(model.loops[0])
+
+
+def _ratio(model: CultureModel, point, redox):
+    concentrations, variables, inputs, changed = point
+    values = variables.at[_loop_of(model)].set(redox)
+    return model.with_parameters(changed).evaluate(concentrations, values, inputs).targets[0]
 
 
 @eqx.filter_jit
-def _response(model, moments, redox):
-    def one(moment, redox):
-        return jax.jvp(lambda r: _ratio(model, moment, r), (redox,), (jnp.ones_like(redox),))
+def _response(model, points, redox):
+    def one(point, redox):
+        return jax.jvp(lambda r: _ratio(model, point, r), (redox,), (jnp.ones_like(redox),))
 
-    return jax.vmap(one)(moments, redox)
-
-
-@eqx.filter_jit
-def _narrow(model, moments, a, gap_a, b, gap_b):
-    def one(moment, a, gap_a, b, gap_b):
-        return root_within(lambda r: _ratio(model, moment, r) - r, a, gap_a, b, gap_b)
-
-    return jax.vmap(one)(moments, a, gap_a, b, gap_b)
+    return jax.vmap(one)(points, redox)
 
 
 @eqx.filter_jit
-def _rest(model, moments, start):
-    def one(moment, start):
-        return rest_point(lambda r: _ratio(model, moment, r) - r, start)
+def _narrow(model, points, a, gap_a, b, gap_b):
+    def one(point, a, gap_a, b, gap_b):
+        return root_within(lambda r: _ratio(model, point, r) - r, a, gap_a, b, gap_b)
 
-    return jax.vmap(one)(moments, start)
+    return jax.vmap(one)(points, a, gap_a, b, gap_b)
+
+
+@eqx.filter_jit
+def _rest(model, points, start):
+    def one(point, start):
+        return rest_point(lambda r: _ratio(model, point, r) - r, start)
+
+    return jax.vmap(one)(points, start)
 
 
 def _by_chunks(
-    function, model: CultureModel, moments: OperatingPoints, *arrays: np.ndarray, chunk: int = _CHUNK
+    function, model: CultureModel, points: OperatingPoints, *arrays: np.ndarray, chunk: int = _CHUNK
 ) -> tuple[np.ndarray, ...]:
     """Call a compiled function on chunks of one size, so that it compiles once; the last one is filled up."""
-    for name in moments.changed:
+    for name in points.changed:
         if name not in model.parameters:
             raise ModelError(f"parameter '{name}' is not known to the model; {nearest(name, model.parameters)}.")
-    n, cell, parts = len(moments), cell_of(model), []
+    n, parts = len(points), []
+    cell = model.with_closure(Dynamic(model.closure.turnover_time)) if hasattr(model.closure, "turnover_time") else model
     for start in range(0, n, chunk):
         index = np.minimum(np.arange(start, start + chunk), n - 1)
-        here = moments.take(index)
-        given = jax.tree.map(jnp.asarray, (here.concentrations, here.cold, dict(here.changed)))
+        here = points.take(index)
+        given = jax.tree.map(jnp.asarray, (here.concentrations, here.variables, here.inputs, dict(here.changed)))
         out = function(cell, given, *(jnp.asarray(one[index]) for one in arrays))
         parts.append([np.asarray(one)[: n - start] for one in out])
     return tuple(map(np.concatenate, zip(*parts, strict=True))) if parts else (np.zeros(0), np.zeros(0))
@@ -310,8 +364,8 @@ def _by_chunks(
 # ---------------------------------------------------------------------------------------------- scanning
 
 
-def _gap(model, moments, moment, redox):
-    value, slope = response(model, moments.take(moment), redox)
+def _gap(model, points, point, redox):
+    value, slope = response(model, points.take(point), redox)
     return value - redox, slope - 1.0
 
 
@@ -324,18 +378,18 @@ def _may_hide(redox, value, slope):
 
 
 def _crossing(of, cells, which):
-    """Return moment, ends and gaps of the cells in which the gap changes its sign; a root at an end counts once."""
+    """Return point, ends and gaps of the cells in which the gap changes its sign; a root at an end counts once."""
     redox, value, _ = (one[:, which] for one in cells)
     changes = (value[0] * value[1] < 0.0) | (value[0] == 0.0)
     return of[which][changes], redox[:, changes], value[:, changes]
 
 
-def _cut(model, moments, of, cells):
+def _cut(model, points, of, cells):
     redox, value, slope = cells
     shares = np.linspace(0.0, 1.0, _PARTS + 1)[:, None]
     inner = redox[0] + shares * (redox[1] - redox[0])
     some = inner[1:-1]
-    new_value, new_slope = _gap(model, moments, np.tile(of, len(some)), some.ravel())
+    new_value, new_slope = _gap(model, points, np.tile(of, len(some)), some.ravel())
     values = np.concatenate([value[:1], new_value.reshape(some.shape), value[1:]])
     slopes = np.concatenate([slope[:1], new_slope.reshape(some.shape), slope[1:]])
 
@@ -358,14 +412,14 @@ def _nearest_pairs(old: np.ndarray, new: np.ndarray) -> dict[int, int]:
     return pairs
 
 
-def _folds(model, moments: OperatingPoints, along, rows: list[np.ndarray], breaks: Sequence[int]) -> np.ndarray:
+def _folds(model, points: OperatingPoints, along, rows: list[np.ndarray], breaks: Sequence[int]) -> np.ndarray:
     """Return (along, R) of every place where the number of fixed points changes by two."""
     counts = [len(row) for row in rows]
     changes = [k for k in range(len(rows) - 1) if abs(counts[k] - counts[k + 1]) == 2 and k + 1 not in breaks]
     if not changes:
         return np.zeros((0, 2))
     index = np.array(changes)
-    before, after = moments.take(index), moments.take(index + 1)
+    before, after = points.take(index), points.take(index + 1)
     left, right = np.zeros(len(index)), np.ones(len(index))
     more = np.array([len(rows[k]) > len(rows[k + 1]) for k in changes])
     fewer_count = np.array([min(len(rows[k]), len(rows[k + 1])) for k in changes])
@@ -374,7 +428,7 @@ def _folds(model, moments: OperatingPoints, along, rows: list[np.ndarray], break
         middle = (left + right) / 2.0
         found = fixed_points(model, before.between(after, middle))
         for i in range(len(index)):
-            here = found.redox[found.moment == i]
+            here = found.redox[found.point == i]
             many = len(here) > fewer_count[i]
             pairs[i] = here if many else pairs[i]
             left[i], right[i] = (middle[i], right[i]) if many == more[i] else (left[i], middle[i])

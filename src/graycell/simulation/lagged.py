@@ -14,6 +14,8 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from graycell.cell.rates import Conditions, Named
+from graycell.cell.variables import LoopVariable, RelaxingVariable
 from graycell.errors import ModelError
 from graycell.model import CultureModel
 from graycell.packing import PackedRun
@@ -26,20 +28,40 @@ _STEPS_MULTIPLE = 400
 class LaggedPath(NamedTuple):
     """States at time 0 and after every step.
 
-    time: (n,) [d]; concentrations: (n, species) [mmol/L]; redox: (n,) R [1]; cold, cold_stoichiometry: (n,) weights
-    [1] of the parameters and of the stoichiometry, which switches whole.
+    Attributes:
+        time: (n,) [d].
+        concentrations: (n, species) [mmol/L].
+        variables: (n, variables) the redox ratio R and the temperature shift.
+        inputs: (n, inputs).
+        stoichiometry: (n,) weight [1] of the shifted stoichiometry, which switches whole.
     """
 
     time: Float[Array, " n"]
     concentrations: Float[Array, "n species"]
-    redox: Float[Array, " n"]
-    cold: Float[Array, " n"]
-    cold_stoichiometry: Float[Array, " n"]
+    variables: Float[Array, "n variables"]
+    inputs: Float[Array, "n inputs"]
+    stoichiometry: Float[Array, " n"]
 
 
-def integrate(model: CultureModel, run: CultureRun, packed: PackedRun, step: float) -> LaggedPath:
-    """Return the path of a run with steps of `step` [d]; raises `ModelError` for what the scheme does not know."""
-    _require_published(run, step, np.asarray(packed.cold_target))
+def integrate(model: CultureModel, run: CultureRun, packed: PackedRun) -> LaggedPath:
+    """Return the path of a run.
+
+    Args:
+        model: with one loop, closed by `Lagged`, and one variable that relaxes to a temperature shift.
+        run: with the replacement feed and one temperature shift alone.
+        packed: the run as arrays.
+
+    Returns:
+        States after every step.
+
+    Raises:
+        ModelError: for what the scheme does not know.
+    """
+    loop, shift = _variables(model)
+    step = model.variables[loop].closure.step  # type: ignore[attr-defined]
+    targets = jax.vmap(lambda inputs: _target(model, shift, inputs))(packed.setpoints)
+    shift_target = np.asarray(targets)
+    _require_published(run, step, shift_target)
     count = round(run.end / step)
     # padded, so that runs and steps of a kind share a compiled function
     starts = np.arange(-(-count // _STEPS_MULTIPLE) * _STEPS_MULTIPLE) * step
@@ -48,17 +70,34 @@ def integrate(model: CultureModel, run: CultureRun, packed: PackedRun, step: flo
         # the published code feeds at the end of the step that starts at the time of the feed
         here = np.isclose(starts, time, rtol=0.0, atol=1e-9)
         replacement[here] += np.asarray(packed.interventions.replacement[k])
-    cold_from = np.asarray(packed.start)[np.asarray(packed.cold_target) == 1.0]
-    shift = jnp.asarray(cold_from[0] if len(cold_from) else np.inf)
-    path = _step_through(model, packed, jnp.asarray(starts), jnp.asarray(step), jnp.asarray(replacement), shift)
+    shifted_from = np.asarray(packed.start)[shift_target == 1.0]
+    begins = jnp.asarray(shifted_from[0] if len(shifted_from) else np.inf)
+    path = _step_through(
+        model, packed, jnp.asarray(starts), jnp.asarray(step), jnp.asarray(replacement), begins, loop, shift
+    )
     return jax.tree.map(lambda leaf: leaf[: count + 1], path)
 
 
-def _require_published(run: CultureRun, step: float, cold_target: np.ndarray) -> None:
+def _variables(model: CultureModel) -> tuple[int, int]:
+    loops = [i for i, one in enumerate(model.variables) if isinstance(one, LoopVariable)]
+    shifts = [i for i, one in enumerate(model.variables) if isinstance(one, RelaxingVariable)]
+    if len(loops) != 1 or len(shifts) != 1 or len(model.variables) != 2:
+        raise ModelError(
+            f"model '{model.name}': the lagged scheme knows one loop and one temperature shift; use Dynamic."
+        )
+    return loops[0], shifts[0]
+
+
+def _target(model: CultureModel, shift: int, inputs: Array) -> Array:
+    at = Conditions({}, {}, Named(model.input_names, inputs), model.parameters)
+    return model.variables[shift].target(at)  # type: ignore[attr-defined]
+
+
+def _require_published(run: CultureRun, step: float, shift_target: np.ndarray) -> None:
     faults = []
     if not all(isinstance(event, Replacement | Setpoint | End) for event in run.events):
         faults.append("it knows the replacement feed and a set-point alone, see graycell.published_feed")
-    one_shift = set(cold_target) <= {0.0, 1.0} and cold_target[0] == 0.0 and np.all(np.diff(cold_target) >= 0.0)
+    one_shift = set(shift_target) <= {0.0, 1.0} and shift_target[0] == 0.0 and np.all(np.diff(shift_target) >= 0.0)
     if not one_shift:
         faults.append("it knows one shift, from the warm to the cold temperature")
     times = [run.end, *(event.time for event in run.events)]
@@ -69,22 +108,27 @@ def _require_published(run: CultureRun, step: float, cold_target: np.ndarray) ->
 
 
 @eqx.filter_jit
-def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacement, shift):
-    shift_rate = model.parameters[model.shift_rate]
+def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacement, begins, loop: int, shift: int):
+    rate = model.variables[shift].rate(Conditions({}, parameters=model.parameters))  # type: ignore[attr-defined]
+
+    def inputs_at(time):
+        return packed.inputs_at(time, packed.first_setpoints)
+
+    def variables_of(redox, shifted):
+        return jnp.zeros(2).at[loop].set(redox).at[shift].set(shifted)
 
     def one_step(carry, now):
         c, redox = carry
         start, replaced = now
-        # the cold branch is on from the first step that starts after the shift; the stoichiometry switches whole
-        is_cold = jnp.where(start > shift + 1e-9, 1.0, 0.0)
+        # the shift is on from the first step that starts after it; the stoichiometry switches whole
+        is_shifted = jnp.where(start > begins + 1e-9, 1.0, 0.0)
 
-        def cold_at(time):
-            return is_cold * (1.0 - jnp.exp(-shift_rate * jnp.maximum(time - shift, 0.0)))
+        def shift_at(time):
+            return is_shifted * (1.0 - jnp.exp(-rate * jnp.maximum(time - begins, 0.0)))
 
         def slope(time, c, redox):
-            cell = model.evaluate(c, redox, cold_at(time), is_cold)
-            density = model.viable_cell_density(c, packed.viability(time))
-            return density * (model.exchange @ cell.solution.fluxes), cell.ratio
+            cell = model.evaluate(c, variables_of(redox, shift_at(time)), inputs_at(time), stoichiometry=is_shifted)
+            return model.production(cell), cell.targets[0]
 
         k1, r1 = slope(start, c, redox)
         k2, r2 = slope(start + step / 2, c + step / 2 * k1, r1)
@@ -94,14 +138,15 @@ def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacem
         _, redox = slope(start + step, c, (r1 + 2 * r2 + 2 * r3 + r4) / 6)
         kept = 1.0 - replaced @ packed.supplied
         c = kept * c + replaced @ (packed.supplied * packed.media)
-        return (c, redox), (c, redox, cold_at(start + step))
+        return (c, redox), (c, variables_of(redox, shift_at(start + step)))
 
-    first = (packed.initial, packed.initial_redox)
-    _, (c, redox, cold) = lax.scan(one_step, first, (starts, replacement))
+    begun = model.begin(packed.initial_variables, inputs_at(jnp.zeros(())))
+    _, (c, variables) = lax.scan(one_step, (packed.initial, begun[loop]), (starts, replacement))
+    time = jnp.concatenate([jnp.zeros(1), starts + step])
     return LaggedPath(
-        jnp.concatenate([jnp.zeros(1), starts + step]),
+        time,
         jnp.concatenate([packed.initial[None], c]),
-        jnp.concatenate([packed.initial_redox[None], redox]),
-        jnp.concatenate([jnp.zeros(1), cold]),
-        jnp.concatenate([jnp.zeros(1), jnp.where(starts > shift + 1e-9, 1.0, 0.0)]),
+        jnp.concatenate([begun[None], variables]),
+        jax.vmap(inputs_at)(time),
+        jnp.concatenate([jnp.zeros(1), jnp.where(starts > begins + 1e-9, 1.0, 0.0)]),
     )

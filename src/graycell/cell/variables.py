@@ -1,0 +1,100 @@
+"""Variables and inputs: what a model knows beside the species in the liquid.
+
+A variable is a named state that the reactor does not dilute: a redox pool, an enzyme, the age of a culture, a
+temperature that follows its set-point. An input is a named function of time that a run gives.
+"""
+
+from dataclasses import dataclass
+
+import equinox as eqx
+
+from graycell.cell.closures import Closure, Dynamic
+from graycell.cell.rates import RateLaw
+
+
+@dataclass(frozen=True)
+class Input:
+    """A function of time that a run gives, such as temperature, pH or a measured viability.
+
+    A run gives it by set-points (`Setpoint`), a signal or measurements of that name.
+
+    Attributes:
+        unit: such as ``degC``.
+        default: value where a run does not give it; None where a run must.
+    """
+
+    unit: str = "1"
+    default: float | None = None
+
+
+@dataclass(frozen=True)
+class Species:
+    """A species in the liquid.
+
+    Attributes:
+        unit: of its concentration: ``mmol/L``, ``g/L``, ``1e9 cells/L`` or another amount per volume.
+        initial: concentration at time 0 where a run does not give it; None where a run must.
+        retained: whether a cell filter keeps it back in a perfusion harvest; None for cells only.
+    """
+
+    unit: str = "mmol/L"
+    initial: float | None = None
+    retained: bool | None = None
+
+
+class Variable(eqx.Module):
+    """Parent of the variables.
+
+    Attributes:
+        initial: value at time 0 where a run does not give it.
+        unit: of the value.
+    """
+
+    initial: eqx.AbstractVar[float]
+    unit: eqx.AbstractVar[str]
+
+
+class StateVariable(Variable):
+    """A state with an own derivative.
+
+    Attributes:
+        derivative: law of d/dt [unit/d]; it may use fluxes, rates, concentrations, inputs and other variables.
+        initial: value at time 0 where a run does not give it.
+        unit: of the value.
+    """
+
+    derivative: RateLaw
+    initial: float = eqx.field(static=True, default=0.0)
+    unit: str = eqx.field(static=True, default="1")
+
+
+class RelaxingVariable(Variable):
+    """A state that follows a target, dx/dt = rate (target - x), and begins at the target unless a run says otherwise.
+
+    Attributes:
+        target: law, which may use inputs and parameters only.
+        rate: law [1/d], which may use parameters only.
+        initial: not used.
+        unit: of the value.
+    """
+
+    target: RateLaw
+    rate: RateLaw
+    initial: float = eqx.field(static=True, default=0.0)
+    unit: str = eqx.field(static=True, default="1")
+
+
+class LoopVariable(Variable):
+    """A variable that rate laws use and whose target is made of the fluxes: a closed loop.
+
+    Attributes:
+        target: law of the fluxes, in the unit of the variable.
+        closure: what the variable is, given its target; see `cell.closures`.
+        initial: value at time 0 where a run does not give it.
+        unit: of the value.
+    """
+
+    target: RateLaw
+    closure: Closure = Dynamic()
+    initial: float = eqx.field(static=True, default=1.0)
+    unit: str = eqx.field(static=True, default="1")

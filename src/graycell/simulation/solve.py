@@ -1,0 +1,215 @@
+"""The compiled core of a simulation: a packed run -> states at the ends of its segments.
+
+Between two events the model is a smooth ODE, solved by diffrax with adaptive steps; the events are met exactly. Time
+is scaled to 0..1 in every segment, so that derivatives by the times of events are exact.
+"""
+
+import enum
+from dataclasses import dataclass, field
+from typing import NamedTuple, cast
+
+import diffrax
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from graycell.cell.closures import LoopControl
+from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
+from graycell.packing import PackedRun
+from graycell.reactor import intervene
+
+
+class SimulationStatus(enum.IntEnum):
+    """How a simulation ended. `remedy` is the sentence for the user."""
+
+    finished = 0
+    too_many_steps = 1
+    not_finite = 2
+    flux_failed = 3
+    loop_failed = 4
+
+    @property
+    def remedy(self) -> str:
+        """A sentence: what happened and what to do."""
+        return {
+            0: "The run was simulated to its end.",
+            1: "The solver ran out of steps: the model is stiff here. See whether the times and units of the run are "
+            "right; else loosen rtol, raise the turnover time of the redox pool, or, in Python, give SolverSettings an "
+            "implicit solver such as diffrax.Kvaerno5().",
+            2: "A state is not finite. Check the parameters and the initial state.",
+            3: "At some point no flux meets bounds and balances; see the column 'flux status' of the trajectory.",
+            4: "At some point no value closes a loop; see the column 'loop status' of the trajectory, and "
+            "graycell diagnose.",
+        }[int(self)]
+
+
+@dataclass(frozen=True)
+class SolverSettings:
+    """How the ODE is solved.
+
+    Attributes:
+        solver: any diffrax solver.
+        rtol: [1] wanted for the whole trajectory, relative to the largest value of a state; a step is held to a
+            hundredth of it, because errors of steps add up and a closed loop amplifies them.
+        atol: the same for states near zero, in the unit of the species per litre of initial volume, and 1 for volume
+            and variables.
+        most_steps: per segment.
+        adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns).
+    """
+
+    solver: diffrax.AbstractSolver = field(default_factory=diffrax.Tsit5)
+    rtol: float = 1e-6
+    atol: float = 1e-7
+    most_steps: int = 4096
+    adjoint: diffrax.AbstractAdjoint = field(default_factory=diffrax.RecursiveCheckpointAdjoint)
+
+
+_STEP_SHARE = 0.01
+"""Part of the wanted tolerance that one step may use: errors of steps add up over some hundred steps, and a closed loop
+amplifies them. tests/simulation/test_simulate.py holds the trajectory to what is wanted."""
+
+
+class Loop(NamedTuple):
+    """How far the loops are open in a fit.
+
+    Attributes:
+        gain: [1/d] rate at which loop variables are drawn to their measured values.
+        opened: 1 if the rate laws see the measured values, else 0.
+    """
+
+    gain: Array | float = 0.0
+    opened: Array | float = 0.0
+
+
+class Path(NamedTuple):
+    """States at the chosen points of every segment, before its interventions.
+
+    Attributes:
+        time: (segments, points) [d].
+        states: (segments, points, ...).
+        variables: (segments, points, variables) as the closures make them.
+        loop_status: (segments, points) `LoopStatus`.
+        inputs: (segments, points, inputs).
+        failed: (segments,) 1 from the first segment on that ran out of steps.
+        flux_status: (segments,) `FluxStatus` at the end of every segment.
+        predicted: (segments, quantities) what would be measured at the end, in the order of `CultureModel.quantities`.
+    """
+
+    time: Float[Array, "segments points"]
+    states: CultureState
+    variables: Float[Array, "segments points variables"]
+    loop_status: Int[Array, "segments points"]
+    inputs: Float[Array, "segments points inputs"]
+    failed: Int[Array, " segments"]
+    flux_status: Int[Array, " segments"]
+    predicted: Float[Array, "segments quantities"]
+
+
+class _Segment(NamedTuple):
+    """What is given of one segment."""
+
+    start: Array
+    end: Array
+    setpoints: Array
+    flows: tuple
+    done: tuple
+
+
+class _Carry(NamedTuple):
+    """What goes from segment to segment; changed: by interventions just before; alive: no segment failed."""
+
+    state: CultureState
+    changed: Array
+    alive: Array
+
+
+def integrate(
+    model: CultureModel,
+    packed: PackedRun,
+    loop: Loop = Loop(),  # noqa: B008  an immutable tuple
+    settings: SolverSettings = SolverSettings(),
+    points: int = 1,
+) -> Path:
+    """Solve a packed run; pure, to be compiled, mapped and differentiated by the caller.
+
+    Args:
+        model: without a lagged closure.
+        packed: see `packing.pack`.
+        loop: how far the loops are open.
+        settings: of the solver.
+        points: of every segment that are returned: its end, before the interventions, or for 2 and more also its
+            beginning, after the interventions before it, and points evenly between.
+
+    Returns:
+        States, predictions and statuses.
+    """
+    controller = diffrax.PIDController(rtol=_STEP_SHARE * settings.rtol, atol=_STEP_SHARE * settings.atol)
+    fractions = jnp.linspace(0.0, 1.0, points) if points > 1 else jnp.ones(1)
+
+    def segment(carry: _Carry, now: _Segment):
+        length = now.end - now.start
+
+        def at(share) -> Surroundings:
+            time = now.start + share * length
+            control = LoopControl(packed.loops_at(time), loop.gain, loop.opened)
+            return Surroundings(packed.inputs_at(time, now.setpoints), now.flows, packed.media, control)
+
+        def derivative(share, state, _):
+            return jax.tree.map(lambda rate: length * rate, model.derivative(state, at(share)))
+
+        after = model.after_event(carry.state, at(0.0))
+        state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), after, carry.state)
+        # after a failure nothing is tried again: it would cost all steps of every segment that is left
+        stop = jnp.where(carry.alive & (length > 0.0), 1.0, 0.0)
+        saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(fractions, stop))
+        solution = diffrax.diffeqsolve(
+            diffrax.ODETerm(derivative),
+            settings.solver,
+            jnp.zeros(()),
+            stop,
+            None,
+            state,
+            stepsize_controller=controller,
+            saveat=saveat,
+            max_steps=settings.most_steps,
+            adjoint=settings.adjoint,
+            throw=False,
+        )
+        states = cast(CultureState, solution.ys)
+        if packed.traced_times:
+            states = _moved_end(states, length, model.derivative(state, at(0.0)))
+        last = jax.tree.map(lambda leaf: leaf[-1], states)
+        # one after the other: mapped, the search of the algebraic closure takes three times as long to compile
+        closed = lax.map(lambda point: model.close(point[1], at(point[0])), (fractions, states))
+        cell = _at_end(model, last, closed.values[-1], at(1.0))
+        amounts, volume = intervene(last.amounts, last.volume, now.done, packed.media, packed.supplied)
+        successful = solution.result == diffrax.RESULTS.successful
+        changed = jnp.any(now.done.bolus != 0.0) | jnp.any(now.done.replacement != 0.0)  # a sample changes nothing
+        out = Path(
+            now.start + fractions * length,
+            states,
+            closed.values,
+            closed.status,
+            jax.vmap(lambda share: at(share).inputs)(fractions),
+            jnp.where(carry.alive & successful, 0, 1),
+            cell.flux_status,
+            jnp.concatenate([last.concentrations, cell.observables, closed.values[-1]]),
+        )
+        return _Carry(CultureState(amounts, volume, last.variables), changed, carry.alive & successful), out
+
+    variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
+    true = jnp.asarray(True)
+    first = _Carry(CultureState(packed.initial, jnp.ones(()), variables), true, true)
+    given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
+    return lax.scan(segment, first, given)[1]
+
+
+def _at_end(model: CultureModel, state: CultureState, variables: Array, at: Surroundings) -> Evaluation:
+    return model.evaluate(state.concentrations, model.seen(variables, at.control), at.inputs)
+
+
+def _moved_end(states: CultureState, length: Array, rate: CultureState) -> CultureState:
+    """Return states with the derivative by the length of a segment of length 0, which no step of the solver sees."""
+    growth = jnp.where(length > 0.0, 0.0, length - lax.stop_gradient(length))
+    return jax.tree.map(lambda state, slope: state + growth * slope, states, rate)

@@ -1,0 +1,230 @@
+"""Trajectory: a simulated run, a PyTree of arrays with names."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from graycell.cell.closures import LoopStatus
+from graycell.cell.flux import FluxStatus
+from graycell.cell.rates import Ramp
+from graycell.cell.variables import RelaxingVariable
+from graycell.errors import ModelError, SimulationError, nearest
+from graycell.model import CultureModel
+from graycell.runs.records import TEMPERATURE, CultureRun, Setpoint
+from graycell.simulation.branches import Jump
+from graycell.simulation.solve import SimulationStatus
+
+ZERO_SHARE = 0.01
+"""Part of its largest value by which a concentration may go below zero before it is remarked on: less than an assay
+tells from zero."""
+
+
+class FinalValues(Mapping):
+    """The values at the end of a trajectory, by quantity, in the unit of each."""
+
+    def __init__(self, names: tuple[str, ...], values: Any):
+        self._names, self._values = names, values
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise ModelError(f"quantity '{name}' is not in the model; {nearest(name, self._names)}.")
+        return self._values[..., self._names.index(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class Trajectory(eqx.Module):
+    """A simulated run at n points in time; where `save_at` was given, these times.
+
+    A PyTree: it may come out of `jax.jit`, `jax.vmap` and `jax.grad`. `trajectory["LAC"]` is a quantity over time, by
+    the names of `CultureModel.quantities` and of the inputs.
+
+    Attributes:
+        model: that was simulated.
+        run: that was simulated.
+        time: (n,) [d], with a point before and one after every event.
+        concentrations: (n, species) in the unit of each.
+        volume: (n,) [L].
+        variables: (n, variables) in the unit of each.
+        inputs: (n, inputs) in the unit of each.
+        observables: (n, observables) in the unit of each.
+        viable_cell_density: (n,) [10^9 cells/L].
+        fluxes: (n, reactions) [mmol/(10^9 cells)/d], or [mmol/L/d] of volumetric reactions.
+        kinetic_rates: (n, kinetic) [mmol/(10^9 cells)/d].
+        conflict: (n, kinetic) [1] how far the balances pull each flux from its rate law.
+        targets: (n, loops) what the fluxes make of each loop variable.
+        flux_status: (n,) `FluxStatus`.
+        loop_status: (n,) `LoopStatus`.
+        measured_time: (m,) [d] times of the measurements of the run.
+        predicted: (m, quantities) the state there.
+        status_code: `SimulationStatus` as a number.
+        jumps: where an algebraic loop left a branch that ended.
+    """
+
+    model: CultureModel
+    run: CultureRun
+    time: Float[Array, " n"]
+    concentrations: Float[Array, "n species"]
+    volume: Float[Array, " n"]
+    variables: Float[Array, "n variables"]
+    inputs: Float[Array, "n inputs"]
+    observables: Float[Array, "n observables"]
+    viable_cell_density: Float[Array, " n"]
+    fluxes: Float[Array, "n reactions"]
+    kinetic_rates: Float[Array, "n kinetic"]
+    conflict: Float[Array, "n kinetic"]
+    targets: Float[Array, "n loops"]
+    flux_status: Int[Array, " n"]
+    loop_status: Int[Array, " n"]
+    measured_time: Float[Array, " m"]
+    predicted: Float[Array, "m quantities"]
+    status_code: Int[Array, ""]
+    jumps: tuple[Jump, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"Trajectory(run '{self.run.name}', {self.model.name}, {self.time.shape[-1]} points to "
+            f"{np.asarray(self.time)[..., -1]} d, {self.status.name})"
+        )
+
+    def __getitem__(self, quantity: str) -> Any:
+        for names, values in (
+            (self.model.species, self.concentrations),
+            (self.model.observable_names, self.observables),
+            (self.model.variable_names, self.variables),
+            (self.model.input_names, self.inputs),
+        ):
+            if quantity in names:
+                return values[..., names.index(quantity)]
+        known = (*self.model.quantities, *self.model.input_names)
+        raise ModelError(f"quantity '{quantity}' is not in the model; {nearest(quantity, known)}.")
+
+    @property
+    def status(self) -> SimulationStatus:
+        """How the simulation ended; the worst of a batch."""
+        return SimulationStatus(int(np.max(np.asarray(self.status_code))))
+
+    @property
+    def final(self) -> FinalValues:
+        """The values at the end, by quantity, in the unit of each; may be differentiated."""
+        last = jnp.concatenate(
+            [self.concentrations[..., -1, :], self.observables[..., -1, :], self.variables[..., -1, :]], axis=-1
+        )
+        return FinalValues(self.model.quantities, last)
+
+    @property
+    def redox(self) -> Any:
+        """(n,) the first loop variable, such as the redox ratio R [1]; 1 for a model without a loop."""
+        return self[self.model.loops[0]] if self.model.has_loop else np.ones(self.time.shape)
+
+    @property
+    def ratio(self) -> Any:
+        """(n,) the target of the first loop variable, such as R' [1]; 1 for a model without a loop."""
+        return self.targets[..., 0] if self.model.has_loop else np.ones(self.time.shape)
+
+    def at_samples(self, quantity: str) -> np.ndarray:
+        """Return what was simulated where a quantity was measured.
+
+        Args:
+            quantity: a measured quantity that the model has.
+
+        Returns:
+            (samples,) in the unit of the measurement.
+        """
+        series = self.run.measurements[quantity]
+        rows = np.searchsorted(np.asarray(self.measured_time), series.time)
+        return np.asarray(self.predicted)[rows, self.model.quantities.index(quantity)]
+
+    def remarks(self) -> list[str]:
+        """Return a sentence for everything that a reader of the trajectory should know.
+
+        A species may fall below zero: the balances of the cell can ask for what the medium does not have, because rate
+        laws fade with their substrate and transport reactions without a rate law do not.
+
+        Returns:
+            Sentences; an empty list where there is nothing to say.
+        """
+        sentences = [
+            f"{name} at time 0 is not given and taken as {self.model.variables[self.model.variable_names.index(name)].initial:g}"
+            "; write it into the table initial if you know it."
+            for name in self.model.loops
+            if name not in self.run.initial
+        ]
+        sentences += self._temperatures()
+        unknown = [name for name in self.run.measurements if name not in (*self.model.quantities, *self.model.input_names)]
+        if unknown:
+            sentences.append(
+                f"{', '.join(sorted(unknown))} {'was' if len(unknown) == 1 else 'were'} measured and the model does not "
+                "compute it: nothing is compared with it."
+            )
+        for name, series in zip(self.model.species, np.asarray(self.concentrations).T, strict=True):
+            at = int(np.argmin(series))
+            if series[at] < -ZERO_SHARE * np.max(np.abs(series)):
+                sentences.append(
+                    f"{name} falls to {series[at]:.3g} {self.model.unit(name)} at {self.time[at]:.2f} d: the balances "
+                    "take up what is not there; do not trust the trajectory from where it crosses zero."
+                )
+        for jump in self.jumps:
+            sentences.append(
+                f"R goes from {jump.before:.3g} to {jump.after:.3g} at {jump.time:.2f} d, because its branch ends: see "
+                "graycell diagnose."
+            )
+        return sentences
+
+    def _temperatures(self) -> list[str]:
+        known = [one.target for one in self.model.variables if isinstance(one, RelaxingVariable)]
+        for ramp in (law for law in known if isinstance(law, Ramp) and law.input == TEMPERATURE):
+            low, high = sorted((ramp.zero, ramp.one))
+            outside = [e for e in self.run.events if isinstance(e, Setpoint) and e.input == TEMPERATURE
+                       and not low <= e.value <= high]  # fmt: skip
+            if outside:
+                return [
+                    f"{outside[0].value:g} degC is outside of what the model knows, {low:g} to {high:g} degC: "
+                    "it is treated as the nearer of the two."
+                ]
+        return []
+
+    def require_finished(self) -> "Trajectory":
+        """Return self if the simulation reached its end.
+
+        Returns:
+            The trajectory itself.
+
+        Raises:
+            SimulationError: with the remedy of the status.
+        """
+        if self.status is not SimulationStatus.finished:
+            raise SimulationError(f"run '{self.run.name}': {self.status.name}. {self.status.remedy}")
+        return self
+
+
+def status_of(concentrations, variables, flux_status, loop_status, failed) -> Int[Array, ""]:
+    """Return the `SimulationStatus` of a trajectory as a number.
+
+    Args:
+        concentrations: (n, species).
+        variables: (n, variables).
+        flux_status: (n,) `FluxStatus`.
+        loop_status: (n,) `LoopStatus`.
+        failed: whether the solver ran out of steps.
+
+    Returns:
+        ()
+    """
+    finite = jnp.all(jnp.isfinite(concentrations)) & jnp.all(jnp.isfinite(variables))
+    usable = jnp.all(jnp.isin(flux_status, jnp.array([one for one in FluxStatus if one.usable])))
+    closed = jnp.all(jnp.isin(loop_status, jnp.array([one for one in LoopStatus if one.usable])))
+    status = jnp.where(closed, SimulationStatus.finished, SimulationStatus.loop_failed)
+    status = jnp.where(usable, status, SimulationStatus.flux_failed)
+    status = jnp.where(finite, status, SimulationStatus.not_finite)
+    return jnp.where(failed, SimulationStatus.too_many_steps, status)
+
+
