@@ -1,89 +1,41 @@
-"""Every deliberate error, and the sentence that it says.
+"""Every deliberate error, and the sentence that it prints.
 
 A fault in the input is a `Finding`: where it is, what was found, what is needed, what to do. Faults are
-collected and raised together in one `InputError`, so that a user mends a file once.
+collected and raised together in one `InputError`, so that a user can correct a file in one go.
+
+A finding may quote a file that nobody has looked at yet. Callers write foreign text between single quotes as it is;
+when a finding is printed, control characters are escaped and long quotes are shortened.
 """
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Literal
 
 Severity = Literal["error", "warning"]
 
+_LONGEST_QUOTE = 60
+"""Characters of foreign text that are printed."""
+_LONGEST_FIELD = 500
+"""Printed characters of the place, of what was found and of what is needed; foreign text may hold quotes of its own."""
+_LONGEST_REMEDY = 5000
+"""Printed characters of a remedy, which may list the known names."""
+_LONGEST_KEPT = 1000
+"""Characters of a field from which a finding keeps the beginnings of its quotes only: a cell may hold megabytes."""
+_MOST_KNOWN = 60
+"""Known names that are listed; a model has fewer parameters."""
+_MOST_NAMED = 3
+"""Runs that are named where a finding holds for several."""
+
+_OPENING = re.compile(r"(?<![^\s(\[{=,])'")
+_CLOSING = re.compile(r"'(?![^\s,;:.?)\]}])")
+_OF_A_RUN = re.compile(r"run '(.*?)'(?=,|$)")
+
 
 class GraycellError(Exception):
     """Parent of every error that graycell raises on purpose."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One fault or remark about input.
-
-    >>> print(Finding("run07.csv, row 14, column 'GLC [mmol/L]'", "-3.2", "concentrations are >= 0",
-    ...               "leave the cell empty if no sample was taken"))
-    run07.csv, row 14, column 'GLC [mmol/L]': found -3.2; concentrations are >= 0; leave the cell empty if no
-    sample was taken.
-    """
-
-    place: str
-    found: str
-    needed: str
-    remedy: str
-    severity: Severity = "error"
-
-    def __str__(self) -> str:
-        return f"{self.place}: found {self.found}; {self.needed}; {self.remedy}."
-
-
-class InputError(GraycellError):
-    """Input that cannot be used. `findings` holds every fault, not only the first."""
-
-    def __init__(self, findings: Iterable[Finding]):
-        self.findings = tuple(findings)
-        super().__init__("\n".join(str(finding) for finding in self.findings))
-
-
-class Faults:
-    """Collects what is wrong with a mapping and with the file that it is for, each once.
-
-    where: the mapping; most: how many errors, and how many remarks, are listed.
-    """
-
-    def __init__(self, where: str, most: int):
-        self.where, self.most = where, most
-        self._findings: dict[Finding, None] = {}
-        self._count: Counter[str] = Counter()
-
-    @property
-    def findings(self) -> list[Finding]:
-        """All that was noted, in its order."""
-        return list(self._findings)
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no more errors are listed."""
-        return self._count["error"] > self.most
-
-    @property
-    def are_errors(self) -> bool:
-        """Whether any of them is an error, and not a remark."""
-        return self._count["error"] > 0
-
-    def of_mapping(self, what: str, found: str, needed: str, remedy: str, severity: Severity = "error") -> None:
-        """Note what is wrong with a word of the mapping."""
-        self.of_file(f"{self.where}, {what}", found, needed, remedy, severity)
-
-    def of_file(self, place: str, found: str, needed: str, remedy: str, severity: Severity = "error") -> None:
-        """Note what is wrong at a place of the file; after the most of them, only that there are more."""
-        finding = Finding(place, found, needed, remedy, severity)
-        if self._count[severity] == self.most:
-            finding = Finding(place, "more like these", f"{self.most} are listed", "mend those first", severity)
-        if self._count[severity] <= self.most and finding not in self._findings:
-            self._findings[finding] = None
-            self._count[severity] += 1
 
 
 class ModelError(GraycellError):
@@ -98,44 +50,210 @@ class FitError(GraycellError):
     """A fit that cannot start or cannot be resumed."""
 
 
-_OF_A_RUN = re.compile(r"run '(.*?)'(?=,|$)")
-_MOST_NAMED = 3
-_MOST_KNOWN = 60
-"""Known names that are listed; a model has fewer parameters."""
+def shown(text: str, longest: int = _LONGEST_QUOTE) -> str:
+    r"""Return foreign text as it may be printed: short, and with control characters escaped.
+
+    Args:
+        text: from a file, its name, or a mapping.
+        longest: characters that are kept before the text is cut.
+
+    Returns:
+        The text; "..." marks where it was cut.
+
+    >>> shown("1 \x1b[2J")
+    '1 \\x1b[2J'
+    """
+    text = text if len(text) <= longest else text[:longest] + "..."
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield a text in pieces, and whether each is within single quotes. An apostrophe within a word is no quote."""
+    at = 0
+    while opening := _OPENING.search(text, at):
+        closing = _CLOSING.search(text, opening.end())
+        end = closing.start() if closing else len(text)
+        yield text[at : opening.end()], False
+        yield text[opening.end() : end], True
+        at = end
+        if closing:
+            yield "'", False
+            at = closing.end()
+    yield text[at:], False
+
+
+def _kept(text: str) -> str:
+    """Return a field of a finding without the far ends of long quotes."""
+    if len(text) <= _LONGEST_KEPT:
+        return text
+    short = "".join(piece[: 2 * _LONGEST_QUOTE] if quoted else piece for piece, quoted in _pieces(text))
+    return short[: 2 * _LONGEST_REMEDY]
+
+
+def _printed(text: str, longest: int) -> str:
+    """Return a field of a finding as it may be printed: quotes are `shown`, and the whole is bounded."""
+    printed = "".join(shown(piece) if quoted else shown(piece, longest) for piece, quoted in _pieces(text))
+    return printed if len(printed) <= longest else printed[:longest] + "..."
+
+
+@dataclass(frozen=True)
+class Finding:
+    r"""One fault or remark about input.
+
+    Attributes:
+        place: where it is, such as the file, the row and the column.
+        found: what is there. Foreign text is between single quotes, as it is: printing makes it safe.
+        needed: what should be there.
+        remedy: what to do.
+        severity: "error" for what cannot be used, "warning" for a remark.
+
+    >>> print(Finding("run07.csv, row 14, column 'GLC [mmol/L]'", "-3.2", "concentrations are >= 0",
+    ...               "leave the cell empty if no sample was taken"))
+    run07.csv, row 14, column 'GLC [mmol/L]': found -3.2; concentrations are >= 0; leave the cell empty if no
+    sample was taken.
+    >>> print(Finding("run07.csv", "'\x1b[2J'", "a number is needed", "write one"))
+    run07.csv: found '\x1b[2J'; a number is needed; write one.
+    """
+
+    place: str
+    found: str
+    needed: str
+    remedy: str
+    severity: Severity = "error"
+
+    def __post_init__(self) -> None:
+        for name in ("place", "found", "needed", "remedy"):
+            object.__setattr__(self, name, _kept(getattr(self, name)))
+
+    def __str__(self) -> str:
+        place, found, needed = (_printed(text, _LONGEST_FIELD) for text in (self.place, self.found, self.needed))
+        return f"{place}: found {found}; {needed}; {_printed(self.remedy, _LONGEST_REMEDY)}."
+
+
+class InputError(GraycellError):
+    """Input that cannot be used.
+
+    Attributes:
+        findings: every fault, not only the first.
+    """
+
+    findings: tuple[Finding, ...]
+
+    def __init__(self, findings: Iterable[Finding]):
+        self.findings = tuple(findings)
+        super().__init__("\n".join(str(finding) for finding in self.findings))
+
+
+class Faults:
+    """Collects the faults of a mapping and of the file that it is for, each once."""
+
+    def __init__(self, where: str, most: int, known: Iterable[Finding] = ()):
+        """Begin a collection.
+
+        Args:
+            where: the name of the mapping.
+            most: how many errors, and how many remarks, are listed.
+            known: findings that were made before.
+        """
+        self.where, self.most = where, most
+        self._findings: dict[Finding, None] = dict.fromkeys(known)
+        self._count: Counter[str] = Counter(finding.severity for finding in self._findings)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """All findings in the order in which they were noted."""
+        return list(self._findings)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no more errors are listed."""
+        return self._count["error"] > self.most
+
+    @property
+    def errors(self) -> int:
+        """How many of the findings are errors and not remarks."""
+        return self._count["error"]
+
+    def of_mapping(self, what: str, found: str, needed: str, remedy: str, severity: Severity = "error") -> None:
+        """Note a fault in the mapping.
+
+        Args:
+            what: the key of the mapping, such as "[measured] GLC".
+            found: see `Finding`.
+            needed: see `Finding`.
+            remedy: see `Finding`.
+            severity: see `Finding`.
+        """
+        self.of_file(f"{self.where}, {what}", found, needed, remedy, severity)
+
+    def of_file(self, place: str, found: str, needed: str, remedy: str, severity: Severity = "error") -> None:
+        """Note a fault at a place of the file; beyond the most that are listed, note only that there are more.
+
+        Args:
+            place: see `Finding`.
+            found: see `Finding`.
+            needed: see `Finding`.
+            remedy: see `Finding`.
+            severity: see `Finding`.
+        """
+        finding = Finding(place, found, needed, remedy, severity)
+        if self._count[severity] == self.most:
+            finding = Finding(place, "more like these", f"{self.most} are listed", "correct those first", severity)
+        if self._count[severity] <= self.most and finding not in self._findings:
+            self._findings[finding] = None
+            self._count[severity] += 1
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings with those that say the same of several runs as one.
+    """Return findings in which those that say the same about several runs are one.
 
-    >>> of = [Finding(f"run '{name}', VCD", "no value", "it is needed", "add it") for name in "abcde"]
-    >>> print(*gathered(of))
+    Args:
+        findings: any number of findings.
+
+    Returns:
+        As many or fewer findings, in the order of their first.
+
+    >>> several = [Finding(f"run '{name}', VCD", "no value", "it is needed", "add it") for name in "abcde"]
+    >>> print(*gathered(several))
     runs 'a', 'b', 'c' and 2 more, VCD: found no value; it is needed; add it.
     """
     groups: dict[object, list[Finding]] = {}
-    for one in findings:
-        match = _OF_A_RUN.match(one.place)
-        key = (one.place[match.end() :], one.found, one.needed, one.remedy, one.severity) if match else one
-        groups.setdefault(key, []).append(one)
-    said = []
-    for first, *others in groups.values():
-        match = _OF_A_RUN.match(first.place)
-        if match and others:
-            names = [match[1] for match in map(_OF_A_RUN.match, (one.place for one in (first, *others))) if match]
-            more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-            listed = ", ".join(f"'{name}'" for name in names[:_MOST_NAMED])
-            first = replace(first, place=f"runs {listed}{more}{first.place[match.end() :]}")
-        said.append(first)
-    return said
+    for finding in findings:
+        run = _OF_A_RUN.match(finding.place)
+        # the same finding of every run, whatever its name
+        key = replace(finding, place=f"run{finding.place[run.end() :]}") if run else finding
+        groups.setdefault(key, []).append(finding)
+    return [_joined(group) for group in groups.values()]
+
+
+def _joined(findings: list[Finding]) -> Finding:
+    """Return one finding for those that say the same about several runs."""
+    first = findings[0]
+    runs = [run for finding in findings if (run := _OF_A_RUN.match(finding.place))]
+    if len(runs) < 2:
+        return first
+    listed = ", ".join(f"'{run[1]}'" for run in runs[:_MOST_NAMED])
+    more = f" and {len(runs) - _MOST_NAMED} more" if len(runs) > _MOST_NAMED else ""
+    return replace(first, place=f"runs {listed}{more}{first.place[runs[0].end() :]}")
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return a clause that names the known name nearest to `name`, for the end of an error.
+    """Return a clause that suggests the known name nearest to `name`, for the end of an error.
+
+    Args:
+        name: the unknown name.
+        known: the names that there are, of which at most 60 are listed.
+
+    Returns:
+        The suggestion, where one is near, and the known names.
 
     >>> nearest("GLUC", ["GLC", "LAC"])
     "did you mean 'GLC'? Known: GLC, LAC"
     """
-    known = list(known)
-    close = get_close_matches(name, known, n=1, cutoff=0.4)
+    names = [shown(one) for one in known]
+    if not names:
+        return "there is none yet; add it"
+    close = get_close_matches(shown(name), names, n=1, cutoff=0.4)
     hint = f"did you mean '{close[0]}'? " if close else ""
-    more = f" and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
-    return f"{hint}Known: {', '.join(known[:_MOST_KNOWN])}{more}"
+    more = f" and {len(names) - _MOST_KNOWN} more" if len(names) > _MOST_KNOWN else ""
+    return f"{hint}Known: {', '.join(names[:_MOST_KNOWN])}{more}"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from graycell.balances.mass_balances import balances_of, flow_intervals
-from graycell.balances.plausibility import the_volume_closes
+from graycell.balances.run_checks import the_volume_closes
 from graycell.reporting.rates.balances import bookkeeping_frame
 from graycell.runs import Bolus, CultureRun, Feed, Measurement, Outflow, Sample, Signal
 
@@ -42,22 +42,28 @@ def test_a_sample_between_two_boluses_takes_of_the_first_alone():
 
 def test_nothing_is_taken_out_where_nothing_flows_out():
     run = run_of([30.0, 24.7, 17.3], [0.0, 1.0, 2.0], Bolus(1.0, "F", 0.013))
-    assert [one.taken_out for one in balances_of(run, "GLC")] == [0.0, 0.0]
+    assert [balance.taken_out for balance in balances_of(run, "GLC")] == [0.0, 0.0]
     frame = bookkeeping_frame([run]).set_index("of")
     assert frame.loc["volume", ["begin", "fed", "taken out", "found"]].tolist() == [1.0, 0.013, 0.0, 1.013]
     assert frame.loc["GLC", "fed"] == pytest.approx(13.0)
 
 
-def test_a_volume_may_be_read_before_between_or_after_what_happens():
-    for told, closes in ((1.0, True), (0.9, True), (1.1, True), (0.8, False), (1.2, False)):
-        signal = Signal("volume", "L", np.array([1.0]), np.array([told]))
+def test_a_volume_may_be_read_before_between_or_after_the_events():
+    for recorded, closes in ((1.0, True), (0.9, True), (1.1, True), (0.8, False), (1.2, False)):
+        signal = Signal("volume", "L", np.array([1.0]), np.array([recorded]))
         run = run_of([30.0, 25.0], [0.0, 2.0], Sample(1.0, 0.1), Bolus(1.0, "F", 0.2), signals={"volume": signal})
         assert (list(the_volume_closes(run)) == []) == closes
     nothing = Signal("volume", "L", np.zeros(0), np.zeros(0))
     assert list(the_volume_closes(run_of([30.0, 25.0], [0.0, 2.0], signals={"volume": nothing}))) == []
 
 
-def test_what_the_samples_leave_is_what_a_stretch_keeps():
+def test_an_interval_keeps_what_its_samples_leave():
     run = run_of([30.0, 25.0], [0.0, 2.0], Sample(1.0, 0.1), Bolus(1.0, "F", 0.1), Sample(1.0, 0.5))
-    kept = [one.kept() for one in flow_intervals(run, np.array([0.0, 2.0]))]
+    kept = [interval.kept() for interval in flow_intervals(run, np.array([0.0, 2.0]))]
     assert kept == pytest.approx([1.0, 0.9 * 0.5, 1.0])
+
+
+def test_a_species_that_a_filter_retains_is_not_taken_out_with_the_harvest():
+    run = run_of([10.0, 10.0], [0.0, 1.0], Feed(0.0, "F", 0.2), Outflow(0.0, 0.2, retains_cells=True))
+    assert balances_of(run, "GLC")[0].taken_out == pytest.approx(2.0, rel=1e-6)
+    assert balances_of(run, "GLC", retained=["GLC"])[0].taken_out == 0.0

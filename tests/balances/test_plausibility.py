@@ -1,12 +1,14 @@
 """Planted faults of a sound run are each found by name; sound runs have none."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
-from planted import PLANTED, SETS, SOUND, scattered
+from planted import PLANTED, SETS, SOUND, last, scattered, with_series
 
-from graycell.balances.plausibility import RUN_CHECKS, implausible
+from graycell.balances import RUN_CHECKS, check_path, implausible
+from graycell.balances.run_checks import product_is_not_taken_up
 from graycell.errors import Finding
 from graycell.runs.solutes import FORMULAS, MOLAR_MASS, atoms_of
 
@@ -27,7 +29,7 @@ def test_a_planted_fault_among_runs_is_found(name):
     assert words in sentences(runs)
 
 
-def test_a_start_that_is_a_detection_limit_is_told_and_one_that_is_given_is_not():
+def test_a_start_that_is_a_detection_limit_is_reported_and_one_that_is_given_is_not():
     titer = SOUND.measurements["ANTI"]
     begin = float(titer.value[0]) or 1e-5
     below = np.arange(len(titer.time)) == 0
@@ -47,13 +49,41 @@ def test_a_sound_run_and_its_parallels_have_nothing_odd_but_to_be_parallels():
     assert "'parallel-0' and 'parallel-1' and 2 more: found the same times and volumes" in str(finding)
 
 
-def test_a_check_of_ten_lines_is_asked_beside_the_others():
+def test_an_own_check_is_applied_beside_the_others():
     def titer_was_measured(run):
         if "TITER" not in run.measurements:
             yield Finding(f"run '{run.name}'", "no TITER", "every run has one", "measure it", "warning")
 
     (finding,) = implausible([SOUND], [*RUN_CHECKS, titer_was_measured])
     assert finding.found == "no TITER"
+
+
+def test_an_own_check_of_several_runs_may_return_a_list():
+    def there_are_three(runs):
+        return [] if len(runs) == 3 else [Finding("runs", f"{len(runs)}", "three are needed", "add some", "warning")]
+
+    (finding,) = implausible([SOUND], set_checks=[there_are_three])
+    assert finding.found == "1"
+
+
+def test_a_product_of_another_name_is_checked_by_its_name():
+    renamed = replace(
+        SOUND, measurements={"IGG": with_series(SOUND, "ANTI", lambda v: last(v, 0.3)).measurements["ANTI"]}
+    )
+    assert implausible([renamed]) == []
+    (finding,) = implausible([renamed], [partial(product_is_not_taken_up, product="IGG")])
+    assert "of product gone" in finding.found
+
+
+def test_own_checks_are_applied_to_files_too(tmp_path):
+    path = tmp_path / "run.csv"
+    path.write_text("time [d],GLC [mmol/L]\n0,30\n1,25\n", encoding="utf-8")
+
+    def nothing_is_fine(run):
+        yield Finding(f"run '{run.name}'", "a run", "none is wanted", "remove it", "warning")
+
+    assert "a run" in [finding.found for finding in check_path(path, run_checks=[nothing_is_fine])]
+    assert "a run" not in [finding.found for finding in check_path(path)]
 
 
 def test_a_run_that_cannot_be_used_is_left_to_its_errors():

@@ -1,4 +1,4 @@
-"""Balances and measured rates of a culture whose truth is integrated by scipy: known growth, uptake and death."""
+"""Balances and specific rates of a culture with known growth, uptake and death, whose truth scipy integrates."""
 
 from dataclasses import replace
 
@@ -117,11 +117,11 @@ def test_every_interval_closes(events):
     run, truth = culture(events)
     for name, column in (("GLC", 2), ("LAC", 3), (VCD, 0)):
         balances = balances_of(run, name)
-        assert [one.start for one in balances] == TIMES[:-1].tolist()
-        for k, one in enumerate(balances):
-            assert one.begin + one.fed - one.taken_out + one.net_production == pytest.approx(one.found, rel=1e-12)
-            assert one.found == pytest.approx(truth[k + 1, column] * truth[k + 1, 4], rel=1e-12)
-            assert one.end_volume == pytest.approx(truth[k + 1, 4], abs=1e-12)
+        assert [balance.start for balance in balances] == TIMES[:-1].tolist()
+        for k, balance in enumerate(balances):
+            assert balance.begin + balance.fed - balance.taken_out + balance.net_production == pytest.approx(balance.found, rel=1e-12)
+            assert balance.found == pytest.approx(truth[k + 1, column] * truth[k + 1, 4], rel=1e-12)
+            assert balance.end_volume == pytest.approx(truth[k + 1, 4], abs=1e-12)
 
 
 def test_the_glucose_balance_is_that_of_a_calculation_by_hand():
@@ -129,24 +129,24 @@ def test_the_glucose_balance_is_that_of_a_calculation_by_hand():
     glucose, volume = truth[:, 2], truth[:, 4]
     fed = [0.0, 0.05 * 200.0, 1.5 * 0.03 * 200.0, 1.5 * 0.01 * 200.0 + 0.02 * 200.0]
     taken = [0.0, 0.02 * glucose[1], 0.02 * glucose[2], 0.03 * glucose[3]]
-    for k, one in enumerate(balances_of(run, "GLC")):
-        assert one.fed == pytest.approx(fed[k], abs=1e-9)
-        assert one.taken_out == pytest.approx(taken[k], abs=1e-9)
+    for k, balance in enumerate(balances_of(run, "GLC")):
+        assert balance.fed == pytest.approx(fed[k], abs=1e-9)
+        assert balance.taken_out == pytest.approx(taken[k], abs=1e-9)
         by_hand = glucose[k + 1] * volume[k + 1] - glucose[k] * volume[k] - fed[k] + taken[k]
-        assert one.net_production == pytest.approx(by_hand, abs=1e-9)
+        assert balance.net_production == pytest.approx(by_hand, abs=1e-9)
 
 
 def test_errors_are_those_of_many_noisy_runs(random):
     """To first order: the spread of rates from values with the noise that they say."""
     run, _ = culture(FED_BATCH)
-    told, seen = phase(run), []
+    expected, seen = phase(run), []
     for _ in range(300):
-        noisy = {name: replace(one, value=one.value + one.standard_error * random.standard_normal(len(one.value)))
-                 for name, one in run.measurements.items()}  # fmt: skip
+        noisy = {name: replace(series, value=series.value + series.standard_error * random.standard_normal(len(series.value)))
+                 for name, series in run.measurements.items()}  # fmt: skip
         seen.append({name: rate.value for name, rate in phase(replace(run, measurements=noisy)).items()})
     for name in (GROWTH, "GLC", "LAC"):
-        assert np.std([one[name] for one in seen]) == pytest.approx(told[name].standard_error, rel=0.15)
-    ratios = [-one["LAC"] / one["GLC"] for one in seen]  # counts cancel
+        assert np.std([rates[name] for rates in seen]) == pytest.approx(expected[name].standard_error, rel=0.15)
+    ratios = [-rates["LAC"] / rates["GLC"] for rates in seen]  # counts cancel
     assert np.std(ratios) == pytest.approx(specific_rates(run).yields()["LAC"][1], rel=0.15)
 
 
@@ -225,7 +225,7 @@ def test_the_report_has_its_tables_beside_it(tmp_path):
         assert (tmp_path / f"{name}.csv").exists()
 
 
-def test_the_command_tells_rates_and_writes_them(tmp_path):
+def test_the_command_prints_rates_and_writes_them(tmp_path):
     result = CliRunner().invoke(app, ["rates", "--to", "5", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "GLC" in result.output
@@ -262,7 +262,7 @@ def test_what_is_since_the_start_begins_at_the_first_sample_above_its_detection_
     assert spans == {(glucose.time[2], glucose.time[3]), (glucose.time[2], glucose.time[4])}
 
 
-def test_between_two_samples_of_one_moment_there_is_no_rate():
+def test_two_samples_a_second_apart_have_no_rate():
     """Before and after a feed, a second apart: nothing of the cells is seen between."""
     run, _ = culture(FED_BATCH)
     whole = specific_rates(run)
@@ -272,9 +272,11 @@ def test_between_two_samples_of_one_moment_there_is_no_rate():
         return replace(series, time=np.insert(series.time, 3, again), value=np.insert(series.value, 3, series.value[2]),
                        standard_error=np.insert(series.standard_error, 3, series.standard_error[2]))  # fmt: skip
 
-    twice = replace(run, measurements={name: doubled(one) for name, one in run.measurements.items()})
+    twice = replace(run, measurements={name: doubled(series) for name, series in run.measurements.items()})
     found = specific_rates(twice)
     assert min(rate.end - rate.start for rate in found.rates) > 0.1
     for quantity in ("growth", "GLC"):
-        fastest, known = (max(abs(one.value) for one in of.rates if one.quantity == quantity) for of in (found, whole))
+        fastest, known = (
+            max(abs(rate.value) for rate in measured.rates if rate.quantity == quantity) for measured in (found, whole)
+        )
         assert fastest == pytest.approx(known, rel=0.05)

@@ -1,14 +1,14 @@
-"""balances_of: a run and a quantity -> what was there, fed, taken out and turned over, from sample to sample.
+"""balances_of: the balance of a species, or of the cells, between each two samples of it.
 
-A sample is measured before what happens at its time. Between two samples the cells are taken to make the quantity at a
-constant rate, which is the one that leads from the first to the second: so every interval closes exactly,
-``begin + fed - taken out + turned over = found``, whatever is fed, sampled or drained between. Where nothing flows out
-between the samples, what was turned over does not depend on that assumption.
+A sample is measured before the events of the same time. Between two samples the cells are assumed to produce the
+quantity at a constant rate, the one that leads from the first sample to the second. Every interval therefore closes
+exactly, ``begin + fed - taken out + net production = found``, whatever is fed, sampled or drained in it. If nothing
+flows out between the samples, the net production does not depend on that assumption.
 """
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,17 +19,24 @@ from graycell.runs.records import TCD, VCD, Bolus, CultureRun, Feed, Measurement
 CELLS = (VCD, TCD)
 """Quantities that count cells."""
 RETAINED = (*CELLS, "BIOM")
-"""Quantities that a harvest keeps back."""
+"""Quantities that a cell filter retains in a harvest, unless others are named."""
 _ROUNDING = 1e-14
-"""Part of the amounts below which what was taken out is the rounding of their sum."""
+"""Part of the amounts below which an amount taken out is the rounding error of their sum."""
 AMOUNT, AMOUNT_OF_CELLS = "mmol", "1e9 cells"
 
 
 class FlowInterval(NamedTuple):
-    """A time without events: flows are constant, and the volume [L] goes evenly from `volume` to `end_volume`.
+    """A time without events: flows are constant, and the volume changes linearly.
 
-    start, end: [d]; fed: [L/d] by medium; bleed, harvest: [L/d], the harvest without cells; events: what happens at
-    its end.
+    Attributes:
+        start: [d].
+        end: [d].
+        volume: at the start [L].
+        end_volume: at the end, before its events [L].
+        fed: feed rates [L/d] by medium.
+        bleed: outflow with cells [L/d].
+        harvest: outflow without cells [L/d].
+        events: boluses and samples at the end, in order.
     """
 
     start: float
@@ -42,22 +49,38 @@ class FlowInterval(NamedTuple):
     events: tuple[Bolus | Sample, ...]
 
     def dilution(self, outflow: float, share: float = 1.0) -> float:
-        """Return the integral of outflow/V [1] over this share [1] of the stretch, the outflow in [L/d]."""
+        """Return the integral of outflow/V over the first part of the interval [1].
+
+        Args:
+            outflow: [L/d].
+            share: the part of the interval that is integrated over [1].
+
+        Returns:
+            The integral [1].
+        """
         change = share * (self.end_volume - self.volume) / self.volume
-        # the logarithm is not divided by a difference of near volumes
+        # for a change near 0 the logarithm is not divided by a small difference of volumes
         return (
             outflow * share * (self.end - self.start) / self.volume * (math.log1p(change) / change if change else 1.0)
         )
 
     def volumes(self) -> list[float]:
-        """Return the volumes [L] before, between and after the events at the end."""
-        found = [self.end_volume]
+        """Return the volumes before, between and after the events at the end.
+
+        Returns:
+            One volume [L] more than there are events.
+        """
+        volumes = [self.end_volume]
         for event in self.events:
-            found.append(found[-1] + (event.volume if isinstance(event, Bolus) else -event.volume))
-        return found
+            volumes.append(volumes[-1] + (event.volume if isinstance(event, Bolus) else -event.volume))
+        return volumes
 
     def kept(self) -> float:
-        """Return the part [1] of what is in the vessel that the samples at the end leave there."""
+        """Return the part of an amount in the vessel that remains after the samples at the end.
+
+        Returns:
+            The part [1].
+        """
         kept, volume = 1.0, self.end_volume
         for event in self.events:
             if isinstance(event, Sample):
@@ -70,10 +93,23 @@ class FlowInterval(NamedTuple):
 class Balance(NamedTuple):
     """The balance of a quantity between two samples of it.
 
-    start, end: [d]; begin, found: in the vessel before the events of `start` and of `end`; fed, taken_out: between;
-    net_production: by the cells, negative where they take up. All in `unit`: mmol, or 10^9 cells. begin_volume,
-    end_volume: [L], before the events of these times. by_begin, by_found: [1] derivatives of net_production by the two.
-    begin_below, found_below: whether the sample there was a detection limit, so that only a limit of it is known.
+    Attributes:
+        run: name of the run.
+        quantity: name of a species, `VCD` or `TCD`.
+        unit: of all amounts: mmol, or 10^9 cells.
+        start: time of the first sample [d].
+        end: time of the second sample [d].
+        begin: amount in the vessel at `start`, before the events of that time.
+        fed: amount fed between the samples.
+        taken_out: amount that left with samples, bleed and harvest.
+        net_production: amount produced by the cells; negative if they take up more than they release.
+        found: amount in the vessel at `end`, before the events of that time.
+        begin_volume: volume at `start`, before the events of that time [L].
+        end_volume: volume at `end`, before the events of that time [L].
+        by_begin: derivative of `net_production` by `begin` [1].
+        by_found: derivative of `net_production` by `found` [1].
+        begin_below: whether the first sample is a detection limit.
+        found_below: whether the second sample is a detection limit.
     """
 
     run: str
@@ -100,99 +136,135 @@ class Balance(NamedTuple):
 
 
 def flow_intervals(run: CultureRun, times: np.ndarray) -> list[FlowInterval]:
-    """Return the stretches of a run from time 0 on, with a border at every event and at each of `times` [d].
+    """Divide a run into intervals of constant flows, from time 0 to its end.
 
-    A `Replacement` is not a mass balance: it is counted as a sample of its fraction and a bolus of as much.
+    A `Replacement` is not a mass balance: it counts as a sample of its fraction and a bolus of the same volume.
+
+    Args:
+        run: the run.
+        times: further borders of intervals [d], beside the events.
+
+    Returns:
+        The intervals in order of time.
     """
     borders = np.unique(np.r_[0.0, times, [event.time for event in run.events if event.time <= run.end], run.end])
     volume, fed, bleed, harvest = run.initial_volume, dict[str, float](), 0.0, 0.0
-    found: list[FlowInterval] = []
-    at = defaultdict(list)
+    intervals: list[FlowInterval] = []
+    events_at = defaultdict(list)
     for event in run.events:
-        at[event.time].append(event)
+        events_at[event.time].append(event)
     start, end_volume = 0.0, volume
     for end in borders.tolist():
         end_volume = volume + (sum(fed.values()) - bleed - harvest) * (end - start)
-        done: list[Bolus | Sample] = []
+        instant: list[Bolus | Sample] = []
         after = end_volume
         flows = dict(fed), bleed, harvest
-        for event in at[float(end)]:
+        for event in events_at[float(end)]:
             match event:
                 case Sample(volume=taken):
-                    done.append(event)
+                    instant.append(event)
                     after -= taken
                 case Bolus(volume=added):
-                    done.append(event)
+                    instant.append(event)
                     after += added
                 case Replacement(medium=medium, fraction=fraction):
-                    done += [Sample(end, fraction * after), Bolus(end, medium, fraction * after)]
+                    instant += [Sample(end, fraction * after), Bolus(end, medium, fraction * after)]
                 case Feed(medium=medium, rate=rate):
                     fed[medium] = rate
                 case Outflow(rate=rate, retains_cells=True):
                     harvest = rate
                 case Outflow(rate=rate):
                     bleed = rate
-        found.append(FlowInterval(start, float(end), volume, end_volume, *flows, tuple(done)))
+        intervals.append(FlowInterval(start, float(end), volume, end_volume, *flows, tuple(instant)))
         start, volume = float(end), after
-    return found
+    return intervals
 
 
-def balances_of(run: CultureRun, quantity: str) -> list[Balance]:
-    """Return the balance of a measured species [mmol], or of cells [10^9 cells], between each two of its samples."""
-    return MassBalances(run).balances(quantity)
+def balances_of(run: CultureRun, quantity: str, retained: Collection[str] = RETAINED) -> list[Balance]:
+    """Return the balance of a measured quantity between each two samples of it.
+
+    Args:
+        run: the run.
+        quantity: a measured species, `VCD` or `TCD`.
+        retained: quantities that a cell filter retains in a harvest.
+
+    Returns:
+        The balances in order of time, in mmol or 10^9 cells.
+
+    >>> glucose = Measurement("GLC", "mmol/L", np.array([0.0, 2.0]), np.array([30.0, 20.0]), np.array([0.3, 0.2]))
+    >>> run = CultureRun("a", 1.0, {"GLC": 30.0}, {"GLC": glucose}, (Bolus(1.0, "F", 0.1),), {"F": {"GLC": 200.0}})
+    >>> [balance] = balances_of(run, "GLC")
+    >>> balance.begin, balance.fed, round(balance.net_production, 9), balance.found
+    (30.0, 20.0, -28.0, 22.0)
+    """
+    return MassBalances(run, retained).balances(quantity)
 
 
 class MassBalances:
-    """The balances of a run; what all its quantities share is worked out once."""
+    """The balances of a run; the intervals that its quantities share are computed once.
 
-    def __init__(self, run: CultureRun):
-        self.run = run
-        self._stretches: dict[bytes, list[FlowInterval]] = {}
+    Attributes:
+        run: the run.
+        retained: quantities that a cell filter retains in a harvest.
+    """
+
+    def __init__(self, run: CultureRun, retained: Collection[str] = RETAINED):
+        self.run, self.retained = run, retained
+        self._intervals: dict[bytes, list[FlowInterval]] = {}
         self._carried: dict[tuple[bytes, float, float, bool], _Carried] = {}
 
     def balances(self, quantity: str) -> list[Balance]:
-        """Return what `balances_of` does; raises `KeyError` for what was not measured."""
+        """Return the balances of a quantity, see `balances_of`.
+
+        Args:
+            quantity: a measured quantity; another one is a `KeyError`.
+
+        Returns:
+            The balances in order of time.
+        """
         run, series = self.run, self.run.measurements[quantity]
+        is_retained = quantity in self.retained
         key = series.time.tobytes()
-        if key not in self._stretches:
-            self._stretches[key] = flow_intervals(run, series.time)
-        stretches = self._stretches[key]
+        if key not in self._intervals:
+            self._intervals[key] = flow_intervals(run, series.time)
+        intervals = self._intervals[key]
         unit = AMOUNT_OF_CELLS if quantity in CELLS else AMOUNT
-        # no medium holds cells
+        # media contain no cells
         media = {} if quantity in CELLS else run.media
-        content = [(name, one[quantity]) for name, one in media.items() if one.get(quantity, 0.0)]
+        content = [(name, medium[quantity]) for name, medium in media.items() if medium.get(quantity, 0.0)]
         times, values = series.time.tolist(), series.value.tolist()
         below = [False] * len(times) if series.below is None else series.below.tolist()
-        volumes = {stretch.end: stretch.end_volume for stretch in stretches}
-        found = []
+        volumes = {interval.end: interval.end_volume for interval in intervals}
+        balances = []
         for k, (start, end) in enumerate(pairwise(times)):
-            of = (key, start, end, quantity in RETAINED)
-            if of not in self._carried:
-                within = [stretch for stretch in stretches if start <= stretch.end <= end]
-                self._carried[of] = _carried(within, start, end, quantity in RETAINED)
-            carried = self._carried[of]
-            begin, there = values[k] * volumes[start], values[k + 1] * volumes[end]
+            place = (key, start, end, is_retained)
+            if place not in self._carried:
+                within = [interval for interval in intervals if start <= interval.end <= end]
+                self._carried[place] = _carried(within, start, end, is_retained)
+            carried = self._carried[place]
+            begin, found = values[k] * volumes[start], values[k + 1] * volumes[end]
             fed = left = 0.0
             for medium, concentration in content:
                 fed += concentration * carried.fed.get(medium, 0.0)
                 left += concentration * carried.left.get(medium, 0.0)
-            # what is there at the end is linear in what was there and in what is made a day
+            # the amount at the end is linear in the amount at the start and in the production per day
             by_found = (end - start) / carried.made
-            net_production = by_found * (there - (carried.kept * begin + left))
-            taken_out = begin + fed + net_production - there
-            if abs(taken_out) < _ROUNDING * (begin + fed + there):
+            net_production = by_found * (found - (carried.kept * begin + left))
+            taken_out = begin + fed + net_production - found
+            if abs(taken_out) < _ROUNDING * (begin + fed + found):
                 taken_out = 0.0
-            found.append(Balance(
-                run.name, quantity, unit, start, end, begin, fed, taken_out, net_production, there,
+            balances.append(Balance(
+                run.name, quantity, unit, start, end, begin, fed, taken_out, net_production, found,
                 volumes[start], volumes[end], -by_found * carried.kept, by_found, below[k], below[k + 1],
             ))  # fmt: skip
-        return found
+        return balances
 
 
 class _Carried(NamedTuple):
-    """What of an amount comes through the time between two samples.
+    """The part of an amount that remains in the vessel from one sample to the next.
 
-    kept: [1] of what was there; made: [d] of what is made a day; fed, left: [L] of each medium, in all and at the end.
+    kept: of the amount at the start [1]; made: of a production of 1 per day [d]; fed, left: volume [L] of each medium
+    that was fed, and the part of it that remains at the end.
     """
 
     kept: float
@@ -201,31 +273,31 @@ class _Carried(NamedTuple):
     left: dict[str, float]
 
 
-def _carried(stretches: Sequence[FlowInterval], start: float, end: float, retained: bool) -> _Carried:
-    """Return what comes through these stretches; a harvest keeps what is `retained`.
+def _carried(intervals: Sequence[FlowInterval], start: float, end: float, retained: bool) -> _Carried:
+    """Return what remains at the end of these intervals; a harvest does not take what is `retained`.
 
-    A' = source - outflow A/V along a stretch: c = A/V has V c' = source - (outflow + V') c; with s the integral of 1/V
-    and x = (outflow + V') s it is c exp(-x) + source s (1 - exp(-x))/x. Written so that no difference of near numbers
-    is divided by another.
+    In an interval A' = source - outflow A/V. With c = A/V this is V c' = source - (outflow + V') c; with s the integral
+    of 1/V and x = (outflow + V') s, the solution is c exp(-x) + source s (1 - exp(-x))/x. It is evaluated without a
+    quotient of small differences.
     """
     kept, made = 1.0, 0.0
     fed, left = defaultdict[str, float](float), defaultdict[str, float](float)
-    for stretch in stretches:
-        time = stretch.end - stretch.start
-        if stretch.end > start and time > 0.0:
-            outflow = stretch.bleed + (0.0 if retained else stretch.harvest)
-            x = stretch.dilution(outflow + (stretch.end_volume - stretch.volume) / time)
-            part = math.exp(-x) * stretch.end_volume / stretch.volume
-            gain = stretch.dilution(1.0) * (-math.expm1(-x) / x if x else 1.0) * stretch.end_volume
+    for interval in intervals:
+        time = interval.end - interval.start
+        if interval.end > start and time > 0.0:
+            outflow = interval.bleed + (0.0 if retained else interval.harvest)
+            x = interval.dilution(outflow + (interval.end_volume - interval.volume) / time)
+            part = math.exp(-x) * interval.end_volume / interval.volume
+            gain = interval.dilution(1.0) * (-math.expm1(-x) / x if x else 1.0) * interval.end_volume
             kept, made = kept * part, made * part + gain
-            for medium in {*left, *stretch.fed}:
-                flow = stretch.fed.get(medium, 0.0)
+            for medium in {*left, *interval.fed}:
+                flow = interval.fed.get(medium, 0.0)
                 left[medium] = left[medium] * part + gain * flow
                 fed[medium] += flow * time
-        if stretch.end == end:
+        if interval.end == end:
             break
-        volume = stretch.end_volume
-        for event in stretch.events:
+        volume = interval.end_volume
+        for event in interval.events:
             if isinstance(event, Sample):
                 part = 1.0 - event.volume / volume
                 kept, made, volume = kept * part, made * part, volume - event.volume
@@ -239,30 +311,46 @@ def _carried(stretches: Sequence[FlowInterval], start: float, end: float, retain
 
 
 def summed(series: Measurement, balances: Sequence[Balance]) -> tuple[float, float]:
-    """Return what was turned over in these intervals of a series together, and its standard error.
+    """Sum the net production of a quantity over several balances.
 
-    A sample between two of them counts with both sides, so that what it was off goes out but for what was drained.
+    A sample between two balances is the end of one and the start of the other, so that its error cancels except for
+    what was drained.
+
+    Args:
+        series: the measured values with their standard errors.
+        balances: balances of that quantity.
+
+    Returns:
+        The net production and its standard error [mmol or 10^9 cells].
     """
     error = dict(zip(series.time.tolist(), series.standard_error.tolist(), strict=True))
     by_sample: dict[float, float] = defaultdict(float)
-    for one in balances:
-        by_sample[one.start] += one.by_begin * one.begin_volume
-        by_sample[one.end] += one.by_found * one.end_volume
-    off = np.sqrt(sum((weight * error[time]) ** 2 for time, weight in by_sample.items()))
-    return float(sum(one.net_production for one in balances)), float(off)
+    for balance in balances:
+        by_sample[balance.start] += balance.by_begin * balance.begin_volume
+        by_sample[balance.end] += balance.by_found * balance.end_volume
+    standard_error = np.sqrt(sum((weight * error[time]) ** 2 for time, weight in by_sample.items()))
+    return float(sum(balance.net_production for balance in balances)), float(standard_error)
 
 
-def growth_rate(stretches: Iterable[FlowInterval], start: float, end: float, begin: float, found: float) -> float:
-    """Return the specific growth rate [1/d] of cells that were `begin` at `start` and are `found` at `end`.
+def growth_rate(intervals: Iterable[FlowInterval], start: float, end: float, begin: float, found: float) -> float:
+    """Return the specific growth rate of cells between two counts, corrected for what samples and bleed take.
 
-    Apart from what the samples and the bleed of the stretches between take; NaN where there were none.
+    Args:
+        intervals: the intervals between the counts.
+        start: time of the first count [d].
+        end: time of the second count [d].
+        begin: cells in the vessel at `start` [10^9 cells].
+        found: cells in the vessel at `end` [10^9 cells].
+
+    Returns:
+        The rate [1/d]; NaN if a count is 0.
     """
     if begin <= 0.0 or found <= 0.0:
         return float("nan")
     kept = 1.0
-    for stretch in stretches:
-        if stretch.end > start:
-            kept *= math.exp(-stretch.dilution(stretch.bleed))
-        if stretch.end < end:
-            kept *= stretch.kept()
+    for interval in intervals:
+        if interval.end > start:
+            kept *= math.exp(-interval.dilution(interval.bleed))
+        if interval.end < end:
+            kept *= interval.kept()
     return float(np.log(found / (begin * kept)) / (end - start))

@@ -1,18 +1,16 @@
-"""Fits and trajectories as tables, figures and one page of HTML.
+"""Trajectories, fits, comparisons and diagnoses as tables, figures and self-contained HTML pages.
 
-    trajectory_frame, scores_frame, estimates_frame, ...   DataFrames, units in their heads   (tables)
-    write_table                                            CSV, XLSX, Parquet                 (tables)
-    measured_and_simulated, key_fluxes, ...                plotly figures of trajectories     (figures)
-    parameters, convergence                                plotly figures of fits             (fit_figures)
-    recovered, correlations                                plotly figures of learned laws     (law_figures)
-    laws_frame, combinations_frame, ...                    DataFrames of the same             (law_tables)
-    report(fits, folder)                                   report.html and its CSV tables     (html)
-    diagnosis_report(inspection, folder)                  inspection.html and its tables     (inspection_page)
-    comparison_report(comparison, folder)                  comparison.html and its tables     (comparison_page)
+    reading                 what reports ask of a model and read from a trajectory
+    tables                  DataFrames with units in their heads; write_table: CSV, XLSX, Parquet
+    trajectories            plotly figures of trajectories
+    fits/                   report(fits, folder): page, text, figures; learned laws; what the data do not determine
+    comparison/             comparison_report(comparison, folder): page, tables, figures
+    equations/              diagnosis_report(diagnosis, folder): page, tables, figures
+    rates/                  rates_report(rates, folder): specific rates and mass balances of measured runs
+    page, style             pieces of an HTML page; the look of the figures
 
-`figures` draws trajectories, `fit_figures` fits and `inspection_figures` inspections, in the look of `style`; `summary`
-says in words what a report shows, and `page` holds the pieces of a page. Nothing here computes what is not in a
-`Trajectory`, a `Fit`, a `RecoveredLaw`, a `Comparison`, a `GradientCheck` or an `ModelDiagnosis`.
+Nothing is computed here that is not in a `Trajectory`, a `Fit`, a `RecoveredLaw`, a `Comparison`, a `GradientCheck` or
+a `ModelDiagnosis`.
 """
 
 from graycell.diagnosis.identifiability import UNDETERMINED
@@ -20,26 +18,27 @@ from graycell.reporting.comparison.page import comparison_report
 from graycell.reporting.comparison.tables import comparison_frames
 from graycell.reporting.equations.page import diagnosis_report, headline
 from graycell.reporting.equations.tables import diagnosis_frames
-from graycell.reporting.figures import (
-    conflict_heatmap,
-    key_fluxes,
-    measured_and_simulated,
-    redox,
-    residuals,
-)
 from graycell.reporting.fits.figures import convergence, parameters
-from graycell.reporting.fits.law_figures import correlations, recovered
-from graycell.reporting.fits.law_tables import combinations_frame, correlations_frame, law_errors_frame, laws_frame
+from graycell.reporting.fits.identifiability import combinations_frame, correlations, correlations_frame
+from graycell.reporting.fits.laws import law_errors_frame, laws_frame, recovered
 from graycell.reporting.fits.page import report
 from graycell.reporting.tables import (
     audit_frame,
     estimates_frame,
     file_word,
+    gradient_checks_frame,
     history_frame,
     residuals_frame,
     scores_frame,
     trajectory_frame,
     write_table,
+)
+from graycell.reporting.trajectories import (
+    conflict_heatmap,
+    key_fluxes,
+    measured_and_simulated,
+    redox,
+    residuals,
 )
 
 __all__ = [
@@ -56,6 +55,7 @@ __all__ = [
     "diagnosis_report",
     "estimates_frame",
     "file_word",
+    "gradient_checks_frame",
     "headline",
     "history_frame",
     "key_fluxes",

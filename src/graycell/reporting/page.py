@@ -1,6 +1,6 @@
-"""Pieces of a page that stands alone: escaped text, tables, figures, and the page around them.
+"""Pieces of a self-contained HTML page: escaped text, tables, figures, and the page around them.
 
-A page names no address: style and plotly.js are in it, and its content policy forbids a browser to load more.
+Style and plotly.js are in the page, it contains no address, and its content policy forbids a browser to load more.
 """
 
 import html
@@ -34,7 +34,13 @@ addEventListener("afterprint", () => resize({autosize: true, width: null}));
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a page: `anchor` for its links, `title` as plain text, `body` as HTML."""
+    """A section of a page.
+
+    Attributes:
+        anchor: identifier that links lead to, unique in the page.
+        title: plain text.
+        body: HTML.
+    """
 
     anchor: str
     title: str
@@ -42,7 +48,13 @@ class Section:
 
 
 def text(value: object) -> str:
-    """Return a value as HTML that shows it letter by letter.
+    """Return a value as HTML that shows its text literally.
+
+    Args:
+        value: anything; its `str` is shown.
+
+    Returns:
+        Escaped text.
 
     >>> text("<script>")
     '&lt;script&gt;'
@@ -51,7 +63,15 @@ def text(value: object) -> str:
 
 
 def number(value: float, digits: int = 4, decimals: int | None = None) -> str:
-    """Return a number to so many significant digits, or to so many decimals; what is not finite is a dash.
+    """Return a number as text; a dash if it is not finite.
+
+    Args:
+        value: the number.
+        digits: significant digits.
+        decimals: decimals, in place of significant digits.
+
+    Returns:
+        The number with a typographic minus sign.
 
     >>> number(0.071234), number(15234.5, 3), number(-0.5), number(1.2e-7, 3)
     ('0.07123', '15200', '−0.5', '1.2e−07')
@@ -68,10 +88,15 @@ def number(value: float, digits: int = 4, decimals: int | None = None) -> str:
 
 
 def table(frame: pd.DataFrame, *, marks: Sequence[str] = (), bars: Sequence[str] = ()) -> str:
-    """Return a frame as an HTML table: text left, numbers right, to four significant digits.
+    """Return a frame as an HTML table, with numbers to four significant digits.
 
-    marks: a class of CSS for each row; bars: columns whose numbers, to three
-    decimals, get a bar, all on one scale from 0.
+    Args:
+        frame: the table.
+        marks: a CSS class for each row, or none.
+        bars: columns whose numbers, to three decimals, get a bar; all bars share one scale from 0.
+
+    Returns:
+        HTML.
     """
     numeric = {
         name: pd.api.types.is_numeric_dtype(frame[name]) and not pd.api.types.is_bool_dtype(frame[name])
@@ -101,12 +126,28 @@ def table(frame: pd.DataFrame, *, marks: Sequence[str] = (), bars: Sequence[str]
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> str:
-    """Return pairs of a name and plain text as a list of facts."""
+    """Return a list of named facts.
+
+    Args:
+        rows: pairs of a name and its value, both plain text.
+
+    Returns:
+        HTML.
+    """
     return "<dl>" + "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in rows) + "</dl>"
 
 
 def drawing(figure: go.Figure, anchor: str, caption: str) -> str:
-    """Return a figure with one plain sentence of what to look for; `anchor` must be unique in the page."""
+    """Return a figure with its caption.
+
+    Args:
+        figure: the figure.
+        anchor: identifier, unique in the page.
+        caption: plain text that says what to look for.
+
+    Returns:
+        HTML.
+    """
     plot = figure.to_json(validate=False) or "{}"
     plot = plot.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     height = figure.layout.height or 400
@@ -118,7 +159,15 @@ def drawing(figure: go.Figure, anchor: str, caption: str) -> str:
 
 
 def page(title: str, sections: Sequence[Section]) -> str:
-    """Return the whole page, with a bar of links at its top."""
+    """Return a whole page, with links to its sections at the top.
+
+    Args:
+        title: plain text.
+        sections: in the order shown.
+
+    Returns:
+        HTML that loads nothing from elsewhere.
+    """
     style = resources.files("graycell.reporting").joinpath("report.css").read_text(encoding="utf-8")
     links = "".join(f'<a href="#{one.anchor}">{text(one.title)}</a>' for one in sections)
     bodies = "\n".join(

@@ -1,4 +1,4 @@
-"""The look of every figure: colours, type, grids of small panels, marks of events. No result is computed here."""
+"""The look of every figure: colours, type, grids of small panels, marks of events."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ INK = "#1b2733"
 MUTED = "#66727f"
 GRID = "#e9edf1"
 BAND = "#eef1f4"
-"""Of stages, and of what is expected."""
+"""Background of stages, and of the range in which residuals are expected."""
 PALE = "#b4bdc6"
-"""Of what the data say little about."""
+"""Estimates that the data do not determine."""
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-"""Of the labels, in their order. Source: Okabe & Ito, Color Universal Design (2008), told apart by the colour-blind."""
+"""Of the labels, in order. Source: Okabe & Ito, Color Universal Design (2008); safe for the colour-blind."""
 DIVERGING = ((0.0, "#2166ac"), (0.25, "#92c5de"), (0.5, "#f7f7f7"), (0.75, "#f4a582"), (1.0, "#b2182b"))
-"""Blue to red through white. Source: ColorBrewer, RdBu, told apart by the colour-blind."""
+"""Blue to red through white. Source: ColorBrewer, RdBu; safe for the colour-blind."""
 
 _AXIS = {
     "gridcolor": GRID,
@@ -57,7 +57,13 @@ _GAP = 62  # between two rows, for ticks and the title of the next [px]
 
 
 def colours_of(labels: Iterable[str]) -> dict[str, str]:
-    """Return a colour for every label, the same for the same order.
+    """Return a colour for every label.
+
+    Args:
+        labels: names in order; the colour depends on the position alone.
+
+    Returns:
+        Hexadecimal colours by label.
 
     >>> colours_of(["published", "extended"])
     {'published': '#0072b2', 'extended': '#d55e00'}
@@ -66,7 +72,14 @@ def colours_of(labels: Iterable[str]) -> dict[str, str]:
 
 
 def plain(text: str, longest: int = 80) -> str:
-    """Return text as plotly shows it letter by letter: plotly takes tags for markup, and names come from files.
+    """Return text that plotly shows literally; plotly interprets tags, and names come from files.
+
+    Args:
+        text: any text.
+        longest: characters after which the text is cut.
+
+    Returns:
+        Escaped text.
 
     >>> plain("<b>GLC</b>")
     '&lt;b&gt;GLC&lt;/b&gt;'
@@ -76,7 +89,13 @@ def plain(text: str, longest: int = 80) -> str:
 
 
 def pretty_unit(unit: str) -> str:
-    """Return a internal unit as a reader writes it.
+    """Return an internal unit as it is printed.
+
+    Args:
+        unit: an internal unit.
+
+    Returns:
+        The unit with superscripts.
 
     >>> pretty_unit("mmol/(1e9 cells)/d")
     'mmol/(10⁹ cells)/d'
@@ -85,17 +104,34 @@ def pretty_unit(unit: str) -> str:
 
 
 def panels(titles: Sequence[str], columns: int, end: float) -> go.Figure:
-    """Return an empty grid of panels over time, from 0 to `end` [d], with their titles at the left."""
+    """Return an empty grid of panels over time.
+
+    Args:
+        titles: one for each panel.
+        columns: panels in a row.
+        end: end of the time axis [d].
+
+    Returns:
+        A figure with titles at the left of the panels.
+    """
     figure = grid(titles, columns)
     columns = max(1, min(columns, len(titles)))
-    figure.update_xaxes(range=[-0.02 * end, 1.02 * end])  # a point at either end is seen whole
+    figure.update_xaxes(range=[-0.02 * end, 1.02 * end])  # so that a marker at either end is not cut
     for index in range(max(0, len(titles) - columns), len(titles)):
         figure.update_xaxes(title_text="time [d]", row=index // columns + 1, col=index % columns + 1)
     return figure
 
 
 def grid(titles: Sequence[str], columns: int) -> go.Figure:
-    """Return an empty grid of panels with their titles at the left."""
+    """Return an empty grid of panels.
+
+    Args:
+        titles: one for each panel.
+        columns: panels in a row.
+
+    Returns:
+        A figure with titles at the left of the panels.
+    """
     columns = max(1, min(columns, len(titles)))
     rows = -(-len(titles) // columns)
     inner = rows * _PANEL + (rows - 1) * _GAP
@@ -115,7 +151,13 @@ def grid(titles: Sequence[str], columns: int) -> go.Figure:
 
 
 def mark_events(figure: go.Figure, run: CultureRun, count: int) -> None:
-    """Draw, in each of the first `count` panels, a thin line at a temperature shift and a tick at a bolus."""
+    """Draw a dotted line at every temperature shift and a tick at every bolus.
+
+    Args:
+        figure: a figure of `panels`, which is changed.
+        run: the run with the events.
+        count: number of panels, from the first, that are marked.
+    """
     shifts = [event.time for event in run.events if isinstance(event, Setpoint) and event.time > 0.0]
     boluses = sorted({event.time for event in run.events if isinstance(event, Bolus | Replacement)})
     shapes = list(figure.layout.shapes)

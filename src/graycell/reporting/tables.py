@@ -1,7 +1,7 @@
-"""Trajectories and fits as DataFrames, with the unit in the head of every column, and their files.
+"""Trajectories, fits and gradient checks as DataFrames, and `write_table`, which writes any table to a file.
 
-A head reads ``GLC [mmol/L]``. Where the rows of one column have different units, the head says ``[unit]`` and a
-column ``unit`` names them.
+Every column of numbers has its unit in its head, as in ``GLC [mmol/L]``. If the rows of a column have different units,
+its head is ``[unit]`` and a column ``unit`` holds them.
 """
 
 import importlib.util
@@ -13,14 +13,25 @@ from typing import IO
 
 import pandas as pd
 
-from graycell.cell.closures import LoopStatus
-from graycell.cell.flux import FluxStatus
 from graycell.diagnosis.gradients import GradientCheck
 from graycell.errors import GraycellError
 from graycell.inference.fitting import Fit
-from graycell.packing import quantities_of
+from graycell.reporting.reading import (
+    conflicts_of,
+    flux_statuses,
+    fluxes_of,
+    has_network,
+    has_redox_loop,
+    kinetic_rates_of,
+    loop_statuses,
+    redox_of_fluxes,
+    shown_quantities,
+    shown_scores,
+    temperature_shift_of,
+    values_of,
+)
 from graycell.runs.records import REDOX, VCD
-from graycell.simulation.scores import mean_nrmse, scores
+from graycell.simulation.scores import mean_nrmse
 from graycell.simulation.simulate import Trajectory
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
 
@@ -32,7 +43,13 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
 def unit_of(quantity: str) -> str:
-    """Return the internal unit of a measured quantity: a species, `VCD` or `REDOX`.
+    """Return the internal unit of a measured quantity.
+
+    Args:
+        quantity: a species, `VCD` or `REDOX`.
+
+    Returns:
+        The unit, as heads of tables show it.
 
     >>> unit_of("GLC")
     'mmol/L'
@@ -41,56 +58,69 @@ def unit_of(quantity: str) -> str:
 
 
 def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
-    """Return a simulated run, one row a point in time; an event has a row before and a row after it.
+    """Return a simulated run as a table.
 
-    Columns: time [d], volume [L], VCD [10^9 cells/L], viability, R, R' of the fluxes and temperature weight [1],
-    species [mmol/L], fluxes and kinetic rates [mmol/(10^9 cells)/d], conflicts [1], and in words how the fluxes were
-    allocated and the redox loop was closed.
+    Args:
+        trajectory: a simulated run.
+
+    Returns:
+        One row a point in time; an event has a row before and a row after it. Columns: time [d], volume [L],
+        VCD [10^9 cells/L], viability and temperature shift (0 before, 1 after) [1], species [mmol/L] and fluxes
+        [mmol/(10^9 cells)/d]. With a redox loop also R, R' of the fluxes [1] and the status of the loop; with a network
+        also kinetic rates [mmol/(10^9 cells)/d], conflicts [1] and the status of the flux projection.
     """
     model = trajectory.model
     columns: dict[str, object] = {
         f"time [{TIME}]": trajectory.time,
         f"volume [{VOLUME}]": trajectory.volume,
-        f"{VCD} [{CELL_DENSITY}]": trajectory.viable_cell_density,
+        f"{VCD} [{CELL_DENSITY}]": values_of(trajectory, VCD),
         f"viability [{DIMENSIONLESS}]": trajectory.viability,
-        f"{REDOX} [{DIMENSIONLESS}]": trajectory.redox,
-        f"{REDOX}' of the fluxes [{DIMENSIONLESS}]": trajectory.ratio,
-        f"temperature weight [{DIMENSIONLESS}]": trajectory.cold,
+        f"temperature shift [{DIMENSIONLESS}]": temperature_shift_of(trajectory),
     }
-    blocks = (
-        ("", model.species, CONCENTRATION, trajectory.concentrations),
-        ("", model.reactions, SPECIFIC_RATE, trajectory.fluxes),
-        ("kinetic_rates ", model.kinetic, SPECIFIC_RATE, trajectory.kinetic_rates),
-        ("conflict ", model.kinetic, DIMENSIONLESS, trajectory.conflict),
-    )
-    for prefix, names, unit, values in blocks:
-        columns |= {f"{prefix}{name} [{unit}]": values[:, j] for j, name in enumerate(names)}
-    columns["flux status"] = [FluxStatus(int(status)).name for status in trajectory.flux_status]
-    columns["loop status"] = [LoopStatus(int(status)).name for status in trajectory.loop_status]
+    if has_redox_loop(model):
+        columns[f"{REDOX} [{DIMENSIONLESS}]"] = values_of(trajectory, REDOX)
+        columns[f"{REDOX}' of the fluxes [{DIMENSIONLESS}]"] = redox_of_fluxes(trajectory)
+    columns |= {f"{name} [{CONCENTRATION}]": values_of(trajectory, name) for name in model.species}
+    columns |= {f"{name} [{SPECIFIC_RATE}]": flux for name, flux in fluxes_of(trajectory).items()}
+    if has_network(model):
+        for name, rate in kinetic_rates_of(trajectory).items():
+            columns[f"kinetic rate {name} [{SPECIFIC_RATE}]"] = rate
+        columns |= {f"conflict {name} [{DIMENSIONLESS}]": value for name, value in conflicts_of(trajectory).items()}
+        columns["flux status"] = [status.name for status in flux_statuses(trajectory)]
+    if has_redox_loop(model):
+        columns["loop status"] = [status.name for status in loop_statuses(trajectory)]
     return pd.DataFrame(columns)
 
 
 def scores_frame(trajectories: Mapping[str, Trajectory]) -> pd.DataFrame:
-    """Return the NRMSE [1] of every measured quantity (rows) for every label (columns).
+    """Return the NRMSE of every measured quantity: the root mean squared difference over the measured range.
 
-    NRMSE is the root mean squared difference over the range of the measured values. The last row is the mean
-    over the species; VCD and R are left out of it.
+    Args:
+        trajectories: simulations of one run by label.
+
+    Returns:
+        One row a quantity and one column [1] a label. The last row is the mean over the species, without VCD and R.
     """
-    of_label = {label: scores(trajectory) for label, trajectory in trajectories.items()}
+    of_label = {label: shown_scores(trajectory) for label, trajectory in trajectories.items()}
     quantities = list(dict.fromkeys(row.quantity for rows in of_label.values() for row in rows))
     quantities.sort(key=lambda name: name in (VCD, REDOX))
     columns: dict[str, list] = {"quantity": [*quantities, MEAN]}
     for label, rows in of_label.items():
         nrmse = {row.quantity: row.nrmse for row in rows}
         values = [nrmse.get(name, float("nan")) for name in quantities]
-        columns[f"{label} [{DIMENSIONLESS}]"] = [*values, mean_nrmse(rows)]
+        columns[f"{label} [{DIMENSIONLESS}]"] = [*values, mean_nrmse(tuple(rows))]
     return pd.DataFrame(columns)
 
 
 def estimates_frame(fit: Fit) -> pd.DataFrame:
-    """Return the estimated parameters, one row each, with standard errors and what the data say about them.
+    """Return the estimated parameters with their uncertainty.
 
-    Value, standard error and start are in the unit of the column `unit`; relative error and prior ratio are [1].
+    Args:
+        fit: a fit.
+
+    Returns:
+        One row a parameter. Value, standard error and start are in the unit of the column ``unit``. The ratio of the
+        posterior to the prior standard deviation [1] is near 1 if the data do not determine the parameter.
     """
     rows = [(row, fit.model.table[row.name]) for row in fit.estimates]
     return pd.DataFrame(
@@ -101,7 +131,7 @@ def estimates_frame(fit: Fit) -> pd.DataFrame:
             "standard error [unit]": [row.standard_error for row, _ in rows],
             "relative error [1]": [row.relative_error for row, _ in rows],
             "start [unit]": [row.start for row, _ in rows],
-            "prior ratio [1]": [row.sd_ratio for row, _ in rows],
+            "posterior SD / prior SD [1]": [row.sd_ratio for row, _ in rows],
             "at bound": [row.at_bound for row, _ in rows],
             "meaning": [parameter.meaning for _, parameter in rows],
             "source": [parameter.source for _, parameter in rows],
@@ -110,7 +140,14 @@ def estimates_frame(fit: Fit) -> pd.DataFrame:
 
 
 def history_frame(fit: Fit) -> pd.DataFrame:
-    """Return the trials of a fit in order: stage, iteration [1], cost [1], damping [1], accepted, time spent [s]."""
+    """Return the iterations of a fit in order.
+
+    Args:
+        fit: a fit.
+
+    Returns:
+        One row a trial step: stage, iteration [1], cost [1], damping [1], accepted, time spent [s].
+    """
     heads = {
         "stage": "stage",
         "iteration": "iteration [1]",
@@ -123,13 +160,17 @@ def history_frame(fit: Fit) -> pd.DataFrame:
 
 
 def residuals_frame(trajectory: Trajectory) -> pd.DataFrame:
-    """Return measured and simulated values in long form, one row a measured value.
+    """Return measured and simulated values in long form.
 
-    The difference is simulated - measured, in the unit of the column `unit`; the standardised residual [1] is
-    the difference over the standard error of the assay.
+    Args:
+        trajectory: a simulated run.
+
+    Returns:
+        One row a measured value. The difference is simulated - measured, in the unit of the column ``unit``; the
+        standardised residual [1] is the difference over the standard error of the assay.
     """
     parts = []
-    for quantity in quantities_of(trajectory.model.species):
+    for quantity in shown_quantities(trajectory.model):
         if quantity not in trajectory.run.measurements:
             continue
         series, simulated = trajectory.run.measurements[quantity], trajectory.at_samples(quantity)
@@ -149,13 +190,17 @@ def residuals_frame(trajectory: Trajectory) -> pd.DataFrame:
     return pd.DataFrame({head: [] for head in (f"time [{TIME}]", "quantity", "unit", *heads)})
 
 
-def audit_frame(audit: GradientCheck) -> pd.DataFrame:
-    """Return the audited derivatives, one row a parameter, worst first.
+def gradient_checks_frame(checked: GradientCheck) -> pd.DataFrame:
+    """Return the derivatives that were compared with central differences, worst first.
 
-    The relative error, the largest derivative of the residuals (they count in standard errors) and the step of the
-    coordinate are [1]; run, quantity and time [d] tell the sample where the error is largest.
+    Args:
+        checked: derivatives of a fit's residuals and their comparison.
+
+    Returns:
+        One row a parameter. Relative error, largest derivative (of residuals in standard errors) and step of the
+        parameter are [1]; run, quantity and time [d] identify the sample with the largest error.
     """
-    rows = audit.worst_first
+    rows = checked.worst_first
     return pd.DataFrame(
         {
             "name": [row.name for row in rows],
@@ -169,6 +214,9 @@ def audit_frame(audit: GradientCheck) -> pd.DataFrame:
             "remedy": [row.verdict.remedy for row in rows],
         }
     )
+
+
+audit_frame = gradient_checks_frame  # the name that the command line still imports
 
 
 def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
@@ -191,7 +239,13 @@ _WRITERS: dict[str, Callable[[pd.DataFrame, IO[bytes]], None]] = {
 
 
 def file_word(name: str) -> str:
-    """Return a name that came from a file as a part of a file name: letters, digits, dots and hyphens, at most 60.
+    """Return a name as part of a file name, whatever file the name came from.
+
+    Args:
+        name: any text.
+
+    Returns:
+        At most 60 letters, digits, dots and hyphens.
 
     >>> file_word("clone A/3")
     'clone-A-3'
@@ -200,10 +254,20 @@ def file_word(name: str) -> str:
 
 
 def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
-    """Write a table as CSV, Parquet or XLSX, by the ending of `path`, whole or not at all; return the path.
+    """Write a table to a CSV, Parquet or XLSX file; a failure leaves an existing file as it was.
 
     In CSV and XLSX, text that a spreadsheet would take for a formula (it begins with = + - @) gets a leading
-    apostrophe. Raises `GraycellError` for another ending, or for Parquet where pyarrow is not installed.
+    apostrophe.
+
+    Args:
+        frame: the table.
+        path: the file; its ending decides the format.
+
+    Returns:
+        The path.
+
+    Raises:
+        GraycellError: for another ending, or for Parquet if pyarrow is not installed.
     """
     path = Path(path)
     suffix = path.suffix.lower()
@@ -226,7 +290,7 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the frame with text that no spreadsheet runs, heads included; numbers stay numbers."""
+    """Return the frame with heads and text that no spreadsheet runs as a formula; numbers stay numbers."""
     text = [not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)) for dtype in frame.dtypes]
     columns = [frame.iloc[:, j].map(_harmless_cell) if is_text else frame.iloc[:, j] for j, is_text in enumerate(text)]
     safe = pd.concat(columns, axis=1) if columns else frame.copy()

@@ -1,4 +1,4 @@
-"""Plotly figures of a `Comparison`: errors by quantity, differences in pairs, the learning curve."""
+"""Plotly figures of a `Comparison`: errors by quantity, paired differences, learning curve."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,13 +11,17 @@ from graycell.reporting.style import COLOURS, GRID, MUTED, TEMPLATE, colours_of,
 
 _SYMBOLS = ("circle", "diamond", "square", "triangle-up")
 _APART = 0.62
-"""Part [1] of the height of a row over which the dots of its candidates are spread."""
+"""Part [1] of the height of a row over which the dots of its candidates are distributed."""
 
 
 def errors_by_quantity(comparison: Comparison) -> go.Figure:
-    """Return the NRMSE [1] of each candidate in every quantity as dots, with intervals of 95 %; all together on top.
+    """Draw the NRMSE [1] of each candidate in every quantity, with 95 % intervals.
 
-    What failed is not drawn: it has no error.
+    Args:
+        comparison: errors of several candidates; failed predictions are not drawn.
+
+    Returns:
+        A figure of dots, with the mean over the quantities on top.
     """
     intervals = {(row.candidate, row.quantity): row.nrmse for row in comparison.per_quantity()}
     intervals |= {(row.candidate, ALL): row.nrmse for row in comparison.overall()}
@@ -29,23 +33,35 @@ def errors_by_quantity(comparison: Comparison) -> go.Figure:
 
 
 def paired_differences(comparison: Comparison, reference: str) -> go.Figure:
-    """Return by how much each candidate errs more than `reference` [1], with intervals of 95 %; left of 0 it is better.
+    """Draw the error [1] of each candidate minus that of the reference, with 95 % intervals.
 
-    Raises `FitError` for a reference that was not compared.
+    Args:
+        comparison: errors of several candidates.
+        reference: name of a candidate.
+
+    Returns:
+        A figure of dots; left of 0 a candidate is better than the reference.
+
+    Raises:
+        FitError: if the reference was not compared.
     """
     rows = comparison.against(reference)
     intervals = {(row.candidate, row.quantity): row.nrmse for row in rows}
     others = [name for name in comparison.candidates if name != reference]
     figure = _dots([*reversed(comparison.quantities), ALL], others, list(comparison.candidates), intervals)
     figure.add_vline(0.0, line={"color": MUTED, "width": 1, "dash": "dot"})
-    figure.update_xaxes(title_text=f"NRMSE less that of {plain(reference)} [1]")
+    figure.update_xaxes(title_text=f"NRMSE minus that of {plain(reference)} [1]")
     return figure
 
 
 def learning_curves(comparison: Comparison) -> go.Figure:
-    """Return the NRMSE [1] of each candidate over the number of training runs, both on logarithmic axes.
+    """Draw the NRMSE [1] of each candidate over the number of training runs, both on logarithmic axes.
 
-    A point is the median of the seeds, its bar goes from the least to the largest. What failed is not drawn.
+    Args:
+        comparison: a learning curve; failed predictions are not drawn.
+
+    Returns:
+        A figure of lines; a point is the median over the seeds, its bar the range.
     """
     looks = _looks(list(comparison.candidates))
     figure = go.Figure()
@@ -71,7 +87,7 @@ def learning_curves(comparison: Comparison) -> go.Figure:
     figure.update_xaxes(type="log", title_text="training runs [1]", tickvals=sizes, ticktext=[str(n) for n in sizes])
     figure.update_yaxes(type="log", title_text="NRMSE [1]", minor_showgrid=True, minor_gridcolor=GRID)
     positive = [value for value in values if value > 0.0]
-    if positive:  # within a decade plotly writes no number beside the first
+    if positive:  # within one decade plotly labels no tick but the first
         low, high = np.floor(np.log10(min(positive))), np.ceil(np.log10(max(positive)))
         ticks = [step * 10.0**power for power in np.arange(low, high + 1.0) for step in (1, 2, 5)]
         figure.update_yaxes(tickvals=ticks, ticktext=[f"{tick:g}" for tick in ticks])
@@ -84,7 +100,7 @@ def _dots(
     all_names: Sequence[str],
     intervals: Mapping[tuple[str, str], Interval],
 ) -> go.Figure:
-    """Return rows of dots, one row a quantity, the last on top; within a row the candidates from top to bottom."""
+    """Draw one row of dots a quantity, the last on top; candidates are in order from top to bottom."""
     looks = _looks(all_names)
     figure = go.Figure()
     for i, name in enumerate(names):
@@ -124,7 +140,7 @@ def _dots(
 
 
 def _looks(names: Sequence[str]) -> dict[str, dict]:
-    """Return colour and symbol of every candidate: where colours come round again, the symbol is another."""
+    """Return colour and symbol of every candidate; the symbol changes where the colours repeat."""
     colours = colours_of(names)
     return {
         name: {"color": colours[name], "symbol": _SYMBOLS[(i // len(COLOURS)) % len(_SYMBOLS)]}

@@ -1,4 +1,4 @@
-"""comparison_report: a comparison -> one HTML file that needs no network, its tables as CSV, and a JSON."""
+"""comparison_report: a comparison -> one self-contained HTML file, its tables as CSV, and all of it as JSON."""
 
 import json
 from pathlib import Path
@@ -18,23 +18,31 @@ from graycell.storage import write_whole
 
 COMPARISON = "comparison.html"
 _FEW = 6
-"""Runs below which a sign test cannot tell two candidates apart at 5 %: 2 / 2^5 = 0.06, whatever the interval says."""
+"""With fewer runs no sign test separates two candidates at 5 %, whatever the interval: 2 / 2^5 = 0.06."""
 _CAPTIONS = {
-    "quantities": "Each row is a quantity, each dot a candidate; the bar is the interval of 95 % by drawing whole runs "
-    "again. Look for rows in which a candidate is far from the others, and distrust an order where the bars are long.",
-    "differences": "Left of the dotted line a candidate errs less than the reference, in pairs of the same run. Where "
-    "the bar crosses the line, these runs do not tell which of the two is better.",
-    "curve": "Look for the number of runs from which a candidate is below another, and for lines that are flat: more "
-    "runs do not help there. The bar is the spread over the draws of the training runs.",
+    "quantities": "Each row is a quantity, each dot a candidate; the bar is the 95 % interval by resampling whole "
+    "runs. Look for rows in which a candidate is far from the others, and distrust an order where the bars are long.",
+    "differences": "Left of the dotted line the error of a candidate is smaller than that of the reference in the same "
+    "run. Where the bar crosses the line, these runs do not decide which of the two is better.",
+    "curve": "Look for the number of runs from which a candidate is below another, and for flat lines: there more runs "
+    "do not help. The bar is the range over random choices of the training runs.",
 }
 """What to look for in a figure."""
 
 
 def comparison_report(comparison: Comparison, folder: str | Path, reference: str | None = None) -> Path:
-    """Write `comparison.html`, a CSV for every table and `comparison.json` into `folder`; return the page's path.
+    """Write `comparison.html`, a CSV for every table and `comparison.json`.
 
-    reference: name of the candidate that the others are paired with; None for the first. Raises `FitError` for one that
-    was not compared.
+    Args:
+        comparison: errors of several candidates.
+        folder: where the files are written.
+        reference: name of the candidate that the others are compared with; None for the first.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        FitError: if the reference was not compared.
     """
     reference = next(iter(comparison.candidates)) if reference is None else reference
     if reference not in comparison.candidates:
@@ -51,13 +59,21 @@ def comparison_report(comparison: Comparison, folder: str | Path, reference: str
 
 
 def headline(comparison: Comparison, reference: str) -> list[str]:
-    """Return what was found, in sentences; of a learning curve, at its largest size."""
+    """Return the main results; for a learning curve, with its largest number of training runs.
+
+    Args:
+        comparison: errors of several candidates.
+        reference: name of the candidate that the others are compared with.
+
+    Returns:
+        Sentences.
+    """
     part = at_largest(comparison)
     ranked = sorted(part.overall(), key=lambda row: row.nrmse.value)
     from_runs = " and ".join(map(str, part.sizes))
     sentences = [
         f"Mean error as a part of the measured range (NRMSE), over {_count(len(part.quantities), 'quantity')} of "
-        f"{_count(len(part.runs), 'predicted run')}, learned from {from_runs} run{'s' * (part.sizes != (1,))}: "
+        f"{_count(len(part.runs), 'predicted run')}, trained on {from_runs} run{'s' * (part.sizes != (1,))}: "
         + ", ".join(f"{row.candidate} {_percent(row)}" for row in ranked)
         + "."
     ]
@@ -65,17 +81,17 @@ def headline(comparison: Comparison, reference: str) -> list[str]:
         if row.quantity != ALL:
             continue
         if not np.isfinite(row.nrmse.low):
-            said = "there is no interval to tell them apart"
+            said = "there is no interval to compare them"
         elif row.nrmse.drawn == "quantities":
-            said = "one run alone was predicted, so other runs may tell otherwise"
+            said = "only one run was predicted, so other runs may differ"
         elif row.nrmse.low <= 0.0 <= row.nrmse.high:
-            said = "the runs do not tell which of the two is better"
+            said = "the runs do not decide which of the two is better"
         else:
-            said = f"{row.candidate if row.nrmse.value < 0.0 else reference} is the better one"
-            said += f", as far as {row.nrmse.count} runs can tell" if row.nrmse.count < _FEW else ""
+            said = f"{row.candidate if row.nrmse.value < 0.0 else reference} is better"
+            said += f", as far as {row.nrmse.count} runs can show" if row.nrmse.count < _FEW else ""
         interval = f", 95 % {_points(row.nrmse.low)} to {_points(row.nrmse.high)}" if np.isfinite(row.nrmse.low) else ""
         sentences.append(
-            f"{row.candidate} less {reference}: {_points(row.nrmse.value)} % of the range{interval}; {said}."
+            f"{row.candidate} minus {reference}: {_points(row.nrmse.value)} % of the range{interval}; {said}."
         )
     return sentences
 
@@ -85,7 +101,9 @@ def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str)
     by_quantity = frames["by-quantity"]
     bars = [f"{name} [1]" for name in comparison.candidates]
     marks = [""] * (len(by_quantity) - 1) + ["total"]
-    size = f" Of the learning curve, the part from {part.sizes[-1]} runs." if comparison.is_curve else ""
+    size = (
+        f" Shown is the part of the learning curve with {part.sizes[-1]} training runs." if comparison.is_curve else ""
+    )
     sections = [
         Section("summary", "Summary", _summary(comparison, reference)),
         Section("overall", "Overall", _note(_RULES + size) + table(frames["overall"])),
@@ -98,20 +116,20 @@ def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str)
     ]
     if len(comparison.candidates) > 1:
         drawn = drawing(figures.paired_differences(part, reference), "paired", _CAPTIONS["differences"])
-        sections.append(Section("differences", "In pairs", drawn + table(frames["differences"])))
+        sections.append(Section("differences", "Paired differences", drawn + table(frames["differences"])))
     if comparison.is_curve:
         drawn = drawing(figures.learning_curves(comparison), "curve-over-runs", _CAPTIONS["curve"])
         sections.append(Section("curve", "Learning curve", drawn + table(frames["learning-curve"])))
     if comparison.consistency:
-        sections.append(Section("consistency", "Consistency", table(frames["consistency"])))
+        sections.append(Section("consistency", "Physical consistency", table(frames["consistency"])))
     return [*sections, Section("made", "How this was made", _making(comparison, whole))]
 
 
 _RULES = (
-    "The error of a quantity in a run is the root of the mean squared difference over the range of all its measured "
-    f"values in all runs of the comparison. Samples at time 0 never count; {', '.join(NOT_SCORED)} are not scored. The "
-    "mean is over the quantities of a run, then over the runs; of several seeds the median is told. Intervals of 95 % "
-    f"come from {intervals.DRAWS} draws of whole runs with replacement; with few runs they are too short."
+    "The error of a quantity in a run is the root mean squared difference over the range of all its measured values in "
+    f"all runs of the comparison. Samples at time 0 are left out; {', '.join(NOT_SCORED)} are not scored. The mean is "
+    "over the quantities of a run, then over the runs; of several seeds the median is given. 95 % intervals come from "
+    f"resampling whole runs {intervals.DRAWS} times with replacement; with few runs they are too short."
 )
 
 
@@ -129,8 +147,8 @@ def _summary(comparison: Comparison, reference: str) -> str:
 def _card(row: OverallError, colour: str) -> str:
     shown = facts(
         [
-            ("interval of 95 %", f"{number(row.nrmse.low, decimals=3)} to {number(row.nrmse.high, decimals=3)}"),
-            ("over the seeds", f"{number(row.least, decimals=3)} to {number(row.largest, decimals=3)}"),
+            ("95 % interval", f"{number(row.nrmse.low, decimals=3)} to {number(row.nrmse.high, decimals=3)}"),
+            ("range over seeds", f"{number(row.least, decimals=3)} to {number(row.largest, decimals=3)}"),
             ("failed predictions", str(row.failed)),
         ]
     )
@@ -150,8 +168,8 @@ def _making(comparison: Comparison, whole: dict) -> str:
     for split in comparison.splits:
         train, test = (", ".join(run.name for run in runs) for runs in (split.train, split.test))
         cut = "" if split.cut is None else f" after day {split.cut:g}"
-        known = "viability a known input" if split.viability_known else "viability known up to the cut"
-        rows.append((split.name, f"learned from {train}; predicted{cut} {test}; {known}"))
+        known = "viability known" if split.viability_known else "viability known up to the cut"
+        rows.append((split.name, f"trained on {train}; predicted{cut}: {test}; {known}"))
     parts.append(facts(rows))
     hashes = {
         f"{name} ({kind}, {split['name']})": value

@@ -1,6 +1,6 @@
 """The tables of a `Comparison`, as DataFrames with units in their heads.
 
-An error of infinity is a failure; the sentence of each stands in the table `errors`.
+An infinite error is a failed prediction; the table `errors` has its reason.
 """
 
 from collections.abc import Callable
@@ -12,9 +12,15 @@ from graycell.comparison.intervals import Interval
 
 
 def comparison_frames(comparison: Comparison, reference: str) -> dict[str, pd.DataFrame]:
-    """Return every table by a name that serves as a file name; differences are to the candidate `reference`.
+    """Return every table of a comparison.
 
-    Of a learning curve, the tables but `errors`, `consistency` and `learning-curve` are of its largest size.
+    Args:
+        comparison: errors of several candidates.
+        reference: the candidate from which differences are taken.
+
+    Returns:
+        Tables by a name that serves as file name. For a learning curve, all tables but ``errors``, ``consistency`` and
+        ``learning-curve`` are about its largest number of training runs.
     """
     largest = at_largest(comparison)
     frames = {
@@ -32,14 +38,26 @@ def comparison_frames(comparison: Comparison, reference: str) -> dict[str, pd.Da
 
 
 def at_largest(comparison: Comparison) -> Comparison:
-    """Return the part of a learning curve with the most training runs; any other comparison as it is."""
+    """Return the part of a learning curve with the most training runs.
+
+    Args:
+        comparison: errors of several candidates.
+
+    Returns:
+        That part; any other comparison unchanged.
+    """
     return comparison.of_size(comparison.sizes[-1]) if comparison.is_curve else comparison
 
 
 def overall_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return the error of each candidate in all, the least first, with its interval of 95 %.
+    """Return the overall error of each candidate, the smallest first, with its 95 % interval.
 
-    NRMSE is the mean over the quantities of a run, then over the runs; of several seeds, the median.
+    Args:
+        comparison: errors of several candidates.
+
+    Returns:
+        One row a candidate. NRMSE [1] is the mean over the quantities of a run, then over the runs; the median over
+        several seeds.
     """
     rows = sorted(comparison.overall(), key=lambda row: row.nrmse.value)
     return pd.DataFrame(
@@ -47,16 +65,23 @@ def overall_frame(comparison: Comparison) -> pd.DataFrame:
             "candidate": [row.candidate for row in rows],
             "NRMSE [1]": [row.nrmse.value for row in rows],
             **_ends([row.nrmse for row in rows]),
-            "least of the seeds [1]": [row.least for row in rows],
-            "largest of the seeds [1]": [row.largest for row in rows],
+            "smallest over seeds [1]": [row.least for row in rows],
+            "largest over seeds [1]": [row.largest for row in rows],
             "failed predictions [1]": [row.failed for row in rows],
-            "NRMSE without these [1]": [row.without_failures for row in rows],
+            "NRMSE without failures [1]": [row.without_failures for row in rows],
         }
     )
 
 
 def quantities_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return the NRMSE [1] of every quantity (rows) for every candidate (columns); the last row is all together."""
+    """Return the NRMSE of every quantity for every candidate.
+
+    Args:
+        comparison: errors of several candidates.
+
+    Returns:
+        One row a quantity and one column [1] a candidate; the last row is the mean.
+    """
     rows = comparison.per_quantity()
     columns: dict[str, list] = {
         "quantity": [*comparison.quantities, "mean over quantities and runs"],
@@ -70,7 +95,14 @@ def quantities_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def quantity_errors_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return the error of every candidate in every quantity in long form, with its interval of 95 %."""
+    """Return the error of every candidate in every quantity in long form, with its 95 % interval.
+
+    Args:
+        comparison: errors of several candidates.
+
+    Returns:
+        One row a candidate and quantity.
+    """
     rows = comparison.per_quantity()
     return pd.DataFrame(
         {
@@ -87,7 +119,15 @@ def quantity_errors_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def differences_frame(comparison: Comparison, reference: str) -> pd.DataFrame:
-    """Return by how much every candidate errs more than `reference`; below 0 it is the better one."""
+    """Return the error of every candidate minus that of the reference, paired by run.
+
+    Args:
+        comparison: errors of several candidates.
+        reference: name of a candidate.
+
+    Returns:
+        One row a candidate and quantity; below 0 the candidate is better than the reference.
+    """
     rows = comparison.against(reference)
     return pd.DataFrame(
         {
@@ -96,7 +136,7 @@ def differences_frame(comparison: Comparison, reference: str) -> pd.DataFrame:
             "quantity": [row.quantity for row in rows],
             "difference of NRMSE [1]": [row.nrmse.value for row in rows],
             **_ends([row.nrmse for row in rows]),
-            "better in part of the pairs [1]": [row.better for row in rows],
+            "share of pairs in which it is better [1]": [row.better for row in rows],
             "pairs [1]": [row.pairs for row in rows],
             "pairs left out [1]": [row.left_out for row in rows],
         }
@@ -104,22 +144,36 @@ def differences_frame(comparison: Comparison, reference: str) -> pd.DataFrame:
 
 
 def learning_curve_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return the error of each candidate by the number of training runs: median, least and largest of the seeds."""
+    """Return the error of each candidate by the number of training runs.
+
+    Args:
+        comparison: a learning curve.
+
+    Returns:
+        One row a candidate and number of runs: median, smallest and largest over the seeds.
+    """
     rows = comparison.by_size()
     return pd.DataFrame(
         {
             "candidate": [row.candidate for row in rows],
             "training runs [1]": [row.training_runs for row in rows],
             "NRMSE [1]": [row.nrmse for row in rows],
-            "least of the seeds [1]": [row.least for row in rows],
-            "largest of the seeds [1]": [row.largest for row in rows],
+            "smallest over seeds [1]": [row.least for row in rows],
+            "largest over seeds [1]": [row.largest for row in rows],
             "failed predictions [1]": [row.failed for row in rows],
         }
     )
 
 
 def errors_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return every error: one row for each candidate, split, seed, run and quantity."""
+    """Return every single error.
+
+    Args:
+        comparison: errors of several candidates.
+
+    Returns:
+        One row a candidate, split, seed, run and quantity.
+    """
     heads: dict[str, str] = {
         "candidate": "candidate",
         "split": "split",
@@ -137,7 +191,14 @@ def errors_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def consistency_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return how often the predictions contradict what is known, for every check of every candidate."""
+    """Return how often the predictions are physically impossible.
+
+    Args:
+        comparison: errors of several candidates.
+
+    Returns:
+        One row a check of a candidate.
+    """
     rows = comparison.consistency
     of: dict[str, Callable] = {
         "candidate": lambda row: row.candidate,
@@ -156,7 +217,7 @@ def _ends(intervals: list[Interval]) -> dict[str, list]:
     return {
         "low [1]": [one.low for one in intervals],
         "high [1]": [one.high for one in intervals],
-        "interval by drawing": words,
+        "interval by resampling": words,
     }
 
 

@@ -1,4 +1,4 @@
-"""Plotly figures of an `ModelDiagnosis`: the map R -> R', its branches, the answers of the closures."""
+"""Plotly figures of a `ModelDiagnosis`: the map R -> R', its branches, the convergence of the closures."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 
 from graycell.diagnosis.equations import ModelDiagnosis
 from graycell.reporting.equations.tables import parameter_head
+from graycell.reporting.reading import values_of
 from graycell.reporting.style import COLOURS, INK, MUTED, mark_events, panels, plain
 from graycell.runs.records import REDOX
 from graycell.simulation.branches import Branches
@@ -14,9 +15,16 @@ from graycell.simulation.branches import Branches
 STABLE, UNSTABLE = "stable for a redox pool (slope < 1)", "unstable (slope > 1)"
 
 
-def loop_maps(inspection: ModelDiagnosis) -> go.Figure:
-    """Return panels of R' over R [1], one for each chosen time, with the fixed points."""
-    loop = inspection.map
+def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
+    """Draw R' over R [1] with the fixed points.
+
+    Args:
+        diagnosis: of a model and a run.
+
+    Returns:
+        A panel for each chosen time.
+    """
+    loop = diagnosis.map
     figure = panels([f"<b>day {time:g}</b>" for time in loop.time], 3, 1.0)
     shown: set[str] = set()
     for i in range(len(loop.time)):
@@ -53,12 +61,20 @@ def loop_maps(inspection: ModelDiagnosis) -> go.Figure:
     return figure
 
 
-def branches_over_time(inspection: ModelDiagnosis) -> go.Figure:
-    """Return all fixed points of R over time [d], with R of the trajectory and as it was measured."""
-    trajectory, run = inspection.trajectory, inspection.run
+def branches_over_time(diagnosis: ModelDiagnosis) -> go.Figure:
+    """Draw all fixed points of R [1] over time [d], with the simulated and the measured R.
+
+    Args:
+        diagnosis: of a model and a run.
+
+    Returns:
+        A figure of one panel.
+    """
+    trajectory, run = diagnosis.trajectory, diagnosis.run
+    redox = np.asarray(values_of(trajectory, REDOX))
     figure = panels(["<b>R</b> [1]"], 1, run.end)
-    _add_branches(figure, inspection.over_time)
-    figure.add_scatter(x=trajectory.time, y=trajectory.redox, mode="lines", name="R of the trajectory",
+    _add_branches(figure, diagnosis.over_time)
+    figure.add_scatter(x=trajectory.time, y=redox, mode="lines", name="simulated R",
                        line={"color": COLOURS[1], "width": 2})  # fmt: skip
     measured = run.measurements.get(REDOX)
     if measured is not None:
@@ -67,37 +83,51 @@ def branches_over_time(inspection: ModelDiagnosis) -> go.Figure:
             error_y={"type": "data", "array": measured.standard_error, "color": INK, "thickness": 1, "width": 2},
             marker={"color": INK, "size": 5, "symbol": "square"},
         )  # fmt: skip
-    tops = [np.nanmax(inspection.over_time.redox, initial=1.0), np.max(trajectory.redox)]
+    tops = [np.nanmax(diagnosis.over_time.redox, initial=1.0), np.max(redox)]
     figure.update_yaxes(range=[0.0, 1.06 * float(max(tops))])
     mark_events(figure, run, 1)
     return figure.update_layout(height=420)
 
 
-def branches_over_parameter(inspection: ModelDiagnosis) -> go.Figure:
-    """Return all fixed points of R [1] over the values of a parameter, at one time of the run."""
-    figure = panels([f"<b>R</b> [1] at day {inspection.parameter_time:.3g}"], 1, 1.0)
-    _add_branches(figure, inspection.over_parameter)
-    value = float(inspection.model.parameters[inspection.parameter])
+def branches_over_parameter(diagnosis: ModelDiagnosis) -> go.Figure:
+    """Draw all fixed points of R [1] over the values of a parameter, at one time of the run.
+
+    Args:
+        diagnosis: of a model and a run.
+
+    Returns:
+        A figure of one panel.
+    """
+    figure = panels([f"<b>R</b> [1] at day {diagnosis.parameter_time:.3g}"], 1, 1.0)
+    _add_branches(figure, diagnosis.over_parameter)
+    value = float(diagnosis.model.parameters[diagnosis.parameter])
     figure.add_vline(value, line={"color": COLOURS[1], "width": 1, "dash": "dash"})
-    along = inspection.over_parameter.along
-    figure.update_xaxes(title_text=plain(parameter_head(inspection)), range=[along[0], along[-1]])
+    along = diagnosis.over_parameter.along
+    figure.update_xaxes(title_text=plain(parameter_head(diagnosis)), range=[along[0], along[-1]])
     return figure.update_layout(height=420)
 
 
-def closure_answers(inspection: ModelDiagnosis) -> go.Figure:
-    """Return by how much the end of the run differs from that of the finest step or tolerance [1]."""
+def closure_answers(diagnosis: ModelDiagnosis) -> go.Figure:
+    """Draw the difference [1] between the end of the run and that with the finest step or tolerance.
+
+    Args:
+        diagnosis: of a model and a run.
+
+    Returns:
+        A panel over the step [d] and one over the relative tolerance [1].
+    """
     figure = panels(["<b>step</b> [d]", "<b>rtol</b> [1]"], 2, 1.0)
     settings = {"step [d]": 1, "rtol [1]": 2}
-    for i, one in enumerate(inspection.answers):
+    for i, one in enumerate(diagnosis.answers):
         if not len(one.change):
             continue
         figure.add_scatter(
             x=one.values[:-1], y=np.maximum(one.change, 1e-16), mode="lines+markers", name=one.closure,
             line={"color": COLOURS[i % len(COLOURS)]}, row=1, col=settings[one.setting],
         )  # fmt: skip
-    figure.update_xaxes(type="log", autorange=True, title_text="setting", exponentformat="power")
+    figure.update_xaxes(type="log", autorange=True, title_text="step or tolerance", exponentformat="power")
     figure.update_yaxes(type="log", autorange=True, exponentformat="power")
-    figure.update_yaxes(title_text="change of the end", col=1)
+    figure.update_yaxes(title_text="difference [1]", col=1)
     return figure.update_layout(height=320)
 
 

@@ -1,4 +1,4 @@
-"""Plotly figures of fits: what was estimated, and how the fit got there."""
+"""Plotly figures of fits: estimates and convergence."""
 
 import numpy as np
 import plotly.graph_objects as go
@@ -8,21 +8,26 @@ from graycell.inference.fitting import Estimate, Fit
 from graycell.reporting.style import BAND, COLOURS, GRID, MUTED, PALE, TEMPLATE, plain, pretty_unit
 from graycell.reporting.tables import history_frame
 
-_NORMAL_95 = 1.96  # standard normal quantile of a 95 % interval
+_NORMAL_95 = 1.96  # quantile of the standard normal distribution for a 95 % interval
 
 
 def parameters(fit: Fit, colour: str = COLOURS[0]) -> go.Figure:
-    """Return the estimates over their starts [1] on a logarithmic axis, with intervals of 95 %, sorted.
+    """Draw the estimates over their starting values [1] on a logarithmic axis, sorted, with 95 % intervals.
 
-    Grey: the data do not determine the parameter (its prior ratio is above `UNDETERMINED`); open diamond: at a
-    bound. A parameter whose ratio to its start is not positive is left out.
+    Args:
+        fit: a fit; parameters whose ratio to their start is not positive are left out.
+        colour: of the parameters that the data determine.
+
+    Returns:
+        A figure in which parameters that the data do not determine (posterior SD / prior SD above `UNDETERMINED`) are
+        grey and parameters at a bound are open diamonds.
     """
     rows = sorted((row for row in fit.estimates if row.start != 0.0 and row.value / row.start > 0.0),
                   key=lambda row: row.value / row.start)  # fmt: skip
     figure = go.Figure()
     kinds = (
         ("determined by the data", colour, False),
-        (f"not determined by the data (prior ratio > {UNDETERMINED:g})", PALE, True),
+        (f"not determined by the data (posterior SD / prior SD > {UNDETERMINED:g})", PALE, True),
     )
     for name, shade, wanted in kinds:
         chosen = [row for row in rows if (row.sd_ratio > UNDETERMINED) is wanted]
@@ -58,14 +63,22 @@ def parameters(fit: Fit, colour: str = COLOURS[0]) -> go.Figure:
 
 
 def convergence(fit: Fit, colour: str = COLOURS[0]) -> go.Figure:
-    """Return the cost [1] after every trial of a fit, on a logarithmic axis, its stages shaded in turn."""
+    """Draw the cost [1] after every trial step of a fit, on a logarithmic axis.
+
+    Args:
+        fit: a fit with a history.
+        colour: of the line.
+
+    Returns:
+        A figure with the stages shaded alternately.
+    """
     history = history_frame(fit)
     stages, cost = history["stage"].to_numpy(), history["cost [1]"].to_numpy(dtype=float)
     figure = go.Figure()
     begins = [i for i in range(len(stages)) if i == 0 or stages[i] != stages[i - 1]]
     for k, begin in enumerate(begins):
         end = begins[k + 1] if k + 1 < len(begins) else len(stages)
-        # each stage is a line of its own: the costs of two stages are not of one objective
+        # one line a stage: stages minimise different objectives, so their costs do not connect
         figure.add_scatter(
             x=np.arange(begin, end) + 1,
             y=cost[begin:end],
@@ -90,7 +103,7 @@ def convergence(fit: Fit, colour: str = COLOURS[0]) -> go.Figure:
             font={"size": 11, "color": MUTED},
         )
     figure.update_layout(template=TEMPLATE, height=350, margin={"t": 50, "l": 64})
-    figure.update_xaxes(title_text="trial, counted through the stages", range=[0.5, len(stages) + 0.5])
+    figure.update_xaxes(title_text="trial step, counted over all stages", range=[0.5, len(stages) + 0.5])
     figure.update_yaxes(type="log", title_text="cost [1]", **_decimal_ticks(cost))
     return figure
 
@@ -107,7 +120,7 @@ def _decimal_ticks(values: np.ndarray) -> dict:
 
 
 def _interval(fit: Fit, row: Estimate) -> tuple[float, float]:
-    """Return the 95 % interval over the start [1], symmetric on the parameter's own scale."""
+    """Return the 95 % interval over the start [1], symmetric on the scale that the parameter is estimated on."""
     ratio = row.value / row.start
     if fit.model.table[row.name].log_scale:
         factor = float(np.exp(_NORMAL_95 * row.relative_error))

@@ -1,4 +1,4 @@
-"""report: fits -> one HTML file that needs no network, and the tables behind it as CSV."""
+"""report: fits -> one self-contained HTML file, and its tables as CSV."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -12,12 +12,13 @@ from graycell.errors import FitError, GraycellError
 from graycell.hybrid.learning import BLACK_BOXES
 from graycell.inference.fitting import Fit
 from graycell.model import CultureModel
-from graycell.reporting import figures
-from graycell.reporting.fits import figures as fit_figures
-from graycell.reporting.fits import law_figures
-from graycell.reporting.fits.law_tables import combinations_frame, correlations_frame, law_errors_frame, laws_frame
+from graycell.reporting import trajectories as trajectory_figures
+from graycell.reporting.fits import figures
+from graycell.reporting.fits.identifiability import combinations_frame, correlations, correlations_frame
+from graycell.reporting.fits.laws import law_errors_frame, laws_frame, recovered
 from graycell.reporting.fits.summary import Study, headline, making
 from graycell.reporting.page import Section, drawing, page, table, text
+from graycell.reporting.reading import has_network, has_redox_loop, label_of
 from graycell.reporting.tables import (
     estimates_frame,
     file_word,
@@ -33,29 +34,29 @@ from graycell.storage import write_whole
 REPORT = "report.html"
 
 _CAPTIONS = {
-    "measured": "Look for panels where a line leaves the error bars of several samples in a row; the dotted line is "
-    "a temperature shift, a tick at the foot of a panel a bolus.",
-    "redox": "R is the NADH that the cytosol makes over the NADH that goes into the mitochondria; R' is the same "
-    "ratio of the fluxes, which R follows. Look at when the ratio falls, for that is when lactate turns from made to "
-    "used; where the dashed line leaves the solid one, the redox pool lags behind the fluxes.",
-    "fluxes": "Solid is the flux that the balances allow, dashed the rate that the rate law wishes (the scale is that "
-    "of the fluxes, so a wish may leave it); a gap between them is knowledge that contradicts itself.",
+    "measured": "Look for panels in which a line is outside the error bars of several samples in a row. The dotted "
+    "line is a temperature shift, a tick at the bottom of a panel is a bolus.",
+    "redox": "R is the NADH made in the cytosol over the NADH carried into the mitochondria; R' is the same ratio of "
+    "the fluxes, which R follows. When the ratio falls, lactate turns from produced to consumed. Where the dashed line "
+    "(R') leaves the solid one (R), the redox pool lags behind the fluxes.",
+    "fluxes": "Solid is the flux that the balances allow, dashed the kinetic rate of the rate law (the axis fits the "
+    "fluxes and may cut off a kinetic rate). A gap between them is a contradiction between rate laws and balances.",
     "conflict": "The conflict is (flux - kinetic rate) over the size of the kinetic rate. Blue: the balances hold the "
-    "flux below the rate of its law; red: above; white: they agree. A row that stays at -1 says that the flux is "
-    "zero whatever the law wishes, and that its parameters mean little.",
-    "residuals": "In a right model with right assay errors the points scatter about zero and nearly all lie in the "
-    "grey band; several in a row on one side are a fault of the model (the scales differ).",
-    "parameters": "Look for estimates far from 1, which the data moved, and for long or grey bars, which they left "
-    "open; open diamonds are at a bound.",
-    "law": "Solid is the learned rate over one input, all others at the median of the visited states, with its "
-    "interval of 95 %; dotted the known law, dashed the truth if there is one. Trust it where there are samples (ticks "
-    "at the foot): in the grey ranges it is an extrapolation.",
-    "correlations": "Strong colours off the diagonal are parameters that go together: the data know a product or a "
+    "flux below the kinetic rate; red: above; white: they agree. In a row that stays at -1 the flux is zero whatever "
+    "the rate law gives, so its parameters mean little.",
+    "residuals": "If model and assay errors are correct, the points scatter about zero and nearly all are in the grey "
+    "band. Several points in a row on one side are a systematic error of the model. The panels have different scales.",
+    "parameters": "Look for estimates far from 1, which the data changed, and for long or grey bars, which the data do "
+    "not determine. Open diamonds are at a bound.",
+    "law": "Solid is the learned rate over one input, with its 95 % interval; all other inputs are at the median of "
+    "the visited states. Dotted is the known law, dashed the truth if there is one. Trust the law where there are "
+    "samples (ticks at the bottom); in the grey ranges it is an extrapolation.",
+    "correlations": "Strong colours off the diagonal are correlated parameters: the data determine a product or a "
     "ratio of the two better than either alone.",
-    "convergence": "The cost is half the sum of squared residuals, in standard errors. In the first stages the rate "
-    "laws see the measured R (loop open), then the model's R is drawn to it ever more weakly (nudged). Look for a "
-    "flat end of the last stage; a jump between two stages is no fault, for each asks more of the model than the one "
-    "before.",
+    "convergence": "The cost is half the sum of squared residuals, in standard errors. The end of the last stage "
+    "should be flat. A jump between two stages is no error, because each stage minimises a different cost.",
+    "convergence with loop": "In the first stages the rate laws use the measured R (loop open); then the R of the "
+    "model is pulled to the measured one, more and more weakly (nudged); in the last stage the loop is closed.",
 }
 """What to look for in a figure, by its kind."""
 
@@ -63,14 +64,24 @@ _CAPTIONS = {
 def report(
     fits: Fit | Mapping[str, Fit], folder: str | Path, note: str = "", *, truth: CultureModel | None = None
 ) -> Path:
-    """Simulate the runs of every fit, write `report.html` and CSV tables into `folder`, return the page's path.
+    """Simulate the runs of every fit and write a page and its tables; all units are internal units.
 
-    fits: one, named by its model, or several by label. `note`: words about the network, for the last section. `truth`:
-    the model that made the runs, if it is known; learned laws are then shown beside its own. Units are the internal units
-    and stand in every table's heads. Raises `GraycellError` if there is no fit, or runs of one fit share a name. A
-    simulation that does not finish is shown as far as it went, with its remedy.
+    A simulation that does not finish is shown as far as it went, with its remedy. A section about something that no
+    model of the report has, such as a redox loop, is left out.
 
         report({"published": first, "extended": second}, "results")
+
+    Args:
+        fits: one fit, labelled by the name of its model, or several by label.
+        folder: where `report.html` and the CSV files are written.
+        note: plain text for the last section.
+        truth: the model that made the runs, if known; its rate laws are then shown beside the learned ones.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        GraycellError: if there is no fit, or two runs of a fit have the same name.
     """
     fits = {fits.model.name: fits} if isinstance(fits, Fit) else dict(fits)
     if not fits:
@@ -94,7 +105,7 @@ def report(
 def _laws_of(
     fit: Fit, trajectories: Mapping[str, Trajectory], truth: CultureModel | None
 ) -> tuple[RecoveredLaw, ...] | str:
-    """Return the learned laws of known reactions: a black box has none. A sentence where they cannot be shown."""
+    """Return the learned laws, none for a black box, or a sentence that says why they cannot be shown."""
     if fit.model.name in BLACK_BOXES:
         return ()
     try:
@@ -132,34 +143,43 @@ def _write_tables(study: Study, folder: Path) -> None:
 
 
 def _sections(study: Study) -> list[Section]:
-    """Return the sections of the page, in order; what has nothing to show is left out."""
+    """Return the sections of the page in order, without those that have nothing to show."""
+    networks = [one for one in study.each() if has_network(one[2].model)]
     bodies = {
         "Summary": headline(study),
-        "Measured and simulated": _by_run(study, figures.measured_and_simulated, "measured"),
+        "Measured and simulated": _by_run(study, trajectory_figures.measured_and_simulated, "measured"),
         "Scores": "".join(_heading(study, name) + _scores(study, name) for name in study.measured),
-        "Redox ratio": _by_run(study, figures.redox, "redox"),
-        "Key fluxes": _by_run(study, figures.key_fluxes, "fluxes"),
+        "Redox ratio": _by_run(study, trajectory_figures.redox, "redox", has_redox_loop),
+        "Key fluxes": _by_run(study, trajectory_figures.key_fluxes, "fluxes", has_network),
         "Conflict": "".join(
             f"<h3>{text(label)}: {text(name)}</h3>"
-            + drawing(figures.conflict_heatmap(trajectory), f"conflict-{i}", _CAPTIONS["conflict"])
-            for i, (label, name, trajectory) in enumerate(study.each())
+            + drawing(trajectory_figures.conflict_heatmap(trajectory), f"conflict-{i}", _CAPTIONS["conflict"])
+            for i, (label, name, trajectory) in enumerate(networks)
         ),
-        "Residuals": _by_run(study, figures.residuals, "residuals"),
+        "Residuals": _by_run(study, trajectory_figures.residuals, "residuals"),
         "Parameters": "".join(_parameters(study, i, label) for i, label in enumerate(study.fits)),
         "Learned laws": "".join(_laws(study, i, label) for i, label in enumerate(study.fits)),
-        "What the data do not determine": "".join(_open(study, i, label) for i, label in enumerate(study.fits)),
+        "What the data do not determine": "".join(_undetermined(study, i, label) for i, label in enumerate(study.fits)),
         "Convergence": "".join(_convergence(study, i, label) for i, label in enumerate(study.fits)),
         "How this was made": making(study),
     }
     return [Section(re.sub(r"[^a-z]+", "-", title.lower()), title, body) for title, body in bodies.items() if body]
 
 
-def _by_run(study: Study, draw: Callable[..., go.Figure], kind: str) -> str:
-    names = study.measured if kind == "residuals" else study.runs
-    return "".join(
-        _heading(study, name) + drawing(draw(study.of_run(name), colours=study.colours), f"{kind}-{i}", _CAPTIONS[kind])
-        for i, name in enumerate(names)
-    )
+def _by_run(
+    study: Study,
+    draw: Callable[..., go.Figure],
+    kind: str,
+    is_shown: Callable[[CultureModel], bool] = lambda model: True,
+) -> str:
+    """Return a figure for every run, of the models that have what is drawn."""
+    shown = ""
+    for i, name in enumerate(study.measured if kind == "residuals" else study.runs):
+        chosen = {label: one for label, one in study.of_run(name).items() if is_shown is None or is_shown(one.model)}
+        if chosen:
+            figure = draw(chosen, colours=study.colours)
+            shown += _heading(study, name) + drawing(figure, f"{kind}-{i}", _CAPTIONS[kind])
+    return shown
 
 
 def _heading(study: Study, run: str) -> str:
@@ -169,7 +189,7 @@ def _heading(study: Study, run: str) -> str:
 def _scores(study: Study, run: str) -> str:
     frame = scores_frame(study.of_run(run))
     marks = [""] * (len(frame) - 1) + ["total"]
-    note = "Root mean squared difference over the measured range (NRMSE); VCD and R are left out of the mean."
+    note = "Root mean squared difference over the measured range (NRMSE); the mean is over the species alone."
     return table(frame, marks=marks, bars=list(frame.columns[1:])) + f'<p class="note">{note}</p>'
 
 
@@ -186,10 +206,10 @@ def _parameters(study: Study, index: int, label: str) -> str:
     marks = ["bound" if row.at_bound else "loose" if row.sd_ratio > UNDETERMINED else ""
              for row in fit.estimates]  # fmt: skip
     note = (
-        "The prior ratio is the standard deviation after the fit over that of the prior: above "
-        f"{UNDETERMINED:g} (grey) the data do not determine the parameter, and its value rests on the prior."
+        "Posterior SD / prior SD is the standard deviation of a parameter after the fit over that before it. Above "
+        f"{UNDETERMINED:g} (grey) the data do not determine the parameter, and its value comes from the prior."
     )
-    drawn = drawing(fit_figures.parameters(fit, study.colours[label]), f"parameters-{index}", _CAPTIONS["parameters"])
+    drawn = drawing(figures.parameters(fit, study.colours[label]), f"parameters-{index}", _CAPTIONS["parameters"])
     return f'<h3>{text(label)}</h3>{drawn}{table(frame, marks=marks)}<p class="note">{text(note)}</p>'
 
 
@@ -199,30 +219,30 @@ def _laws(study: Study, index: int, label: str) -> str:
         return ""
     if isinstance(laws, str):
         return f'<h3>{text(label)}</h3><p class="note">{text(laws)}</p>'
-    network = study.fits[label].model.network
+    model = study.fits[label].model
     drawn = "".join(
-        f"<h4>{text(law.reaction)} {text(network.reactions[network.index(law.reaction)].label)}</h4>"
-        + drawing(law_figures.recovered(law, study.colours[label]), f"law-{index}-{j}", _CAPTIONS["law"])
+        f"<h4>{text(law.reaction)} {text(label_of(model, law.reaction))}</h4>"
+        + drawing(recovered(law, study.colours[label]), f"law-{index}-{j}", _CAPTIONS["law"])
         for j, law in enumerate(laws)
     )
     return f"<h3>{text(label)}</h3>{table(law_errors_frame(laws))}{drawn}"
 
 
-def _open(study: Study, index: int, label: str) -> str:
+def _undetermined(study: Study, index: int, label: str) -> str:
     fit = study.fits[label]
     if not fit.estimates:
         return ""
     combinations, pairs = combinations_frame(fit), correlations_frame(fit)
     sentence = (
-        f"Of {len(fit.estimates)} independent combinations of the parameters, {len(combinations)} have a prior ratio "
-        f"above {UNDETERMINED:g}: what is known of them is the prior. Parts are in prior standard deviations of each "
-        f"parameter. {len(pairs)} pairs have a correlation of {STRONG:g} or more."
+        f"Of {len(fit.estimates)} independent combinations of the parameters, {len(combinations)} have a posterior SD "
+        f"above {UNDETERMINED:g} of their prior SD: they are known from the prior alone. Coefficients are in prior "
+        f"standard deviations of each parameter. {len(pairs)} pairs have a correlation of {STRONG:g} or more."
     )
     shown = f'<h3>{text(label)}</h3><p class="note">{text(sentence)}</p>'
     if len(combinations):
         shown += table(combinations)
     if len(pairs):
-        shown += drawing(law_figures.correlations(fit), f"correlations-{index}", _CAPTIONS["correlations"])
+        shown += drawing(correlations(fit), f"correlations-{index}", _CAPTIONS["correlations"])
     return shown
 
 
@@ -230,6 +250,6 @@ def _convergence(study: Study, index: int, label: str) -> str:
     fit = study.fits[label]
     if not fit.history:
         return ""
-    return f"<h3>{text(label)}</h3>" + drawing(
-        fit_figures.convergence(fit, study.colours[label]), f"convergence-{index}", _CAPTIONS["convergence"]
-    )
+    more = f" {_CAPTIONS['convergence with loop']}" if has_redox_loop(fit.model) else ""
+    figure = figures.convergence(fit, study.colours[label])
+    return f"<h3>{text(label)}</h3>" + drawing(figure, f"convergence-{index}", _CAPTIONS["convergence"] + more)

@@ -1,30 +1,82 @@
-"""Plotly figures of learned laws, and of the parameters that go together."""
+"""Learned laws as tables and plotly figures."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb
-from scipy.cluster.hierarchy import leaves_list, linkage
-from scipy.spatial.distance import squareform
 
-from graycell.diagnosis.identifiability import STRONG, correlation_matrix, undetermined_combinations
 from graycell.diagnosis.laws import LawCurve, RecoveredLaw
-from graycell.errors import GraycellError
-from graycell.inference.fitting import Fit
-from graycell.reporting.style import BAND, COLOURS, DIVERGING, INK, MUTED, TEMPLATE, grid, plain, pretty_unit
+from graycell.reporting.style import BAND, COLOURS, INK, MUTED, grid, plain, pretty_unit
+from graycell.units import DIMENSIONLESS, SPECIFIC_RATE
 
 _MOST_POINTS = 500
-"""States that a scatter shows; more hide each other."""
-_MOST_PARAMETERS = 30
+"""States that a scatter shows; more would cover each other."""
 _COLUMNS = 3
 
 
-def recovered(law: RecoveredLaw, colour: str = COLOURS[0]) -> go.Figure:
-    """Return the learned rate over every input, a panel each, beside the true and the known one.
+def laws_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
+    """Return the curves of learned laws in long form.
 
-    Line and band: learned, with its interval of 95 %; dashed: the truth; dotted: the known law. Grey: no sample was
-    near; ticks at the foot: samples. With a truth a last panel shows learned over true rates in the visited states.
+    Args:
+        laws: learned laws of one model.
+
+    Returns:
+        One row a reaction, input and value of the input. The value is in the unit of the column ``unit``; low and high
+        are the ends of the 95 % interval; samples near [1] counts those within a tenth of the visited range.
+    """
+    unit = laws[0].unit if laws else SPECIFIC_RATE
+    heads = (
+        "reaction", "input", "value [unit]", "unit", f"learned [{unit}]", f"low [{unit}]", f"high [{unit}]",
+        f"true [{unit}]", f"known [{unit}]", f"samples near [{DIMENSIONLESS}]", "supported",
+    )  # fmt: skip
+    parts = [
+        pd.DataFrame(dict(zip(heads, (
+            law.reaction, one.input, one.grid, one.input_unit, one.learned, one.low, one.high, one.true, one.known,
+            one.near, one.supported,
+        ), strict=True)))
+        for law in laws
+        for one in law.curves
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({head: [] for head in heads})
+
+
+def law_errors_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
+    """Return the error of each learned law.
+
+    Args:
+        laws: learned laws of one model.
+
+    Returns:
+        One row a reaction. The error [1] is the root mean square of learned - true over the range of the true rate in
+        the visited states; supported [1] is the part of the drawn range with samples nearby, as mean over the inputs.
+    """
+    return pd.DataFrame(
+        {
+            "reaction": [law.reaction for law in laws],
+            "the network is": [f"the {law.role}" if law.role == "law" else f"a {law.role} of the law" for law in laws],
+            "inputs": [", ".join(one.input for one in law.curves) for law in laws],
+            f"error [{DIMENSIONLESS}]": [law.error for law in laws],
+            f"supported [{DIMENSIONLESS}]": [
+                float(np.mean([np.mean(one.supported) for one in law.curves])) for law in laws
+            ],
+        }
+    )
+
+
+def recovered(law: RecoveredLaw, colour: str = COLOURS[0]) -> go.Figure:
+    """Draw a learned law over every input.
+
+    Line and band are the learned rate and its 95 % interval, the dotted line is the known law, the dashed line the true
+    one. Grey ranges have no sample nearby; ticks at the bottom are samples.
+
+    Args:
+        law: a learned law.
+        colour: of the learned law.
+
+    Returns:
+        A panel for each input; if the truth is known, a last panel shows learned over true rates in the visited states.
     """
     titles = [f"<b>{plain(one.input)}</b> [{pretty_unit(one.input_unit)}]" for one in law.curves]
     compared = bool(np.any(np.isfinite(law.true)))
@@ -41,53 +93,13 @@ def recovered(law: RecoveredLaw, colour: str = COLOURS[0]) -> go.Figure:
     return figure.update_layout(margin_l=64, showlegend=True)
 
 
-def correlations(fit: Fit) -> go.Figure:
-    """Return the correlations [1] of the parameters that go with another, those alike side by side.
-
-    At most the 30 with the strongest ones are shown. Raises `GraycellError` where no two parameters go together.
-    """
-    pairs = undetermined_combinations(fit).correlations
-    chosen = list(dict.fromkeys(name for pair in pairs for name in (pair.first, pair.second)))[:_MOST_PARAMETERS]
-    if not chosen:
-        raise GraycellError(f"correlations: found no pair with {STRONG:g} or more; there is none to draw.")
-    names, matrix = correlation_matrix(fit)
-    at = [names.index(name) for name in chosen]
-    matrix = matrix[np.ix_(at, at)]
-    apart = np.round(1.0 - np.abs(0.5 * (matrix + matrix.T)), 12)
-    np.fill_diagonal(apart, 0.0)
-    order = leaves_list(linkage(squareform(apart), "average"))
-    labels = [plain(chosen[i]) for i in order]
-    shown = matrix[np.ix_(order, order)]
-    figure = go.Figure(
-        go.Heatmap(
-            x=labels,
-            y=labels,
-            z=shown,
-            zmin=-1.0,
-            zmax=1.0,
-            colorscale=[list(stop) for stop in DIVERGING],
-            colorbar={
-                "title": {"text": "correlation [1]", "side": "right", "font": {"size": 12, "color": MUTED}},
-                "thickness": 12,
-                "outlinewidth": 0,
-                "tickfont": {"size": 11, "color": MUTED},
-            },
-            hovertemplate="%{y}, %{x}: %{z:.3f}<extra></extra>",
-        )
-    )
-    figure.update_layout(template=TEMPLATE, height=20 * len(labels) + 150, margin={"t": 24, "l": 8})
-    figure.update_xaxes(automargin=True, showgrid=False, ticks="", tickangle=-90, dtick=1)
-    figure.update_yaxes(automargin=True, showgrid=False, ticks="", dtick=1, autorange="reversed")
-    return figure
-
-
 def _draw_curve(figure: go.Figure, place: dict, curve: LawCurve, colour: str, in_legend: bool) -> None:
     low, high = _span(curve)
     for begin, end in _unsupported(curve):
         figure.add_shape(type="rect", x0=begin, x1=end, y0=low, y1=high, fillcolor=BAND, line_width=0, layer="below",
                          **place)  # fmt: skip
     shade = "rgba({}, {}, {}, 0.18)".format(*hex_to_rgb(colour))
-    # an end of the interval extrapolation of the panel, or infinite, is drawn at the panel's own end
+    # an end of the interval that is outside the panel, or infinite, is drawn at the end of the panel
     ends = [np.clip(end, low, high) for end in (curve.low, curve.high)]
     hover = "%{x:.4g}: %{y:.4g}"
     figure.add_scatter(
@@ -131,7 +143,7 @@ def _draw_states(figure: go.Figure, place: dict, law: RecoveredLaw, colour: str)
 
 
 def _span(curve: LawCurve) -> tuple[float, float]:
-    """Return the range of a panel: it holds all lines, and of the band as much again as the lines take."""
+    """Return the range of a panel: it holds all lines, and at most as much of the band above and below."""
     lines = np.concatenate([one[np.isfinite(one)] for one in (curve.learned, curve.true, curve.known)])
     low, high = float(np.min(lines)), float(np.max(lines))
     size = max(high - low, 0.1 * max(abs(low), abs(high)), 1e-12)
@@ -142,7 +154,7 @@ def _span(curve: LawCurve) -> tuple[float, float]:
 
 
 def _unsupported(curve: LawCurve) -> Iterator[tuple[float, float]]:
-    """Yield the ranges in which a law is not supported, each to the middle between two points of the grid."""
+    """Yield the ranges without samples nearby; each ends halfway between two points of the grid."""
     middle = np.r_[curve.grid[0], 0.5 * (curve.grid[1:] + curve.grid[:-1]), curve.grid[-1]]
     change = np.flatnonzero(np.diff(np.r_[False, ~curve.supported, False].astype(int)))
     for begin, end in zip(change[::2], change[1::2], strict=True):

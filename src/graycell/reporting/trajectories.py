@@ -1,7 +1,7 @@
-"""Plotly figures of trajectories; `figure.show()` or `figure.write_html(path)` shows one alone.
+"""Plotly figures of trajectories; `figure.show()` or `figure.write_html(path)` shows one by itself.
 
-A label names a model; its colour is the same in every figure of a report. Measured values are dark, with bars
-of one standard error.
+A label names a model and has the same colour in every figure of a report. Measured values are dark, with bars of one
+standard error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from graycell.errors import GraycellError
+from graycell.reporting.reading import (
+    conflicts_of,
+    fluxes_of,
+    kinetic_rates_of,
+    label_of,
+    redox_of_fluxes,
+    shown_quantities,
+    values_of,
+)
 from graycell.reporting.style import (
     BAND,
     DIVERGING,
@@ -37,16 +46,24 @@ _MEASURED = "measured, ± 1 standard error"
 def measured_and_simulated(
     trajectories: Mapping[str, Trajectory], colours: Mapping[str, str] | None = None
 ) -> go.Figure:
-    """Return panels of VCD [10^9 cells/L], every species [mmol/L] and R [1] over time [d], for one run."""
+    """Draw every quantity over time, measured and simulated.
+
+    Args:
+        trajectories: simulations of one run by label.
+        colours: by label; None for the default ones.
+
+    Returns:
+        Panels of VCD [10^9 cells/L], every species [mmol/L] and, with a redox loop, R [1] over time [d].
+    """
     first = _first(trajectories)
-    species = dict.fromkeys(name for one in trajectories.values() for name in one.model.species)
-    quantities = (VCD, *species, REDOX)
+    quantities = list(dict.fromkeys(name for one in trajectories.values() for name in shown_quantities(one.model)))
+    quantities.sort(key=lambda name: (name == REDOX, name != VCD))
     titles = [f"<b>{plain(name)}</b> [{pretty_unit(unit_of(name))}]" for name in quantities]
     figure = panels(titles, 5, first.run.end)
     for panel, quantity in enumerate(quantities):
         tops = [0.0]
         for label, trajectory in trajectories.items():
-            values = _simulated(trajectory, quantity)
+            values = values_of(trajectory, quantity)
             if values is None:
                 continue
             _add_line(figure, panel, 5, trajectory.time, values, label, _colour(label, trajectories, colours))
@@ -59,15 +76,26 @@ def measured_and_simulated(
 
 
 def redox(trajectories: Mapping[str, Trajectory], colours: Mapping[str, str] | None = None) -> go.Figure:
-    """Return R [1] over time [d] for one run: measured, of the state, and (dashed) the R' of the fluxes."""
+    """Draw the redox ratio R [1] over time [d]: measured, simulated, and (dashed) the R' of the fluxes.
+
+    Args:
+        trajectories: simulations of one run by label; those without a redox loop are not drawn.
+        colours: by label; None for the default ones.
+
+    Returns:
+        A figure of one panel.
+    """
     first = _first(trajectories)
     figure = panels(["<b>R</b> [1]"], 1, first.run.end)
     tops = [0.0]
     for label, trajectory in trajectories.items():
+        values = values_of(trajectory, REDOX)
+        if values is None:
+            continue
         colour = _colour(label, trajectories, colours)
-        _add_line(figure, 0, 1, trajectory.time, trajectory.redox, label, colour)
-        _add_line(figure, 0, 1, trajectory.time, trajectory.ratio, "R' of the fluxes", colour, dash="dash")
-        tops.append(_top(trajectory.redox))
+        _add_line(figure, 0, 1, trajectory.time, values, label, colour)
+        _add_line(figure, 0, 1, trajectory.time, redox_of_fluxes(trajectory), "R' of the fluxes", colour, dash="dash")
+        tops.append(_top(values))
     tops.append(_add_measured(figure, 0, 1, first, REDOX))
     _axis_from_zero(figure, 0, 1, max(tops))
     _one_legend(figure)
@@ -80,55 +108,49 @@ def key_fluxes(
     reactions: Sequence[str] | None = None,
     colours: Mapping[str, str] | None = None,
 ) -> go.Figure:
-    """Return fluxes [mmol/(10^9 cells)/d] over time [d]; dashed beside them the kinetic rates of rate laws.
+    """Draw fluxes and (dashed) kinetic rates over time.
 
-    `reactions`: by default those of `KEY_REACTIONS` that a model has, else kinetic ones of the first model.
-    Raises `ModelError` for a reaction that the first model with any of them does not know.
+    Args:
+        trajectories: simulations of one run by label.
+        reactions: names; by default those of `KEY_REACTIONS` that are known, or the first 8 with a rate law.
+        colours: by label; None for the default ones.
+
+    Returns:
+        Panels [mmol/(10^9 cells)/d] over time [d].
+
+    Raises:
+        ModelError: for a reaction that no model has.
     """
     first = _first(trajectories)
-    known = dict.fromkeys(name for one in trajectories.values() for name in one.model.reactions)
+    fluxes = {label: fluxes_of(one) for label, one in trajectories.items()}
+    kinetic_rates = {label: kinetic_rates_of(one) for label, one in trajectories.items()}
+    known = dict.fromkeys(name for by_name in fluxes.values() for name in by_name)
     if reactions is None:
-        reactions = [name for name in KEY_REACTIONS if name in known] or first.model.kinetic[:8]
-    for name in reactions:
-        if name not in known:
-            first.model.network.index(name)  # raises, and names the nearest
+        reactions = [name for name in KEY_REACTIONS if name in known] or list(first.model.kinetic[:8])
     titles = []
     for name in reactions:
-        model = next(one.model for one in trajectories.values() if name in one.model.reactions)
-        titles.append(_reaction_title(name, model.network.reactions[model.network.index(name)].label))
+        model = next((one.model for label, one in trajectories.items() if name in fluxes[label]), first.model)
+        titles.append(_reaction_title(name, label_of(model, name)))
     figure = panels(titles, 4, first.run.end)
     for panel, name in enumerate(reactions):
         for label, trajectory in trajectories.items():
-            model, colour = trajectory.model, _colour(label, trajectories, colours)
-            if name in model.kinetic:
-                kinetic_rates = trajectory.kinetic_rates[:, model.kinetic.index(name)]
-                _add_line(
-                    figure,
-                    panel,
-                    4,
-                    trajectory.time,
-                    kinetic_rates,
-                    "kinetic_rates by the rate law",
-                    colour,
-                    dash="dash",
-                )
-            if name in model.reactions:
-                flux = trajectory.fluxes[:, model.reactions.index(name)]
-                _add_line(figure, panel, 4, trajectory.time, flux, label, colour)
-        row, column = divmod(panel, 4)
-        figure.update_yaxes(
-            range=_flux_range(trajectories, name), zeroline=True, zerolinecolor="#c9d1d9", row=row + 1, col=column + 1
-        )
+            time, colour = trajectory.time, _colour(label, trajectories, colours)
+            if name in kinetic_rates[label]:
+                rate = kinetic_rates[label][name]
+                _add_line(figure, panel, 4, time, rate, "kinetic rate", colour, dash="dash")
+            if name in fluxes[label]:
+                _add_line(figure, panel, 4, time, fluxes[label][name], label, colour)
+        row, column = panel // 4 + 1, panel % 4 + 1
+        span = _flux_range([by_name[name] for by_name in fluxes.values() if name in by_name])
+        figure.update_yaxes(range=span, zeroline=True, zerolinecolor="#c9d1d9", row=row, col=column)
     figure.update_yaxes(title_text=pretty_unit(SPECIFIC_RATE), col=1)
     _one_legend(figure)
     mark_events(figure, first.run, len(reactions))
     return figure.update_layout(margin_l=64)
 
 
-def _flux_range(trajectories: Mapping[str, Trajectory], reaction: str) -> list[float]:
-    """Return a range that holds all fluxes and zero; a kinetic rate that is a hundred times as large leaves it."""
-    fluxes = [one.fluxes[:, one.model.reactions.index(reaction)] for one in trajectories.values()
-              if reaction in one.model.reactions]  # fmt: skip
+def _flux_range(fluxes: Sequence[np.ndarray]) -> list[float]:
+    """Return a range that holds all fluxes and zero; a much larger kinetic rate is cut off."""
     finite = np.concatenate([*(flux[np.isfinite(flux)] for flux in fluxes), [0.0]])
     low, high = float(np.min(finite)), float(np.max(finite))
     room = 0.25 * max(high - low, 1e-9)
@@ -136,16 +158,20 @@ def _flux_range(trajectories: Mapping[str, Trajectory], reaction: str) -> list[f
 
 
 def conflict_heatmap(trajectory: Trajectory) -> go.Figure:
-    """Return the conflict [1] of every kinetic reaction over time [d].
+    """Draw the conflict of every reaction with a rate law.
 
-    Blue where the balances hold a flux below the rate that its law wishes, red where above; clipped at
-    -1 and 1.
+    Args:
+        trajectory: a simulated run of a model with a network.
+
+    Returns:
+        A map of the conflict [1] over time [d], clipped at -1 and 1: blue where the balances hold the flux below the
+        kinetic rate, red where they hold it above.
     """
-    model = trajectory.model
-    order = sorted(model.kinetic, key=model.reactions.index, reverse=True)
-    titles = [_reaction_title(name, model.network.reactions[model.network.index(name)].label, 40) for name in order]
+    model, conflicts = trajectory.model, conflicts_of(trajectory)
+    order = sorted(conflicts, key=model.reactions.index, reverse=True)
+    titles = [_reaction_title(name, label_of(model, name), 40) for name in order]
     last = np.r_[np.diff(trajectory.time) > 0.0, True]  # of the two rows of an event, the one after it
-    values = trajectory.conflict[last][:, [model.kinetic.index(name) for name in order]].T
+    values = np.stack([conflicts[name][last] for name in order])
     figure = go.Figure(
         go.Heatmap(
             x=trajectory.time[last],
@@ -173,16 +199,27 @@ def conflict_heatmap(trajectory: Trajectory) -> go.Figure:
 
 
 def residuals(trajectories: Mapping[str, Trajectory], colours: Mapping[str, str] | None = None) -> go.Figure:
-    """Return standardised residuals [1], (simulated - measured)/standard error, over time [d], for one run.
+    """Draw standardised residuals, (simulated - measured) over the standard error, over time [d].
 
-    The grey band is -2 to 2, where 95 of 100 residuals of a right model lie. Raises `GraycellError` for a run
-    without measurements.
+    The grey band is -2 to 2, where 95 of 100 residuals of a correct model lie.
+
+    Args:
+        trajectories: simulations of one run by label.
+        colours: by label; None for the default ones.
+
+    Returns:
+        Panels [1], one for each measured quantity.
+
+    Raises:
+        GraycellError: if nothing was measured in the run.
     """
     first = _first(trajectories)
     frames = {label: residuals_frame(trajectory) for label, trajectory in trajectories.items()}
     quantities = list(dict.fromkeys(name for frame in frames.values() for name in frame["quantity"]))
     if not quantities:
-        raise GraycellError(f"run '{first.run.name}': found no measurements; residuals need some; measure something.")
+        raise GraycellError(
+            f"run '{first.run.name}': found no measurements; at least one is needed; add it to the run."
+        )
     quantities.sort(key=lambda name: (name == REDOX, name != VCD))
     figure = panels([f"<b>{plain(name)}</b>" for name in quantities], 5, first.run.end)
     for panel, quantity in enumerate(quantities):
@@ -224,13 +261,6 @@ def _colour(label: str, trajectories: Mapping[str, Trajectory], colours: Mapping
     return (colours_of(trajectories) if colours is None else colours)[label]
 
 
-def _simulated(trajectory: Trajectory, quantity: str) -> np.ndarray | None:
-    if quantity in (VCD, REDOX):
-        return trajectory.viable_cell_density if quantity == VCD else trajectory.redox
-    species = trajectory.model.species
-    return trajectory.concentrations[:, species.index(quantity)] if quantity in species else None
-
-
 def _add_line(figure, panel, columns, time, values, name, colour, *, dash=None, points=False) -> None:
     figure.add_scatter(
         x=time,
@@ -247,7 +277,7 @@ def _add_line(figure, panel, columns, time, values, name, colour, *, dash=None, 
 
 
 def _add_measured(figure: go.Figure, panel: int, columns: int, trajectory: Trajectory, quantity: str) -> float:
-    """Draw the measured values, and return the top of the highest bar."""
+    """Draw the measured values and return the upper end of the highest error bar."""
     series = trajectory.run.measurements.get(quantity)
     if series is None:
         return 0.0
@@ -268,7 +298,7 @@ def _add_measured(figure: go.Figure, panel: int, columns: int, trajectory: Traje
 
 
 def _top(values: np.ndarray) -> float:
-    """Return the largest finite value, and 0 where there is none: a simulation that failed is drawn as well."""
+    """Return the largest finite value, or 0 if there is none, as in a simulation that failed."""
     return float(np.max(values[np.isfinite(values)], initial=0.0))
 
 
@@ -277,7 +307,7 @@ def _axis_from_zero(figure: go.Figure, panel: int, columns: int, top: float) -> 
 
 
 def _one_legend(figure: go.Figure) -> None:
-    """Show each name in the legend once, however many panels it is drawn in; a dashed line as one in grey."""
+    """Show each name in the legend once; a dashed line is shown in grey, because every label has one."""
     seen: set[str] = set()
     traces: list[Any] = list(figure.select_traces())
     for trace in traces:

@@ -1,0 +1,183 @@
+"""What reports ask of a model and read from a trajectory; no other module of `reporting` reads these attributes.
+
+A report shows nothing about what a model does not have: `has_redox_loop` and `has_network` decide.
+"""
+
+import numpy as np
+
+from graycell.cell.closures import LoopStatus
+from graycell.cell.flux import FluxStatus
+from graycell.model import CultureModel
+from graycell.packing import quantities_of
+from graycell.runs.records import REDOX, VCD
+from graycell.simulation.scores import Score, scores
+from graycell.simulation.simulate import Trajectory
+
+
+def has_redox_loop(model: CultureModel) -> bool:
+    """Return whether the model has the redox ratio R as a variable.
+
+    Args:
+        model: any model.
+
+    Returns:
+        Whether R, R' and the status of the loop are reported.
+    """
+    return model.has_loop
+
+
+def has_network(model: CultureModel) -> bool:
+    """Return whether the model balances species inside the cell, so that fluxes differ from kinetic rates.
+
+    Args:
+        model: any model; a black box has exchange reactions alone.
+
+    Returns:
+        Whether kinetic rates, conflicts and the status of the flux projection are reported.
+    """
+    return bool(model.network.internal)
+
+
+def label_of(model: CultureModel, reaction: str) -> str:
+    """Return the descriptive label of a reaction.
+
+    Args:
+        model: a model with that reaction.
+        reaction: its name.
+
+    Returns:
+        The label, for instance ``glycolysis``; empty where the network gives none.
+
+    Raises:
+        ModelError: if the reaction is unknown; the message names the nearest one.
+    """
+    return model.network.reactions[model.network.index(reaction)].label
+
+
+def shown_quantities(model: CultureModel) -> list[str]:
+    """Return the quantities that a report of the model shows: its species, VCD, and R where it has a redox loop.
+
+    Args:
+        model: any model.
+
+    Returns:
+        Names in the order of `Trajectory.predicted`.
+    """
+    return [name for name in quantities_of(model.species) if name != REDOX or has_redox_loop(model)]
+
+
+def values_of(trajectory: Trajectory, quantity: str) -> np.ndarray | None:
+    """Return a quantity at all points of a trajectory.
+
+    Args:
+        trajectory: a simulated run.
+        quantity: a species [mmol/L], `VCD` [10^9 cells/L] or `REDOX` [1].
+
+    Returns:
+        (n,) values, or None where the model does not have the quantity.
+    """
+    if quantity not in shown_quantities(trajectory.model):
+        return None
+    if quantity in (VCD, REDOX):
+        return trajectory.viable_cell_density if quantity == VCD else trajectory.redox
+    return trajectory.concentrations[:, trajectory.model.species.index(quantity)]
+
+
+def redox_of_fluxes(trajectory: Trajectory) -> np.ndarray:
+    """Return the redox ratio R' of the fluxes.
+
+    Args:
+        trajectory: a simulated run of a model with a redox loop.
+
+    Returns:
+        (n,) values [1].
+    """
+    return trajectory.ratio
+
+
+def temperature_shift_of(trajectory: Trajectory) -> np.ndarray:
+    """Return the temperature shift, 0 before and 1 after.
+
+    Args:
+        trajectory: a simulated run.
+
+    Returns:
+        (n,) values [1].
+    """
+    return trajectory.cold
+
+
+def fluxes_of(trajectory: Trajectory) -> dict[str, np.ndarray]:
+    """Return the fluxes by reaction.
+
+    Args:
+        trajectory: a simulated run.
+
+    Returns:
+        (n,) values [mmol/(10^9 cells)/d] for every reaction of the network.
+    """
+    return _by_name(trajectory.model.reactions, trajectory.fluxes)
+
+
+def kinetic_rates_of(trajectory: Trajectory) -> dict[str, np.ndarray]:
+    """Return the kinetic rates by reaction.
+
+    Args:
+        trajectory: a simulated run.
+
+    Returns:
+        (n,) values [mmol/(10^9 cells)/d] for every reaction with a rate law.
+    """
+    return _by_name(trajectory.model.kinetic, trajectory.kinetic_rates)
+
+
+def conflicts_of(trajectory: Trajectory) -> dict[str, np.ndarray]:
+    """Return the conflicts, (flux - kinetic rate) over the size of the kinetic rate, by reaction.
+
+    Args:
+        trajectory: a simulated run.
+
+    Returns:
+        (n,) values [1] for every reaction with a rate law.
+    """
+    return _by_name(trajectory.model.kinetic, trajectory.conflict)
+
+
+def flux_statuses(trajectory: Trajectory) -> list[FluxStatus]:
+    """Return how the flux projection ended at every point.
+
+    Args:
+        trajectory: a simulated run.
+
+    Returns:
+        n statuses.
+    """
+    return [FluxStatus(int(status)) for status in trajectory.flux_status]
+
+
+def loop_statuses(trajectory: Trajectory) -> list[LoopStatus]:
+    """Return how the redox loop was closed at every point.
+
+    Args:
+        trajectory: a simulated run of a model with a redox loop.
+
+    Returns:
+        n statuses.
+    """
+    return [LoopStatus(int(status)) for status in trajectory.loop_status]
+
+
+def shown_scores(trajectory: Trajectory) -> list[Score]:
+    """Return the errors of the measured quantities that the model has.
+
+    Args:
+        trajectory: a simulated run.
+
+    Returns:
+        One `Score` a quantity; R is left out where the model has no redox loop.
+    """
+    return [row for row in scores(trajectory) if row.quantity in shown_quantities(trajectory.model)]
+
+
+def _by_name(names: tuple[str, ...], columns: np.ndarray) -> dict[str, np.ndarray]:
+    return dict(zip(names, columns.T, strict=True))
