@@ -10,8 +10,9 @@ import numpy as np
 
 from graycell.model import CultureModel
 from graycell.packing import viability_of
-from graycell.runs.records import REDOX, VCD, VIABILITY, CultureRun, Event, Feed, Measurement, Outflow, Setpoint, Signal
-from graycell.simulation.simulate import Trajectory, simulate
+from graycell.runs.records import VCD, VIABILITY, CultureRun, Event, Feed, Measurement, Outflow, Setpoint, Signal
+from graycell.simulation.simulate import simulate
+from graycell.simulation.trajectory import Trajectory
 
 
 def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
@@ -37,19 +38,18 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
         measurements={},
         events=_still_going(begun) + later,
         signals={name: replace(signal, time=signal.time - at) for name, signal in signals.items()},
-        initial_temperature=model.warm_temperature
-        + float(path.cold[-1]) * (model.cold_temperature - model.warm_temperature),
         end=run.end - at,
     )
 
 
 def _corrected(model: CultureModel, run: CultureRun, path: Trajectory) -> dict[str, float]:
-    """Return the state [mmol/L] at the end of a path, and R [1], moved to what was measured last."""
-    state = dict(zip(model.species, path.concentrations[-1].tolist(), strict=True)) | {REDOX: float(path.redox[-1])}
-    sampled = {name: one for name, one in run.measurements.items() if len(one.time)}
+    """Return species and variables at the end of a path, moved to what was measured last."""
+    names = (*model.species, *model.variable_names)
+    state = {name: float(path[name][-1]) for name in names}
+    sampled = {name: series for name, series in run.measurements.items() if len(series.time)}
     for name in set(state) & set(sampled):
         state[name] += _off(sampled[name], path.at_samples(name))
-    if VCD in sampled and model.biomass not in sampled:
+    if VCD in sampled and VCD in model.observable_names and model.biomass is not None and model.biomass not in sampled:
         simulated = path.at_samples(VCD)[-1]
         if simulated > 0.0:
             state[model.biomass] *= max(1.0 + _off(run.measurements[VCD], path.at_samples(VCD)) / simulated, 0.0)
@@ -72,5 +72,5 @@ def _still_going(begun: CultureRun) -> tuple[Event, ...]:
             case Outflow(retains_cells=retains):
                 going[retains] = replace(event, time=0.0)
             case Setpoint():
-                going["setpoint"] = replace(event, time=0.0)
+                going["set-point", event.input] = replace(event, time=0.0)
     return tuple(going.values())

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graycell.packing import quantities_of
 from graycell.runs.records import REDOX, VCD
-from graycell.simulation.simulate import Trajectory
+from graycell.simulation.trajectory import Trajectory
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def scores(trajectory: Trajectory) -> tuple[Score, ...]:
     Samples at time 0 are left out: they are the initial state, so nothing is predicted there.
     """
     rows = []
-    for quantity in quantities_of(trajectory.model.species):
+    for quantity in trajectory.model.quantities:
         if quantity not in trajectory.run.measurements:
             continue
         series = trajectory.run.measurements[quantity]
@@ -45,7 +44,14 @@ def scores(trajectory: Trajectory) -> tuple[Score, ...]:
 
 
 def mean_nrmse(rows: tuple[Score, ...]) -> float:
-    """Return the mean range-normalised RMSE [1] over the species, VCD and R left out; NaN if none was measured."""
+    """Return the mean range-normalised RMSE [1] over the species, VCD and R left out; NaN if none was measured.
+
+    Args:
+        rows: see `scores`.
+
+    Returns:
+        The mean [1].
+    """
     of_species = [row.nrmse for row in rows if row.quantity not in (VCD, REDOX) and np.isfinite(row.nrmse)]
     return float(np.mean(of_species)) if of_species else float("nan")
 
