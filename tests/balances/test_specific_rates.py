@@ -119,7 +119,8 @@ def test_every_interval_closes(events):
         balances = balances_of(run, name)
         assert [balance.start for balance in balances] == TIMES[:-1].tolist()
         for k, balance in enumerate(balances):
-            assert balance.begin + balance.fed - balance.taken_out + balance.net_production == pytest.approx(balance.found, rel=1e-12)
+            closed = balance.begin + balance.fed - balance.taken_out + balance.net_production
+            assert closed == pytest.approx(balance.found, rel=1e-12)
             assert balance.found == pytest.approx(truth[k + 1, column] * truth[k + 1, 4], rel=1e-12)
             assert balance.end_volume == pytest.approx(truth[k + 1, 4], abs=1e-12)
 
@@ -141,8 +142,10 @@ def test_errors_are_those_of_many_noisy_runs(random):
     run, _ = culture(FED_BATCH)
     expected, seen = phase(run), []
     for _ in range(300):
-        noisy = {name: replace(series, value=series.value + series.standard_error * random.standard_normal(len(series.value)))
-                 for name, series in run.measurements.items()}  # fmt: skip
+        noisy = {}
+        for name, series in run.measurements.items():
+            noise = series.standard_error * random.standard_normal(len(series.value))
+            noisy[name] = replace(series, value=series.value + noise)
         seen.append({name: rate.value for name, rate in phase(replace(run, measurements=noisy)).items()})
     for name in (GROWTH, "GLC", "LAC"):
         assert np.std([rates[name] for rates in seen]) == pytest.approx(expected[name].standard_error, rel=0.15)

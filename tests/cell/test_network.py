@@ -1,3 +1,6 @@
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,8 +39,8 @@ def test_only_without_the_rate_of_v10_are_the_fluxes_not_unique(published, dropp
 
 def test_a_shift_changes_oxidative_phosphorylation_alone():
     network = published_network()
-    changed = np.any(network.stoichiometry != network.cold_stoichiometry, axis=0)
-    assert [name for name, one in zip(network.names, changed, strict=True) if one] == ["v14", "v15"]
+    changed = np.any(network.stoichiometry != network.shifted_stoichiometry, axis=0)
+    assert [name for name, differs in zip(network.names, changed, strict=True) if differs] == ["v14", "v15"]
 
 
 def test_coefficients_of_one_species_on_both_sides_are_netted():
@@ -50,7 +53,7 @@ def test_an_equation_that_cannot_be_read_is_an_error(equation):
         parse_equation(equation)
 
 
-def test_a_name_that_stands_twice_is_an_error():
+def test_a_name_that_occurs_twice_is_an_error():
     with pytest.raises(ModelError, match="v1"):
         MetabolicNetwork.from_reactions([Reaction("v1", "A_ext => A"), Reaction("v1", "A => B_ext")])
 
@@ -82,10 +85,63 @@ def test_a_network_from_a_table_balances_what_the_table_balances():
     assert network.upper.tolist() == [np.inf, np.inf, 5.0]
 
 
-def test_every_fault_of_a_table_is_told_at_once():
-    with pytest.raises(ModelError) as told:
+def test_every_fault_of_a_table_is_reported_at_once():
+    with pytest.raises(ModelError) as raised:
         MetabolicNetwork.from_table(["A", "A"], ["in", "out"], [[1, np.nan], [0, 1]], [0, 3], [1, 2])
-    for part in ("species 'A' stands twice", "'A' in 'out' is nan", "bounds of 'out' are 3 and 2"):
-        assert part in str(told.value)
+    for part in ("species 'A' occurs twice", "'A' in 'out' is nan", "bounds of 'out' are 3 and 2"):
+        assert part in str(raised.value)
     with pytest.raises(ModelError, match=r"shape \(1, 1\), \(1, 2\) is needed; there are 1 lower"):
         MetabolicNetwork.from_table(["A"], ["in", "out"], [[1]], [0])
+
+
+def branch():
+    return MetabolicNetwork.from_reactions(
+        [Reaction("in", "A_ext => A"), Reaction("b", "A <=> B_ext", "way b", "A <=> 2 B_ext")]
+    )
+
+
+def test_networks_of_equal_content_are_equal():
+    assert branch() == branch()
+    assert hash(branch()) == hash(branch())
+    assert len({branch(), branch(), branch().with_bounds("in", 0.0, 2.0)}) == 2
+    assert pickle.loads(pickle.dumps(branch())) == branch()  # noqa: S301  written one line before
+    table = [["A"], ["in", "out"], [[1.0, -1.0]]]
+    negative_zero = MetabolicNetwork.from_table(*table, [-0.0, -1.0])
+    assert negative_zero == MetabolicNetwork.from_table(*table, [0.0, -1.0])
+    assert hash(negative_zero) == hash(MetabolicNetwork.from_table(*table, [0.0, -1.0]))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reactions": (Reaction("in", "A_ext => A"), Reaction("b", "A <=> B_ext", "another label", "A <=> 2 B_ext"))},
+        {"species": ("A_ext", "A", "C_ext")},
+        {"stoichiometry": 2.0 * branch().stoichiometry},
+        {"shifted_stoichiometry": branch().stoichiometry},
+        {"lower": np.zeros(2)},
+        {"upper": np.ones(2)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_networks_that_differ_in_one_field_are_not_equal(change):
+    assert replace(branch(), **change) != branch()
+
+
+def test_the_arrays_of_a_network_are_copied_and_read_only():
+    """A network that changed would keep the hash of its former content."""
+    bounds = np.zeros(2)
+    network = replace(branch(), lower=bounds)
+    bounds[0] = 1.0
+    assert network.lower[0] == 0.0
+    with pytest.raises(ValueError, match="read-only"):
+        network.lower[0] = 1.0
+
+
+def test_a_network_is_built_from_a_mapping_of_names():
+    mapping = {"in": "A_ext => A", "b": Reaction("b", "A <=> B_ext", "way b", "A <=> 2 B_ext")}
+    assert MetabolicNetwork.from_reactions(mapping) == branch()
+    assert branch().with_reactions({"c": "A => C_ext"}) == branch().with_reactions([Reaction("c", "A => C_ext")])
+    with pytest.raises(ModelError, match="'x': its Reaction has the name 'in'"):
+        MetabolicNetwork.from_reactions({"x": Reaction("in", "A_ext => A")})
+    with pytest.raises(ModelError, match="'x': found 3"):
+        MetabolicNetwork.from_reactions({"x": 3})

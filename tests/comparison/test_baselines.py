@@ -91,9 +91,9 @@ def test_a_gaussian_process_uses_what_is_known_of_the_run_itself():
     candidate = GaussianProcess()
     predictor = candidate.train(hidden[:4], 0)
     blind = predictor.predict(known_of(hidden[4]), {"X": DAYS[4:]})["X"]
-    told = predictor.predict(known_of(hidden[4], 3.0), {"X": DAYS[4:]})["X"]
-    wanted = 14.0 - DAYS[4:]
-    assert np.mean(np.abs(told - wanted)) < 0.8 * np.mean(np.abs(blind - wanted))
+    informed = predictor.predict(known_of(hidden[4], 3.0), {"X": DAYS[4:]})["X"]
+    expected = 14.0 - DAYS[4:]
+    assert np.mean(np.abs(informed - expected)) < 0.8 * np.mean(np.abs(blind - expected))
 
 
 def test_a_forecast_of_trees_begins_at_the_last_known_value():

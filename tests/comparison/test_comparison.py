@@ -10,7 +10,7 @@ from culture_runs import DAYS, consuming, culture, series
 
 from graycell.comparison.baselines import GaussianProcess, LastValue, MeanOfRuns
 from graycell.comparison.candidates import ModelCandidate
-from graycell.comparison.comparison import compare, learning_curve
+from graycell.comparison.comparison import cross_validate, learning_curve
 from graycell.comparison.splits import forward_in_time, held_out, leave_one_run_out
 from graycell.errors import FitError, SimulationError
 from graycell.hybrid import with_neural_rates
@@ -21,7 +21,7 @@ from graycell.provenance import content_of
 
 @dataclass(frozen=True)
 class Offset:
-    """Predicts the given truth plus an offset [mmol/L]; fails where it is told to."""
+    """Predicts the given truth plus an offset [mmol/L]; fails at the named run, or in training."""
 
     name: str
     truth: tuple = ()
@@ -37,7 +37,7 @@ class Offset:
     def predict(self, known, times):
         if known.name == self.fails_at:
             raise SimulationError("too many steps; loosen the tolerance.")
-        run = next(one for one in self.truth if one.name == known.name)
+        run = next(run for run in self.truth if run.name == known.name)
         return {name: np.interp(time, run.measurements[name].time, run.measurements[name].value) + self.offset
                 for name, time in times.items()}  # fmt: skip
 
@@ -56,7 +56,7 @@ class Recorder(Offset):
         return self
 
     def predict(self, known, times):
-        self.seen.append(("known", {name: one.time.tolist() for name, one in known.measurements.items()}))
+        self.seen.append(("known", {name: series.time.tolist() for name, series in known.measurements.items()}))
         return super().predict(known, times)
 
     def consistency(self, predictor, runs):
@@ -87,35 +87,35 @@ def runs():
 
 def test_the_last_value_of_a_constant_run_has_no_error():
     runs = [culture(name, GLC=value) for name, value in (("a", 3.0), ("b", 5.0))]
-    comparison = compare([LastValue()], leave_one_run_out(runs))
+    comparison = cross_validate([LastValue()], leave_one_run_out(runs))
     assert [row.nrmse for row in comparison.rows] == [0.0, 0.0]
     assert comparison.ranges == {"GLC": 2.0}
 
 
 def test_an_error_is_over_the_range_of_the_quantity_in_all_runs(runs):
-    comparison = compare([Offset("off", runs, 1.0)], leave_one_run_out(runs))
-    spread = 36.0 - 16.0
-    assert comparison.ranges["GLC"] == spread
+    comparison = cross_validate([Offset("off", runs, 1.0)], leave_one_run_out(runs))
+    width = 36.0 - 16.0
+    assert comparison.ranges["GLC"] == width
     assert [row.rmse for row in comparison.rows] == pytest.approx([1.0] * 8)
-    assert [row.nrmse for row in comparison.rows if row.quantity == "GLC"] == pytest.approx([1.0 / spread] * 4)
+    assert [row.nrmse for row in comparison.rows if row.quantity == "GLC"] == pytest.approx([1.0 / width] * 4)
     (overall,) = comparison.overall()
-    assert overall.nrmse.value == pytest.approx((1.0 / spread + 1.0 / 21.0) / 2.0)
+    assert overall.nrmse.value == pytest.approx((1.0 / width + 1.0 / 21.0) / 2.0)
     assert comparison.per_quantity()[0].rmse == pytest.approx(1.0)
 
 
 def test_samples_at_time_0_never_count(runs):
-    comparison = compare([Offset("off", runs)], held_out(runs, ["d"]))
+    comparison = cross_validate([Offset("off", runs)], held_out(runs, ["d"]))
     assert {row.samples for row in comparison.rows} == {7}
     first = culture("first", GLC=series("GLC", [1.0], [0.0]))
     with pytest.raises(FitError, match="found no sample to score"):
-        compare([Offset("off", runs)], held_out([*runs, first], ["first"]))
+        cross_validate([Offset("off", runs)], held_out([*runs, first], ["first"]))
 
 
-def test_inputs_are_not_scored_and_what_never_changes_is_told():
+def test_inputs_are_not_scored_and_a_constant_is_named():
     def run(name):
         return culture(name, GLC=DAYS, VCD=DAYS, R=DAYS, TCD=DAYS, viability=DAYS / 8.0, NACL=100.0)
 
-    comparison = compare([LastValue()], leave_one_run_out([run("a"), run("b")]))
+    comparison = cross_validate([LastValue()], leave_one_run_out([run("a"), run("b")]))
     assert comparison.quantities == ("GLC", "VCD")
     assert comparison.left_out == ("NACL",)
 
@@ -123,44 +123,44 @@ def test_inputs_are_not_scored_and_what_never_changes_is_told():
 def test_a_forecast_never_sees_later_samples(runs):
     (split,) = forward_in_time(runs, 3.0)
     changed = tuple(
-        replace(run, measurements={name: replace(one, value=np.where(one.time > 3.0, 99.0, one.value))
-                                   for name, one in run.measurements.items()}) for run in runs
+        replace(run, measurements={name: replace(series, value=np.where(series.time > 3.0, 99.0, series.value))
+                                   for name, series in run.measurements.items()}) for run in runs
     )  # fmt: skip
     (other,) = forward_in_time(changed, 3.0)
     for candidate in (LastValue(), MeanOfRuns(), GaussianProcess(starts=1)):
         first, second = (
-            candidate.train(one.training_runs(), 0).predict(one.known_runs()[0], {"GLC": DAYS[4:]})["GLC"]
-            for one in (split, other)
+            candidate.train(each.training_runs(), 0).predict(each.known_runs()[0], {"GLC": DAYS[4:]})["GLC"]
+            for each in (split, other)
         )
         np.testing.assert_array_equal(first, second)
     seen = []
-    comparison = compare([Recorder("r", runs, seen=seen)], [split])
+    comparison = cross_validate([Recorder("r", runs, seen=seen)], [split])
     assert max(max(times) for _, times in seen[0][2]) == 3.0
     assert max(max(times) for kind, *rest in seen if kind == "known" for times in rest[0].values()) == 3.0
     assert {row.samples for row in comparison.rows} == {4}
 
 
 def test_every_candidate_is_trained_on_every_split_with_every_seed(runs):
-    seen, told = [], []
-    compare([Recorder("r", runs, seen=seen)], leave_one_run_out(runs), (3, 4), told.append)
+    seen, progress = [], []
+    cross_validate([Recorder("r", runs, seen=seen)], leave_one_run_out(runs), (3, 4), progress.append)
     trained = [(seed, [name for name, _ in given]) for kind, seed, *rest in
-               (one for one in seen if one[0] == "train") for given in rest]  # fmt: skip
+               (call for call in seen if call[0] == "train") for given in rest]  # fmt: skip
     assert trained == [(seed, [name for name in "abcd" if name != out]) for seed in (3, 4) for out in "abcd"]
     assert all(list(known["GLC"]) == [0.0] for kind, *rest in seen if kind == "known" for known in rest)
-    assert [one.done for one in told] == pytest.approx(np.arange(8) / 8.0)
+    assert [step.done for step in progress] == pytest.approx(np.arange(8) / 8.0)
 
 
-def test_a_failure_is_infinite_and_told_and_never_left_out(runs):
+def test_a_failure_is_infinite_and_reported_and_never_left_out(runs):
     candidates = [Offset("good", runs, 1.0), Offset("breaks", runs, 0.5, fails_at="b"),
                   Offset("untrained", runs, fails_in_training=True)]  # fmt: skip
-    comparison = compare(candidates, leave_one_run_out(runs))
+    comparison = cross_validate(candidates, leave_one_run_out(runs))
     good, breaks, untrained = comparison.overall()
     assert (good.failed, breaks.failed, untrained.failed) == (0, 2, 8)
     assert breaks.nrmse.value == untrained.nrmse.value == np.inf
     assert breaks.without_failures == pytest.approx(0.5 * good.nrmse.value)
     assert np.isnan(untrained.without_failures)
     assert "breaks, without b, run b: too many steps; loosen the tolerance." in comparison.failures
-    assert sum("untrained" in one for one in comparison.failures) == 4
+    assert sum("untrained" in sentence for sentence in comparison.failures) == 4
     overall = [row for row in comparison.against("good") if row.quantity == "all quantities"]
     assert [row.left_out for row in overall] == [2, 8]
     assert overall[0].nrmse.value == pytest.approx(-0.5 * good.nrmse.value)
@@ -172,7 +172,7 @@ def test_a_prediction_that_is_not_finite_or_missing_is_a_failure(runs):
         def predict(self, known, times):
             return {"GLC": np.where(times["GLC"] > 5.0, np.nan, 1.0)}
 
-    comparison = compare([Holes("holes", runs)], held_out(runs, ["a"]))
+    comparison = cross_validate([Holes("holes", runs)], held_out(runs, ["a"]))
     assert [row.nrmse for row in comparison.rows] == [np.inf, np.inf]
     assert "no finite prediction of LAC" in comparison.failures[1]
 
@@ -183,21 +183,21 @@ def test_predictions_of_another_number_of_times_are_an_error(runs):
             return {name: np.zeros(2) for name in times}
 
     with pytest.raises(FitError, match=r"shape \(2,\)"):
-        compare([Short("short", runs)], held_out(runs, ["a"]))
+        cross_validate([Short("short", runs)], held_out(runs, ["a"]))
 
 
 def test_below_a_detection_limit_only_what_is_above_it_counts(runs):
     low = replace(series("GLC", 2.0), below=DAYS > 0.0)
     run = culture("low", GLC=low)
     below, above = (
-        compare([Offset(str(offset), (run,), offset)], held_out([*runs, run], ["low"])).rows[0].rmse
+        cross_validate([Offset(str(offset), (run,), offset)], held_out([*runs, run], ["low"])).rows[0].rmse
         for offset in (-1.0, 0.5)
     )
     assert (below, above) == (0.0, pytest.approx(0.5))
 
 
 def test_pairs_know_which_of_two_is_better(runs):
-    comparison = compare([Offset("a", runs, 1.0), Offset("b", runs, 2.0)], leave_one_run_out(runs))
+    comparison = cross_validate([Offset("a", runs, 1.0), Offset("b", runs, 2.0)], leave_one_run_out(runs))
     row = comparison.against("b")[0]
     assert (row.candidate, row.reference, row.quantity, row.better) == ("a", "b", "GLC", 1.0)
     assert (row.nrmse.value, row.nrmse.low, row.nrmse.high) == pytest.approx((-0.05, -0.05, -0.05))
@@ -206,20 +206,22 @@ def test_pairs_know_which_of_two_is_better(runs):
 
 
 def test_names_that_are_not_unique_are_an_error(runs):
-    with pytest.raises(FitError, match="compare, candidates: found same more than once"):
-        compare([Offset("same"), Offset("same")], leave_one_run_out(runs))
-    with pytest.raises(FitError, match="compare, splits: found none"):
-        compare([LastValue()], [])
+    with pytest.raises(FitError, match="comparison, candidates: found same more than once"):
+        cross_validate([Offset("same"), Offset("same")], leave_one_run_out(runs))
+    with pytest.raises(FitError, match="comparison, splits: found none"):
+        cross_validate([LastValue()], [])
 
 
 def test_a_candidate_can_count_what_contradicts_itself(runs):
-    comparison = compare([Recorder("r", runs, seen=[]), LastValue()], held_out(runs, ["a", "b"]))
+    comparison = cross_validate([Recorder("r", runs, seen=[]), LastValue()], held_out(runs, ["a", "b"]))
     (row,) = comparison.consistency
     assert (row.candidate, row.check, row.counted, row.of) == ("r", "below zero", 2, 10)
 
 
 def test_the_record_is_plain_and_names_runs_seeds_and_versions(runs):
-    comparison = compare([Offset("off", runs, fails_at="a"), GaussianProcess(starts=1)], held_out(runs, ["a"]), (5,))
+    comparison = cross_validate(
+        [Offset("off", runs, fails_at="a"), GaussianProcess(starts=1)], held_out(runs, ["a"]), (5,)
+    )
     plain = json.loads(json.dumps(comparison.plain(), allow_nan=False))
     assert plain["seeds"] == [5]
     assert list(plain["splits"][0]["train"]) == ["b", "c", "d"]
@@ -234,7 +236,7 @@ def test_a_larger_training_set_holds_the_smaller_and_is_the_same_for_all(runs):
     pool, seen = [consuming(f"p{i}", 30.0 + i) for i in range(5)], []
     learning_curve([Recorder("one", runs, seen=seen), Recorder("two", runs, seen=seen)], pool, runs, [4, 1], (0, 1))
     given = [(seed, tuple(name for name, _ in rest[0])) for kind, seed, *rest in
-             (one for one in seen if one[0] == "train")]  # fmt: skip
+             (call for call in seen if call[0] == "train")]  # fmt: skip
     assert given[0::2] == given[1::2]
     small, large, other, other_large = [set(names) for _, names in given[0::2]]
     assert small < large
@@ -263,10 +265,10 @@ def test_a_size_that_the_runs_do_not_give_is_an_error(runs):
 
 def trainings_of(candidates, splits, folder, seeds=(0,)):
     """Return a comparison with `Counted` candidates, and how many trainings it took."""
-    for one in candidates:
-        one.seen.clear()
-    found = compare(candidates, splits, seeds, folder=folder)
-    return found, sum(word == "train" for one in candidates for word, *_ in one.seen)
+    for candidate in candidates:
+        candidate.seen.clear()
+    found = cross_validate(candidates, splits, seeds, folder=folder)
+    return found, sum(word == "train" for candidate in candidates for word, *_ in candidate.seen)
 
 
 def test_what_was_trained_is_not_trained_again(runs, tmp_path):
@@ -279,7 +281,7 @@ def test_what_was_trained_is_not_trained_again(runs, tmp_path):
     assert (count, both.reused) == (2, 2)
     again, count = trainings_of(candidates, splits, tmp_path)
     assert (count, again.reused) == (0, 4)
-    anew = compare(candidates, splits)
+    anew = cross_validate(candidates, splits)
     assert (again.rows, again.consistency) == (anew.rows, anew.consistency)
     assert any(row.failure and row.nrmse == np.inf for row in again.rows)
 
@@ -331,12 +333,12 @@ def test_a_class_that_inherits_what_it_depends_on_is_trained_every_time(runs, tm
 
 def test_a_split_that_is_added_leaves_what_was_trained_and_ranges_are_those_of_all(runs, tmp_path):
     candidate = Counted("a", runs, 1.0, seen=[])
-    one = held_out(runs[:3], ["c"])[0]
-    other = replace(held_out(runs, ["d"])[0], name="other")
-    trainings_of([candidate], [one], tmp_path)
-    both, count = trainings_of([candidate], [one, other], tmp_path)
+    small = held_out(runs[:3], ["c"])[0]
+    large = replace(held_out(runs, ["d"])[0], name="large")
+    trainings_of([candidate], [small], tmp_path)
+    both, count = trainings_of([candidate], [small, large], tmp_path)
     assert count == 1
-    assert both.rows == compare([candidate], [one, other]).rows
+    assert both.rows == cross_validate([candidate], [small, large]).rows
 
 
 def test_a_learning_curve_goes_on_too(runs, tmp_path):
@@ -347,7 +349,7 @@ def test_a_learning_curve_goes_on_too(runs, tmp_path):
     assert curve.rows == learning_curve([candidate], runs[:3], runs[3:], [1, 2], [0]).rows
 
 
-def test_a_folder_that_cannot_be_is_told_before_any_training(runs, tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_error_before_any_training(runs, tmp_path):
     candidate = Counted("a", runs, 1.0, seen=[])
     (tmp_path / "file").touch()
     with pytest.raises(FitError, match="a folder to write in is needed"):
@@ -364,15 +366,15 @@ def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed(run):
 
     gray, limited = learned({"v17": {"kind": "black"}}), nolan_lee(limited=True)
     warmer = replace(run, initial_temperature=36.0)
-    told = [one.depends_on([run], 0) for one in (
+    dependencies = [candidate.depends_on([run], 0) for candidate in (
         gray, learned({"v17": {"kind": "gray"}}), replace(gray, settings=FitSettings(starts=2)),
         replace(gray, network=nolan_lee().network), of(limited), of(replace(limited, uptakes=limited.uptakes[1:])),
         of(replace(limited, rates=(("v1", Constant(1.0)), *limited.rates[1:]))),
         of(replace(limited, rates=(("v1", Constant(2.0)), *limited.rates[1:]))),
     )]  # fmt: skip
-    told += [gray.depends_on([run], 1), gray.depends_on([warmer], 0)]
-    assert len({json.dumps(content_of(one)) for one in told}) == len(told)
-    assert gray.depends_on([run], 0) == told[0]
+    dependencies += [gray.depends_on([run], 1), gray.depends_on([warmer], 0)]
+    assert len({json.dumps(content_of(each)) for each in dependencies}) == len(dependencies)
+    assert gray.depends_on([run], 0) == dependencies[0]
 
 
 def test_code_that_is_not_of_graycell_counts():

@@ -1,4 +1,4 @@
-"""Counts of what cannot be: none for a gray model whatever its weights, many for a black box, and known answers."""
+"""Counts of impossible predictions: none for a gray model of any weights, many for a black box, and known answers."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -28,10 +28,10 @@ from graycell.runs.records import VIABILITY, Measurement
 from graycell.simulation.simulate import simulate
 
 
-def with_random_weights(model, seed, spread):
+def with_random_weights(model, seed, sd):
     random = np.random.default_rng(seed)
     nets = {
-        name: replace(net, weights=jax.tree.map(lambda leaf: jnp.asarray(spread * random.standard_normal(leaf.shape)),
+        name: replace(net, weights=jax.tree.map(lambda leaf: jnp.asarray(sd * random.standard_normal(leaf.shape)),
                                                 net.weights))
         for name, net in model.nets.items()
     }  # fmt: skip
@@ -39,7 +39,7 @@ def with_random_weights(model, seed, spread):
 
 
 def by_check(counts):
-    return {one.check: (one.counted, one.of) for one in counts}
+    return {count.check: (count.counted, count.of) for count in counts}
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,9 @@ def limited(short):
     return with_neural_rates(nolan_lee(extended=True, limited=True), {"v17": "black", "v1": "gray", "v16": "gray"}, [])
 
 
-@pytest.mark.parametrize(("seed", "spread"), [(0, 1.0), (1, 10.0)])
-def test_a_gray_model_with_limited_uptake_counts_0_for_any_weights_in_and_far_outside(limited, short, seed, spread):
-    counts = by_check(count_inconsistencies(with_random_weights(limited, seed, spread), [short, extrapolated(short)]))
+@pytest.mark.parametrize(("seed", "sd"), [(0, 1.0), (1, 10.0)])
+def test_a_gray_model_with_limited_uptake_counts_0_for_any_weights_also_in_extrapolation(limited, short, seed, sd):
+    counts = by_check(count_inconsistencies(with_random_weights(limited, seed, sd), [short, extrapolated(short)]))
     assert {check: counted for check, (counted, _) in counts.items()} == {
         MASS: 0, BELOW_ZERO: 0, BACKWARDS: 0, STOICHIOMETRY: 0,
     }  # fmt: skip
@@ -69,7 +69,7 @@ def small():
     return replace(batch("small", 30.0), events=(Feed(1.0, "feed", 0.05),), media={"feed": {"GLC": 300.0}})
 
 
-def test_an_evolution_of_any_weights_makes_mass_of_nothing_and_exchanges_no_network_makes(small, published):
+def test_a_neural_ode_of_any_weights_makes_mass_from_nothing_and_exchanges_no_network_makes(small, published):
     model = with_random_weights(neural_ode_model([small], hidden=2), 0, 1.0)
     counts = by_check(count_inconsistencies(model, [small], published.network))
     assert counts[MASS] == (3, 3)
@@ -102,7 +102,7 @@ def test_exchange_that_no_flux_of_the_network_makes_is_counted(published):
     assert backwards == (1, 1)
 
 
-def test_of_an_evolution_the_feed_is_no_exchange_of_the_cells(small):
+def test_the_feed_of_a_neural_ode_is_no_exchange_of_the_cells(small):
     """dc/dt of a vessel that is fed, without cells, is the feed: the cells exchange nothing."""
     model = neural_ode_model([small], hidden=1)
     planned = without_measurements(small)
@@ -115,11 +115,11 @@ def test_of_an_evolution_the_feed_is_no_exchange_of_the_cells(small):
     assert _by_cells(model, path) == pytest.approx(0.0, abs=1e-12)
 
 
-def test_far_outside_everything_but_cells_is_threefold(run):
+def test_an_extrapolation_starts_with_threefold_everything_but_cells(run):
     far = extrapolated(run)
     assert far.initial["GLC"] == pytest.approx(3.0 * run.initial["GLC"])
     assert far.initial["BIOM"] == run.initial["BIOM"]
-    volumes = [[event.volume for event in one.events if isinstance(event, Bolus)] for one in (run, far)]
+    volumes = [[event.volume for event in culture.events if isinstance(event, Bolus)] for culture in (run, far)]
     assert volumes[1] == pytest.approx([3.0 * volume for volume in volumes[0]])
     assert far.end == run.end
 

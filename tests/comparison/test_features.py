@@ -25,7 +25,7 @@ def test_an_event_acts_on_later_times_alone():
     assert columns["temperature: mean so far"] == pytest.approx([37.0, (2.0 * 37.0 + 0.5 * 33.0) / 2.5])
 
 
-def test_a_bleed_and_a_harvest_are_told_apart():
+def test_a_bleed_and_a_harvest_are_different_columns():
     run = CultureRun("a", 2.0, {}, events=(Outflow(0.0, 0.2), Outflow(1.0, 1.0, retains_cells=True)))
     columns = features_of(run, np.array([2.0]))
     assert columns["volume: bled"] == pytest.approx([0.2])
@@ -69,5 +69,5 @@ def test_the_kernel_has_the_derivatives_of_finite_differences(random):
 
 def test_a_group_counts_as_one_whatever_its_size(random):
     x = random.normal(size=(4, 1))
-    one = GroupedRBF((0,), 0.8)(x)
-    assert GroupedRBF((0, 0, 0), 0.8)(np.repeat(x, 3, axis=1)) == pytest.approx(one)
+    single = GroupedRBF((0,), 0.8)(x)
+    assert GroupedRBF((0, 0, 0), 0.8)(np.repeat(x, 3, axis=1)) == pytest.approx(single)

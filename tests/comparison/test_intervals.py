@@ -55,7 +55,7 @@ def test_the_mean_is_over_the_quantities_of_a_run_and_then_over_runs():
     assert mean_of_all(errors).value == pytest.approx((0.2 + 0.6) / 2.0)
 
 
-def test_of_several_seeds_the_median_is_told():
+def test_the_error_over_several_seeds_is_their_median():
     assert mean_of_all(np.array([0.1, 0.2, 0.9])[:, None, None]).value == pytest.approx(0.2)
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graycell.comparison.comparison import compare, learning_curve
+from graycell.comparison.comparison import cross_validate, learning_curve
 from graycell.comparison.splits import leave_one_run_out
 from graycell.errors import SimulationError
 from graycell.runs.records import CultureRun, Measurement
@@ -52,12 +52,12 @@ def runs():
     def series(quantity, name):
         return Measurement(quantity, "mmol/L", DAYS, TRUTH[quantity][name], np.ones(6))
 
-    return [CultureRun(name, 1.0, {}, {one: series(one, name) for one in TRUTH}) for name in NAMES]
+    return [CultureRun(name, 1.0, {}, {quantity: series(quantity, name) for quantity in TRUTH}) for name in NAMES]
 
 
 def left_out():
     candidates = [Scaled("good", 0.1), Scaled("<b>worse</b>", 0.4), Scaled("=breaks", 0.2, NAMES[1])]
-    return compare(candidates, leave_one_run_out(runs()), (0, 1))
+    return cross_validate(candidates, leave_one_run_out(runs()), (0, 1))
 
 
 def curve():

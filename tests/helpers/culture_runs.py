@@ -1,4 +1,4 @@
-"""Runs by hand for tests that compile nothing."""
+"""Small runs for tests that compile nothing."""
 
 import numpy as np
 
@@ -14,8 +14,10 @@ def series(quantity: str, value, time=DAYS) -> Measurement:
 
 def culture(name: str, events: tuple[Event, ...] = (), media=None, **quantities) -> CultureRun:
     """Return a run of 1 L that is measured every day, or as the `Measurement` says."""
-    measured = {name: one if isinstance(one, Measurement) else series(name, one) for name, one in quantities.items()}
-    initial = {name: float(one.value[0]) for name, one in measured.items()}
+    measured = {
+        name: value if isinstance(value, Measurement) else series(name, value) for name, value in quantities.items()
+    }
+    initial = {name: float(measurement.value[0]) for name, measurement in measured.items()}
     return CultureRun(name, 1.0, initial, measured, events, media or {})
 
 

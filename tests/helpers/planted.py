@@ -1,4 +1,4 @@
-"""Faults of a scientist, each planted in a sound run, and the words of the sentence that tells it.
+"""Faults that a scientist makes, each planted in a sound run, and words of the sentence that must report it.
 
     .venv/bin/python tests/helpers/planted.py --out results/planted
 
@@ -48,10 +48,12 @@ def scattered(number):
     """A parallel of the run: each value off by its assay error."""
     random = np.random.default_rng(number)
 
-    def again(one):
-        return replace(one, value=np.abs(one.value + one.standard_error * random.standard_normal(len(one.time))))
+    def measured_again(series):
+        return replace(
+            series, value=np.abs(series.value + series.standard_error * random.standard_normal(len(series.time)))
+        )
 
-    measurements = {name: again(one) for name, one in SOUND.measurements.items()}
+    measurements = {name: measured_again(series) for name, series in SOUND.measurements.items()}
     return replace(SOUND, name=f"parallel-{number}", measurements=measurements)
 
 
@@ -133,9 +135,9 @@ SETS = {
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--out", type=Path, default=Path("results/planted"))
-    out = words.parse_args().out
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("results/planted"))
+    out = parser.parse_args().out
     for name, (runs, _) in {**{name: ([run], said) for name, (run, said) in PLANTED.items()}, **SETS}.items():
         write_runs(runs, out / re.sub(r"\W+", "-", name))
 

@@ -7,7 +7,7 @@ from graycell.runs.records import CultureRun, Measurement
 GROWTH, UPTAKE, RELEASE = 0.5, 1.2, 1.8
 """Growth [1/d], glucose uptake and lactate release [mmol/(10^9 cells)/d]."""
 PER_CELL = 2.31
-"""[mmol/(10^9 cells)] biomass per cell, as in `library.neural_rates_model`."""
+"""[mmol/(10^9 cells)] biomass per cell, as in `hybrid.neural_rates_model`."""
 SPECIES = ("BIOM", "GLC", "LAC")
 DAYS = np.arange(0.5, 4.01, 0.5)
 
@@ -24,10 +24,10 @@ def amounts(time: np.ndarray, glucose: float, cells: float = 1.0) -> dict[str, n
 
 def batch(name: str, glucose: float, cells: float = 1.0, relative_error: float = 0.02) -> CultureRun:
     """Return a batch that was measured twice a day without noise."""
-    start = {one: float(value) for one, value in amounts(np.zeros(()), glucose, cells).items()}
+    start = {species: float(value) for species, value in amounts(np.zeros(()), glucose, cells).items()}
     values = amounts(DAYS, glucose, cells)
     measured = {
-        one: Measurement(one, "mmol/L", DAYS, value, np.full(len(DAYS), relative_error * np.max(value)))
-        for one, value in values.items()
+        species: Measurement(species, "mmol/L", DAYS, value, np.full(len(DAYS), relative_error * np.max(value)))
+        for species, value in values.items()
     }
     return CultureRun(name, 1.0, start, measured, end=float(DAYS[-1]))

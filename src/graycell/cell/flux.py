@@ -172,6 +172,19 @@ class FluxProjection(eqx.Module):
             f"{len(self.bound_names)} bounds)"
         )
 
+    def _content(self) -> tuple:
+        leaves, structure = jax.tree.flatten(self)
+        arrays = [np.asarray(leaf) + 0.0 for leaf in leaves]  # -0.0 becomes 0.0: equal numbers have equal bytes
+        return (structure, *((array.dtype.str, array.shape, array.tobytes()) for array in arrays))
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return self._content() == other._content() if isinstance(other, FluxProjection) else NotImplemented
+
     def with_stoichiometry(
         self,
         warm: Float[Array, "species reactions"],

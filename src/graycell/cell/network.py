@@ -1,8 +1,9 @@
-"""The metabolic network: reactions between named species, some of them balanced inside the cell."""
+"""The metabolic network: reactions between named species, of which those inside the cell are at steady state."""
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -10,7 +11,7 @@ from jaxtyping import Bool, Float
 from graycell.errors import ModelError, nearest
 
 EXTERNAL_SUFFIX = "_ext"
-"""A species whose name ends so is in the medium; every other one is balanced inside the cell."""
+"""A species whose name ends in this is in the medium; every other species is balanced inside the cell."""
 
 # a species name has no "+": it would be two species without the spaces between
 _TERM = re.compile(r"^(?:(?P<number>\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s+)?(?P<species>\S+)$")
@@ -18,26 +19,37 @@ _TERM = re.compile(r"^(?:(?P<number>\d+(?:\.\d*)?(?:[eE][-+]?\d+)?)\s+)?(?P<spec
 
 @dataclass(frozen=True)
 class Reaction:
-    """One reaction: ``Reaction("v20", "ATP + GLC_ext => G6P", "glucose uptake")``.
+    """One reaction, for example ``Reaction("v20", "ATP + GLC_ext => G6P", "glucose uptake")``.
 
-    `equation` uses ``=>`` for an irreversible and ``<=>`` for a reversible reaction.
-    `cold_equation` is the equation after a full temperature shift, where that changes the stoichiometry.
+    Attributes:
+        name: Unique name of the reaction.
+        equation: Reaction equation, with ``=>`` if the reaction is irreversible and ``<=>`` if it is reversible.
+        label: Description for reports.
+        shifted_equation: Equation after a full temperature shift; None if the shift does not change it.
     """
 
     name: str
     equation: str
     label: str = ""
-    cold_equation: str | None = None
+    shifted_equation: str | None = None
 
     @property
     def reversible(self) -> bool:
+        """Whether the flux may be negative."""
         return "<=>" in self.equation
 
 
 def parse_equation(equation: str) -> dict[str, float]:
-    """Return the net stoichiometric coefficient of each species, negative on the left side.
+    """Parse the equation of a reaction.
 
-    Raises `ModelError` if the equation cannot be read.
+    Args:
+        equation: Two sides with one arrow, ``=>`` or ``<=>``, between them; terms are separated by `` + ``.
+
+    Returns:
+        The net stoichiometric coefficient of each species, negative if it is consumed.
+
+    Raises:
+        ModelError: If the equation cannot be read.
 
     >>> parse_equation("NADH_mito + 0.5 O2 => 2.5 ATP")
     {'NADH_mito': -1.0, 'O2': -0.5, 'ATP': 2.5}
@@ -58,14 +70,24 @@ def parse_equation(equation: str) -> dict[str, float]:
     return coefficients
 
 
-@dataclass(frozen=True, eq=False)  # arrays do not compare; the identity serves as hash when compiled
+@dataclass(frozen=True, eq=False)
 class MetabolicNetwork:
-    """Reactions and their stoichiometry, in species x reactions.
+    """Reactions, their stoichiometry and their bounds.
 
-    Rows of species that end in ``_ext`` are external and exchange with the reactor; the others are at steady
-    state. At a temperature between warm (weight 0) and cold (weight 1) the coefficients are mixed linearly.
+    Species whose name ends in ``_ext`` are external and exchange with the reactor; the others are internal and at
+    steady state. Between the temperatures before and after a shift, stoichiometric coefficients are interpolated
+    linearly. Networks with equal content are equal and have the same hash, so a function that is compiled for one of
+    them is not compiled again for another. The arrays are copied and read-only.
 
-    >>> network = MetabolicNetwork.from_reactions([Reaction("v1", "A_ext => A"), Reaction("v2", "A => B_ext")])
+    Attributes:
+        reactions: Reactions, in the order of the columns.
+        species: Names of the species, in the order of the rows.
+        stoichiometry: Stoichiometric coefficients [1].
+        shifted_stoichiometry: Stoichiometric coefficients after a full temperature shift [1].
+        lower: Lower bound of each flux [mmol/(10^9 cells)/d]; -inf if there is none.
+        upper: Upper bound of each flux [mmol/(10^9 cells)/d]; inf if there is none.
+
+    >>> network = MetabolicNetwork.from_reactions({"v1": "A_ext => A", "v2": "A => B_ext"})
     >>> network.internal, network.external
     (('A',), ('A_ext', 'B_ext'))
     >>> network.stoichiometry.shape
@@ -75,31 +97,76 @@ class MetabolicNetwork:
     reactions: tuple[Reaction, ...]
     species: tuple[str, ...]
     stoichiometry: Float[np.ndarray, "species reactions"]
-    cold_stoichiometry: Float[np.ndarray, "species reactions"]
+    shifted_stoichiometry: Float[np.ndarray, "species reactions"]
     lower: Float[np.ndarray, " reactions"]
     upper: Float[np.ndarray, " reactions"]
+
+    def __post_init__(self) -> None:
+        for name in _ARRAYS:
+            array = np.array(getattr(self, name), float) + 0.0  # -0.0 becomes 0.0: equal numbers have equal bytes
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
 
     def __repr__(self) -> str:
         return f"MetabolicNetwork({len(self.names)} reactions, {len(self.species)} species)"
 
-    @classmethod
-    def from_reactions(cls, reactions: Sequence[Reaction]) -> "MetabolicNetwork":
-        """Build a network. Irreversible reactions get the bounds 0 to inf, reversible ones none.
+    @cached_property
+    def _content(self) -> tuple:
+        return (self.reactions, self.species, *(getattr(self, name).tobytes() for name in _ARRAYS))
 
-        Raises `ModelError` where a name stands twice or an equation cannot be read.
+    @cached_property
+    def _hash(self) -> int:
+        return hash(self._content)
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, MetabolicNetwork):
+            return NotImplemented
+        return self._hash == other._hash and self._content == other._content
+
+    def __reduce__(self) -> tuple:
+        # the hash of a string differs between processes, so what is cached must not be pickled
+        return MetabolicNetwork, tuple(getattr(self, field.name) for field in fields(self))
+
+    @property
+    def cold_stoichiometry(self) -> Float[np.ndarray, "species reactions"]:
+        """The former name of `shifted_stoichiometry`."""
+        return self.shifted_stoichiometry  # until the core follows
+
+    @classmethod
+    def from_reactions(cls, reactions: Sequence[Reaction] | Mapping[str, str | Reaction]) -> "MetabolicNetwork":
+        """Build a network from reactions.
+
+        Args:
+            reactions: Reactions, or the equation or `Reaction` of each reaction by name. Irreversible reactions get
+                the bounds 0 and inf, reversible ones none.
+
+        Returns:
+            The network.
+
+        Raises:
+            ModelError: If a name occurs twice or an equation cannot be read.
+
+        >>> MetabolicNetwork.from_reactions({"in": "A_ext => A", "out": "A <=> B_ext"}).lower
+        array([  0., -inf])
         """
+        reactions = _named(reactions) if isinstance(reactions, Mapping) else tuple(reactions)
         names = [reaction.name for reaction in reactions]
         for name in names:
             if names.count(name) > 1:
-                raise ModelError(f"reaction '{name}' stands {names.count(name)} times; names must be unique.")
-        warm = [parse_equation(reaction.equation) for reaction in reactions]
-        cold = [parse_equation(reaction.cold_equation or reaction.equation) for reaction in reactions]
-        species = tuple(dict.fromkeys(name for column in warm + cold for name in column))
+                raise ModelError(f"reaction '{name}' occurs {names.count(name)} times; names must be unique.")
+        usual = [parse_equation(reaction.equation) for reaction in reactions]
+        shifted = [parse_equation(reaction.shifted_equation or reaction.equation) for reaction in reactions]
+        species = tuple(dict.fromkeys(name for column in usual + shifted for name in column))
         return cls(
-            tuple(reactions),
+            reactions,
             species,
-            _matrix(species, warm),
-            _matrix(species, cold),
+            _matrix(species, usual),
+            _matrix(species, shifted),
             np.array([-np.inf if reaction.reversible else 0.0 for reaction in reactions]),
             np.full(len(reactions), np.inf),
         )
@@ -114,11 +181,21 @@ class MetabolicNetwork:
         upper: Float[np.ndarray, " reactions"] | None = None,
         no_bound: float = np.inf,
     ) -> "MetabolicNetwork":
-        """Build a network from a stoichiometric table, as a spreadsheet, a DataFrame or another tool holds it.
+        """Build a network from a stoichiometric table, such as that of a spreadsheet or of another tool.
 
-        Species are balanced unless their name ends in ``_ext``. Without `lower` and `upper` no flux is bounded. A
-        bound of the size `no_bound` or more counts as none: COBRA models write 1000 there.
-        Raises `ModelError` with every fault of the table.
+        Args:
+            species: Names of the rows. A species is internal unless its name ends in ``_ext``.
+            reactions: Names of the columns.
+            stoichiometry: Stoichiometric coefficients [1].
+            lower: Lower bounds of the fluxes [mmol/(10^9 cells)/d]; none by default.
+            upper: Upper bounds of the fluxes [mmol/(10^9 cells)/d]; none by default.
+            no_bound: A bound of this size or more counts as none [mmol/(10^9 cells)/d]; 1000 in COBRA models.
+
+        Returns:
+            The network.
+
+        Raises:
+            ModelError: If the table has faults; the message names all of them.
 
         >>> network = MetabolicNetwork.from_table(["A"], ["in", "out"], [[1, -1]], [0, -1000], no_bound=1000)
         >>> network.reactions[1].equation, network.lower
@@ -127,21 +204,7 @@ class MetabolicNetwork:
         matrix, count = np.asarray(stoichiometry, float), len(reactions)
         low = np.full(count, -np.inf) if lower is None else np.asarray(lower, float)
         high = np.full(count, np.inf) if upper is None else np.asarray(upper, float)
-        faults = [f"{kind} '{name}' stands twice" for kind, names in (("species", species), ("reaction", reactions))
-                  for name in dict.fromkeys(names) if list(names).count(name) > 1]  # fmt: skip
-        if matrix.shape != (len(species), count):
-            faults.append(f"the table has the shape {matrix.shape}, {(len(species), count)} is needed")
-        elif not np.all(np.isfinite(matrix)):
-            row, column = np.argwhere(~np.isfinite(matrix))[0]
-            faults.append(f"the coefficient of '{species[row]}' in '{reactions[column]}' is {matrix[row, column]}")
-        if low.shape != (count,) or high.shape != (count,):
-            faults.append(f"there are {low.size} lower and {high.size} upper bounds, {count} are needed")
-        else:
-            faults += [
-                f"the bounds of '{name}' are {a:g} and {b:g}"
-                for name, a, b in zip(reactions, low, high, strict=True)
-                if not a <= b
-            ]
+        faults = _faults(species, reactions, matrix, low, high)
         if faults:
             raise ModelError(f"stoichiometric table: {'; '.join(faults)}. Correct the table.")
         low, high = np.where(low <= -no_bound, -np.inf, low), np.where(high >= no_bound, np.inf, high)
@@ -149,17 +212,42 @@ class MetabolicNetwork:
             Reaction(name, _equation(species, column, reversible=low[j] < 0.0))
             for j, (name, column) in enumerate(zip(reactions, matrix.T, strict=True))
         )
-        return cls(written, tuple(species), matrix, matrix.copy(), low, high)
+        return cls(written, tuple(species), matrix, matrix, low, high)
 
-    def with_reactions(self, reactions: Sequence[Reaction]) -> "MetabolicNetwork":
-        """Return the network with more reactions at its end; bounds of the present ones stay."""
-        longer = self.from_reactions(self.reactions + tuple(reactions))
-        longer.lower[: len(self.reactions)] = self.lower
-        longer.upper[: len(self.reactions)] = self.upper
-        return longer
+    def with_reactions(self, reactions: Sequence[Reaction] | Mapping[str, str | Reaction]) -> "MetabolicNetwork":
+        """Add reactions at the end of the network.
+
+        Args:
+            reactions: The new reactions; see `from_reactions`.
+
+        Returns:
+            The larger network; the present reactions keep their bounds.
+
+        Raises:
+            ModelError: If a name occurs twice or an equation cannot be read.
+        """
+        added = _named(reactions) if isinstance(reactions, Mapping) else tuple(reactions)
+        larger, present = self.from_reactions(self.reactions + added), len(self.reactions)
+        return replace(
+            larger,
+            lower=np.concatenate([self.lower, larger.lower[present:]]),
+            upper=np.concatenate([self.upper, larger.upper[present:]]),
+        )
 
     def with_bounds(self, name: str, lower: float = -np.inf, upper: float = np.inf) -> "MetabolicNetwork":
-        """Return the network with other bounds [mmol/(10^9 cells)/d] of one reaction."""
+        """Replace the bounds of one reaction.
+
+        Args:
+            name: Name of the reaction.
+            lower: Lower bound [mmol/(10^9 cells)/d].
+            upper: Upper bound [mmol/(10^9 cells)/d].
+
+        Returns:
+            The network with these bounds.
+
+        Raises:
+            ModelError: If the network has no such reaction.
+        """
         index = self.index(name)
         low, high = self.lower.copy(), self.upper.copy()
         low[index], high[index] = lower, upper
@@ -167,32 +255,96 @@ class MetabolicNetwork:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Names of the reactions."""
         return tuple(reaction.name for reaction in self.reactions)
 
     def index(self, name: str) -> int:
-        """Return the column of a reaction; an unknown name raises `ModelError`."""
+        """Look up the column of a reaction.
+
+        Args:
+            name: Name of the reaction.
+
+        Returns:
+            Its column.
+
+        Raises:
+            ModelError: If the network has no such reaction.
+        """
         if name not in self.names:
             raise ModelError(f"reaction '{name}' is not in the network; {nearest(name, self.names)}.")
         return self.names.index(name)
 
     @property
     def is_external(self) -> Bool[np.ndarray, " species"]:
-        return np.array([name.endswith(EXTERNAL_SUFFIX) for name in self.species])
+        """Whether each species is in the medium."""
+        return np.array([name.endswith(EXTERNAL_SUFFIX) for name in self.species], bool)
 
     @property
     def internal(self) -> tuple[str, ...]:
+        """Names of the species that are at steady state inside the cell."""
         return tuple(name for name in self.species if not name.endswith(EXTERNAL_SUFFIX))
 
     @property
     def external(self) -> tuple[str, ...]:
+        """Names of the species in the medium."""
         return tuple(name for name in self.species if name.endswith(EXTERNAL_SUFFIX))
 
     def rows(self, species: Sequence[str]) -> Float[np.ndarray, "species reactions"]:
-        """Return the (warm) stoichiometric rows of the named species."""
+        """Select rows of the stoichiometry before the temperature shift.
+
+        Args:
+            species: Names of the species.
+
+        Returns:
+            Their stoichiometric coefficients [1].
+
+        Raises:
+            ModelError: If the network has no such species.
+        """
         missing = [name for name in species if name not in self.species]
         if missing:
             raise ModelError(f"species '{missing[0]}' is not in the network; {nearest(missing[0], self.species)}.")
         return self.stoichiometry[[self.species.index(name) for name in species]]
+
+
+_ARRAYS = ("stoichiometry", "shifted_stoichiometry", "lower", "upper")
+"""Fields of a network that are arrays."""
+
+
+def _named(reactions: Mapping[str, str | Reaction]) -> tuple[Reaction, ...]:
+    """Return the reactions of a mapping from names to equations or reactions."""
+    found = []
+    for name, reaction in reactions.items():
+        reaction = Reaction(name, reaction) if isinstance(reaction, str) else reaction
+        if not isinstance(reaction, Reaction):
+            raise ModelError(f"reaction '{name}': found {reaction!r}; an equation or a Reaction is needed.")
+        if reaction.name != name:
+            raise ModelError(f"reaction '{name}': its Reaction has the name '{reaction.name}'; give both one name.")
+        found.append(reaction)
+    return tuple(found)
+
+
+def _faults(species, reactions, matrix: np.ndarray, low: np.ndarray, high: np.ndarray) -> list[str]:
+    """Return every fault of a stoichiometric table."""
+    count = len(reactions)
+    faults = [
+        f"{kind} '{name}' occurs twice"
+        for kind, names in (("species", species), ("reaction", reactions))
+        for name in dict.fromkeys(names)
+        if list(names).count(name) > 1
+    ]
+    if matrix.shape != (len(species), count):
+        faults.append(f"the table has the shape {matrix.shape}, {(len(species), count)} is needed")
+    elif not np.all(np.isfinite(matrix)):
+        row, column = np.argwhere(~np.isfinite(matrix))[0]
+        faults.append(f"the coefficient of '{species[row]}' in '{reactions[column]}' is {matrix[row, column]}")
+    if low.shape != (count,) or high.shape != (count,):
+        return [*faults, f"there are {low.size} lower and {high.size} upper bounds, {count} are needed"]
+    return faults + [
+        f"the bounds of '{name}' are {a:g} and {b:g}"
+        for name, a, b in zip(reactions, low, high, strict=True)
+        if not a <= b
+    ]
 
 
 def _equation(species: Sequence[str], column: np.ndarray, reversible: bool) -> str:

@@ -1,35 +1,42 @@
-"""Models and baselines compared on runs that they have not seen: splits, candidates, scores with intervals."""
+"""Comparison of models and baselines on runs that they have not seen.
 
-from graycell.comparison.baselines import (
-    BASELINES,
-    BoostedTrees,
-    Candidate,
-    GaussianProcess,
-    LastValue,
-    MeanOfRuns,
-    Predictor,
-)
+splits         Split, leave_one_run_out, held_out, forward_in_time: what is trained on and what is predicted
+protocols      Candidate and Predictor, which every candidate fulfils, and what it may offer in addition
+baselines      predictors without biology, and how an own one is written; their features and samples
+candidates     ModelCandidate: a model of graycell to be fitted
+comparison     cross_validate, learning_curve -> Comparison
+intervals      means and paired differences with bootstrap intervals
+consistency    how often predictions are physically impossible
+trainings      the scores of each training, kept on disk
+"""
+
+from graycell.comparison.baselines import BASELINES, BoostedTrees, GaussianProcess, LastValue, MeanOfRuns
 from graycell.comparison.candidates import FittedPredictor, ModelCandidate
-from graycell.comparison.comparison import Comparison, ComparisonProgress, compare, learning_curve
+from graycell.comparison.comparison import Comparison, ComparisonProgress, compare, cross_validate, learning_curve
 from graycell.comparison.consistency import Count, count_inconsistencies, extrapolated
+from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor, Repeatable
 from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
 
 __all__ = [
     "BASELINES",
     "BoostedTrees",
     "Candidate",
+    "ChecksConsistency",
     "Comparison",
     "ComparisonProgress",
     "Count",
+    "Described",
     "FittedPredictor",
     "GaussianProcess",
     "LastValue",
     "MeanOfRuns",
     "ModelCandidate",
     "Predictor",
+    "Repeatable",
     "Split",
     "compare",
     "count_inconsistencies",
+    "cross_validate",
     "extrapolated",
     "forward_in_time",
     "held_out",

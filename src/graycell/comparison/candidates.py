@@ -1,4 +1,4 @@
-"""Models of graycell as candidates of a comparison: built for the training runs, fitted, and simulated."""
+"""ModelCandidate: a model of graycell as a candidate, built for the training runs, fitted, and simulated."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -18,43 +18,66 @@ from graycell.simulation.simulate import Trajectory, simulate
 
 @dataclass(frozen=True)
 class FittedPredictor:
-    """A fit that predicts runs; see `baselines.Predictor`."""
+    """A fit that predicts runs; see `protocols.Predictor`.
+
+    Attributes:
+        fit: to the training runs.
+    """
 
     fit: Fit
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return what is simulated from time 0 at the asked times [d], in internal units; raises `SimulationError`."""
+        """Simulate a run, see `predicted`.
+
+        Args:
+            known: what is known of the run.
+            times: (samples,) times [d] by quantity.
+
+        Returns:
+            (samples,) values in internal units by quantity; a quantity that the model does not have is left out.
+        """
         trajectory = predicted(self.fit.model_of(known.name), known, times)
         return {name: trajectory.at_samples(name) for name in times if name in trajectory.run.measurements}
 
 
 def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.ndarray]) -> Trajectory:
-    """Return the trajectory of a run with points at the asked times [d]; a quantity the model has not is left out.
+    """Simulate a run at given times.
 
-    Where all asked times lie after the last known sample, the trajectory goes on from there, see
-    `forecast.from_last_samples`, and so does its clock; else it starts at time 0. Raises `SimulationError`
-    where the run cannot be simulated to the last of the asked times.
+    If all times are after the last known sample, the simulation starts there, with its clock at 0, see
+    `forecast.from_last_samples`; else it starts at time 0.
+
+    Args:
+        model: the model.
+        known: what is known of the run.
+        times: (samples,) times [d] by quantity; a quantity that the model does not have is left out.
+
+    Returns:
+        The trajectory to the last of these times; a `SimulationError` if it does not get there.
     """
     begins = max(known.last_sample, 0.0)
     if min((np.min(time, initial=np.inf) for time in times.values()), default=np.inf) <= begins:
         begins = 0.0
     rest = known if begins == 0.0 else from_last_samples(model, known)
-    # nothing is learned from these; a density of 0 would be refused as one in a wrong unit
-    asked = {
+    # placeholders that only carry the times; a density of 0 would be refused as one in a wrong unit
+    wanted = {
         name: Measurement(name, "", np.asarray(time, float) - begins, np.ones(len(time)), np.ones(len(time)))
         for name, time in times.items()
         if name in quantities_of(model.species)
     }
-    rest = replace(rest, measurements=asked)
-    return simulate(model, rest.ended_at(rest.last_sample) if asked else rest).require_finished()
+    rest = replace(rest, measurements=wanted)
+    return simulate(model, rest.ended_at(rest.last_sample) if wanted else rest).require_finished()
 
 
 @dataclass(frozen=True)
 class ModelCandidate:
-    """A model to be fitted; see `baselines.Candidate`.
+    """A model to be fitted; see `protocols.Candidate`.
 
-    build: from training runs and a seed to a model, since networks take the scales of their inputs from the runs.
-    network: what a black box is held to in the count of inconsistencies. progress: is told how each fit goes.
+    Attributes:
+        name: in all tables.
+        build: returns the model for training runs and a seed; networks take the scales of their inputs from the runs.
+        settings: of the fit; its seed is that of the training.
+        network: reactions that the exchange of a black box is checked against, see `count_inconsistencies`.
+        progress: called with the progress of each fit.
     """
 
     name: str
@@ -64,23 +87,51 @@ class ModelCandidate:
     progress: Callable[[Progress], None] | None = field(default=None, compare=False)
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> FittedPredictor:
-        """Return the fit of the model to runs."""
+        """Fit the model to runs.
+
+        Args:
+            runs: training runs.
+            seed: the only source of random numbers.
+
+        Returns:
+            The fit.
+        """
         fitted = fit(self.build(runs, seed), runs, replace(self.settings, seed=seed), progress=self.progress)
         return FittedPredictor(fitted)
 
     def described(self) -> dict[str, object]:
-        """Return what stands beside the results."""
+        """Return the settings, for the record.
+
+        Returns:
+            Plain data.
+        """
         return {"settings": asdict(self.settings)}
 
     def depends_on(self, runs: Sequence[CultureRun], seed: int) -> dict[str, object]:
-        """Return all that the fit depends on; the model is built for it."""
+        """Return everything that the fit depends on; the model is built for it.
+
+        Args:
+            runs: training runs.
+            seed: of the training.
+
+        Returns:
+            Plain data.
+        """
         found = provenance_of(self.build(runs, seed), runs, asdict(replace(self.settings, seed=seed)))
         return {**found, "network": content_of(self.network)}
 
     def consistency(self, predictor: FittedPredictor, runs: Sequence[CultureRun]) -> dict[str, tuple[int, int]]:
-        """Return the counts of what cannot be, on runs and, where these can be simulated, extrapolation of them."""
+        """Count inconsistent predictions for runs, and for runs extrapolated from them.
+
+        Args:
+            predictor: the fit.
+            runs: what is known of the test runs.
+
+        Returns:
+            By the name of a check: the number of faults, and the number of places that were checked.
+        """
         model = predictor.fit.model
         here = count_inconsistencies(model, runs, self.network)
         there = count_inconsistencies(model, [extrapolated(run, model.biomass) for run in runs], self.network)
-        found = {f"{one.check}, as tested": (one.counted, one.of) for one in here}
-        return found | {f"{one.check}, extrapolation": (one.counted, one.of) for one in there}
+        found = {f"{count.check}, as tested": (count.counted, count.of) for count in here}
+        return found | {f"{count.check}, extrapolation": (count.counted, count.of) for count in there}

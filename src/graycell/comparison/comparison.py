@@ -1,21 +1,21 @@
-"""compare: candidates and splits -> who predicts what how well, in pairs, with intervals by whole runs.
+"""cross_validate: train candidates on splits and score what they predict, in pairs, with intervals by whole runs.
 
-The error of a quantity in a run is the root of the mean squared difference over the range of that quantity: of all its
-measured values in all runs of the comparison. Samples at time 0 never count, for they are given. A value below a
-detection limit counts by how far the prediction is above the limit. Every measured quantity is scored but R, viability
-and the total cell density, which models take as inputs. A candidate that fails is infinitely wrong there, and is told.
+The error of a quantity in a run is the root mean square error over the range of that quantity: of all its measured
+values in all runs of the comparison. Samples at time 0 never count, because they are given. A value below a detection
+limit counts by how far the prediction is above the limit. All measured quantities are scored except R, viability and
+the total cell density, which models take as inputs. If a candidate fails, its error there is infinite and reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 
 from graycell.comparison import intervals
-from graycell.comparison.baselines import Candidate, Predictor
 from graycell.comparison.intervals import Difference, OverallError, QuantityError, SizeError
+from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor
 from graycell.comparison.splits import Split
 from graycell.comparison.trainings import Consistency, ErrorRow, Trainings
 from graycell.errors import FitError, GraycellError, nearest
@@ -26,30 +26,16 @@ NOT_SCORED = (REDOX, VIABILITY, TCD)
 """Measured quantities that are not scored."""
 
 
-@runtime_checkable
-class ChecksConsistency(Candidate, Protocol):
-    """A candidate that can say how often its predictions contradict what is known."""
-
-    def consistency(self, predictor: Predictor, runs: Sequence[CultureRun]) -> Mapping[str, tuple[int, int]]:
-        """Return, by the name of a check, how many faults were counted and out of how many.
-
-        runs: what is known of the test runs, see `splits.known_of`.
-        """
-        ...
-
-
-@runtime_checkable
-class Described(Protocol):
-    """A candidate that says in plain data what it is, for the record; a frozen dataclass of numbers needs not."""
-
-    def described(self) -> Mapping[str, object]:
-        """Return plain data: settings, hashes."""
-        ...
-
-
 @dataclass(frozen=True)
 class ComparisonProgress:
-    """What a comparison tells while it runs: the part done [1], and what is trained next."""
+    """The progress of a comparison, reported before each training.
+
+    Attributes:
+        done: part of the trainings done [1].
+        candidate: name of the one trained next.
+        split: name of its split.
+        seed: of its training.
+    """
 
     done: float
     candidate: str
@@ -59,12 +45,18 @@ class ComparisonProgress:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The result of `compare`.
+    """The result of `cross_validate` or `learning_curve`.
 
-    rows: one for each candidate, split, seed, run and quantity; ranges: of each quantity, in its unit; left_out:
-    quantities that never change, so have no range; candidates: what each is, by name and in order, as plain data;
-    is_curve: from `learning_curve`, so the numbers of one size are those of `of_size`; reused: how many trainings were
-    on disk and not done again.
+    Attributes:
+        rows: one for each candidate, split, seed, run and quantity.
+        ranges: of each quantity, in its unit.
+        left_out: quantities that never change, so that they have no range and are not scored.
+        candidates: description of each candidate as plain data, by name and in order.
+        splits: which runs were trained on, and which predicted.
+        seeds: of the trainings.
+        consistency: counts of predictions that contradict what is known.
+        is_curve: whether this is a learning curve; its numbers for one size are those of `of_size`.
+        reused: number of trainings whose scores were read from disk.
     """
 
     rows: tuple[ErrorRow, ...]
@@ -95,17 +87,27 @@ class Comparison:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many runs were learned from, rising."""
+        """Numbers of training runs, ascending."""
         return tuple(sorted({row.training_runs for row in self.rows}))
 
     @property
     def failures(self) -> tuple[str, ...]:
-        """What went wrong, a sentence each, and each once."""
-        told = [row.failure for row in (*self.rows, *self.consistency) if row.failure]
-        return tuple(dict.fromkeys(told))
+        """One sentence for each failure, without repetition."""
+        failures = [row.failure for row in (*self.rows, *self.consistency) if row.failure]
+        return tuple(dict.fromkeys(failures))
 
     def of_size(self, training_runs: int) -> "Comparison":
-        """Return the part in which so many runs were learned from. Raises `FitError` where there is none."""
+        """Return the part with one number of training runs.
+
+        Args:
+            training_runs: one of `sizes`.
+
+        Returns:
+            The comparison restricted to that number.
+
+        Raises:
+            FitError: no candidate was trained on that many runs.
+        """
         if training_runs not in self.sizes:
             known = ", ".join(map(str, self.sizes))
             raise FitError(f"found no predictions from {training_runs} training runs; choose one of {known}.")
@@ -116,21 +118,26 @@ class Comparison:
         return replace(self, rows=rows, splits=splits, consistency=consistency, is_curve=False)
 
     def per_quantity(self) -> tuple[QuantityError, ...]:
-        """Return the error of each candidate in each quantity: the mean over the runs, the median over the seeds."""
+        """Return the error of each candidate in each quantity: the mean over the runs, the median over the seeds.
+
+        Returns:
+            One error for each candidate and quantity.
+        """
         units = {row.quantity: row.unit for row in self.rows}
         found = []
         for name in self.candidates:
             errors, failed = self._errors(name), self._failed(name)
             for j, quantity in enumerate(self.quantities):
                 interval = intervals.mean_of_quantity(errors[:, :, j])
-                failures = sum(one == quantity for one in failed)
+                failures = failed.count(quantity)
                 found.append(QuantityError(name, quantity, units[quantity], self.ranges[quantity], interval, failures))
         return tuple(found)
 
     def overall(self) -> tuple[OverallError, ...]:
         """Return the error of each candidate: the mean over the quantities of a run, then over the runs.
 
-        Of several seeds the median is told, and the least and the largest beside it.
+        Returns:
+            One error for each candidate: the median over the seeds, with the least and the largest.
         """
         found = []
         for name in self.candidates:
@@ -146,18 +153,30 @@ class Comparison:
         return tuple(found)
 
     def by_size(self) -> tuple[SizeError, ...]:
-        """Return the overall error of each candidate by how many runs it learned from: the learning curve."""
+        """Return the learning curve: the overall error of each candidate over the number of training runs.
+
+        Returns:
+            One error for each number of training runs and candidate.
+        """
         return tuple(
-            SizeError(one.candidate, size, one.nrmse.value, one.least, one.largest, one.failed)
+            SizeError(error.candidate, size, error.nrmse.value, error.least, error.largest, error.failed)
             for size in self.sizes
-            for one in self.of_size(size).overall()
+            for error in self.of_size(size).overall()
         )
 
     def against(self, reference: str) -> tuple[Difference, ...]:
-        """Return what each other candidate errs more than `reference`: in each quantity, and last in all together.
+        """Return the differences in error of each other candidate to a reference, in each quantity and in all together.
 
-        Pairs are of the same run, quantity and seed; a pair in which one of the two failed is left out, and counted.
-        Raises `FitError` for a reference that was not compared.
+        Pairs are of the same run, quantity and seed; a pair in which one of the two failed is left out and counted.
+
+        Args:
+            reference: name of a candidate.
+
+        Returns:
+            For each other candidate one difference by quantity, and last the one of all quantities.
+
+        Raises:
+            FitError: there is no candidate of that name.
         """
         if reference not in self.candidates:
             raise FitError(f"found no candidate '{reference}'; {nearest(reference, self.candidates)}.")
@@ -170,7 +189,11 @@ class Comparison:
         return tuple(found)
 
     def plain(self) -> dict:
-        """Return everything as plain data for JSON: errors that are infinite are null, with their sentence."""
+        """Return everything as plain data for JSON; an infinite error is null, with the sentence of its failure.
+
+        Returns:
+            Dictionaries, lists, numbers and texts.
+        """
         return {
             "candidates": _plain(self.candidates),
             "seeds": list(self.seeds),
@@ -196,10 +219,10 @@ class Comparison:
     def _errors(self, candidate: str) -> np.ndarray:
         """Return the errors of a candidate, (seeds, runs, quantities) [1]; NaN where nothing was measured.
 
-        A run that several splits test has the mean of them.
+        A run that several splits test has the mean of their errors.
         """
         seeds, runs, quantities = (
-            {one: i for i, one in enumerate(of)} for of in (self.seeds, self.runs, self.quantities)
+            {name: i for i, name in enumerate(names)} for names in (self.seeds, self.runs, self.quantities)
         )
         total, count = (np.zeros((len(seeds), len(runs), len(quantities))) for _ in range(2))
         for row in self.rows:
@@ -213,7 +236,7 @@ class Comparison:
         return [row.quantity for row in self.rows if row.candidate == candidate and row.failure]
 
 
-def compare(
+def cross_validate(
     candidates: Sequence[Candidate],
     splits: Sequence[Split],
     seeds: Sequence[int] = (0,),
@@ -223,15 +246,27 @@ def compare(
 ) -> Comparison:
     """Train every candidate on every split with every seed, and score what it predicts.
 
-    folder: keeps the scores of every training, so that a comparison which was stopped goes on where it was. What
-    changed since, of candidates, runs, quantities, code or versions, is trained anew, as is a candidate that does not
-    say what it depends on, see `trainings.Repeatable`.
+    A `GraycellError` of a candidate, or a prediction that is not finite, is a failure of the candidate and is recorded
+    in the rows. `baselines` shows an own candidate.
 
-    Raises `FitError` where names are not unique or there is nothing to score. A `GraycellError` of a candidate, or a
-    prediction that is not finite, is a failure of the candidate there and stands in the rows; predictions of a wrong
-    shape raise `FitError`. `progress` is told before each training.
+    Args:
+        candidates: models, as `ModelCandidate`, and baselines.
+        splits: which runs are trained on, and which predicted.
+        seeds: of the trainings.
+        progress: called before each training.
+        folder: keeps the scores of every training, so that a comparison can be interrupted and continued. A training
+            is repeated if its candidate, runs, quantities, code or versions changed, or if its candidate is not
+            `Repeatable`. None keeps nothing.
+
+    Returns:
+        The errors of all candidates.
+
+    Raises:
+        FitError: names are not unique, nothing can be scored, or predictions have a wrong shape.
     """
-    return _compare(candidates, splits, [(seed, split) for seed in seeds for split in splits], seeds, progress, folder)
+    return _cross_validate(
+        candidates, splits, [(seed, split) for seed in seeds for split in splits], seeds, progress, folder
+    )
 
 
 def learning_curve(
@@ -245,11 +280,26 @@ def learning_curve(
     viability_known: bool = True,
     folder: str | Path | None = None,
 ) -> Comparison:
-    """Train on ever more of `runs`, score on `test_runs`; `Comparison.by_size` is the curve.
+    """Train on growing subsets of runs and score on test runs; `Comparison.by_size` is the curve.
 
-    A seed draws one order of the runs, and its first n are learned from: a larger set holds the smaller ones, and all
-    candidates learn from the same; folder: see `compare`. Raises `FitError` for a size below 1 or above the number of
-    runs.
+    A seed draws one order of the runs, of which the first n are trained on: a larger subset contains the smaller ones,
+    and all candidates are trained on the same.
+
+    Args:
+        candidates: models, as `ModelCandidate`, and baselines.
+        runs: runs to train on.
+        test_runs: runs to predict.
+        sizes: numbers of training runs.
+        seeds: of the orders and the trainings.
+        progress: called before each training.
+        viability_known: whether viability is a known input, see `Split`.
+        folder: keeps the scores of every training, see `cross_validate`.
+
+    Returns:
+        The errors of all candidates.
+
+    Raises:
+        FitError: as `cross_validate`, or a size is below 1 or above the number of runs.
     """
     wrong = [size for size in sizes if not 1 <= size <= len(runs)]
     if wrong or not sizes:
@@ -262,11 +312,11 @@ def learning_curve(
             train = tuple(runs[i] for i in order[:size])
             name = f"{size} run{'s' * (size > 1)}, draw {seed}"
             plan.append((seed, Split(name, train, tuple(test_runs), viability_known=viability_known)))
-    found = _compare(candidates, [split for _, split in plan], plan, seeds, progress, folder)
+    found = _cross_validate(candidates, [split for _, split in plan], plan, seeds, progress, folder)
     return replace(found, is_curve=True)
 
 
-def _compare(
+def _cross_validate(
     candidates: Sequence[Candidate],
     splits: Sequence[Split],
     plan: Sequence[tuple[int, Split]],
@@ -274,16 +324,17 @@ def _compare(
     progress: Callable[[ComparisonProgress], None] | None,
     folder: str | Path | None,
 ) -> Comparison:
-    _require_unique("candidates", [one.name for one in candidates])
-    _require_unique("splits", [one.name for one in splits])
+    _require_unique("candidates", [candidate.name for candidate in candidates])
+    _require_unique("splits", [split.name for split in splits])
     _require_unique("seeds", list(seeds))
     ranges, left_out = _ranges(splits)
     trainings = Trainings(None if folder is None else Path(folder), ranges)
     rows: list[ErrorRow] = []
     consistency: list[Consistency] = []
-    for step, (seed, split, candidate) in enumerate((*one, candidate) for one in plan for candidate in candidates):
+    trained = [(seed, split, candidate) for seed, split in plan for candidate in candidates]
+    for step, (seed, split, candidate) in enumerate(trained):
         if progress is not None:
-            progress(ComparisonProgress(step / (len(plan) * len(candidates)), candidate.name, split.name, seed))
+            progress(ComparisonProgress(step / len(trained), candidate.name, split.name, seed))
         path = trainings.path_of(candidate, split, seed)
         found = trainings.read(path)
         if found is None:
@@ -293,7 +344,7 @@ def _compare(
         consistency += found[1]
     if not rows:
         raise FitError("found no sample to score; a test run needs some after its start or cut; give other runs.")
-    described = {one.name: _described(one) for one in candidates}
+    described = {candidate.name: _described(candidate) for candidate in candidates}
     return Comparison(tuple(rows), ranges, left_out, described, tuple(splits), tuple(seeds), tuple(consistency),
                       reused=trainings.reused)  # fmt: skip
 
@@ -313,7 +364,7 @@ def _require_unique(kind: str, names: list) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
         found = f"{', '.join(map(str, twice))} more than once" if twice else "none"
-        raise FitError(f"compare, {kind}: found {found}; at least one is needed, and results are told by name; "
+        raise FitError(f"comparison, {kind}: found {found}; at least one is needed, and each needs its own name; "
                        "give others.")  # fmt: skip
 
 
@@ -325,10 +376,10 @@ def _ranges(splits: Sequence[Split]) -> tuple[dict[str, float], tuple[str, ...]]
             for quantity, series in run.measurements.items():
                 if quantity not in NOT_SCORED and len(series.value):
                     values.setdefault(quantity, []).append(series.value)
-    spread = {quantity: float(np.ptp(np.concatenate(of))) for quantity, of in values.items()}
+    ranges = {quantity: float(np.ptp(np.concatenate(parts))) for quantity, parts in values.items()}
     return (
-        {quantity: one for quantity, one in spread.items() if one > 0.0},
-        tuple(quantity for quantity, one in spread.items() if one == 0.0),
+        {quantity: width for quantity, width in ranges.items() if width > 0.0},
+        tuple(quantity for quantity, width in ranges.items() if width == 0.0),
     )
 
 
@@ -364,22 +415,22 @@ def _rows(
             failure = f"{name}, {split.name}, run {run.name}: {error}"
     rows = []
     for quantity, chosen in later.items():
-        series, told, rmse = run.measurements[quantity], failure, np.inf
-        if not told:
+        series, sentence, rmse = run.measurements[quantity], failure, np.inf
+        if not sentence:
             found = np.asarray(predicted.get(quantity, np.nan), dtype=float)
             if np.all(np.isfinite(found)) and found.shape != times[quantity].shape:
                 raise FitError(f"{name}, run {run.name}, {quantity}: found predictions of shape {found.shape}; one for "
-                               f"each of {len(times[quantity])} times is needed; mend the candidate.")  # fmt: skip
+                               f"each of {len(times[quantity])} times is needed; correct the candidate.")  # fmt: skip
             if np.all(np.isfinite(found)):
                 difference = found - series.value[chosen]
                 if series.below is not None:
                     difference = np.where(series.below[chosen], np.maximum(difference, 0.0), difference)
                 rmse = float(np.sqrt(np.mean(difference**2)))
             else:
-                told = f"{name}, {split.name}, run {run.name}: found no finite prediction of {quantity}."
+                sentence = f"{name}, {split.name}, run {run.name}: found no finite prediction of {quantity}."
         rows.append(
             ErrorRow(name, split.name, seed, len(split.train), run.name, quantity, series.unit, rmse,
-                     rmse / ranges[quantity], int(np.sum(chosen)), told)
+                     rmse / ranges[quantity], int(np.sum(chosen)), sentence)
         )  # fmt: skip
     return rows
 
@@ -408,13 +459,16 @@ def _described(candidate: Candidate) -> Mapping[str, object]:
 
 
 def _plain(value: object) -> Any:
-    """Return plain data as JSON takes it: what is not finite is None, what is not plain is its text."""
+    """Return plain data for JSON: None for numbers that are not finite, text for what is not plain."""
     if isinstance(value, Mapping):
-        return {str(name): _plain(one) for name, one in value.items()}
+        return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [_plain(item) for item in value]
     if isinstance(value, bool | int | str) or value is None:
         return value
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return str(value)
+
+
+compare = cross_validate  # until all callers follow

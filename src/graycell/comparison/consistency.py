@@ -1,7 +1,8 @@
-"""Counts of what no culture can do, in what a model predicts: mass from nothing, fluxes backwards, less than nothing.
+"""count_inconsistencies: how often predictions of a model are physically impossible.
 
-A fit to a few runs can look right and be impossible, so this is counted for every model on the same runs, and on the
-same runs extrapolation of what was learned from.
+Counted are mass that appears from nothing, irreversible reactions that run backwards, concentrations below zero, and
+exchange rates that no flux of the network can produce. A fit to a few runs can look right and still be impossible, so
+every model is checked on the same runs, and on extrapolations of them far outside the training data.
 """
 
 from collections.abc import Sequence
@@ -15,21 +16,21 @@ from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
 from graycell.comparison.splits import with_viability_known
 from graycell.model import CultureModel
 from graycell.reactor import NeuralODE, Reactor
-from graycell.runs.records import VCD, Bolus, CultureRun, Feed
+from graycell.runs.records import REDOX, VCD, Bolus, CultureRun, Feed
 from graycell.simulation.simulate import ZERO_SHARE, Trajectory, pack_for, simulate
 
 MASS, BELOW_ZERO, BACKWARDS, STOICHIOMETRY = "mass", "below zero", "backwards", "stoichiometry"
 """Checks: amounts that appear or vanish in a vessel without cells; concentrations below zero; fluxes of irreversible
-reactions below zero; exchange with the medium that no flux of the network can make."""
+reactions below zero; exchange rates with the medium that no flux of the network can produce."""
 
 _POINTS = 3
-"""Points of every segment at which is counted."""
+"""Points of every segment that are checked."""
 _MASS = 1e-6
-"""Part [1] of the largest amount in a vessel without cells that the solver may lose or find."""
+"""Part [1] of the largest amount in a vessel without cells that is accepted as an error of the solver."""
 _ROUNDING = 1e-7
-"""Part [1] of the largest flux that rounding may leave in a steady state or below a bound."""
-_FAR = 3.0
-"""Factor [1] by which a run extrapolation has more of everything at time 0, and larger feeds."""
+"""Part [1] of the largest flux that is accepted as rounding, in a steady state or below a bound."""
+_EXTRAPOLATION = 3.0
+"""Factor [1] of initial concentrations and feeds in an extrapolation."""
 _EXPLAINED = 0.01
 """Part [1] of the exchange rates that a network may leave unexplained."""
 _HEAVY = 1e4
@@ -38,7 +39,13 @@ _HEAVY = 1e4
 
 @dataclass(frozen=True)
 class Count:
-    """How often a check failed: `counted` out of `of` places (species and runs for `MASS`, else points in time)."""
+    """How often a check failed.
+
+    Attributes:
+        check: its name.
+        counted: number of places where it failed.
+        of: number of places that were checked: species and runs for `MASS`, else points in time.
+    """
 
     check: str
     counted: int
@@ -46,11 +53,21 @@ class Count:
 
 
 def extrapolated(run: CultureRun, biomass: str = "BIOM") -> CultureRun:
-    """Return the run with three times as much of everything but cells and R at time 0, and three times the feeds."""
-    initial = {name: value * (1.0 if name in (biomass, VCD, "R") else _FAR) for name, value in run.initial.items()}
+    """Return a run with threefold initial concentrations and feeds; cells and R start as they were.
+
+    Args:
+        run: the run.
+        biomass: the species that counts cells, `CultureModel.biomass`.
+
+    Returns:
+        The run, under another name.
+    """
+    initial = {
+        name: value * (1.0 if name in (biomass, VCD, REDOX) else _EXTRAPOLATION) for name, value in run.initial.items()
+    }
     events = tuple(
-        replace(event, volume=_FAR * event.volume) if isinstance(event, Bolus)
-        else replace(event, rate=_FAR * event.rate) if isinstance(event, Feed) else event
+        replace(event, volume=_EXTRAPOLATION * event.volume) if isinstance(event, Bolus)
+        else replace(event, rate=_EXTRAPOLATION * event.rate) if isinstance(event, Feed) else event
         for event in run.events
     )  # fmt: skip
     return replace(run, name=f"{run.name}, extrapolation", initial=initial, events=events)
@@ -59,11 +76,15 @@ def extrapolated(run: CultureRun, biomass: str = "BIOM") -> CultureRun:
 def count_inconsistencies(
     model: CultureModel, runs: Sequence[CultureRun], network: MetabolicNetwork | None = None
 ) -> tuple[Count, ...]:
-    """Return the counts of all checks over the runs.
+    """Count how often each check fails over runs.
 
-    A model with balances inside the cell is held to its own network; a black box to `network`, or to none, and then
-    `BACKWARDS` and `STOICHIOMETRY` are not counted. A run that cannot be simulated to its end counts by the points that
-    were reached.
+    Args:
+        model: the model; one with balances inside the cell is checked against its own network.
+        runs: the runs; a run that cannot be simulated to its end is checked at the points that were reached.
+        network: the reactions that a black box is checked against; None leaves out `BACKWARDS` and `STOICHIOMETRY`.
+
+    Returns:
+        One count for each check.
     """
     totals: dict[str, list[int]] = {}
 
@@ -88,21 +109,28 @@ def count_inconsistencies(
 
 
 def without_measurements(run: CultureRun) -> CultureRun:
-    """Return the plan of a run: nothing was measured of it but viability, which is an input."""
+    """Return a run without measurements, except viability as a known input.
+
+    Args:
+        run: the run.
+
+    Returns:
+        The run.
+    """
     return replace(with_viability_known(run), measurements={})
 
 
 def _mass(model: CultureModel, run: CultureRun) -> tuple[int, int]:
-    """Compare the vessel without cells with balances alone: what is fed has to be found again."""
+    """Compare a vessel without cells with its mass balances alone."""
     cells = {model.biomass: 0.0}
     sterile = replace(run, initial={**run.initial, **cells})
     reactor = Reactor(jnp.zeros(len(model.species))) if isinstance(model.reactor, NeuralODE) else model.reactor
     alone = replace(model, exchange=0.0 * model.exchange, reactor=reactor)
-    # as many points as above, so that nothing is compiled for them anew
-    found, wanted = (simulate(one, sterile, points=_POINTS) for one in (model, alone))
-    amounts, expected = (one.concentrations[-1] * one.volume[-1] for one in (found, wanted))
+    # as many points as above, so that the compiled function is reused
+    predicted, balanced = (simulate(vessel, sterile, points=_POINTS) for vessel in (model, alone))
+    amounts, expected = (path.concentrations[-1] * path.volume[-1] for path in (predicted, balanced))
     largest = np.max(np.abs(expected), initial=1e-12)
-    off = ~(np.abs(amounts - expected) <= _MASS * largest)  # what is not finite is off
+    off = ~(np.abs(amounts - expected) <= _MASS * largest)  # also where it is not finite
     return int(np.sum(off)), off.size
 
 
@@ -123,7 +151,7 @@ def _steady(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) -> 
 
 
 def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: MetabolicNetwork) -> tuple[int, int]:
-    """Count the points at which no flux of `network` makes the exchange rates of a black box."""
+    """Count the points at which no flux of `network` produces the exchange rates of a black box."""
     species = [name for name in model.species if name + EXTERNAL_SUFFIX in network.external]
     columns = [model.species.index(name) for name in species]
     rates = _by_cells(model, trajectory)[finite][:, columns]
@@ -141,22 +169,22 @@ def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: Metab
         target = np.r_[rate / scale, np.zeros(len(inside))]
         try:
             left = nnls(both, target)[1]
-        except RuntimeError:  # no fluxes were found within its iterations
+        except RuntimeError:  # no convergence
             left = np.inf
         counted += bool(left > _EXPLAINED * np.linalg.norm(target))
     return counted, len(rates)
 
 
 def _by_cells(model: CultureModel, trajectory: Trajectory) -> np.ndarray:
-    """Return what the cells exchange, (points, species), for a black box, whose reactions are its species.
+    """Return the exchange rates of the cells, (points, species), of a black box, whose reactions are its species.
 
-    [mmol/(10^9 cells)/d]; of a model without balances [mmol/L/d], dc/dt less what the feeds do.
+    In mmol/(10^9 cells)/d; for a model without balances in mmol/L/d: dc/dt less the contribution of the feeds.
     """
     if not isinstance(model.reactor, NeuralODE):
         return trajectory.fluxes
     packed = pack_for(model, trajectory.run)
     time, end = trajectory.time, np.asarray(packed.end)
-    # of two points at one time the first ends a segment, the others begin one
+    # of several points at one time the first ends a segment, the others start one
     ends_one = np.r_[True, np.diff(time) > 0.0]
     segment = np.where(ends_one, np.searchsorted(end, time), np.searchsorted(end, time, side="right"))
     feed = np.asarray(packed.flows.feed)[np.minimum(segment, len(end) - 1)]

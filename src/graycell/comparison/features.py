@@ -1,7 +1,7 @@
-"""A culture over time as numbers that any regression can learn from: time, how it began, what was done to it.
+"""features_of: a run as columns of numbers that any regression can learn from.
 
-Nothing that was measured after the start is among them, apart from signals, which are known inputs. Each number is a
-column with a name, and the part of the name before the colon is its group.
+The columns are time, the initial state, and what was done to the culture. Of the measurements only those at time 0 and
+the signals, which are known inputs, are among them. The part of a column's name before the colon is its group.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,24 @@ from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, NormalizedK
 from graycell.runs.records import VCD, Bolus, CultureRun, Feed, Outflow, Replacement, Setpoint
 
 TIME = "time: d"
-"""Name of the column of time, which is always there."""
+"""Name of the column of time, which is always present."""
 _SAME = 1e-6
-"""Two standardised columns [1] that differ by less, up to their sign, say the same."""
+"""Two standardised columns [1] that differ by less, up to their sign, are the same."""
 
 
 def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the columns of a run at times [d], each of shape (times,), by name.
+    """Return the columns of a run at given times.
 
-    time [d]; initial: each species [mmol/L], VCD [10^9 cells/L] and R [1] at time 0; fed: each species that came with
-    any medium before that time [mmol per litre of initial volume]; volume: what was fed, bled and harvested [1], per
-    initial volume; temperature: now and the mean so far [degC]; signal: each known input at that time. An event acts
-    on what is later than it.
+    time [d]; initial: each species [mmol/L], VCD [10^9 cells/L] and R [1] at time 0; fed: each species fed with any
+    medium before that time [mmol per litre of initial volume]; volume: fed, bled and harvested, per initial volume [1];
+    temperature: now, and the mean since time 0 [degC]; signal: each known input. An event acts on later times only.
+
+    Args:
+        run: the run.
+        time: (times,) [d].
+
+    Returns:
+        (times,) columns by name.
 
     >>> run = CultureRun("a", 2.0, {"GLC": 30.0}, events=(Bolus(1.0, "feed", 0.1),), media={"feed": {"GLC": 400.0}})
     >>> features_of(run, np.array([1.0, 2.0]))["fed: GLC"]
@@ -37,8 +43,8 @@ def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
     columns |= {f"fed: {name}": amount / run.initial_volume for name, amount in fed.items()}
     columns["volume: fed"] = fed_volume / run.initial_volume
     for word, retains in (("bled", False), ("harvested", True)):
-        steps = [(one.time, one.rate) for one in run.events
-                 if isinstance(one, Outflow) and one.retains_cells is retains]  # fmt: skip
+        steps = [(event.time, event.rate) for event in run.events
+                 if isinstance(event, Outflow) and event.retains_cells is retains]  # fmt: skip
         columns[f"volume: {word}"] = _integral(steps, time) / run.initial_volume
     columns |= _temperature(run, time)
     columns |= {
@@ -53,7 +59,11 @@ def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
 class Scaling:
     """Which columns are used and how they are standardised, learned from training runs.
 
-    names: of the columns; mean, deviation: (columns,) in their units; groups: (columns,) index of the group of each.
+    Attributes:
+        names: of the columns.
+        mean: (columns,) in their units.
+        deviation: (columns,) standard deviations in their units.
+        groups: (columns,) index of the group of each column.
     """
 
     names: tuple[str, ...]
@@ -62,7 +72,7 @@ class Scaling:
     groups: tuple[int, ...]
 
     def __call__(self, columns: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the standardised columns, (times, columns) [1]; what a run does not say is taken as the mean."""
+        """Return the standardised columns, (times, columns) [1]; a missing column has its mean."""
         count = len(next(iter(columns.values())))
         missing = np.full(count, np.nan)
         raw = np.stack([columns.get(name, missing) for name in self.names], axis=1)
@@ -70,21 +80,29 @@ class Scaling:
 
 
 def scaling_of(tables: Sequence[Mapping[str, np.ndarray]]) -> Scaling:
-    """Return the scaling learned from the columns of training runs.
+    """Learn the scaling from the columns of training runs.
 
-    Left out are columns, but never time, that a run does not have, that are constant, or that are another column in
-    another unit, as the species of a single medium are.
+    Left out are columns, but never time, that a run does not have, that are constant, or that repeat another column in
+    another unit, as the species of a single medium do.
+
+    Args:
+        tables: columns by name, one table for each run.
+
+    Returns:
+        The scaling.
     """
     names = [name for name in tables[0] if all(name in table for table in tables)]
     kept: dict[str, np.ndarray] = {}
     for name in names:
         column = np.concatenate([table[name] for table in tables])
-        spread = float(np.std(column))
-        constant = not np.all(np.isfinite(column)) or spread <= 1e-9 * max(1.0, float(np.max(np.abs(column))))
+        deviation = float(np.std(column))
+        constant = not np.all(np.isfinite(column)) or deviation <= 1e-9 * max(1.0, float(np.max(np.abs(column))))
         if constant and name != TIME:
             continue
-        standard = (column - column.mean()) / (1.0 if constant else spread)
-        if any(min(np.max(np.abs(standard - one)), np.max(np.abs(standard + one))) < _SAME for one in kept.values()):
+        standard = (column - column.mean()) / (1.0 if constant else deviation)
+        if any(
+            min(np.max(np.abs(standard - other)), np.max(np.abs(standard + other))) < _SAME for other in kept.values()
+        ):
             continue
         kept[name] = standard
     raw = {name: np.concatenate([table[name] for table in tables]) for name in kept}
@@ -92,7 +110,7 @@ def scaling_of(tables: Sequence[Mapping[str, np.ndarray]]) -> Scaling:
     return Scaling(
         names=tuple(kept),
         mean=np.array([column.mean() for column in raw.values()]),
-        deviation=np.array([column.std() or 1.0 for column in raw.values()]),  # time may be one
+        deviation=np.array([column.std() or 1.0 for column in raw.values()]),  # time may be constant
         groups=tuple(kinds.index(name.split(":")[0]) for name in kept),
     )
 
@@ -101,8 +119,12 @@ class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
     r"""A squared exponential kernel with one length scale [1] for each group of columns.
 
     $k(x, x') = \exp(-\frac12 \sum_g d_g^2 / l_g^2)$, where $d_g^2$ is the mean of the squared differences over the
-    columns of group g: a group counts as one, whatever its size. groups: index of the group of each column, -1 for one
-    that is not seen; length_scale: a number, or one for each group.
+    columns of group g: a group has the same weight whatever its size.
+
+    Attributes:
+        groups: index of the group of each column, -1 for a column that is ignored.
+        length_scale: a number, or one for each group [1].
+        length_scale_bounds: for all of them [1], or "fixed".
     """
 
     def __init__(self, groups, length_scale, length_scale_bounds=(0.1, 100.0)):
@@ -112,11 +134,11 @@ class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
 
     @property
     def hyperparameter_length_scale(self) -> Hyperparameter:
-        """Where scikit-learn finds what may be fitted."""
+        """The hyperparameter that scikit-learn may fit."""
         return Hyperparameter("length_scale", "numeric", self.length_scale_bounds, max(self.groups) + 1)
 
     def __call__(self, X, Y=None, eval_gradient=False):
-        """Return the kernel of the rows of X and Y, and its derivatives by log(length_scale) if they are wanted."""
+        """Return the kernel of the rows of X and Y, and its derivatives by log(length_scale) if requested."""
         groups = np.asarray(self.groups)
         other = X if Y is None else Y
         squares = []
@@ -144,7 +166,7 @@ def _initial(run: CultureRun) -> dict[str, float]:
 def _fed(run: CultureRun, time: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the amounts [mmol] by species and the volume [L] that were fed before each time."""
     volumes = {name: np.zeros(time.shape) for name in run.media}
-    exchanged = {name: np.zeros(time.shape) for name in run.media}  # a replacement feeds amounts and no volume
+    exchanged = {name: np.zeros(time.shape) for name in run.media}  # a replacement adds amounts and no volume
     rates: dict[str, list[tuple[float, float]]] = {}
     for event in run.events:
         if isinstance(event, Bolus):
@@ -165,7 +187,7 @@ def _fed(run: CultureRun, time: np.ndarray) -> tuple[dict[str, np.ndarray], np.n
 
 
 def _integral(steps: Sequence[tuple[float, float]], time: np.ndarray) -> np.ndarray:
-    """Return the integral until each time of a rate that changes in steps (from when on [d], rate per day)."""
+    """Return the integral up to each time of a rate that changes in steps (since [d], rate [1/d])."""
     total = np.zeros(time.shape)
     for i, (begin, rate) in enumerate(steps):
         end = steps[i + 1][0] if i + 1 < len(steps) else np.inf

@@ -1,9 +1,9 @@
-"""Errors of many runs -> means and paired differences with intervals of 95 %, by drawing whole runs again.
+"""Means and paired differences of errors, with 95 % intervals from a bootstrap over whole runs.
 
-Samples of one run share its faults, so the run is what is drawn (a cluster bootstrap); draws are the same for all
-candidates, so a difference is paired. Where there is one run, quantities are drawn instead, and `Interval.drawn` says
-so: such an interval says how even the error is over the quantities, nothing of other runs. With few runs the
-percentile interval is too short; it is told together with their number.
+Samples of one run share their errors, so runs are resampled (a cluster bootstrap); the draws are the same for all
+candidates, so differences are paired. With a single run, quantities are resampled instead, and `Interval.drawn` says
+so: such an interval describes how even the error is over the quantities, and says nothing about other runs. With few
+runs a percentile interval is too short, so their number is reported with it.
 """
 
 from collections.abc import Sequence
@@ -15,17 +15,21 @@ import numpy as np
 ALL = "all quantities"
 """Name of the row of all quantities together."""
 DRAWS = 10_000
-"""Draws [1] of an interval."""
+"""Bootstrap draws of an interval."""
 SEED = 20260101
-"""Of the draws: with these two, an end of an interval repeats to a hundredth of its length."""
+"""Seed of the draws. With `DRAWS` draws, the ends of an interval repeat to a hundredth of its length."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean with its interval of 95 %: `value`, `low`, `high` [1].
+    """A mean with its 95 % interval.
 
-    drawn: what was drawn again, "nothing" where there were fewer than two; count: of how many. Low and high are NaN
-    where nothing was drawn or the mean is not finite.
+    Attributes:
+        value: the mean [1].
+        low: lower end [1]; NaN if nothing was drawn or the mean is not finite.
+        high: upper end [1]; NaN like `low`.
+        drawn: what was resampled; "nothing" if there are fewer than two.
+        count: number of these.
     """
 
     value: float
@@ -39,7 +43,13 @@ class Interval:
 class QuantityError:
     """The error of a candidate in a quantity.
 
-    nrmse: [1]; range: of the quantity, in `unit`; failed: in how many runs there is no prediction.
+    Attributes:
+        candidate: its name.
+        quantity: its name.
+        unit: of the quantity.
+        range: of the quantity in `unit`.
+        nrmse: root mean square error over the range [1].
+        failed: number of runs without a prediction.
     """
 
     candidate: str
@@ -57,10 +67,15 @@ class QuantityError:
 
 @dataclass(frozen=True)
 class OverallError:
-    """The error of a candidate in all quantities and runs [1].
+    """The error of a candidate in all quantities and runs.
 
-    nrmse: median over the seeds; least, largest: of the seeds; without_failures: where what failed is left out;
-    failed: how many predictions of a quantity of a run failed.
+    Attributes:
+        candidate: its name.
+        nrmse: root mean square error over the range, the median over the seeds [1].
+        least: of the seeds [1].
+        largest: of the seeds [1].
+        without_failures: the error if failed predictions are left out [1].
+        failed: number of failed predictions of a quantity of a run.
     """
 
     candidate: str
@@ -73,7 +88,16 @@ class OverallError:
 
 @dataclass(frozen=True)
 class SizeError:
-    """The overall error [1] of a candidate that learned from `training_runs` runs; least, largest: of the seeds."""
+    """A point of a learning curve.
+
+    Attributes:
+        candidate: its name.
+        training_runs: number of training runs.
+        nrmse: root mean square error over the range, the median over the seeds [1].
+        least: of the seeds [1].
+        largest: of the seeds [1].
+        failed: number of failed predictions of a quantity of a run.
+    """
 
     candidate: str
     training_runs: int
@@ -85,10 +109,16 @@ class SizeError:
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much a candidate errs more than the reference: `nrmse` [1], below 0 where it is the better one.
+    """The difference in error of a candidate to a reference.
 
-    quantity: its name, or `ALL`; better: part [1] of the pairs in which the candidate erred less; pairs: of a run and
-    a quantity; left_out: pairs in which one of the two failed.
+    Attributes:
+        candidate: its name.
+        reference: name of the reference.
+        quantity: its name, or `ALL`.
+        nrmse: error of the candidate less that of the reference [1]; negative if the candidate is better.
+        better: part of the pairs in which the candidate has the lower error [1].
+        pairs: number of pairs of a run and a quantity.
+        left_out: pairs in which one of the two failed.
     """
 
     candidate: str
@@ -101,18 +131,38 @@ class Difference:
 
 
 def mean_of_quantity(errors: np.ndarray) -> Interval:
-    """Return the mean over the runs that measured a quantity; errors: (seeds, runs) [1], NaN where not measured."""
+    """Average the errors of one quantity over the runs that measured it.
+
+    Args:
+        errors: (seeds, runs) [1], NaN where it was not measured.
+
+    Returns:
+        The mean, its median over the seeds.
+    """
     return _interval(errors[:, ~np.any(np.isnan(errors), axis=0)], "runs")
 
 
 def mean_by_seed(errors: np.ndarray) -> np.ndarray:
-    """Return the mean over the quantities of a run, then over the runs, (seeds,); errors: (seeds, runs, quantities)."""
+    """Average errors over the quantities of a run, then over the runs.
+
+    Args:
+        errors: (seeds, runs, quantities) [1], NaN where not measured.
+
+    Returns:
+        (seeds,) means [1].
+    """
     by_run = _means(errors)
     return np.mean(by_run, axis=1) if by_run.size else np.full(len(errors), np.nan)
 
 
 def mean_of_all(errors: np.ndarray) -> Interval:
-    """Return the mean over the quantities of a run, then over the runs; errors: (seeds, runs, quantities) [1].
+    """Average errors over the quantities of a run, then over the runs, with an interval.
+
+    Args:
+        errors: (seeds, runs, quantities) [1], NaN where not measured.
+
+    Returns:
+        The mean, its median over the seeds.
 
     >>> interval = mean_of_all(np.array([[[0.1, 0.3], [0.4, 0.4]]]))
     >>> round(interval.value, 3), round(interval.low, 3), round(interval.high, 3)
@@ -129,14 +179,22 @@ def mean_of_all(errors: np.ndarray) -> Interval:
 def differences(
     candidate: str, reference: str, errors: np.ndarray, others: np.ndarray, quantities: Sequence[str]
 ) -> list[Difference]:
-    """Return the differences of a candidate to the reference in each quantity, and last in all.
+    """Return the differences in error of a candidate to a reference, in each quantity and last in all together.
 
-    errors: of the candidate, others: of the reference, (seeds, runs, quantities) [1].
+    Args:
+        candidate: its name.
+        reference: name of the reference.
+        errors: of the candidate, (seeds, runs, quantities) [1].
+        others: of the reference, likewise.
+        quantities: their names.
+
+    Returns:
+        One difference for each quantity, and one for `ALL`.
     """
     measured = ~np.any(np.isnan(errors) | np.isnan(others), axis=0)
     failed = np.any(np.isinf(errors) | np.isinf(others), axis=0)
     used = measured & ~failed
-    mine, theirs = (np.where(used, one, np.nan) for one in (errors, others))
+    mine, theirs = (np.where(used, part, np.nan) for part in (errors, others))
     found = []
     for j, quantity in enumerate((*quantities, ALL)):
         chosen = slice(None) if quantity == ALL else slice(j, j + 1)
@@ -154,19 +212,19 @@ def _paired(mine: np.ndarray, theirs: np.ndarray, all_quantities: bool) -> Inter
     drawn: Literal["runs", "quantities"] = "runs"
     if first.shape[1] == 1 and all_quantities:
         used = ~np.all(np.isnan(mine), axis=(0, 1))
-        first, second = (np.nanmean(one[:, :, used], axis=1) for one in (mine, theirs))
+        first, second = (np.nanmean(part[:, :, used], axis=1) for part in (mine, theirs))
         drawn = "quantities"
     return _interval(first, drawn, second)
 
 
 def _means(errors: np.ndarray) -> np.ndarray:
-    """Return the mean over the quantities, (seeds, runs); runs without any are left out."""
+    """Return the mean over the quantities, (seeds, runs), without runs that measured none."""
     some = ~np.all(np.isnan(errors), axis=(0, 2))
     return np.nanmean(errors[:, some, :], axis=2)
 
 
 def _interval(values: np.ndarray, drawn: Literal["runs", "quantities"], others: np.ndarray | None = None) -> Interval:
-    """Return the mean over columns, the median over rows; less that of `others`, drawn alike, if they are given."""
+    """Return the mean over columns, the median over rows; less that of `others` from the same draws, if given."""
     count = values.shape[1]
     if count == 0:
         return Interval(np.nan, np.nan, np.nan, "nothing", 0)

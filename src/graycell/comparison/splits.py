@@ -1,4 +1,4 @@
-"""Which runs are learned from and which are predicted, and what is known of a run that is predicted."""
+"""Split: which runs are trained on and which are predicted, and what is known of a run that is predicted."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -12,15 +12,20 @@ from graycell.runs.records import TCD, VCD, VIABILITY, CultureRun, Measurement, 
 
 @dataclass(frozen=True)
 class Split:
-    """Runs to learn from and runs to predict.
+    """Runs to train on and runs to predict.
 
-    cut: [d] None where whole runs are predicted from their start; else the time up to which every run was measured
-        when it is predicted, and only later samples count.
-    viability_known: viability over the whole run is a known input, as a signal, in training and in prediction, because
-        some models take it as one; False: it is known up to the cut, as every other measurement is.
+    Attributes:
+        name: unique among the splits of a comparison.
+        train: training runs.
+        test: runs to predict.
+        cut: None if whole runs are predicted from their start; else the time [d] up to which the measurements of test
+            runs are known, and only later samples count.
+        viability_known: if True, the viability over the whole run is a known input, as a signal, in training and in
+            prediction, because some models take it as one; if False, it is known up to the cut like every measurement.
 
-    Raises `FitError` where there is nothing to learn from or to predict, where two runs have one name, and where a run
-    is learned from that is predicted, or was measured in training after the cut.
+    Raises:
+        FitError: there are no training or no test runs, two runs have one name, or a test run is also trained on with
+            samples after the cut.
     """
 
     name: str
@@ -40,32 +45,48 @@ class Split:
             twice = sorted({name for name in names if names.count(name) > 1})
             if twice:
                 raise FitError(f"split '{self.name}': found {kind} runs of one name, {', '.join(twice)}; results are "
-                               "told by name, so names must differ; rename one.")  # fmt: skip
+                               "reported by name, so names must differ; rename one.")  # fmt: skip
         tested = {run.name for run in self.test}
         for run in self.train:
             if run.name in tested and (self.cut is None or run.last_sample > self.cut):
-                needed = "a test run is never learned from" if self.cut is None else "nothing is known after the cut"
+                needed = "a test run is never trained on" if self.cut is None else "nothing is known after the cut"
                 raise FitError(f"split '{self.name}': found run '{run.name}' in training and test with samples to "
                                f"{run.last_sample:g} d; {needed}; leave it out of the training.")  # fmt: skip
 
     @property
     def begins(self) -> float:
-        """Return the time [d] after which samples count: a sample at time 0 is the initial state, so it never does."""
+        """The time [d] after which samples count; one at time 0 never does, because it is the initial state."""
         return 0.0 if self.cut is None else max(self.cut, 0.0)
 
     def training_runs(self) -> tuple[CultureRun, ...]:
-        """Return what a candidate is trained on."""
+        """Return what a candidate is trained on.
+
+        Returns:
+            The training runs, with viability as a signal if it is known.
+        """
         return tuple(with_viability_known(run) if self.viability_known else run for run in self.train)
 
     def known_runs(self) -> tuple[CultureRun, ...]:
-        """Return what a predictor is given of the test runs."""
+        """Return what a predictor is given of the test runs.
+
+        Returns:
+            The test runs, with the measurements up to the cut.
+        """
         return tuple(known_of(run, self.cut, self.viability_known) for run in self.test)
 
 
 def known_of(run: CultureRun, cut: float | None = None, viability_known: bool = True) -> CultureRun:
-    """Return what is known of a run before it is predicted: all but the measurements after `cut` [d], or after 0.
+    """Return what is known of a run before it is predicted: everything except later measurements.
 
-    Events, media, signals and the end are plans and stay. `viability_known`: see `Split`.
+    Events, media, signals and the end are planned, so they are known.
+
+    Args:
+        run: the run.
+        cut: time [d] up to which measurements are known; None for 0.
+        viability_known: see `Split`.
+
+    Returns:
+        The run with the measurements up to the cut.
 
     >>> glucose = Measurement("GLC", "mmol/L", np.array([0.0, 1.0]), np.array([30.0, 20.0]), np.array([1.0, 1.0]))
     >>> known_of(CultureRun("a", 1.0, {"GLC": 30.0}, {"GLC": glucose})).measurements["GLC"].value
@@ -85,7 +106,14 @@ def known_of(run: CultureRun, cut: float | None = None, viability_known: bool = 
 
 
 def with_viability_known(run: CultureRun) -> CultureRun:
-    """Return the run with viability as a signal: as it was measured, else VCD over TCD, if there is no signal yet."""
+    """Return the run with viability as a signal: as measured, or as VCD over TCD.
+
+    Args:
+        run: the run.
+
+    Returns:
+        The run; unchanged if it has such a signal already, or if viability was not measured.
+    """
     signal = None if VIABILITY in run.signals else _viability(run)
     if signal is None:
         return run
@@ -93,9 +121,17 @@ def with_viability_known(run: CultureRun) -> CultureRun:
 
 
 def leave_one_run_out(runs: Sequence[CultureRun], *, viability_known: bool = True) -> tuple[Split, ...]:
-    """Return a split for every run, in which it is predicted from all others. Raises `FitError` for a single one."""
+    """Return a split for every run, in which it is predicted from all others.
+
+    Args:
+        runs: two runs or more; a single one is a `FitError`.
+        viability_known: see `Split`.
+
+    Returns:
+        The splits in the order of the runs.
+    """
     return tuple(
-        Split(f"without {run.name}", tuple(one for one in runs if one is not run), (run,),
+        Split(f"without {run.name}", tuple(other for other in runs if other is not run), (run,),
               viability_known=viability_known)
         for run in runs
     )  # fmt: skip
@@ -104,9 +140,18 @@ def leave_one_run_out(runs: Sequence[CultureRun], *, viability_known: bool = Tru
 def held_out(
     runs: Sequence[CultureRun], test_names: Collection[str], *, viability_known: bool = True
 ) -> tuple[Split, ...]:
-    """Return the one split in which the named runs are predicted from all others.
+    """Return a single split, in which the named runs are predicted from all others.
 
-    Raises `FitError` for a name that no run has, and where no run is named or none is left.
+    Args:
+        runs: all runs.
+        test_names: names of the runs to predict.
+        viability_known: see `Split`.
+
+    Returns:
+        The split, in a tuple.
+
+    Raises:
+        FitError: no run has such a name, or no training or test run is left.
     """
     names = [run.name for run in runs]
     for name in test_names:
@@ -118,15 +163,24 @@ def held_out(
 
 
 def forward_in_time(runs: Sequence[CultureRun], day: float, *, viability_known: bool = True) -> tuple[Split, ...]:
-    """Return the one split in which every run is measured until `day` [d], and what came later is predicted.
+    """Return a single split, in which every run is known until a day and predicted after it.
 
-    The runs to learn from end at that day. Raises `FitError` where nothing was measured before or after it.
+    Args:
+        runs: the runs; training runs end at that day.
+        day: the cut [d].
+        viability_known: see `Split`.
+
+    Returns:
+        The split, in a tuple.
+
+    Raises:
+        FitError: nothing was measured before that day, or after it.
     """
     first, last = min(map(_first_sample, runs), default=np.inf), max((run.last_sample for run in runs), default=0.0)
     if not first <= day < last:
         raise FitError(f"forward in time: found the day {day:g}, and samples from day {first:g} to {last:g}; some are "
                        "needed before and after; choose a day between.")  # fmt: skip
-    # simulating on where nothing was measured would cost time, and a model may not get there while it is learned
+    # a simulation beyond the measurements costs time, and may fail for parameters that are still far off
     train = tuple(known_of(run, day, viability_known).ended_at(day) for run in runs)
     return (Split(f"after day {day:g}", train, tuple(runs), day, viability_known),)
 
