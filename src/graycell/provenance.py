@@ -15,7 +15,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from graycell.model import CultureModel, weights_of
+from graycell.cell.neural import weights_of
+from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
 
 VERSIONS = ("graycell", "jax", "jaxlib", "diffrax", "equinox", "optax", "numpy", "scipy")
@@ -25,33 +26,28 @@ _FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior
 
 
 def describe(model: CultureModel) -> dict[str, str]:
-    """Return what makes a model what it is, apart from its parameters, as plain data.
+    """Return what makes a model what it is, apart from its parameters and weights.
 
     What is computed of it, such as the null space of the balances, is left out: its last digits differ by machine.
+
+    Args:
+        model: any model.
+
+    Returns:
+        Words and hashes by part.
     """
-    network = model.network
-    reactions = [asdict(reaction) for reaction in network.reactions]
-    ratio = [model.ratio.production.tolist(), model.ratio.consumption.tolist(), model.ratio.ceiling]
-    uptake = [model.clearance, model.uptakes]
-    rest = [model.species, model.biomass, model.biomass_per_cell, model.shift_rate, ratio, model.warm_temperature,
-            model.cold_temperature, uptake, model.exchange, model.reactor, model.projection.kinetic,
-            model.projection.reference]  # fmt: skip
+    made = model.definition()
+    nets = {name: (net.inputs, net.centre, net.sd, net.scale, net.half_uptake) for name, net in model.nets.items()}
+    liquid = [made[name] for name in ("reactions", "species", "inputs", "observables", "cells", "gases", "clearance",
+                                      "stoichiometry_weight", "balanced", "reference")]  # fmt: skip
     return {
         "model": model.name,
         "closure": repr(model.closure),
-        "weights": repr(model.projection.weights),
-        "rate laws": _sha([content_of(model.rates), _nets(model)]),
-        "network": _sha([reactions, network.lower.tolist(), network.upper.tolist()]),
-        "balances": _sha(content_of(rest)),
+        "weights": repr(made["weights"]),
+        "rate laws": _sha(content_of([made["rates"], made["variables"], nets])),
+        "network": _sha(content_of(made["network"])),
+        "balances": _sha(content_of(liquid)),
     }
-
-
-def _nets(model: CultureModel) -> list:
-    """Return what networks are apart from their weights, as plain data."""
-    return [
-        [name, net.inputs, *(part.tolist() for part in (net.centre, net.spread, net.scale, net.fade))]
-        for name, net in model.nets.items()
-    ]
 
 
 def content_of(value: Any) -> Any:
@@ -111,7 +107,7 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
     table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
     described = {
         **describe(model),
-        "parameters": _sha([table, weights_of(model).tolist()] if model.nets else table),
+        "parameters": _sha([table, weights_of(model.nets).tolist()] if model.nets else table),
         "runs": {run.name: hash_of_run(run) for run in runs},
         "files": {run.name: [list(run.provenance.files), run.provenance.sha256] for run in runs},
         "settings": settings,

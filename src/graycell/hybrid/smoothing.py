@@ -14,11 +14,12 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator, make_smoothing_spline
 
+from graycell.cell.rates import Conditions, Named, ViableCells
+from graycell.cell.variables import RelaxingVariable
 from graycell.model import CultureModel
-from graycell.packing import PackedRun, quantities_of
+from graycell.packing import PackedRun, pack
 from graycell.reactor import intervene
 from graycell.runs.records import VCD, CultureRun
-from graycell.simulation.simulate import pack_for
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
 NODES, NODE_WEIGHTS = 0.5 * (_NODES + 1.0), 0.5 * _NODE_WEIGHTS
@@ -31,49 +32,61 @@ cross-validation."""
 class SmoothRun(eqx.Module):
     """A run along smooth curves, at the nodes of every segment; stack several with a leading axis.
 
-    length: (segments,) [d]; concentrations: (segments, nodes, species) [mmol/L]; volume, cold, viability, redox:
-    (segments, nodes) [1]; at_end: (segments, species) amounts [mmol/L] and end_volume: (segments,) [1] at the end of
-    each segment; fed: (segments, nodes, species) what flows in, over the volume [mmol/L/d]; net_production: (segments,
-    species) [mmol/L] by the cells in each segment. Amounts and volumes are per litre of initial volume.
+    Amounts and volumes are per litre of initial volume.
+
+    Attributes:
+        length: (segments,) [d].
+        concentrations: (segments, nodes, species) in the unit of each.
+        volume: (segments, nodes) [1].
+        variables: (segments, nodes, variables): loop variables as measured, others as they follow their targets.
+        inputs: (segments, nodes, inputs).
+        at_end: (segments, species) amounts at the end of each segment.
+        end_volume: (segments,) [1] at the end of each segment.
+        end_inputs: (segments, inputs) at the end of each segment.
+        end_variables: (segments, variables) at the end of each segment.
+        fed: (segments, nodes, species) what flows in, over the volume [mmol/L/d].
+        net_production: (segments, species) [mmol/L] by the cells in each segment.
     """
 
     length: Float[Array, " segments"]
     concentrations: Float[Array, "segments nodes species"]
     volume: Float[Array, "segments nodes"]
-    cold: Float[Array, "segments nodes"]
-    viability: Float[Array, "segments nodes"]
-    redox: Float[Array, "segments nodes"]
+    variables: Float[Array, "segments nodes variables"]
+    inputs: Float[Array, "segments nodes inputs"]
     at_end: Float[Array, "segments species"]
     end_volume: Float[Array, " segments"]
+    end_inputs: Float[Array, "segments inputs"]
+    end_variables: Float[Array, "segments variables"]
     fed: Float[Array, "segments nodes species"]
     net_production: Float[Array, "segments species"]
 
 
 def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
-    """Return `run` along smooth curves, for the species of `model`; one that was not measured is only fed.
+    """Return a run along smooth curves, for the species of a model.
 
-    So is every species after its last sample. The biomass follows the viable cell density where it was not measured
-    itself.
+    A species that was not measured is only fed, and so is every species after its last sample. The biomass follows the
+    viable cell density where it was not measured itself.
+
+    Args:
+        model: names the species, variables and inputs.
+        run: with samples.
+
+    Returns:
+        The smooth run.
     """
-    packed = pack_for(model, run)
+    packed = pack(run, model)
     arrays = jax.tree.map(np.asarray, packed)
     curves: list[Callable[[float], float]] = [_nothing] * len(model.species)
-    viability = np.asarray(jax.vmap(packed.viability)(packed.end))
-    for i, points in enumerate(_turned_over_at_samples(model, arrays, viability)):
+    end_inputs = jax.vmap(packed.inputs_at)(packed.end, packed.setpoints)
+    for i, points in enumerate(_production_at_samples(model, arrays, np.asarray(end_inputs))):
         curves[i] = _curve(*points)
-    rate = float(model.parameters[model.shift_rate])
     length, sweep = arrays.end - arrays.start, _Sweep(arrays)
-    at_nodes, cold, cold_now = [], [], arrays.initial_cold
-    at_end, end_volume, net_production = [], [], []
+    at_nodes, at_end, end_volume, net_production = [], [], [], []
     for k, (start, end) in enumerate(zip(arrays.start, arrays.end, strict=True)):
         before = np.array([curve(start) for curve in curves])
         points = [sweep.after(k, share, np.array([curve(start + share * (end - start)) for curve in curves]) - before)
                   for share in (*NODES, 1.0)]  # fmt: skip
         at_nodes.append(points[:-1])
-        target = arrays.cold_target[k]
-        relaxed = [target + (cold_now - target) * np.exp(-rate * share * length[k]) for share in (*NODES, 1.0)]
-        cold.append(relaxed[:-1])
-        cold_now = relaxed[-1]
         at_end.append(points[-1][0])
         end_volume.append(points[-1][1])
         net_production.append(np.array([curve(end) for curve in curves]) - before)
@@ -81,18 +94,48 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
     amounts = np.array([[amount for amount, _ in nodes] for nodes in at_nodes])
     volume = np.array([[size for _, size in nodes] for nodes in at_nodes])
     times = jnp.asarray(arrays.start[:, None] + length[:, None] * NODES[None, :])
+    inputs = jax.vmap(lambda t, setpoints: jax.vmap(lambda one: packed.inputs_at(one, setpoints))(t))(
+        times, packed.setpoints
+    )
+    variables, end_variables = _variables(model, packed, np.asarray(inputs), np.asarray(end_inputs), length)
+    measured = jax.vmap(jax.vmap(packed.loops_at))(times), jax.vmap(packed.loops_at)(packed.end)
+    for k, name in enumerate(model.loops):
+        i = model.variable_names.index(name)
+        variables[..., i], end_variables[..., i] = np.asarray(measured[0])[..., k], np.asarray(measured[1])[..., k]
     return SmoothRun(
         length=jnp.asarray(length),
         concentrations=jnp.asarray(np.maximum(amounts / volume[:, :, None], 0.0)),
         volume=jnp.asarray(volume),
-        cold=jnp.asarray(np.array(cold)),
-        viability=jax.vmap(jax.vmap(packed.viability))(times),
-        redox=jax.vmap(jax.vmap(packed.redox))(times),
+        variables=jnp.asarray(variables),
+        inputs=inputs,
         at_end=jnp.asarray(np.array(at_end)),
         end_volume=jnp.asarray(np.array(end_volume)),
+        end_inputs=end_inputs,
+        end_variables=jnp.asarray(end_variables),
         fed=jnp.asarray((arrays.flows.feed @ arrays.media)[:, None, :] / volume[:, :, None]),
         net_production=jnp.asarray(np.array(net_production)),
     )
+
+
+def _variables(model: CultureModel, packed: PackedRun, inputs: np.ndarray, end_inputs: np.ndarray, length: np.ndarray):
+    """Return the variables at the nodes and at the ends of segments: those that relax exactly, others as they begin."""
+    now = np.array(model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints)))
+    at_nodes = np.broadcast_to(now, (*inputs.shape[:2], len(now))).copy()
+    at_ends = np.broadcast_to(now, (len(length), len(now))).copy()
+    for i, variable in enumerate(model.variables):
+        if not isinstance(variable, RelaxingVariable):
+            continue
+
+        def at(values, law):
+            return float(law(Conditions({}, inputs=Named(model.input_names, values), parameters=model.parameters)))
+
+        rate, held = at(end_inputs[0], variable.rate), now[i]
+        for k, duration in enumerate(length):
+            target = at(end_inputs[k], variable.target)
+            left = np.exp(-rate * np.r_[NODES, 1.0] * duration)
+            values = target + (held - target) * left
+            at_nodes[k, :, i], at_ends[k, i], held = values[:-1], values[-1], values[-1]
+    return at_nodes, at_ends
 
 
 class _Sweep:
@@ -125,21 +168,15 @@ def _nothing(time: float, /) -> float:
     return 0.0
 
 
-def _turned_over_at_samples(
-    model: CultureModel, packed: PackedRun, viability: np.ndarray
+def _production_at_samples(
+    model: CultureModel, packed: PackedRun, end_inputs: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return for every species the times of its samples, what the cells had turned over by then, and its error.
+    """Return for every species the times of its samples, its net production by then, and its standard error.
 
     [d], [mmol/L], [mmol/L], per litre of initial volume; beginning with 0 at time 0.
     """
-    quantities = quantities_of(model.species)
     measured, error = packed.measured.copy(), packed.standard_error.copy()
-    biomass, density = quantities.index(model.biomass), quantities.index(VCD)
-    per_density = float(model.parameters[model.biomass_per_cell]) / np.maximum(viability, 0.05)
-    taken = ~np.isfinite(error[:, biomass]) & np.isfinite(error[:, density])
-    measured[taken, biomass] = (measured[:, density] * per_density)[taken]
-    error[taken, biomass] = (error[:, density] * per_density)[taken]
-
+    _fill_biomass(model, measured, error, end_inputs)
     n = len(model.species)
     points: list[list[tuple[float, float, float]]] = [[(0.0, 0.0, np.nan)] for _ in range(n)]
     sweep, total = _Sweep(packed), np.zeros(n)
@@ -151,8 +188,24 @@ def _turned_over_at_samples(
         for i in np.flatnonzero(here & (time > 0.0)):
             points[i].append((float(time), float(total[i]), float(volume * error[k, i])))
         sweep.act(k, found, volume)
-    columns = [np.array(of).T for of in points]
-    return [(time, value, of_value) for time, value, of_value in columns]
+    columns = [np.array(rows).T for rows in points]
+    return [(time, value, sd) for time, value, sd in columns]
+
+
+def _fill_biomass(model: CultureModel, measured: np.ndarray, error: np.ndarray, end_inputs: np.ndarray) -> None:
+    """Take the species that counts cells from the viable cell density where it was not measured itself."""
+    cells = model.cells
+    if not isinstance(cells, ViableCells) or VCD not in model.observable_names:
+        return
+    biomass, density = model.quantities.index(cells.species), model.quantities.index(VCD)
+    per_density = np.ones(len(measured))
+    if cells.biomass_per_cell is not None:
+        per_density = per_density * float(model.parameters[cells.biomass_per_cell])
+    if cells.viability is not None:
+        per_density = per_density / np.maximum(end_inputs[:, model.input_names.index(cells.viability)], 0.05)
+    taken = ~np.isfinite(error[:, biomass]) & np.isfinite(error[:, density])
+    measured[taken, biomass] = (measured[:, density] * per_density)[taken]
+    error[taken, biomass] = (error[:, density] * per_density)[taken]
 
 
 def _curve(time: np.ndarray, value: np.ndarray, error: np.ndarray) -> Callable[[float], float]:

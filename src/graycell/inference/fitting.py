@@ -23,8 +23,7 @@ import diffrax
 import jax.numpy as jnp
 import numpy as np
 
-from graycell.cell.closures import Lagged
-from graycell.cell.neural import drawn_weights
+from graycell.cell.neural import MLP, drawn_weights, weights_of, with_weights
 from graycell.errors import FitError
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference import checkpoint, least_squares
@@ -36,12 +35,12 @@ from graycell.inference.matching import (
     linearise_matching,
     matching_residuals,
 )
-from graycell.model import CultureModel, weights_of, with_weights
+from graycell.model import CultureModel
 from graycell.packing import pack_all
 from graycell.parameters import Parameter
 from graycell.provenance import provenance_of
-from graycell.runs.records import REDOX, CultureRun
-from graycell.simulation.simulate import Loop, SolverSettings
+from graycell.runs.records import CultureRun
+from graycell.simulation.solve import Loop, SolverSettings
 
 
 @dataclass(frozen=True)
@@ -88,7 +87,7 @@ MATCH_AND_CLOSE = MATCH + _open_and_close(40, 20, 150)
 
 def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, ...]:
     """Return the stages of a fit as chosen by default."""
-    seen = not model.has_loop or all(REDOX in run.measurements for run in runs)
+    seen = not model.has_loop or all(name in run.measurements for run in runs for name in model.loops)
     if model.nets:
         if model.has_loop:
             return MATCH_AND_CLOSE if seen else GROW
@@ -188,7 +187,7 @@ class Fit:
         """Return the model with the own values of a run of the fit, by its name; of any other run, the shared ones."""
         own = {name: jnp.asarray(value) for name, value in self.own.get(run, {}).items()}
         # not through the table: a value of one run may lie beyond the bounds of the shared one
-        return replace(self.model, parameters={**self.model.parameters, **own})
+        return self.model.with_parameters(own)
 
     def __repr__(self) -> str:
         runs = ", ".join(run.name for run in self.runs)
@@ -241,7 +240,7 @@ def objective_for(
     Raises `FitError` for a model with the lagged closure, runs of one name, or nothing to estimate; `InputError`
     where a run does not fit the model.
     """
-    if isinstance(model.closure, Lagged):
+    if model.is_lagged:
         raise FitError("the lagged closure depends on its step and cannot be fitted; use the closure Dynamic.")
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
@@ -251,12 +250,7 @@ def objective_for(
             f"found {len(rows)} parameters and {len(model.nets)} networks to learn and {len(runs)} runs; something to "
             "learn and a run are needed."
         )
-    packed = pack_all(
-        runs,
-        model.species,
-        warm_temperature=model.warm_temperature,
-        cold_temperature=model.cold_temperature,
-    )
+    packed = pack_all(runs, model)
     return objective_of(model, packed, rows, solver, regularisation)
 
 
@@ -387,7 +381,7 @@ class _Fitter:
         starts = []
         for i in range(self.settings.starts):
             drawn = centre if i == 0 else centre + spread * random.standard_normal(len(centre))
-            weights = weights_of(model if i == 0 else _with_drawn_weights(model, random))
+            weights = weights_of(model.nets if i == 0 else _drawn_nets(model, random))
             starts.append(np.asarray(self.objective.join(coordinates.of_scaled(jnp.asarray(drawn)), weights)))
         return starts
 
@@ -422,12 +416,12 @@ def _cost(residuals: np.ndarray) -> float:
     return 0.5 * float(np.sum(residuals**2)) if np.all(np.isfinite(residuals)) else math.inf
 
 
-def _with_drawn_weights(model: CultureModel, random: np.random.Generator) -> CultureModel:
+def _drawn_nets(model: CultureModel, random: np.random.Generator) -> dict[str, MLP]:
     nets = {}
     for name, net in model.nets.items():
         outputs, hidden = net.weights.output.shape
         nets[name] = replace(net, weights=drawn_weights(len(net.inputs), hidden, outputs, random))
-    return replace(model, nets=nets)
+    return nets
 
 
 def _held_out(objective: Objective, settings: FitSettings) -> np.ndarray:
@@ -483,7 +477,8 @@ def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _
                 bool(not 0.01 < place[i] < 0.99), _prior_ratio(float(sd[i]), row.prior_sd),
             )
         )  # fmt: skip
-    fitted = with_weights(model.with_parameters({row.name: row.value for row in estimates}), weights)
+    fitted = model.with_parameters({row.name: row.value for row in estimates})
+    fitted = fitted.changed(nets=with_weights(model.nets, weights))
     own = {}
     if objective.own:
         for run, apart in zip(runs, deviations, strict=True):

@@ -13,11 +13,11 @@ from jaxtyping import Array, Float
 
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
-from graycell.cell.neural import PRIOR
-from graycell.model import CultureModel, lean, weight_labels, with_weights
+from graycell.cell.neural import PRIOR, weight_labels, with_weights
+from graycell.model import CultureModel
 from graycell.packing import PackedRun
 from graycell.parameters import Parameter
-from graycell.simulation.simulate import Loop, SolverSettings, integrate, predictions
+from graycell.simulation.solve import Loop, SolverSettings, integrate
 
 
 class Coordinates(eqx.Module):
@@ -102,7 +102,7 @@ class Objective(eqx.Module):
     def labels(self, runs: Sequence[str]) -> list[str]:
         """Return a name for every coordinate, given those of the runs: vmax1f, vmax1f of run07, v17.hidden[2]."""
         own = [f"{self.names[i]} of {run}" for run in runs for i in self.own]
-        return [*self.names, *own, *weight_labels(self.model)]
+        return [*self.names, *own, *weight_labels(self.model.nets)]
 
     def parts(self, x: Float[Array, " n"]) -> tuple[Array, Array, Array]:
         """Return the coordinates of the parameters, the (runs, own) deviations and the weights."""
@@ -121,12 +121,13 @@ class Objective(eqx.Module):
             scaled = scaled.at[jnp.array(self.own)].add(deviations)
         values = self.coordinates.unscaled(scaled)
         learned = {name: values[i] for i, name in enumerate(self.names)}
-        return with_weights(replace(self.model, parameters={**self.model.parameters, **learned}), weights)
+        model = self.model.with_parameters(learned)
+        return model.changed(nets=with_weights(model.nets, weights))
 
     def predicted(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, "runs segments quantities"]:
         """Return what would be measured in every run at the end of every segment, up to the `horizon` [d].
 
-        In the internal units of the quantities, see `runs.packing.quantities_of`.
+        In the internal units of the quantities, see `CultureModel.quantities`.
         """
 
         def of_run(of):
@@ -177,7 +178,7 @@ def _usable_predictions(model: CultureModel, packed: PackedRun, loop: Loop, sett
     path = integrate(model, packed, loop, settings)
     usable = jnp.isin(path.flux_status, jnp.array([status for status in FluxStatus if status.usable]))
     usable &= jnp.isin(path.loop_status[:, -1], jnp.array([status for status in LoopStatus if status.usable]))
-    return jnp.where(usable[:, None], predictions(model, path), jnp.nan)
+    return jnp.where(usable[:, None], path.predicted, jnp.nan)
 
 
 WHOLE = float("inf")
@@ -216,12 +217,10 @@ def objective_of(
 
     regularisation: [1] what the weights' standard deviations are divided by.
     """
-    if not model.has_loop:  # such a model says nothing about R
-        packed = replace(packed, standard_error=packed.standard_error.at[..., -1].set(jnp.inf))
     own = tuple(i for i, row in enumerate(rows) if row.between_runs_sd > 0.0)
     sds = {name: jax.tree.map(jnp.full_like, net.weights, PRIOR) for name, net in model.nets.items()}
     return Objective(
-        lean(model),
+        model,
         packed,
         Coordinates.of(rows),
         jnp.array([rows[i].between_runs_sd for i in own], jnp.float64),

@@ -45,27 +45,26 @@ class Matching(eqx.Module):
 def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float[Array, "segments quantities"]:
     """Return what would be measured at the end of every segment if the rates had seen the smooth curves.
 
-    In the internal units of the quantities: mmol/L, 10^9 cells/L for VCD, 1 for R, which is the measured one.
+    In the units of `CultureModel.quantities`; loop variables are the measured ones.
     """
 
-    def turnover(concentrations, volume, cold, viability, redox, flows):
-        """Return what the cells turn over in a moment [mmol/L/d]: the derivative less what flows."""
+    def turnover(concentrations, volume, variables, inputs, flows):
+        """Return what the cells turn over at one time [mmol/L/d]: the derivative less what flows."""
         fed = flows.feed @ packed.media
-        production = model.evaluate(concentrations, redox, cold, fed=fed / volume).solution.fluxes @ model.exchange.T
-        if model.reactor.per_cell:
-            production = model.viable_cell_density(concentrations, viability) * production
+        production = model.production(model.evaluate(concentrations, variables, inputs, fed=fed / volume))
         amounts = concentrations * volume
         change = model.reactor.derivative(amounts, volume, production, flows, packed.media)[0]
         return change - fed + concentrations * (flows.bleed + flows.harvest)
 
-    nodes = (smooth.concentrations, smooth.volume, smooth.cold, smooth.viability, smooth.redox)
-    rates = jax.vmap(lambda at, flows: jax.vmap(lambda *one: turnover(*one, flows=flows))(*at))(nodes, packed.flows)
+    nodes = (smooth.concentrations, smooth.volume, smooth.variables, smooth.inputs)
+    rates = jax.vmap(lambda at, flows: jax.vmap(lambda *node: turnover(*node, flows=flows))(*at))(nodes, packed.flows)
     made = smooth.length[:, None] * jnp.einsum("n,snk->sk", jnp.asarray(NODE_WEIGHTS), rates)
     amounts = smooth.at_end + jnp.cumsum(made - smooth.net_production, axis=0)
     concentrations = amounts / smooth.end_volume[:, None]
-    density = jax.vmap(model.viable_cell_density)(concentrations, jax.vmap(packed.viability)(packed.end))
-    measured_redox = jax.vmap(packed.redox)(packed.end)
-    return jnp.concatenate([concentrations, density[:, None], measured_redox[:, None]], axis=1)
+    observables = jax.vmap(lambda c, x, u: model.evaluate(c, x, u).observables)(
+        concentrations, smooth.end_variables, smooth.end_inputs
+    )
+    return jnp.concatenate([concentrations, observables, smooth.end_variables], axis=1)
 
 
 @eqx.filter_jit

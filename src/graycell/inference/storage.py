@@ -5,13 +5,15 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from graycell.errors import FitError
-from graycell.hybrid.learning import model_from, nets_to_plain, with_plain_nets
+from graycell.cell.neural import weights_of, with_weights
+from graycell.errors import FitError, ModelError
 from graycell.inference import checkpoint
 from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage
 from graycell.model import CultureModel
+from graycell.models.plain import model_from_plain, model_to_plain
 from graycell.parameters import Parameter, ParameterTable
 from graycell.provenance import describe
 from graycell.runs import records
@@ -20,7 +22,8 @@ from graycell.storage import write_whole
 
 FILE = "fit.json"
 _LARGEST = 100_000_000
-_FORMAT = 1
+_FORMAT = 2
+"""Of the file; 2 holds the model itself and not a recipe."""
 
 
 def save_fit(fit: Fit, folder: str | Path) -> Path:
@@ -31,9 +34,9 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
     data = {
         "format": _FORMAT,
         "model": fit.model.name,
-        "recipe": json.loads(fit.model.recipe or "{}"),
-        "networks": nets_to_plain(fit.model),
+        "definition": _definition(fit.model),
         "parameters": [asdict(row) for row in fit.model.table],
+        "weights": weights_of(fit.model.nets).tolist() if fit.model.nets else [],
         "estimates": [asdict(estimate) for estimate in fit.estimates],
         "covariance": fit.covariance.tolist(),
         "cost": fit.cost,
@@ -53,7 +56,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
 def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
     """Return the fit saved in `folder`.
 
-    The model is taken from the library by its name; give `model` for one that is not there. Raises `FitError` where
+    The model is built from the file; give `model` for one whose laws are not part of graycell. Raises `FitError` where
     there is no fit or it cannot be read.
     """
     path = Path(folder) / FILE
@@ -68,8 +71,10 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             **data["settings"], stages=None if stages is None else tuple(Stage(**stage) for stage in stages)
         )
         table = ParameterTable(tuple(Parameter(**row) for row in data["parameters"]))
-        base = model if model is not None else model_from(data.get("recipe") or {"base": data["model"]})
-        base = with_plain_nets(base.with_table(table), data.get("networks", {}))
+        base = _model_of(data, model, path)
+        base = base.with_table(table)
+        if base.nets:
+            base = base.changed(nets=with_weights(base.nets, jnp.asarray(data["weights"], jnp.float64)))
         _require_same(base, data["provenance"], path)
         return Fit(
             base,
@@ -83,8 +88,31 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             data["provenance"],
             data.get("own", {}),
         )
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error
+
+
+def _definition(model: CultureModel) -> dict[str, Any] | None:
+    """Return the model as plain data; None where its laws are not graycell's, so that it is given when read back."""
+    try:
+        return model_to_plain(model)
+    except ModelError:
+        return None
+
+
+def _model_of(data: dict[str, Any], model: CultureModel | None, path: Path) -> CultureModel:
+    if data.get("format") != _FORMAT:
+        raise FitError(
+            f"{path}: found the format {data.get('format')!r}; this version reads format {_FORMAT}; make the fit anew."
+        )
+    if model is not None:
+        return model
+    if data["definition"] is None:
+        raise FitError(
+            f"{path}: found a fit of '{data['model']}', whose laws are not part of graycell; give the model: "
+            "load_fit(folder, model=...)."
+        )
+    return model_from_plain(data["definition"])
 
 
 def _require_same(model: CultureModel, provenance: dict[str, Any], path: Path) -> None:

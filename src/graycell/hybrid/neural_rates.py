@@ -1,0 +1,273 @@
+"""Gray models: some rate laws of a known model learned by networks.
+
+`with_neural_rates` replaces, multiplies or corrects rate laws of a model by networks, or adds reactions with a learned
+law. The inputs of a network are scaled by the runs that it will learn from.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
+from graycell.cell.neural import MLP, Form, NeuralRate, drawn_weights
+from graycell.cell.rates import Product, RateLaw, Sum
+from graycell.errors import ModelError, nearest
+from graycell.hybrid.scaling import HALF_UPTAKE, scales
+from graycell.hybrid.smoothing import SmoothRun, smooth_run
+from graycell.model import CultureModel
+from graycell.parameters import ParameterTable
+from graycell.runs.records import CultureRun
+
+Kind = Literal["white", "gray", "black"]
+
+
+@dataclass(frozen=True)
+class NeuralRateSpec:
+    """How the rate law of one reaction is learned.
+
+    kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is known.
+    inputs: what the network sees (species, ``feed`` and a species, ``R``, ``cold``); if empty, what the known law
+        depends on.
+    form: of the network, see `cell.learned.NeuralRate`; if empty ``fraction`` with a `part`, else ``positive`` for a gray
+        law and for an irreversible reaction, else ``any``. A gray law of the form ``any`` is the known law plus a
+        learned rate.
+    part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
+    hidden: nodes [1] of the hidden layer. bound: [1] how far the law may go, see `NeuralRate`; if 0, 10 for a gray law of
+        the form ``positive``, else 100.
+    consumes: a species that a negative rate uses up; such a rate fades where the species runs out.
+    scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs, 0.1
+        without one. A factor of the form ``positive`` has the scale 1 [1] whatever stands here.
+
+    Raises `ModelError` for words that are not known and numbers that are not possible.
+    """
+
+    kind: Kind = "black"
+    inputs: tuple[str, ...] = ()
+    form: Form | Literal[""] = ""
+    part: str = ""
+    hidden: int = 4
+    bound: float = 0.0
+    consumes: str = ""
+    scale: float = 0.0
+
+    def __post_init__(self) -> None:
+        if isinstance(self.inputs, str) or not all(isinstance(one, str) for one in self.inputs):
+            raise ModelError(
+                f"learned law: found the inputs {self.inputs!r}; a list of names is needed; write ['LAC']."
+            )
+        object.__setattr__(self, "inputs", tuple(self.inputs))
+        for name, value, known in (
+            ("kind", self.kind, ("white", "gray", "black")),
+            ("form", self.form, ("", "positive", "any", "fraction")),
+        ):
+            if value not in known:
+                raise ModelError(f"learned law: {name} '{value}' is not known; {nearest(str(value), known)}.")
+        if not (isinstance(self.hidden, int) and 1 <= self.hidden <= 64):
+            raise ModelError(f"learned law: found {self.hidden} hidden nodes; 1 to 64 are possible; 4 serve most laws.")
+        if self.bound and not 1.0 < self.bound < math.inf:
+            raise ModelError(f"learned law: found the bound {self.bound:g}; it must be above 1; leave it out for ours.")
+        if not 0.0 <= self.scale < math.inf:
+            raise ModelError(f"learned law: found the scale {self.scale:g}; it must be above 0; leave it out for ours.")
+
+
+def law_from(described: str | Mapping[str, Any]) -> NeuralRateSpec:
+    """Return a law from one word, its kind, or a table of the fields of `NeuralRateSpec`. Raises `ModelError`."""
+    if isinstance(described, str):
+        return NeuralRateSpec(described)  # type: ignore[arg-type]
+    known = [field.name for field in fields(NeuralRateSpec)]
+    for name in described:
+        if name not in known:
+            raise ModelError(f"learned law: '{name}' is not known; {nearest(name, known)}.")
+    return NeuralRateSpec(**described)
+
+
+def with_neural_rates(
+    model: CultureModel,
+    laws: Mapping[str, NeuralRateSpec | str | Mapping[str, Any]],
+    runs: Sequence[CultureRun],
+    reactions: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> CultureModel:
+    """Return the model with the rate laws of some reactions learned; a network has the name of its reaction.
+
+    A parameter that no law uses any more is no longer estimated.
+
+    Args:
+        model: with known laws; stays as it is.
+        laws: by reaction, a `NeuralRateSpec` or what `law_from` takes. A reaction of the network without a rate law
+            gets one.
+        runs: training runs; they scale the inputs of the networks.
+        reactions: new ones, by name, as equations such as ``CYSTINE_ext =>``; each needs a law.
+        seed: of the first weights.
+
+    Returns:
+        The gray model.
+
+    Raises:
+        ModelError: for a name that the model has not, and for a law of which nothing says what it depends on.
+
+    >>> from graycell import bundled_run, nolan_lee
+    >>> gray = with_neural_rates(nolan_lee(), {"v17": "black"}, [bundled_run()])
+    >>> gray.nets["v17"].inputs, gray.weight_count
+    (('LAC', 'shift'), 17)
+    """
+    if model.network is None:
+        raise ModelError(f"model '{model.name}' has no network; write NeuralRate into its rates.")
+    chosen = {name: law if isinstance(law, NeuralRateSpec) else law_from(law) for name, law in laws.items()}
+    new = dict(reactions or {})
+    network = model.network.with_reactions([Reaction(name, equation) for name, equation in new.items()])
+    for name, equation in new.items():
+        if name not in chosen:
+            raise ModelError(f"reaction '{name}' is new and has no rate law; give it one, such as {name} = 'black'.")
+        _require_known_species(model.network, network, name, equation)
+    smooth = [smooth_run(model, run) for run in runs]
+    random = np.random.default_rng(seed)
+    known, nets = dict(model.rates), dict(model.nets)
+    for name, law in chosen.items():
+        network.index(name)
+        if law.kind == "white":
+            continue
+        learned, nets[name] = _learned(model, network, name, law, smooth, random)
+        if name in known and law.part:
+            known[name] = _with_part(known[name], law.part, learned, name)
+        elif name in known and law.kind == "gray":
+            known[name] = Sum((known[name], learned)) if learned.form == "any" else Product((known[name], learned))
+        else:
+            known[name] = learned
+    built = model.rebuilt(network=network, rates=known, nets=nets)
+    return built.with_table(_without_unused(built))
+
+
+def _require_known_species(known: MetabolicNetwork, network: MetabolicNetwork, name: str, equation: str) -> None:
+    """Raise `ModelError` for a species that the medium has not, or that stands in this one reaction alone."""
+    for one in set(network.species) - set(known.species):
+        row = network.rows([one])[0]
+        if row[network.index(name)] and (one.endswith(EXTERNAL_SUFFIX) or np.count_nonzero(row) < 2):
+            raise ModelError(
+                f"reaction '{name}', {equation}: species '{one}' is not in the network; {nearest(one, known.species)}."
+            )
+
+
+def _learned(model, network, name: str, law: NeuralRateSpec, smooth, random) -> tuple[NeuralRate, MLP]:
+    """Return a network's law for a reaction, and the network."""
+    if name not in model.rates and (law.part or law.kind == "gray"):
+        what = f"no part '{law.part}' to replace" if law.part else "nothing to correct"
+        raise ModelError(
+            f"learned law of {name}: it has no known law, so {what}; use '{name} = \"black\"' without part."
+        )
+    gray = law.kind == "gray"
+    inputs = law.inputs or _seen_by(model, name)
+    if not inputs:
+        raise ModelError(f"learned law of {name}: nothing is known of what it depends on; give inputs = ['GLC', ...].")
+    reversible = network.reactions[network.index(name)].reversible
+    form = law.form or ("fraction" if law.part else "positive" if gray or not reversible else "any")
+    size = law.scale or _power_of_ten(model, name, smooth)
+    scale = 1.0 if (gray or law.part) and form == "positive" else size
+    half_uptake = 1.0
+    if law.consumes:
+        if law.consumes not in model.species:
+            raise ModelError(f"learned law of {name}: it consumes '{law.consumes}', which the model has not; "
+                             f"{nearest(law.consumes, model.species)}.")  # fmt: skip
+        i = model.species.index(law.consumes)
+        half_uptake = HALF_UPTAKE * max((float(jnp.max(run.concentrations[..., i])) for run in smooth), default=1.0)
+    net = MLP(tuple(inputs), *scales(model, inputs, smooth), jnp.full(1, scale), jnp.full(1, max(half_uptake, 1e-6)),
+              drawn_weights(len(inputs), law.hidden, 1, random))  # fmt: skip
+    bound = law.bound or (10.0 if gray and form == "positive" else 100.0)
+    return NeuralRate(name, 0, form, bound, law.consumes or None), net
+
+
+def _with_part(law: RateLaw, part: str, learned: RateLaw, name: str) -> RateLaw:
+    found = []
+
+    def is_part(one) -> bool:
+        return isinstance(one, RateLaw) and type(one).__name__.lower() == part.lower()
+
+    def swap(one):
+        if not is_part(one):
+            return one
+        found.append(one)
+        return learned
+
+    changed = jax.tree.map(swap, law, is_leaf=is_part)
+    if len(found) != 1:
+        raise ModelError(
+            f"learned law of {name}: found {len(found)} factors '{part}' in the known law; one is needed; name a "
+            "factor such as inhibition, or leave part out to learn the whole law."
+        )
+    return changed
+
+
+def _generic(model: CultureModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return a generic operating point: concentrations, variables and inputs in their units."""
+    variables = [1.7 if name in model.loops else 0.4 for name in model.variable_names]
+    inputs = [given.default if given.default is not None else 1.0 for given in model.inputs]
+    return np.linspace(3.0, 7.0, len(model.species)), np.array(variables), np.array(inputs)
+
+
+def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
+    """Return what the known law of a reaction depends on."""
+    if name not in model.kinetic:
+        return ()
+    k, n, m = model.kinetic.index(name), len(model.species), len(model.variable_names)
+
+    def rate(point):
+        return model.kinetic_rates(point[:n], point[n : n + m], point[n + m :])[k]
+
+    slope = np.asarray(jax.grad(rate)(jnp.concatenate(_generic(model))))
+    names = (*model.species, *model.variable_names, *model.input_names)
+    return tuple(one for one, by in zip(names, slope, strict=True) if abs(by) > 1e-12)
+
+
+def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -> float:
+    """Return the power of ten nearest to the largest size of the known law along runs [mmol/(10^9 cells)/d].
+
+    Without a known law it is 0.1; without runs, that at a generic operating point.
+    """
+    if name not in model.kinetic:
+        return 0.1
+    if smooth:
+        points = [[np.asarray(part).reshape(-1, part.shape[-1])
+                   for part in (run.concentrations, run.variables, run.inputs)] for run in smooth]  # fmt: skip
+        parts = [np.concatenate(part) for part in zip(*points, strict=True)]
+    else:
+        parts = [np.asarray(part)[None] for part in _generic(model)]
+    rates = jax.vmap(model.kinetic_rates)(*map(jnp.asarray, parts))[:, model.kinetic.index(name)]
+    size = float(jnp.max(jnp.abs(rates)))
+    return 10.0 ** round(math.log10(size)) if size > 0.0 else 0.1
+
+
+class _Spy(dict):
+    """A table that remembers what was asked for."""
+
+    def __init__(self, table):
+        super().__init__(table)
+        self.asked: set[str] = set()
+
+    def __getitem__(self, name):
+        self.asked.add(name)
+        return super().__getitem__(name)
+
+
+def _without_unused(model: CultureModel) -> ParameterTable:
+    """Return the table with what no law asks for any more not estimated."""
+    spy = _Spy(model.parameters)
+    watched = model.changed(parameters=spy)
+    if not model.is_lagged:
+        watched.turnover_times()
+    c, variables, inputs = map(jnp.asarray, _generic(model))
+    watched.evaluate(c, variables, inputs)
+    watched.begin(variables * jnp.nan, inputs)
+    laws = [law for variable in model.variables for law in (getattr(variable, "rate", None),) if law is not None]
+    at = watched.conditions(c, variables, inputs)
+    for law in laws:
+        law(at)
+    table = model.table
+    for row in table.estimated:
+        if row.name not in spy.asked:
+            table = table.with_changes(row.name, estimated=False)
+    return table
