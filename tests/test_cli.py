@@ -1,13 +1,17 @@
 import json
 import os
+import re
 import shutil
 import signal
 from importlib import resources
 
 import pandas as pd
 import pytest
+import typer
 
 from graycell import cli
+from graycell.cli import checking, comparing, modelling
+from graycell.cli.exit_codes import FAULTS, INTERRUPTED, UNFINISHED
 from graycell.diagnosis import DerivativeCheck, GradientCheck, Verdict
 from graycell.inference import FitSettings, Stage, checkpoint
 
@@ -59,7 +63,7 @@ def test_ten_planted_faults_give_ten_sentences(graycell, folder):
     change(folder / "events.csv", "6,bolus,feed,0.0338870932432", "6,bolus,feed,")  # 9 no volume
     change(folder / "initial.csv", "\n1,", "\n0,")  # 10 no volume to begin with
     code, printed = graycell("check", folder)
-    assert code == cli.FAULTS
+    assert code == FAULTS
     sentences = [line for line in printed.splitlines() if ": found " in line]
     assert len(sentences) >= 10
     for word in ("-69.31", "fifty", "mmol/d", "1.17", "nan", "310", "did you mean 'feed'", "did you mean 'bolus'"):
@@ -70,10 +74,10 @@ def test_ten_planted_faults_give_ten_sentences(graycell, folder):
 
 def test_a_file_that_is_not_there_is_a_sentence(graycell, tmp_path):
     code, printed = graycell("check", tmp_path / "nothing.csv")
-    assert code == cli.FAULTS
+    assert code == FAULTS
     assert "nothing.csv" in printed
     code, printed = graycell("simulate", tmp_path / "nothing.csv")
-    assert code == cli.FAULTS
+    assert code == FAULTS
     assert "Traceback" not in printed
 
 
@@ -104,20 +108,20 @@ def test_a_misspelt_species_of_a_medium_is_not_lost(graycell, folder):
     change(folder / "media.csv", "GLC [mmol/L]", "GLCC [mmol/L]")
     for command in (("check", folder, "--model", "nolan-lee"), ("simulate", folder)):
         code, printed = graycell(*command)
-        assert code == cli.FAULTS
+        assert code == FAULTS
         assert "did you mean 'GLC'" in printed
 
 
 def test_a_place_that_cannot_be_written_is_a_sentence(graycell, tmp_path):
     (tmp_path / "file").write_text("")
     code, printed = graycell("simulate", "--out", tmp_path / "file" / "x.csv")
-    assert code == cli.FAULTS
+    assert code == FAULTS
     assert "Traceback" not in printed
 
 
 def test_an_unknown_model_is_a_sentence_with_the_nearest(graycell):
     code, printed = graycell("simulate", "--model", "nolan-leee")
-    assert code == cli.FAULTS
+    assert code == FAULTS
     assert "did you mean 'nolan-lee'" in printed
 
 
@@ -126,21 +130,65 @@ def test_a_command_written_wrongly_ends_with_two(graycell):
     assert graycell("nonsense")[0] == 2
 
 
-@pytest.mark.parametrize("command", ["", "check", "simulate", "fit", "audit", "report", "demo"])
+COMMANDS = sorted(typer.main.get_command(cli.app).commands)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_help_teaches(graycell, command):
-    code, printed = graycell(*command.split(), "--help")
+    code, printed = graycell(command, "--help")
+    assert code == 0
+    assert re.search(rf"Usage: .* {command} ", printed)
+    assert "Example" in printed
+    assert f"graycell {command} " in printed.split("Example", 1)[1]
+
+
+def test_the_help_lists_every_command_and_no_old_name(graycell):
+    code, printed = graycell("--help")
     assert code == 0
     assert "Usage" in printed
-    if command and command != "demo":
-        assert "Example" in printed
+    assert len(COMMANDS) == 13
+    for command in COMMANDS:
+        assert re.search(rf"^\W*{command}  ", printed, flags=re.MULTILINE), command
+    for old in cli.RENAMED_COMMANDS:
+        assert f"graycell {old}" not in printed
+        assert not re.search(rf"^\W*{old}  ", printed, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(("old", "new"), cli.RENAMED_COMMANDS.items())
+def test_an_old_name_of_a_command_works_and_gives_the_new_one_on_stderr(old, new, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["graycell", old, "--help"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    printed = capsys.readouterr()
+    assert not end.value.code
+    assert re.search(rf"Usage: .* {new} ", printed.out)
+    assert "now called" not in printed.out
+    sentence = f"'graycell {old}' is now called 'graycell {new}'; the old name still works in this version."
+    assert " ".join(printed.err.split()) == sentence
+
+
+def test_an_old_word_of_a_study_is_a_remark(graycell, folder, monkeypatch):
+    text = 'runs = ["run07"]\n[models.white]\nbase = "nolan-lee"\nown = { vmax17 = 0.2 }\n'
+    (folder.parent / "study.toml").write_text(text + '[compare]\nsplits = "forward"\nday = 6\n')
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(modelling, "fit", stop)
+    monkeypatch.setattr(comparing, "cross_validate", stop)
+    for command in ("fit", "cross-validate"):
+        code, printed = graycell(command, folder.parent / "study.toml", "--out", folder.parent / "out")
+        assert code == INTERRUPTED
+        assert "remark: " in printed
+        assert "rename it to 'per_run'" in printed
 
 
 def test_fit_then_simulate_then_report(graycell, tmp_path, monkeypatch):
     quick = FitSettings(starts=1, stages=(Stage("loop open", 2, opened=1.0), Stage("loop closed", 2)))
-    monkeypatch.setattr(cli, "FitSettings", lambda **_: quick)
+    monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
     out = tmp_path / "fit"
     code, printed = graycell("fit", "--model", "nolan-lee", "--out", out)
-    assert code == cli.UNFINISHED  # two iterations do not converge, and the command says so
+    assert code == UNFINISHED  # two iterations do not converge, and the command says so
     assert "read the result with care" in printed
     assert (out / "fit.json").exists()
     code, printed = graycell("simulate", "--parameters", out)
@@ -150,22 +198,22 @@ def test_fit_then_simulate_then_report(graycell, tmp_path, monkeypatch):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "nolan-lee" in page
     given = []
-    monkeypatch.setattr(cli, "report", lambda fits, folder, truth: given.append(truth) or folder)
+    monkeypatch.setattr(modelling, "report", lambda fits, folder, truth: given.append(truth) or folder)
     for truth in ("nolan-lee-extended", out):
         assert graycell("report", out, "--truth", truth)[0] == 0
     assert [one.name for one in given] == ["nolan-lee-extended", "nolan-lee"]
     code, printed = graycell("report", out, "--truth", "nolan-le")
-    assert code == cli.FAULTS
+    assert code == FAULTS
     assert "did you mean 'nolan-lee'" in printed
     code, printed = graycell("report", tmp_path / "nowhere")
-    assert code == cli.FAULTS
+    assert code == FAULTS
     assert "found no fit" in printed
 
 
 def test_a_fit_that_is_stopped_keeps_its_state(graycell, tmp_path, monkeypatch):
     """Ctrl-C, here sent by the first iteration to its own process: exit code 130, and the checkpoint is there."""
     quick = FitSettings(starts=1, stages=(Stage("loop closed", 3),))
-    monkeypatch.setattr(cli, "FitSettings", lambda **_: quick)
+    monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
     save = checkpoint.save
 
     def save_and_interrupt(*arguments):
@@ -174,24 +222,24 @@ def test_a_fit_that_is_stopped_keeps_its_state(graycell, tmp_path, monkeypatch):
 
     monkeypatch.setattr(checkpoint, "save", save_and_interrupt)
     code, printed = graycell("fit", "--model", "nolan-lee", "--out", tmp_path)
-    assert code == cli.INTERRUPTED
+    assert code == INTERRUPTED
     assert "give the same command again" in printed
     assert (tmp_path / checkpoint.FILE).exists()
     assert not (tmp_path / "fit.json").exists()
 
 
-def test_the_fit_of_another_model_is_told(graycell, tmp_path, monkeypatch):
+def test_the_fit_of_another_model_is_a_fault(graycell, tmp_path, monkeypatch):
     quick = FitSettings(starts=1, stages=(Stage("loop closed", 1),))
-    monkeypatch.setattr(cli, "FitSettings", lambda **_: quick)
+    monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
     graycell("fit", "--model", "nolan-lee", "--out", tmp_path)
     code, printed = graycell("simulate", "--model", "nolan-lee-extended", "--parameters", tmp_path)
-    assert code == cli.FAULTS
+    assert code == FAULTS
     assert "leave --model out" in printed
 
 
-@pytest.mark.parametrize(("verdict", "code"), [(Verdict.agrees, 0), (Verdict.kink, 0), (Verdict.disagrees, cli.FAULTS)])
-def test_an_audit_prints_its_table_and_fails_where_a_derivative_does(graycell, tmp_path, monkeypatch, verdict, code):
-    """The audit itself is in tests/inference/test_audit.py; here is what becomes of it."""
+@pytest.mark.parametrize(("verdict", "code"), [(Verdict.agrees, 0), (Verdict.kink, 0), (Verdict.disagrees, FAULTS)])
+def test_a_gradient_check_prints_its_table_and_fails_with_a_derivative(graycell, tmp_path, monkeypatch, verdict, code):
+    """The check itself is tested in tests/diagnosis; here is what the command makes of it."""
     asked = []
 
     def made(model, runs, parameters, progress):
@@ -203,21 +251,21 @@ def test_an_audit_prints_its_table_and_fails_where_a_derivative_does(graycell, t
         )
         return GradientCheck(("a",), checks, 1e-5, {"versions": {"jax": "1"}})
 
-    monkeypatch.setattr(cli, "check_gradients", made)
-    ended, printed = graycell("audit", "--model", "nolan-lee", "--parameter", "Km1", "--out", tmp_path)
+    monkeypatch.setattr(checking, "check_gradients", made)
+    ended, printed = graycell("check-gradients", "--model", "nolan-lee", "--parameter", "Km1", "--out", tmp_path)
     assert ended == code
     assert asked == [("nolan-lee", ["nolan-lee-2011-cell-line-a"], ["Km1"])]
     assert printed.index("vmax1f") < printed.index("Km1")
     assert "2 derivatives against central differences" in printed
     assert (verdict is Verdict.agrees) or verdict.remedy[:40] in printed
-    frame = pd.read_csv(tmp_path / "audit.csv")
+    frame = pd.read_csv(tmp_path / "gradients.csv")
     assert frame["verdict"].tolist() == [verdict.value, "agrees"]
-    data = json.loads((tmp_path / "audit.json").read_text())
+    data = json.loads((tmp_path / "gradients.json").read_text())
     assert data["passed"] is (code == 0)
     assert data["provenance"]["versions"] == {"jax": "1"}
 
 
-def test_an_audit_of_an_unknown_parameter_is_a_sentence(graycell, tmp_path):
-    code, printed = graycell("audit", "--parameter", "vmax1", "--out", tmp_path)
-    assert code == cli.FAULTS
+def test_a_gradient_check_of_an_unknown_parameter_is_a_sentence(graycell, tmp_path):
+    code, printed = graycell("check-gradients", "--parameter", "vmax1", "--out", tmp_path)
+    assert code == FAULTS
     assert "did you mean 'vmax1" in printed

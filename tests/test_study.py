@@ -5,7 +5,10 @@ import pytest
 
 from graycell import bundled_run, write_runs
 from graycell.errors import GraycellError, InputError, ModelError
+from graycell.model import CultureModel
+from graycell.models import MODELS
 from graycell.study import ModelPlan, read_study
+from graycell.study.library import library_model
 
 GOOD = """
 runs = ["runs"]
@@ -221,12 +224,74 @@ def test_an_oversized_or_missing_file_is_refused(tmp_path):
         read_study(tmp_path / "none.toml")
 
 
-def test_a_parameter_may_be_of_its_own_for_every_run(tmp_path):
+def test_a_parameter_may_differ_between_runs(tmp_path):
     base = '[models.own]\nbase = "nolan-lee-extended-limited"\n'
-    (tmp_path / "study.toml").write_text('runs = ["nothing"]\n' + base + "own = { vmax71 = 0.2, vmax1f = -1 }\n")
+    (tmp_path / "study.toml").write_text('runs = ["nothing"]\n' + base + "per_run = { vmax71 = 0.2, vmax1f = -1 }\n")
     with pytest.raises(InputError) as told:
         read_study(tmp_path / "study.toml")
-    assert "own: found 'vmax71'; it is not a parameter of the model; did you mean" in str(told.value)
-    assert "own.vmax1f: found -1" in str(told.value)
-    plan = ModelPlan("own", "nolan-lee-extended-limited", own={"vmax17": 0.2})
+    assert "per_run: found 'vmax71'; it is not a parameter of the model; did you mean" in str(told.value)
+    assert "per_run.vmax1f: found -1" in str(told.value)
+    plan = ModelPlan("own", "nolan-lee-extended-limited", per_run={"vmax17": 0.2})
     assert plan.build([]).table["vmax17"].between_runs_sd == 0.2
+
+
+def test_an_old_word_works_with_a_remark(told, folder):
+    model = '[models.white]\nbase = "nolan-lee"\nown = { vmax17 = 0.2 }\n'
+    (folder / "old.toml").write_text('runs = ["runs"]\n' + model, encoding="utf-8")
+    study = read_study(folder / "old.toml")
+    assert study.models["white"].per_run == {"vmax17": 0.2}
+    [remark] = study.remarks
+    assert remark.severity == "warning"
+    assert "[models.white] own: found 'own'" in str(remark)
+    assert "rename it to 'per_run'" in str(remark)
+    [sentence] = told(models=model + "per_run = { vmax17 = 0.3 }\n")
+    assert "use 'per_run' alone" in sentence
+
+
+def test_a_study_is_checked_without_building_a_model(folder, monkeypatch):
+    def build(*_, **__):
+        raise AssertionError("a model was built")
+
+    monkeypatch.setattr(CultureModel, "__init__", build)
+    (folder / "good.toml").write_text(GOOD, encoding="utf-8")
+    assert list(read_study(folder / "good.toml").models) == ["white", "gray", "hybrid"]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_study_is_checked_against_the_names_that_the_built_model_has(name):
+    built, known = MODELS[name](), library_model(name)
+    assert known.network.names == built.network.names
+    assert known.network.species == built.network.species
+    assert known.species == built.species
+    assert known.parameters == built.table.names
+    assert list(known.laws) == [reaction for reaction, _ in built.rates]
+    assert [type(law) for law in known.laws.values()] == [type(law) for _, law in built.rates]
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        ('laws = { v17 = { consumes = "LACT" } }', "'LACT'; it is not a species of the model; did you mean 'LAC'"),
+        ('laws = { v4 = "gray" }', "kind = 'gray'; the reaction has no known law to correct"),
+        ('laws = { v4 = "black" }', 'write inputs = ["GLC", ...]'),
+        ('reactions = { v17 = "GLC_ext =>" }\nlaws = { v17 = "black" }', "the model has a reaction of this name"),
+        ('reactions = { a = "GLCX_ext =>" }\nlaws = { a = { inputs = ["GLC"] } }', "did you mean 'GLC_ext'"),
+        ('reactions = { a = "GLC_ext => X" }\nlaws = { a = { inputs = ["GLC"] } }', "the species 'X'"),
+        ('reactions = { a = "GLC_ext" }\nlaws = { a = { inputs = ["GLC"] } }', "one arrow, => or <=>, is needed"),
+    ],
+)
+def test_a_law_or_reaction_that_the_model_cannot_have_is_found_before_anything_is_built(model, words, told):
+    [sentence] = told(models=f'[models.one]\nbase = "nolan-lee"\n{model}\n')
+    assert words in sentence
+    assert sentence.startswith("[models.one]")
+
+
+def test_a_new_species_inside_the_cell_is_shared_by_new_reactions(folder):
+    text = """runs = ["runs"]
+[models.one]
+base = "nolan-lee"
+reactions = { a = "GLC_ext => X", b = "X =>" }
+laws = { a = { inputs = ["GLC"] }, b = { inputs = ["GLC"] } }
+"""
+    (folder / "shared.toml").write_text(text, encoding="utf-8")
+    assert list(read_study(folder / "shared.toml").models["one"].laws) == ["a", "b"]

@@ -1,0 +1,144 @@
+"""Commands that check a model: diagnose, check-gradients."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from graycell.cell.closures import Dynamic
+from graycell.cli.arguments import (
+    EXTENDED,
+    ModelOption,
+    ModelOrFitsOption,
+    ParametersOption,
+    RunArgument,
+    RunsArgument,
+    model_with_parameters,
+    runs_from,
+)
+from graycell.cli.exit_codes import FAULTS
+from graycell.cli.printing import console, print_frame, progress_bar, say
+from graycell.diagnosis import GradientCheck, Verdict, check_gradients
+from graycell.diagnosis.equations import inspect as diagnose
+from graycell.models import model_of
+from graycell.packing import quantities_of
+from graycell.reporting import audit_frame as gradient_check_frame
+from graycell.reporting import diagnosis_frames, diagnosis_report, file_word, headline, write_table
+from graycell.runs.records import REDOX, VCD
+from graycell.storage import write_whole
+
+commands = typer.Typer()
+_PANEL = "Checks of a model"
+
+PRINTED_TABLES = {
+    "equations": "Equations and unknowns",
+    "surplus-relations": "Surplus relations",
+    "without-a-rate-law": "Do the fluxes stay unique without a rate law?",
+    "conflicts": "What the balances contradict",
+    "singular-weights": "Kinetic rates near zero",
+    "fixed-points": "Fixed points of R -> R'",
+    "closures": "The end of the run by closure",
+}
+"""The tables of a diagnosis that are printed, and their titles; more are written."""
+_PRINTED_ENDS = ("GLC", "LAC", "ANTI", VCD, REDOX)
+"""Quantities whose values at the end of the run are printed; the table that is written has all."""
+
+
+@commands.command("diagnose", rich_help_panel=_PANEL)
+def _diagnose(
+    run: RunArgument = None,
+    model: ModelOrFitsOption = None,
+    parameters: ParametersOption = "published",
+    at: Annotated[
+        list[float] | None,
+        typer.Option("--at", help="A time [d] at which to show the map R -> R'; repeat the option for more times."),
+    ] = None,
+    parameter: Annotated[
+        str | None, typer.Option(help="Draw the branches of R over this parameter; default: R_switch.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the page and its tables.")] = Path("results/diagnose"),
+) -> None:
+    """Show where the equations of a model contradict each other along a run.
+
+    Listed are the surplus equations and the relations that they would have to satisfy; the rate laws that the balances
+    contradict; times with singular weights; the fixed points of the redox ratio R [1], over time and over a parameter;
+    and how the result of each closure of the redox loop depends on its step or tolerance. Under a minute for the
+    bundled run.
+
+    Example, the state of a fit: graycell diagnose run07/ --parameters results/fit --parameter vmax2
+    """
+    runs = runs_from([run] if run else [])
+    built = model_with_parameters(model, parameters, Dynamic())
+    out.mkdir(parents=True, exist_ok=True)  # now, not after a minute of work
+    for culture in runs:
+        with progress_bar("diagnose") as update:
+            found = diagnose(built, culture, times=at or None, parameter=parameter, progress=update)
+        frames = diagnosis_frames(found)
+        left_out = set(quantities_of(built.species)) - set(_PRINTED_ENDS)
+        for sentence in headline(found):
+            say(sentence)
+        for name, title in PRINTED_TABLES.items():
+            heads = [head for head in frames[name].columns if head.split(" [")[0] not in left_out]
+            print_frame(frames[name].loc[:, heads], title)
+        folder = out / file_word(culture.name) if len(runs) > 1 else out
+        say(f"Diagnosis: {diagnosis_report(found, folder)}")
+
+
+@commands.command("check-gradients", rich_help_panel=_PANEL)
+def _check_gradients(
+    runs: RunsArgument = None,
+    model: ModelOption = EXTENDED,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--parameter", help="Check this one; repeat the option for more. Default: all estimated parameters."
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the result: gradients.csv and gradients.json.")] = Path(
+        "results/check-gradients"
+    ),
+) -> None:
+    """Compare every derivative that a fit uses with central differences.
+
+    A fit follows the derivatives of the residuals [1] by the parameters. Each is compared with simulations at slightly
+    smaller and larger values, with a much tighter tolerance than a fit needs. The verdicts: *agrees*; *kink*, the two
+    sides differ, as where a bound becomes active; *flat*, the runs contain no information on the parameter;
+    *disagrees* and *not finite*, exit code 1: a rate law cannot be differentiated as it is written. One to two minutes
+    for the bundled run.
+
+    Example: graycell check-gradients run07/ --model nolan-lee --parameter vmax1f --parameter Km1
+    """
+    cultures = runs_from(runs or [])
+    with progress_bar("check-gradients") as update:
+        result = check_gradients(model_of(model), cultures, parameter or None, progress=update)
+    table = write_table(gradient_check_frame(result), out / "gradients.csv")
+    write_whole(out / "gradients.json", json.dumps(result.plain(), indent=1))
+    _print_gradient_check(result)
+    say(f"Result written to {table}")
+    raise typer.Exit(0 if result.passed else FAULTS)
+
+
+def _print_gradient_check(result: GradientCheck) -> None:
+    """Print the checked derivatives, worst first, and a sentence for each verdict that needs one."""
+    table = Table("parameter", "verdict", "relative error", "largest derivative", "worst at", "step")
+    for i in (2, 3, 5):
+        table.columns[i].justify = "right"
+    for row in result.worst_first:
+        run = f"{row.run}, " if len(result.runs) > 1 else ""
+        table.add_row(
+            Text(row.name),
+            row.verdict.value,
+            f"{row.error:.1e}",
+            f"{row.size:.3g}",
+            Text(f"{run}{row.quantity}, {row.time:g} d"),
+            f"{row.step:.0e}",
+        )
+    console.print(table)
+    for verdict in Verdict:
+        names = [row.name for row in result.checks if row.verdict is verdict]
+        if names and verdict is not Verdict.agrees:
+            say(f"{verdict.value}: {', '.join(names)}. {verdict.remedy}")
+    say(f"{result.summary()}.")

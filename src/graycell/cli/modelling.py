@@ -1,0 +1,267 @@
+"""Commands that simulate and fit: simulate, fit, report, demo."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from graycell.cell.closures import Algebraic, Dynamic, Lagged
+from graycell.cli.arguments import (
+    EXTENDED,
+    LIBRARY_PARAMETERS,
+    PUBLISHED,
+    ModelOption,
+    ModelOrFitsOption,
+    ParametersOption,
+    RunArgument,
+    model_with_parameters,
+    runs_from,
+)
+from graycell.cli.exit_codes import INTERRUPTED, UNFINISHED
+from graycell.cli.printing import (
+    MOST_PRINTED_RUNS,
+    print_findings,
+    print_scores,
+    print_trajectory,
+    progress_bar,
+    say,
+)
+from graycell.inference import Fit, FitSettings, fit, load_fit, save_fit
+from graycell.inference.fitting import Progress as FitProgress
+from graycell.model import CultureModel
+from graycell.models import MODELS, model_of, published_feed
+from graycell.reporting import UNDETERMINED, file_word, report, trajectory_frame, write_table
+from graycell.runs import Bolus, CultureRun, bundled_run
+from graycell.simulation.scores import mean_nrmse, scores
+from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
+from graycell.study import Study, read_study
+
+commands = typer.Typer()
+_PANEL = "Models"
+
+
+class Redox(StrEnum):
+    """Closures of the redox loop, for --redox."""
+
+    dynamic = "dynamic"
+    algebraic = "algebraic"
+    lagged = "lagged"
+
+
+@commands.command("simulate", rich_help_panel=_PANEL)
+def _simulate(
+    run: RunArgument = None,
+    model: ModelOrFitsOption = None,
+    redox: Annotated[
+        Redox,
+        typer.Option(
+            help="Redox ratio R [1]. dynamic: from a balance of the redox pool; algebraic: R = R' at all times; "
+            "lagged: the published scheme."
+        ),
+    ] = Redox.dynamic,
+    step: Annotated[float, typer.Option(help="Step of the lagged scheme [d].", min=1e-4, max=1.0)] = 0.05,
+    parameters: ParametersOption = "published",
+    rtol: Annotated[float, typer.Option(help="Relative tolerance of the ODE solver [1].", min=1e-9, max=1e-2)] = 1e-6,
+    out: Annotated[Path | None, typer.Option(help="Write the trajectory to this .csv, .xlsx or .parquet file.")] = None,
+) -> None:
+    """Simulate a run and compare it with its measurements.
+
+    Example: graycell simulate run07/ --parameters results/fit --out run07.csv
+
+    The published scheme with its refit parameters: graycell simulate --redox lagged --step 0.05 --parameters refit
+    """
+    closure = {Redox.dynamic: Dynamic(), Redox.algebraic: Algebraic(), Redox.lagged: Lagged(step)}[redox]
+    runs, unfinished = runs_from([run] if run else []), False
+    built = model_with_parameters(model, parameters, closure)
+    for culture in runs:
+        if redox is Redox.lagged and any(isinstance(event, Bolus) for event in culture.events):
+            culture = published_feed(culture)
+        trajectory = simulate(built, culture, SolverSettings(rtol=rtol, atol=rtol / 10))
+        print_trajectory(trajectory, adjusted=parameters in LIBRARY_PARAMETERS)
+        unfinished |= trajectory.status is not SimulationStatus.finished
+        if out is not None:
+            path = out.with_name(f"{out.stem}-{file_word(culture.name)}{out.suffix}") if len(runs) > 1 else out
+            write_table(trajectory_frame(trajectory), path)
+            say(f"Trajectory written to {path}")
+    if unfinished:
+        raise typer.Exit(UNFINISHED)
+
+
+@commands.command("fit", rich_help_panel=_PANEL)
+def _fit(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUN", help="Runs, or a study; default: the bundled run.")
+    ] = None,
+    model: ModelOption = EXTENDED,
+    out: Annotated[Path, typer.Option(help="Folder of the result, and of the checkpoint to continue from.")] = Path(
+        "results/fit"
+    ),
+    starts: Annotated[int, typer.Option(help="Number of starting points.", min=1, max=64)] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of the random starting points.")] = 0,
+    only: Annotated[str | None, typer.Option(help="Fit only this model of the study.")] = None,
+) -> None:
+    """Fit a model to runs, or the models of a study to its runs.
+
+    RUN may be a study instead: a TOML file with runs and models, whose rate laws are white (known), gray (corrected) or
+    black (learned). Every model of it is fitted into a folder of its own below --out.
+
+    The fit of one model starts from the published parameters. Its state is written to the folder after every
+    iteration: after a stop, the same command continues the fit to the same result. Next: graycell report FOLDER
+
+    Example: graycell fit run07/ run08/ --model nolan-lee-extended --out results/clone-x
+
+    A study: graycell fit study.toml --only gray --out results/study
+    """
+    if runs and runs[0].suffix == ".toml":
+        if len(runs) > 1:
+            raise typer.BadParameter("a study names its own runs; give the TOML file alone")
+        if (model, starts, seed) != (EXTENDED, 4, 0):
+            raise typer.BadParameter("a study has its own settings of the fit: write model, starts and seed into it")
+        _fit_study(read_study(runs[0]), only, out)
+        return
+    if only:
+        raise typer.BadParameter("--only chooses a model of a study; give a TOML file, or use --model")
+    result = _fit_with_progress(runs_from(runs or []), model_of(model), out, FitSettings(starts=starts, seed=seed))
+    if not _save_and_print(result, out):
+        raise typer.Exit(UNFINISHED)
+
+
+def _fit_study(study: Study, only: str | None, out: Path) -> None:
+    """Fit all models of a study, or one of them, into folders below `out`."""
+    print_findings(study.remarks)
+    finished = True
+    for name in [only] if only else study.models:
+        model = study.plan(name).build(study.training, study.settings.seed)
+        folder = out / file_word(name)
+        say(f"{name}: {model}")
+        result = _fit_with_progress(list(study.training), model, folder, study.settings, name)
+        finished &= _save_and_print(result, folder)
+    say(f"Next: graycell cross-validate {study.path}")
+    if not finished:
+        raise typer.Exit(UNFINISHED)
+
+
+def _fit_with_progress(
+    runs: list[CultureRun], model: CultureModel, folder: Path, settings: FitSettings, label: str = "fit"
+) -> Fit:
+    with _stop_between_iterations(folder) as stopping, progress_bar(label) as update:
+
+        def update_or_stop(now: FitProgress) -> None:
+            update(now.done, f"{now.stage}, cost {now.cost:.1f}")
+            if stopping:
+                raise KeyboardInterrupt
+
+        return fit(model, runs, settings, folder=folder, progress=update_or_stop)
+
+
+@contextlib.contextmanager
+def _stop_between_iterations(folder: Path) -> Iterator[list]:
+    """Let Ctrl-C stop a fit after its iteration: within compiled code or the compiler it would be a crash."""
+    stopping: list = []
+
+    def stop(signum, frame) -> None:
+        if stopping:
+            os._exit(INTERRUPTED)  # asked twice: at once, and without the clean-up that compiled code would not survive
+        stopping.append(signum)
+        say(f"Stopping after this iteration. To continue, give the same command again: the state is kept in {folder}.")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopping
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _save_and_print(result: Fit, out: Path) -> bool:
+    """Write a fit, print how well it agrees with its runs; return whether it converged and its runs are simulated."""
+    path = save_fit(result, out)
+    trajectories = [simulate(result.model_of(run.name), run) for run in result.runs]
+    if len(trajectories) <= MOST_PRINTED_RUNS:
+        for trajectory in trajectories:
+            print_trajectory(trajectory)
+    else:
+        errors = [mean_nrmse(scores(trajectory)) for trajectory in trajectories]
+        say(
+            f"{len(errors)} runs, mean NRMSE of the species: median {np.median(errors):.4f}, largest {max(errors):.4f}."
+        )
+    unknown = sum(row.sd_ratio > UNDETERMINED for row in result.estimates)
+    if unknown:
+        say(f"The data do not determine {unknown} of {len(result.estimates)} parameters: these stay near their priors.")
+    say(f"Fit written to {path}. Next: graycell report {out}")
+    if not result.converged:
+        say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
+    return result.converged and all(trajectory.status is SimulationStatus.finished for trajectory in trajectories)
+
+
+@commands.command("report", rich_help_panel=_PANEL)
+def _report(
+    folders: Annotated[list[Path], typer.Argument(metavar="FIT", help="Folders written by graycell fit.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: that of the first fit.")] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            help=f"The model that generated in-silico runs: one of {', '.join(MODELS)}, or the folder of a fit."
+        ),
+    ] = None,
+) -> None:
+    """Write one HTML file, readable without a network, and its tables as CSV.
+
+    Several fits are shown side by side. With --truth, learned laws are shown with the true ones.
+
+    Example: graycell report results/fit
+    """
+    fits = {_label(folder, folders): load_fit(folder) for folder in folders}
+    true_model = None if truth is None else load_fit(truth).model if Path(truth).is_dir() else model_of(truth)
+    path = report(fits, out if out is not None else folders[0], truth=true_model)
+    say(f"Report: {path}")
+
+
+def _label(folder: Path, folders: list[Path]) -> str:
+    """Return the name of a folder, or its path if others have that name too."""
+    names = [other.resolve().name for other in folders]
+    return folder.resolve().name if names.count(folder.resolve().name) == 1 else str(folder)
+
+
+@commands.command("demo", rich_help_panel=_PANEL)
+def _demo(
+    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo"),
+    starts: Annotated[int, typer.Option(help="Number of starting points of each fit.", min=1, max=64)] = 4,
+) -> None:
+    """Fit the published network and the extended one to the bundled run, and write a report.
+
+    The run: cell line A of Nolan & Lee (2011), ten samples of thirteen species. Two to four minutes.
+
+    Example: graycell demo --out results/demo
+    """
+    began = time.perf_counter()
+    run = bundled_run()
+    first = simulate(model_of(PUBLISHED), run).require_finished()
+    say(
+        f"{run.name}: {len(first.measured_time)} samples, {len(run.measurements)} quantities. Published parameters, "
+        f"simulated after {time.perf_counter() - began:.0f} s: mean NRMSE {mean_nrmse(scores(first)):.3f}."
+    )
+    fits = {}
+    for label, model in (("published network", PUBLISHED), ("extended network", EXTENDED)):
+        folder = out / model
+        fits[label] = _fit_with_progress([run], model_of(model), folder, FitSettings(starts=starts), label)
+        save_fit(fits[label], folder)
+    path = report(fits, out, note=_DEMO_NOTE)
+    print_scores({label: simulate(fitted.model, run) for label, fitted in fits.items()})
+    say(f"Report: {path}")
+
+
+_DEMO_NOTE = (
+    "The published network balances ATP strictly, without maintenance or leak, which ties glycolysis to the ATP "
+    "demand. So it cannot reproduce both the glucose uptake after the temperature shift and the uptake of lactate. "
+    "The extended model has one more reaction, v35: ATP is used for maintenance, at a different rate before and after "
+    "the shift; the redox ratio at which lactate production turns to uptake is estimated too. "
+    "Neither model reproduces cystine: the balances of cysteine and cystine fix its uptake to "
+    "(0.0261 v16 + 0.024 v17)/2, so it follows from growth and antibody alone and no rate law can change it."
+)

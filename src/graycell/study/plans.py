@@ -1,0 +1,195 @@
+"""A study and its models: what `read_study` returns."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from graycell.comparison.baselines import BASELINES, Candidate
+from graycell.comparison.candidates import ModelCandidate
+from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
+from graycell.errors import Finding, ModelError, nearest
+from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, with_neural_rates
+from graycell.inference.fitting import Fit, FitSettings, Progress, fit
+from graycell.inference.storage import load_fit
+from graycell.model import CultureModel
+from graycell.models import MODELS, model_of
+from graycell.runs import CultureRun
+
+SPLITS = ("held-out", "leave-one-run-out", "forward")
+"""Ways to split runs, the default first; see `comparison.splits`."""
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """How one model of a study is made.
+
+    Attributes:
+        name: in the study.
+        base: a model of the library, or a black box.
+        laws: learned rate laws by reaction, see `hybrid.with_neural_rates`.
+        reactions: equations of new reactions by name.
+        begin: folder of a fit whose parameters are the start.
+        fixed: parameters that are not estimated, or ``all``.
+        per_run: parameters that differ between runs, each with its standard deviation between runs, see
+            `Parameter.between_runs_sd`.
+        inputs: what the network of a black box sees.
+        hidden: number of hidden nodes of a black box [1].
+        biomass_per_cell: of a black box [mmol/(10^9 cells)].
+    """
+
+    name: str
+    base: str
+    laws: Mapping[str, NeuralRateSpec] = field(default_factory=dict)
+    reactions: Mapping[str, str] = field(default_factory=dict)
+    begin: Path | None = None
+    fixed: tuple[str, ...] = ()
+    per_run: Mapping[str, float] = field(default_factory=dict)
+    inputs: tuple[str, ...] = ()
+    hidden: int = 6
+    biomass_per_cell: float = 2.31
+
+    def build(self, runs: Sequence[CultureRun], seed: int = 0) -> CultureModel:
+        """Return the model for the runs that it will learn from.
+
+        Args:
+            runs: training runs, which scale the inputs of networks.
+            seed: of the first weights of networks.
+
+        Returns:
+            The model, not fitted.
+
+        Raises:
+            ModelError: if the plan names something that the model lacks.
+        """
+        if self.base in BLACK_BOXES:
+            return BLACK_BOXES[self.base](
+                runs, inputs=self.inputs, hidden=self.hidden, biomass_per_cell=self.biomass_per_cell, seed=seed
+            )
+        model = model_of(self.base)
+        if self.begin is not None:
+            start = load_fit(self.begin).model.table.values()
+            model = model.with_parameters({name: value for name, value in start.items() if name in model.table.names})
+        if self.laws or self.reactions:
+            model = with_neural_rates(model, self.laws, runs, self.reactions, seed)
+        table = model.table.with_fixed(model.table.names if self.fixed == ("all",) else self.fixed)
+        for name, sd in self.per_run.items():
+            table = table.with_changes(name, between_runs_sd=float(sd))
+        return model.with_table(table)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The contents of a study file; `read_study` makes it.
+
+    Attributes:
+        path: the file.
+        runs: all runs.
+        models: plans by name.
+        test: names of the held-out runs.
+        settings: of every fit.
+        splits: how the comparison splits the runs, one of `SPLITS`.
+        day: the last known time [d] for the split ``forward``.
+        seeds: of the trainings of the comparison.
+        baselines: names of the baselines of the comparison.
+        sizes: numbers of training runs of the learning curve; empty for no curve.
+        remarks: findings about the file that are no errors, such as an old word.
+    """
+
+    path: Path
+    runs: tuple[CultureRun, ...]
+    models: Mapping[str, ModelPlan]
+    test: tuple[str, ...] = ()
+    settings: FitSettings = field(default_factory=FitSettings)
+    splits: Literal["held-out", "leave-one-run-out", "forward"] = "held-out"
+    day: float = 0.0
+    seeds: tuple[int, ...] = (0,)
+    baselines: tuple[str, ...] = tuple(baseline.name for baseline in BASELINES)
+    sizes: tuple[int, ...] = ()
+    remarks: tuple[Finding, ...] = ()
+
+    def __repr__(self) -> str:
+        models = ", ".join(self.models)
+        return f"Study({self.path.name}: {len(self.runs)} runs, {len(self.test)} of them held out, models {models})"
+
+    @property
+    def training(self) -> tuple[CultureRun, ...]:
+        """The runs that models learn from."""
+        return tuple(run for run in self.runs if run.name not in self.test)
+
+    @property
+    def tested(self) -> tuple[CultureRun, ...]:
+        """The held-out runs."""
+        return tuple(run for run in self.runs if run.name in self.test)
+
+    def plan(self, name: str | None = None) -> ModelPlan:
+        """Return the plan of a model.
+
+        Args:
+            name: of the model; it may be left out if the study has only one.
+
+        Returns:
+            The plan.
+
+        Raises:
+            ModelError: if the study has no model of this name.
+        """
+        if name is None and len(self.models) == 1:
+            return next(iter(self.models.values()))
+        if name is None or name not in self.models:
+            raise ModelError(f"{self.path}: model '{name}' is not in the study; {nearest(str(name), self.models)}.")
+        return self.models[name]
+
+    def fit(
+        self,
+        name: str | None = None,
+        folder: str | Path | None = None,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Fit:
+        """Fit one model of the study to its training runs.
+
+        Args:
+            name: of the model; it may be left out if the study has only one.
+            folder: of the checkpoint; None for none.
+            progress: is called as the fit goes on.
+
+        Returns:
+            The fit.
+
+        Raises:
+            ModelError: if the study has no such model, or the model cannot be built.
+            FitError: as `inference.fit`.
+        """
+        model = self.plan(name).build(self.training, self.settings.seed)
+        return fit(model, self.training, self.settings, folder=folder, progress=progress)
+
+    def candidates(self, progress: Callable[[Progress], None] | None = None) -> list[Candidate]:
+        """Return the candidates of the comparison.
+
+        Args:
+            progress: is called as each fit goes on.
+
+        Returns:
+            The models, then the baselines.
+        """
+        known = next((MODELS[plan.base]().network for plan in self.models.values() if plan.base in MODELS), None)
+        models = [
+            ModelCandidate(name, plan.build, self.settings, known, progress=progress)
+            for name, plan in self.models.items()
+        ]
+        return [*models, *(baseline for baseline in BASELINES if baseline.name in self.baselines)]
+
+    def split(self) -> tuple[Split, ...]:
+        """Return the splits of the comparison.
+
+        Returns:
+            Which runs are trained on and which are predicted, one entry a split.
+
+        Raises:
+            FitError: if the runs do not allow the split.
+        """
+        if self.splits == "held-out":
+            return held_out(self.runs, self.test)
+        if self.splits == "leave-one-run-out":
+            return leave_one_run_out(self.training)
+        return forward_in_time(self.training, self.day)
