@@ -1,28 +1,30 @@
-"""graycell: hybrid (white-, gray- and black-box) modelling of CHO fed-batch bioreactors.
+"""graycell: hybrid (white-, gray- and black-box) modelling of CHO fed-batch bioreactors, and of any culture in a vessel.
 
 The way of the data, from a file to a report:
 
-    read_runs, bundled_run, check_path     files -> CultureRun (names, internal units)
-    import_runs                            a file of any layout, a mapping of its columns -> CultureRun
-    specific_rates                         CultureRun -> its specific rates as the samples show them, without a model
-    nolan_lee, model_of                    a CultureModel: rate laws + flux projection + redox closure + reactor
-    with_neural_rates, NeuralRateSpec          CultureModel, runs -> one with some rate laws learned (gray)
-    neural_rates_model, neural_ode_model              runs -> a model with all specific rates, or dc/dt, learned (black)
-    simulate                               model, run -> Trajectory
-    from_last_samples                      model, running culture -> the rest of it, begun from what was measured last
-    generate, write_runs                   model as the truth, Design -> in-silico runs; runs -> files
-    fit                                    model, runs -> Fit; scores says how well it meets the measurements
-    read_study                             TOML -> Study: runs, models, fits and their comparison
-    held_out, leave_one_run_out, forward_in_time   runs -> what is learned from and what is predicted
-    compare, learning_curve                candidates, splits -> Comparison; comparison_report writes its page
-    recovered_law                          Fit, reaction -> what was learned of its rate law, with what is left open
-    inspect                                model, run -> what its equations disagree about
-    check_gradients                        model, runs -> the derivatives that a fit uses against differences
-    project_fluxes                             the flux layer alone: network, kinetic rates -> FluxSolution
-    report, trajectory_frame               Fit -> HTML, Trajectory -> DataFrame
+    read_runs, import_runs, check_path   files -> CultureRun (names, internal units); Finding is one fault of a file
+    specific_rates                       CultureRun -> its specific rates as the samples show them, without a model
+    CultureModel, nolan_lee, model_of    a model: species, variables, inputs, rate laws, network, observables
+    with_neural_rates                    CultureModel, runs -> one with some rate laws learned (gray)
+    neural_rates_model, neural_ode_model runs -> a model with all specific rates, or dc/dt, learned (black)
+    simulate                             model, run -> Trajectory; may be jitted, mapped and differentiated
+    generate, write_runs                 model as the truth, Design -> in-silico runs; runs -> files
+    Problem, fit                         model, runs -> Fit; Fit.predict: a distribution of trajectories of a run
+    cross_validate, learning_curve       candidates, splits -> Comparison, on runs that no candidate has seen
+    diagnose, check_gradients            what the equations of a model contradict; derivatives against differences
+    recovered_law                        Fit, reaction -> what was learned of its rate law
+    project_fluxes                       the flux projection alone: network, kinetic rates -> FluxSolution
+    report, trajectory_frame             Fit -> HTML, Trajectory -> DataFrame
+
+To write an own model: rate laws (`RateLaw`, `Rate`, `Monod`, ..., composed with * and +), variables, inputs,
+observables, checks, baselines and candidates; see docs/your-own-model.md.
 
 Internal units: day, litre, mmol, 10^9 cells. See ARCHITECTURE.md for the map.
 """
+
+import importlib
+import warnings
+from typing import Any
 
 import jax
 
@@ -30,27 +32,77 @@ jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensit
 
 from graycell.balances.checking import check_path  # noqa: E402
 from graycell.balances.specific_rates import SpecificRates, specific_rates  # noqa: E402
-from graycell.cell.closures import Algebraic, Dynamic, Lagged  # noqa: E402
-from graycell.cell.flux import FluxSolution, FluxStatus, PublishedWeights, SoftWeights, project_fluxes  # noqa: E402
+from graycell.cell.closures import Algebraic, Dynamic, Lagged, LoopStatus  # noqa: E402
+from graycell.cell.flux import (  # noqa: E402
+    FluxProjection,
+    FluxSolution,
+    FluxStatus,
+    PublishedWeights,
+    SoftWeights,
+    prepare,
+    project_fluxes,
+)
 from graycell.cell.network import MetabolicNetwork, Reaction  # noqa: E402
+from graycell.cell.neural import MLP, NeuralRate  # noqa: E402
+from graycell.cell.rates import (  # noqa: E402
+    Between,
+    Concentration,
+    Conditions,
+    Constant,
+    FluxRatio,
+    FluxValue,
+    Inhibition,
+    InputValue,
+    Monod,
+    Product,
+    Proportional,
+    Quotient,
+    Ramp,
+    Rate,
+    RateLaw,
+    Sum,
+    VariableValue,
+    ViableCells,
+    Volumetric,
+    switch,
+)
+from graycell.cell.variables import (  # noqa: E402
+    Input,
+    LoopVariable,
+    RelaxingVariable,
+    Species,
+    StateVariable,
+    Variable,
+)
 from graycell.comparison import (  # noqa: E402
     BASELINES,
+    Candidate,
     Comparison,
     ModelCandidate,
-    compare,
+    Predictor,
+    cross_validate,
     forward_in_time,
     held_out,
     learning_curve,
     leave_one_run_out,
 )
 from graycell.diagnosis import GradientCheck, check_gradients, recovered_law  # noqa: E402
-from graycell.diagnosis.equations import ModelDiagnosis, inspect  # noqa: E402
+from graycell.diagnosis.equations import ModelDiagnosis, diagnose  # noqa: E402
+from graycell.errors import (  # noqa: E402
+    Finding,
+    FitError,
+    GraycellError,
+    InputError,
+    ModelError,
+    SimulationError,
+)
 from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates  # noqa: E402
 from graycell.imports.importing import import_runs  # noqa: E402
-from graycell.inference import Fit, FitSettings, fit, load_fit, save_fit  # noqa: E402
+from graycell.inference import Fit, FitSettings, Prediction, Problem, fit, load_fit, save_fit  # noqa: E402
 from graycell.insilico import Design, designed_runs, generate  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
 from graycell.models import model_of, nolan_lee, published_feed  # noqa: E402
+from graycell.parameters import Parameter, ParameterTable  # noqa: E402
 from graycell.reporting import (  # noqa: E402
     comparison_report,
     diagnosis_report,
@@ -58,49 +110,147 @@ from graycell.reporting import (  # noqa: E402
     trajectory_frame,
     write_table,
 )
-from graycell.runs import Bolus, CultureRun, Feed, Sample, Setpoint, bundled_run, check_runs, read_runs  # noqa: E402
+from graycell.runs import (  # noqa: E402
+    Bolus,
+    CultureRun,
+    End,
+    Event,
+    Feed,
+    Measurement,
+    Outflow,
+    Replacement,
+    Sample,
+    Setpoint,
+    Signal,
+    bundled_run,
+    check_runs,
+    read_runs,
+    runs_from_tables,
+)
 from graycell.runs.format.writing import write_runs  # noqa: E402
-from graycell.simulation.forecast import from_last_samples  # noqa: E402
-from graycell.simulation.scores import mean_nrmse, scores  # noqa: E402
-from graycell.simulation.simulate import SolverSettings, Trajectory, simulate  # noqa: E402
+from graycell.simulation import (  # noqa: E402
+    SimulationStatus,
+    SolverSettings,
+    Trajectory,
+    from_last_samples,
+    mean_nrmse,
+    scores,
+    simulate,
+)
 from graycell.study import Study, read_study  # noqa: E402
 
+_RENAMED = {
+    "inspect": "diagnose",
+    "inspection_report": "diagnosis_report",
+    "Inspection": "ModelDiagnosis",
+    "compare": "cross_validate",
+    "audit_gradients": "check_gradients",
+    "GradientAudit": "GradientCheck",
+    "measured_rates": "specific_rates",
+    "MeasuredRates": "SpecificRates",
+    "solve_flux": "project_fluxes",
+    "evolution": "neural_ode_model",
+    "with_learned_laws": "with_neural_rates",
+    "LearnedLaw": "NeuralRateSpec",
+}
+"""Names of before 0.2, and what they are called now. `specific_rates` of runs is now `neural_rates_model`."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "testing":
+        return importlib.import_module("graycell.testing")
+    if name in _RENAMED:
+        now = _RENAMED[name]
+        warnings.warn(f"graycell.{name} is now called graycell.{now}; the old name goes in 0.3.", DeprecationWarning, 2)
+        return globals()[now]
+    raise AttributeError(f"module 'graycell' has no attribute '{name}'")
+
+
 __all__ = [
-    "BASELINES",
     "Algebraic",
+    "BASELINES",
+    "Between",
     "Bolus",
+    "Candidate",
     "Comparison",
+    "Concentration",
+    "Conditions",
+    "Constant",
     "CultureModel",
     "CultureRun",
     "Design",
     "Dynamic",
+    "End",
+    "Event",
     "Feed",
+    "Finding",
     "Fit",
+    "FitError",
     "FitSettings",
+    "FluxProjection",
+    "FluxRatio",
     "FluxSolution",
     "FluxStatus",
+    "FluxValue",
     "GradientCheck",
+    "GraycellError",
+    "Inhibition",
+    "Input",
+    "InputError",
+    "InputValue",
     "Lagged",
+    "LoopStatus",
+    "LoopVariable",
+    "MLP",
+    "Measurement",
     "MetabolicNetwork",
     "ModelCandidate",
     "ModelDiagnosis",
+    "ModelError",
+    "Monod",
+    "NeuralRate",
     "NeuralRateSpec",
+    "Outflow",
+    "Parameter",
+    "ParameterTable",
+    "Prediction",
+    "Predictor",
+    "Problem",
+    "Product",
+    "Proportional",
     "PublishedWeights",
+    "Quotient",
+    "Ramp",
+    "Rate",
+    "RateLaw",
     "Reaction",
+    "RelaxingVariable",
+    "Replacement",
     "Sample",
     "Setpoint",
+    "Signal",
+    "SimulationError",
+    "SimulationStatus",
     "SoftWeights",
     "SolverSettings",
+    "Species",
     "SpecificRates",
+    "StateVariable",
     "Study",
+    "Sum",
     "Trajectory",
+    "Variable",
+    "VariableValue",
+    "ViableCells",
+    "Volumetric",
     "bundled_run",
     "check_gradients",
     "check_path",
     "check_runs",
-    "compare",
     "comparison_report",
+    "cross_validate",
     "designed_runs",
+    "diagnose",
     "diagnosis_report",
     "fit",
     "forward_in_time",
@@ -108,7 +258,6 @@ __all__ = [
     "generate",
     "held_out",
     "import_runs",
-    "inspect",
     "learning_curve",
     "leave_one_run_out",
     "load_fit",
@@ -117,16 +266,19 @@ __all__ = [
     "neural_ode_model",
     "neural_rates_model",
     "nolan_lee",
+    "prepare",
     "project_fluxes",
     "published_feed",
     "read_runs",
     "read_study",
     "recovered_law",
     "report",
+    "runs_from_tables",
     "save_fit",
     "scores",
     "simulate",
     "specific_rates",
+    "switch",
     "trajectory_frame",
     "with_neural_rates",
     "write_runs",

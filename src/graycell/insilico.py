@@ -21,15 +21,14 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 from scipy.stats import qmc
 
-from graycell.cell.closures import Lagged, LoopStatus
+from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.errors import Finding, InputError, ModelError, SimulationError, nearest
-from graycell.model import CultureModel, lean
-from graycell.packing import PackedRun, pack, quantities_of, stack
+from graycell.model import CultureModel
+from graycell.packing import PackedRun, pack, stack
 from graycell.runs import bundled_run
 from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.records import (
-    REDOX,
     VCD,
     VIABILITY,
     Bolus,
@@ -42,7 +41,8 @@ from graycell.runs.records import (
     Setpoint,
     Signal,
 )
-from graycell.simulation.simulate import ZERO_SHARE, Loop, SolverSettings, integrate, pack_for, predictions
+from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.trajectory import ZERO_SHARE
 
 Range = tuple[float, float]
 Tell = Callable[[float, str], None]
@@ -156,7 +156,7 @@ def designed_runs(
 
     >>> [run] = designed_runs(Design(runs=1))
     >>> print(run, [event for event in run.events if isinstance(event, Setpoint)])
-    CultureRun('run01', 0 quantities, 18 events, to 10 d) [Setpoint(time=2.51, temperature=32.29)]
+    CultureRun('run01', 0 quantities, 18 events, to 10 d) [Setpoint(time=2.51, value=32.29, input='temperature')]
     """
     template = bundled_run() if template is None else template
     medium = _medium(template, design, biomass)
@@ -272,7 +272,7 @@ def generate(
     >>> print(run.measurements["GLC"].value.round(1))  # mmol/L
     [46.9 34.2]
     """
-    if isinstance(model.closure, Lagged):
+    if model.is_lagged:
         raise ModelError("the lagged closure is no ODE, and its answer depends on a step; generate with Dynamic.")
     template = bundled_run() if template is None else template
     measured = _measured(model, design)
@@ -287,7 +287,7 @@ def generate(
                 f"because {worst}: narrow the ranges of the design, or take another truth, such as a model that was "
                 "fitted."
             )
-        runs = designed_runs(design, template, model.biomass, tried, min(_AT_ONCE, design.runs - len(kept)))
+        runs = designed_runs(design, template, _cells_of(model), tried, min(_AT_ONCE, design.runs - len(kept)))
         for run, true in zip(runs, _true_values(model, design, runs), strict=True):
             if isinstance(true, str):
                 faults.append(true)
@@ -296,7 +296,7 @@ def generate(
         if progress is not None:
             progress(len(kept) / design.runs, f"{len(kept)} runs, {len(faults)} points replaced")
     noisy = _noisy(design, np.stack([true for _, true in kept]))
-    columns = {name: quantities_of(model.species).index(name) for name in measured}
+    columns = {name: model.quantities.index(name) for name in measured}
     below = int(np.sum(noisy.below[:, :, list(columns.values())]))
     notes = (
         f"In silico, {model.name} with parameters {parameter_hash(model)}, around '{template.name}'. Seed "
@@ -322,8 +322,15 @@ def generate(
 
 def _cells_at_zero(model: CultureModel, run: CultureRun) -> float:
     """Return the viable cell density [10^9 cells/L] that a run begins with: what is not told cannot be compared."""
-    packed = pack_for(model, run)
-    return float(model.viable_cell_density(packed.initial, packed.viability(jnp.zeros(()))))
+    packed = pack(run, model)
+    inputs = packed.inputs_at(jnp.zeros(()), packed.first_setpoints)
+    return float(model.evaluate(packed.initial, model.begin(packed.initial_variables, inputs), inputs).cells)
+
+
+def _cells_of(model: CultureModel) -> str:
+    if model.biomass is None:
+        raise ModelError(f"model '{model.name}': no single species counts its cells, so a design cannot vary them.")
+    return model.biomass
 
 
 def parameter_hash(model: CultureModel) -> str:
@@ -341,13 +348,14 @@ def parameter_hash(model: CultureModel) -> str:
 
 def _measured(model: CultureModel, design: Design) -> tuple[str, ...]:
     """Return the measured quantities in the order of the model."""
-    known = quantities_of(model.species)
-    wanted = {*(known[:-1] if design.measured is None else design.measured), *([REDOX] if design.redox else [])}
+    known = model.quantities
+    usual = (*model.species, *model.observable_names)
+    wanted = {*(usual if design.measured is None else design.measured), *(model.loops if design.redox else ())}
     unknown = [name for name in wanted if name not in known]
     if unknown:
         needed = "the truth computes what is measured"
         raise InputError(Finding("design, measured", f"'{name}'", needed, nearest(name, known)) for name in unknown)
-    if REDOX in wanted and not model.has_loop:
+    if design.redox and not model.has_loop:
         raise ModelError(f"{model.name} has no redox ratio R to be measured; leave it out of the design.")
     return tuple(name for name in known if name in wanted)
 
@@ -355,18 +363,9 @@ def _measured(model: CultureModel, design: Design) -> tuple[str, ...]:
 def _true_values(model: CultureModel, design: Design, runs: Sequence[CultureRun]) -> list[np.ndarray | str]:
     """Return (samples, quantities) of every run, or why it is not plausible."""
     segments = _most_segments(design)
-    packed = [
-        pack(
-            run,
-            model.species,
-            warm_temperature=model.warm_temperature,
-            cold_temperature=model.cold_temperature,
-            segments=segments,
-        )
-        for run in runs
-    ]
+    packed = [pack(run, model, segments=segments) for run in runs]
     # padded to one shape, so that it is compiled once
-    solved = jax.tree.map(np.asarray, _solve(lean(model), stack(packed + packed[:1] * (_AT_ONCE - len(runs)))))
+    solved = jax.tree.map(np.asarray, _solve(model, stack(packed + packed[:1] * (_AT_ONCE - len(runs)))))
     found: list[np.ndarray | str] = []
     for k, one in enumerate(packed):
         # the first of the segments that end at a time ends before the events of that time
@@ -403,7 +402,7 @@ def _solve(model: CultureModel, packed: PackedRun) -> _Solved:
 
 def _solve_one(model: CultureModel, packed: PackedRun) -> _Solved:
     path = integrate(model, packed, Loop(), SolverSettings())
-    predicted = predictions(model, path)
+    predicted = path.predicted
     concentrations = predicted[:, : len(model.species)]
     largest = jnp.maximum(jnp.max(concentrations, axis=0), packed.initial)
     usable_flux = jnp.array([status.value for status in FluxStatus if status.usable])

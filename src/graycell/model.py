@@ -15,8 +15,17 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from graycell.cell import flux
-from graycell.cell.closures import Algebraic, Closed, Closure, Dynamic, Lagged, LoopControl, LoopStatus
-from graycell.cell.closures import close_algebraic, rest_of
+from graycell.cell.closures import (
+    Algebraic,
+    Closed,
+    Closure,
+    Dynamic,
+    Lagged,
+    LoopControl,
+    LoopStatus,
+    close_algebraic,
+    rest_of,
+)
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction, parse_equation
 from graycell.cell.neural import MLP
 from graycell.cell.rates import Conditions, Named, RateLaw, ViableCells, Volumetric

@@ -22,7 +22,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator
 
-from graycell.errors import InputError, Finding
+from graycell.errors import Finding, InputError
 from graycell.model import CultureModel
 from graycell.reactor import Flows, Interventions
 from graycell.runs.checks import check_runs
@@ -37,7 +37,6 @@ from graycell.runs.records import (
     Feed,
     Measurement,
     Outflow,
-
     Replacement,
     Sample,
     Setpoint,

@@ -6,7 +6,7 @@ import inspect
 import json
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from importlib import metadata
 from pathlib import Path
 from types import CodeType, FunctionType

@@ -1,7 +1,6 @@
 """Arguments and options that several commands share, and the runs and models that they name."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -77,4 +76,4 @@ def model_with_parameters(model: str | None, parameters: str, closure: Closure |
     fitted = load_fit(parameters).model
     if model is not None and model != fitted.name:
         raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
-    return replace(fitted, closure=closure) if fitted.has_loop else fitted
+    return fitted.with_closure(closure)

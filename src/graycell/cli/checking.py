@@ -24,7 +24,6 @@ from graycell.cli.printing import console, print_frame, progress_bar, say
 from graycell.diagnosis import GradientCheck, Verdict, check_gradients
 from graycell.diagnosis.equations import inspect as diagnose
 from graycell.models import model_of
-from graycell.packing import quantities_of
 from graycell.reporting import audit_frame as gradient_check_frame
 from graycell.reporting import diagnosis_frames, diagnosis_report, file_word, headline, write_table
 from graycell.runs.records import REDOX, VCD
@@ -77,7 +76,7 @@ def _diagnose(
         with progress_bar("diagnose") as update:
             found = diagnose(built, culture, times=at or None, parameter=parameter, progress=update)
         frames = diagnosis_frames(found)
-        left_out = set(quantities_of(built.species)) - set(_PRINTED_ENDS)
+        left_out = set(built.quantities) - set(_PRINTED_ENDS)
         for sentence in headline(found):
             say(sentence)
         for name, title in PRINTED_TABLES.items():

@@ -135,11 +135,8 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:
     table = Table("quantity", "unit", "at the end", "NRMSE", title=Text(trajectory.run.name))
     for column in table.columns[2:]:
         column.justify = "right"
-    last = {name: trajectory.concentrations[-1, i] for i, name in enumerate(trajectory.model.species)}
-    last |= {"VCD": trajectory.viable_cell_density[-1], "R": trajectory.redox[-1]}
-    for name, value in last.items():
-        unit = {"VCD": "1e9 cells/L", "R": "1"}.get(name, "mmol/L")
-        table.add_row(name, unit, f"{value:.3f}", f"{rows[name].nrmse:.3f}" if name in rows else "")
+    for name, value in trajectory.final.items():
+        table.add_row(name, trajectory.model.unit(name), f"{value:.3f}", f"{rows[name].nrmse:.3f}" if name in rows else "")
     console.print(table)
     facts = [f"t = {trajectory.time[-1]:g} d"]
     if rows:

@@ -9,7 +9,6 @@ from graycell.cell.network import MetabolicNetwork
 from graycell.comparison.consistency import count_inconsistencies, extrapolated
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.model import CultureModel
-from graycell.packing import quantities_of
 from graycell.provenance import content_of, provenance_of
 from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.forecast import from_last_samples
@@ -62,7 +61,7 @@ def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.nda
     wanted = {
         name: Measurement(name, "", np.asarray(time, float) - begins, np.ones(len(time)), np.ones(len(time)))
         for name, time in times.items()
-        if name in quantities_of(model.species)
+        if name in model.quantities
     }
     rest = replace(rest, measurements=wanted)
     return simulate(model, rest.ended_at(rest.last_sample) if wanted else rest).require_finished()
@@ -132,6 +131,6 @@ class ModelCandidate:
         """
         model = predictor.fit.model
         here = count_inconsistencies(model, runs, self.network)
-        there = count_inconsistencies(model, [extrapolated(run, model.biomass) for run in runs], self.network)
+        there = count_inconsistencies(model, [extrapolated(run, model.biomass or "") for run in runs], self.network)
         found = {f"{count.check}, as tested": (count.counted, count.of) for count in here}
         return found | {f"{count.check}, extrapolation": (count.counted, count.of) for count in there}

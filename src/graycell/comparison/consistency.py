@@ -15,9 +15,11 @@ from scipy.optimize import nnls
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
 from graycell.comparison.splits import with_viability_known
 from graycell.model import CultureModel
+from graycell.packing import pack
 from graycell.reactor import NeuralODE, Reactor
 from graycell.runs.records import REDOX, VCD, Bolus, CultureRun, Feed
-from graycell.simulation.simulate import ZERO_SHARE, Trajectory, pack_for, simulate
+from graycell.simulation.simulate import simulate
+from graycell.simulation.trajectory import ZERO_SHARE, Trajectory
 
 MASS, BELOW_ZERO, BACKWARDS, STOICHIOMETRY = "mass", "below zero", "backwards", "stoichiometry"
 """Checks: amounts that appear or vanish in a vessel without cells; concentrations below zero; fluxes of irreversible
@@ -100,7 +102,7 @@ def count_inconsistencies(
         finite = np.all(np.isfinite(trajectory.concentrations), axis=1)
         c = trajectory.concentrations[finite]
         add(BELOW_ZERO, int(np.sum(np.any(c < -ZERO_SHARE * np.max(np.abs(c), axis=0), axis=1))), len(c))
-        if model.network.internal:
+        if model.network is not None and model.network.internal:
             add(BACKWARDS, *_backwards(model, trajectory, finite))
             add(STOICHIOMETRY, *_steady(model, trajectory, finite))
         elif network is not None:
@@ -122,10 +124,10 @@ def without_measurements(run: CultureRun) -> CultureRun:
 
 def _mass(model: CultureModel, run: CultureRun) -> tuple[int, int]:
     """Compare a vessel without cells with its mass balances alone."""
-    cells = {model.biomass: 0.0}
+    cells = {} if model.biomass is None else {model.biomass: 0.0}
     sterile = replace(run, initial={**run.initial, **cells})
     reactor = Reactor(jnp.zeros(len(model.species))) if isinstance(model.reactor, NeuralODE) else model.reactor
-    alone = replace(model, exchange=0.0 * model.exchange, reactor=reactor)
+    alone = model.changed(exchange=0.0 * model.exchange, reactor=reactor)
     # as many points as above, so that the compiled function is reused
     predicted, balanced = (simulate(vessel, sterile, points=_POINTS) for vessel in (model, alone))
     amounts, expected = (path.concentrations[-1] * path.volume[-1] for path in (predicted, balanced))
@@ -143,7 +145,7 @@ def _backwards(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) 
 def _steady(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) -> tuple[int, int]:
     network, fluxes = model.network, trajectory.fluxes[finite]
     inside = ~network.is_external
-    cold = trajectory.cold[finite][:, None]
+    cold = np.asarray(trajectory.stoichiometry_shift)[finite][:, None]
     warm, change = network.stoichiometry[inside], (network.cold_stoichiometry - network.stoichiometry)[inside]
     left = fluxes @ warm.T + cold * (fluxes @ change.T)
     size = np.max(np.abs(fluxes), axis=1) + 1e-12
@@ -163,7 +165,7 @@ def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: Metab
     )
     reversible = np.array([reaction.reversible for reaction in network.reactions])
     counted = 0
-    for rate, cold in zip(rates, trajectory.cold[finite], strict=True):
+    for rate, cold in zip(rates, np.asarray(trajectory.stoichiometry_shift)[finite], strict=True):
         rows = np.vstack([outside / scale[:, None], _HEAVY * (inside + cold * change)])
         both = np.hstack([rows, -rows[:, reversible]])
         target = np.r_[rate / scale, np.zeros(len(inside))]
@@ -182,7 +184,7 @@ def _by_cells(model: CultureModel, trajectory: Trajectory) -> np.ndarray:
     """
     if not isinstance(model.reactor, NeuralODE):
         return trajectory.fluxes
-    packed = pack_for(model, trajectory.run)
+    packed = pack(trajectory.run, model)
     time, end = trajectory.time, np.asarray(packed.end)
     # of several points at one time the first ends a segment, the others start one
     ends_one = np.r_[True, np.diff(time) > 0.0]

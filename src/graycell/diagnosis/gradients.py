@@ -18,16 +18,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from graycell.cell.neural import weight_labels, weights_of
 from graycell.errors import FitError
 from graycell.inference.fitting import objective_for, require_simulated
 from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals
-from graycell.model import CultureModel, weight_labels, weights_of
+from graycell.model import CultureModel
 from graycell.models import nolan_lee
-from graycell.packing import quantities_of
 from graycell.parameters import Parameter
 from graycell.provenance import provenance_of
 from graycell.runs import CultureRun, bundled_run
-from graycell.simulation.simulate import Loop, SolverSettings
+from graycell.simulation.solve import Loop, SolverSettings
 
 
 class Verdict(StrEnum):
@@ -194,7 +194,7 @@ def check_gradients(
     model = nolan_lee(extended=True) if model is None else model
     runs = [bundled_run()] if runs is None else [runs] if isinstance(runs, CultureRun) else list(runs)
     names = None if parameters is None else tuple(dict.fromkeys(parameters))
-    of_nets = set() if names is None else set(names).intersection(weight_labels(model))
+    of_nets = set() if names is None else set(names).intersection(weight_labels(model.nets))
     rows = model.table.estimated if names is None else _rows(model, [one for one in names if one not in of_nets])
     steps = sorted(steps, reverse=True)
     if not steps or not all(0.0 < step < 1.0 for step in steps):
@@ -206,10 +206,10 @@ def check_gradients(
     if not measured.size:
         raise FitError(
             f"runs {', '.join(run.name for run in runs)}: found no measured value that the model predicts; a fit and "
-            f"its derivatives need some; measure any of {', '.join(quantities_of(model.species))}."
+            f"its derivatives need some; measure any of {', '.join(model.quantities)}."
         )
     loop = Loop(*(jnp.asarray(value, jnp.float64) for value in loop))
-    x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model))
+    x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model.nets))
     labels = objective.labels([run.name for run in runs])
     # with names given, these alone
     chosen = list(range(len(labels))) if names is None else [labels.index(name) for name in names]
@@ -316,4 +316,4 @@ def _sample(
     """Return run, quantity and time [d] of one measured residual."""
     packed = objective.packed
     run, segment, quantity = np.unravel_index(measured[row], packed.standard_error.shape)
-    return runs[run].name, quantities_of(model.species)[quantity], float(packed.end[run, segment])
+    return runs[run].name, model.quantities[quantity], float(packed.end[run, segment])

@@ -5,7 +5,6 @@ its median, and compared with the truth in all visited states. A band tells what
 where no sample was near, the law is an extrapolation and is said to be one.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,14 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from graycell.cell.neural import NeuralRate
-from graycell.cell.rates import Product, RateLaw, Sum
+from graycell.cell.neural import NeuralRate, weights_of, with_weights
+from graycell.cell.rates import Product, Ramp, RateLaw, Sum
 from graycell.errors import FitError, nearest
 from graycell.inference.fitting import Fit
-from graycell.model import CultureModel, cell_of, weights_of, with_weights
+from graycell.model import CultureModel
 from graycell.models.catalogue import MODELS, model_of
-from graycell.simulation.simulate import Trajectory, pack_for, simulate
-from graycell.units import CONCENTRATION, DIMENSIONLESS, SPECIFIC_RATE, TIME
+from graycell.packing import pack
+from graycell.simulation.simulate import Trajectory, simulate
+from graycell.units import CONCENTRATION, SPECIFIC_RATE, TIME
 
 Role = Literal["law", "factor", "summand"]
 
@@ -139,7 +139,7 @@ def recovered_laws(
 
 def learned_reactions(model: CultureModel) -> tuple[str, ...]:
     """Return the reactions whose own rate law holds a network, in the order of the laws."""
-    return tuple(name for name, law in model.rates if _networks(law))
+    return tuple(name for name, law in model.rates.items() if _networks(law))
 
 
 def _recovered(
@@ -151,9 +151,10 @@ def _recovered(
     sampled: "_Table",
 ) -> RecoveredLaw:
     """Return a law beside that of the others, the truth and the known model."""
-    law = dict(fit.model.rates)[reaction]
+    law = fit.model.rates[reaction]
     inputs = list(dict.fromkeys(name for net in _networks(law) for name in fit.model.nets[net].inputs))
-    grids = {name: _grid(name, visited[name], points) for name in inputs}
+    fractions = _fractions(fit.model)
+    grids = {name: _grid(name in fractions, visited[name], points) for name in inputs}
     median = {name: np.full(points, np.median(column)) for name, column in visited.items()}
     along = [{**median, name: grid} for name, grid in grids.items()]
     path = {name: np.concatenate([one[name] for one in along]) for name in median}
@@ -162,7 +163,7 @@ def _recovered(
     true, known = (_rates(model, reaction, path) for model in others)
     parts = zip(*(np.split(one, len(inputs)) for one in (learned, half, true, known)), strict=True)
     curves = tuple(
-        _curve(name, grids[name], part, visited[name], sampled[name]) for name, part in zip(inputs, parts, strict=True)
+        _curve(name, _unit_of(fit.model, name), grids[name], part, visited[name], sampled[name]) for name, part in zip(inputs, parts, strict=True)
     )
     at_states, true_there = (_rates(model, reaction, visited) for model in (fit.model, others[0]))
     return RecoveredLaw(
@@ -177,7 +178,7 @@ def _recovered(
     )
 
 
-def _curve(name: str, grid: np.ndarray, part, visited: np.ndarray, sampled: np.ndarray) -> LawCurve:
+def _curve(name: str, unit: str, grid: np.ndarray, part, visited: np.ndarray, sampled: np.ndarray) -> LawCurve:
     learned, half, true, known = part
     low, high = float(np.min(visited)), float(np.max(visited))
     reach = _NEAR * (high - low) if high > low else _NEAR * _span(visited)
@@ -186,15 +187,21 @@ def _curve(name: str, grid: np.ndarray, part, visited: np.ndarray, sampled: np.n
     step = 0.5 * (grid[1] - grid[0])  # a point stands for what is nearest to it
     supported = (near > 0) & (grid >= first - step) & (grid <= last + step)
     return LawCurve(
-        name, _unit_of(name), grid, learned, learned - half, learned + half, true, known, near, supported, sampled,
+        name, unit, grid, learned, learned - half, learned + half, true, known, near, supported, sampled,
         (low, high),
     )  # fmt: skip
 
 
-def _grid(name: str, visited: np.ndarray, points: int) -> np.ndarray:
+def _fractions(model: CultureModel) -> tuple[str, ...]:
+    """Return the variables that lie between 0 and 1."""
+    pairs = zip(model.variable_names, model.variables, strict=True)
+    return tuple(name for name, one in pairs if isinstance(getattr(one, "target", None), Ramp))
+
+
+def _grid(is_fraction: bool, visited: np.ndarray, points: int) -> np.ndarray:
     more = _WIDER * _span(visited)
     low, high = max(float(np.min(visited)) - more, 0.0), max(float(np.max(visited)), 0.0) + more
-    return np.linspace(low, min(high, 1.0) if name == "cold" else high, points)
+    return np.linspace(low, min(high, 1.0) if is_fraction else high, points)
 
 
 def _span(values: np.ndarray) -> float:
@@ -203,10 +210,8 @@ def _span(values: np.ndarray) -> float:
     return span if span > 1e-6 * float(np.max(np.abs(values))) else max(float(np.max(np.abs(values))), 1.0)
 
 
-def _unit_of(name: str) -> str:
-    if name in ("R", "cold"):
-        return DIMENSIONLESS
-    return f"{CONCENTRATION}/{TIME}" if name.startswith("feed ") else CONCENTRATION
+def _unit_of(model: CultureModel, name: str) -> str:
+    return f"{CONCENTRATION}/{TIME}" if name.startswith("feed ") else model.unit(name)
 
 
 def _relative_error(learned: np.ndarray, true: np.ndarray) -> float:
@@ -240,8 +245,7 @@ def _role(law: RateLaw) -> Role | None:
 
 def _known_model(model: CultureModel) -> CultureModel | None:
     """Return the library's model from which this one was made; None for one that was made of nothing."""
-    base = json.loads(model.recipe or "{}").get("base", model.name)
-    return model_of(base) if base in MODELS else None
+    return model_of(model.name) if model.name in MODELS else None
 
 
 # ------------------------------------------------------------------------------------------------------- the states
@@ -256,7 +260,7 @@ def _table(trajectories: Sequence[Trajectory], samples_only: bool = False) -> _T
     for one in trajectories:
         fed = _fed(one)
         columns = dict(zip(one.model.species, one.concentrations.T, strict=True))
-        columns |= {"R": one.redox, "cold": one.cold}
+        columns |= {name: np.asarray(one[name]) for name in (*one.model.variable_names, *one.model.input_names)}
         columns |= {f"feed {name}": series for name, series in zip(one.model.species, fed.T, strict=True)}
         rows = np.arange(len(one.time))
         if samples_only:  # the first of two points of an event: a sample is taken before it
@@ -272,7 +276,7 @@ def _table(trajectories: Sequence[Trajectory], samples_only: bool = False) -> _T
 
 def _fed(trajectory: Trajectory) -> np.ndarray:
     """Return what flowed in at every point, (points, species) [mmol/L/d]."""
-    packed = pack_for(trajectory.model, trajectory.run)
+    packed = pack(trajectory.run, trajectory.model)
     time = trajectory.time
     after_event = np.r_[False, np.diff(time) == 0.0]
     segments = np.searchsorted(np.asarray(packed.end), time - _MOMENT) + after_event
@@ -290,11 +294,17 @@ def _require_species(model: CultureModel, table: _Table) -> None:
 
 
 def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Array]:
-    """Return states as `CultureModel.kinetic_rates` takes them: concentrations, R, cold and what flows in."""
+    """Return states as `CultureModel.kinetic_rates` takes them: concentrations, variables, inputs and what flows in."""
     _require_species(model, table)
     concentrations = np.stack([table[name] for name in model.species], axis=1)
     fed = np.stack([table[f"feed {name}"] for name in model.species], axis=1)
-    return jnp.asarray(concentrations), jnp.asarray(table["R"]), jnp.asarray(table["cold"]), jnp.asarray(fed)
+    count = len(concentrations)
+    variables = [table.get(name, np.full(count, variable.initial))
+                 for name, variable in zip(model.variable_names, model.variables, strict=True)]
+    inputs = [table.get(name, np.full(count, given.default or 0.0))
+              for name, given in zip(model.input_names, model.inputs, strict=True)]
+    both = (np.stack(part, axis=1) if part else np.zeros((count, 0)) for part in (variables, inputs))
+    return jnp.asarray(concentrations), *map(jnp.asarray, both), jnp.asarray(fed)  # fmt: skip
 
 
 # -------------------------------------------------------------------------------------------------------- the rates
@@ -303,13 +313,13 @@ def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Ar
 def _rates(model: CultureModel | None, reaction: str, table: _Table) -> np.ndarray:
     """Return the kinetic rates of a reaction in these states; NaN where the model has no law of it."""
     if model is None or reaction not in model.kinetic:
-        return np.full(len(table["R"]), np.nan)
-    return np.asarray(_wished(cell_of(model), model.kinetic.index(reaction), *_arrays(model, table)))
+        return np.full(len(next(iter(table.values()))), np.nan)
+    return np.asarray(_kinetic_rates(model, model.kinetic.index(reaction), *_arrays(model, table)))
 
 
 @eqx.filter_jit
-def _wished(model: CultureModel, place: int, concentrations, redox, cold, fed) -> Float[Array, " states"]:
-    return jax.vmap(model.kinetic_rates)(concentrations, redox, cold, fed)[:, place]
+def _kinetic_rates(model: CultureModel, place: int, concentrations, variables, inputs, fed) -> Float[Array, " states"]:
+    return jax.vmap(model.kinetic_rates)(concentrations, variables, inputs, fed)[:, place]
 
 
 def _with_band(fit: Fit, reaction: str, table: _Table) -> tuple[np.ndarray, np.ndarray]:
@@ -318,10 +328,10 @@ def _with_band(fit: Fit, reaction: str, table: _Table) -> tuple[np.ndarray, np.n
     log = np.array([row.log_scale for row in rows], bool)
     values = np.array([row.value for row in fit.estimates])
     scaled = np.where(log, np.log(np.where(log, values, 1.0)), values)
-    learned = jnp.concatenate([jnp.asarray(scaled), weights_of(fit.model)])
+    learned = jnp.concatenate([jnp.asarray(scaled), weights_of(fit.model.nets)])
     names, place = tuple(row.name for row in rows), fit.model.kinetic.index(reaction)
     states = _arrays(fit.model, table)
-    rate, slope = _linearised(cell_of(fit.model), names, jnp.asarray(log), learned, place, *states)
+    rate, slope = _linearised(fit.model, names, jnp.asarray(log), learned, place, *states)
     return np.asarray(rate), NORMAL_95 * _standard_deviation(np.asarray(slope), fit.covariance)
 
 

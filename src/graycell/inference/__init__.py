@@ -1,12 +1,16 @@
-"""Learning from runs: `fit(model, runs)` -> Fit; `save_fit`, `load_fit`."""
+"""Learning from runs: `fit(model, runs)` or `fit(Problem(...))` -> Fit; `save_fit`, `load_fit`; `Fit.predict`."""
 
 from graycell.inference.fitting import Estimate, Fit, FitSettings, Progress, Stage, fit
+from graycell.inference.prediction import Prediction
+from graycell.inference.problem import Problem
 from graycell.inference.storage import load_fit, save_fit
 
 __all__ = [
     "Estimate",
     "Fit",
     "FitSettings",
+    "Prediction",
+    "Problem",
     "Progress",
     "Stage",
     "fit",

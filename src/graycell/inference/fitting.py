@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import diffrax
 import jax.numpy as jnp
@@ -35,9 +35,11 @@ from graycell.inference.matching import (
     linearise_matching,
     matching_residuals,
 )
+from graycell.inference.prediction import Prediction, predict, to_arviz
+from graycell.inference.problem import Problem
 from graycell.model import CultureModel
 from graycell.packing import pack_all
-from graycell.parameters import Parameter
+from graycell.parameters import Parameter, ParameterTable
 from graycell.provenance import provenance_of
 from graycell.runs.records import CultureRun
 from graycell.simulation.solve import Loop, SolverSettings
@@ -189,6 +191,34 @@ class Fit:
         # not through the table: a value of one run may lie beyond the bounds of the shared one
         return self.model.with_parameters(own)
 
+    def predict(self, run: CultureRun, draws: int = 200, **options) -> Prediction:
+        """Return a distribution of trajectories of a run, from the distribution of what was learned.
+
+        Args:
+            run: what is planned.
+            draws: how many.
+            **options: see `inference.prediction.predict`.
+
+        Returns:
+            The prediction.
+        """
+        return predict(self, run, draws, **options)
+
+    def to_arviz(self, draws: int = 1000, seed: int = 0) -> Any:
+        """Return draws of the estimates as ArviZ InferenceData; needs the extra ``export``.
+
+        Args:
+            draws: how many.
+            seed: of the draws.
+
+        Returns:
+            The group ``posterior``, one variable a parameter, in internal units.
+
+        Raises:
+            FitError: where ArviZ is not installed.
+        """
+        return to_arviz(self, draws, seed)
+
     def __repr__(self) -> str:
         runs = ", ".join(run.name for run in self.runs)
         weights = f" and {self.model.weight_count} weights" if self.model.nets else ""
@@ -199,22 +229,37 @@ class Fit:
 
 
 def fit(
-    model: CultureModel,
-    runs: Sequence[CultureRun] | CultureRun,
+    model: CultureModel | Problem,
+    runs: Sequence[CultureRun] | CultureRun | None = None,
     settings: FitSettings = FitSettings(),
     *,
     folder: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Fit:
-    """Fit the estimated parameters of `model.table` and the networks to runs; model and runs stay as they are.
+    """Fit the estimated parameters of a model and its networks to runs; model and runs stay as they are.
 
     Residuals are in standard errors of the assay; parameters are kept between their bounds, and held by their priors
-    as the weights of networks are by `cell.learned.PRIOR`. With a `folder` the state is written there after every
-    iteration, and a fit that finds its own checkpoint in it goes on from there to the same result. Raises `FitError`
-    for a model with the lagged closure, runs of one name, nothing to learn, too few runs to hold some out, a result
-    that cannot be simulated, or a checkpoint of another fit; `InputError` where a run does not fit the model.
+    as the weights of networks are by `cell.neural.PRIOR`.
+
+    Args:
+        model: a model, with the parameters that it declares, or a `Problem`.
+        runs: with measurements; left out with a `Problem`.
+        settings: how it is fitted.
+        folder: the state is written there after every iteration, and a fit that finds its own checkpoint in it goes on
+            from there to the same result.
+        progress: called after every iteration.
+
+    Returns:
+        The result.
+
+    Raises:
+        FitError: for a model with the lagged closure, runs of one name, nothing to learn, too few runs to hold some
+            out, a result that cannot be simulated, or a checkpoint of another fit.
+        ModelError: for a parameter that cannot be estimated as it is described.
+        InputError: where a run does not fit the model.
     """
-    runs = [runs] if isinstance(runs, CultureRun) else list(runs)
+    problem = model if isinstance(model, Problem) else Problem(model, () if runs is None else runs)
+    model, runs = problem.started, list(problem.runs)  # type: ignore[arg-type]
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
     objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation)
     stages = settings.stages or recipe_for(model, runs)
@@ -250,6 +295,7 @@ def objective_for(
             f"found {len(rows)} parameters and {len(model.nets)} networks to learn and {len(runs)} runs; something to "
             "learn and a run are needed."
         )
+    ParameterTable(tuple(rows)).require_estimable()
     packed = pack_all(runs, model)
     return objective_of(model, packed, rows, solver, regularisation)
 

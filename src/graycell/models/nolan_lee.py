@@ -20,7 +20,6 @@ from importlib import resources
 from typing import Literal
 
 import equinox as eqx
-import jax.numpy as jnp
 
 from graycell.cell.closures import Closure, Dynamic, Lagged
 from graycell.cell.flux import PublishedWeights, SoftWeights

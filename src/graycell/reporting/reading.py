@@ -8,7 +8,6 @@ import numpy as np
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel
-from graycell.packing import quantities_of
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import Score, scores
 from graycell.simulation.simulate import Trajectory
@@ -35,7 +34,7 @@ def has_network(model: CultureModel) -> bool:
     Returns:
         Whether kinetic rates, conflicts and the status of the flux projection are reported.
     """
-    return bool(model.network.internal)
+    return model.network is not None and bool(model.network.internal)
 
 
 def label_of(model: CultureModel, reaction: str) -> str:
@@ -51,7 +50,7 @@ def label_of(model: CultureModel, reaction: str) -> str:
     Raises:
         ModelError: if the reaction is unknown; the message names the nearest one.
     """
-    return model.network.reactions[model.network.index(reaction)].label
+    return "" if model.network is None or reaction in model.direct else model.network.reactions[model.network.index(reaction)].label
 
 
 def shown_quantities(model: CultureModel) -> list[str]:
@@ -63,7 +62,8 @@ def shown_quantities(model: CultureModel) -> list[str]:
     Returns:
         Names in the order of `Trajectory.predicted`.
     """
-    return [name for name in quantities_of(model.species) if name != REDOX or has_redox_loop(model)]
+    shown = [*model.species, *model.observable_names, *model.loops]
+    return [*[name for name in shown if name not in (VCD, REDOX)], *[name for name in (VCD, REDOX) if name in shown]]
 
 
 def values_of(trajectory: Trajectory, quantity: str) -> np.ndarray | None:
@@ -78,9 +78,7 @@ def values_of(trajectory: Trajectory, quantity: str) -> np.ndarray | None:
     """
     if quantity not in shown_quantities(trajectory.model):
         return None
-    if quantity in (VCD, REDOX):
-        return trajectory.viable_cell_density if quantity == VCD else trajectory.redox
-    return trajectory.concentrations[:, trajectory.model.species.index(quantity)]
+    return np.asarray(trajectory[quantity])
 
 
 def redox_of_fluxes(trajectory: Trajectory) -> np.ndarray:
@@ -104,7 +102,7 @@ def temperature_shift_of(trajectory: Trajectory) -> np.ndarray:
     Returns:
         (n,) values [1].
     """
-    return trajectory.cold
+    return np.asarray(trajectory.stoichiometry_shift)
 
 
 def fluxes_of(trajectory: Trajectory) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 import pandas as pd
 
 from graycell.diagnosis.gradients import GradientCheck
@@ -27,7 +28,6 @@ from graycell.reporting.reading import (
     redox_of_fluxes,
     shown_quantities,
     shown_scores,
-    temperature_shift_of,
     values_of,
 )
 from graycell.runs.records import REDOX, VCD
@@ -57,6 +57,9 @@ def unit_of(quantity: str) -> str:
     return {VCD: CELL_DENSITY, REDOX: DIMENSIONLESS}.get(quantity, CONCENTRATION)
 
 
+VOLUMETRIC_PRODUCTION = f"{CONCENTRATION}/{TIME}"
+
+
 def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     """Return a simulated run as a table.
 
@@ -73,15 +76,15 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     columns: dict[str, object] = {
         f"time [{TIME}]": trajectory.time,
         f"volume [{VOLUME}]": trajectory.volume,
-        f"{VCD} [{CELL_DENSITY}]": values_of(trajectory, VCD),
-        f"viability [{DIMENSIONLESS}]": trajectory.viability,
-        f"temperature shift [{DIMENSIONLESS}]": temperature_shift_of(trajectory),
     }
+    names = (*model.observable_names, *model.input_names, *model.variable_names)
+    columns |= {f"{name} [{model.unit(name)}]": np.asarray(trajectory[name]) for name in names}
     if has_redox_loop(model):
-        columns[f"{REDOX} [{DIMENSIONLESS}]"] = values_of(trajectory, REDOX)
-        columns[f"{REDOX}' of the fluxes [{DIMENSIONLESS}]"] = redox_of_fluxes(trajectory)
-    columns |= {f"{name} [{CONCENTRATION}]": values_of(trajectory, name) for name in model.species}
-    columns |= {f"{name} [{SPECIFIC_RATE}]": flux for name, flux in fluxes_of(trajectory).items()}
+        columns[f"{model.loops[0]}' of the fluxes [{model.unit(model.loops[0])}]"] = redox_of_fluxes(trajectory)
+    columns |= {f"{name} [{model.unit(name)}]": values_of(trajectory, name) for name in model.species}
+    volumetric = dict(zip(model.reactions, model.volumetric, strict=True))
+    columns |= {f"{name} [{VOLUMETRIC_PRODUCTION if volumetric[name] else SPECIFIC_RATE}]": flux
+                for name, flux in fluxes_of(trajectory).items()}  # fmt: skip
     if has_network(model):
         for name, rate in kinetic_rates_of(trajectory).items():
             columns[f"kinetic rate {name} [{SPECIFIC_RATE}]"] = rate

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from graycell.errors import ModelError, nearest
 from graycell.cell.closures import Dynamic
+from graycell.errors import ModelError, nearest
 from graycell.model import CultureModel
 from graycell.numerics.roots import PRECISE, rest_point, root_within
 

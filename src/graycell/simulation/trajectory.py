@@ -130,6 +130,12 @@ class Trajectory(eqx.Module):
         """(n,) the target of the first loop variable, such as R' [1]; 1 for a model without a loop."""
         return self.targets[..., 0] if self.model.has_loop else np.ones(self.time.shape)
 
+    @property
+    def stoichiometry_shift(self) -> Any:
+        """(n,) the weight of the shifted stoichiometry [1]; 0 for a model whose stoichiometry does not change."""
+        name = self.model.stoichiometry_weight
+        return np.zeros(self.time.shape) if name is None else self[name]
+
     def at_samples(self, quantity: str) -> np.ndarray:
         """Return what was simulated where a quantity was measured.
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
-from graycell.cell.rates import Between, Maximum, Product, RateLaw, Sum
-from graycell.models.nolan_lee import MAINTENANCE, parameter_table, published_network, rate_laws
+from graycell.cell.rates import Between, Constant, Product, Quotient, Rate, RateLaw, Sum
+from graycell.models.nolan_lee import MAINTENANCE, SHIFT, parameter_table, published_network, rate_laws
+from graycell.runs.records import REDOX, TEMPERATURE, VIABILITY
 
 _VARIANTS = {
     "nolan-lee": (False, False),
@@ -42,7 +43,7 @@ class LibraryModel:
     @property
     def inputs(self) -> tuple[str, ...]:
         """What a network may see, beside ``feed`` and a species."""
-        return (*self.species, "R", "cold")
+        return (*self.species, REDOX, SHIFT, TEMPERATURE, VIABILITY)
 
     def factors(self, reaction: str, kind: str) -> int:
         """Return how many factors of a kind the known law of a reaction has.
@@ -65,7 +66,7 @@ class LibraryModel:
         Returns:
             Whether it does.
         """
-        constant = (Maximum, Between, Product, Sum)
+        constant = (Rate, Constant, Between, Product, Quotient, Sum)
         return reaction in self.laws and not all(isinstance(part, constant) for part in _parts(self.laws[reaction]))
 
 
@@ -87,7 +88,7 @@ def library_model(name: str) -> LibraryModel:
     network, laws = published_network(), dict(rate_laws(width=0.05))
     if extended:
         network = network.with_reactions([MAINTENANCE])
-        laws[MAINTENANCE.name] = Between(Maximum("maintenance_warm"), Maximum("maintenance_cold"))
+        laws[MAINTENANCE.name] = Between(Rate("maintenance_warm"), Rate("maintenance_cold"))
     outside = (species.removesuffix(EXTERNAL_SUFFIX) for species in network.external)
     return LibraryModel(
         network,

@@ -10,8 +10,7 @@ from typing import Any
 from graycell.cell.network import EXTERNAL_SUFFIX, parse_equation
 from graycell.comparison.baselines import BASELINES
 from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
-from graycell.hybrid import BLACK_BOXES, NeuralRateSpec
-from graycell.hybrid.learning import law_from
+from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, law_from
 from graycell.inference.fitting import FitSettings
 from graycell.models import MODELS
 from graycell.runs import CultureRun, read_runs

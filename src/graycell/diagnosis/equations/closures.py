@@ -1,21 +1,22 @@
 """How the answer of each closure of the redox loop changes with its step or tolerance."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from graycell.cell.closures import Algebraic, Closure, Dynamic, LoopStatus
+from graycell.cell.closures import Algebraic, Closure, Dynamic, Lagged, LoopStatus
 from graycell.errors import ModelError
-from graycell.model import CultureModel, cell_of, lean
+from graycell.model import CultureModel
 from graycell.models import published_feed
-from graycell.packing import quantities_of
+from graycell.packing import pack
 from graycell.runs.records import Bolus, CultureRun
-from graycell.simulation.simulate import Loop, SolverSettings, integrate, lagged, pack_for, predictions
+from graycell.simulation import lagged
+from graycell.simulation.simulate import evaluate_all
+from graycell.simulation.solve import Loop, SolverSettings, integrate
 
 STEPS = (0.1, 0.05, 0.025)
 TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
@@ -53,17 +54,16 @@ def lagged_answers(model: CultureModel, run: CultureRun, steps: Sequence[float] 
     """
     fed = published_feed(run) if any(isinstance(event, Bolus) for event in run.events) else run
     ends, tops = [], []
-    names, cell = quantities_of(model.species), cell_of(model)
-    packed = pack_for(model, fed)
+    names, packed = model.quantities, pack(fed, model)
     for step in steps:
         try:
-            path = lagged.integrate(cell, fed, packed, step)
+            stepping = model.with_closure(Lagged(step))
+            path = lagged.integrate(stepping, fed, packed)
         except ModelError as error:
             none = np.zeros((0, len(names)))
             return ClosureAnswers("lagged", "step [d]", np.zeros(0), names, none, np.zeros(0), str(error))
-        viability = jax.vmap(packed.viability)(path.time)
-        density = jax.vmap(cell.viable_cell_density)(path.concentrations, viability)
-        columns = np.column_stack([path.concentrations, density, path.redox])
+        cells = evaluate_all(stepping, path.concentrations, path.variables, path.inputs, None, path.stoichiometry)
+        columns = np.column_stack([path.concentrations, cells.observables, path.variables])
         ends.append(columns[-1])
         tops.append(np.max(np.abs(columns), axis=0))
     return _answers("lagged", "step [d]", steps, names, np.stack(ends), tops[-1])
@@ -76,8 +76,8 @@ def answers(
 
     `note` says why where one of them gives no answer. Raises `InputError` where the run does not fit the model.
     """
-    packed, model = pack_for(model, run), lean(replace(model, closure=closure))
-    names, found = quantities_of(model.species), []
+    packed, model = pack(run, model), model.with_closure(closure)
+    names, found = model.quantities, []
     name = {Dynamic: "dynamic", Algebraic: "algebraic"}.get(type(closure), type(closure).__name__)
     for rtol in tolerances:
         predicted, failed, closed = _predicted(model, packed, np.asarray(rtol))
@@ -97,7 +97,7 @@ def _predicted(model, packed, rtol):
     # the tolerance is traced, so one compiled function serves all
     path = integrate(model, packed, Loop(), SolverSettings(rtol=rtol, atol=rtol / 10, most_steps=_MOST_STEPS))
     usable = jnp.array([status for status in LoopStatus if status.usable])
-    return predictions(model, path), jnp.any(path.failed != 0), jnp.all(jnp.isin(path.loop_status, usable))
+    return path.predicted, jnp.any(path.failed != 0), jnp.all(jnp.isin(path.loop_status, usable))
 
 
 def _answers(closure, setting, values, names, ends, tops) -> ClosureAnswers:

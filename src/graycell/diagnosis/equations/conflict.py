@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from graycell.cell.flux import PublishedWeights
-from graycell.model import CultureModel, cell_of
+from graycell.model import CultureModel
 from graycell.simulation.simulate import Trajectory
 
 _NEAR_ZERO = 1e-12
@@ -81,7 +81,7 @@ def relation_gaps(trajectory: Trajectory) -> Float[np.ndarray, "n relations"]:
     layer = trajectory.model.projection
     surplus = [layer.network.index(name) for name in layer.surplus]
     own = [layer.kinetic.index(name) for name in layer.surplus]
-    rows = jax.vmap(lambda cold: layer.flux_map(cold).take(surplus).matrix)(jnp.asarray(trajectory.cold))
+    rows = jax.vmap(lambda cold: layer.flux_map(cold).take(surplus).matrix)(jnp.asarray(trajectory.stoichiometry_shift))
     implied = np.einsum("nrk,nk->nr", np.asarray(rows)[:, :, : len(layer.kinetic)], trajectory.kinetic_rates)
     return trajectory.kinetic_rates[:, own] - implied
 
@@ -101,7 +101,7 @@ def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
             continue
         k = int(changes[0]) if len(changes) else at
         others = np.median(np.delete(size[at], j)) if len(model.kinetic) > 1 else size[at, j]
-        jump, jumping = _jump(model, kinetic_rates[k], float(trajectory.cold[k]), j)
+        jump, jumping = _jump(model, kinetic_rates[k], float(trajectory.stoichiometry_shift[k]), j)
         ratio = float((others / max(size[at, j], _NEAR_ZERO * np.max(size), 1e-150)) ** 2)
         rows.append(
             SingularWeight(
@@ -114,7 +114,7 @@ def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
 def _jump(model: CultureModel, kinetic_rates: np.ndarray, cold: float, j: int) -> tuple[float, str]:
     near, at = kinetic_rates.copy(), kinetic_rates.copy()
     near[j], at[j] = _NEAR_ZERO * np.max(np.abs(kinetic_rates)), 0.0
-    with_it, without = np.asarray(_allocate(cell_of(model), np.stack([near, at]), cold))
+    with_it, without = np.asarray(_allocate(model, np.stack([near, at]), cold))
     largest = max(float(np.max(np.abs(without))), 1e-300)
     most = int(np.argmax(np.abs(with_it - without)))
     return float(abs(with_it[most] - without[most]) / largest), model.reactions[most]

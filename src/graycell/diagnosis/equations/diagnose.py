@@ -87,13 +87,13 @@ def inspect(
     """
     tell = progress or (lambda done, words: None)
     closure = model.closure
+    if model.network is None or closure is None:
+        raise ModelError(
+            f"diagnose: {model.name} has no loop, so its equations agree about it; use a model with a loop and a network."
+        )
     if isinstance(closure, Lagged):
         raise ModelError("inspect: the lagged closure is compared with others, not inspected; use the closure Dynamic.")
     turnover_time = closure.turnover_time
-    if turnover_time is None:
-        raise ModelError(
-            f"inspect: {model.name} has no redox loop, so its equations agree about R; use a model with a network."
-        )
     parameter = _parameter(model, parameter)
     _require_within(run, [*(times or ()), *([] if parameter_time is None else [parameter_time])])
     tell(0.0, "simulating")
@@ -149,13 +149,14 @@ def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray
     """
     times = np.asarray(times, float)
     _require_within(trajectory.run, times)
-    both = _at(trajectory, times, np.column_stack([trajectory.concentrations, trajectory.cold]))
-    return OperatingPoints(both[:, :-1], both[:, -1])
+    parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs)
+    return OperatingPoints(*(_at(trajectory, times, np.asarray(part)) for part in parts))
 
 
 def _with(moments: OperatingPoints, parameter: str, values: np.ndarray | float) -> OperatingPoints:
     """Return moments with values of a parameter; also where it has its usual one, so that one function compiles."""
-    return OperatingPoints(moments.concentrations, moments.cold, {parameter: np.broadcast_to(values, len(moments))})
+    changed = {parameter: np.broadcast_to(values, len(moments))}
+    return OperatingPoints(moments.concentrations, moments.variables, moments.inputs, changed)
 
 
 def _at(trajectory: Trajectory, times: np.ndarray, columns: np.ndarray) -> np.ndarray:

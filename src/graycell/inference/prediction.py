@@ -1,0 +1,224 @@
+"""Prediction: a distribution of trajectories of one run, from the distribution of what a fit learned."""
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Float
+
+from graycell.cell.neural import weights_of, with_weights
+from graycell.errors import FitError, ModelError, nearest
+from graycell.model import CultureModel
+from graycell.packing import PackedRun, pack
+from graycell.runs.records import CultureRun
+from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.trajectory import status_of
+
+if TYPE_CHECKING:
+    from graycell.inference.fitting import Fit
+
+POINTS = 101
+"""Points in time of a prediction where none are asked for."""
+_EXTRA = "it needs the package {package}; install it with: pip install 'graycell[{extra}]'."
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A run, simulated for draws of the parameters and weights that a fit learned.
+
+    The draws come from the normal distribution around the estimates (its covariance is the curvature of the fit), cut
+    to the bounds. They hold the uncertainty of what was learned, not that of the model itself, and no assay error.
+
+    Attributes:
+        model: with the estimates.
+        run: that is predicted.
+        time: (n,) [d].
+        names: quantities, as `CultureModel.quantities`.
+        values: (draws, n, quantities) in the unit of each; NaN from where a draw could not be simulated.
+        best: (n, quantities) at the estimates.
+        failed: how many draws did not reach the end.
+        seed: of the draws.
+    """
+
+    model: CultureModel
+    run: CultureRun
+    time: Float[np.ndarray, " n"]
+    names: tuple[str, ...]
+    values: Float[np.ndarray, "draws n quantities"]
+    best: Float[np.ndarray, "n quantities"]
+    failed: int
+    seed: int
+
+    def __repr__(self) -> str:
+        failed = f", {self.failed} failed" if self.failed else ""
+        return f"Prediction(run '{self.run.name}', {len(self.values)} draws, {len(self.time)} times{failed})"
+
+    def __getitem__(self, quantity: str) -> Float[np.ndarray, "draws n"]:
+        return self.values[:, :, self._column(quantity)]
+
+    def _column(self, quantity: str) -> int:
+        if quantity not in self.names:
+            raise ModelError(f"quantity '{quantity}' is not in the model; {nearest(quantity, self.names)}.")
+        return self.names.index(quantity)
+
+    def interval(self, quantity: str, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of a central interval of a quantity over time.
+
+        Args:
+            quantity: its name.
+            level: [1] part of the draws between the ends.
+
+        Returns:
+            Low and high, (n,) each, in the unit of the quantity.
+
+        Raises:
+            ModelError: for an unknown quantity.
+        """
+        tail = 0.5 * (1.0 - level)
+        low, high = np.nanquantile(self[quantity], (tail, 1.0 - tail), axis=0)
+        return low, high
+
+    def to_xarray(self) -> Any:
+        """Return the draws as an xarray Dataset with the dimensions draw and time; needs the extra ``export``.
+
+        Returns:
+            The Dataset; units are attributes.
+
+        Raises:
+            FitError: where xarray is not installed.
+        """
+        xarray = _module("xarray", "to_xarray")
+        dims, coordinates = ("draw", "time"), {"draw": np.arange(len(self.values)), "time": self.time}
+        data = {name: (dims, self[name], {"units": self.model.unit(name)}) for name in self.names}
+        return xarray.Dataset(data, coordinates, {"run": self.run.name, "model": self.model.name, "seed": self.seed})
+
+    def plot(self, quantity: str, level: float = 0.9) -> Any:
+        """Return a plotly figure of a quantity: estimate, band and measurements.
+
+        Args:
+            quantity: its name.
+            level: [1] of the band.
+
+        Returns:
+            The figure.
+
+        Raises:
+            ModelError: for an unknown quantity.
+        """
+        self._column(quantity)
+        # the drawing room is above this one, so it is asked for when a figure is
+        return importlib.import_module("graycell.reporting.predictions").band(self, quantity, level)
+
+
+def predict(
+    fit: "Fit",
+    run: CultureRun,
+    draws: int = 200,
+    *,
+    seed: int = 0,
+    times: Float[np.ndarray, " n"] | None = None,
+    settings: SolverSettings = SolverSettings(rtol=1e-5, atol=1e-6),
+) -> Prediction:
+    """Return a distribution of trajectories of a run.
+
+    Args:
+        fit: a fit.
+        run: what is planned; measurements are not needed.
+        draws: how many.
+        seed: of the draws.
+        times: [d]; evenly over the run if left out.
+        settings: of the solver.
+
+    Returns:
+        The prediction.
+
+    Raises:
+        FitError: where there is nothing to draw from, or no draw can be simulated.
+        InputError: where the run does not fit the model.
+    """
+    if draws < 1:
+        raise FitError(f"predict: found {draws} draws; at least 1 is needed; 200 are usual.")
+    model = fit.model_of(run.name)
+    times = np.linspace(0.0, run.end, POINTS) if times is None else np.asarray(times, float)
+    packed = pack(run, model, save_at=tuple(float(time) for time in times))
+    names, values, weights = _drawn(fit, draws, seed)
+    rows = jnp.argmax(packed.end[None, :] >= jnp.asarray(times)[:, None] - 1e-12, axis=1)
+    found, status = _simulate_draws(model, packed, rows, names, values, weights, settings)
+    found = np.where((np.asarray(status) == 0)[:, None, None], np.asarray(found), np.nan)
+    failed = int(np.sum(np.asarray(status)[1:] != 0))
+    if failed == draws:
+        raise FitError("predict: no draw could be simulated; simulate the fitted model and see its status.")
+    return Prediction(model, run, times, model.quantities, found[1:], found[0], failed, seed)
+
+
+def _drawn(fit: "Fit", draws: int, seed: int) -> tuple[tuple[str, ...], Array, Array]:
+    """Return names, values (1 + draws, parameters) and weights (1 + draws, weights); the first row is the estimate."""
+    rows = [fit.model.table[row.name] for row in fit.estimates]
+    log = np.array([bool(row.log_scale) for row in rows], bool)
+    value = np.array([row.value for row in fit.estimates])
+    centre = np.where(log, np.log(np.where(log, value, 1.0)), value)
+    covariance = np.array(fit.covariance)
+    unknown = ~np.isfinite(np.diag(covariance))
+    prior = np.array([row.prior_sd for row in rows] + [1.0] * (len(covariance) - len(rows)))
+    # of what the data do not determine the prior is drawn; without one, the estimate stands
+    covariance[unknown], covariance[:, unknown] = 0.0, 0.0
+    covariance[unknown, unknown] = np.where(np.isfinite(prior[unknown]), prior[unknown], 0.0) ** 2
+    size, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
+    normal = np.random.default_rng(seed).standard_normal((draws, len(size)))
+    moved = (normal * np.sqrt(np.maximum(size, 0.0))) @ vectors.T
+    n = len(rows)
+    low, high = (np.array([getattr(row, side) for row in rows], float) for side in ("lower", "upper"))
+    scaled = np.concatenate([centre[None], centre + moved[:, :n]])
+    values = np.clip(np.where(log, np.exp(np.where(log, scaled, 0.0)), scaled), low, high)
+    weights = np.asarray(weights_of(fit.model.nets)) if fit.model.nets else np.zeros(0)
+    weights = np.concatenate([weights[None], weights + moved[:, n:]]) if len(weights) else np.zeros((draws + 1, 0))
+    return tuple(row.name for row in rows), jnp.asarray(values), jnp.asarray(weights)
+
+
+@eqx.filter_jit
+def _simulate_draws(model: CultureModel, packed: PackedRun, rows, names, values, weights, settings):
+    def simulated(drawn):
+        parameters, w = drawn
+        changed = model.with_parameters({name: parameters[i] for i, name in enumerate(names)})
+        changed = changed.changed(nets=with_weights(changed.nets, w))
+        path = integrate(changed, packed, Loop(), settings)
+        last = jax.tree.map(lambda leaf: leaf[:, -1], path.states)
+        code = status_of(
+            last.amounts, path.variables, path.flux_status, path.loop_status, jnp.any(path.failed != 0)
+        )
+        return path.predicted[rows], code
+
+    # one draw after the other: mapped together, every draw would wait for the one with the most steps
+    return lax.map(simulated, (values, weights))
+
+
+def _module(package: str, wanted: str) -> Any:
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise FitError(f"{wanted}: {_EXTRA.format(package=package, extra='export')}") from error
+
+
+def to_arviz(fit: "Fit", draws: int, seed: int) -> Any:
+    """Return draws of the estimates as ArviZ InferenceData, see `Fit.to_arviz`.
+
+    Args:
+        fit: a fit.
+        draws: how many.
+        seed: of the draws.
+
+    Returns:
+        The InferenceData, or a DataTree from ArviZ 1 on.
+
+    Raises:
+        FitError: where ArviZ is not installed.
+    """
+    arviz = _module("arviz", "to_arviz")
+    names, values, _ = _drawn(fit, draws, seed)
+    posterior = {name: np.asarray(values)[None, 1:, i] for i, name in enumerate(names)}
+    return arviz.from_dict({"posterior": posterior}) if int(arviz.__version__.split(".")[0]) else arviz.from_dict(posterior)

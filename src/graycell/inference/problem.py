@@ -1,0 +1,92 @@
+"""Problem: a model, its parameter table, runs and noise: all that a fit needs to know beside its settings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from graycell.errors import FitError, ModelError, nearest
+from graycell.model import CultureModel
+from graycell.parameters import Parameter, ParameterTable
+from graycell.runs.records import CultureRun
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is fitted to what.
+
+    Attributes:
+        model: at the values where a fit begins.
+        runs: with measurements.
+        parameters: units, bounds, priors and which ones are estimated; those that the model declares if left out. A
+            mapping changes the parameters that it names.
+        noise: relative standard deviation [1] and floor (in the unit of the quantity) of an assay by quantity, in place
+            of the standard errors of the runs: sd = sqrt((relative value)^2 + floor^2).
+
+    Raises:
+        ModelError: for a parameter that the model has not, and one that cannot be estimated as it is described.
+        FitError: where two runs have one name, or there is none.
+
+    >>> from graycell import bundled_run, nolan_lee
+    >>> problem = Problem(nolan_lee(), [bundled_run()], noise={"GLC": (0.03, 0.5)})
+    >>> len(problem.parameters), len(problem.parameters.estimated)
+    (51, 47)
+    """
+
+    model: CultureModel
+    runs: Sequence[CultureRun] | CultureRun
+    parameters: ParameterTable | Mapping[str, Parameter] | None = None
+    noise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        runs = (self.runs,) if isinstance(self.runs, CultureRun) else tuple(self.runs)
+        object.__setattr__(self, "runs", tuple(_with_noise(run, self.noise, self.model) for run in runs))
+        object.__setattr__(self, "parameters", _table(self.model, self.parameters))
+        self.parameters.require_estimable()  # type: ignore[union-attr]
+        names = [run.name for run in runs]
+        if len(set(names)) < len(names):
+            raise FitError(f"found runs {', '.join(names)}; results are reported by name, so names must differ; rename one.")
+
+    @property
+    def table(self) -> ParameterTable:
+        """The parameters as a table."""
+        return _table(self.model, self.parameters)
+
+    @property
+    def started(self) -> CultureModel:
+        """The model with the values and the words of the table."""
+        return self.model.with_table(self.table)
+
+
+def _table(model: CultureModel, given: ParameterTable | Mapping[str, Parameter] | None) -> ParameterTable:
+    if given is None:
+        return model.table
+    if isinstance(given, ParameterTable):
+        return given
+    table = model.table
+    for name in given:
+        table[name]
+    return ParameterTable(tuple(replace(given[row.name], name=row.name) if row.name in given else row for row in table))
+
+
+def _with_noise(run: CultureRun, noise: Mapping[str, tuple[float, float]], model: CultureModel) -> CultureRun:
+    if not noise:
+        return run
+    for name, (relative, floor) in noise.items():
+        if name not in model.quantities:
+            raise ModelError(f"noise of '{name}': the model does not compute it; {nearest(name, model.quantities)}.")
+        if not (relative >= 0.0 and floor >= 0.0 and relative + floor > 0.0):
+            raise FitError(
+                f"noise of '{name}': found {relative:g} and {floor:g}; both are >= 0 and one is above; correct them."
+            )
+    measured = {
+        name: replace(series, standard_error=_sd(series.value, *noise[name])) if name in noise else series
+        for name, series in run.measurements.items()
+    }
+    return replace(run, measurements=measured)
+
+
+def _sd(value: np.ndarray, relative: float, floor: float) -> np.ndarray:
+    sd = np.hypot(relative * np.asarray(value), floor)
+    # a value of 0 without a floor would be exact, which no assay is
+    return np.where(sd > 0.0, sd, max(floor, relative * float(np.max(np.abs(value), initial=0.0)), 1e-12))
