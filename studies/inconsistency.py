@@ -1,10 +1,10 @@
-"""The study behind docs/inconsistency.md: what the equations of the CHO model disagree about, and what resolves it.
+"""The study behind docs/inconsistency.md: where the equations of the CHO model disagree, and what resolves it.
 
-    python studies/inconsistency.py            compute, write docs/inconsistency.json, draw, and write the page
-    python studies/inconsistency.py --draw     draw and write the page from the JSON that is there
+    python studies/inconsistency.py            compute docs/inconsistency.json, draw the figures, write the tables
+    python studies/inconsistency.py --draw     figures and tables alone, from docs/inconsistency.json
 
-The page is made from the JSON alone, so no measured number of it can differ. tests/test_study_inconsistency.py tests
-its claims: most are computed anew, and those that take minutes are read from the JSON.
+The tables are Markdown, in results/inconsistency/tables.md; docs/inconsistency.md is kept by hand and copies them.
+tests/studies/test_inconsistency.py computes most of its claims anew.
 """
 
 import argparse
@@ -19,6 +19,8 @@ import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from inconsistency_tables import tables
+from plain_tables import write
 from rich.console import Console
 from rich.progress import Progress
 
@@ -32,14 +34,15 @@ from graycell.runs.records import REDOX
 from graycell.simulation.branches import OperatingPoints, fixed_points, response
 from graycell.simulation.simulate import pack_for
 
-DOCS = Path(__file__).parent.parent / "docs"
+ROOT = Path(__file__).parent.parent
+DATA, TABLES = ROOT / "docs" / "inconsistency.json", ROOT / "results" / "inconsistency" / "tables.md"
 STEPS = (0.1, 0.05, 0.025, 0.0125, 0.00625)
 DAYS = (0.0, 2.0, 3.2, 4.0, 6.0, 8.0)
 GRID = np.linspace(0.0, 7.0, 351)
 JUMP_DAY = 6.0
 TAUS = (0.04, 0.02, 0.01, 0.005)
 WINDOW = (0.5, 2.5)
-"""[d] without events, for the order of convergence."""
+"""Interval [d] without events, for the order of convergence."""
 ORDER_STEPS = (0.008, 0.004, 0.002, 0.001)
 ORDER_METHODS = {"Heun": diffrax.Heun(), "Bosh3": diffrax.Bosh3()}
 WELL_POSED = {"dynamic": Dynamic(), "algebraic": Algebraic()}
@@ -57,36 +60,36 @@ def end(trajectory: gc.Trajectory, species: str) -> float:
 
 
 def equations() -> dict:
-    """Count the equations of both networks."""
+    """Return the numbers of equations of both networks."""
     found = {}
     for name in ("nolan-lee", "nolan-lee-extended"):
-        one = structure_of(gc.model_of(name))
+        of = structure_of(gc.model_of(name))
         found[name] = {
-            "reactions": one.reactions, "balances": one.rank_of_balances, "laws": len(one.kinetic), "rank": one.rank,
-            "surplus": one.surplus, "relations": [str(relation) for relation in one.relations],
-            "not unique without": [law for law, free in one.free_without.items() if free],
+            "reactions": of.reactions, "balances": of.rank_of_balances, "laws": len(of.kinetic), "rank": of.rank,
+            "surplus": of.surplus, "relations": [str(relation) for relation in of.relations],
+            "not unique without": [law for law, free in of.free_without.items() if free],
         }  # fmt: skip
     return found
 
 
 def step_dependence() -> dict:
-    """Run the published scheme, refit parameters, with ever smaller steps."""
+    """Return the results of the published scheme with refit parameters and smaller and smaller steps."""
     rows = [lagged("refit", step) for step in STEPS]
     fitted = gc.scores(rows[STEPS.index(0.05)])
     return {
         "step": STEPS,
-        "refit": {"mean NRMSE": gc.mean_nrmse(fitted), **{f"NRMSE {one.quantity}": one.nrmse for one in fitted}},
-        "LAC": [end(one, "LAC") for one in rows],
-        "ANTI": [end(one, "ANTI") for one in rows],
-        "R": [float(one.redox[-1]) for one in rows],
-        "paths": [{"time": one.time.tolist(), "R": one.redox.tolist()} for one in rows],
+        "refit": {"mean NRMSE": gc.mean_nrmse(fitted), **{f"NRMSE {score.quantity}": score.nrmse for score in fitted}},
+        "LAC": [end(path, "LAC") for path in rows],
+        "ANTI": [end(path, "ANTI") for path in rows],
+        "R": [float(path.redox[-1]) for path in rows],
+        "paths": [{"time": path.time.tolist(), "R": path.redox.tolist()} for path in rows],
     }
 
 
 def maps() -> dict:
-    """Return the map R -> R' and its fixed points on the path of the published scheme.
+    """Return the map R -> R' and its fixed points at states of the published scheme.
 
-    With the weights and switches of that scheme, and with the soft weights and smooth switches of the other closures.
+    Once with the weights and switches of that scheme, once with soft weights and smooth switches.
     """
     path = lagged("refit", 0.05)
     rows = [int(np.argmin(np.abs(path.time - day))) for day in DAYS]
@@ -105,7 +108,7 @@ def maps() -> dict:
 
 
 def closures() -> dict:
-    """Return the path of R by each closure, refit parameters, and what each says at the end."""
+    """Return R over time and the final lactate by each closure, with refit parameters."""
     run = gc.bundled_run()
     paths = {"lagged, step 0.05 d": lagged("refit", 0.05)}
     for name, closure in (("dynamic, tau 0.1 d", Dynamic()), ("algebraic", Algebraic())):
@@ -114,8 +117,8 @@ def closures() -> dict:
     return {
         "measured": {"time": measured.time.tolist(), "R": measured.value.tolist(),
                      "error": measured.standard_error.tolist(), "LAC": run.measurements["LAC"].value.tolist()},
-        "paths": {name: {"time": one.time.tolist(), "R": one.redox.tolist(), "LAC": end(one, "LAC"),
-                         "jumps": len(one.jumps)} for name, one in paths.items()},
+        "paths": {name: {"time": path.time.tolist(), "R": path.redox.tolist(), "LAC": end(path, "LAC"),
+                         "jumps": len(path.jumps)} for name, path in paths.items()},
     }  # fmt: skip
 
 
@@ -136,17 +139,17 @@ def jump_of_v1() -> dict:
 
 
 def tolerances() -> dict:
-    """Return how the ends by the well-posed closures change with the tolerance."""
+    """Return how the end of the run by the well-posed closures changes with the tolerance."""
     model, run = gc.nolan_lee(), gc.bundled_run()
     found = {}
     for name, closure in WELL_POSED.items():
-        one = answers(model, run, closure)
-        found[name] = {"rtol": one.values[:-1].tolist(), "change": one.change.tolist()}
+        of = answers(model, run, closure)
+        found[name] = {"rtol": of.values[:-1].tolist(), "change": of.change.tolist()}
     return found
 
 
 def orders() -> dict:
-    """Return the error at the end of a window without events, by the fixed step of Runge-Kutta methods."""
+    """Return the error at the end of an interval without events, by the fixed step of Runge-Kutta methods."""
     run = gc.bundled_run()
     found: dict = {"step": ORDER_STEPS}
     for name, closure in WELL_POSED.items():
@@ -171,7 +174,7 @@ def orders() -> dict:
 
 
 def _window(slope: Callable, first: CultureState, method, controller) -> Callable:
-    """Return a compiled function from a (first) step [d] to the amounts at the end of the window."""
+    """Return a compiled function from a (first) step [d] to the amounts at the end of the interval."""
 
     def last(step):
         solution = diffrax.diffeqsolve(
@@ -190,12 +193,12 @@ def limit_of_tau() -> dict:
     settings = gc.SolverSettings(rtol=1e-7, atol=1e-8)
     found = []
     for tau in TAUS:
-        one = gc.simulate(model.with_parameters({"tau": tau}), run, settings)
-        found.append(float(np.max(np.abs(one.predicted - limit.predicted)[:, :-1] / top[:-1])))
+        path = gc.simulate(model.with_parameters({"tau": tau}), run, settings)
+        found.append(float(np.max(np.abs(path.predicted - limit.predicted)[:, :-1] / top[:-1])))
     return {"tau": TAUS, "difference": found, "jumps": len(limit.jumps)}
 
 
-def fits(tell: Callable[[str], None]) -> dict:
+def fits(report: Callable[[str], None]) -> dict:
     """Fit the bundled run with the extended network by several recipes."""
     run, extended = gc.bundled_run(), gc.nolan_lee(extended=True)
     fixed = extended.with_table(
@@ -210,7 +213,7 @@ def fits(tell: Callable[[str], None]) -> dict:
     }
     found = {}
     for name, (model, stages) in recipes.items():
-        tell(name)
+        report(name)
         fitted = gc.fit(model, [run], gc.FitSettings(stages=stages, starts=1))
         path = gc.simulate(fitted.model, run).require_finished()
         few = gc.SolverSettings(most_steps=500)
@@ -221,7 +224,7 @@ def fits(tell: Callable[[str], None]) -> dict:
         points = fixed_points(fitted.model, operating_points(path, every))
         stages_seen = list(dict.fromkeys(row["stage"] for row in fitted.history))
         found[name] = {
-            "mean NRMSE": gc.mean_nrmse(rows), **{f"NRMSE {one}": of[one] for one in SAMPLES},
+            "mean NRMSE": gc.mean_nrmse(rows), **{f"NRMSE {quantity}": of[quantity] for quantity in SAMPLES},
             "R at samples": path.at_samples(REDOX).tolist(), "LAC at samples": path.at_samples("LAC").tolist(),
             "R_switch": float(fitted.model.parameters["R_switch"]), "cost": fitted.cost, "converged": fitted.converged,
             "stages": {stage: min(row["cost"] for row in fitted.history if row["stage"] == stage)
@@ -243,7 +246,7 @@ def asdict_of(jump) -> dict:
 
 
 def compute() -> dict:
-    """Return every number of the page."""
+    """Return every number of the study."""
     parts: dict[str, Callable] = {
         "equations": equations, "steps": step_dependence, "maps": maps, "closures": closures, "v1": jump_of_v1,
         "tolerances": tolerances, "orders": orders, "tau": limit_of_tau,
@@ -256,10 +259,10 @@ def compute() -> dict:
             results[name] = part()
             bar.advance(task)
 
-        def tell(name: str) -> None:
+        def report(name: str) -> None:
             bar.update(task, description=f"fit: {name}", advance=1)
 
-        results["fits"] = fits(tell)
+        results["fits"] = fits(report)
     settings = {"steps": STEPS, "days": DAYS, "taus": TAUS, "fit": asdict(gc.FitSettings(starts=1))}
     results["provenance"] = provenance_of(gc.nolan_lee(extended=True), [gc.bundled_run()], settings)
     results["provenance"]["versions"]["matplotlib"] = metadata.version("matplotlib")
@@ -269,33 +272,31 @@ def compute() -> dict:
 def _json(results: dict) -> str:
     """Return JSON with numbers to nine digits, and null for what is not finite."""
 
-    def plain(one):
-        if isinstance(one, dict):
-            return {str(key): plain(value) for key, value in one.items()}
-        if isinstance(one, list | tuple):
-            return [plain(value) for value in one]
-        if isinstance(one, float):
-            return float(f"{one:.9g}") if np.isfinite(one) else None
-        return one
+    def plain(value):
+        if isinstance(value, dict):
+            return {str(key): plain(entry) for key, entry in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(entry) for entry in value]
+        if isinstance(value, float):
+            return float(f"{value:.9g}") if np.isfinite(value) else None
+        return value
 
     return json.dumps(plain(results), separators=(",", ":"), allow_nan=False)
 
 
 def main() -> None:
-    """Compute, draw and write the page."""
+    """Compute if asked to, draw the figures and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draw", action="store_true", help="from docs/inconsistency.json, without computing")
     options = parser.parse_args()
-    path = DOCS / "inconsistency.json"
     if not options.draw:
-        path.write_text(_json(compute()), encoding="utf-8")
-    results = json.loads(path.read_text(encoding="utf-8"))
-    from inconsistency_figures import draw
-    from inconsistency_page import page
+        DATA.write_text(_json(compute()), encoding="utf-8")
+    results = json.loads(DATA.read_text(encoding="utf-8"))
+    write(tables(results), TABLES)
+    from inconsistency_figures import draw  # matplotlib is not needed to compute
 
-    draw(results, DOCS / "images")
-    (DOCS / "inconsistency.md").write_text(page(results), encoding="utf-8")
-    Console().print(f"Written: {DOCS / 'inconsistency.md'}")
+    draw(results, DATA.parent / "images")
+    Console().print(f"Written: {DATA}, {TABLES} and the figures in {DATA.parent / 'images'}")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,12 @@
-"""The study of learning: white, gray and black models on simulated truth and on real runs.
+"""The learning study: white, gray and black models on simulated and on measured runs; docs/learning.md reports it.
 
-    python studies/learning.py                  make docs/learning.md and its figures from docs/learning.json
-    python studies/learning.py --retrain        train everything that results/learning does not hold yet, then the same
-    python studies/learning.py --retrain --only white,law --part 1/2      a share of the tasks, for several processes
-    python studies/learning.py --gather         the page with the tasks that are there, without training
+    python studies/learning.py                  draw the figures of docs/ and write the tables from docs/learning.json
+    python studies/learning.py --retrain        first train what results/learning does not hold yet, for hours
+    python studies/learning.py --retrain --only white,law --part 1/2      train one of two shares of some tasks
+    python studies/learning.py --gather         first read results/learning into docs/learning.json
 
-Every task is small, has its own seed, and leaves one JSON file in results/learning, so that training can be stopped and
-gone on with, or spread over processes. docs/learning.json is all of them together; tasks that were trained elsewhere
-stay in it.
+A task has a seed and writes one JSON file to results/learning, so training can be interrupted and distributed over
+processes. The tables are Markdown, in results/learning/tables.md; docs/learning.md is kept by hand and copies them.
 """
 
 import argparse
@@ -24,33 +23,32 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+import open_data
+from learning_numbers import thinned
+from learning_tables import tables
+from plain_tables import write
+
+import graycell as gc
+from graycell.comparison.baselines import BASELINES
+from graycell.comparison.candidates import FittedPredictor, ModelCandidate, predicted
+from graycell.comparison.comparison import cross_validate
+from graycell.comparison.consistency import count_inconsistencies, extrapolated
+from graycell.comparison.splits import Split, forward_in_time, known_of, leave_one_run_out
+from graycell.errors import GraycellError
+from graycell.hybrid import neural_ode_model, neural_rates_model, with_neural_rates
+from graycell.inference.fitting import Fit, FitSettings, fit
+from graycell.insilico import Design, generate
+from graycell.model import CultureModel
+from graycell.runs.records import REDOX, CultureRun
+from graycell.storage import write_whole
 
 ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
-
-from studies import open_data  # noqa: E402
-from studies.learning_numbers import thinned  # noqa: E402
-
-import graycell as gc  # noqa: E402
-from graycell.comparison.baselines import BASELINES  # noqa: E402
-from graycell.comparison.candidates import FittedPredictor, ModelCandidate, predicted  # noqa: E402
-from graycell.comparison.comparison import Comparison, compare  # noqa: E402
-from graycell.comparison.consistency import count_inconsistencies, extrapolated  # noqa: E402
-from graycell.comparison.splits import Split, forward_in_time, known_of, leave_one_run_out  # noqa: E402
-from graycell.errors import GraycellError  # noqa: E402
-from graycell.hybrid import neural_ode_model, neural_rates_model, with_neural_rates  # noqa: E402
-from graycell.inference.fitting import Fit, FitSettings, fit  # noqa: E402
-from graycell.insilico import Design, generate  # noqa: E402
-from graycell.model import CultureModel  # noqa: E402
-from graycell.runs.records import REDOX, CultureRun  # noqa: E402
-from graycell.storage import write_whole  # noqa: E402
-
 RESULTS, DATA = ROOT / "results" / "learning", ROOT / "docs" / "learning.json"
 SEEDS = (3, 4, 5)
-"""Seeds that no choice of a setting has seen."""
+"""Seeds whose results were not used to choose any setting."""
 SIZES = (2, 4, 8, 16)
 TESTED = 16
-"""Runs that every model of the simulated truth is tested on; none of them is learned from."""
+"""Simulated test runs, which no model is trained on."""
 SCATTER = 0.2
 """Standard deviation of the natural logarithm of a true parameter around the published one."""
 LAWS = {
@@ -58,7 +56,7 @@ LAWS = {
     "v2": ({"v2": {"kind": "black", "hidden": 8, "consumes": "LAC"}}, True),
     "v1 inhibition": ({"v1": {"part": "inhibition", "inputs": ["LAC", "cold"]}}, True),
 }
-"""What is unknown in the gray models, and whether R is measured."""
+"""Unknown laws of the gray models, and whether R is measured."""
 
 
 def white() -> CultureModel:
@@ -72,7 +70,7 @@ def simulated(seed: int) -> tuple[CultureModel, list[CultureRun], list[CultureRu
     model, random = white(), np.random.default_rng(seed)
     values = {}
     for row in model.table.estimated:
-        if row.name != "R_switch":  # the branch of R hangs on it
+        if row.name != "R_switch":  # it decides the branch of R
             value = row.value * np.exp(SCATTER * random.standard_normal())
             values[row.name] = float(np.clip(value, row.lower, row.upper))
     truth = model.with_parameters(values)
@@ -82,9 +80,11 @@ def simulated(seed: int) -> tuple[CultureModel, list[CultureRun], list[CultureRu
 
 
 def without_redox(runs: Sequence[CultureRun]) -> list[CultureRun]:
-    """Return the runs as most are: R was not measured."""
-    kept = [{name: one for name, one in run.measurements.items() if name != REDOX} for run in runs]
-    return [replace(run, measurements=of) for run, of in zip(runs, kept, strict=True)]
+    """Return the runs without the measured R, as most runs are."""
+    return [
+        replace(run, measurements={name: series for name, series in run.measurements.items() if name != REDOX})
+        for run in runs
+    ]
 
 
 def nrmse(predictor, tested: Sequence[CultureRun]) -> dict[str, float | None]:
@@ -100,75 +100,78 @@ def nrmse(predictor, tested: Sequence[CultureRun]) -> dict[str, float | None]:
         for name in quantities:
             off = found[name] - run.measurements[name].value
             errors[name].append(float(np.sqrt(np.mean(off**2))))
-    spread = {name: np.ptp(np.concatenate([run.measurements[name].value for run in tested])) for name in quantities}
-    return {name: float(np.mean(errors[name]) / spread[name]) for name in quantities}
+    span = {name: np.ptp(np.concatenate([run.measurements[name].value for run in tested])) for name in quantities}
+    return {name: float(np.mean(errors[name]) / span[name]) for name in quantities}
 
 
 def mean(errors: Mapping[str, float | None]) -> float | None:
-    """Return the mean over quantities; None where one failed."""
+    """Return the mean over quantities, None if any failed."""
     known = [value for value in errors.values() if value is not None]
     return float(np.mean(known)) if len(known) == len(errors) else None
 
 
-def told(result: Fit, seconds: float, tested, exact) -> dict:
-    """Return what is kept of a fit to simulated runs."""
+def entry_of(result: Fit, seconds: float, tested, exact) -> dict:
+    """Return the entry of a fit to simulated runs."""
     predictor = FittedPredictor(result)
     noisy, true = nrmse(predictor, tested), nrmse(predictor, exact)
     return {
         "seconds": round(seconds, 1), "cost": result.cost, "converged": result.converged,
-        "residuals": sum(len(one.time) for run in result.runs for one in run.measurements.values()),
+        "residuals": sum(len(series.time) for run in result.runs for series in run.measurements.values()),
         "test": noisy, "test mean": mean(noisy), "test against truth": true, "test against truth mean": mean(true),
         "provenance": result.provenance,
     }  # fmt: skip
 
 
 def counts(model: CultureModel, runs: Sequence[CultureRun]) -> dict:
-    """Return the counts of what cannot be, in and far outside of the range of the test runs."""
+    """Return the counts of physically impossible values, for the test runs and for an extrapolation of them."""
     network = white().network
     return {
-        where: {one.check: [one.counted, one.of] for one in count_inconsistencies(model, of, network)}
-        for where, of in (("as tested", runs), ("far outside", [extrapolated(run) for run in runs]))
+        where: {count.check: [count.counted, count.of] for count in count_inconsistencies(model, of, network)}
+        for where, of in (("as tested", runs), ("extrapolation", [extrapolated(run) for run in runs]))
     }
 
 
 def trained(model: CultureModel, runs: Sequence[CultureRun], settings: FitSettings) -> tuple[Fit, float]:
-    """Return a fit, and its time with compilation [s]."""
+    """Return a fit and its duration with compilation [s]."""
     began = time.perf_counter()
     return fit(model, runs, settings), time.perf_counter() - began
 
 
 def white_task(size: int, seed: int) -> dict:
-    """Fit the white model to runs of a truth, and see whether its intervals hold the truth."""
+    """Fit the white model to runs of a truth, and check whether its intervals hold the truth."""
     truth, runs, tested, exact = simulated(seed)
     result, seconds = trained(white(), without_redox(runs[:size]), FitSettings(seed=seed))
     rows = []
-    for one in result.estimates:
-        row = truth.table[one.name]
-        off = np.log(row.value / one.value) / one.relative_error if row.log_scale else (
-            (row.value - one.value) / one.standard_error)  # fmt: skip
-        rows.append({"name": one.name, "true": row.value, "estimate": one.value, "relative error": one.relative_error,
-                     "prior ratio": one.sd_ratio, "z": float(off)})  # fmt: skip
+    for estimate in result.estimates:
+        row = truth.table[estimate.name]
+        z = (row.value - estimate.value) / estimate.standard_error
+        if row.log_scale:
+            z = np.log(row.value / estimate.value) / estimate.relative_error
+        rows.append({
+            "name": estimate.name, "true": row.value, "estimate": estimate.value, "z": float(z),
+            "relative error": estimate.relative_error, "sd ratio": estimate.sd_ratio,
+        })  # fmt: skip
     floor = nrmse(_Truth(truth), tested)
-    return {**told(result, seconds, tested, exact), "parameters": rows, "floor": floor, "floor mean": mean(floor),
+    return {**entry_of(result, seconds, tested, exact), "parameters": rows, "floor": floor, "floor mean": mean(floor),
             "consistency": counts(result.model, tested[:4])}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Truth:
-    """The truth as a predictor: what noise alone leaves."""
+    """The truth as a predictor: its error is that of the noise."""
 
     model: CultureModel
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-        """Return what the truth says at the asked times [d]."""
+        """Return the values of the truth at times [d]."""
         trajectory = predicted(self.model, known, times)
         return {name: trajectory.at_samples(name) for name in times}
 
 
 def law_task(law: str, size: int, seed: int, others_known: bool = False) -> dict:
-    """Fit a gray model with one law unknown, and compare the law with the truth over what the training runs visited.
+    """Fit a gray model with one unknown law, and compare the law with the truth in the states of the training runs.
 
-    The parameters of all other laws are those of the truth if `others_known`, else estimated with the network.
+    The parameters of all other laws are those of the truth if `others_known`; else they are estimated with the network.
     """
     truth, runs, tested, exact = simulated(seed)
     laws, redox = LAWS[law]
@@ -180,28 +183,27 @@ def law_task(law: str, size: int, seed: int, others_known: bool = False) -> dict
     result, seconds = trained(model, learned_from, FitSettings(starts=1, seed=seed))
     (reaction,) = laws
     law_of, column = truth.kinetic.index(reaction), truth.network.index(reaction)
-    seen, kinetic_rates, allocated = [], [], []
+    visited, kinetic_rates, fluxes = [], [], []
     for run in runs[:size]:
         path = gc.simulate(truth, run)
-        seen.append(np.column_stack([path.concentrations[:, truth.species.index("LAC")], path.redox, path.cold]))
+        visited.append(np.column_stack([path.concentrations[:, truth.species.index("LAC")], path.redox, path.cold]))
         at = (jnp.asarray(path.concentrations), jnp.asarray(path.redox), jnp.asarray(path.cold))
         cells = [jax.vmap(model.evaluate)(*at) for model in (truth, result.model)]
         kinetic_rates.append([np.asarray(cell.kinetic_rates[:, law_of]) for cell in cells])
-        allocated.append([np.asarray(cell.solution.fluxes[:, column]) for cell in cells])
-    seen, kinetic_rates, allocated = (
-        np.concatenate(seen),
-        np.concatenate(kinetic_rates, axis=1),
-        np.concatenate(allocated, axis=1),
-    )
-    every = max(1, len(seen) // 400)
-    points = {"LAC": seen[::every, 0].tolist(), "R": seen[::every, 1].tolist(), "cold": seen[::every, 2].tolist(),
-              "true": kinetic_rates[0, ::every].tolist(), "learned": kinetic_rates[1, ::every].tolist()}  # fmt: skip
-    return {**told(result, seconds, tested, exact), "law error": off_by(*kinetic_rates), "flux error": off_by(*allocated),
-            "points": points, "consistency": counts(result.model, tested[:4])}  # fmt: skip
+        fluxes.append([np.asarray(cell.solution.fluxes[:, column]) for cell in cells])
+    states = np.concatenate(visited)
+    rates, flux = np.concatenate(kinetic_rates, axis=1), np.concatenate(fluxes, axis=1)
+    every = max(1, len(states) // 400)
+    columns = (*states[::every].T, *rates[:, ::every])
+    points = dict(zip(("LAC", "R", "shift", "true", "learned"), (column.tolist() for column in columns), strict=True))
+    return {
+        **entry_of(result, seconds, tested, exact), "law error": relative_error(*rates),
+        "flux error": relative_error(*flux), "points": points, "consistency": counts(result.model, tested[:4]),
+    }  # fmt: skip
 
 
-def off_by(true: np.ndarray, learned: np.ndarray) -> float:
-    """Return the root mean square of the difference, over the range of what is true [1]."""
+def relative_error(true: np.ndarray, learned: np.ndarray) -> float:
+    """Return the root mean square of the difference, over the range of the true values [1]."""
     return float(np.sqrt(np.mean((learned - true) ** 2)) / np.ptp(true))
 
 
@@ -209,16 +211,16 @@ def black_task(kind: str, size: int, seed: int) -> dict:
     """Fit a black box to runs of a truth."""
     _, runs, tested, exact = simulated(seed)
     learned_from = without_redox(runs[:size])
-    model = {"specific-rates": neural_rates_model, "evolution": neural_ode_model}[kind](learned_from, seed=seed)
+    model = {"neural-rates": neural_rates_model, "neural-ode": neural_ode_model}[kind](learned_from, seed=seed)
     result, seconds = trained(model, learned_from, FitSettings(seed=seed))
-    return {**told(result, seconds, tested, exact), "consistency": counts(result.model, tested[:4])}
+    return {**entry_of(result, seconds, tested, exact), "consistency": counts(result.model, tested[:4])}
 
 
 def baseline_task(name: str, size: int, seed: int) -> dict:
     """Train a baseline on runs of a truth."""
     _, runs, tested, exact = simulated(seed)
     began = time.perf_counter()
-    (baseline,) = (one for one in BASELINES if one.name == name)
+    (baseline,) = (candidate for candidate in BASELINES if candidate.name == name)
     predictor = baseline.train(without_redox(runs[:size]), seed)
     noisy, true = nrmse(predictor, tested), nrmse(predictor, exact)
     return {"seconds": round(time.perf_counter() - began, 1), "test": noisy, "test mean": mean(noisy),
@@ -240,7 +242,7 @@ REAL_REACTIONS = {"v36": "CYSTINE_ext =>"}
 
 
 def _white_first(runs: Sequence[CultureRun], seed: int) -> CultureModel:
-    """Return the white model fitted to runs: the gray one begins there."""
+    """Return the white model fitted to runs, from which the gray one starts."""
     return fit(white(), runs, FitSettings(starts=1, seed=seed)).model
 
 
@@ -249,21 +251,21 @@ def _gray_of(runs: Sequence[CultureRun], seed: int) -> CultureModel:
 
 
 GRAY = FitSettings(starts=1, rtol=1e-4, atol=1e-5)
-"""The measured run passes near a fold of the redox loop: with the usual tolerance of a fit, a simulation with a finer
-one may leave for another branch."""
+"""The measured run passes near a fold of the redox loop: after a fit with the usual tolerance, a simulation with a
+finer one may change to another branch."""
 
 
 HELD = {"gray": 10.0, "gray, looser": 3.0, "gray, tighter": 30.0}
-"""How firmly the corrections of the published laws are held near nothing (`FitSettings.regularisation`) where the rest
-of the run is predicted. 10 was chosen with the result in sight; the other two show how much depends on it."""
+"""Regularisation of the corrections of the published laws toward none (`FitSettings.regularisation`), to predict the
+rest of the run. 10 was chosen knowing the result; the other two show how much depends on it."""
 
 
 def real_task(kind: str, seed: int) -> dict:
     """Fit the measured run of Nolan & Lee (2011), in sample."""
     run = gc.bundled_run()
     model = {"white": lambda: white(), "gray": lambda: _gray_of([run], seed),
-             "specific-rates": lambda: neural_rates_model([run], seed=seed)}[kind]()  # fmt: skip
-    settings = {"white": FitSettings(starts=1), "gray": GRAY, "specific-rates": FitSettings()}[kind]
+             "neural-rates": lambda: neural_rates_model([run], seed=seed)}[kind]()  # fmt: skip
+    settings = {"white": FitSettings(starts=1), "gray": GRAY, "neural-rates": FitSettings()}[kind]
     result, seconds = trained(model, [run], replace(settings, seed=seed))
     path = gc.simulate(result.model, run).require_finished()
     rows = {row.quantity: row.nrmse for row in gc.scores(path)}
@@ -273,55 +275,51 @@ def real_task(kind: str, seed: int) -> dict:
 
 def forward_task(seed: int) -> dict:
     """Learn from the measured run to day 6 and predict the rest."""
-    return _plain(compare(
+    return cross_validate(
         [
             ModelCandidate("white", lambda runs, seed: white(), FitSettings(starts=1)),
-            *(ModelCandidate(name, _gray_of, replace(GRAY, regularisation=of)) for name, of in HELD.items()),
-            ModelCandidate("specific rates", lambda runs, seed: neural_rates_model(runs, seed=seed)),
+            *(ModelCandidate(name, _gray_of, replace(GRAY, regularisation=weight)) for name, weight in HELD.items()),
+            ModelCandidate("neural rates", lambda runs, seed: neural_rates_model(runs, seed=seed)),
             *BASELINES,
         ],
         forward_in_time([gc.bundled_run()], 6.0), (seed,),
-    ))  # fmt: skip
+    ).plain()  # fmt: skip
 
 
 def insilico_task(name: str, seed: int) -> dict:
     """Train on 50 runs of the open in-silico set and predict the other 50."""
     training, tested = open_data.insilico_runs()
     split = Split("50 and 50", tuple(training), tuple(tested))
-    return _plain(compare([_open_candidate(name)], [split], (seed,)))
+    return cross_validate([_open_candidate(name)], [split], (seed,)).plain()
 
 
 def umn_task(name: str, seed: int) -> dict:
     """Leave each of the three measured fed-batch runs out in turn."""
-    return _plain(compare([_open_candidate(name)], leave_one_run_out(open_data.umn_runs()), (seed,)))
+    return cross_validate([_open_candidate(name)], leave_one_run_out(open_data.umn_runs()), (seed,)).plain()
 
 
 def _open_candidate(name: str):
     def rates(runs, seed):
         return open_data.keep_solutes(neural_rates_model(runs, biomass_per_cell=1.0, seed=seed))
 
-    if name == "specific rates":
+    if name == "neural rates":
         return ModelCandidate(name, rates)
-    return next(one for one in BASELINES if one.name == name)
-
-
-def _plain(comparison: Comparison) -> dict:
-    return comparison.plain()
+    return next(candidate for candidate in BASELINES if candidate.name == name)
 
 
 # --------------------------------------------------------------------------------------------- the list of tasks
 
 
 def tasks() -> dict[str, Callable[[], dict]]:
-    """Return all tasks by name, cheap and decisive ones first."""
+    """Return all tasks by name, the most informative and cheapest first."""
     everything: dict[str, Callable[[], dict]] = {}
 
     def add(name: str, task: Callable, *arguments) -> None:
         everything[name] = lambda: task(*arguments)
 
-    names = ["specific rates", *(one.name for one in BASELINES)]
+    names = ["neural rates", *(baseline.name for baseline in BASELINES)]
     for seed in SEEDS:
-        for kind in ("white", "gray", "specific-rates"):
+        for kind in ("white", "gray", "neural-rates"):
             add(f"real {kind} seed {seed}", real_task, kind, seed)
         add(f"forward seed {seed}", forward_task, seed)
         for law in LAWS:
@@ -329,8 +327,8 @@ def tasks() -> dict[str, Callable[[], dict]]:
             add(f"law {law} alone 8 runs seed {seed}", law_task, law, 8, seed, True)
             add(f"law {law} alone 2 runs seed {seed}", law_task, law, 2, seed, True)
         add(f"white 4 runs seed {seed}", white_task, 4, seed)
-        add(f"black specific-rates 16 runs seed {seed}", black_task, "specific-rates", 16, seed)
-        add(f"black evolution 16 runs seed {seed}", black_task, "evolution", 16, seed)
+        add(f"black neural-rates 16 runs seed {seed}", black_task, "neural-rates", 16, seed)
+        add(f"black neural-ode 16 runs seed {seed}", black_task, "neural-ode", 16, seed)
         for law in LAWS:
             add(f"law {law} 2 runs seed {seed}", law_task, law, 2, seed)
     for seed in SEEDS:
@@ -339,20 +337,20 @@ def tasks() -> dict[str, Callable[[], dict]]:
             add(f"umn {name} seed {seed}", umn_task, name, seed)
     for size in SIZES:
         for seed in SEEDS:
-            for one in BASELINES:
-                add(f"baseline {one.name} {size} runs seed {seed}", baseline_task, one.name, size, seed)
+            for baseline in BASELINES:
+                add(f"baseline {baseline.name} {size} runs seed {seed}", baseline_task, baseline.name, size, seed)
             add(f"white {size} runs seed {seed}", white_task, size, seed)
-            for kind in ("specific-rates", "evolution"):
+            for kind in ("neural-rates", "neural-ode"):
                 add(f"black {kind} {size} runs seed {seed}", black_task, kind, size, seed)
             add(f"law v17 {size} runs seed {seed}", law_task, "v17", size, seed)
     return everything
 
 
 def train(only: Sequence[str], part: tuple[int, int]) -> None:
-    """Run the tasks that are not done, in the order of `only`; `part` (k, n) takes every n-th of them."""
+    """Run the tasks without a result, in the order of `only`; `part` (k, n) takes every n-th of them."""
     jax.config.update("jax_compilation_cache_dir", str(RESULTS / "compiled"))
     everything = tasks()
-    chosen = [name for one in only for name in everything if name.startswith(one)] if only else list(everything)
+    chosen = [name for start in only for name in everything if name.startswith(start)] if only else list(everything)
     for i, name in enumerate(dict.fromkeys(chosen)):
         task, path = everything[name], RESULTS / f"{name.replace(' ', '-')}.json"
         if path.exists() or i % part[1] != part[0] - 1:
@@ -370,10 +368,7 @@ def train(only: Sequence[str], part: tuple[int, int]) -> None:
 
 
 def collect() -> dict:
-    """Return all results, thinned to what the page needs, with what they depend on.
-
-    Of what results/learning does not hold, that which docs/learning.json holds is kept.
-    """
+    """Return all results, thinned to what tables and figures need; those of docs/learning.json if not trained anew."""
     used = ("graycell", "jax", "diffrax", "optax", "scikit-learn", "numpy")
     versions = {name: metadata.version(name) for name in used}
     stored = json.loads(DATA.read_text(encoding="utf-8")) if DATA.exists() else {"tasks": {}}
@@ -389,23 +384,25 @@ def collect() -> dict:
 
 
 def main() -> None:
-    """Train if asked to, and write the page."""
+    """Train and gather if asked to; draw the figures and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--retrain", action="store_true", help="train what results/learning does not hold yet")
-    parser.add_argument("--only", default="", help="beginnings of names of tasks, with commas between")
-    parser.add_argument("--part", default="1/1", help="k/n: the k-th of n shares of the tasks; nothing else is made")
+    parser.add_argument("--only", default="", help="beginnings of names of tasks, separated by commas")
+    parser.add_argument("--part", default="1/1", help="k/n: train the k-th of n shares of the tasks, and nothing else")
     parser.add_argument("--gather", action="store_true", help="read results/learning anew, without training")
     given = parser.parse_args()
-    part = tuple(int(one) for one in given.part.split("/"))
+    part = tuple(int(number) for number in given.part.split("/"))
     if given.retrain:
-        train([one for one in given.only.split(",") if one], part)
+        train([start for start in given.only.split(",") if start], part)
         if part[1] > 1:
             return
     if given.retrain or given.gather:
         write_whole(DATA, json.dumps(collect(), separators=(",", ":"), allow_nan=False))
-    from studies import learning_page
+    data = json.loads(DATA.read_text(encoding="utf-8"))
+    write(tables(data), RESULTS / "tables.md")
+    from learning_figures import draw  # matplotlib is not needed to train
 
-    learning_page.write(json.loads(DATA.read_text(encoding="utf-8")), ROOT / "docs")
+    draw(data, ROOT / "docs" / "images")
 
 
 if __name__ == "__main__":

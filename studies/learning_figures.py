@@ -4,80 +4,71 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import learning_numbers as numbers
 import matplotlib
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 import numpy as np
+from inconsistency_figures import LOOK
+from learning_numbers import Spread
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
-from studies import learning_numbers as numbers
-from studies.inconsistency_figures import LOOK
-from studies.learning_numbers import Spread
 
 from graycell.reporting.style import COLOURS, INK, MUTED, PALE
 
-WARM, COLD = COLOURS[1], COLOURS[0]
+BEFORE, AFTER = COLOURS[1], COLOURS[0]
+"""Before and after the temperature shift."""
 _LABEL = {"LAC": "LAC [mmol/L]", "R": "R [1]"}
 _OVER = {"v17": "LAC", "v2": "R", "v1 inhibition": "LAC"}
-"""What a law is drawn over."""
+"""Input that a law is drawn over."""
 MARKS = {
     "white": (INK, "o", "-"),
     "gray": (COLOURS[0], "s", "-"),
     "gray, v17 learned": (COLOURS[0], "s", "-"),
     "gray, v2 learned": (COLOURS[5], "D", "-"),
     "gray, v1 inhibition learned": (COLOURS[2], "^", "-"),
-    "black, specific rates": (COLOURS[1], "v", "-"),
-    "specific rates": (COLOURS[1], "v", "-"),
-    "black, evolution": (COLOURS[4], "P", "-"),
+    "black, neural rates": (COLOURS[1], "v", "-"),
+    "neural rates": (COLOURS[1], "v", "-"),
+    "black, neural ODE": (COLOURS[4], "P", "-"),
     "last value": (PALE, "x", ":"),
     "mean of the runs": (MUTED, "+", ":"),
     "Gaussian process": (MUTED, "1", "--"),
     "boosted trees": (COLOURS[3], "*", "--"),
 }
-"""Colour, mark and line of a model; shapes differ too, so colours are never needed."""
+"""Colour, mark and line of a model; the marks differ, so the figures are readable without colour."""
 
 
 def draw(data: Mapping, folder: Path) -> None:
-    """Write every figure there are numbers for as SVG, and remove the others."""
+    """Write every figure as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = {
-        "laws": laws,
-        "intervals": intervals,
-        "curves": curves,
-        "measured": measured,
-        "insilico": insilico,
-        "umn": umn,
-    }
-    there = numbers.figures(data)
     with plt.rc_context(LOOK):
-        for name, one in made.items():
-            path = folder / f"learning-{name}.svg"
-            if name not in there:
-                path.unlink(missing_ok=True)
-                continue
-            figure = one(data)
-            figure.savefig(path, metadata={"Date": None})
+        for make in (laws, intervals, curves, measured, insilico, umn):
+            figure = make(data)
+            figure.savefig(folder / f"learning-{make.__name__}.svg", metadata={"Date": None})
             plt.close(figure)
 
 
 def laws(data: Mapping):
-    """Learned against true laws: point by point, and over what they depend on."""
-    chosen = {law: one for law in numbers.LAWS if (one := numbers.typical(data, law)) is not None}
-    figure, axes = plt.subplots(2, len(chosen), figsize=(2.6 * len(chosen) + 0.6, 5.0), squeeze=False)
-    for (above, below), (law, (size, seed, task)) in zip(axes.T, chosen.items(), strict=True):
+    """Learned against true laws: point by point, and over an input."""
+    figure, axes = plt.subplots(2, len(numbers.LAWS), figsize=(2.6 * len(numbers.LAWS) + 0.6, 5.0), squeeze=False)
+    for (above, below), law in zip(axes.T, numbers.LAWS, strict=True):
+        seed, task = numbers.typical(data, law)
         points = {name: np.array(of) for name, of in task["points"].items()}
-        cold = points["cold"] > 0.5
+        after = points["shift"] > 0.5
         low, high = np.min(points["true"]), np.max(points["true"])
         above.plot([low, high], [low, high], color=MUTED, linewidth=0.8)
-        for chosen_points, colour, mark, label in ((~cold, WARM, "^", "warm"), (cold, COLD, "o", "cold")):
+        for chosen, colour, mark, label in (
+            (~after, BEFORE, "^", "before the shift"),
+            (after, AFTER, "o", "after the shift"),
+        ):
             look = {"color": colour, "markersize": 3, "linestyle": "", "markeredgewidth": 0.6}
-            true, learned = points["true"][chosen_points], points["learned"][chosen_points]
-            over = points[_OVER[law]][chosen_points]
+            true, learned = points["true"][chosen], points["learned"][chosen]
+            over = points[_OVER[law]][chosen]
             above.plot(true, learned, mark, **look, label=label)
             below.plot(over, true, mark, **look, markerfacecolor="none", alpha=0.55, label=f"true, {label}")
             below.plot(over, learned, mark, **look, label=f"learned, {label}")
         reaction = law.split()[0]
-        above.set(xlabel=f"true {reaction} [mmol/(10⁹ cells)/d]", title=f"{law}\n{size} runs, seed {seed}")
+        above.set(xlabel=f"true {reaction} [mmol/(10⁹ cells)/d]", title=f"{law}\n{numbers.LAW_RUNS} runs, seed {seed}")
         above.set_ylabel(f"learned {reaction} [mmol/(10⁹ cells)/d]")
         below.set(xlabel=_LABEL[_OVER[law]], ylabel=f"{reaction} [mmol/(10⁹ cells)/d]")
         above.title.set_fontsize(9)
@@ -87,7 +78,7 @@ def laws(data: Mapping):
 
 
 def intervals(data: Mapping):
-    """How far the truth is from the estimate, in standard errors, for every parameter of the white model."""
+    """Distance between truth and estimate, in standard errors, for every parameter of the white model."""
     rows = numbers.parameters(data, numbers.WHITE_RUNS)
     names = list(dict.fromkeys(row["name"] for row in rows))
     figure, axis = plt.subplots(figsize=(7.5, 3.2))
@@ -110,12 +101,14 @@ def curves(data: Mapping):
     for axis, key, title in zip(axes, ("test mean", "test against truth mean"), ("noisy samples", "without noise"),
                                 strict=True):  # fmt: skip
         for i, (model, name) in enumerate(numbers.models().items()):
-            found = {size: one for size, one in numbers.curve(data, model, key).items() if math.isfinite(one.median)}
+            found = {
+                size: error for size, error in numbers.curve(data, model, key).items() if math.isfinite(error.median)
+            }
             if not found:
                 continue
             colour, mark, line = MARKS[name]
             shift = 1.0 + 0.012 * (i - 5)  # ranges side by side
-            sizes, middle = [shift * size for size in found], [one.median for one in found.values()]
+            sizes, middle = [shift * size for size in found], [error.median for error in found.values()]
             axis.errorbar(sizes, middle, yerr=_whiskers(list(found.values())), fmt=mark, linestyle=line, color=colour,
                           markersize=5, linewidth=1.1, elinewidth=0.7, label=name)  # fmt: skip
         axis.set(xscale="log", yscale="log", xlabel="training runs [1]", ylabel="NRMSE [1]", title=title)
@@ -151,20 +144,21 @@ def umn(data: Mapping):
 
 
 def _dots(found: Mapping, names: Sequence[str], size: tuple[float, float]):
-    """Return a row for every quantity, and the mean: a mark for every candidate, and its range over seeds."""
+    """Draw a row for every quantity and the mean: a mark for every candidate, with its range over seeds."""
     quantities: list[str | None] = [*numbers.quantities_of(found), None]
     figure, axis = plt.subplots(figsize=(size[0] + 1.8, size[1]))
-    for i, name in enumerate(one for one in names if one in found):
+    for i, name in enumerate(name for name in names if name in found):
         rows = [(j, numbers.errors_of({name: found[name]}, quantity)[name]) for j, quantity in enumerate(quantities)]
-        rows = [(j, one) for j, one in rows if math.isfinite(one.median) and one.median > 0.0]
+        rows = [(j, error) for j, error in rows if math.isfinite(error.median) and error.median > 0.0]
         if not rows:
             continue
         colour, mark, _ = MARKS[name]
         height = [j + 0.09 * (i - 3) for j, _ in rows]
-        axis.errorbar([one.median for _, one in rows], height, xerr=_whiskers([one for _, one in rows]), fmt=mark,
-                      color=colour, markersize=5, elinewidth=0.7, linestyle="", label=name)  # fmt: skip
+        shown = [error for _, error in rows]
+        axis.errorbar([error.median for error in shown], height, xerr=_whiskers(shown), fmt=mark, color=colour,
+                      markersize=5, elinewidth=0.7, linestyle="", label=name)  # fmt: skip
     axis.axhline(len(quantities) - 1.5, color=MUTED, linewidth=0.6)
-    axis.set_yticks(range(len(quantities)), [one or "mean" for one in quantities])
+    axis.set_yticks(range(len(quantities)), [name or "mean" for name in quantities])
     axis.set(xscale="log", xlabel="NRMSE [1]", ylim=(len(quantities) - 0.4, -0.6))
     _plain_numbers(axis.xaxis)
     axis.grid(axis="x", color="#e9edf1", linewidth=0.6)
@@ -174,14 +168,14 @@ def _dots(found: Mapping, names: Sequence[str], size: tuple[float, float]):
 
 
 def _plain_numbers(axis) -> None:
-    """Write 1, 2 and 5 of every power of ten on a logarithmic axis as they are read."""
+    """Label 1, 2 and 5 of every power of ten on a logarithmic axis, without exponents."""
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
 
 
 def _whiskers(found: Sequence[Spread]) -> list[list[float]]:
-    """Return the range over seeds beside the median; a seed that failed has no end that could be drawn."""
-    below = [one.median - one.least for one in found]
-    above = [one.largest - one.median if math.isfinite(one.largest) else 0.0 for one in found]
+    """Return the ends of the range over seeds; a failed seed has no end that could be drawn."""
+    below = [error.median - error.least for error in found]
+    above = [error.largest - error.median if math.isfinite(error.largest) else 0.0 for error in found]
     return [below, above]

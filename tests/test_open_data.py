@@ -161,8 +161,8 @@ def test_the_feed_column_is_the_schedule_in_whole_days(insilico):
             start, stop = (event.time for event in run.events if isinstance(event, Feed))
             days = np.arange(15)
             rate = run.events[0].rate * open_data.CONCENTRATE
-            told = np.where((days >= int(start)) & (days < int(stop)), rate, 0.0)
-            assert np.allclose(listed.to_numpy(float), told, rtol=1e-12)
+            expected = np.where((days >= int(start)) & (days < int(stop)), rate, 0.0)
+            assert np.allclose(listed.to_numpy(float), expected, rtol=1e-12)
 
 
 @insilico_is_here
@@ -236,8 +236,8 @@ def test_no_measured_run_repeats_the_values_of_another(umn):
     assert np.array_equal(twelve.measurements[VCD].time, twenty_one.measurements[VCD].time)
     volumes_of = [[event.volume for event in run.events] for run in (twelve, twenty_one)]
     assert np.allclose(*volumes_of, rtol=1e-9)  # written with another number of digits
-    for one, other in combinations(umn, 2):
-        for name, series in one.measurements.items():
+    for run, other in combinations(umn, 2):
+        for name, series in run.measurements.items():
             same = (series.value == other.measurements[name].value) & (series.value != 0.0)
             assert not np.any(same)
 

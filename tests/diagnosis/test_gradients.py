@@ -1,4 +1,4 @@
-"""The audit of derivatives: passes what is right, and tells what is wrong, one-sided, without effect, not finite."""
+"""Checks of derivatives: right ones pass; wrong, one-sided, flat and not finite ones are reported as such."""
 
 import json
 from dataclasses import replace
@@ -14,8 +14,7 @@ from graycell.cell.closures import Dynamic, Lagged, RedoxRatio
 from graycell.cell.flux import SoftWeights
 from graycell.cell.network import MetabolicNetwork, Reaction
 from graycell.cell.rates import Maximum, Monod, Product, RateLaw
-from graycell.diagnosis import Verdict, check_gradients
-from graycell.diagnosis import gradients as audit
+from graycell.diagnosis import Verdict, check_gradients, gradients
 from graycell.errors import FitError, ModelError
 from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates
 from graycell.model import build_model
@@ -96,11 +95,11 @@ def toy_run():
 
 
 @pytest.fixture(scope="module")
-def audited(toy, toy_run):
-    told = []
+def checked(toy, toy_run):
+    progress = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(audit, "_FEW", 20)  # mapped together, in three parts, the last one padded
-        return check_gradients(toy, toy_run, progress=lambda done, what: told.append(done)), told
+        patch.setattr(gradients, "_FEW", 20)  # vectorised, in three parts, the last one padded
+        return check_gradients(toy, toy_run, progress=lambda done, what: progress.append(done)), progress
 
 
 @pytest.mark.parametrize(
@@ -115,15 +114,15 @@ def audited(toy, toy_run):
         ("unused", Verdict.flat),
     ],
 )
-def test_every_fault_is_told_by_its_name(audited, name, verdict):
-    [check] = [check for check in audited[0].checks if check.name == name]
+def test_every_fault_has_its_verdict(checked, name, verdict):
+    [check] = [check for check in checked[0].checks if check.name == name]
     assert check.verdict is verdict
     assert check.verdict.remedy.endswith(".")
 
 
-def test_the_numbers_of_a_wrong_derivative_are_those_of_the_fault(audited):
+def test_the_numbers_of_a_wrong_derivative_are_those_of_the_fault(checked):
     """A tangent 1.001 times too large: an error of a thousandth, at a sample after time 0."""
-    checks = {check.name: check for check in audited[0].checks}
+    checks = {check.name: check for check in checked[0].checks}
     assert checks["wrong"].error == pytest.approx(1e-3, rel=2e-2)
     assert checks["wrong"].run == "toy"
     assert checks["wrong"].quantity in ("A", "X")
@@ -134,18 +133,18 @@ def test_the_numbers_of_a_wrong_derivative_are_those_of_the_fault(audited):
     assert checks["vmax"].step in (1e-3, 1e-4, 1e-5)
 
 
-def test_an_audit_with_a_wrong_derivative_does_not_pass_and_tells_it_first(audited):
-    result, told = audited
+def test_a_check_with_a_wrong_derivative_does_not_pass_and_lists_it_first(checked):
+    result, progress = checked
     assert not result.passed
     assert [check.name for check in result.worst_first[:3]] == ["rough", "cut", "wrong"]
     assert "disagrees 2" in result.summary()
-    assert told[0] == 0.0
-    assert told[-1] == 1.0
-    assert told == sorted(told)
+    assert progress[0] == 0.0
+    assert progress[-1] == 1.0
+    assert progress == sorted(progress)
 
 
-def test_an_audit_as_plain_data_is_json_and_says_what_it_depends_on(audited):
-    data = json.loads(json.dumps(audited[0].plain(), allow_nan=False))
+def test_a_check_as_plain_data_is_json_and_states_what_it_depends_on(checked):
+    data = json.loads(json.dumps(checked[0].plain(), allow_nan=False))
     assert {"model", "runs", "files", "versions", "code", "settings"} <= set(data["provenance"])
     assert data["provenance"]["settings"]["parameters"][0] == "vmax"
     assert len(data["checks"]) == 7
@@ -160,12 +159,12 @@ def test_the_derivatives_of_the_library_are_those_of_central_differences(extende
     assert result.passed
 
 
-def test_an_unknown_parameter_is_a_sentence_with_the_nearest(extended, run):
+def test_an_unknown_parameter_is_an_error_with_the_nearest_name(extended, run):
     with pytest.raises(ModelError, match=r"'vmax1' is not in the model; did you mean 'vmax1\w'"):
         check_gradients(extended, run, ["vmax1"])
 
 
-def test_what_cannot_be_audited_is_refused(toy, toy_run):
+def test_what_cannot_be_checked_is_an_error(toy, toy_run):
     with pytest.raises(FitError, match="0 parameters"):
         check_gradients(toy, toy_run, [])
     with pytest.raises(FitError, match="between 0 and 1"):
@@ -181,8 +180,8 @@ def test_what_cannot_be_audited_is_refused(toy, toy_run):
 def of_two_days(run):
     """The first two days of the bundled run, with a feed."""
     early = {
-        name: replace(one, time=one.time[:3], value=one.value[:3], standard_error=one.standard_error[:3])
-        for name, one in run.measurements.items()
+        name: replace(series, time=series.time[:3], value=series.value[:3], standard_error=series.standard_error[:3])
+        for name, series in run.measurements.items()
     }
     return replace(run, measurements=early, events=(Feed(1.0, "feed", 0.05),), end=2.2)
 

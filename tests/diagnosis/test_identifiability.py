@@ -36,10 +36,10 @@ def test_the_sum_is_known_and_the_difference_is_not():
     known = [np.array([half, half, 0.0, 0.0]), np.eye(4)[2], np.eye(4)[3]]
     found = undetermined_combinations(fit_of(posterior(known, [1e4, 1e4, 1e4])))
     assert found.directions == 4
-    (one,) = found.combinations
-    assert one.ratio == pytest.approx(1.0)
-    assert dict(one.loadings) == pytest.approx({"vmax1f": half, "vmax16": -half}) or dict(
-        one.loadings
+    (combination,) = found.combinations
+    assert combination.ratio == pytest.approx(1.0)
+    assert dict(combination.loadings) == pytest.approx({"vmax1f": half, "vmax16": -half}) or dict(
+        combination.loadings
     ) == pytest.approx({"vmax1f": -half, "vmax16": half})
     (pair,) = found.correlations
     assert {pair.first, pair.second} == {"vmax1f", "vmax16"}
@@ -48,8 +48,12 @@ def test_the_sum_is_known_and_the_difference_is_not():
 
 def test_parameters_that_nothing_is_known_of_are_named_one_by_one_and_not_mixed():
     found = undetermined_combinations(fit_of(posterior([np.eye(4)[2]], [1e4])))
-    assert sorted(str(one) for one in found.combinations) == ["1.00 vmax16", "1.00 vmax17", "1.00 vmax1f"]
-    assert all(one.ratio == pytest.approx(1.0) for one in found.combinations)
+    assert sorted(str(combination) for combination in found.combinations) == [
+        "1.00 vmax16",
+        "1.00 vmax17",
+        "1.00 vmax1f",
+    ]
+    assert all(combination.ratio == pytest.approx(1.0) for combination in found.combinations)
     assert not found.correlations
 
 
@@ -61,16 +65,18 @@ def test_every_combination_is_above_the_limit_also_after_it_was_turned(random):
     root = random.standard_normal((4, 4))
     found = undetermined_combinations(fit_of(posterior(list(root), [0.1, 0.2, 0.3, 5.0])))
     assert found.combinations
-    assert all(one.ratio > 0.8 for one in found.combinations)
-    assert [one.ratio for one in found.combinations] == sorted((one.ratio for one in found.combinations), reverse=True)
+    assert all(combination.ratio > 0.8 for combination in found.combinations)
+    assert [combination.ratio for combination in found.combinations] == sorted(
+        (combination.ratio for combination in found.combinations), reverse=True
+    )
 
 
 def test_a_parameter_of_infinite_variance_is_a_combination_by_itself_and_goes_with_none():
     covariance = 0.01 * np.diag(SD**2)
     covariance[1, 1] = np.inf
     fit = fit_of(covariance, (0.5, np.inf, 1.0, 2.0))
-    (one,) = undetermined_combinations(fit).combinations
-    assert (one.ratio, one.loadings) == (np.inf, (("vmax16", 1.0),))
+    (combination,) = undetermined_combinations(fit).combinations
+    assert (combination.ratio, combination.loadings) == (np.inf, (("vmax16", 1.0),))
     _, matrix = correlation_matrix(fit)
     assert np.array_equal(matrix, np.eye(4))
 

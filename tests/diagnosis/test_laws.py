@@ -36,7 +36,7 @@ def test_a_fit_that_is_itself_the_truth_has_no_error(factor):
     law = recovered_law(made, "v17", truth=made.model, points=POINTS)
     assert law.error == 0.0
     assert np.array_equal(law.learned, law.true)
-    assert all(np.allclose(one.learned, one.true, rtol=1e-14) for one in law.curves)
+    assert all(np.allclose(curve.learned, curve.true, rtol=1e-14) for curve in law.curves)
 
 
 def test_the_error_is_the_root_mean_square_over_the_range_of_the_truth(factor):
@@ -45,14 +45,14 @@ def test_the_error_is_the_root_mean_square_over_the_range_of_the_truth(factor):
     expected = np.sqrt(np.mean((law.learned - law.true) ** 2)) / np.ptp(law.true)
     assert law.error == pytest.approx(expected)
     assert law.error > 0.0
-    for one in law.curves:  # the library's model is the truth here
-        assert np.array_equal(one.true, one.known)
+    for curve in law.curves:  # the library's model is the truth here
+        assert np.array_equal(curve.true, curve.known)
 
 
 def test_without_covariance_the_band_has_no_width(factor, trajectories):
-    for one in law_of(factor[0], trajectories).curves:
-        assert np.array_equal(one.low, one.learned)
-        assert np.array_equal(one.high, one.learned)
+    for curve in law_of(factor[0], trajectories).curves:
+        assert np.array_equal(curve.low, curve.learned)
+        assert np.array_equal(curve.high, curve.learned)
 
 
 def test_the_band_is_that_of_central_differences(factor, trajectories, random):
@@ -65,12 +65,12 @@ def test_the_band_is_that_of_central_differences(factor, trajectories, random):
         model = with_weights(made.model.with_parameters(values), weights_of(made.model) + jnp.asarray(moved[n:]))
         estimates = tuple(replace(row, value=values[row.name]) for row in made.estimates)
         curves = law_of(replace(made, model=model, estimates=estimates), trajectories).curves
-        return np.concatenate([one.learned for one in curves])
+        return np.concatenate([curve.learned for curve in curves])
 
     step = 1e-5
     slope = (at(step * direction) - at(-step * direction)) / (2.0 * step)
     curves = law_of(with_covariance(made, np.outer(direction, direction)), trajectories).curves
-    half = np.concatenate([one.high - one.learned for one in curves])
+    half = np.concatenate([curve.high - curve.learned for curve in curves])
     assert half == pytest.approx(1.96 * np.abs(slope), rel=1e-7, abs=1e-12)
 
 
@@ -80,11 +80,11 @@ def test_a_band_is_infinite_where_the_law_depends_on_what_nothing_is_known_of(fa
     first = factor[0].estimates[0].name
     assert first in ("vmax17", "Ki17")
     assert all(
-        np.all(np.isinf(one.high)) for one in law_of(with_covariance(factor[0], covariance), trajectories).curves
+        np.all(np.isinf(curve.high)) for curve in law_of(with_covariance(factor[0], covariance), trajectories).curves
     )
 
 
-def test_what_the_network_is_to_the_law_is_told(factor, trajectories):
+def test_the_role_of_a_network_in_its_law(factor, trajectories):
     assert law_of(factor[0], trajectories).role == "factor"
     black = by_hand(gray({"v17": "black"}))
     assert law_of(black, trajectories).role == "law"
@@ -97,12 +97,12 @@ def test_what_the_network_is_to_the_law_is_told(factor, trajectories):
 def test_a_law_that_depends_on_the_rate_of_another_reaction_is_followed(trajectories):
     made = by_hand(gray({"v11": {"kind": "gray", "inputs": ["ALA", "R"]}}))  # v11 is a share of v10
     model, curve = made.model, law_of(made, trajectories, "v11").curves[0]
-    one = trajectories[0]
-    median = np.median(one.concentrations, axis=0)
+    trajectory = trajectories[0]
+    median = np.median(trajectory.concentrations, axis=0)
     for k in (0, POINTS - 1):
         median[model.species.index("ALA")] = curve.grid[k]
         kinetic_rates = model.evaluate(
-            *map(jnp.asarray, (median, np.median(one.redox), np.median(one.cold)))
+            *map(jnp.asarray, (median, np.median(trajectory.redox), np.median(trajectory.cold)))
         ).kinetic_rates
         assert curve.learned[k] == pytest.approx(float(kinetic_rates[model.kinetic.index("v11")]), rel=1e-12)
 
@@ -140,7 +140,7 @@ def test_a_law_of_specific_rates_has_no_known_law(trajectories, run):
     law = law_of(made, trajectories, "r GLC")
     assert law.role == "law"
     assert np.all(np.isnan(law.curves[0].known))
-    assert [one.input for one in law.curves] == [*model.species, "cold"]
+    assert [curve.input for curve in law.curves] == [*model.species, "cold"]
 
 
 def test_a_reaction_without_a_learned_law_is_an_error_that_names_one_with(factor):
@@ -154,23 +154,24 @@ def test_a_covariance_without_the_weights_is_an_error(factor):
 
 
 def test_a_truth_without_a_species_of_the_model_is_an_error(factor, trajectories):
-    one = trajectories[0]
-    kept = [i for i, name in enumerate(one.model.species) if name != "LAC"]
-    names = tuple(one.model.species[i] for i in kept)
-    model = replace(one.model, species=names, exchange=one.model.exchange[np.array(kept)])
+    trajectory = trajectories[0]
+    kept = [i for i, name in enumerate(trajectory.model.species) if name != "LAC"]
+    names = tuple(trajectory.model.species[i] for i in kept)
+    model = replace(trajectory.model, species=names, exchange=trajectory.model.exchange[np.array(kept)])
     measured, initial = (
-        {k: v for k, v in table.items() if k != "LAC"} for table in (one.run.measurements, one.run.initial)
+        {k: v for k, v in table.items() if k != "LAC"}
+        for table in (trajectory.run.measurements, trajectory.run.initial)
     )
-    other = replace(one.run, measurements=measured, initial=initial)
-    fewer = replace(one, model=model, run=other, concentrations=one.concentrations[:, kept])
+    other = replace(trajectory.run, measurements=measured, initial=initial)
+    fewer = replace(trajectory, model=model, run=other, concentrations=trajectory.concentrations[:, kept])
     with pytest.raises(FitError, match="no 'LAC'"):
         law_of(factor[0], [fewer])
 
 
 def test_states_that_are_not_finite_are_left_out_and_none_at_all_is_an_error(factor, trajectories):
-    one = trajectories[0]
-    some = one.concentrations.copy()
+    trajectory = trajectories[0]
+    some = trajectory.concentrations.copy()
     some[len(some) // 2 :] = np.nan
-    assert np.all(np.isfinite(law_of(factor[0], [replace(one, concentrations=some)]).learned))
+    assert np.all(np.isfinite(law_of(factor[0], [replace(trajectory, concentrations=some)]).learned))
     with pytest.raises(FitError, match="no finite state"):
-        law_of(factor[0], [replace(one, concentrations=np.full_like(some, np.nan))])
+        law_of(factor[0], [replace(trajectory, concentrations=np.full_like(some, np.nan))])

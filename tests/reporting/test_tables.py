@@ -10,8 +10,8 @@ from graycell.errors import GraycellError
 from graycell.reporting import tables
 from graycell.reporting.tables import (
     MEAN,
-    audit_frame,
     estimates_frame,
+    gradient_checks_frame,
     history_frame,
     residuals_frame,
     scores_frame,
@@ -21,7 +21,7 @@ from graycell.reporting.tables import (
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.units import INTERNAL_UNITS, parse_heading
 
-AUDIT = GradientCheck(
+CHECKED = GradientCheck(
     ("a",),
     (
         DerivativeCheck("Km1", Verdict.agrees, 2e-8, 23.8, "a", "GLC", 4.23, 1e-4),
@@ -39,7 +39,7 @@ def frames(fit, trajectory):
         "estimates": estimates_frame(fit),
         "history": history_frame(fit),
         "residuals": residuals_frame(trajectory),
-        "audit": audit_frame(AUDIT),
+        "gradient checks": gradient_checks_frame(CHECKED),
     }
 
 
@@ -51,7 +51,7 @@ def test_every_column_of_numbers_has_a_unit_in_its_head(frames):
                 assert parse_heading(head)[1] in known, head
 
 
-def test_a_column_of_mixed_units_stands_beside_a_column_that_names_them(frames):
+def test_a_column_of_mixed_units_has_a_column_unit_beside_it(frames):
     for name in ("estimates", "residuals"):
         assert frames[name]["unit"].isin(INTERNAL_UNITS).all()
 
@@ -61,12 +61,12 @@ def test_no_cell_is_empty(frames):
         assert not frame.isna().to_numpy().any(), name
 
 
-def test_the_trajectory_holds_every_flux_and_wished_rate_in_its_own_column(frames, trajectory):
+def test_the_trajectory_has_a_column_for_every_flux_and_kinetic_rate(frames, trajectory):
     frame, model = frames["trajectory"], trajectory.model
     j, k = model.reactions.index("v16"), model.kinetic.index("v16")
     unit = "[mmol/(1e9 cells)/d]"
     np.testing.assert_array_equal(frame[f"v16 {unit}"], trajectory.fluxes[:, j])
-    np.testing.assert_array_equal(frame[f"kinetic_rates v16 {unit}"], trajectory.kinetic_rates[:, k])
+    np.testing.assert_array_equal(frame[f"kinetic rate v16 {unit}"], trajectory.kinetic_rates[:, k])
     np.testing.assert_array_equal(frame["conflict v16 [1]"], trajectory.conflict[:, k])
     np.testing.assert_array_equal(frame["GLC [mmol/L]"], trajectory.concentrations[:, model.species.index("GLC")])
     assert set(frame["flux status"]) == {"solved"}
@@ -121,7 +121,7 @@ def test_a_file_stays_as_it_was_when_writing_fails(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_table(HOSTILE, path)
     assert path.read_bytes() == before
-    assert [one.name for one in tmp_path.iterdir()] == ["table.csv"]
+    assert [file.name for file in tmp_path.iterdir()] == ["table.csv"]
 
 
 @pytest.mark.parametrize("name", ["table.doc", "table"])
@@ -136,8 +136,8 @@ def test_parquet_without_pyarrow_is_an_error_that_says_what_to_do(tmp_path):
         write_table(HOSTILE, tmp_path / "table.parquet")
 
 
-def test_the_audit_begins_with_what_a_fit_cannot_use(frames):
-    frame = frames["audit"]
+def test_the_gradient_checks_begin_with_what_a_fit_cannot_use(frames):
+    frame = frames["gradient checks"]
     assert frame["name"].tolist() == ["vmax1f", "Km1"]
     assert frame["verdict"].tolist() == ["disagrees", "agrees"]
     assert frame["time [d]"].tolist() == [8.17, 4.23]

@@ -1,4 +1,10 @@
-"""What can be trusted: gradients, what the data determine, learned laws, what the equations contradict."""
+"""What can be trusted: gradients, parameters that the data determine, learned laws, contradictions of the equations.
+
+gradients          check_gradients: derivatives that a fit uses, against central differences
+identifiability    undetermined_combinations: combinations of parameters that the data do not determine
+laws               recovered_law: what a fit learned of a rate law
+equations          diagnose: where rate laws, balances and closure of a model contradict each other
+"""
 
 from graycell.diagnosis.gradients import DerivativeCheck, GradientCheck, Verdict, check_gradients
 from graycell.diagnosis.identifiability import (

@@ -1,15 +1,13 @@
-"""check_gradients: every derivative that a fit will use, against central differences.
+"""check_gradients: compare every derivative that a fit uses with central differences.
 
 The derivatives are the columns of the Jacobian of `likelihood.linearise`, in the coordinates of the fit. A central
-difference cannot see more than the solver resolves, so both are taken with a much tighter tolerance than a fit needs:
-the audit says whether the derivatives are right, not how coarsely a fit solves them.
+difference is no more precise than the solver, so both are computed with a much smaller tolerance than a fit needs: the
+result says whether the derivatives are right, not how precisely a fit solves them.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
-from typing import NamedTuple
 
 import diffrax
 import equinox as eqx
@@ -19,55 +17,30 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.cell.neural import weight_labels, weights_of
+from graycell.diagnosis.differences import Differences, Verdict, judge
 from graycell.errors import FitError
 from graycell.inference.fitting import objective_for, require_simulated
 from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals
 from graycell.model import CultureModel
-from graycell.models import nolan_lee
 from graycell.parameters import Parameter
 from graycell.provenance import provenance_of
-from graycell.runs import CultureRun, bundled_run
+from graycell.runs.records import CultureRun
 from graycell.simulation.solve import Loop, SolverSettings
-
-
-class Verdict(StrEnum):
-    """What the comparison of a derivative with differences says. `remedy` is the sentence for the user."""
-
-    agrees = "agrees"
-    kink = "kink"
-    flat = "flat"
-    disagrees = "disagrees"
-    not_finite = "not finite"
-
-    @property
-    def remedy(self) -> str:
-        return {
-            "agrees": "The derivative is that of central differences.",
-            "kink": "The differences to either side disagree, and the derivative lies between them: the trajectory "
-            "has a kink here, as where a bound becomes active. A fit can use it; it may take more iterations.",
-            "flat": "No residual changes by as much as a thousandth of its standard error when the coordinate moves "
-            "by 1: the runs say nothing about the parameter. Fix it, or give it a prior.",
-            "disagrees": "The derivative is not that of the differences. Look for a rule of differentiation written by "
-            "hand, a stop_gradient, or a rounding or table look-up in the rate laws that use the parameter.",
-            "not finite": "The derivative or the simulations beside it are not finite. Look for a root, logarithm or "
-            "quotient at 0 in the rate laws. One such place can spoil the derivatives by every parameter: audit them "
-            "one at a time to find it.",
-        }[self.value]
-
-    @property
-    def passes(self) -> bool:
-        """Whether a fit can use the derivative."""
-        return self not in (Verdict.disagrees, Verdict.not_finite)
 
 
 @dataclass(frozen=True)
 class DerivativeCheck:
-    """One derivative: d(residuals)/d(coordinate) of one parameter.
+    """The check of one derivative, d(residuals)/d(coordinate of a parameter).
 
-    error: the largest difference from the central difference, over `size` [1]; size: the largest derivative
-    [standard errors per unit of the coordinate], by either way; run, quantity, time [d]: the sample where the error is
-    largest; step: of the coordinate [1], with which the differences agree best. Where it is not finite, error and
-    size are NaN and the sample is the first that is not.
+    Attributes:
+        name: of the parameter, or of a weight as ``uptake.output[0]``.
+        verdict: the result.
+        error: largest difference from the central difference, over `size` [1]; NaN if something is not finite.
+        size: largest derivative by either way [standard errors per unit of the coordinate]; NaN like `error`.
+        run: name of the run with the largest error, or with the first value that is not finite.
+        quantity: its quantity.
+        time: of its sample [d].
+        step: of the coordinate, the one whose differences agree best [1].
     """
 
     name: str
@@ -84,8 +57,11 @@ class DerivativeCheck:
 class GradientCheck:
     """The result of `check_gradients`.
 
-    runs: their names; checks: one a parameter, in the order that was asked for; tolerance: the relative error [1]
-    that is allowed; provenance: everything needed to repeat the audit, as plain data.
+    Attributes:
+        runs: their names.
+        checks: one for each parameter, in the order of the request.
+        tolerance: accepted relative error [1].
+        provenance: everything needed to repeat the check, as plain data.
     """
 
     runs: tuple[str, ...]
@@ -103,24 +79,32 @@ class GradientCheck:
 
     @property
     def worst_first(self) -> tuple[DerivativeCheck, ...]:
-        """The checks, those that do not pass first, then by falling error."""
+        """The checks, those that do not pass first, then by descending error."""
 
-        def place(check: DerivativeCheck) -> tuple:
+        def rank(check: DerivativeCheck) -> tuple:
             known = np.isfinite(check.error)
-            return _GRAVITY.index(check.verdict), bool(known), -check.error if known else 0.0
+            return _SEVERITY.index(check.verdict), bool(known), -check.error if known else 0.0
 
-        return tuple(sorted(self.checks, key=place))
+        return tuple(sorted(self.checks, key=rank))
 
     def summary(self) -> str:
-        """Return one sentence: how many derivatives have which verdict, and the largest error of those that agree."""
-        counts = {verdict: sum(check.verdict is verdict for check in self.checks) for verdict in reversed(_GRAVITY)}
-        told = ", ".join(f"{verdict.value} {count}" for verdict, count in counts.items() if count)
+        """Summarise the checks in one sentence.
+
+        Returns:
+            The number of derivatives with each verdict, and the largest error of those that agree.
+        """
+        counts = {verdict: sum(check.verdict is verdict for check in self.checks) for verdict in reversed(_SEVERITY)}
+        verdicts = ", ".join(f"{verdict.value} {count}" for verdict, count in counts.items() if count)
         errors = [check.error for check in self.checks if check.verdict is Verdict.agrees]
         worst = f"; largest relative error of those that agree {max(errors):.1e}" if errors else ""
-        return f"{len(self.checks)} derivatives against central differences: {told}{worst}"
+        return f"{len(self.checks)} derivatives against central differences: {verdicts}{worst}"
 
     def plain(self) -> dict:
-        """Return the audit as plain data for JSON, worst first: what was found, and what it depends on."""
+        """Return the checks as plain data for JSON, the worst first, with everything they depend on.
+
+        Returns:
+            Dictionaries, lists, numbers and texts; NaN is null.
+        """
         checks = [asdict(check) for check in self.worst_first]
         known = [
             {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in check.items()}
@@ -129,42 +113,28 @@ class GradientCheck:
         return {"summary": self.summary(), "passed": self.passed, "checks": known, "provenance": self.provenance}
 
 
-_GRAVITY = (Verdict.not_finite, Verdict.disagrees, Verdict.kink, Verdict.flat, Verdict.agrees)
+_SEVERITY = (Verdict.not_finite, Verdict.disagrees, Verdict.kink, Verdict.flat, Verdict.agrees)
 
 TOLERANCE = 1e-5
-"""Relative error [1] that is allowed: between the truncation of a central difference and the noise of the solver."""
+"""Accepted relative error [1]: between the truncation of a central difference and the noise of the solver."""
 STEPS = (1e-3, 1e-4, 1e-5)
 """Steps of the coordinates [1]. The error of a central difference grows as the square of the step, the noise of the
 solver as its inverse; with the tolerance `RTOL` one of three decades has room between them."""
 RTOL = 1e-12
-"""Relative tolerance of the trajectory in an audit. A step of the solver across a kink of the rates leaves an error of
-the order of the root of the tolerance in the derivative: 6e-5 at 1e-10, 2e-6 at 1e-12 for the bundled run."""
+"""Relative tolerance of the trajectory. A step of the solver across a kink of the rates causes an error of the
+derivative of the order of the root of the tolerance: 6e-5 at 1e-10, 2e-6 at 1e-12 for the bundled run."""
 _MOST_STEPS = 1_000_000
-
-_FLAT = 1e-3
-"""[standard errors per unit of a coordinate] A unit of a coordinate takes a parameter from a quarter of its range to
-half of it; what moves a residual by less than this, a fit cannot see."""
 _NOISE = 10.0
-"""Two ways to the same simulation differ by rounding and its effect on the steps; the largest over all simulations is
-taken as so many times the one that was seen."""
-_MOST_NOISE = 1e-3
-"""The relative error [1] up to which noise excuses a difference."""
+"""Two ways to the same simulation differ by rounding and its effect on the steps; the largest such difference over all
+simulations is estimated as this multiple of the one that was observed."""
 _FEW = 64
-"""Up to so many simulations are made one by one, with the function that the fit uses; more are mapped together, which
-is ten times faster and takes longer to compile."""
-
-
-class _Differences(NamedTuple):
-    """Simulations beside a point: residuals there (measured,), above and below (steps, measured)."""
-
-    here: np.ndarray
-    above: np.ndarray
-    below: np.ndarray
+"""Up to this number, simulations run one by one with the function that the fit uses; more are vectorised, which is ten
+times faster and takes longer to compile."""
 
 
 def check_gradients(
-    model: CultureModel | None = None,
-    runs: Sequence[CultureRun] | CultureRun | None = None,
+    model: CultureModel,
+    runs: Sequence[CultureRun] | CultureRun,
     parameters: Sequence[str] | None = None,
     *,
     tolerance: float = TOLERANCE,
@@ -173,35 +143,38 @@ def check_gradients(
     loop: Loop = Loop(),  # noqa: B008  an immutable tuple
     progress: Callable[[float, str], None] | None = None,
 ) -> GradientCheck:
-    """Compare every derivative that a fit of `model` to `runs` uses with central differences.
+    """Compare every derivative that a fit of a model to runs uses with central differences.
 
-    The derivatives are those of the residuals of all measured values [standard errors] by the coordinates of the
-    fit (the logit of the place between the bounds; the weights of networks as they are) at the values of `model.table`,
-    by the same functions. Priors are left out: theirs are known. Of the `steps` [1] the one that agrees best is taken.
-    The noise of the solver excuses an error of up to a thousandth where a derivative is small; `DerivativeCheck.error`
-    shows it.
+    The derivatives are those of the residuals of all measured values [standard errors] by the coordinates of the fit
+    (the logit of the position between the bounds; weights of networks as they are) at the values of `model.table`,
+    computed by the functions that the fit uses. Priors are left out, because their derivatives are known. Of the steps
+    the one that agrees best counts. The noise of the solver excuses an error of up to a thousandth where a derivative
+    is small; `DerivativeCheck.error` shows it.
 
-    model, runs: `nolan_lee(extended=True)` and the bundled run if left out. parameters: names, of a weight as
-    ``v17.output[0]``; all estimated ones and all weights if left out. tolerance: relative error [1] that is allowed,
-    of the largest derivative of a parameter. rtol: of the trajectory, see `SolverSettings`. loop: how far the redox
-    loop is open; the last stage of a fit is the closed loop. progress: is told the part done [1] and a word for where
-    it is.
+    Args:
+        model: the model.
+        runs: one run or several.
+        parameters: names, of a weight as ``uptake.output[0]``; None for all estimated parameters and all weights.
+        tolerance: accepted relative error [1], relative to the largest derivative of a parameter.
+        steps: of the coordinates, between 0 and 1 [1].
+        rtol: relative tolerance of the trajectory [1], see `SolverSettings`.
+        loop: how far the redox loop is open; the last stage of a fit is the closed loop.
+        progress: called with the part done [1] and a description.
 
-    Raises `ModelError` for a parameter that the model has not, `FitError` where `fit` would, for steps that are not
-    between 0 and 1, or where the model cannot be simulated at its parameters; `InputError` where a run does not fit
-    the model.
+    Returns:
+        One check for each parameter.
+
+    Raises:
+        FitError: steps outside of 0 to 1, no measured value, or as `fit` would raise. A parameter that is not in the
+            model is a `ModelError`, a run that does not fit the model an `InputError`.
     """
-    model = nolan_lee(extended=True) if model is None else model
-    runs = [bundled_run()] if runs is None else [runs] if isinstance(runs, CultureRun) else list(runs)
-    names = None if parameters is None else tuple(dict.fromkeys(parameters))
-    of_nets = set() if names is None else set(names).intersection(weight_labels(model.nets))
-    rows = model.table.estimated if names is None else _rows(model, [one for one in names if one not in of_nets])
+    runs = [runs] if isinstance(runs, CultureRun) else list(runs)
     steps = sorted(steps, reverse=True)
     if not steps or not all(0.0 < step < 1.0 for step in steps):
         raise FitError(f"found the steps {steps}; a difference needs some between 0 and 1; leave them out for {STEPS}.")
-    tell = progress or (lambda done, what: None)
-    solver = SolverSettings(rtol=rtol, atol=rtol / 10.0, most_steps=_MOST_STEPS, adjoint=diffrax.ForwardMode())
-    objective = objective_for(model, runs, rows, solver)
+    names = None if parameters is None else tuple(dict.fromkeys(parameters))
+    report = progress or (lambda done, what: None)
+    objective = _objective(model, runs, names, rtol)
     measured = np.flatnonzero(np.isfinite(np.asarray(objective.packed.standard_error)))
     if not measured.size:
         raise FitError(
@@ -211,25 +184,22 @@ def check_gradients(
     loop = Loop(*(jnp.asarray(value, jnp.float64) for value in loop))
     x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model.nets))
     labels = objective.labels([run.name for run in runs])
-    # with names given, these alone
     chosen = list(range(len(labels))) if names is None else [labels.index(name) for name in names]
 
-    tell(0.0, "compiling the derivatives")
+    report(0.0, "compiling the derivatives")
     value, jacobian = map(np.asarray, linearise(objective, x, loop))
     require_simulated(value)
     moves = np.concatenate([sign * step * np.eye(len(x))[chosen] for step in steps for sign in (1.0, -1.0)])
-    beside = _simulated(objective, np.asarray(x) + np.vstack([np.zeros(len(x)), moves]), loop, tell)[:, measured]
-    # (steps, signs, coordinates, measured)
-    sides = beside[1:].reshape(len(steps), 2, len(chosen), len(measured))
-    here = beside[0]
+    points = np.asarray(x) + np.vstack([np.zeros(len(x)), moves])
+    here, *beside = _simulated(objective, points, loop, report)[:, measured]
+    sides = np.reshape(beside, (len(steps), 2, len(chosen), len(measured)))  # above and below
     noise = _NOISE * max(float(np.max(np.abs(here - value[measured]), initial=0.0)), np.finfo(float).eps)
     checks = []
     for k, i in enumerate(chosen):
-        differences = _Differences(here, sides[:, 0, k], sides[:, 1, k])
-        verdict, error, size, worst, step = _judge(jacobian[measured, i], differences, steps, tolerance, noise)
-        run, quantity, time = _sample(model, runs, objective, measured, worst)
-        checks.append(DerivativeCheck(labels[i], verdict, error, size, run, quantity, time, step))
-    tell(1.0, "done")
+        found = judge(jacobian[measured, i], Differences(here, sides[:, 0, k], sides[:, 1, k]), steps, tolerance, noise)
+        sample = _sample(model, runs, objective, measured, found.row)
+        checks.append(DerivativeCheck(labels[i], found.verdict, found.error, found.size, *sample, found.step))
+    report(1.0, "done")
     settings = {"tolerance": tolerance, "steps": list(steps), "rtol": rtol, "loop": [float(value) for value in loop]}
     settings["parameters"] = [labels[i] for i in chosen]
     return GradientCheck(
@@ -237,9 +207,16 @@ def check_gradients(
     )
 
 
-def _rows(model: CultureModel, names: Sequence[str]) -> tuple[Parameter, ...]:
-    # estimated, so that bounds between which nothing can be estimated are told
-    return tuple(replace(model.table[name], estimated=True) for name in dict.fromkeys(names))
+def _objective(model: CultureModel, runs: Sequence[CultureRun], names: Sequence[str] | None, rtol: float) -> Objective:
+    """Return the objective of a fit of the named parameters, solved with a small tolerance."""
+    if names is None:
+        rows: tuple[Parameter, ...] = model.table.estimated
+    else:
+        weights = set(weight_labels(model.nets))
+        # marked as estimated, so that bounds without room between them are reported
+        rows = tuple(replace(model.table[name], estimated=True) for name in names if name not in weights)
+    solver = SolverSettings(rtol=rtol, atol=rtol / 10.0, most_steps=_MOST_STEPS, adjoint=diffrax.ForwardMode())
+    return objective_for(model, runs, rows, solver)
 
 
 @eqx.filter_jit
@@ -247,11 +224,11 @@ def _residuals_together(objective: Objective, xs: Float[Array, "points n"], loop
     return jax.vmap(lambda x: objective.residuals(x, loop, jnp.asarray(WHOLE)))(xs)
 
 
-def _simulated(objective: Objective, xs: np.ndarray, loop: Loop, tell: Callable[[float, str], None]) -> np.ndarray:
+def _simulated(objective: Objective, xs: np.ndarray, loop: Loop, report: Callable[[float, str], None]) -> np.ndarray:
     """Return the residuals at many points, (points, residuals)."""
-    tell(0.3, "compiling the simulations")
+    report(0.3, "compiling the simulations")
     together = 1 if len(xs) * objective.packed.start.shape[0] <= _FEW else _FEW
-    # one shape, so that one function is compiled
+    # all parts have one shape, so that one function is compiled
     padded = np.concatenate([xs, np.broadcast_to(xs[:1], (-len(xs) % together, xs.shape[1]))])
     found = []
     for first in range(0, len(padded), together):
@@ -260,54 +237,10 @@ def _simulated(objective: Objective, xs: np.ndarray, loop: Loop, tell: Callable[
             found.append(np.asarray(residuals(objective, chunk[0], loop))[None])
         else:
             found.append(np.asarray(_residuals_together(objective, chunk, loop)))
-        tell(0.5 + 0.5 * (first + together) / len(padded), f"{min(first + together, len(xs))} of {len(xs)} simulations")
+        report(
+            0.5 + 0.5 * (first + together) / len(padded), f"{min(first + together, len(xs))} of {len(xs)} simulations"
+        )
     return np.concatenate(found)[: len(xs)]
-
-
-def _judge(
-    exact: np.ndarray, differences: _Differences, steps: Sequence[float], tolerance: float, noise: float
-) -> tuple[Verdict, float, float, int, float]:
-    """Return verdict, relative error [1], size, the row of the largest error, and the step of one derivative.
-
-    exact: (measured,); steps: falling; noise: of a residual [standard errors], which excuses what the longest step,
-    where it weighs least, cannot tell from it.
-    """
-    here, above, below = differences
-    usable = np.all(np.isfinite(above) & np.isfinite(below), axis=1)
-    if not (np.all(np.isfinite(exact)) and np.any(usable)):
-        return Verdict.not_finite, math.nan, math.nan, int(np.argmin(np.isfinite(exact))), float(steps[0])
-    h, above, below = np.asarray(steps)[usable, None], above[usable], below[usable]
-    central = (above - below) / (2.0 * h)
-    off = np.abs(central - exact)
-    best = int(np.argmin(np.max(off, axis=1)))
-    worst, step = int(np.argmax(off[best])), float(h[best, 0])
-    size = float(max(np.max(np.abs(exact)), np.max(np.abs(central[best]))))
-    error = float(off[best, worst]) / size if size > 0.0 else 0.0
-    if size <= _FLAT:
-        verdict = Verdict.flat
-    elif error <= tolerance + min(noise / (h[0, 0] * size), _MOST_NOISE):
-        verdict = Verdict.agrees
-    elif _is_kink(exact, (above - here) / h, (here - below) / h, tolerance * size + noise / h[:, 0]):
-        verdict = Verdict.kink
-    else:
-        verdict = Verdict.disagrees
-    return verdict, error, size, worst, step
-
-
-def _is_kink(exact: np.ndarray, ahead: np.ndarray, behind: np.ndarray, resolved: np.ndarray) -> bool:
-    """Return whether the one-sided differences, (steps, measured), disagree at a point, with `exact` between them.
-
-    resolved: (steps,) what differences of each step can tell apart. On a smooth curve the gap between the two sides
-    shrinks as the step, a hundredfold from the first to the last; at a kink it stays.
-    """
-    gap = np.max(np.abs(ahead - behind), axis=1)
-    seen = np.flatnonzero(gap > 10.0 * resolved)
-    if not seen.size or seen[-1] == 0 or gap[seen[-1]] < 0.3 * gap[0]:
-        return False
-    last = seen[-1]
-    low, high = np.minimum(ahead[last], behind[last]), np.maximum(ahead[last], behind[last])
-    slack = 0.1 * gap[last]
-    return bool(np.all((low - slack <= exact) & (exact <= high + slack)))
 
 
 def _sample(

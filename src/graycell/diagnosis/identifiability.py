@@ -1,8 +1,8 @@
-"""undetermined_combinations: which combinations of parameters the data of a fit leave open, and which go together.
+"""undetermined_combinations: which combinations of parameters the data of a fit do not determine.
 
-Single standard errors hide it: two parameters can each be uncertain while their product is known. In units of the
-prior's standard deviations the posterior covariance has the length 1 where the data say nothing, so its directions with
-a length near 1 are what the fit knows from the prior alone.
+Single standard errors hide this: two parameters can each be uncertain while their product is known. In units of the
+prior standard deviations, the posterior covariance has an eigenvalue of 1 in a direction about which the data say
+nothing, so directions with an eigenvalue near 1 are known from the prior alone.
 """
 
 from dataclasses import dataclass
@@ -13,20 +13,22 @@ from graycell.errors import FitError
 from graycell.inference.fitting import Fit
 
 UNDETERMINED = 0.8
-"""Prior ratio [1] above which the data are said not to determine a parameter, or a combination of parameters: they took
-less than a fifth off the standard deviation of its prior."""
+"""Posterior SD over prior SD [1] above which the data do not determine a parameter or a combination of parameters: they
+reduce its standard deviation by less than a fifth."""
 STRONG = 0.7
-"""Correlation [1] from which on two parameters are said to go together: half of the variance is common."""
-_LARGEST = 5  # parameters that are named of a combination
-_SMALLEST_LOADING = 0.15  # [1] a part below is 2 % of a combination and not named
+"""Correlation [1] from which on two parameters are reported as a pair: half of the variance is common."""
+_LARGEST = 5  # most parameters that are named in a combination
+_SMALLEST_LOADING = 0.15  # [1] a smaller part is less than 2 % of the variance and not named
 
 
 @dataclass(frozen=True)
 class Combination:
     """A combination of parameters that the data do not determine.
 
-    ratio: [1] posterior over prior standard deviation along it, infinite without a prior; loadings: (name, part [1]) of
-    the largest parts, in prior standard deviations of each parameter; their squares sum to 1 over all parameters.
+    Attributes:
+        ratio: posterior SD over prior SD in this direction [1]; infinite without a prior.
+        loadings: names and parts [1] of the largest parts, in prior standard deviations of each parameter;
+            their squares sum to 1 over all parameters.
     """
 
     ratio: float
@@ -39,7 +41,13 @@ class Combination:
 
 @dataclass(frozen=True)
 class Correlation:
-    """Two parameters and their posterior correlation [1], on their own scales."""
+    """The posterior correlation of two parameters.
+
+    Attributes:
+        first: name of a parameter.
+        second: name of another one.
+        value: the correlation of both on the scale they are estimated on [1].
+    """
 
     first: str
     second: str
@@ -50,8 +58,10 @@ class Correlation:
 class Undetermined:
     """What the data of a fit do not determine.
 
-    combinations: those with a ratio above `UNDETERMINED`, the least determined first; correlations: the pairs with a
-    correlation of `STRONG` or more, the strongest first; directions: how many independent combinations there are.
+    Attributes:
+        combinations: those with a ratio above `UNDETERMINED`, the least determined first.
+        correlations: pairs with a correlation of `STRONG` or more, the strongest first.
+        directions: number of independent combinations, which is that of the parameters.
     """
 
     combinations: tuple[Combination, ...]
@@ -66,12 +76,18 @@ class Undetermined:
 
 
 def undetermined_combinations(fit: Fit) -> Undetermined:
-    r"""Return the combinations of parameters that the data do not determine, and the pairs that go together.
+    r"""Return the combinations of parameters that the data do not determine, and strongly correlated pairs.
 
-    With C the posterior covariance and D the prior's standard deviations, the eigenvectors of $D^{-1} C D^{-1}$ with
-    eigenvalues above `UNDETERMINED`$^2$ span what is not determined. Eigenvectors of like eigenvalues are mixtures of
-    each other, so within this space they are turned (varimax) until each names few parameters. For a parameter without
-    a prior, D is that of an even one between its bounds; one of infinite variance is a combination by itself.
+    With C the posterior covariance and D the prior standard deviations, the eigenvectors of $D^{-1} C D^{-1}$ with
+    eigenvalues above `UNDETERMINED`$^2$ span what is not determined. Eigenvectors of similar eigenvalues are arbitrary
+    mixtures, so they are rotated (varimax) until each names few parameters. For a parameter without a prior, D is that
+    of a uniform prior between its bounds; a parameter of infinite variance is a combination by itself.
+
+    Args:
+        fit: the fit; weights of networks are left out.
+
+    Returns:
+        Combinations and correlations.
     """
     names, matrix = _parameters(fit)
     known = np.isfinite(np.diag(matrix))
@@ -89,9 +105,13 @@ def undetermined_combinations(fit: Fit) -> Undetermined:
 
 
 def correlation_matrix(fit: Fit) -> tuple[tuple[str, ...], np.ndarray]:
-    """Return the names and the posterior correlations [1] of the parameters, on their own scales.
+    """Return the posterior correlations of the parameters, on the scale they are estimated on.
 
-    A parameter whose variance is 0 or infinite is said to go with no other: 0.
+    Args:
+        fit: the fit; weights of networks are left out.
+
+    Returns:
+        Names, and (parameters, parameters) correlations [1]; 0 for a parameter whose variance is 0 or infinite.
     """
     names, matrix = _parameters(fit)
     variance = np.diag(matrix)
@@ -119,7 +139,7 @@ def _prior_sd(fit: Fit, name: str) -> float:
 
 
 def _largest(names: list[str], direction: np.ndarray) -> tuple[tuple[str, float], ...]:
-    """Return the largest parts of a direction, the largest positive: its sign means nothing."""
+    """Return the largest parts of a direction, with the largest one positive, because the sign is arbitrary."""
     order = np.argsort(-np.abs(direction), kind="stable")[:_LARGEST]
     sign = 1.0 if direction[order[0]] >= 0.0 else -1.0
     kept = [i for i in order if abs(direction[i]) >= _SMALLEST_LOADING or i == order[0]]
@@ -134,14 +154,14 @@ def _pairs(names: tuple[str, ...], correlations: np.ndarray) -> tuple[Correlatio
 
 
 def _varimax(directions: np.ndarray, most: int = 200, tolerance: float = 1e-10) -> np.ndarray:
-    """Return orthonormal directions that span the same space with few large parts each (Kaiser 1958)."""
+    """Rotate orthonormal directions within their space so that each has few large parts (Kaiser 1958)."""
     count = directions.shape[1]
     if count < 2:
         return directions
     rotation, before = np.eye(count), 0.0
     for _ in range(most):
-        turned = directions @ rotation
-        left, singular, right = np.linalg.svd(directions.T @ (turned**3 - turned * np.mean(turned**2, axis=0)))
+        rotated = directions @ rotation
+        left, singular, right = np.linalg.svd(directions.T @ (rotated**3 - rotated * np.mean(rotated**2, axis=0)))
         rotation, now = left @ right, float(np.sum(singular))
         if now - before <= tolerance * now:
             break

@@ -1,8 +1,8 @@
 """recovered_law: what a fit learned of a rate law, beside the true law and the known one.
 
-The law is followed through every input of its network over the range that the runs visited, the rest of the state at
-its median, and compared with the truth in all visited states. A band tells what the data leave open, by linearisation;
-where no sample was near, the law is an extrapolation and is said to be one.
+The law is evaluated over each input of its network in the range that the runs visited, with the rest of the state at
+its median, and compared with the truth in all visited states. A band shows the uncertainty by linearisation; where no
+sample is near, the law is an extrapolation and marked as one.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,23 +30,31 @@ Role = Literal["law", "factor", "summand"]
 NORMAL_95 = 1.96
 """Standard normal quantile [1] of an interval of 95 %."""
 _WIDER = 0.15
-"""Part [1] of the visited range by which a curve goes on at either end: enough to see how a law extrapolates."""
+"""Part [1] of the visited range by which a curve continues at either end, to show how a law extrapolates."""
 _NEAR = 0.1
-"""Part [1] of the visited range within which a sample supports a law; a law of four nodes bends over no less."""
+"""Part [1] of the visited range within which a sample supports a law; a network of four nodes has no finer features."""
 _INNER = (0.025, 0.975)
 """Quantiles [1] of the sampled states between which a law is supported: 95 % of them."""
-_MOMENT = 1e-9  # [d] two times that differ by less are one
+_TIME_TOLERANCE = 1e-9  # [d] times that differ by less are equal
 
 
 @dataclass(frozen=True)
 class LawCurve:
-    """A law over one input of its network, all else at the median of the visited states.
+    """A law over one input of its network, with everything else at the median of the visited states.
 
-    input: species, ``R``, ``cold`` or ``feed`` and a species; grid: (points,) in `input_unit`; learned: (points,), low,
-    high: ends of its interval of 95 %; true, known: (points,) by the truth and the library, NaN where there is none;
-    all in the unit of the law. near: (points,) number [1] of samples within a tenth of the visited range; supported:
-    (points,) whether one is near and the point lies among the middle 95 % of them; samples: (samples,) what the input
-    was when a sample was taken; visited: least and largest value over the runs.
+    Attributes:
+        input: a species, ``R``, ``cold``, or ``feed`` and a species.
+        input_unit: its unit.
+        grid: (points,) values of the input.
+        learned: (points,) the learned rate, in the unit of the law, as all rates here.
+        low: (points,) lower end of its 95 % interval.
+        high: (points,) upper end of its 95 % interval.
+        true: (points,) the rate of the truth, NaN without one.
+        known: (points,) the rate of the library's model, NaN without one.
+        near: (points,) number of samples within a tenth of the visited range.
+        supported: (points,) whether a sample is near, and the point is among the middle 95 % of the samples.
+        samples: (samples,) values of the input when samples were taken.
+        visited: least and largest value over the runs.
     """
 
     input: str
@@ -65,11 +73,18 @@ class LawCurve:
 
 @dataclass(frozen=True)
 class RecoveredLaw:
-    """What a fit learned of the rate law of a reaction; rates are kinetic_rates ones, in `unit`.
+    """What a fit learned of the rate law of a reaction.
 
-    role: whether the network is the whole ``law``, a ``factor`` of it or a ``summand``; curves: one an input; states:
-    by input, (states,) visited ones; learned, true: (states,) rates there, true is NaN without a truth; error: [1] root
-    mean square of learned - true over the range of true, NaN without a truth or where it is constant and missed.
+    Attributes:
+        reaction: its name.
+        role: whether the network is the whole ``law``, a ``factor`` or a ``summand`` of it.
+        unit: of all rates, which are kinetic rates.
+        curves: one for each input of the network.
+        states: (states,) visited values by input.
+        learned: (states,) the learned rate there.
+        true: (states,) the rate of the truth there, NaN without one.
+        error: root mean square of learned - true over the range of true [1]; NaN without a truth, or if the true rate
+            is constant and the learned one differs.
     """
 
     reaction: str
@@ -83,20 +98,29 @@ class RecoveredLaw:
 
     def __repr__(self) -> str:
         error = f", error {self.error:.3g}" if np.isfinite(self.error) else ""
-        return f"RecoveredLaw({self.reaction}: {self.role} of {', '.join(one.input for one in self.curves)}{error})"
+        return f"RecoveredLaw({self.reaction}: {self.role} of {', '.join(curve.input for curve in self.curves)}{error})"
 
 
 def recovered_law(fit: Fit, reaction: str, truth: CultureModel | None = None, points: int = 60) -> RecoveredLaw:
-    """Return what a fit learned of the rate law of `reaction`, over `points` values of every input of its network.
+    """Return what a fit learned of the rate law of a reaction.
 
-    The states are those of the model along the runs of the fit, or those of the `truth` if it is given. The known law
-    is that of the library's model from which the fitted one was made, if it has one; the truth's rate is NaN where
-    it has no law of the reaction. The band is the delta method: with J the derivative of the rate by parameters and
-    weights, and C the covariance of the fit, its half width is 1.96 sqrt(J C J^T). Raises `FitError` for a reaction
-    whose law is not learned, for a truth without a species of the model, and where no state is finite.
+    The band is the delta method: with J the derivative of the rate by parameters and weights, and C the covariance of
+    the fit, its half width is 1.96 sqrt(J C J^T).
 
-        law = recovered_law(fitted, "v17", truth=nolan_lee(extended=True))
+        law = recovered_law(fitted, "uptake", truth=true_model)
         law.error, law.curves[0].supported
+
+    Args:
+        fit: the fit.
+        reaction: name of a reaction whose law has a network.
+        truth: the model that generated the runs, if it is known; the visited states are then those of the truth along
+            the runs, and else those of the fitted model.
+        points: of the curve over each input.
+
+    Returns:
+        The learned law, beside that of the truth and that of the library's model from which the fitted one was made.
+        A reaction without a learned law, a truth without a species of the model, and runs without a finite state are a
+        `FitError`.
     """
     return recovered_laws(fit, truth, points, reactions=[reaction])[0]
 
@@ -109,9 +133,21 @@ def recovered_laws(
     reactions: Sequence[str] | None = None,
     trajectories: Sequence[Trajectory] | None = None,
 ) -> tuple[RecoveredLaw, ...]:
-    """Return `recovered_law` of several reactions, by default of all `learned_reactions`; runs are simulated once.
+    """Return `recovered_law` for several reactions; runs are simulated once.
 
-    `trajectories` of the fitted model along the runs of the fit spare simulating them.
+    Args:
+        fit: the fit.
+        truth: the model that generated the runs, if it is known.
+        points: of the curve over each input.
+        reactions: their names; None for all `learned_reactions`.
+        trajectories: of the fitted model along the runs of the fit; None simulates them.
+
+    Returns:
+        The learned laws in the order of the reactions.
+
+    Raises:
+        FitError: a reaction has no learned law, there are fewer than 2 points, or the covariance does not fit the
+            model.
     """
     learned = learned_reactions(fit.model)
     reactions = learned if reactions is None else reactions
@@ -138,7 +174,14 @@ def recovered_laws(
 
 
 def learned_reactions(model: CultureModel) -> tuple[str, ...]:
-    """Return the reactions whose own rate law holds a network, in the order of the laws."""
+    """Return the reactions whose rate law has a network.
+
+    Args:
+        model: the model.
+
+    Returns:
+        Their names in the order of the laws.
+    """
     return tuple(name for name, law in model.rates.items() if _networks(law))
 
 
@@ -150,18 +193,18 @@ def _recovered(
     visited: "_Table",
     sampled: "_Table",
 ) -> RecoveredLaw:
-    """Return a law beside that of the others, the truth and the known model."""
+    """Return a law beside those of `others`, the truth and the known model."""
     law = fit.model.rates[reaction]
     inputs = list(dict.fromkeys(name for net in _networks(law) for name in fit.model.nets[net].inputs))
     fractions = _fractions(fit.model)
     grids = {name: _grid(name in fractions, visited[name], points) for name in inputs}
     median = {name: np.full(points, np.median(column)) for name, column in visited.items()}
     along = [{**median, name: grid} for name, grid in grids.items()]
-    path = {name: np.concatenate([one[name] for one in along]) for name in median}
+    path = {name: np.concatenate([part[name] for part in along]) for name in median}
 
     learned, half = _with_band(fit, reaction, path)
     true, known = (_rates(model, reaction, path) for model in others)
-    parts = zip(*(np.split(one, len(inputs)) for one in (learned, half, true, known)), strict=True)
+    parts = zip(*(np.split(rates, len(inputs)) for rates in (learned, half, true, known)), strict=True)
     curves = tuple(
         _curve(name, _unit_of(fit.model, name), grids[name], part, visited[name], sampled[name]) for name, part in zip(inputs, parts, strict=True)
     )
@@ -184,7 +227,7 @@ def _curve(name: str, unit: str, grid: np.ndarray, part, visited: np.ndarray, sa
     reach = _NEAR * (high - low) if high > low else _NEAR * _span(visited)
     near = np.sum(np.abs(sampled[None, :] - grid[:, None]) <= reach, axis=1)
     first, last = np.quantile(sampled, _INNER)
-    step = 0.5 * (grid[1] - grid[0])  # a point stands for what is nearest to it
+    step = 0.5 * (grid[1] - grid[0])  # a point represents the values nearest to it
     supported = (near > 0) & (grid >= first - step) & (grid <= last + step)
     return LawCurve(
         name, unit, grid, learned, learned - half, learned + half, true, known, near, supported, sampled,
@@ -205,7 +248,7 @@ def _grid(is_fraction: bool, visited: np.ndarray, points: int) -> np.ndarray:
 
 
 def _span(values: np.ndarray) -> float:
-    """Return the range of an input; where it never changed, its own size, so that there is something to draw."""
+    """Return the range of an input; if it never changed, its magnitude, so that there is a curve to draw."""
     span = float(np.ptp(values))
     return span if span > 1e-6 * float(np.max(np.abs(values))) else max(float(np.max(np.abs(values))), 1.0)
 
@@ -225,13 +268,13 @@ def _relative_error(learned: np.ndarray, true: np.ndarray) -> float:
 
 
 def _networks(law: RateLaw) -> list[str]:
-    """Return the names of the networks that a law holds."""
-    parts = jax.tree.leaves(law, is_leaf=lambda one: isinstance(one, NeuralRate))
-    return [one.net for one in parts if isinstance(one, NeuralRate)]
+    """Return the names of the networks in a law."""
+    parts = jax.tree.leaves(law, is_leaf=lambda part: isinstance(part, NeuralRate))
+    return [part.net for part in parts if isinstance(part, NeuralRate)]
 
 
 def _role(law: RateLaw) -> Role | None:
-    """Return what a network is to a law; None where there is none in it."""
+    """Return the role of a network in a law, None if there is none."""
     if isinstance(law, NeuralRate):
         return "law"
     parts: tuple[RateLaw, ...] = law.factors if isinstance(law, Product) else law.terms if isinstance(law, Sum) else ()
@@ -244,27 +287,30 @@ def _role(law: RateLaw) -> Role | None:
 
 
 def _known_model(model: CultureModel) -> CultureModel | None:
-    """Return the library's model from which this one was made; None for one that was made of nothing."""
+    """Return the library's model from which this one was made, None if there is none."""
     return model_of(model.name) if model.name in MODELS else None
 
 
 # ------------------------------------------------------------------------------------------------------- the states
 
 _Table = dict[str, np.ndarray]
-"""States by the names of what a network may see, see `Conditions.seen`: (states,) each."""
+"""(states,) values by the names of the inputs that a network can have, see `Conditions.seen`."""
 
 
 def _table(trajectories: Sequence[Trajectory], samples_only: bool = False) -> _Table:
     """Return the finite states of trajectories: all points, or those at which a sample was taken."""
     parts = []
-    for one in trajectories:
-        fed = _fed(one)
-        columns = dict(zip(one.model.species, one.concentrations.T, strict=True))
-        columns |= {name: np.asarray(one[name]) for name in (*one.model.variable_names, *one.model.input_names)}
-        columns |= {f"feed {name}": series for name, series in zip(one.model.species, fed.T, strict=True)}
-        rows = np.arange(len(one.time))
-        if samples_only:  # the first of two points of an event: a sample is taken before it
-            rows = np.minimum(np.searchsorted(one.time, one.measured_time - _MOMENT), len(one.time) - 1)
+    for trajectory in trajectories:
+        fed = _fed(trajectory)
+        columns = dict(zip(trajectory.model.species, trajectory.concentrations.T, strict=True))
+        names = (*trajectory.model.variable_names, *trajectory.model.input_names)
+        columns |= {name: np.asarray(trajectory[name]) for name in names}
+        columns |= {f"feed {name}": series for name, series in zip(trajectory.model.species, fed.T, strict=True)}
+        rows = np.arange(len(trajectory.time))
+        if samples_only:  # a sample is taken before an event of the same time
+            rows = np.minimum(
+                np.searchsorted(trajectory.time, trajectory.measured_time - _TIME_TOLERANCE), len(trajectory.time) - 1
+            )
         parts.append({name: column[rows] for name, column in columns.items()})
     table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
     finite = np.all([np.isfinite(column) for column in table.values()], axis=0) if table else np.zeros(0, bool)
@@ -275,11 +321,11 @@ def _table(trajectories: Sequence[Trajectory], samples_only: bool = False) -> _T
 
 
 def _fed(trajectory: Trajectory) -> np.ndarray:
-    """Return what flowed in at every point, (points, species) [mmol/L/d]."""
+    """Return the feed at every point, (points, species) [mmol/L/d]."""
     packed = pack(trajectory.run, trajectory.model)
     time = trajectory.time
     after_event = np.r_[False, np.diff(time) == 0.0]
-    segments = np.searchsorted(np.asarray(packed.end), time - _MOMENT) + after_event
+    segments = np.searchsorted(np.asarray(packed.end), time - _TIME_TOLERANCE) + after_event
     feed = np.asarray(packed.flows.feed @ packed.media)[np.minimum(segments, len(packed.end) - 1)]
     return feed / (trajectory.volume / trajectory.run.initial_volume)[:, None]
 
@@ -293,8 +339,8 @@ def _require_species(model: CultureModel, table: _Table) -> None:
             )
 
 
-def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Array]:
-    """Return states as `CultureModel.kinetic_rates` takes them: concentrations, variables, inputs and what flows in."""
+def _arrays(model: CultureModel, table: _Table) -> tuple[Array, ...]:
+    """Return states as `CultureModel.kinetic_rates` takes them: concentrations, variables, inputs, feed."""
     _require_species(model, table)
     concentrations = np.stack([table[name] for name in model.species], axis=1)
     fed = np.stack([table[f"feed {name}"] for name in model.species], axis=1)
@@ -311,19 +357,19 @@ def _arrays(model: CultureModel, table: _Table) -> tuple[Array, Array, Array, Ar
 
 
 def _rates(model: CultureModel | None, reaction: str, table: _Table) -> np.ndarray:
-    """Return the kinetic rates of a reaction in these states; NaN where the model has no law of it."""
+    """Return the kinetic rates of a reaction in these states; NaN if the model has no law of it."""
     if model is None or reaction not in model.kinetic:
         return np.full(len(next(iter(table.values()))), np.nan)
-    return np.asarray(_kinetic_rates(model, model.kinetic.index(reaction), *_arrays(model, table)))
+    return np.asarray(_kinetic_rate(model, model.kinetic.index(reaction), *_arrays(model, table)))
 
 
 @eqx.filter_jit
-def _kinetic_rates(model: CultureModel, place: int, concentrations, variables, inputs, fed) -> Float[Array, " states"]:
+def _kinetic_rate(model: CultureModel, place: int, concentrations, variables, inputs, fed) -> Float[Array, " states"]:
     return jax.vmap(model.kinetic_rates)(concentrations, variables, inputs, fed)[:, place]
 
 
 def _with_band(fit: Fit, reaction: str, table: _Table) -> tuple[np.ndarray, np.ndarray]:
-    """Return the learned rates in these states, and half the width of their intervals of 95 %."""
+    """Return the learned rates in these states, and half the width of their 95 % intervals."""
     rows = [fit.model.table[row.name] for row in fit.estimates]
     log = np.array([row.log_scale for row in rows], bool)
     values = np.array([row.value for row in fit.estimates])
@@ -337,7 +383,7 @@ def _with_band(fit: Fit, reaction: str, table: _Table) -> tuple[np.ndarray, np.n
 
 @eqx.filter_jit
 def _linearised(model: CultureModel, names: tuple[str, ...], log, learned, place: int, *states) -> tuple[Array, Array]:
-    """Return the rates, and their derivatives (states, learned) by parameters on their own scales, then weights."""
+    """Return the rates, and their derivatives (states, learned) by the scaled parameters, then the weights."""
 
     def rates(learned):
         scaled, weights = learned[: len(names)], learned[len(names) :]
@@ -352,7 +398,7 @@ def _linearised(model: CultureModel, names: tuple[str, ...], log, learned, place
 
 
 def _standard_deviation(slope: np.ndarray, covariance: np.ndarray) -> np.ndarray:
-    """Return sqrt(J C J^T) of every row of J; infinite where it depends on what has an infinite variance."""
+    """Return sqrt(J C J^T) for every row of J; infinite if it depends on a parameter of infinite variance."""
     known = np.isfinite(np.diag(covariance))
     inner = slope[:, known]
     variance = np.einsum("ki,ij,kj->k", inner, covariance[np.ix_(known, known)], inner)

@@ -169,9 +169,10 @@ def page(title: str, sections: Sequence[Section]) -> str:
         HTML that loads nothing from elsewhere.
     """
     style = resources.files("graycell.reporting").joinpath("report.css").read_text(encoding="utf-8")
-    links = "".join(f'<a href="#{one.anchor}">{text(one.title)}</a>' for one in sections)
+    links = "".join(f'<a href="#{section.anchor}">{text(section.title)}</a>' for section in sections)
     bodies = "\n".join(
-        f'<section id="{one.anchor}"><h2>{text(one.title)}</h2>\n{one.body}\n</section>' for one in sections
+        f'<section id="{section.anchor}"><h2>{text(section.title)}</h2>\n{section.body}\n</section>'
+        for section in sections
     )
     return (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>\n'

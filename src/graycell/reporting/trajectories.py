@@ -56,7 +56,9 @@ def measured_and_simulated(
         Panels of VCD [10^9 cells/L], every species [mmol/L] and, with a redox loop, R [1] over time [d].
     """
     first = _first(trajectories)
-    quantities = list(dict.fromkeys(name for one in trajectories.values() for name in shown_quantities(one.model)))
+    quantities = list(
+        dict.fromkeys(name for trajectory in trajectories.values() for name in shown_quantities(trajectory.model))
+    )
     quantities.sort(key=lambda name: (name == REDOX, name != VCD))
     titles = [f"<b>{plain(name)}</b> [{pretty_unit(unit_of(name))}]" for name in quantities]
     figure = panels(titles, 5, first.run.end)
@@ -122,14 +124,16 @@ def key_fluxes(
         ModelError: for a reaction that no model has.
     """
     first = _first(trajectories)
-    fluxes = {label: fluxes_of(one) for label, one in trajectories.items()}
-    kinetic_rates = {label: kinetic_rates_of(one) for label, one in trajectories.items()}
+    fluxes = {label: fluxes_of(trajectory) for label, trajectory in trajectories.items()}
+    kinetic_rates = {label: kinetic_rates_of(trajectory) for label, trajectory in trajectories.items()}
     known = dict.fromkeys(name for by_name in fluxes.values() for name in by_name)
     if reactions is None:
         reactions = [name for name in KEY_REACTIONS if name in known] or list(first.model.kinetic[:8])
     titles = []
     for name in reactions:
-        model = next((one.model for label, one in trajectories.items() if name in fluxes[label]), first.model)
+        model = next(
+            (trajectory.model for label, trajectory in trajectories.items() if name in fluxes[label]), first.model
+        )
         titles.append(_reaction_title(name, label_of(model, name)))
     figure = panels(titles, 4, first.run.end)
     for panel, name in enumerate(reactions):

@@ -27,7 +27,7 @@ def test_fluxes_that_the_balances_allow_have_no_relation_gap(trajectory):
     assert np.max(np.abs(relation_gaps(trajectory))) > 0.1
 
 
-def test_a_wished_rate_that_changes_its_sign_is_named_with_its_time(trajectory):
+def test_a_kinetic_rate_that_changes_its_sign_is_named_with_its_time(trajectory):
     from dataclasses import replace
 
     kinetic_rates = trajectory.kinetic_rates.copy()

@@ -9,7 +9,7 @@ import pytest
 
 from graycell import cli
 from graycell.cell.closures import Lagged
-from graycell.diagnosis.equations import inspect, operating_points
+from graycell.diagnosis.equations import diagnose, operating_points
 from graycell.errors import ModelError
 from graycell.models import nolan_lee
 from graycell.reporting.page import text
@@ -46,7 +46,7 @@ def test_three_fixed_points_follow_the_shift(inspected):
     assert cold["lagged"].tolist() == ["stable", "unstable", "stable"]  # its slope is -1.66, above -1.78
 
 
-def test_a_well_posed_closure_has_an_answer_that_does_not_depend_on_the_tolerance_and_lagging_has_none(inspected):
+def test_a_well_posed_closure_has_a_result_that_does_not_depend_on_the_tolerance_and_lagging_has_none(inspected):
     frame = pd.read_csv(inspected[1] / "closures.csv")
     change = frame.groupby("closure")["differs from the finest by [1]"].max()
     assert change["dynamic"] < 1e-4
@@ -79,8 +79,8 @@ def test_conditions_at_the_time_of_an_event_are_those_after_it(published, run):
         operating_points(trajectory, [11.0])
 
 
-def test_what_cannot_be_inspected_is_a_sentence(published, run):
+def test_what_cannot_be_diagnosed_is_an_error_with_a_remedy(published, run):
     with pytest.raises(ModelError, match="did you mean 'vmax2'"):
-        inspect(published, run, parameter="vmx2")
+        diagnose(published, run, parameter="vmx2")
     with pytest.raises(ModelError, match="closure Dynamic"):
-        inspect(nolan_lee(closure=Lagged(0.1)), run)
+        diagnose(nolan_lee(closure=Lagged(0.1)), run)

@@ -51,24 +51,24 @@ def test_the_files_beside_the_page_are_whole(folder):
     assert pd.read_csv(folder / "overall.csv")["candidate"].tolist()[2] == "'=breaks"
 
 
-def test_the_headline_says_who_is_better_and_whether_the_runs_tell(html):
+def test_the_headline_says_which_is_better_and_whether_the_runs_suffice(html):
     sentences = headline(comparisons.left_out(), "good")
     assert "=breaks failed" in sentences[0]
-    assert sentences[1].startswith("<b>worse</b> less good: ")
-    assert sentences[1].endswith("good is the better one, as far as 3 runs can tell.")
+    assert sentences[1].startswith("<b>worse</b> minus good: ")
+    assert sentences[1].endswith("good is better, as far as 3 runs can show.")
     assert "Mean error as a part of the measured range" in html
 
 
-def test_one_predicted_run_is_said_to_tell_little():
+def test_the_headline_warns_of_a_single_predicted_run():
     candidates = [comparisons.Scaled("good", 0.1), comparisons.Scaled("bad", 0.4)]
     one = compare(candidates, held_out(comparisons.runs(), ["c"]))
-    assert "one run alone was predicted" in headline(one, "good")[1]
+    assert "only one run was predicted" in headline(one, "good")[1]
 
 
 def test_a_learning_curve_has_its_section(tmp_path):
     page = comparison_report(comparisons.curve(), tmp_path, "bad").read_text(encoding="utf-8")
     assert 'id="curve-over-runs"' in page
-    assert "the part from 4 runs" in page
+    assert "the part of the learning curve with 4 training runs" in page
     assert (tmp_path / "learning-curve.csv").exists()
 
 

@@ -29,8 +29,8 @@ def test_the_least_error_comes_first_and_what_failed_last(comparison):
     assert list(frame["candidate"]) == ["good", "<b>worse</b>", "=breaks"]
     assert frame["NRMSE [1]"].iloc[2] == np.inf
     assert frame["failed predictions [1]"].tolist() == [0, 0, 4]
-    assert np.isfinite(frame["NRMSE without these [1]"]).all()
-    assert frame["interval by drawing"].iloc[0] == "3 runs"
+    assert np.isfinite(frame["NRMSE without failures [1]"]).all()
+    assert frame["interval by resampling"].iloc[0] == "3 runs"
 
 
 def test_the_last_row_of_the_quantities_is_the_mean_of_all(comparison):
@@ -44,7 +44,7 @@ def test_a_worse_candidate_has_a_difference_above_0(comparison):
     frame = differences_frame(comparison, "good").set_index(["candidate", "quantity"])
     row = frame.loc[("<b>worse</b>", "all quantities")]
     assert 0.0 < row["low [1]"] <= row["difference of NRMSE [1]"] <= row["high [1]"]
-    assert row["better in part of the pairs [1]"] == 0.0
+    assert row["share of pairs in which it is better [1]"] == 0.0
     assert frame.loc[("=breaks", "all quantities")]["pairs left out [1]"] == 2
 
 
@@ -58,4 +58,4 @@ def test_every_error_has_a_row_and_a_failure_its_sentence(comparison):
 def test_the_learning_curve_has_a_row_for_each_candidate_and_size():
     frame = learning_curve_frame(comparisons.curve())
     assert frame["training runs [1]"].tolist() == [1, 1, 2, 2, 4, 4]
-    assert (frame["least of the seeds [1]"] < frame["largest of the seeds [1]"]).all()
+    assert (frame["smallest over seeds [1]"] < frame["largest over seeds [1]"]).all()

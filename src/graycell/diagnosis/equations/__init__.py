@@ -1,10 +1,11 @@
-"""What the equations of a model disagree about, and which answer each closure of the redox loop gives.
+"""What the equations of a model contradict each other about, and the result of each closure of the redox loop.
 
-inspect(model, run) -> ModelDiagnosis      all of it, for one run
-structure_of(model)                    counts, ranks, surplus relations
-conflicts, singular_weights            along a trajectory
-loop_maps                              R -> R' at chosen times
-lagged_answers, answers                how a closure's answer changes with its step or tolerance
+diagnose(model, run) -> ModelDiagnosis     all of it, for one run
+structure_of(model)                        counts, ranks, surplus relations
+conflicts, singular_weights                along a trajectory
+loop_maps                                  R -> R' at chosen times
+operating_points                           conditions of a trajectory at chosen times
+lagged_answers, answers                    how the result of a closure depends on its step or tolerance
 """
 
 from graycell.diagnosis.equations.closures import ClosureAnswers, answers, lagged_answers
@@ -13,6 +14,7 @@ from graycell.diagnosis.equations.diagnose import (
     DiagnosisProgress,
     LoopMap,
     ModelDiagnosis,
+    diagnose,
     inspect,
     loop_maps,
     operating_points,
@@ -31,6 +33,7 @@ __all__ = [
     "Term",
     "answers",
     "conflicts",
+    "diagnose",
     "inspect",
     "lagged_answers",
     "loop_maps",

@@ -1,4 +1,4 @@
-"""How the answer of each closure of the redox loop changes with its step or tolerance."""
+"""answers, lagged_answers: how the result of each closure of the redox loop depends on its step or tolerance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,19 +19,26 @@ from graycell.simulation.simulate import evaluate_all
 from graycell.simulation.solve import Loop, SolverSettings, integrate
 
 STEPS = (0.1, 0.05, 0.025)
+"""Of the published scheme [d]."""
 TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
-"""Of the trajectory; the last one is what the others are compared with."""
+"""Relative tolerances of the trajectory [1]; the others are compared with the last one."""
 _MOST_STEPS = 2048
-"""Per segment; the finest tolerance takes some 300 in the bundled run."""
+"""Per segment; the smallest tolerance takes some 300 in the bundled run."""
 
 
 @dataclass(frozen=True)
 class ClosureAnswers:
-    """What one closure says at the end of a run, for each of its steps or tolerances, the coarsest first.
+    """The result of one closure at the end of a run, for each of its steps or tolerances, the coarsest first.
 
-    setting: 'step [d]' or 'rtol [1]', values: (k,) of it; quantities: species, VCD, R; ends: (k, quantities) in house
-    units; change: (k - 1,) largest difference of the ends from those of the finest setting, over the largest value of
-    the quantity during the run [1]; note: why there are none.
+    Attributes:
+        closure: its name.
+        setting: 'step [d]' or 'rtol [1]'.
+        values: (k,) of the setting.
+        quantities: species, VCD, R.
+        ends: (k, quantities) at the end of the run, in internal units.
+        change: (k - 1,) largest difference of the ends from those of the finest setting, over the largest value of the
+            quantity during the run [1].
+        note: why there is no result; empty if there is one.
     """
 
     closure: str
@@ -43,14 +50,27 @@ class ClosureAnswers:
     note: str = ""
 
     def end(self, quantity: str) -> Float[np.ndarray, " k"]:
-        """Return one quantity at the end of the run."""
+        """Return one quantity at the end of the run.
+
+        Args:
+            quantity: its name.
+
+        Returns:
+            (k,) in its internal unit.
+        """
         return self.ends[:, self.quantities.index(quantity)]
 
 
 def lagged_answers(model: CultureModel, run: CultureRun, steps: Sequence[float] = STEPS) -> ClosureAnswers:
-    """Return the answers of the stepping of the published scheme, for steps [d], with its own bookkeeping of feeds.
+    """Run the published scheme with several steps, with its own bookkeeping of feeds.
 
-    Weights and switches are those of the model. `note` says why where the scheme cannot step through the run.
+    Args:
+        model: the model, whose weights and switches are used.
+        run: the run.
+        steps: of time [d], the smallest last.
+
+    Returns:
+        The results; their `note` says if the scheme cannot step through the run.
     """
     fed = published_feed(run) if any(isinstance(event, Bolus) for event in run.events) else run
     ends, tops = [], []
@@ -72,9 +92,16 @@ def lagged_answers(model: CultureModel, run: CultureRun, steps: Sequence[float] 
 def answers(
     model: CultureModel, run: CultureRun, closure: Closure, tolerances: Sequence[float] = TOLERANCES
 ) -> ClosureAnswers:
-    """Return the answers of a closure that is an ODE, for tolerances of the trajectory [1], the finest last.
+    """Simulate with a closure that is an ODE, for several tolerances.
 
-    `note` says why where one of them gives no answer. Raises `InputError` where the run does not fit the model.
+    Args:
+        model: the model.
+        run: the run; one that does not fit the model is an `InputError`.
+        closure: takes the place of that of the model.
+        tolerances: of the trajectory [1], the smallest last.
+
+    Returns:
+        The results; their `note` says if a simulation fails.
     """
     packed, model = pack(run, model), model.with_closure(closure)
     names, found = model.quantities, []
@@ -82,13 +109,13 @@ def answers(
     for rtol in tolerances:
         predicted, failed, closed = _predicted(model, packed, np.asarray(rtol))
         if bool(failed) or not bool(closed):
-            steps = f"with rtol {rtol:g} the time from one event to the next took more than {_MOST_STEPS} steps."
+            steps = f"with rtol {rtol:g} the time from one event to the next takes more than {_MOST_STEPS} steps."
             note = steps if bool(failed) else f"with rtol {rtol:g} no R closes the loop at some point."
             return ClosureAnswers(name, "rtol [1]", np.zeros(0), names, np.zeros((0, len(names))), np.zeros(0), note)
         found.append(np.asarray(predicted))
     tops = np.max(np.abs(found[-1]), axis=0)
     last = int(np.argmax(np.asarray(packed.end)))
-    ends = np.stack([one[last] for one in found])
+    ends = np.stack([predicted[last] for predicted in found])
     return _answers(name, "rtol [1]", tolerances, names, ends, tops)
 
 
@@ -101,6 +128,6 @@ def _predicted(model, packed, rtol):
 
 
 def _answers(closure, setting, values, names, ends, tops) -> ClosureAnswers:
-    tops = np.maximum(tops, 1e-9 * np.max(tops))  # what is never there cannot change by much of itself
+    tops = np.maximum(tops, 1e-9 * np.max(tops))  # a quantity that stays near 0 has no meaningful relative change
     change = np.max(np.abs(ends[:-1] - ends[-1]) / tops, axis=1)
     return ClosureAnswers(closure, setting, np.asarray(values, float), names, ends, change)

@@ -1,4 +1,4 @@
-"""What the equations of a model disagree about along a run: conflicts with the balances, and singular weights."""
+"""conflicts, singular_weights: where rate laws and balances of a model contradict each other along a run."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,20 @@ from graycell.model import CultureModel
 from graycell.simulation.simulate import Trajectory
 
 _NEAR_ZERO = 1e-12
-"""Part of the largest kinetic rate at which the published rule gives its largest weight; at 0 it leaves a flux out."""
+"""Part of the largest kinetic rate [1]. The published rule gives a rate of 0 no weight, and one near 0 the largest."""
 
 
 @dataclass(frozen=True)
 class Conflict:
     """How far the balances pull one kinetic flux from its rate law during a run.
 
-    share: of the weighted sum of squares that the allocation makes small, over time and reactions [1];
-    typical: root of the mean square over time of the conflict [1]; largest: its largest value by size, and `time` [d]
-    of it; bound: part of the time in which the reaction's own bound is active [1].
+    Attributes:
+        reaction: its name.
+        share: of the weighted sum of squares that the flux projection minimises, over time and reactions [1].
+        typical: root mean square of the conflict over time [1].
+        largest: the conflict of the largest magnitude [1].
+        time: of the largest conflict [d].
+        bound: part of the time in which a bound of the reaction is active [1].
     """
 
     reaction: str
@@ -37,10 +41,15 @@ class Conflict:
 class SingularWeight:
     """A kinetic rate that comes near zero, where the published weight 1/w^2 is singular.
 
-    crossings: times [d] at which the rate changes its sign; least: smallest size during the run
-    [mmol/(10^9 cells)/d], and `time` [d] of it; weight_ratio: the weight 1/w^2 there over that of the median of the
-    others [1]; jump: by how much a flux differs between the published rule next to w = 0, where the weight holds the
-    reaction, and at w = 0, where it is left out, over the largest flux [1]; jumping: the reaction with that flux.
+    Attributes:
+        reaction: its name.
+        crossings: times at which the rate changes its sign [d].
+        least: smallest magnitude during the run [mmol/(10^9 cells)/d].
+        time: of the smallest magnitude [d].
+        weight_ratio: the weight 1/w^2 there, over that of the median of the other rates [1].
+        jump: largest change of a flux, by the published rule, from w near 0, where the weight holds the reaction, to
+            w = 0, where it is left out, over the largest flux [1].
+        jumping: the reaction with that flux.
     """
 
     reaction: str
@@ -53,12 +62,19 @@ class SingularWeight:
 
 
 def conflicts(trajectory: Trajectory) -> tuple[Conflict, ...]:
-    """Return the conflict of every rate law with the balances, the largest share first."""
+    """Return the conflict of every rate law with the balances.
+
+    Args:
+        trajectory: of a model with a network.
+
+    Returns:
+        One conflict for each rate law, the largest share first.
+    """
     model, time = trajectory.model, trajectory.time
     square = trajectory.conflict**2
     over_time = np.trapezoid(square, time, axis=0)
     total = max(float(np.sum(over_time)), 1e-300)
-    active = _own_bound_active(trajectory)
+    active = _bound_is_active(trajectory)
     length = max(float(time[-1] - time[0]), 1e-300)
     rows = []
     for j, name in enumerate(model.kinetic):
@@ -77,17 +93,31 @@ def conflicts(trajectory: Trajectory) -> tuple[Conflict, ...]:
 
 
 def relation_gaps(trajectory: Trajectory) -> Float[np.ndarray, "n relations"]:
-    """Return left minus right side of every surplus relation for the kinetic rates [mmol/(10^9 cells)/d]."""
+    """Return left minus right side of every surplus relation for the kinetic rates.
+
+    Args:
+        trajectory: of a model with a network.
+
+    Returns:
+        (n, relations) [mmol/(10^9 cells)/d].
+    """
     layer = trajectory.model.projection
     surplus = [layer.network.index(name) for name in layer.surplus]
-    own = [layer.kinetic.index(name) for name in layer.surplus]
+    left = [layer.kinetic.index(name) for name in layer.surplus]
     rows = jax.vmap(lambda cold: layer.flux_map(cold).take(surplus).matrix)(jnp.asarray(trajectory.stoichiometry_shift))
     implied = np.einsum("nrk,nk->nr", np.asarray(rows)[:, :, : len(layer.kinetic)], trajectory.kinetic_rates)
-    return trajectory.kinetic_rates[:, own] - implied
+    return trajectory.kinetic_rates[:, left] - implied
 
 
 def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
-    """Return the kinetic rates that change sign during the run or come within 1e-3 of the largest one's size."""
+    """Return the kinetic rates that change sign during the run, or fall below a thousandth of the largest rate.
+
+    Args:
+        trajectory: of a model with a network.
+
+    Returns:
+        The rates with the most changes of sign first.
+    """
     model, kinetic_rates, time = trajectory.model, trajectory.kinetic_rates, trajectory.time
     size = np.abs(kinetic_rates)
     rows = []
@@ -114,20 +144,20 @@ def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
 def _jump(model: CultureModel, kinetic_rates: np.ndarray, cold: float, j: int) -> tuple[float, str]:
     near, at = kinetic_rates.copy(), kinetic_rates.copy()
     near[j], at[j] = _NEAR_ZERO * np.max(np.abs(kinetic_rates)), 0.0
-    with_it, without = np.asarray(_allocate(model, np.stack([near, at]), cold))
+    with_it, without = np.asarray(_project(model, np.stack([near, at]), cold))
     largest = max(float(np.max(np.abs(without))), 1e-300)
     most = int(np.argmax(np.abs(with_it - without)))
     return float(abs(with_it[most] - without[most]) / largest), model.reactions[most]
 
 
 @eqx.filter_jit
-def _allocate(model: CultureModel, kinetic_rates, cold):
+def _project(model: CultureModel, kinetic_rates, cold):
     published = PublishedWeights()
     return jax.vmap(lambda w: model.projection(w, cold, spread=published.spread(w)).fluxes)(jnp.asarray(kinetic_rates))
 
 
-def _own_bound_active(trajectory: Trajectory) -> np.ndarray:
-    """Return whether a kinetic flux stands at a bound of its own, (n, kinetic)."""
+def _bound_is_active(trajectory: Trajectory) -> np.ndarray:
+    """Return whether a kinetic flux is at a bound of its reaction, (n, kinetic)."""
     model = trajectory.model
     index = [model.network.index(name) for name in model.kinetic]
     fluxes = trajectory.fluxes[:, index]

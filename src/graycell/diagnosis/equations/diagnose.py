@@ -1,4 +1,4 @@
-"""inspect: a model and a run -> what the equations disagree about, all at once."""
+"""diagnose: everything that the equations of a model contradict each other about, for one run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,16 +22,21 @@ _POINTS = 61
 _GRID = np.linspace(0.0, 8.0, 401)
 """R [1] of the curves of the map: beyond what was measured in cell line A of Nolan & Lee (2011), 0.7 to 5.2."""
 _AFTER_SHIFT = 0.2
-"""[d] after a change of temperature at which the map is looked at: seven eighths of an hour's transition are over."""
+"""[d] after a change of temperature at which the map is evaluated, when most of the transition is over."""
 DiagnosisProgress = Callable[[float, str], None]
+"""Called with the part done [1] and a description."""
 
 
 @dataclass(frozen=True)
 class LoopMap:
     """The map R -> R' at chosen times of a run.
 
-    time: (times,) [d]; trajectory_redox: (times,) R [1] of the trajectory there; redox: (grid,) and ratio:
-    (times, grid) [1] the map; points: its fixed points, `points.moment` counting the times.
+    Attributes:
+        time: (times,) [d].
+        trajectory_redox: (times,) R of the trajectory there [1].
+        redox: (grid,) R [1].
+        ratio: (times, grid) R' of the fluxes [1].
+        points: fixed points of the map; `points.moment` is the index of the time.
     """
 
     time: Float[np.ndarray, " times"]
@@ -43,12 +48,23 @@ class LoopMap:
 
 @dataclass(frozen=True)
 class ModelDiagnosis:
-    """What `inspect` found for one model and run.
+    """The result of `diagnose` for one model and run.
 
-    trajectory: what it was found along; relation_gaps: (n, relations) left minus right side of the surplus relations
-    for the kinetic rates [mmol/(10^9 cells)/d]; map: at chosen times; over_time: branches of R along the run;
-    over_parameter: branches of R over the values of `parameter`, at the time `parameter_time` [d]; answers: of each
-    closure; provenance: everything needed to repeat it.
+    Attributes:
+        model: the model.
+        run: the run.
+        trajectory: of the model along the run.
+        structure: counts and ranks of the equations for the fluxes.
+        relation_gaps: (n, relations) left minus right side of the surplus relations [mmol/(10^9 cells)/d].
+        conflicts: of rate laws with balances.
+        singular_weights: kinetic rates near zero.
+        map: R -> R' at chosen times.
+        over_time: branches of R along the run.
+        parameter: name of the parameter of `over_parameter`.
+        parameter_time: time of `over_parameter` [d].
+        over_parameter: branches of R over values of the parameter.
+        answers: of each closure.
+        provenance: everything needed to repeat it, as plain data.
     """
 
     model: CultureModel
@@ -67,7 +83,7 @@ class ModelDiagnosis:
     provenance: dict
 
 
-def inspect(
+def diagnose(
     model: CultureModel,
     run: CultureRun,
     *,
@@ -77,75 +93,103 @@ def inspect(
     parameter_time: float | None = None,
     progress: DiagnosisProgress | None = None,
 ) -> ModelDiagnosis:
-    """Inspect a model along a run, which is simulated with the model's closure.
+    """Diagnose a model along a run, which is simulated with the model's closure.
 
-    times: [d] at which the map R -> R' is looked at; by default the start, shortly after every change of temperature,
-    and at quarters of the run. parameter: whose values the branches of R are drawn over, at `parameter_time` [d];
-    by default `R_switch`, or the first estimated one, from half to twice its value within its bounds (`values`, in its
-    internal unit), at the time with the most fixed points. Raises `ModelError` for an unknown parameter or a time outside
-    of the run, and `SimulationError` where the run cannot be simulated to its end.
+    Args:
+        model: a model with a redox loop.
+        run: the run; a `SimulationError` if it cannot be simulated to its end.
+        times: at which the map R -> R' is evaluated [d]; None for the start, shortly after every change of temperature,
+            and the quarters of the run.
+        parameter: over which the branches of R are followed; None for ``R_switch``, or else the first estimated one.
+        values: of the parameter, in its internal unit; None for half to twice its value, within its bounds.
+        parameter_time: time of these branches [d]; None for that with the most fixed points.
+        progress: called with the part done [1] and a description.
+
+    Returns:
+        Structure, conflicts, singular weights, maps, branches, and the results of all closures.
+
+    Raises:
+        ModelError: the model has no redox loop or the closure `Lagged`, the parameter is unknown, or a time is outside
+            of the run.
     """
-    tell = progress or (lambda done, words: None)
+    report = progress or (lambda done, what: None)
     closure = model.closure
     if model.network is None or closure is None:
         raise ModelError(
             f"diagnose: {model.name} has no loop, so its equations agree about it; use a model with a loop and a network."
         )
     if isinstance(closure, Lagged):
-        raise ModelError("inspect: the lagged closure is compared with others, not inspected; use the closure Dynamic.")
+        raise ModelError("diagnose: the lagged closure is only compared with others; use the closure Dynamic.")
     turnover_time = closure.turnover_time
     parameter = _parameter(model, parameter)
     _require_within(run, [*(times or ()), *([] if parameter_time is None else [parameter_time])])
-    tell(0.0, "simulating")
+    report(0.0, "simulating")
     trajectory = simulate(model, run).require_finished()
     structure = structure_of(model)
-    tell(0.2, "conflicts")
+    report(0.2, "conflicts")
     found, singular, gaps = conflicts(trajectory), singular_weights(trajectory), relation_gaps(trajectory)
-    tell(0.3, "fixed points")
+    report(0.3, "fixed points")
     value = float(model.parameters[parameter])
     loop = loop_maps(trajectory, times, parameter)
     events = sorted({event.time for event in run.events if 0.0 < event.time < run.end})
     every = np.unique(np.concatenate([np.linspace(0.0, run.end, _POINTS), events]))
     breaks = [int(k) for k in np.searchsorted(every, events)]
     over_time = branches(model, _with(operating_points(trajectory, every), parameter, value), every, breaks)
-    tell(0.5, f"branches over {parameter}")
+    report(0.5, f"branches over {parameter}")
     many = np.sum(np.isfinite(over_time.redox), axis=0)
     at = float(every[int(np.argmax(many))]) if parameter_time is None else float(parameter_time)
     along = _range(model, parameter) if values is None else np.asarray(values, float)
     here = operating_points(trajectory, np.full(len(along), at))
     over_parameter = branches(model, _with(here, parameter, along), along)
-    said = []
-    for done, words, call in (
+    results = []
+    for done, what, call in (
         (0.6, "dynamic closure", lambda: answers(model, run, Dynamic(turnover_time))),
         (0.7, "algebraic closure", lambda: answers(model, run, Algebraic(turnover_time))),
         (0.9, "lagged closure", lambda: lagged_answers(model, run)),
     ):
-        tell(done, words)
-        said.append(call())
+        report(done, what)
+        results.append(call())
     settings = {"times": loop.time.tolist(), "parameter": parameter, "values": along.tolist(), "parameter_time": at}
-    tell(1.0, "done")
+    report(1.0, "done")
     return ModelDiagnosis(
         model, run, trajectory, structure, gaps, found, singular, loop, over_time, parameter, at, over_parameter,
-        tuple(said), provenance_of(model, [run], settings),
+        tuple(results), provenance_of(model, [run], settings),
     )  # fmt: skip
 
 
+inspect = diagnose  # until all callers follow
+
+
 def loop_maps(trajectory: Trajectory, times: Sequence[float] | None = None, parameter: str | None = None) -> LoopMap:
-    """Return the map R -> R' at chosen times [d] of a trajectory, with its fixed points; see `inspect`."""
+    """Return the map R -> R' at chosen times of a trajectory, with its fixed points.
+
+    Args:
+        trajectory: of a model with a redox loop.
+        times: [d]; None as in `diagnose`.
+        parameter: whose branches are followed later, so that compiled functions are reused; None as in `diagnose`.
+
+    Returns:
+        The map.
+    """
     model, run = trajectory.model, trajectory.run
     chosen = np.array(sorted(times) if times else _times(run), float)
     parameter = _parameter(model, parameter)
-    moments = _with(operating_points(trajectory, chosen), parameter, float(model.parameters[parameter]))
+    conditions = _with(operating_points(trajectory, chosen), parameter, float(model.parameters[parameter]))
     rows = np.repeat(np.arange(len(chosen)), len(_GRID))
-    ratio, _ = response(model, moments.take(rows), np.tile(_GRID, len(chosen)))
+    ratio, _ = response(model, conditions.take(rows), np.tile(_GRID, len(chosen)))
     held = _at(trajectory, chosen, trajectory.redox[:, None])[:, 0]
-    return LoopMap(chosen, held, _GRID, ratio.reshape(len(chosen), -1), fixed_points(model, moments))
+    return LoopMap(chosen, held, _GRID, ratio.reshape(len(chosen), -1), fixed_points(model, conditions))
 
 
 def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray) -> OperatingPoints:
-    """Return the conditions of a trajectory at times [d], after an event of that time.
+    """Return the conditions of a trajectory at given times, after the events of these times.
 
-    Raises `ModelError` for a time outside of the run.
+    Args:
+        trajectory: the trajectory.
+        times: [d]; one outside of the run is a `ModelError`.
+
+    Returns:
+        One operating point for each time.
     """
     times = np.asarray(times, float)
     _require_within(trajectory.run, times)
@@ -153,14 +197,14 @@ def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray
     return OperatingPoints(*(_at(trajectory, times, np.asarray(part)) for part in parts))
 
 
-def _with(moments: OperatingPoints, parameter: str, values: np.ndarray | float) -> OperatingPoints:
-    """Return moments with values of a parameter; also where it has its usual one, so that one function compiles."""
-    changed = {parameter: np.broadcast_to(values, len(moments))}
-    return OperatingPoints(moments.concentrations, moments.variables, moments.inputs, changed)
+def _with(points: OperatingPoints, parameter: str, values: np.ndarray | float) -> OperatingPoints:
+    """Return operating points with values of a parameter, also for its usual value, so that one function compiles."""
+    changed = {parameter: np.broadcast_to(values, len(points))}
+    return OperatingPoints(points.concentrations, points.variables, points.inputs, changed)
 
 
 def _at(trajectory: Trajectory, times: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Interpolate columns; of the two points of an event, the one after it counts."""
+    """Interpolate columns of a trajectory at times; the point after an event counts."""
     last = np.r_[np.diff(trajectory.time) > 0.0, True]
     first = np.r_[True, np.diff(trajectory.time) > 0.0]
     after = np.searchsorted(trajectory.time[first], times, side="right")
@@ -189,7 +233,7 @@ def _require_within(run: CultureRun, times: Sequence[float] | np.ndarray) -> Non
 
 
 def _range(model: CultureModel, parameter: str) -> np.ndarray:
-    """Return values from half to twice that of a parameter, within its bounds; all of them if it is 0."""
+    """Return values from half to twice that of a parameter, within its bounds; the whole range if it is 0."""
     row, value = model.table[parameter], float(model.parameters[parameter])
     low, high = sorted((0.5 * value, 2.0 * value)) if value else (row.lower, row.upper)
     return np.linspace(max(low, row.lower), min(high, row.upper), _POINTS)

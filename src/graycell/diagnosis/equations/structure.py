@@ -1,4 +1,4 @@
-"""What the equations of a model demand of each other, before any number: counts, ranks, surplus relations."""
+"""structure_of: counts, ranks and surplus relations of the equations of a model, before any parameter value."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,18 @@ import numpy as np
 from graycell.model import CultureModel
 
 _ZERO = 1e-9
-"""A coefficient below is rounding of the maps between fluxes, whose entries are of the order of 1."""
+"""A smaller coefficient is rounding in the maps between fluxes, whose entries are of the order of 1."""
 
 
 @dataclass(frozen=True)
 class Term:
-    """A rate in a surplus relation, with its coefficients [1] at the warm and at the cold temperature."""
+    """A rate in a surplus relation.
+
+    Attributes:
+        reaction: its name.
+        warm: its coefficient before a temperature shift [1].
+        cold: its coefficient after the shift [1].
+    """
 
     reaction: str
     warm: float
@@ -23,8 +29,12 @@ class Term:
 class SurplusRelation:
     """An equation between kinetic rates that the balances imply: `reaction` = sum of the terms.
 
-    >>> print(SurplusRelation("v1", (Term("v2", 0.5, 0.5), Term("v3", -1.0, -1.2))))
-    v1 = 0.5 v2 - v3 (cold: -1.2 v3)
+    >>> print(SurplusRelation("uptake", (Term("lactate", 0.5, 0.5), Term("growth", -1.0, -1.2))))
+    uptake = 0.5 lactate - growth (cold: -1.2 growth)
+
+    Attributes:
+        reaction: the rate on the left side.
+        terms: of the right side.
     """
 
     reaction: str
@@ -41,10 +51,15 @@ class SurplusRelation:
 class Structure:
     """Counts and ranks of a model's equations for its fluxes.
 
-    reactions: unknowns; balances: equations of the steady state, and their rank; kinetic: rate laws, one equation each;
-    rank: of balances and rate laws together; surplus: equations above that rank; relations: what the kinetic rates would
-    have to satisfy; free_without: by rate law, how many directions of the fluxes nothing would determine if it were
-    dropped (0: the fluxes stay unique); apart: rate laws in no surplus relation, which bounds alone can contradict.
+    Attributes:
+        reactions: number of unknown fluxes.
+        balances: number of steady-state balances.
+        rank_of_balances: their rank.
+        kinetic: reactions with a rate law, one equation each.
+        rank: of balances and rate laws together.
+        relations: what the kinetic rates would have to satisfy.
+        free_without: by rate law, the number of directions of the fluxes that nothing would determine without it; 0 if
+            the fluxes stay unique.
     """
 
     reactions: int
@@ -57,22 +72,31 @@ class Structure:
 
     @property
     def surplus(self) -> int:
+        """Number of equations above the rank."""
         return self.rank_of_balances + len(self.kinetic) - self.rank
 
     @property
     def free(self) -> int:
-        """Directions of the fluxes that nothing determines."""
+        """Number of directions of the fluxes that nothing determines."""
         return self.reactions - self.rank
 
     @property
     def apart(self) -> tuple[str, ...]:
+        """Rate laws in no surplus relation, which only bounds can contradict."""
         tied = {relation.reaction for relation in self.relations}
         tied |= {term.reaction for relation in self.relations for term in relation.terms}
         return tuple(name for name in self.kinetic if name not in tied)
 
 
 def structure_of(model: CultureModel) -> Structure:
-    """Return the structure of a model's equations."""
+    """Return the structure of a model's equations for its fluxes.
+
+    Args:
+        model: a model with a network.
+
+    Returns:
+        Counts, ranks and surplus relations.
+    """
     network, layer = model.network, model.projection
     inside = network.stoichiometry[~network.is_external]
     rows = np.eye(len(network.names))[[network.index(name) for name in layer.kinetic]]
@@ -88,7 +112,7 @@ def structure_of(model: CultureModel) -> Structure:
     maps = [np.asarray(layer.flux_map(cold).matrix)[:, : len(layer.kinetic)] for cold in (0.0, 1.0)]
     relations = []
     for name in layer.surplus:
-        warm, cold = (one[network.index(name)] for one in maps)
+        warm, cold = (flux_map[network.index(name)] for flux_map in maps)
         terms = tuple(
             Term(other, float(a), float(b))
             for other, a, b in zip(layer.kinetic, warm, cold, strict=True)

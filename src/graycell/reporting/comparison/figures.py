@@ -106,29 +106,32 @@ def _dots(
     for i, name in enumerate(names):
         shift = _APART * (0.5 - (i + 0.5) / len(names))
         chosen = [(j, intervals[name, quantity]) for j, quantity in enumerate(quantities)]
-        chosen = [(j, one) for j, one in chosen if np.isfinite(one.value)]
-        known = [np.isfinite(one.low) for _, one in chosen]
+        chosen = [(j, interval) for j, interval in chosen if np.isfinite(interval.value)]
+        above, below, texts = [], [], []
+        for j, interval in chosen:
+            has_interval = np.isfinite(interval.low)
+            above.append(interval.high - interval.value if has_interval else 0.0)
+            below.append(interval.value - interval.low if has_interval else 0.0)
+            span = f"95 % {interval.low:.3g} to {interval.high:.3g}" if has_interval else "no interval"
+            texts.append(f"{plain(quantities[j])}, {plain(name)}: {interval.value:.3g}, {span}")
         figure.add_scatter(
-            x=[one.value for _, one in chosen],
+            x=[interval.value for _, interval in chosen],
             y=[j + shift for j, _ in chosen],
             mode="markers",
             name=plain(name),
             marker={**looks[name], "size": 8},
             error_x={
                 "type": "data", "symmetric": False, "thickness": 1.4, "width": 0, "color": looks[name]["color"],
-                "array": [one.high - one.value if ok else 0.0 for (_, one), ok in zip(chosen, known, strict=True)],
-                "arrayminus": [one.value - one.low if ok else 0.0 for (_, one), ok in zip(chosen, known, strict=True)],
+                "array": above, "arrayminus": below,
             },
-            customdata=[f"{plain(quantities[j])}, {plain(name)}: {one.value:.3g}, 95 % {one.low:.3g} to {one.high:.3g}"
-                        if ok else f"{plain(quantities[j])}, {plain(name)}: {one.value:.3g}, no interval"
-                        for (j, one), ok in zip(chosen, known, strict=True)],
+            customdata=texts,
             hovertemplate="%{customdata}<extra></extra>",
         )  # fmt: skip
     row = 14 * len(names) + 12
     figure.update_layout(template=TEMPLATE, height=row * len(quantities) + 120, showlegend=True)
     figure.update_yaxes(
         tickvals=list(range(len(quantities))),
-        ticktext=[f"<b>{one}</b>" if one == ALL else plain(one) for one in quantities],
+        ticktext=[f"<b>{quantity}</b>" if quantity == ALL else plain(quantity) for quantity in quantities],
         range=[-0.6, len(quantities) - 0.4],
         automargin=True,
         ticks="",

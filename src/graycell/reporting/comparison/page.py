@@ -138,9 +138,9 @@ def _summary(comparison: Comparison, reference: str) -> str:
     colours = colours_of(comparison.candidates)
     cards = "".join(_card(row, colours[row.candidate]) for row in at_largest(comparison).overall())
     found = [f"{quantity} never changes, so it has no range and is not scored." for quantity in comparison.left_out]
-    items = "".join(f"<li>{text(one)}</li>" for one in (*comparison.failures, *found))
+    items = "".join(f"<li>{text(item)}</li>" for item in (*comparison.failures, *found))
     warnings = f'<ul class="warnings">{items}</ul>' if items else ""
-    sentences = "".join(f"<p>{text(one)}</p>" for one in rest)
+    sentences = "".join(f"<p>{text(sentence)}</p>" for sentence in rest)
     return f'<p class="lead">{text(lead)}</p><div class="cards">{cards}</div>{sentences}{warnings}'
 
 
@@ -186,9 +186,9 @@ def _making(comparison: Comparison, whole: dict) -> str:
 
 def _flat(value: object) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_flat(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {_flat(entry)}" for key, entry in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(_flat(one) for one in value)
+        return ", ".join(_flat(entry) for entry in value)
     return str(value)
 
 

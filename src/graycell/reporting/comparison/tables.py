@@ -213,10 +213,13 @@ def consistency_frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def _ends(intervals: list[Interval]) -> dict[str, list]:
-    words = [f"{one.count} {one.drawn}" if one.drawn != "nothing" else f"{one.count}, no interval" for one in intervals]
+    words = [
+        f"{interval.count} {interval.drawn}" if interval.drawn != "nothing" else f"{interval.count}, no interval"
+        for interval in intervals
+    ]
     return {
-        "low [1]": [one.low for one in intervals],
-        "high [1]": [one.high for one in intervals],
+        "low [1]": [interval.low for interval in intervals],
+        "high [1]": [interval.high for interval in intervals],
         "interval by resampling": words,
     }
 

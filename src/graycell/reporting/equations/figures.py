@@ -118,12 +118,12 @@ def closure_answers(diagnosis: ModelDiagnosis) -> go.Figure:
     """
     figure = panels(["<b>step</b> [d]", "<b>rtol</b> [1]"], 2, 1.0)
     settings = {"step [d]": 1, "rtol [1]": 2}
-    for i, one in enumerate(diagnosis.answers):
-        if not len(one.change):
+    for i, answer in enumerate(diagnosis.answers):
+        if not len(answer.change):
             continue
         figure.add_scatter(
-            x=one.values[:-1], y=np.maximum(one.change, 1e-16), mode="lines+markers", name=one.closure,
-            line={"color": COLOURS[i % len(COLOURS)]}, row=1, col=settings[one.setting],
+            x=answer.values[:-1], y=np.maximum(answer.change, 1e-16), mode="lines+markers", name=answer.closure,
+            line={"color": COLOURS[i % len(COLOURS)]}, row=1, col=settings[answer.setting],
         )  # fmt: skip
     figure.update_xaxes(type="log", autorange=True, title_text="step or tolerance", exponentformat="power")
     figure.update_yaxes(type="log", autorange=True, exponentformat="power")

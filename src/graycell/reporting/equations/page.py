@@ -87,7 +87,7 @@ def headline(diagnosis: ModelDiagnosis) -> list[str]:
     if np.any(many > 1):
         last = int(np.flatnonzero(many > 1)[-1])
         redox, slope = diagnosis.over_time.redox[:, last], diagnosis.over_time.slope[:, last]
-        values = " or ".join(f"{one:.2f}" for one in sorted(redox[np.isfinite(redox) & (slope < 1.0)]))
+        values = " or ".join(f"{value:.2f}" for value in sorted(redox[np.isfinite(redox) & (slope < 1.0)]))
         time = diagnosis.over_time.along[last]
         simulated = np.interp(time, diagnosis.trajectory.time, np.asarray(values_of(diagnosis.trajectory, REDOX)))
         sentences.append(
@@ -98,31 +98,32 @@ def headline(diagnosis: ModelDiagnosis) -> list[str]:
         sentences.append(f"On {_spans(diagnosis.over_time.along, many == 0)} no value of R is stable.")
     else:
         sentences.append("At every time that was examined, one value of R is stable.")
-    for one in diagnosis.answers:
-        said = f"The {one.closure} closure: "
-        if len(one.change):
-            said += (
-                f"from {one.setting.split(' ')[0]} {one.values[0]:g} to {one.values[-1]:g} the end of the run changes "
+    for answer in diagnosis.answers:
+        finding = f"left out: {answer.note}" if answer.note else ""
+        if len(answer.change):
+            setting, coarse, fine = answer.setting.split(" ")[0], answer.values[0], answer.values[-1]
+            finding = (
+                f"from {setting} {coarse:g} to {fine:g} the end of the run changes by {answer.change.max():.1e} of the "
+                f"largest value.{finding}"
             )
-            said += f"by {one.change.max():.1e} of the largest value."
-        sentences.append(said + (f"left out: {one.note}" if one.note else ""))
+        sentences.append(f"The {answer.closure} closure: {finding}")
     return sentences + _disagreements(diagnosis) + diagnosis.trajectory.remarks()
 
 
 def _disagreements(diagnosis: ModelDiagnosis) -> list[str]:
     """Return a sentence on the quantity at the end of the run that the closures disagree about most, if any."""
-    said = [one for one in diagnosis.answers if len(one.change)]
-    if len(said) < 2:
+    compared = [answer for answer in diagnosis.answers if len(answer.change)]
+    if len(compared) < 2:
         return []
-    ends = np.stack([one.ends[-1] for one in said])
+    ends = np.stack([answer.ends[-1] for answer in compared])
     path = diagnosis.trajectory
-    during = np.column_stack([np.asarray(values_of(path, name)) for name in said[0].quantities])
+    during = np.column_stack([np.asarray(values_of(path, name)) for name in compared[0].quantities])
     size = np.max(np.abs(np.concatenate([during, ends])), axis=0) + 1e-9
     most = int(np.argmax(np.ptp(ends, axis=0) / size))
     if np.ptp(ends[:, most]) < _DISAGREES * size[most]:
         return []
-    name = said[0].quantities[most]
-    words = ", ".join(f"{end[most]:.3g} ({one.closure})" for one, end in zip(said, ends, strict=True))
+    name = compared[0].quantities[most]
+    words = ", ".join(f"{end[most]:.3g} ({answer.closure})" for answer, end in zip(compared, ends, strict=True))
     return [f"The closures disagree, most about {name} at the end of the run [{unit_of(name)}]: {words}."]
 
 
@@ -135,14 +136,14 @@ def _spans(along: np.ndarray, chosen: np.ndarray) -> str:
 
 
 def _sections(diagnosis: ModelDiagnosis, frames: dict) -> list[Section]:
-    said = "".join(f"<p>{text(sentence)}</p>" for sentence in headline(diagnosis))
+    summary = "".join(f"<p>{text(sentence)}</p>" for sentence in headline(diagnosis))
     run = diagnosis.run.provenance
     made = facts(
         [("run", diagnosis.run.name), ("citation", run.citation or "not given"),
          *((str(key), json.dumps(value)) for key, value in diagnosis.provenance.items())]
     )  # fmt: skip
     return [
-        Section("summary", "Summary", said),
+        Section("summary", "Summary", summary),
         Section("equations", "Equations", table(frames["equations"]) + table(frames["surplus-relations"])
                 + table(frames["without-a-rate-law"])),
         Section("conflicts", "Conflicts", drawing(conflict_heatmap(diagnosis.trajectory), "conflict",

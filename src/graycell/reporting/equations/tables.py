@@ -158,8 +158,8 @@ def fixed_points_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
             f"time [{TIME}]": loop.time[points.moment],
             "R [1]": points.redox,
             "slope dR'/dR [1]": points.slope,
-            "dynamic and algebraic": ["stable" if one else "unstable" for one in points.stable_for_a_pool],
-            "lagged": ["stable" if one else "unstable" for one in points.stable_for_lagging],
+            "dynamic and algebraic": ["stable" if stable else "unstable" for stable in points.stable_for_a_pool],
+            "lagged": ["stable" if stable else "unstable" for stable in points.stable_for_lagging],
             "simulated R [1]": loop.trajectory_redox[points.moment],
         }
     )
@@ -196,12 +196,12 @@ def closures_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
         One row a closure and step or tolerance.
     """
     rows = []
-    for one in diagnosis.answers:
-        for k, value in enumerate(one.values):
-            change = one.change[k] if k < len(one.change) else np.nan
-            row = {"closure": one.closure, "set by": one.setting.split(" ")[0], "to": value,
+    for answer in diagnosis.answers:
+        for k, value in enumerate(answer.values):
+            change = answer.change[k] if k < len(answer.change) else np.nan
+            row = {"closure": answer.closure, "set by": answer.setting.split(" ")[0], "to": value,
                    "differs from the finest by [1]": change}  # fmt: skip
-            row |= {f"{name} [{unit_of(name)}]": one.ends[k, j] for j, name in enumerate(one.quantities)}
+            row |= {f"{name} [{unit_of(name)}]": answer.ends[k, j] for j, name in enumerate(answer.quantities)}
             rows.append(row)
     return pd.DataFrame(rows)
 

@@ -33,11 +33,11 @@ def laws_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
     )  # fmt: skip
     parts = [
         pd.DataFrame(dict(zip(heads, (
-            law.reaction, one.input, one.grid, one.input_unit, one.learned, one.low, one.high, one.true, one.known,
-            one.near, one.supported,
+            law.reaction, curve.input, curve.grid, curve.input_unit, curve.learned, curve.low, curve.high, curve.true,
+            curve.known, curve.near, curve.supported,
         ), strict=True)))
         for law in laws
-        for one in law.curves
+        for curve in law.curves
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({head: [] for head in heads})
 
@@ -56,10 +56,10 @@ def law_errors_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
         {
             "reaction": [law.reaction for law in laws],
             "the network is": [f"the {law.role}" if law.role == "law" else f"a {law.role} of the law" for law in laws],
-            "inputs": [", ".join(one.input for one in law.curves) for law in laws],
+            "inputs": [", ".join(curve.input for curve in law.curves) for law in laws],
             f"error [{DIMENSIONLESS}]": [law.error for law in laws],
             f"supported [{DIMENSIONLESS}]": [
-                float(np.mean([np.mean(one.supported) for one in law.curves])) for law in laws
+                float(np.mean([np.mean(curve.supported) for curve in law.curves])) for law in laws
             ],
         }
     )
@@ -78,7 +78,7 @@ def recovered(law: RecoveredLaw, colour: str = COLOURS[0]) -> go.Figure:
     Returns:
         A panel for each input; if the truth is known, a last panel shows learned over true rates in the visited states.
     """
-    titles = [f"<b>{plain(one.input)}</b> [{pretty_unit(one.input_unit)}]" for one in law.curves]
+    titles = [f"<b>{plain(curve.input)}</b> [{pretty_unit(curve.input_unit)}]" for curve in law.curves]
     compared = bool(np.any(np.isfinite(law.true)))
     if compared:
         titles.append(f"<b>true rate</b> [{pretty_unit(law.unit)}]")
@@ -144,7 +144,7 @@ def _draw_states(figure: go.Figure, place: dict, law: RecoveredLaw, colour: str)
 
 def _span(curve: LawCurve) -> tuple[float, float]:
     """Return the range of a panel: it holds all lines, and at most as much of the band above and below."""
-    lines = np.concatenate([one[np.isfinite(one)] for one in (curve.learned, curve.true, curve.known)])
+    lines = np.concatenate([values[np.isfinite(values)] for values in (curve.learned, curve.true, curve.known)])
     low, high = float(np.min(lines)), float(np.max(lines))
     size = max(high - low, 0.1 * max(abs(low), abs(high)), 1e-12)
     bottom = max(float(np.min(curve.low)), low - size)

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from graycell.diagnosis.identifiability import STRONG, UNDETERMINED
 from graycell.diagnosis.laws import RecoveredLaw, recovered_laws
 from graycell.errors import FitError, GraycellError
-from graycell.hybrid.learning import BLACK_BOXES
+from graycell.hybrid import BLACK_BOXES
 from graycell.inference.fitting import Fit
 from graycell.model import CultureModel
 from graycell.reporting import trajectories as trajectory_figures
@@ -144,7 +144,7 @@ def _write_tables(study: Study, folder: Path) -> None:
 
 def _sections(study: Study) -> list[Section]:
     """Return the sections of the page in order, without those that have nothing to show."""
-    networks = [one for one in study.each() if has_network(one[2].model)]
+    networks = [entry for entry in study.each() if has_network(entry[2].model)]
     bodies = {
         "Summary": headline(study),
         "Measured and simulated": _by_run(study, trajectory_figures.measured_and_simulated, "measured"),
@@ -175,7 +175,11 @@ def _by_run(
     """Return a figure for every run, of the models that have what is drawn."""
     shown = ""
     for i, name in enumerate(study.measured if kind == "residuals" else study.runs):
-        chosen = {label: one for label, one in study.of_run(name).items() if is_shown is None or is_shown(one.model)}
+        chosen = {
+            label: trajectory
+            for label, trajectory in study.of_run(name).items()
+            if is_shown is None or is_shown(trajectory.model)
+        }
         if chosen:
             figure = draw(chosen, colours=study.colours)
             shown += _heading(study, name) + drawing(figure, f"{kind}-{i}", _CAPTIONS[kind])

@@ -47,7 +47,7 @@ class Study:
     @property
     def runs(self) -> dict[str, CultureRun]:
         """Every run, by name."""
-        return {name: one.run for by_run in self.trajectories.values() for name, one in by_run.items()}
+        return {name: trajectory.run for by_run in self.trajectories.values() for name, trajectory in by_run.items()}
 
     @property
     def measured(self) -> dict[str, CultureRun]:
@@ -90,9 +90,9 @@ class Study:
             NRMSE [1], NaN if nothing was measured.
         """
         of_runs = [
-            mean_nrmse(tuple(shown_scores(one)))
-            for one in self.trajectories[label].values()
-            if not set(one.model.species).isdisjoint(one.run.measurements)
+            mean_nrmse(tuple(shown_scores(trajectory)))
+            for trajectory in self.trajectories[label].values()
+            if not set(trajectory.model.species).isdisjoint(trajectory.run.measurements)
         ]
         return float(np.mean(of_runs)) if of_runs else float("nan")
 
@@ -120,17 +120,17 @@ def headline(study: Study) -> str:
         f"for {runs} {', '.join(study.runs)}: {means}."
     )
     cards = "".join(_card(study, label) for label in study.fits)
-    items = "".join(f"<li>{text(one)}</li>" for one in warnings_of(study))
+    items = "".join(f"<li>{text(warning)}</li>" for warning in warnings_of(study))
     warnings = f'<ul class="warnings">{items}</ul>' if items else ""
     return f'<p class="lead">{text(sentence)}</p><div class="cards">{cards}</div>{warnings}'
 
 
 def _card(study: Study, label: str) -> str:
     fit = study.fits[label]
-    every = [row for one in study.trajectories[label].values() for row in shown_scores(one)]
+    every = [row for trajectory in study.trajectories[label].values() for row in shown_scores(trajectory)]
     rows = [row for row in every if np.isfinite(row.nrmse)]
     loose = sum(row.sd_ratio > UNDETERMINED for row in fit.estimates)
-    ends = {one.status for one in study.trajectories[label].values()}
+    ends = {trajectory.status for trajectory in study.trajectories[label].values()}
     ranked = [f"{row.quantity} ({number(row.nrmse, 2)})" for row in sorted(rows, key=lambda row: row.nrmse)]
     best, worst = (ranked[0], ranked[-1]) if ranked else ("none", "none")
     shown = facts(
@@ -231,12 +231,12 @@ def _network_facts(model: CultureModel) -> list[tuple[str, str]]:
 
 def _flat(value: object) -> str:
     if isinstance(value, Mapping) and "name" in value:
-        rest = {key: one for key, one in value.items() if key != "name"}
+        rest = {key: entry for key, entry in value.items() if key != "name"}
         return f"{value['name']} ({_flat(rest)})"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_flat(one)}" for key, one in value.items())
+        return ", ".join(f"{key} {_flat(entry)}" for key, entry in value.items())
     if isinstance(value, list | tuple):
-        return "; ".join(_flat(one) for one in value)
+        return "; ".join(_flat(entry) for entry in value)
     return "default" if value is None else str(value)
 
 

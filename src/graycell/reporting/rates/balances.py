@@ -58,7 +58,9 @@ def _quantity_rows(run: CultureRun) -> list[tuple]:
             balances = balances[:-1]
         if balances:
             first, last = balances[0], balances[-1]
-            sums = (sum(getattr(one, name) for one in balances) for name in ("fed", "taken_out", "net_production"))
+            sums = (
+                sum(getattr(balance, name) for balance in balances) for name in ("fed", "taken_out", "net_production")
+            )
             rows.append((run.name, quantity, first.start, last.end, first.begin, *sums, last.found, first.unit))
     return rows
 

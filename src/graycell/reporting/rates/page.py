@@ -39,7 +39,7 @@ def rates_report(measured: Sequence[SpecificRates], folder: str | Path, per: str
     frames = rates_frames(measured, per)
     for name, frame in frames.items():
         write_table(frame, folder / f"{name}.csv")
-    runs = ", ".join(one.run.name for one in measured)
+    runs = ", ".join(run_rates.run.name for run_rates in measured)
     write_whole(folder / RATES, page(f"Measured rates of {runs}", _sections(measured, frames, per)))
     return folder / RATES
 
@@ -53,22 +53,22 @@ def rates_between_samples(measured: Sequence[SpecificRates]) -> go.Figure:
     Returns:
         A panel for each quantity, a colour for each run.
     """
-    units = {rate.quantity: rate.unit for one in measured for rate in one.rates}
+    units = {rate.quantity: rate.unit for run_rates in measured for rate in run_rates.rates}
     quantities = list(units)
     titles = [f"<b>{plain(name)}</b> [{pretty_unit(unit)}]" for name, unit in units.items()]
-    figure = panels(titles, _COLUMNS, max(float(one.time[-1]) for one in measured))
-    colours = colours_of(one.run.name for one in measured)
-    for one in measured:
+    figure = panels(titles, _COLUMNS, max(float(run_rates.time[-1]) for run_rates in measured))
+    colours = colours_of(run_rates.run.name for run_rates in measured)
+    for run_rates in measured:
         shown = False
         for i, quantity in enumerate(quantities):
-            rates = [rate for rate in one.rates if rate.quantity == quantity and not rate.since_start]
+            rates = [rate for rate in run_rates.rates if rate.quantity == quantity and not rate.since_start]
             if not rates:
                 continue
             middle = [0.5 * (rate.start + rate.end) for rate in rates]
             figure.add_scatter(
-                x=middle, y=[rate.value for rate in rates], mode="lines+markers", name=plain(one.run.name),
-                legendgroup=one.run.name, showlegend=not shown, marker={"size": 5},
-                line={"color": colours[one.run.name], "width": 1},
+                x=middle, y=[rate.value for rate in rates], mode="lines+markers", name=plain(run_rates.run.name),
+                legendgroup=run_rates.run.name, showlegend=not shown, marker={"size": 5},
+                line={"color": colours[run_rates.run.name], "width": 1},
                 error_y={"type": "data", "array": [rate.standard_error for rate in rates], "thickness": 1, "width": 2},
                 hovertemplate="%{x:.2f} d: %{y:.4g}", row=i // _COLUMNS + 1, col=i % _COLUMNS + 1,
             )  # fmt: skip
@@ -79,7 +79,7 @@ def rates_between_samples(measured: Sequence[SpecificRates]) -> go.Figure:
 
 
 def _sections(measured: Sequence[SpecificRates], frames: dict[str, pd.DataFrame], per: str) -> list[Section]:
-    sentences = "".join(f"<p>{text(sentence)}</p>" for one in measured for sentence in headline(one))
+    sentences = "".join(f"<p>{text(sentence)}</p>" for run_rates in measured for sentence in headline(run_rates))
     drawn = drawing(rates_between_samples(measured), "between", _CAPTION)
     yields = (
         table(frames["yields"]) if len(frames["yields"]) else f"<p>{text(per)} was not measured or not consumed.</p>"
@@ -103,18 +103,20 @@ def _sections(measured: Sequence[SpecificRates], frames: dict[str, pd.DataFrame]
     ]
 
 
-def headline(one: SpecificRates) -> list[str]:
+def headline(measured: SpecificRates) -> list[str]:
     """Return the main results of a run.
 
     Args:
-        one: specific rates of a run.
+        measured: specific rates of a run.
 
     Returns:
         Sentences.
     """
-    growth = [rate for rate in one.rates if rate.quantity == GROWTH and not rate.since_start]
-    sentences = [f"{one.run.name}: {one.integral[-1]:.4g} x 10⁹ viable cell days from day {one.time[0]:g} "
-            f"to {one.time[-1]:g}."]  # fmt: skip
+    growth = [rate for rate in measured.rates if rate.quantity == GROWTH and not rate.since_start]
+    sentences = [
+        f"{measured.run.name}: {measured.integral[-1]:.4g} x 10⁹ viable cell days from day {measured.time[0]:g} to "
+        f"{measured.time[-1]:g}."
+    ]
     if growth:
         best = max(growth, key=lambda rate: rate.value)
         if best.value > 0.0:

@@ -27,7 +27,7 @@ def rates_frames(measured: Sequence[SpecificRates], per: str = "GLC") -> dict[st
         "rates": _rates_since_frame(measured),
         "viable-cells": _cells_frame(measured),
         "balances": _balances_frame(measured),
-        "mass-balances": mass_balances_frame([one.run for one in measured]),
+        "mass-balances": mass_balances_frame([run_rates.run for run_rates in measured]),
     }
 
 
@@ -40,7 +40,7 @@ def phase_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
     Returns:
         One row a run and quantity; the doubling time [d] is that of what grows.
     """
-    rates = [rate for one in measured for rate in one.of_phase()]
+    rates = [rate for run_rates in measured for rate in run_rates.of_phase()]
     times = [rate.doubling_time if np.isfinite(rate.doubling_time) else np.nan for rate in rates]
     return _rates_frame(rates).assign(**{f"doubling time [{TIME}]": times})
 
@@ -58,7 +58,7 @@ def _rates_frame(rates: Sequence[SpecificRate]) -> pd.DataFrame:
 
 
 def _rates_since_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
-    rates = [rate for one in measured for rate in one.rates]
+    rates = [rate for run_rates in measured for rate in run_rates.rates]
     return _rates_frame(rates).assign(**{
         "since": ["first sample" if rate.since_start else "last sample" for rate in rates],
         "turned over [mmol or 1e9 cells]": [rate.net_production for rate in rates],
@@ -68,12 +68,12 @@ def _rates_since_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
 
 def _yields_frame(measured: Sequence[SpecificRates], per: str) -> pd.DataFrame:
     rows = []
-    for one in measured:
+    for run_rates in measured:
         try:
-            found = one.yields(per)
+            found = run_rates.yields(per)
         except InputError:  # the page says so
             continue
-        rows += [(one.run.name, name, *value) for name, value in found.items()]
+        rows += [(run_rates.run.name, name, *value) for name, value in found.items()]
     return pd.DataFrame(
         rows, columns=["run", f"formed per {per} consumed", "yield [mmol/mmol]", "standard error [mmol/mmol]"]
     )
@@ -81,15 +81,16 @@ def _yields_frame(measured: Sequence[SpecificRates], per: str) -> pd.DataFrame:
 
 def _cells_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
     parts = [
-        pd.DataFrame({"run": one.run.name, f"time [{TIME}]": one.time, "viable cells [1e9 cells]": one.cells,
-                      "integral of viable cells [1e9 cells d]": one.integral})
-        for one in measured
+        pd.DataFrame({"run": run_rates.run.name, f"time [{TIME}]": run_rates.time,
+                      "viable cells [1e9 cells]": run_rates.cells,
+                      "integral of viable cells [1e9 cells d]": run_rates.integral})
+        for run_rates in measured
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)
 
 
 def _balances_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
-    balances = [balance for one in measured for balance in one.balances]
+    balances = [balance for run_rates in measured for balance in run_rates.balances]
     columns = {
         "run": "run", "species": "quantity", f"from [{TIME}]": "start", f"to [{TIME}]": "end", "begin [mmol]": "begin",
         "fed [mmol]": "fed", "taken out [mmol]": "taken_out", "turned over [mmol]": "net_production",

@@ -1,13 +1,12 @@
-"""A test for every claim of docs/inconsistency.md; those about fits are in tests/inference/test_fitting.py.
+"""Claims of docs/inconsistency.md, computed anew and compared with docs/inconsistency.json.
 
-The page is made from docs/inconsistency.json. Claims are computed anew and compared with it; what would take minutes is
-read from it, and the test says so.
+Those about fits are in tests/inference/test_fitting.py; those about tau and tolerances in tests/simulation and
+tests/diagnosis.
 """
 
-import importlib.util
+import importlib
 import json
 import re
-import sys
 from pathlib import Path
 
 import jax
@@ -21,18 +20,10 @@ from graycell.diagnosis.equations import structure_of
 from graycell.model import cell_of
 from graycell.simulation.branches import OperatingPoints, fixed_points
 
-ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
 STORED = json.loads((ROOT / "docs" / "inconsistency.json").read_text(encoding="utf-8"))
-PAGE = (ROOT / "docs" / "inconsistency.md").read_text(encoding="utf-8")
-
-
-def study(name):
-    """Import a file of studies/, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / "studies" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")
@@ -53,22 +44,16 @@ def end(trajectory, species):
     return float(trajectory.concentrations[-1, trajectory.model.species.index(species)])
 
 
-def test_the_page_is_made_of_the_stored_numbers():
-    assert study("inconsistency_page").page(STORED) == PAGE
-
-
-def test_every_figure_of_the_page_is_there():
-    pictures = re.findall(r"\]\((images/[^)]+)\)", PAGE)
-    assert len(pictures) == 7
-    for picture in pictures:
-        assert (ROOT / "docs" / picture).stat().st_size > 1000
+def coefficients(relation):
+    """Return a surplus relation without the words for the temperature."""
+    return re.sub(r"\([^:]*: ", "(", relation)
 
 
 @pytest.mark.parametrize("name", ["nolan-lee", "nolan-lee-extended"])
 def test_both_networks_have_two_equations_too_many_and_these_relations(name):
     found, stored = structure_of(gc.model_of(name)), STORED["equations"][name]
     assert found.surplus == stored["surplus"] == 2
-    assert [str(relation) for relation in found.relations] == stored["relations"]
+    assert [coefficients(str(relation)) for relation in found.relations] == list(map(coefficients, stored["relations"]))
     assert [law for law, free in found.free_without.items() if free] == stored["not unique without"] == ["v10"]
 
 
@@ -80,7 +65,7 @@ def test_v1_jumps_at_r_1_with_published_weights_and_not_with_soft_ones(lagged):
         c, cold = jnp.asarray(here.concentrations[0]), jnp.asarray(here.cold[0])
         fluxes = jax.vmap(lambda r, cell=cell, c=c, cold=cold: cell.evaluate(c, r, cold).solution.fluxes)(redox)
         v1 = np.asarray(fluxes[:, cell.reactions.index("v1")])
-        middle = [STORED["v1"][name][STORED["v1"]["R"].index(one)] for one in (1.0 - 1e-8, 1.0, 1.0 + 1e-8)]
+        middle = [STORED["v1"][name][STORED["v1"]["R"].index(ratio)] for ratio in (1.0 - 1e-8, 1.0, 1.0 + 1e-8)]
         assert np.allclose(v1, middle, rtol=1e-6)
         ranges.append(np.ptp(v1) / np.max(v1))
     assert ranges[0] > 0.2
@@ -130,41 +115,11 @@ def test_no_well_posed_closure_takes_the_refit_to_where_lactate_is_used(run):
     assert np.min(measured) < 1.0
 
 
-def test_both_well_posed_closures_converge_with_the_order_of_the_method():
-    """The stored errors; the next test computes some of them anew."""
-    for closure in ("dynamic", "algebraic"):
-        for method, order in (("Heun", 2.0), ("Bosh3", 3.0)):
-            errors = np.array(STORED["orders"][closure][method][:3])
-            assert np.log2(errors[:-1] / errors[1:]) == pytest.approx(order, abs=0.05)
-
-
 def test_the_orders_are_those_of_the_code_that_is_here(monkeypatch):
-    module = study("inconsistency")
+    module = importlib.import_module("inconsistency")
     monkeypatch.setattr(module, "ORDER_STEPS", (0.008, 0.004))
     monkeypatch.setattr(module, "ORDER_METHODS", {"Heun": module.ORDER_METHODS["Heun"]})
     monkeypatch.setattr(module, "WELL_POSED", {"dynamic": module.WELL_POSED["dynamic"]})
     coarse, fine = module.orders()["dynamic"]["Heun"]
     assert np.log2(coarse / fine) == pytest.approx(2.0, abs=0.05)
     assert coarse == pytest.approx(STORED["orders"]["dynamic"]["Heun"][0], rel=1e-3)
-
-
-def test_the_difference_of_the_closures_is_in_proportion_to_tau():
-    """The stored numbers; tests/test_branches.py computes them anew."""
-    away = np.array(STORED["tau"]["difference"])
-    assert np.all(np.abs(away[:-1] / away[1:] - 2.0) < 0.15)
-
-
-def test_the_ends_of_the_closures_do_not_depend_on_the_tolerance():
-    """The stored numbers; tests/inspection/test_inspecting.py computes them anew."""
-    assert max(STORED["tolerances"]["dynamic"]["change"]) < 1e-5
-    assert max(STORED["tolerances"]["algebraic"]["change"]) < 1e-5
-
-
-def test_the_best_fit_rests_on_a_slow_passage_that_the_algebraic_closure_does_not_have():
-    # the stored fit: tests/inference/test_fitting.py makes it anew
-    best = STORED["fits"]["opened, then closed (default)"]
-    time, redox, slope = (np.array(best["branches"][key]) for key in ("time", "R", "slope"))
-    first_day = (time <= 1.0) & (slope < 1.0)
-    assert np.max(redox[first_day]) < 1.2
-    assert best["R at samples"][0] > 3.0
-    assert best["algebraic"]["R at samples"][0] < 1.2

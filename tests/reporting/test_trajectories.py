@@ -4,14 +4,11 @@ import pytest
 from graycell.errors import GraycellError, ModelError
 from graycell.reporting import (
     conflict_heatmap,
-    convergence,
     key_fluxes,
     measured_and_simulated,
-    parameters,
     redox,
     residuals,
 )
-from graycell.reporting.fits.figures import UNDETERMINED
 
 
 def _titles(figure):
@@ -26,7 +23,7 @@ def test_every_species_and_vcd_and_r_has_a_panel_with_its_unit(trajectories):
     assert all(figure.layout[f"yaxis{i or ''}"].range[0] == 0.0 for i in (0, *range(2, 16)))
 
 
-def test_a_model_has_one_colour_and_stands_in_the_legend_once(trajectories):
+def test_a_model_has_one_colour_and_is_in_the_legend_once(trajectories):
     figure = measured_and_simulated(trajectories)
     shown = [trace.name for trace in figure.data if trace.showlegend]
     assert sorted(shown) == ["&lt;i&gt;twin&lt;/i&gt;", "extended", "measured, ± 1 standard error"]
@@ -47,7 +44,7 @@ def test_shifts_and_boluses_are_marked_in_every_panel(trajectories):
     assert [line.x0 for line in lines if line.y1 < 1.0] == [3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0]
 
 
-def test_a_kinetic_flux_stands_beside_its_wished_rate(trajectories):
+def test_a_kinetic_rate_is_drawn_beside_its_flux(trajectories):
     figure = key_fluxes(trajectories)
     assert [title.split("</b>")[0] for title in _titles(figure)] == [
         f"<b>{name}" for name in ("v1", "v2", "v16", "v17", "v20", "v30", "v34", "v35")
@@ -73,27 +70,6 @@ def test_residuals_have_a_band_in_every_panel(trajectories):
     figure = residuals(trajectories)
     bands = [shape for shape in figure.layout.shapes if shape.type == "rect"]
     assert [(band.y0, band.y1) for band in bands] == [(-2.0, 2.0)] * len(_titles(figure))
-
-
-def test_a_parameter_that_the_data_do_not_determine_is_grey(fit):
-    determined, loose = parameters(fit).data
-    wanted = {row.name for row in fit.estimates if row.sd_ratio > UNDETERMINED}
-    assert set(loose.y) == wanted
-    assert len(determined.y) + len(loose.y) == len(fit.estimates)
-    assert determined.marker.color != loose.marker.color
-
-
-def test_the_interval_of_a_logarithmic_parameter_is_a_factor(fit):
-    first = parameters(fit).data[0]
-    upper, lower = first.x + first.error_x.array, first.x - first.error_x.arrayminus
-    np.testing.assert_allclose(upper / first.x, first.x / lower)
-    np.testing.assert_allclose(np.log(upper / first.x), 1.96 * 0.2 / 1.1)
-
-
-def test_each_stage_of_a_fit_is_named_and_drawn_by_itself(fit):
-    figure = convergence(fit)
-    assert _titles(figure) == ["loop open", "&lt;b&gt;loop closed&lt;/b&gt;"]
-    assert [len(trace.y) for trace in figure.data] == [4, 4]
 
 
 def test_a_figure_of_nothing_is_an_error():
