@@ -128,7 +128,7 @@ def _of_path(model, run, packed: PackedRun, path: Path, loop: Loop, save_at, tra
         segments = rows
     else:
         segments = np.repeat(np.arange(len(packed.end)), points)
-    time, states, variables, loop_status, inputs = jax.tree.map(lambda leaf: leaf.reshape((-1, *leaf.shape[2:])), kept)
+    time, states, variables, loop_status, inputs = jax.tree.map(_joined, kept)
     concentrations = states.amounts / states.volume[:, None]
     fed = (packed.flows.feed @ packed.media)[segments] / states.volume[:, None]
     cells = _evaluate_path(model, packed, loop, time, concentrations, variables, inputs, fed)
@@ -141,6 +141,11 @@ def _of_path(model, run, packed: PackedRun, path: Path, loop: Loop, save_at, tra
         model, run, time, concentrations, states.volume, variables, inputs, cells, loop_status, code,
         np.array(taken), path.predicted[np.array(rows, int)], traced or save_at is not None,
     )  # fmt: skip
+
+
+def _joined(leaf: Array) -> Array:
+    """Return an array with its first two axes joined; one of them may be empty, as the variables of a model may be."""
+    return leaf.reshape((leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]))
 
 
 _SAME_TIME = 1e-12
