@@ -22,7 +22,7 @@ from graycell.cli.arguments import (
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.printing import console, print_frame, progress_bar, say
 from graycell.diagnosis import GradientCheck, Verdict, check_gradients
-from graycell.diagnosis.equations import inspect as diagnose
+from graycell.diagnosis.equations.diagnose import diagnose
 from graycell.models import model_of
 from graycell.packing import quantities_of
 from graycell.reporting import (
