@@ -30,10 +30,9 @@ def draw(results: dict, folder: Path) -> None:
     """Write every figure as SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     with plt.rc_context(LOOK):
-        for name, one in (("steps", steps), ("maps", maps), ("closures", closures), ("v1", v1), ("orders", orders),
-                          ("fits", fits), ("branches", branches)):  # fmt: skip
-            figure = one(results)
-            figure.savefig(folder / f"inconsistency-{name}.svg", metadata={"Date": None})
+        for make in (steps, maps, closures, v1, orders, fits, branches):
+            figure = make(results)
+            figure.savefig(folder / f"inconsistency-{make.__name__}.svg", metadata={"Date": None})
             plt.close(figure)
 
 
@@ -74,7 +73,7 @@ def maps(results: dict):
 
 
 def closures(results: dict):
-    """R over time by each closure, beside what was measured."""
+    """R over time by each closure, and as measured."""
     found = results["closures"]
     figure, axis = plt.subplots(figsize=(7, 2.8))
     for (name, path), colour in zip(found["paths"].items(), COLOURS, strict=False):
@@ -114,7 +113,7 @@ def orders(results: dict):
     right.set(xlabel="tau [d]", ylabel="dynamic - algebraic [1]")
     for axis, ticks in ((left, found["step"]), (right, tau["tau"])):
         axis.minorticks_off()
-        axis.set_xticks(ticks, [f"{one:g}" for one in ticks])
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     return figure
 
 
@@ -122,9 +121,9 @@ def fits(results: dict):
     """R and lactate of the fits at the samples."""
     measured = results["closures"]["measured"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.0))
-    for (name, one), colour in zip(results["fits"].items(), COLOURS, strict=False):
-        left.plot(one["path"]["time"], one["path"]["R"], color=colour, linewidth=1.2, label=name)
-        right.plot(measured["time"], one["LAC at samples"], "o-", color=colour, linewidth=1.2, markersize=3)
+    for (name, of), colour in zip(results["fits"].items(), COLOURS, strict=False):
+        left.plot(of["path"]["time"], of["path"]["R"], color=colour, linewidth=1.2, label=name)
+        right.plot(measured["time"], of["LAC at samples"], "o-", color=colour, linewidth=1.2, markersize=3)
     _measured(left, measured)
     right.plot(measured["time"], measured["LAC"], "s", color=INK, markersize=4)
     left.axhline(1.0, color=MUTED, linewidth=0.6, linestyle=":")
@@ -137,12 +136,12 @@ def fits(results: dict):
 def branches(results: dict):
     """Fixed points of R along each fit."""
     figure, axes = plt.subplots(1, len(results["fits"]), figsize=(7.5, 2.8), sharey=True)
-    for axis, (name, one) in zip(axes, results["fits"].items(), strict=True):
-        time, redox, slope = (np.array(one["branches"][key]) for key in ("time", "R", "slope"))
+    for axis, (name, of) in zip(axes, results["fits"].items(), strict=True):
+        time, redox, slope = (np.array(of["branches"][key]) for key in ("time", "R", "slope"))
         held = slope < 1.0
         axis.plot(time[held], redox[held], ".", color=COLOURS[0], markersize=3, label="stable for a pool")
         axis.plot(time[~held], redox[~held], ".", color=MUTED, markersize=2, label="unstable")
-        axis.plot(one["path"]["time"], one["path"]["R"], color=COLOURS[1], linewidth=1.2, label="the fit")
+        axis.plot(of["path"]["time"], of["path"]["R"], color=COLOURS[1], linewidth=1.2, label="the fit")
         axis.set(title=name.replace("; ", ";\n"), xlabel="time [d]", ylim=(0, 7))
         axis.title.set_fontsize(8)
     axes[0].set_ylabel("R [1]")

@@ -25,9 +25,9 @@ What is known of the measured set (umn-fed-batch, MIT, Decision Discovery and Op
   3 %, of the volume after the sample to all digits; and glucose rises from day 9.0 to 9.7, on the feed of day 9.0.
 * So the volumes close by themselves, 74 mL to 60.265 mL; the columns for them are empty. No base was added.
 * Run 21 of "CL2" has the times of run 12 to the minute, and the volumes and feeds of all: one experiment in parallel.
-  Its values are its own: not one of 344 that are not zero is that of another run.
+  Its values differ: none of its 344 values that are not zero equals that of another run.
 * F01 is listed with 0 histidine, and yet more of it is found from day 6 on; the cells cannot make it, so the list does
-  not cover it, or water was lost that nobody wrote down. Tyrosine and glycine are listed with 0 too and fall.
+  not cover it, or water was lost without a record. Tyrosine and glycine are listed with 0 too and fall.
 * Proline stays within 2.51 and 2.54 mmol/L although F01 brings 19 mmol/L: as if the cells used what is fed, to 1 %.
   No assay is that good; do not read a rate from it.
 * Ethanolamine is 0 throughout and left out, and so are dead cells.
@@ -68,7 +68,7 @@ TITER_UNIT = "mg/L"
 
 INSILICO_SPECIES = (BIOMASS, "ANTI", "GLC", "LAC")
 CONCENTRATE = 5000.0
-"""[mmol/L] Glucose of the medium that stands for the feed: it saturates there, and `check_runs` allows no more."""
+"""Glucose [mmol/L] of the medium that represents the feed: `check_runs` allows no more, since it saturates there."""
 
 TRUE_PARAMETERS: Mapping[str, float] = MappingProxyType(
     {
@@ -156,7 +156,7 @@ def umn_runs(folder: Path | str = DATA) -> list[CultureRun]:
         "Decision Discovery and Optimization Lab (2024), MIT licence",
         "ANTI is IgG [mg/L]. BIOM counts viable cells, so viability is 1; dead cells are left out.",
     )
-    return [_umn_run(int(number), one, media[int(number)], provenance) for number, one in rows.groupby("ID")]
+    return [_umn_run(int(number), samples, media[int(number)], provenance) for number, samples in rows.groupby("ID")]
 
 
 def true_rates(concentrations: np.ndarray, parameters: Mapping[str, float] = TRUE_PARAMETERS) -> np.ndarray:
@@ -194,7 +194,7 @@ def keep_solutes(model: CultureModel) -> CultureModel:
     """
     if not isinstance(model.reactor, Reactor):
         return model
-    return eqx.tree_at(lambda one: one.reactor.retained, model, jnp.ones(len(model.species)))
+    return eqx.tree_at(lambda it: it.reactor.retained, model, jnp.ones(len(model.species)))
 
 
 def _insilico_set(place: Path, kind: str) -> list[CultureRun]:
@@ -208,14 +208,14 @@ def _insilico_set(place: Path, kind: str) -> list[CultureRun]:
     for number, rows in measured.groupby("run"):
         # the generator's solver undershoots to -2e-7 mmol/L where glucose is gone
         series = {name: np.maximum(rows[column].to_numpy(float), 0.0) for name, column in columns.items()}
-        one = plan.iloc[int(number)]
+        row = plan.iloc[int(number)]
         runs.append(
             CultureRun(
                 name=f"insilico-{kind}-{int(number):02d}",
                 initial_volume=1.0,
                 initial=_initial(series),
                 measurements=_measurements(rows["time"].to_numpy(float), series),
-                events=_glucose_feed(float(one["feed_start"]), float(one["feed_end"]), float(one["Glc_feed_rate"])),
+                events=_glucose_feed(float(row["feed_start"]), float(row["feed_end"]), float(row["Glc_feed_rate"])),
                 media={"glucose": {"GLC": CONCENTRATE}},
                 signals={VIABILITY: _ALIVE},
                 provenance=provenance,

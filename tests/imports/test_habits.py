@@ -98,7 +98,7 @@ def test_a_heading_in_another_kind_of_unit_than_the_mapping_is_told(csv):
         in told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": GLC, "start": {"volume": "1500 g"}})[0]
     )
     measured = {"GLC": {"column": "Glc", "unit": "mM", "density": 1.1}}
-    assert "only what is a volume has one" in told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": measured})[0]
+    assert "only a volume has one" in told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": measured})[0]
 
 
 @pytest.mark.parametrize(("unit", "cells"), [
@@ -143,7 +143,7 @@ def test_replicates_are_stated_and_agree(csv):
     said = told(path, FED | {"replicates": "mean"})
     assert any("row 6, column 'Feed (mL)': found '7'; another row of this sample says '10'" in one for one in said)
     assert any("found 20, <1; replicates are all below one detection limit, or none is" in one for one in said)
-    assert "replicates of a sample count by their mean" in told(path, FED | {"replicates": "median"})[0]
+    assert "the mean of the replicates of a sample counts" in told(path, FED | {"replicates": "median"})[0]
 
 
 @pytest.mark.parametrize("volumes", [("1500", ""), ("", "1500"), ("1500", "1500.0")])
@@ -245,7 +245,7 @@ def test_the_unit_behind_the_run_goes_with_its_quantity(csv, mark, pattern):
 
 def test_headings_in_a_column_and_an_empty_mapping_are_told(csv):
     [said, *_] = told(csv("Day,D0,D1", "Glc,30,25"), {"time": DAY, "measured": GLC})
-    assert "it stands in row 2: if the headings do, write header = 2, or transposed = true" in said
+    assert "it is in row 2: if the headings are there, write header = 2, or transposed = true" in said
     [said] = told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": {}})
     assert "[measured]: found nothing; at least one quantity is needed" in said
 
@@ -272,8 +272,8 @@ def test_a_feed_below_the_name_of_a_run_is_of_this_run_and_what_all_share_is_sai
 
 
 @pytest.mark.parametrize(("run", "words"), [
-    ({"above": "{run}", "heading": "{run} {quantity}"}, "found {run} in 2 of above, heading; one of them tells it"),
-    ({"above": "{quantity}"}, "found {run} in 0 of above; one of them tells it"),
+    ({"above": "{run}", "heading": "{run} {quantity}"}, "found {run} in 2 of above, heading; one of them has it"),
+    ({"above": "{quantity}"}, "found {run} in 0 of above; one of them has it"),
     ({"above": "{run} {quantity}", "heading": "{quantity}"}, "found {quantity} in 2 of above, heading"),
 ])  # fmt: skip
 def test_what_tells_a_run_stands_once(csv, run, words):

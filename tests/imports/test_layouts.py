@@ -13,6 +13,8 @@ from graycell.balances.plausibility import implausible
 from graycell.errors import Faults, InputError
 from graycell.imports.importing import import_runs, imported
 from graycell.imports.layout import grid_of, source_of_any
+from graycell.imports.parsing import spec_of
+from graycell.imports.spec import ImportSpec
 from graycell.runs import Bolus, Feed, Outflow, Sample, Setpoint, check_runs
 from graycell.runs.records import VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
@@ -138,10 +140,10 @@ def test_rows_before_and_after_a_feed(csv):
         Bolus(pytest.approx(2.1 - SECOND), "F", pytest.approx(0.02)),
     )
     assert run.measurements["GLC"].time.tolist() == pytest.approx([0.0, 1.0, 1.0 + SECOND, 2.0, 2.1])
-    with pytest.raises(InputError, match="the row before the feed stands above it"):
+    with pytest.raises(InputError, match="the row before the feed is above it"):
         import_runs(csv("Day,When,Glc,Volume (mL)", "0,,30,", "1,post feed,35,2040", "2,pre feed,35,2040"),
                     FEEDS | {"rows": ROWS, "feeds": feeds})  # fmt: skip
-    with pytest.raises(InputError, match="before: found 'pre feed'; it stands somewhere below 'When'"):
+    with pytest.raises(InputError, match="before: found 'pre feed'; it is somewhere below 'When'"):
         import_runs(csv("Day,When,Glc,Volume (mL)", "0,,30,", "1,post feed,35,2040"),
                     FEEDS | {"rows": ROWS, "feeds": feeds})  # fmt: skip
     lines = (
@@ -151,7 +153,7 @@ def test_rows_before_and_after_a_feed(csv):
         "1,pre feed,28,",
         "1,post feed,33,2090",
     )
-    with pytest.raises(InputError, match=r"row 5.*the row before the feed stands above it, with a volume"):
+    with pytest.raises(InputError, match=r"row 5.*the row before the feed is above it, with a volume"):
         import_runs(csv(*lines), FEEDS | {"rows": ROWS, "feeds": feeds})  # what was before the first feed says nothing
     (run,) = import_runs(csv(*lines[:3]), FEEDS | {"rows": ROWS, "feeds": feeds})  # a feed at the start
     assert run.events == (Bolus(0.0, "F", pytest.approx(0.05)),)
@@ -343,8 +345,8 @@ def test_old_german_and_utf16_files_are_read(csv):
 def test_sheets_that_a_pattern_does_not_name_are_left(tmp_path):
     path = book(tmp_path / "runs.xlsx", {"R1": [["Day", "Glc"], [0, 3]], "Media": [["x", "y"], ["a", "b"]]})
     faults = Faults("mapping", 9)
-    source = source_of_any(path, {}, "mapping")
-    grid = grid_of(source, {"run": {"sheet": "R{run}"}, "time": "Day"}, faults)
+    source = source_of_any(path, ImportSpec())
+    grid = grid_of(source, spec_of({"run": {"sheet": "R{run}"}, "time": "Day", "measured": GLC}, faults), faults)
     assert faults.findings == []
     assert grid.table.headings == ("{run}", "Day", "Glc")
 
@@ -446,8 +448,8 @@ DATA = [["Day", "Glc", "EtOH (g/L)", "F01 (mL)"], [0, 30, 1, None], [1, 25, 2, 2
 
 @pytest.mark.parametrize(("rows", "words"), [
     ([["Media", "F01"], ["Glucose", 400]], "no unit"),
-    ([["Media", "F01"], ["Glucose (g/L)", "much"]], "numbers stand in the row"),
-    ([["Media", "F01"], ["Glucose (g/L)", 400], ["Glc (mM)", 2000]], "a solute stands once"),
+    ([["Media", "F01"], ["Glucose (g/L)", "much"]], "the row 'Glucose .g/L.' holds numbers"),
+    ([["Media", "F01"], ["Glucose (g/L)", 400], ["Glc (mM)", 2000]], "a solute has one row"),
     ([["Media", "F01", "F01"], ["Glucose (g/L)", 400, 300]], "has one composition"),
     ([["Media", "F02"], ["Glucose (g/L)", 400]], "media are named as in that sheet"),
 ])  # fmt: skip
@@ -488,7 +490,7 @@ def test_runs_whose_names_would_be_joined_to_one_are_told(csv):
     ({"like": ["a"]}, "a ready mapping"), ({"sheet": []}, "the name of a sheet"), ({"taken": "often"}, "taken"),
     ({"measured": {"GLC": {"column": "Glc", "unit": "mM", "limit": "little"}}}, "no number with a unit"),
     ({"log": {"sheet": "x"}}, "sheet and volume are needed"), ({"rows": {"column": "Day"}}, "after are needed"),
-    ({"run": {"sheet": "R"}}, "with {run} or {quantity}"), ({"run": {"heading": "{run}{run}"}}, "stand once"),
+    ({"run": {"sheet": "R"}}, "with {run} or {quantity}"), ({"run": {"heading": "{run}{run}"}}, "are written once"),
     ({"long": {"quantity": "Day"}}, "quantity and value"), ({"start": {"volume": "-1 L"}}, "an initial volume is > 0"),
 ])  # fmt: skip
 def test_a_wrong_word_of_a_layout_is_a_sentence(csv, change, words):
@@ -521,7 +523,7 @@ def test_units_in_a_row_of_their_own(csv):
     (run,) = import_runs(path, mapping)
     assert run.measurements["GLC"].value[0] == pytest.approx(7200.0 / MOLAR_MASS["GLC"])
     assert (run.measurements["LAC"].value[1], run.measurements[VCD].value[1]) == (2.0, 0.9)
-    with pytest.raises(InputError, match="stands below that of the headings"):
+    with pytest.raises(InputError, match="is below that of the headings"):
         import_runs(path, mapping | {"units": 1})
 
 
@@ -610,7 +612,7 @@ def test_a_row_that_is_cut_short_is_told(csv):
 
 
 @pytest.mark.parametrize(("lines", "mapping", "words"), [
-    (("a title", "", "Day,Glc", "0,3"), {"measured": {"GLC": "Glc"}}, "it stands in row 3"),
+    (("a title", "", "Day,Glc", "0,3"), {"measured": {"GLC": "Glc"}}, "it is in row 3"),
     (("Day,Glc (mM)",), {"measured": {"GLC": "Glc (mM)"}}, "rows below the headings are needed"),
     (("Day,V", "0,3"), {"measured": {"GLC": {"column": "V", "unit": "?"}}}, "a . that is left; a unit of mmol/L"),
     (("Day,V (g/L)", "0,3"), {"measured": {"Glukose": "V (g/L)"}}, "name it GLC"),
@@ -677,7 +679,7 @@ def test_sheets_of_quantities_share_what_is_filled_and_tell_what_differs(tmp_pat
                        "measured": {"GLC": "Glc (mM)", "LAC": "Lac (mM)"}, "feeds": FED}  # fmt: skip
     for same in (None, 20):
         assert import_runs(made(same), mapping)[0].events == (Bolus(1.0, "F", 0.02),)
-    with pytest.raises(InputError, match=r"second value of F \(mL\), '30'; '20' stands for the same run and time"):
+    with pytest.raises(InputError, match=r"second value of F \(mL\), '30'; '20' is there for the same run and time"):
         import_runs(made(30), mapping)
 
 

@@ -20,15 +20,15 @@ def problem(seed, decades=0.0):
     inside = random.normal(size=UNKNOWNS)
     slack = np.concatenate([np.zeros(EQUALITIES), random.uniform(0.0, 0.5, INEQUALITIES)])
     target = inside + random.normal(size=UNKNOWNS)
-    spread = 10.0 ** random.uniform(-decades, decades, UNKNOWNS)
-    return jnp.array(target), jnp.array(spread), jnp.array(rows), jnp.array(rows @ inside - slack)
+    variance = 10.0 ** random.uniform(-decades, decades, UNKNOWNS)
+    return jnp.array(target), jnp.array(variance), jnp.array(rows), jnp.array(rows @ inside - slack)
 
 
 @given(st.integers(0, 2**31), st.sampled_from([0.0, 2.0, 6.0]))
 @settings(deadline=None, max_examples=150)
 def test_the_solution_meets_the_optimality_conditions(seed, decades):
-    target, spread, rows, offset = problem(seed, decades)
-    answer = solve(target, spread, rows, offset, equalities=EQUALITIES)
+    target, variance, rows, offset = problem(seed, decades)
+    answer = solve(target, variance, rows, offset, equalities=EQUALITIES)
     assert int(answer.status) == qp.SOLVED
     gap = np.asarray(rows @ answer.point - offset)
     size = float(jnp.max(jnp.abs(target))) + float(jnp.max(jnp.abs(answer.point)))
@@ -37,9 +37,9 @@ def test_the_solution_meets_the_optimality_conditions(seed, decades):
     multipliers = np.asarray(answer.multipliers)
     assert np.all(multipliers[EQUALITIES:] >= 0.0)
     assert np.all(np.abs(multipliers * gap) < 1e-7 * size * (1.0 + np.abs(multipliers)))
-    stationary = np.asarray(target + spread * (answer.multipliers @ rows))
+    stationary = np.asarray(target + variance * (answer.multipliers @ rows))
     # rounding of the multipliers enters in proportion to the terms of the sum
-    terms = size + np.asarray(spread * (jnp.abs(answer.multipliers) @ jnp.abs(rows)))
+    terms = size + np.asarray(variance * (jnp.abs(answer.multipliers) @ jnp.abs(rows)))
     assert np.all(np.abs(answer.point - stationary) < 1e-9 * terms)
 
 
@@ -56,7 +56,7 @@ def test_an_unknown_with_infinite_weight_stays_at_its_target():
     assert np.allclose(answer.point, [1.0, 1.0], atol=1e-15)
 
 
-def test_contradicting_rows_are_told_as_infeasible():
+def test_contradicting_rows_are_infeasible():
     rows = jnp.array([[1.0, 0.0], [-1.0, 0.0]])
     answer = solve(jnp.zeros(2), jnp.ones(2), rows, jnp.array([1.0, 1.0]), equalities=0)
     assert int(answer.status) == qp.INFEASIBLE
@@ -64,7 +64,7 @@ def test_contradicting_rows_are_told_as_infeasible():
     assert float(answer.violation) > 0.5
 
 
-def test_equalities_that_contradict_each_other_are_told_as_infeasible():
+def test_equalities_that_contradict_each_other_are_infeasible():
     rows = jnp.array([[1.0, 0.0], [1.0, 0.0]])
     answer = solve(jnp.zeros(2), jnp.ones(2), rows, jnp.array([1.0, 2.0]), equalities=2)
     assert int(answer.status) == qp.INFEASIBLE
@@ -72,7 +72,7 @@ def test_equalities_that_contradict_each_other_are_told_as_infeasible():
     assert int(held.status) == qp.INFEASIBLE
 
 
-def test_a_row_that_stands_twice_does_no_harm():
+def test_a_row_that_occurs_twice_does_no_harm():
     rows = jnp.array([[1.0, 0.0], [1.0, 0.0], [2.0, 0.0]])
     answer = solve(jnp.array([-1.0, 5.0]), jnp.ones(2), rows, jnp.zeros(3), equalities=0)
     assert int(answer.status) == qp.SOLVED
@@ -80,8 +80,8 @@ def test_a_row_that_stands_twice_does_no_harm():
 
 
 def test_running_out_of_steps_is_a_status():
-    target, spread, rows, offset = problem(1)
-    answer = qp.least_distance(target, spread, rows, offset, EQUALITIES, most_steps=1)
+    target, variance, rows, offset = problem(1)
+    answer = qp.least_distance(target, variance, rows, offset, EQUALITIES, most_steps=1)
     assert int(answer.status) == qp.NOT_CONVERGED
 
 
@@ -102,7 +102,7 @@ def test_a_batch_may_have_fewer_unknowns_than_rows_that_are_tried_at_once():
         assert np.allclose(batch.point, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("argument", [0, 1, 2, 3], ids=["target", "spread", "rows", "offset"])
+@pytest.mark.parametrize("argument", [0, 1, 2, 3], ids=["target", "variance", "rows", "offset"])
 @pytest.mark.parametrize("seed", range(4))
 def test_derivatives_are_those_of_central_differences(seed, argument):
     """Multipliers of these problems are at least 1e-3, so a step of 1e-6 stays on the active set."""
@@ -131,23 +131,8 @@ def test_derivatives_are_those_of_central_differences(seed, argument):
     assert np.allclose(forward, reverse, rtol=1e-10, atol=1e-12)
 
 
-def test_orthonormal_columns_and_their_derivative():
-    random = np.random.default_rng(2)
-    matrix, along = (jnp.asarray(random.normal(size=(9, 4)) * 10.0 ** random.uniform(-3, 3, (1, 4))) for _ in range(2))
-    q, t = qp.orthonormal(matrix)
-    assert np.allclose(q.T @ q, np.eye(4), atol=1e-14)
-    assert np.allclose(matrix @ t, q, atol=1e-12)
-    assert np.allclose(t, np.triu(t))
-    moved = jax.jvp(qp.orthonormal, (matrix,), (along,))[1]
-    step = 1e-6
-    ends = [qp.orthonormal(matrix + sign * step * along) for sign in (1.0, -1.0)]
-    for change, plus, minus in zip(moved, *ends, strict=True):
-        differences = np.asarray(plus - minus) / (2.0 * step)
-        assert np.max(np.abs(change - differences)) <= 1e-5 * np.max(np.abs(differences))
-
-
-def test_the_least_loosening_is_the_least_sum_of_squares():
-    """Three half-planes around a triangle that is turned inside out: by symmetry each gives the same."""
+def test_the_least_slack_has_the_least_sum_of_squares():
+    """Three half-planes around a triangle that is turned inside out: by symmetry each gets the same slack."""
     angles = 2.0 * np.pi * np.arange(3) / 3.0
     matrix = jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
     assert np.allclose(qp.least_slack(matrix, jnp.ones(3)), 1.0, atol=1e-12)

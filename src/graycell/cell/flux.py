@@ -35,6 +35,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from graycell.cell.network import MetabolicNetwork
 from graycell.errors import ModelError
+from graycell.numerics import dense
 from graycell.numerics import programme as qp
 
 
@@ -232,7 +233,7 @@ class FluxProjection(eqx.Module):
             return qp.Rows.of(self.warm_map)
         shifted = np.array(self.shifted)
         coupling = jnp.eye(len(shifted), dtype=self.warm_map.dtype) + cold * self.shift_response[shifted]
-        return qp.Rows(self.warm_map, -self.shift_response, _solve_unrolled(coupling, cold * self.warm_map[shifted]))
+        return qp.Rows(self.warm_map, -self.shift_response, dense.solve_unrolled(coupling, cold * self.warm_map[shifted]))
 
     def __call__(
         self,
@@ -345,7 +346,7 @@ class FluxProjection(eqx.Module):
         kinetic = whole[np.array([self.network.index(name) for name in self.kinetic], int)]
         measured = jnp.concatenate([kinetic, jnp.eye(len(picked), dtype=dtype)[len(self.basis) :]])
         root = jnp.sqrt(jnp.maximum(spread, _STIFFEST * jnp.max(spread)))
-        columns, into = qp.orthonormal(measured / root[:, None])
+        columns, into = dense.orthonormal(measured / root[:, None])
         return _Programme(
             (target / root) @ columns,
             jnp.ones(len(picked), dtype),
@@ -559,8 +560,8 @@ def _maps(warm, change, selected, directions, usual: np.ndarray):
     solution = jax.lax.custom_linear_solve(
         lambda x: system @ x,
         right,
-        lambda _, b: qp.solve_dense(near @ system, near @ b),
-        lambda _, b: near.T @ qp.solve_dense((near @ system).T, b),
+        lambda _, b: dense.solve_dense(near @ system, near @ b),
+        lambda _, b: near.T @ dense.solve_dense((near @ system).T, b),
     )
     return solution[:, : reactions - rank], solution[:, reactions - rank :]
 

@@ -22,10 +22,16 @@ from graycell.cli.arguments import (
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.printing import console, print_frame, progress_bar, say
 from graycell.diagnosis import GradientCheck, Verdict, check_gradients
-from graycell.diagnosis.equations import inspect as diagnose
+from graycell.diagnosis.equations.diagnose import diagnose
 from graycell.models import model_of
-from graycell.reporting import audit_frame as gradient_check_frame
-from graycell.reporting import diagnosis_frames, diagnosis_report, file_word, headline, write_table
+from graycell.reporting import (
+    diagnosis_frames,
+    diagnosis_report,
+    file_word,
+    gradient_checks_frame,
+    headline,
+    write_table,
+)
 from graycell.runs.records import REDOX, VCD
 from graycell.storage import write_whole
 
@@ -113,7 +119,7 @@ def _check_gradients(
     cultures = runs_from(runs or [])
     with progress_bar("check-gradients") as update:
         result = check_gradients(model_of(model), cultures, parameter or None, progress=update)
-    table = write_table(gradient_check_frame(result), out / "gradients.csv")
+    table = write_table(gradient_checks_frame(result), out / "gradients.csv")
     write_whole(out / "gradients.json", json.dumps(result.plain(), indent=1))
     _print_gradient_check(result)
     say(f"Result written to {table}")

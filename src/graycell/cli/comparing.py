@@ -14,8 +14,7 @@ from graycell.cli.arguments import (
 )
 from graycell.cli.exit_codes import UNFINISHED
 from graycell.cli.printing import counted, print_findings, print_frame, progress_bar, say
-from graycell.comparison.comparison import Comparison, ComparisonProgress, learning_curve
-from graycell.comparison.comparison import compare as cross_validate
+from graycell.comparison import Comparison, ComparisonProgress, cross_validate, learning_curve
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.insilico import Design, generate
 from graycell.models import MODELS

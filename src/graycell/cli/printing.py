@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graycell.errors import Finding, gathered
+from graycell.reporting.reading import shown_quantities, shown_scores, values_of
 from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
 from graycell.simulation.simulate import SimulationStatus, Trajectory
 
@@ -131,12 +132,14 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:
         reached = trajectory.time[np.all(np.isfinite(trajectory.concentrations), axis=1)].max(initial=0.0)
         say(f"{trajectory.run.name}: stopped near t = {reached:.3g} d. {trajectory.status.remedy}")
         return
-    rows = {row.quantity: row for row in scores(trajectory)}
+    rows = {row.quantity: row for row in shown_scores(trajectory)}
     table = Table("quantity", "unit", "at the end", "NRMSE", title=Text(trajectory.run.name))
     for column in table.columns[2:]:
         column.justify = "right"
-    for name, value in trajectory.final.items():
-        table.add_row(name, trajectory.model.unit(name), f"{value:.3f}", f"{rows[name].nrmse:.3f}" if name in rows else "")
+    for name in shown_quantities(trajectory.model):
+        values, unit = values_of(trajectory, name), trajectory.model.unit(name)
+        last = "" if values is None else f"{values[-1]:.3f}"
+        table.add_row(name, unit, last, f"{rows[name].nrmse:.3f}" if name in rows else "")
     console.print(table)
     facts = [f"t = {trajectory.time[-1]:g} d"]
     if rows:

@@ -13,7 +13,7 @@ from graycell.balances.specific_rates import specific_rates
 from graycell.cli.arguments import RunsArgument, runs_from
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.printing import MOST_PRINTED_RUNS, console, counted, print_findings, print_frame, say
-from graycell.errors import Finding, InputError, nearest
+from graycell.errors import Finding, InputError, nearest, shown
 from graycell.imports.drafting.proposing import propose
 from graycell.imports.importing import imported
 from graycell.imports.ready import profiles
@@ -21,7 +21,6 @@ from graycell.models import MODELS, model_of
 from graycell.reporting.rates.balances import bookkeeping_frame
 from graycell.reporting.rates.page import headline, phase_frame, rates_report
 from graycell.runs import check_runs, read_runs
-from graycell.runs.format.tables import shown
 from graycell.runs.format.template import write_template
 from graycell.runs.format.writing import write_runs
 from graycell.storage import write_whole

@@ -6,14 +6,20 @@ from typing import NamedTuple
 from graycell.imports.amounts import AMOUNT_RATE, RATE_PER_VOLUME
 from graycell.imports.cells import Cells
 from graycell.imports.plan import Column, FeedColumn
-from graycell.runs.format.tables import shown
 
-A_MOMENT = 1.0 / 86400.0
-"""[d] What is said to be after something of the same time is a second away from it."""
+ONE_SECOND = 1.0 / 86400.0
+"""[d] Between a feed and a sample of one time that are known to follow each other."""
 
 
 class Step(NamedTuple):
-    """A row of a run: when it was measured and when fed [d], and which side of a feed it is ("" if not said)."""
+    """A row of a run.
+
+    Attributes:
+        row: counted from 0.
+        seen: the time [d] of its measurements.
+        fed: the time [d] of its feeds.
+        side: "before" or "after" a feed, "" if not said.
+    """
 
     row: int
     seen: float
@@ -21,8 +27,18 @@ class Step(NamedTuple):
     side: str
 
 
-class ToldEvent(NamedTuple):
-    """A row of the table of events, in internal units, and the row of the file that told it."""
+class RecordedEvent(NamedTuple):
+    """A row of the table of events, in internal units.
+
+    Attributes:
+        row: the row of the file that records it.
+        time: [d].
+        event: its kind.
+        medium: of a feed.
+        volume: [L].
+        rate: [L/d].
+        temperature: [degC].
+    """
 
     row: int
     time: float
@@ -38,20 +54,27 @@ def steps_of_run(cells: Cells, rows: Sequence[int]) -> list[Step]:
 
     Where all samples are taken after a feed of their row, the feed is a second earlier. Where a row after a feed has
     the time of the row before it, it was measured a second later, and the feed is at that time.
+
+    Args:
+        cells: the file.
+        rows: of the run.
+
+    Returns:
+        A step for each row with a time, by time where rows of several places were put together.
     """
     plan = cells.plan
     timed = [(time, row) for row, time in zip(rows, cells.times(rows, plan.time), strict=True) if time is not None]
     if cells.grid.merged:
-        timed.sort(key=lambda one: one[0])
+        timed.sort(key=lambda item: item[0])
     steps: list[Step] = []
     last = None  # the time of the last row that is not after a feed
     for time, row in timed:
         side = _side(cells, row)
         seen = fed = time
-        if side == "after" and plan.moment is not None and time == last:
-            seen = time + A_MOMENT
+        if side == "after" and plan.sides is not None and time == last:
+            seen = time + ONE_SECOND
         elif side == "after":
-            fed = max(time - A_MOMENT, 0.0)
+            fed = max(time - ONE_SECOND, 0.0)
         else:
             last = time
         steps.append(Step(row, seen, fed, side))
@@ -59,18 +82,25 @@ def steps_of_run(cells: Cells, rows: Sequence[int]) -> list[Step]:
 
 
 def samples_of_run(cells: Cells, steps: Sequence[Step]) -> list[list[Step]]:
-    """Return the rows of each sample: one, or those of one time where the mapping says that these are replicates.
+    """Return the rows of each sample: one, or all of one time where the mapping calls them replicates.
 
-    The first of them then holds what any of them tells of the culture, such as a feed; two values that differ are
-    noted. Without that word of the mapping, what is measured twice at one time is noted; a feed may have a row of its
+    The first replicate then has what any of them records of the culture, such as a feed; two values that differ are
+    noted. If they are not called replicates, a second measurement at one time is noted; a feed may have a row of its
     own.
+
+    Args:
+        cells: the file.
+        steps: the rows of the run.
+
+    Returns:
+        The steps of each sample.
     """
     samples: list[list[Step]] = []
     for step in steps:
         last = samples[-1] if samples else []
         if not last or last[0].seen != step.seen or step.row >= cells.grid.sampled:
             samples.append([step])
-        elif cells.plan.averaged:
+        elif cells.plan.averages:
             cells.join(last[0].row, step.row)
             last.append(step)
         elif cells.is_measured(last[0].row) and cells.is_measured(step.row):
@@ -84,163 +114,172 @@ def samples_of_run(cells: Cells, steps: Sequence[Step]) -> list[list[Step]]:
 
 def _side(cells: Cells, row: int) -> str:
     """Return whether a row was measured before or after a feed, "" if that is not said."""
-    plan = cells.plan
-    if plan.moment is None:
-        return "after" if plan.after else ""
-    moment, word = plan.moment, cells.word(row, plan.moment.position)
-    for side, said in (("before", moment.before), ("after", moment.after)):
-        if word.lower() == said.lower():
-            return side
-    if word and word.lower() not in moment.neither:
-        needed = f"it is '{shown(moment.before)}', '{shown(moment.after)}' or empty"
-        remedy = f"mend it, or add neither = ['{shown(word)}'] to [rows] if the row has to do with no feed"
-        cells.fault(row, cells.table.headings[moment.position], f"'{shown(word)}'", needed, remedy)
+    sides = cells.plan.sides
+    if sides is None:
+        return "after" if cells.plan.after else ""
+    word = cells.word(row, sides.position)
+    if word.lower() == sides.before.lower():
+        return "before"
+    if word.lower() == sides.after.lower():
+        return "after"
+    if word and word.lower() not in sides.neither:
+        needed = f"it is '{sides.before}', '{sides.after}' or empty"
+        remedy = f"correct it, or add neither = ['{word}'] to [rows] if the row has to do with no feed"
+        cells.fault(row, cells.table.headings[sides.position], f"'{word}'", needed, remedy)
     return ""
 
 
-def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperature: float | None) -> list[ToldEvent]:
-    """Return the events of a run that begins with this volume [L] and temperature [degC], in the order of time.
+def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperature: float | None) -> list[RecordedEvent]:
+    """Return the events of a run. If a sample and a feed have the same time, the sample is taken first.
 
-    At one time a sample comes before a feed, as it was measured before it.
+    Args:
+        cells: the file.
+        steps: the rows of the run.
+        volume: at the start [L].
+        temperature: at the start [degC]; None if it is not known.
+
+    Returns:
+        The events in the order of time.
     """
     plan = cells.plan
     sampled = [step for step in steps if step.row < cells.grid.sampled]
     # one volume for all samples is taken where something was measured
-    told = [step for step in sampled if plan.sample is None or plan.sample.position is not None
-            or cells.is_measured(step.row)]  # fmt: skip
-    drawn = [ToldEvent(step.row, step.seen, "sample", volume=taken)
-             for step in told if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
-    tellings = {"volume": _added, "cumulative": _added_so_far, "rate": _flowing, "rise": _rising}
-    fed = [event for feed in plan.feeds for event in tellings[feed.told](cells, steps, feed, volume)]
+    drawn_at = [step for step in sampled if plan.sample is None or plan.sample.position is not None
+                or cells.is_measured(step.row)]  # fmt: skip
+    drawn = [RecordedEvent(step.row, step.seen, "sample", volume=taken)
+             for step in drawn_at if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
+    readers = {"volume": _added, "cumulative": _added_so_far, "rate": _flowing, "rise": _rising}
+    fed = [event for feed in plan.feeds for event in readers[feed.kind](cells, steps, feed, volume)]
     held = [*_setpoints(cells, sampled, temperature), *_outflows(cells, sampled)]
-    events = sorted([*drawn, *fed, *held], key=lambda one: one.time)  # stable
+    events = sorted([*drawn, *fed, *held], key=lambda event: event.time)  # stable
     return _with_volumes(events, {feed.name: feed.of for feed in plan.feeds if feed.of}, volume)
 
 
-def _with_volumes(events: Sequence[ToldEvent], parts: Mapping[str, str], start: float) -> list[ToldEvent]:
+def _with_volumes(events: Sequence[RecordedEvent], parts: Mapping[str, str], start: float) -> list[RecordedEvent]:
     """Return events in the order of time whose boluses of some media [1] became volumes [L], see `FeedColumn.of`."""
-    made: list[ToldEvent] = []
+    found: list[RecordedEvent] = []
     now = before = start  # the volume, and that before the feeds of this time
     time, rates = 0.0, dict[str, float]()
-    for one in events:
-        if one.time > time:
-            before = now = now + sum(rates.values()) * (one.time - time)
-            time = one.time
-        if one.event == "bolus" and one.medium in parts and one.volume is not None:
-            one = one._replace(volume=one.volume * (start if parts[one.medium] == "start" else before))
-        if one.volume is not None:
-            now += one.volume if one.event == "bolus" else -one.volume
-            before = now if one.event == "sample" else before
-        elif one.rate is not None:
-            rates[one.event + one.medium] = one.rate if one.event == "feed" else -one.rate
-        made.append(one)
-    return made
+    for event in events:
+        if event.time > time:
+            before = now = now + sum(rates.values()) * (event.time - time)
+            time = event.time
+        if event.event == "bolus" and event.medium in parts and event.volume is not None:
+            event = event._replace(volume=event.volume * (start if parts[event.medium] == "start" else before))
+        if event.volume is not None:
+            now += event.volume if event.event == "bolus" else -event.volume
+            before = now if event.event == "sample" else before
+        elif event.rate is not None:
+            rates[event.event + event.medium] = event.rate if event.event == "feed" else -event.rate
+        found.append(event)
+    return found
 
 
-def _added(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[ToldEvent]:
+def _added(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[RecordedEvent]:
     """Yield what was added in a row."""
     first = next((step.seen for step in steps if step.row < cells.grid.sampled), None)
+    sides = cells.plan.sides
     for step in steps:
         given = cells.amount(step.row, feed.column)
         if not given:
             continue
         if step.side == "after" and first is not None and step.seen <= first:
-            _tell_early(cells, step, feed.column)
-        elif cells.plan.moment is not None and not step.side and step.row < cells.grid.sampled:
-            moment = cells.plan.moment
-            said = f"its row is said to be '{shown(moment.before)}' or '{shown(moment.after)}'"
-            cells.fault(step.row, feed.column.name, "a feed", said, "write one of them into the column of [rows]")
+            _note_early(cells, step, feed.column)
+        elif sides is not None and not step.side and step.row < cells.grid.sampled:
+            needed = f"its row is said to be '{sides.before}' or '{sides.after}'"
+            cells.fault(step.row, feed.column.name, "a feed", needed, "write one of them into the column of [rows]")
         else:
-            yield ToldEvent(step.row, step.fed, "bolus", feed.name, volume=given)
+            yield RecordedEvent(step.row, step.fed, "bolus", feed.name, volume=given)
 
 
-def _added_so_far(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[ToldEvent]:
-    """Yield what a sum rose by, evenly over the time since it was told last; an empty first cell is 0."""
-    so_far, said, since = 0.0, "0", None
+def _added_so_far(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[RecordedEvent]:
+    """Yield what a sum rose by, evenly over the time since its last value; an empty first cell is 0."""
+    so_far, written, since = 0.0, "0", None
     for i, step in enumerate(steps):
         given = cells.amount(step.row, feed.column)
         if given is None:
             since = step.seen if i == 0 else since
             continue
         if given < so_far:
-            found = f"'{shown(cells.cell(step.row, feed.column))}' after '{shown(said)}'"
+            found = f"'{cells.cell(step.row, feed.column)}' after '{written}'"
             needed, remedy = "what was added so far does not fall", "write the sum, or use volume in the mapping"
             cells.fault(step.row, feed.column.name, found, needed, remedy)
             continue
-        rose, so_far, said = given - so_far, given, cells.cell(step.row, feed.column)
+        rose, so_far, written = given - so_far, given, cells.cell(step.row, feed.column)
         begin, since = since, step.seen
         if rose == 0.0:
             continue
         if begin is None:
-            _tell_early(cells, step, feed.column)
-        elif step.seen > begin + A_MOMENT * (step.side == "after"):
-            yield ToldEvent(step.row, begin, "feed", feed.name, rate=rose / (step.seen - begin))
-            yield ToldEvent(step.row, step.seen, "feed", feed.name, rate=0.0)
+            _note_early(cells, step, feed.column)
+        elif step.seen > begin + ONE_SECOND * (step.side == "after"):
+            yield RecordedEvent(step.row, begin, "feed", feed.name, rate=rose / (step.seen - begin))
+            yield RecordedEvent(step.row, step.seen, "feed", feed.name, rate=0.0)
         else:  # two rows of one time, perhaps on the two sides of a feed
-            yield ToldEvent(step.row, step.fed, "bolus", feed.name, volume=rose)
+            yield RecordedEvent(step.row, step.fed, "bolus", feed.name, volume=rose)
 
 
-def _flowing(cells: Cells, steps: Sequence[Step], feed: FeedColumn, volume: float) -> Iterator[ToldEvent]:
-    """Yield a rate where it changes. An amount is the volume that holds it; per volume is that of the start."""
+def _flowing(cells: Cells, steps: Sequence[Step], feed: FeedColumn, volume: float) -> Iterator[RecordedEvent]:
+    """Yield a rate where it changes. An amount becomes the volume that holds it; "per volume" is that of the start."""
     per = 1.0
-    if feed.column.house in (AMOUNT_RATE, RATE_PER_VOLUME):
+    if feed.column.internal_unit in (AMOUNT_RATE, RATE_PER_VOLUME):
         [concentration] = feed.media.values()
-        per = concentration if feed.column.house == AMOUNT_RATE else concentration / volume
+        per = concentration if feed.column.internal_unit == AMOUNT_RATE else concentration / volume
     rate = 0.0
     for step in steps:
         given = cells.amount(step.row, feed.column)
         if given is not None and given != rate:
             rate = given
-            yield ToldEvent(step.row, step.seen, "feed", feed.name, rate=given / per)
+            yield RecordedEvent(step.row, step.seen, "feed", feed.name, rate=given / per)
 
 
-def _rising(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[ToldEvent]:
+def _rising(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[RecordedEvent]:
     """Yield what the volume rose by from a row before a feed to the one after it."""
-    before, said = None, ""
+    before, written = None, ""
     for step in steps:
         given = cells.amount(step.row, feed.column)
         if step.side == "before":
-            before, said = given, cells.cell(step.row, feed.column)
+            before, written = given, cells.cell(step.row, feed.column)
         elif step.side == "after" and given is not None:
             if before is None:
-                needed = "the row before the feed stands above it, with a volume"
+                needed = "the row before the feed is above it, with a volume"
                 cells.fault(step.row, feed.column.name, "a row after a feed", needed, "write that row, or its volume")
             elif given < before:
-                found = f"'{shown(cells.cell(step.row, feed.column))}' after '{shown(said)}'"
-                cells.fault(step.row, feed.column.name, found, "a feed does not lower a volume", "mend one of the two")
+                found = f"'{cells.cell(step.row, feed.column)}' after '{written}'"
+                needed = "a feed does not lower a volume"
+                cells.fault(step.row, feed.column.name, found, needed, "correct one of the two")
             elif given > before:
-                yield ToldEvent(step.row, step.fed, "bolus", feed.name, volume=given - before)
+                yield RecordedEvent(step.row, step.fed, "bolus", feed.name, volume=given - before)
             before = None
 
 
-def _tell_early(cells: Cells, step: Step, column: Column) -> None:
+def _note_early(cells: Cells, step: Step, column: Column) -> None:
     cells.fault(step.row, column.name, "a feed before the first sample",
                 "the state and the volume at the start are those of the first row",
                 "count it into the initial volume and write 0 here, or add a row before it")  # fmt: skip
 
 
-def _setpoints(cells: Cells, steps: Sequence[Step], setpoint: float | None) -> Iterator[ToldEvent]:
+def _setpoints(cells: Cells, steps: Sequence[Step], setpoint: float | None) -> Iterator[RecordedEvent]:
     """Yield the set-points where they change from the one before; the first is that of the start."""
     column = cells.plan.temperature
     for i, step in enumerate(steps):
-        told = cells.number(step.row, column)
-        if told is None or told == setpoint:
+        given = cells.number(step.row, column)
+        if given is None or given == setpoint:
             continue
         if setpoint is None and i > 0 and column is not None:
             needed = "the temperature at the start is known"
             cells.fault(step.row, column.name, "the first temperature", needed,
                         'write it into the first row, or give [start] temperature = "37 degC"')  # fmt: skip
         if i > 0 or setpoint is not None:
-            yield ToldEvent(step.row, step.seen, "temperature", temperature=told)
-        setpoint = told
+            yield RecordedEvent(step.row, step.seen, "temperature", temperature=given)
+        setpoint = given
 
 
-def _outflows(cells: Cells, steps: Sequence[Step]) -> Iterator[ToldEvent]:
+def _outflows(cells: Cells, steps: Sequence[Step]) -> Iterator[RecordedEvent]:
     """Yield rates of bleed and harvest where they change."""
     for name, column in cells.plan.outflows.items():
         rate = 0.0
         for step in steps:
-            told = cells.amount(step.row, column)
-            if told is not None and told != rate:
-                rate = told
-                yield ToldEvent(step.row, step.seen, name, rate=told)
+            given = cells.amount(step.row, column)
+            if given is not None and given != rate:
+                rate = given
+                yield RecordedEvent(step.row, step.seen, name, rate=given)

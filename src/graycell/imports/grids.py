@@ -1,23 +1,28 @@
-"""Grid: a sheet as someone has it, below its row of headings; with what stands above them, and units in a row."""
+"""Grid: a sheet below its row of headings, with the row above them and the units in a row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from graycell.errors import Faults, nearest
-from graycell.imports.vocabulary import is_word_for_unit, unit_of_heading
-from graycell.runs.format.files import MOST_ROWS, UnreadableError
-from graycell.runs.format.tables import Table, shown
+from graycell.imports.spec import BELOW_THE_HEADINGS, ImportSpec
+from graycell.imports.vocabulary import is_word_for_unit, unit_of_heading, words_of
+from graycell.runs.format.files import UnreadableError
+from graycell.runs.format.tables import Table
 
 
 @dataclass(frozen=True)
 class Grid:
     """A table with a row for each run and time.
 
-    above: by position, the heading of the row above, which holds for the columns to its right. units: by position, of
-    columns whose unit stood in a cell. merged: whether rows of several places were put together, and so are to be
-    sorted by time; logged: how many of the last of them come from a log. native: whether the file keeps numbers and
-    dates as such. left: headings that a layout left out; sheets: those that it read.
+    Attributes:
+        table: the headings and the rows.
+        above: by position, the heading in the row above, which holds for the columns to its right.
+        units: by position, the units of columns whose unit is in a cell.
+        merged: whether rows of several places were put together, so that they are sorted by time.
+        logged: how many of the last rows come from a log of feeds.
+        native: whether the file keeps numbers and dates as such, and not as text.
+        left: headings that a layout left out.
+        sheets: names of the sheets that were read.
     """
 
     table: Table
@@ -35,17 +40,29 @@ class Grid:
         return len(self.table.rows) - self.logged
 
     def stated(self, position: int) -> str:
-        """Return the unit of a column that the file states, in a row of units or in its heading, "" if it does not."""
+        """Return the unit of a column that the file states, in a row of units or in its heading.
+
+        Args:
+            position: of the column, from the left.
+
+        Returns:
+            The unit, "" if the file states none.
+        """
         return self.units.get(position) or unit_of_heading(words_of(self.table.headings[position]))
 
 
-def words_of(heading: str) -> str:
-    """Return a heading with single spaces, as mappings name it."""
-    return " ".join(heading.split())
-
-
 def positions(headings: Sequence[str]) -> dict[str, int]:
-    """Return where each heading stands, the first of its name."""
+    """Return where each heading is.
+
+    Args:
+        headings: a row of them.
+
+    Returns:
+        The position of the first of each name, from the left.
+
+    >>> positions(["Day", " Glc  (mM)", "Day", ""])
+    {'Day': 0, 'Glc (mM)': 1}
+    """
     found: dict[str, int] = {}
     for i, heading in enumerate(headings):
         if heading.strip():
@@ -53,30 +70,30 @@ def positions(headings: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def heading_of(entry: object) -> str:
-    """Return the heading that a word of a mapping names, "" if it names none."""
-    name = entry.get("column") if isinstance(entry, Mapping) else entry
-    return words_of(name) if isinstance(name, str) else ""
+def grid_of_sheet(table: Table, spec: ImportSpec, native: bool, faults: Faults) -> Grid:
+    """Return the rows of a sheet below its headings.
 
+    Args:
+        table: the sheet.
+        spec: the mapping.
+        native: see `Grid`.
+        faults: takes every fault.
 
-def header_of(words: Mapping[str, Any], where: str) -> int:
-    """Return the row of the headings, counted from 1; raises `UnreadableError`."""
-    header = words.get("header", 1)
-    if isinstance(header, bool) or not isinstance(header, int) or not 1 <= header <= MOST_ROWS:
-        raise UnreadableError(f"{where}, header", shown(str(header)), "a row is needed", "count rows from 1")
-    return header
+    Returns:
+        The grid.
 
-
-def grid_of_sheet(table: Table, words: Mapping[str, Any], native: bool, faults: Faults) -> Grid:
-    """Return the rows of a sheet below its headings; raises `UnreadableError` where there are none."""
-    grid = replace(_headed(table, words, faults.where), native=native)
+    Raises:
+        UnreadableError: the sheet has no such row of headings or units.
+    """
+    grid = replace(_headed(table, spec, faults.where), native=native)
     if not native:
         _note_widths(grid.table, faults)
-    return _filled(grid, words, faults)
+    return _filled(grid, spec.fill, faults)
 
 
-def _headed(table: Table, words: Mapping[str, Any], where: str) -> Grid:
-    header, unit_row = header_of(words, where), words.get("units")
+def _headed(table: Table, spec: ImportSpec, where: str) -> Grid:
+    """Return a sheet with its headings, the row above them and the row of units."""
+    header = spec.header
     if header > len(table.rows) + 1:
         needed = f"the headings are in a row from 1 to {len(table.rows) + 1}"
         raise UnreadableError(table.place, f"header {header}", needed, "count rows as the spreadsheet does")
@@ -89,52 +106,45 @@ def _headed(table: Table, words: Mapping[str, Any], where: str) -> Grid:
         last = here or last
         above.append(last)
         headings[i] = headings[i] if headings[i].strip() else here  # a heading merged over both rows
-    # empty rows stay in place of those above, so that rows count as the spreadsheet counts them
+    # empty rows replace those above, so that rows count as the spreadsheet counts them
     rows = [()] * (header - 1) + list(every[header:])
     units: dict[int, str] = {}
-    if unit_row is not None:
-        if isinstance(unit_row, bool) or not isinstance(unit_row, int) or not header < unit_row <= len(every):
-            needed = "the row of the units stands below that of the headings"
-            raise UnreadableError(f"{where}, units", shown(str(unit_row)), needed, "count rows from 1")
-        for i, unit in enumerate(every[unit_row - 1][: len(headings)]):
+    if spec.units is not None:
+        if spec.units > len(every):
+            raise UnreadableError(f"{where}, units", str(spec.units), BELOW_THE_HEADINGS, "count rows from 1")
+        for i, unit in enumerate(every[spec.units - 1][: len(headings)]):
             units[i] = "" if is_word_for_unit(unit) else unit_of_heading(f"({unit.strip().strip('()[]')})")
-        rows[unit_row - 2] = ()
+        rows[spec.units - 2] = ()
     return Grid(replace(table, headings=tuple(headings), rows=tuple(rows)), tuple(above) if header > 1 else (), units)
 
 
 def _note_widths(table: Table, faults: Faults) -> None:
     """Note rows of a CSV with more cells than headings, as a decimal comma makes them, or with fewer."""
     count = len(table.headings)
+    needed = f"the headings name {count} columns"
     for row, cells in enumerate(table.rows):
         if any(cell.strip() for cell in cells[count:]):
-            needed, remedy = f"the headings name {count} columns", "put cells with a comma into quotes"
-            faults.of_file(table.at(row), f"{len(cells)} cells", needed, remedy)
+            faults.of_file(table.at(row), f"{len(cells)} cells", needed, "put cells with a comma into quotes")
         elif len(cells) < count and any(cell.strip() for cell in cells):
-            needed, remedy = f"the headings name {count} columns", "see whether the row was cut short"
+            remedy = "see whether the row was cut short"
             faults.of_file(table.at(row), f"{len(cells)} cells", needed, remedy, "warning")
 
 
-def _filled(grid: Grid, words: Mapping[str, Any], faults: Faults) -> Grid:
+def _filled(grid: Grid, names: Sequence[str], faults: Faults) -> Grid:
     """Return the grid with the empty cells of some columns filled from above, as cells that were merged need it."""
-    names = words.get("fill", [])
-    names = [names] if isinstance(names, str) else names
-    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-        faults.of_mapping("fill", shown(str(names)), "a list of headings is needed", 'write fill = ["Vessel"]')
-        return grid
     known = positions(grid.table.headings)
-    for name in (words_of(one) for one in names):
+    for name in names:
         if name not in known:
-            needed = "headings are named as in the file"
-            faults.of_mapping("fill", f"no heading '{shown(name)}'", needed, nearest(name, known))
-    at = [known[words_of(name)] for name in names if words_of(name) in known]
+            faults.of_mapping("fill", f"no heading '{name}'", "headings are named as in the file", nearest(name, known))
+    at = [known[name] for name in names if name in known]
     if not at:
         return grid
     rows, last = [], dict.fromkeys(at, "")
     for cells in grid.table.rows:
         if any(cell.strip() for cell in cells):
-            made = list(cells) + [""] * (max(at) + 1 - len(cells))
+            filled = list(cells) + [""] * (max(at) + 1 - len(cells))
             for i in at:
-                last[i] = made[i] = made[i] if made[i].strip() else last[i]
-            cells = tuple(made)
+                last[i] = filled[i] = filled[i] if filled[i].strip() else last[i]
+            cells = tuple(filled)
         rows.append(cells)
     return replace(grid, table=replace(grid.table, rows=tuple(rows)))

@@ -56,6 +56,21 @@ _ROLE = {word: role for role, words in _ROLES.items() for word in words.split()}
 _FED = re.compile(r"feed|fed|bolus|added|addition|supplement|base|ftterung|fütterung|zugabe|zulauf", re.IGNORECASE)
 
 
+def words_of(text: str) -> str:
+    """Return text with single spaces, as mappings name headings.
+
+    Args:
+        text: a heading or a cell.
+
+    Returns:
+        The text without spaces at its ends.
+
+    >>> words_of("  Day  (d) ")
+    'Day (d)'
+    """
+    return " ".join(text.split())
+
+
 def unit_of_heading(heading: str) -> str:
     """Return the unit that a heading of someone's file states, "" if there is none.
 

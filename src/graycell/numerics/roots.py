@@ -1,6 +1,6 @@
-"""Roots of one variable or of a few, differentiated as implicit functions, in plain array operations that map.
+"""Roots of functions of one or a few variables, differentiated as implicit functions, in array operations that map.
 
-`rest_point` is the root at which dx/ds = gap(x) comes to rest from a start; `root_within` narrows a bracket.
+`rest_point` finds the root at which dx/ds = gap(x) comes to rest; `root_within` narrows a bracket.
 """
 
 import enum
@@ -13,17 +13,17 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from graycell.numerics.programme import orthonormal
+from graycell.numerics.dense import orthonormal
 
 PRECISE = 1e-10
-"""Largest |gap| that counts as solved, in the unit of the gap."""
+"""Largest absolute gap that counts as solved, in the unit of the gap."""
 _FIRST_STEP, _LONGEST_STEP = 1e-3, 0.05
-"""Steps, relative where the variable is above 1, in which the search goes from the start: two roots that are nearer to
-each other than a step may be passed together."""
+"""First and longest step of the search, relative where the variable is above 1. The search may pass two roots together
+if they are nearer to each other than a step."""
 _MOST_STEPS = 400
 _LEAST_DENOMINATOR = 1e-9
-"""At a fold the derivative of the root is infinite; this keeps it finite. The status tells of a fold once the branch is
-gone."""
+"""At a fold the derivative of the root is infinite; this keeps it finite. The status reports a fold once the branch has
+ended."""
 
 
 class RootStatus(enum.IntEnum):
@@ -38,12 +38,20 @@ class RootStatus(enum.IntEnum):
 def rest_point(
     gap: Callable[[Float[Array, "*k"]], Float[Array, "*k"]], start: Float[Array, "*k"]
 ) -> tuple[Float[Array, "*k"], Int[Array, ""]]:
-    """Return where dx/ds = gap(x) comes to rest from `start`, and a `RootStatus`.
+    """Find where dx/ds = gap(x) comes to rest, starting at `start`.
 
-    Of one variable it is the first root in the direction of the gap, found by steps and then within a bracket; of a few
-    (shape (k,)), that of a pseudo-transient continuation (Kelley & Keyes, SIAM J. Numer. Anal. 35 (1998) 508-523),
-    which takes about the same way, in implicit steps that grow. Derivatives by whatever the gap depends on are those
-    of the implicit function, to any order and in both modes; `start` has none. In plain array operations, so it maps.
+    For one variable, this is the first root in the direction of the gap, found by steps and then within a bracket. For
+    a few variables (shape (k,)), it is the root of a pseudo-transient continuation (Kelley & Keyes, SIAM J. Numer.
+    Anal. 35 (1998) 508-523), which takes about the same path in implicit steps that grow. The derivatives by whatever
+    the gap depends on are those of the implicit function, to any order and in both modes; `start` has none. All in
+    plain array operations, so it maps.
+
+    Args:
+        gap: Function whose root is wanted; its value has the shape of its argument.
+        start: Point at which the search starts.
+
+    Returns:
+        The root and a `RootStatus`.
 
     >>> root, status = rest_point(lambda x: jnp.cos(x) - x, jnp.array(3.0))
     >>> print(f"{root:.9f}", RootStatus(int(status)).name)
@@ -55,11 +63,11 @@ def rest_point(
     def tangent_solve(linear, right):
         if right.ndim == 0:
             slope = linear(jnp.ones_like(right))
-            # the gap falls at a root that a pool holds, so its slope comes to 0 from below
+            # at a stable root the gap falls, so its slope approaches 0 from below
             return right / jnp.where(jnp.abs(slope) < _LEAST_DENOMINATOR, -_LEAST_DENOMINATOR, slope)
         return _solve(jax.jacobian(linear)(jnp.zeros_like(right)), right)
 
-    def solve_with_float(gap, start):  # custom_root gives what stands beside the root a tangent of its own type
+    def solve_with_float(gap, start):  # custom_root makes the tangent of the status in its type
         root, status = solve(gap, start)
         return root, status.astype(root.dtype)
 
@@ -73,7 +81,7 @@ def _solve(matrix, right):
 
 
 def _status(value, stopped):
-    """Return the status of a search that ended with `value`; `stopped`: it ran out of steps."""
+    """Return the status of a search that ended with the gap `value`; `stopped`: it ran out of steps."""
     size = jnp.max(jnp.abs(value))
     missed = jnp.where(stopped, RootStatus.not_converged, RootStatus.no_root)
     status = jnp.where(size <= PRECISE, RootStatus.solved, missed)
@@ -81,9 +89,9 @@ def _status(value, stopped):
 
 
 class _Bracket(NamedTuple):
-    """A bracket as Chandrupatla keeps it (Adv. Eng. Softw. 28 (1997) 145-149).
+    """The bracket of the method of Chandrupatla (Adv. Eng. Softw. 28 (1997) 145-149).
 
-    new: the newest point; across: the one on the other side of the root; before: the one that the newest replaced.
+    new: the newest point; across: the point on the other side of the root; before: the point that `new` replaced.
     """
 
     new: Array
@@ -95,12 +103,12 @@ class _Bracket(NamedTuple):
 
     @property
     def narrow(self):
-        """Whether nothing is left to search in."""
+        """Whether the bracket cannot become narrower."""
         rounding = jnp.abs(self.across - self.new) <= 4e-16 * jnp.abs(self.new) + 1e-300
         return rounding | (self.new_gap == 0.0) | (self.across_gap == 0.0)
 
     def place(self):
-        """Return where to look next: by inverse quadratic interpolation where it is safe, else in the middle."""
+        """Return the next point: by inverse quadratic interpolation if it is safe, else in the middle."""
         reach = _not_zero(self.before - self.across)
         place = (self.new - self.across) / reach
         height = (self.new_gap - self.across_gap) / _not_zero(self.before_gap - self.across_gap)
@@ -126,10 +134,26 @@ class _Bracket(NamedTuple):
         return jnp.where(better, self.new, self.across), jnp.where(better, self.new_gap, self.across_gap)
 
 
-def root_within(gap, one, one_gap, other, other_gap):
-    """Return a root of `gap` between two points where its signs differ, and the gap there.
+def root_within(
+    gap: Callable[[Float[Array, ""]], Float[Array, ""]],
+    near: Float[Array, ""],
+    near_gap: Float[Array, ""],
+    far: Float[Array, ""],
+    far_gap: Float[Array, ""],
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Find a root of `gap` between two points at which its signs differ.
 
-    The bracket narrows to rounding, so where the gap jumps through zero what is left is one side of the jump.
+    The bracket narrows to rounding. If the gap jumps through zero, the result is one side of the jump.
+
+    Args:
+        gap: Function whose root is wanted.
+        near: One end of the bracket.
+        near_gap: The gap there.
+        far: The other end.
+        far_gap: The gap there.
+
+    Returns:
+        The root and the gap there.
     """
 
     def step(now):
@@ -137,15 +161,15 @@ def root_within(gap, one, one_gap, other, other_gap):
         x = bracket.place()
         return steps + 1, bracket.with_point(x, gap(x))
 
-    begun = _Bracket(one, one_gap, other, other_gap, other, other_gap)
+    begun = _Bracket(near, near_gap, far, far_gap, far, far_gap)
     last = lax.while_loop(lambda now: ~now[1].narrow & (now[0] < 100), step, (jnp.asarray(0), begun))
     return last[1].best()
 
 
 def _along_the_line(gap, start):
-    """Walk from the start until the gap changes its sign, then narrow the bracket.
+    """Step from the start until the gap changes its sign, then narrow the bracket.
 
-    Both in one loop, which has the gap once, because what is compiled is mostly the gap.
+    Both are in one loop, so that the gap, which is most of what is compiled, is compiled once.
     """
 
     class Carry(NamedTuple):

@@ -5,9 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from graycell.comparison.baselines import BASELINES, Candidate
-from graycell.comparison.candidates import ModelCandidate
-from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
+from graycell.comparison import (
+    BASELINES,
+    Candidate,
+    ModelCandidate,
+    Split,
+    forward_in_time,
+    held_out,
+    leave_one_run_out,
+)
 from graycell.errors import Finding, ModelError, nearest
 from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, with_neural_rates
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit

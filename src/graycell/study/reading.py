@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graycell.cell.network import EXTERNAL_SUFFIX, parse_equation
-from graycell.comparison.baselines import BASELINES
+from graycell.comparison import BASELINES
 from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
 from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, law_from
 from graycell.inference.fitting import FitSettings

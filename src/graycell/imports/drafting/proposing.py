@@ -1,7 +1,8 @@
-"""propose: a file -> a first draft of its mapping, to be looked through by a person.
+"""propose: a file -> a first draft of its mapping, for a person to check.
 
-Only what the headings say is taken from them. What is not said stands as ``?``, which `import_runs` faults, with a
-comment that asks: units, compositions, the volume at the start, and whether samples are taken before or after a feed.
+A draft takes from the headings only what they say. What they leave open becomes a ``?``, which `import_runs` reports,
+with a question in a comment: units, compositions, the volume at the start, and whether samples are taken before or
+after a feed.
 """
 
 import functools
@@ -11,14 +12,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from graycell.errors import Faults, InputError
+from graycell.errors import Faults, InputError, shown
 from graycell.imports.amounts import as_counted
 from graycell.imports.drafting.recognising import Place, place_of, with_runs
-from graycell.imports.grids import Grid, positions, words_of
+from graycell.imports.grids import Grid, positions
 from graycell.imports.layout import grid_of, source_of_any
-from graycell.imports.mapping import plan_of
+from graycell.imports.parsing import spec_of
+from graycell.imports.plan import plan_of
 from graycell.imports.ready import profiles, words_with_profile
-from graycell.imports.rearranging import RUN
+from graycell.imports.spec import RUN, ImportSpec
 from graycell.imports.vocabulary import (
     bare,
     is_word_for_unit,
@@ -27,9 +29,10 @@ from graycell.imports.vocabulary import (
     role_of,
     time_unit,
     unit_of_heading,
+    words_of,
 )
 from graycell.runs.format.files import Source, UnreadableError
-from graycell.runs.format.tables import Table, parse_number, shown
+from graycell.runs.format.tables import Table, parse_number
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import (
@@ -44,21 +47,21 @@ from graycell.units import (
 )
 
 _LOOKED_AT = 200
-"""Rows of which cells are looked at."""
+"""Rows whose cells are looked at."""
 _DATES = ("%d.%m.%Y %H:%M", "%d.%m.%Y", "%d/%m/%Y %H:%M", "%m/%d/%Y %H:%M", "%d/%m/%Y", "%m/%d/%Y")
 _FEWEST_UNITS = 2
-"""Units in a row that is taken for one of units."""
+"""Units that a row needs to be taken for the row of the units."""
 _FEWEST_ROWS = 4
-"""Rows from which a name that never comes again is that of a sample."""
+"""Rows from which a name that is never repeated is that of a sample."""
 _FEEDS_OF_A_LOG = ("feed", "medium", "media", "solution", "addition", "feed name", "type", "name", "what")
 _MOST_FEEDS = 20
 _FED = r"(?:[ -]?(?:the )?(?:feed|feeding|bolus|addition|fütterung|zugabe))?"
 _SIDES = (re.compile(rf"(pre|before|vor){_FED}", re.IGNORECASE), re.compile(rf"(post|after|nach){_FED}", re.IGNORECASE))
 """Words for rows before a feed and after it."""
 _MOST_WORDS = 5
-"""Words of that column that are neither before nor after."""
+"""Words of that column for rows that are neither."""
 _HOURS_OF_A_DAY = 24.0
-_HOUSE = {VCD: CELL_DENSITY, TCD: CELL_DENSITY, VIABILITY: DIMENSIONLESS}
+_UNIT_OF = {VCD: CELL_DENSITY, TCD: CELL_DENSITY, VIABILITY: DIMENSIONLESS}
 _ASKED = {CELL_DENSITY: "which unit? 1e6 cells/mL ...", DIMENSIONLESS: "% or 1?"}
 _AMMONIUM = 18.04
 """[g/mol] of NH4+."""
@@ -67,16 +70,26 @@ _ANTIBODY = 150000.0
 
 
 def propose(path: str | Path) -> str:
-    """Return a draft of the mapping of a file, in TOML; raises `InputError` for a file that cannot be read."""
+    """Return a draft of the mapping of a file.
+
+    Args:
+        path: of a CSV, XLSX or Parquet file.
+
+    Returns:
+        TOML, with a ``?`` wherever the file does not say what is needed.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     path = Path(path)
     is_text = path.suffix.lower() == ".csv"
 
     @functools.cache
     def read(header: int | None) -> Source:
-        return source_of_any(path, {"transposed": True} if header is None else {"header": header}, "draft")
+        return source_of_any(path, ImportSpec(transposed=header is None, header=header or 1))
 
     def source_at(header: int | None) -> Source:
-        return read(header if is_text else 1)  # the separator of a CSV is seen in its headings
+        return read(header if is_text else 1)  # the headings show the separator of a CSV
 
     try:
         ready = _ready(source_at)
@@ -91,13 +104,14 @@ def propose(path: str | Path) -> str:
 def _ready(source_at: Callable[[int | None], Source]) -> str:
     """Return the name of the ready profile that fits a file without a fault, "" if there is none."""
     for name in profiles():
-        faults, words = Faults("draft", 1), words_with_profile({"like": name}, "draft")
-        source = source_at(words.get("header", 1))
+        faults = Faults("draft", 1)
+        spec = spec_of(words_with_profile({"like": name}, "draft"), faults)
+        source = source_at(spec.header)
         try:
-            grid = grid_of(source, words, faults)
+            grid = grid_of(source, spec, faults)
         except UnreadableError:  # fewer rows
             continue
-        if grid is not None and plan_of(words, source, grid, faults) and not faults.findings:
+        if grid is not None and plan_of(spec, source, grid, faults) and not faults.findings:
             return name
     return ""
 
@@ -107,13 +121,13 @@ class _Draft:
 
     def __init__(self, path: Path, place: Place):
         self.path, self.source, self.sheet, self.header = path, place.source, place.sheet, place.header
-        self.turned = place.turned
+        self.transposed = place.transposed
         self.look_at(place.grid)
         self.used: set[str] = set()
         self.units = self.row_of_units()
         self.units_row = self.header + 1 if self.units else None
         laid = with_runs(place, self.units_row)
-        self.lies, self.read, self.header = laid.run, laid.sheets, laid.header
+        self.run_words, self.read, self.header = laid.run, laid.sheets, laid.header
         if laid.grid is not place.grid:
             self.look_at(laid.grid)
             self.units = {one: laid.grid.units[i] for one, i in self.columns.items() if laid.grid.units.get(i)}
@@ -125,27 +139,27 @@ class _Draft:
         self.columns = {heading: i for heading, i in _printable(grid.table).items() if heading != RUN}
 
     def row_of_units(self) -> dict[str, str]:
-        """Return the units of headings, where the row below them holds units alone; it then is no row of values."""
+        """Return the units of headings, if the row below them holds units alone; it is then no row of values."""
         first = self.header - 1
         row = self.rows[first] if first < len(self.rows) else ()
-        told = {}
+        units = {}
         for heading, i in self.columns.items():
             text = words_of(_at(row, i)).strip("()[]")
             if text and parse_number(text.replace(",", ".")) is None and not is_word_for_unit(text):
-                told[heading] = unit_of_heading(f"({text})")
-        houses = (CONCENTRATION, "g/L", CELL_DENSITY, VOLUME, TIME, VOLUMETRIC_RATE, "%", "kg", "kg/d", TEMPERATURE)
-        known = [unit for unit in told.values() if any(_converts(as_counted(unit, one), one) for one in houses)]
-        if len(known) < _FEWEST_UNITS or len(known) < len(told):
+                units[heading] = unit_of_heading(f"({text})")
+        kinds = (CONCENTRATION, "g/L", CELL_DENSITY, VOLUME, TIME, VOLUMETRIC_RATE, "%", "kg", "kg/d", TEMPERATURE)
+        known = [unit for unit in units.values() if any(_converts(as_counted(unit, kind), kind) for kind in kinds)]
+        if len(known) < _FEWEST_UNITS or len(known) < len(units):
             return {}
         self.rows = (*self.rows[:first], (), *self.rows[first + 1 :])
-        return told
+        return units
 
     def unit(self, heading: str) -> str:
         """Return the unit of a column, "" where neither its heading nor a row of units states one."""
         return self.units.get(heading) or unit_of_heading(heading)
 
     def cells(self, heading: str) -> list[str]:
-        """Return what stands in a column, without its empty cells."""
+        """Return the filled cells of a column."""
         i = self.columns[heading]
         return [words_of(row[i]) for row in self.rows if i < len(row) and row[i].strip()]
 
@@ -157,21 +171,21 @@ class _Draft:
         """Return the mapping."""
         name = shown(self.path.name)
         lines = [
-            f"# A draft of the mapping of {name}. Where a ? stands, the file does not say it: write what it is.",
+            f"# A draft of the mapping of {name}. Where a ? is left, the file does not say it: write what it is.",
             "",
         ]
-        if self.lies:
-            said = ", ".join(f"{word} = {_quoted(told)}" for word, told in self.lies.items())
-            lines += [_line(f"run = {{ {said} }}", "are these runs? if not, remove the line")]
-        if self.lies.get("sheet") == "{quantity}" and len(self.read) < len(self.source.tables):
+        if self.run_words:
+            words = ", ".join(f"{word} = {_quoted(text)}" for word, text in self.run_words.items())
+            lines += [_line(f"run = {{ {words} }}", "are these runs? if not, remove the line")]
+        if self.run_words.get("sheet") == "{quantity}" and len(self.read) < len(self.source.tables):
             lines += [f"sheet = {_quoted([one for one in self.source.tables if one in self.read])}"]
-        if "sheet" not in self.lies and len(self.source.tables) > 1:
+        if "sheet" not in self.run_words and len(self.source.tables) > 1:
             sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
             lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
-        lines += [_line("transposed = true", "a column for each sample")] if self.turned else []
+        lines += [_line("transposed = true", "a column for each sample")] if self.transposed else []
         lines += [f"header = {self.header}"] if self.header > 1 else []
         lines += [_line(f"units = {self.units_row}", "the row of the units")] if self.units_row else []
-        lines += ([] if self.lies else self.run()) + self.time() + self.temperature() + self.decimal()
+        lines += ([] if self.run_words else self.run()) + self.time() + self.temperature() + self.decimal()
         sides, long = self.sides(), self.long()
         measured = [] if long else self.measured()
         feeds, sample = [*self.feeds(), *self.log()], self.sample()
@@ -188,14 +202,14 @@ class _Draft:
         return "\n".join(lines) + "\n"
 
     def run(self) -> list[str]:
-        """Return the line of what tells runs apart."""
+        """Return the line of the columns that tell runs apart."""
         found = [one for one in self.of_role("run") if self.cells(one)]
         cells = {one: [words_of(_at(row, self.columns[one])) for row in self.grid.table.rows] for one in found}
-        told = {one: [cell for cell in of if cell] for one, of in cells.items()}
-        # what is another in every row names the sample
-        found = [one for one in found if len(told[one]) < _FEWEST_ROWS or len(set(told[one])) < len(told[one])]
+        filled = {heading: [cell for cell in column if cell] for heading, column in cells.items()}
+        # a column that differs in every row names the sample
+        found = [one for one in found if len(filled[one]) < _FEWEST_ROWS or len(set(filled[one])) < len(filled[one])]
         self.used |= set(found)
-        found = [one for one in found if len(set(told[one])) > 1] or found[:1]  # what never changes tells nothing
+        found = [one for one in found if len(set(filled[one])) > 1] or found[:1]  # a constant column says nothing
         if not found:
             return [_line('# run = "?"', "the column that tells runs apart; without it all rows are of one run")]
         return [f"run = {_quoted(found[0])}" if len(found) == 1 else f"run = [{', '.join(map(_quoted, found))}]"]
@@ -205,7 +219,7 @@ class _Draft:
         found = [one for one in self.of_role("time") if self.cells(one)]
         if not found:
             return [_line('time = "?"', "the column of the times")]
-        # a time that is counted says more than a date, and one with a unit more than one without
+        # a counted time is better than a date, and one with a unit better than one without
         is_clock = {one: _is_clock(self.grid.table, self.columns[one]) for one in found}
         found.sort(key=lambda one: (is_clock[one], self.dated(one) is not None, not self.unit_of_time(one)))
         heading = found[0]
@@ -279,7 +293,7 @@ class _Draft:
         return ['decimal = ","']
 
     def long(self) -> list[str]:
-        """Return the lines of a table with a row for each value, [] if it is none."""
+        """Return the lines of a table with a row for each value, [] if it is no such table."""
         for heading in self.columns:
             names = list(dict.fromkeys(self.cells(heading)))
             known = [one for one in names if quantity_of(one)]
@@ -315,28 +329,28 @@ class _Draft:
 
     def quantity(self, name: str, unit: str, quantity: str, stated: bool = False) -> str:
         """Return the line of a quantity: its column with what the heading does not say."""
-        house = _HOUSE.get(quantity, CONCENTRATION)
-        unit = as_counted(unit, house)
+        internal_unit = _UNIT_OF.get(quantity, CONCENTRATION)
+        unit = as_counted(unit, internal_unit)
         more, ask = "", ""
-        if not unit or not (_converts(unit, house) or _converts(unit, "g/L")):
-            more, ask = ', unit = "?"', _ASKED.get(house, "which unit? mmol/L, g/L ...")
-        elif house == CONCENTRATION and not _converts(unit, house) and quantity not in MOLAR_MASS:
+        if not unit or not (_converts(unit, internal_unit) or _converts(unit, "g/L")):
+            more, ask = ', unit = "?"', _ASKED.get(internal_unit, "which unit? mmol/L, g/L ...")
+        elif internal_unit == CONCENTRATION and not _converts(unit, internal_unit) and quantity not in MOLAR_MASS:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
-        elif quantity == "NH3" and not _converts(unit, house) and re.search(r"nh4|ammonium", name, re.IGNORECASE):
+        elif quantity == "NH3" and not _converts(unit, internal_unit) and re.search(r"nh4|ammonium", name, re.IGNORECASE):
             more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; leave it out for NH3"
-        elif not stated and as_counted(unit_of_heading(name), house) != unit:
+        elif not stated and as_counted(unit_of_heading(name), internal_unit) != unit:
             more = f", unit = {_quoted(unit)}"
         column = f"{{ column = {_quoted(name)}{more} }}" if more else _quoted(name)
         return _line(f"{quantity} = {column}", ask)
 
     def sides(self) -> list[str]:
-        """Return the lines of a column that tells rows before a feed from those after it, [] if there is none."""
+        """Return the lines of a column that says which rows are before and after a feed, [] if there is none."""
         for heading in self.columns:
-            told = list(dict.fromkeys(self.cells(heading)))
-            before, after = ([one for one in told if words.fullmatch(one)] for words in _SIDES)
-            if heading not in self.used and before and after:  # those in another spelling are faults of cells
+            texts = list(dict.fromkeys(self.cells(heading)))
+            before, after = ([text for text in texts if words.fullmatch(text)] for words in _SIDES)
+            if heading not in self.used and before and after:  # other spellings are reported as faulty cells
                 self.used.add(heading)
-                neither = list(dict.fromkeys(one for one in told if one not in (*before, *after)))
+                neither = [text for text in texts if text not in (*before, *after)]
                 lines = ["", "[rows]", f"column = {_quoted(heading)}", f"before = {_quoted(before[0])}",
                          f"after = {_quoted(after[0])}"]  # fmt: skip
                 return lines + ([f"neither = {_quoted(neither)}"] if 0 < len(neither) <= _MOST_WORDS else [])
@@ -394,7 +408,7 @@ class _Draft:
         return []
 
     def of_volume(self, heading: str) -> str:
-        """Return a column of volumes as it is written in a mapping, "" if it is none; it then counts as used."""
+        """Return a column of volumes as a mapping names it, which then counts as used; "" if it is none."""
         unit = self.unit(heading)
         numeric = any(parse_number(cell.replace(",", ".")) is not None for cell in self.cells(heading))
         weighed, part = _converts(unit, "kg"), unit == "%" and role_of(heading) == "feed"
@@ -413,13 +427,13 @@ class _Draft:
         names: set[str] = set()
         for heading in self.of_role("feed"):
             summed = re.search(r"cum|total|so far", heading, re.IGNORECASE)
-            told, ask = ("cumulative", "added so far") if summed else ("volume", "added in the row")
+            kind, ask = ("cumulative", "added so far") if summed else ("volume", "added in the row")
             column = self.of_volume(heading)
             if not column and _converts(self.unit(heading), VOLUMETRIC_RATE):
-                told, ask, column = "rate", "from the row on", _quoted(heading)
+                kind, ask, column = "rate", "from the row on", _quoted(heading)
                 self.used.add(heading)
             elif not column and _converts(self.unit(heading), "kg/d"):
-                told, ask = "rate", "density if of the feed, molar_mass if of its solute"
+                kind, ask = "rate", "density if of the feed, molar_mass if of its solute"
                 column = f'{{ column = {_quoted(heading)}, density = "?" }}'
                 self.used.add(heading)
             if not column:
@@ -428,13 +442,13 @@ class _Draft:
             while name in names:
                 name, count = f"{bare(heading)} {count}", count + 1
             names.add(name)
-            lines += ["", f"[feeds.{_quoted(name)}]", _line(f"{told} = {column}", ask),
+            lines += ["", f"[feeds.{_quoted(name)}]", _line(f"{kind} = {column}", ask),
                       _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
         return lines
 
 
 def _printable(table: Table) -> dict[str, int]:
-    """Return where the headings stand that a mapping can name; of columns of one name the first counts."""
+    """Return where the headings are that a mapping can name; of columns of one name the first counts."""
     return {heading: i for heading, i in positions(table.headings).items() if heading.isprintable()}
 
 
@@ -458,5 +472,5 @@ def _quoted(text: str | Sequence[str]) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _converts(unit: str, house: str) -> bool:
-    return bool(unit) and converts(unit, house)
+def _converts(unit: str, internal_unit: str) -> bool:
+    return bool(unit) and converts(unit, internal_unit)

@@ -1,4 +1,4 @@
-"""place_of: a file -> where its headings stand and how its runs seem to lie, as far as names tell."""
+"""place_of: a file -> where its headings are and how its runs seem to be arranged, as far as names show it."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -6,55 +6,68 @@ from itertools import product, zip_longest
 from typing import Any, NamedTuple
 
 from graycell.errors import Faults
-from graycell.imports.grids import Grid, positions, words_of
+from graycell.imports.grids import Grid, positions
 from graycell.imports.layout import grid_of
-from graycell.imports.rearranging import RUN, match, pattern_of
-from graycell.imports.vocabulary import quantity_of, role_of
+from graycell.imports.parsing import spec_of
+from graycell.imports.spec import RUN, match, pattern_of
+from graycell.imports.vocabulary import quantity_of, role_of, words_of
 from graycell.runs.format.files import Source, UnreadableError
 from graycell.runs.format.tables import Table, parse_number
 
 _DEEPEST_HEADER = 8
-"""Rows from the top among which the headings are looked for."""
+"""Rows from the top in which the headings are looked for."""
 _ALIKE = 0.7
-"""Part of its headings that another sheet, or another run, of the same kind has."""
+"""Part of the headings of a sheet, or of a run, that another of the same kind has."""
 _FEWEST = 2
 """Known quantities in a column of headings; runs side by side; sheets of one kind."""
 
 
 class Place(NamedTuple):
-    """Where headings stand, and the rows below.
+    """Where headings are, and the rows below.
 
-    header: the row of the headings counted from 1, or their column if the sheet is `turned`; run: the words of a
-    mapping that tell how runs lie beside or below each other, {} where a column tells them apart; sheets: that are
-    read so.
+    Attributes:
+        source: the file.
+        sheet: its name.
+        header: the row of the headings counted from 1, or their column if the sheet is transposed.
+        transposed: whether the sheet has a column for each sample.
+        grid: the rows.
+        run: the words of a mapping for runs beside or below each other, {} where a column tells them apart.
+        sheets: names of the sheets that are arranged so.
     """
 
     source: Source
     sheet: str
     header: int
-    turned: bool
+    transposed: bool
     grid: Grid
     run: Mapping[str, Any]
     sheets: frozenset[str]
 
 
 def place_of(source_at: Callable[[int | None], Source]) -> Place:
-    """Return where the headings of a file stand: where most of them are known. Raises `UnreadableError`.
+    """Return where the headings of a file are: where most of them are known.
 
-    source_at: the file, for headings in a row counted from 1, or None for headings in a column.
+    Args:
+        source_at: gives the file for headings in a row, counted from 1, or in a column, None.
+
+    Returns:
+        The place.
+
+    Raises:
+        UnreadableError: the file has no table.
     """
     best: tuple[float, Place] | None = None
-    for turned, header in product((False, True), range(1, _DEEPEST_HEADER + 1)):
-        source = source_at(None if turned else header)
+    for transposed, header in product((False, True), range(1, _DEEPEST_HEADER + 1)):
+        source = source_at(None if transposed else header)
         for sheet in source.tables:
-            place = Place(source, sheet, header, turned, Grid(source.tables[sheet]), {}, frozenset([sheet]))
+            place = Place(source, sheet, header, transposed, Grid(source.tables[sheet]), {}, frozenset([sheet]))
             grid = _laid(place)
             if grid is None:
                 continue
             heads = {one for one in map(words_of, grid.table.headings) if one}
             quantities = sum(bool(quantity_of(one)) for one in heads)
             roles = [role for one in heads if (role := role_of(one))]
-            if turned and not ("time" in roles and quantities >= _FEWEST):
+            if transposed and not ("time" in roles and quantities >= _FEWEST):
                 continue  # a column that names quantities is no column of headings
             known = 2.0 * quantities + len(roles)
             if best is None or known > best[0]:
@@ -65,18 +78,24 @@ def place_of(source_at: Callable[[int | None], Source]) -> Place:
 
 
 def _laid(place: Place, **more: object) -> Grid | None:
-    """Return the rows of a place as some words of a mapping lay them, None where they cannot."""
-    words = {"header": place.header, "sheet": place.sheet, "transposed": place.turned, **more}
+    """Return the rows of a place as these words of a mapping arrange them, None where they cannot."""
+    words = {"header": place.header, "sheet": place.sheet, "transposed": place.transposed, **more}
     try:
-        return grid_of(place.source, words, Faults("draft", 0))
+        spec = spec_of(words, Faults("draft", 0))
+        return grid_of(place.source, spec, Faults("draft", 0)) if spec.is_laid_out else None
     except UnreadableError:  # fewer rows
         return None
 
 
 def with_runs(place: Place, units: int | None) -> Place:
-    """Return a place with what tells its runs apart, and runs that lie beside each other below each other.
+    """Return a place with what tells its runs apart; runs beside each other are put below each other.
 
-    units: the row of the units.
+    Args:
+        place: where the headings are.
+        units: the row of the units; None if there is none.
+
+    Returns:
+        The place with the words for its runs, and the rows arranged by them.
     """
     run = _sheets_of_quantities(place)
     if not run and len(alike := _sheets_alike(place)) >= _FEWEST:
@@ -109,13 +128,13 @@ def _sheets_alike(place: Place) -> list[str]:
 
 def _headings(table: Table, place: Place) -> tuple[str, ...]:
     rows, at = (table.headings, *table.rows), place.header - 1
-    if place.turned:
+    if place.transposed:
         return tuple(row[at] for row in rows if at < len(row))
     return rows[at] if at < len(rows) else ()
 
 
 def _above(grid: Grid) -> dict[str, str]:
-    """Return the words for runs whose names stand above headings that come again."""
+    """Return the words for runs whose names are above headings that are repeated."""
     measured: dict[str, set[str]] = {}
     for above, heading in zip(grid.above, grid.table.headings, strict=False):
         if above and quantity_of(words_of(heading)):
@@ -125,7 +144,7 @@ def _above(grid: Grid) -> dict[str, str]:
 
 
 def _beside(grid: Grid) -> dict[str, Any]:
-    """Return the words for runs side by side, whose names stand in the headings before or after the quantity."""
+    """Return the words for runs side by side, whose names are in the headings before or after the quantity."""
     every = positions(grid.table.headings)
     headings = [one for one in every if not (quantity_of(one) or role_of(one))]
     if any(map(quantity_of, every)):  # it would be shared by all runs
@@ -135,22 +154,25 @@ def _beside(grid: Grid) -> dict[str, Any]:
     patterns = ["{quantity} {run} [{unit}]", "{quantity} {run} ({unit})"]
     patterns += [f"{{run}}{mark}{{quantity}}" for mark in " _:-"] + [f"{{quantity}}{mark}{{run}}" for mark in " _-"]
     for text in [*(f"{word}{one}" for word in before for one in patterns if one.startswith(RUN)), *patterns]:
-        pattern = pattern_of(text, "", Faults("draft", 0))
-        told = {one: found for one in headings if pattern is not None and (found := match(pattern, one))}
+        if any(text.count(part) > 1 for part in (RUN, "{quantity}", "{unit}")):
+            continue  # a heading that looks like a pattern
+        pattern = pattern_of(text)
+        named = {heading: names for heading in headings if (names := match(pattern, heading))}
         runs_of: dict[str, set[str]] = {}
-        for found in told.values():
-            if quantity_of(found["quantity"]) and not set(found["run"]) & set("()[]"):  # a unit is no part of a run
-                runs_of.setdefault(found["quantity"], set()).add(found["run"])
+        for names in named.values():
+            if quantity_of(names["quantity"]) and not set(names["run"]) & set("()[]"):  # a unit is no part of a run
+                runs_of.setdefault(names["quantity"], set()).add(names["run"])
         if any(len(runs) >= _FEWEST for runs in runs_of.values()):
-            others = [one for one, of in told.items() if not (quantity_of(of["quantity"]) or role_of(of["quantity"]))]
+            others = [heading for heading, names in named.items()
+                      if not (quantity_of(names["quantity"]) or role_of(names["quantity"]))]  # fmt: skip
             return {"heading": text, **({"without": others} if others else {})}
     return {}
 
 
 def _quantities_above(place: Place) -> Place | None:
-    """Return the same place with its headings one row below, where quantities stand above names of runs, else None."""
+    """Return the place with its headings one row below, if quantities are above names of runs, else None."""
     rows, row = place.grid.table.rows, place.header - 1
-    if place.turned or row >= len(rows):
+    if place.transposed or row >= len(rows):
         return None
     runs_of: dict[str, list[str]] = {}
     above = ""

@@ -19,11 +19,9 @@ from graycell.runs.format.tables import (
     ABSENT,
     IT_IS_REQUIRED,
     KINDS,
-    Table,
+    MixedTable,
     Typed,
-    nearest_shown,
     rising_rows,
-    shown,
     typed,
 )
 from graycell.runs.records import (
@@ -53,7 +51,7 @@ NOMINAL_TEMPERATURE = 37.0
 
 
 def assemble(
-    tables: Mapping[str, Table], name: str, provenance: Provenance, unreadable: Collection[str] = ()
+    tables: Mapping[str, MixedTable], name: str, provenance: Provenance, unreadable: Collection[str] = ()
 ) -> tuple[list[CultureRun], list[Finding]]:
     """Return the runs that the tables hold, and every fault in them.
 
@@ -68,7 +66,7 @@ def assemble(
     provenance = replace(provenance, citation=about.get("citation", ""), notes=about.get("notes", ""))
     if "measurements" not in tables:
         if "measurements" not in unreadable:
-            findings.append(Finding(shown(name), "no table 'measurements'", IT_IS_REQUIRED, "add it"))
+            findings.append(Finding(name, "no table 'measurements'", IT_IS_REQUIRED, "add it"))
         return [], findings
     measurements = read["measurements"]
     of_run = _rows_by_run(measurements, name, findings)
@@ -118,7 +116,7 @@ def _about(table: Typed, findings: list[Finding]) -> dict[str, str]:
         if key not in known or key in about:
             needed = "only known keys are read" if key not in known else "a key stands once"
             hint = nearest(key, known) if key not in known else "remove one"
-            findings.append(Finding(table.place(row, "key"), f"'{shown(key)}'", needed, hint))
+            findings.append(Finding(table.place(row, "key"), f"'{key}'", needed, hint))
             continue
         about[key] = table.word(row, "value")
     return about
@@ -145,7 +143,7 @@ def _rows(table: Typed, names: Collection[str], findings: list[Finding]) -> dict
         run = table.word(row, "run")
         if run and run not in names:
             place = table.place(row, "run")
-            findings.append(Finding(place, f"'{shown(run)}'", A_RUN_HAS_MEASUREMENTS, nearest_shown(run, names)))
+            findings.append(Finding(place, f"'{run}'", A_RUN_HAS_MEASUREMENTS, nearest(run, names)))
         elif not table.is_blank(row):
             for name in [run] if run else names:
                 rows[name].append(row)
@@ -159,7 +157,7 @@ def _media(table: Typed, findings: list[Finding]) -> Mapping[str, Mapping[str, f
         if table.is_blank(row) or "medium" not in table.words:
             continue
         if not name or name in media:
-            found = f"a second '{shown(name)}'" if name else "an empty cell"
+            found = f"a second '{name}'" if name else "an empty cell"
             place = table.place(row, "medium")
             findings.append(Finding(place, found, "each medium has one name", "mend the name"))
             continue
@@ -181,10 +179,10 @@ def _assay_errors(table: Typed, measurements: Typed, findings: list[Finding]) ->
         if quantity not in measurements.limits or quantity == "time":
             known = [column for column in measurements.limits if column != "time"]
             needed = "an error belongs to a measured quantity"
-            findings.append(Finding(place, f"'{shown(quantity)}'", needed, nearest_shown(quantity, known)))
+            findings.append(Finding(place, f"'{quantity}'", needed, nearest(quantity, known)))
             continue
         if quantity in errors:
-            found = f"a second '{shown(quantity)}'"
+            found = f"a second '{quantity}'"
             findings.append(Finding(place, found, "it stands once", "remove one row"))
             continue
         relative, absolute = table.number(row, "relative") or 0.0, table.number(row, "absolute") or 0.0
@@ -200,7 +198,7 @@ def _assay_errors(table: Typed, measurements: Typed, findings: list[Finding]) ->
                 place = table.place(row, "unit")
                 needed = f"a unit of {house} is needed"
                 remedy = "write a unit that converts to it"
-                findings.append(Finding(place, f"the unit '{shown(unit)}'", needed, remedy))
+                findings.append(Finding(place, f"the unit '{unit}'", needed, remedy))
         known_fault = any(table.is_faulty(row, column) for column in ("relative", "absolute"))
         if not relative and not absolute and not known_fault:
             remedy = "give a relative or an absolute error"
@@ -243,10 +241,10 @@ def _measurements(
         relative, absolute = errors.get(quantity, default)
         error = np.hypot(relative * value, absolute)
         if not np.all(error > 0.0):
-            place = f"{table.table.place}, column '{shown(table.headings[quantity])}'"
+            place = f"{table.table.place}, column '{table.headings[quantity]}'"
             needed = "its assay error is relative alone, and a value of 0 would be exact"
             remedy = "give an absolute error as well"
-            findings.append(Finding(place, f"a value of 0 in run '{shown(run)}'", needed, remedy))
+            findings.append(Finding(place, f"a value of 0 in run '{run}'", needed, remedy))
         error.setflags(write=False)
         series[quantity] = Measurement(quantity, LIMITS[limit].unit or "", time, value, error,
                                        below if np.any(below) else None)  # fmt: skip
@@ -260,7 +258,7 @@ def _own_errors(series: dict[str, Measurement], table: Typed, rows: list[int], f
         time, value, _ = _points(table, rows, quantity)
         if quantity == "time" or not len(time):
             continue
-        place = f"{table.table.place}, column '{shown(table.headings[quantity])}'"
+        place = f"{table.table.place}, column '{table.headings[quantity]}'"
         of = series.get(quantity)
         missing = time if of is None else time[~np.isin(time, of.time)]
         if of is None or len(missing):
@@ -287,12 +285,12 @@ def _initial(
     initial = {name: value for name, value in sampled if name in (VCD, REDOX) or name not in NOT_SPECIES}
     temperature = None
     if not rows and at_zero is None:
-        place = f"run '{shown(run)}', initial"
+        place = f"run '{run}', initial"
         remedy = "add a row to the table initial, or a row of measurements at time 0"
         findings.append(Finding(place, "no initial values", "a run needs its state at time 0", remedy))
     if rows:
         for row in rows[1:]:
-            found = f"a second row for run '{shown(run)}'"
+            found = f"a second row for run '{run}'"
             findings.append(Finding(table.place(row), found, "a run begins once", "remove one of the rows"))
         temperature = table.number(rows[0], "temperature")
         for name in {**table.numbers, **dict.fromkeys(table.rejected)}:
@@ -313,7 +311,7 @@ def _volume(table: Typed, rows: list[int], flowing: bool, run: str, findings: li
             return volume, False
     if not flowing:
         return NOMINAL_VOLUME, True
-    place = f"run '{shown(run)}', initial" if not rows else table.place(rows[0])
+    place = f"run '{run}', initial" if not rows else table.place(rows[0])
     remedy = "give it in a column 'volume [L]' of the table initial"
     findings.append(Finding(place, "no initial volume", "the events of the run add or take volumes", remedy))
     return math.inf, False

@@ -1,10 +1,10 @@
-"""The table of events -> what is done to a culture and when."""
+"""The table of events -> what was done to a culture, and when."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from graycell.errors import Finding, nearest
-from graycell.runs.format.tables import Typed, nearest_shown, rising_rows, shown
+from graycell.runs.format.tables import Typed, rising_rows
 from graycell.runs.records import Bolus, End, Event, Feed, Outflow, Replacement, Sample, Setpoint
 
 EVENTS = {
@@ -17,12 +17,18 @@ EVENTS = {
     "replacement": ("medium", "fraction"),
     "end": (),
 }
-"""The columns that each event takes; the last is its number."""
+"""The columns of each event; the last is its number."""
 _COLUMNS = ("medium", "volume", "rate", "temperature", "fraction")
 
 
 def check_events(table: Typed, media: Collection[str], findings: list[Finding]) -> None:
-    """Note every row of the events that does not say what it must, or that is out of order."""
+    """Note every row of the events that lacks something, or that is out of order.
+
+    Args:
+        table: of the events.
+        media: their names.
+        findings: takes every fault.
+    """
     groups: dict[str, list[int]] = defaultdict(list)
     for row in range(len(table)):
         groups[table.word(row, "run")].append(row)
@@ -36,7 +42,7 @@ def _faults(table: Typed, row: int, media: Collection[str]) -> Iterable[Finding]
     kind = table.word(row, "event")
     if kind not in EVENTS:
         place = table.place(row, "event")
-        yield Finding(place, f"'{shown(kind)}'", "an event has a known name", nearest(kind, EVENTS))
+        yield Finding(place, f"'{kind}'", "an event has a known name", nearest(kind, EVENTS))
         return
     for column in _COLUMNS:
         place = table.place(row, column)
@@ -50,11 +56,20 @@ def _faults(table: Typed, row: int, media: Collection[str]) -> Iterable[Finding]
     if medium and "medium" in EVENTS[kind] and medium not in media:
         place = table.place(row, "medium")
         needed = "a medium has a row in the table media"
-        yield Finding(place, f"'{shown(medium)}'", needed, nearest_shown(medium, media))
+        yield Finding(place, f"'{medium}'", needed, nearest(medium, media))
 
 
 def events_of(table: Typed, rows: Iterable[int], media: Collection[str]) -> tuple[Event, ...]:
-    """Return the events of `rows` in the order of time; rows that `check_events` faults are left out."""
+    """Return the events of a run in the order of time.
+
+    Args:
+        table: of the events.
+        rows: of the run.
+        media: their names.
+
+    Returns:
+        The events, without rows in which `check_events` finds a fault.
+    """
     found = [_event(table, row, media) for row in rows]
     # sorting is stable, so events of one time stay in the order of the file
     return tuple(sorted((event for event in found if event is not None), key=lambda event: event.time))

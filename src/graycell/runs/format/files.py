@@ -1,7 +1,7 @@
 """Files <-> tables of text: CSV, XLSX, Parquet and TOML. Files are data: bounded in size, and never executed.
 
-`FORMATS` is the registry of how runs are kept: how a path of a format is recognised, and how to get its tables. What
-tables mean is in `graycell.runs.format.assembly`; their columns are in `graycell.runs.format.tables.KINDS`.
+`FORMATS` is the registry of formats for runs: how a path of a format is recognised, and how its tables are read.
+`graycell.runs.format.assembly` makes runs of tables; their columns are in `graycell.runs.format.tables.KINDS`.
 """
 
 import csv
@@ -24,26 +24,26 @@ import openpyxl
 import pandas as pd
 from openpyxl.utils import get_column_letter
 
-from graycell.errors import Finding, InputError, nearest
-from graycell.runs.format.tables import KINDS, Table, guarded, parse_number, shown, unguarded
+from graycell.errors import Finding, InputError, nearest, shown
+from graycell.runs.format.tables import KINDS, Table, guarded, parse_number, unguarded
 
 LARGEST_FILE = 50 * 2**20
 """[bytes]. A decade of online data at one a minute is below it."""
 LARGEST_WORDS = 1_000_000
-"""[bytes] of a TOML file: it is words, and a file above this is something else."""
+"""[bytes] of a TOML file. It holds words; a larger file is something else."""
 LARGEST_UNPACKED = 64 * 2**20
-"""[bytes] that a workbook or a Parquet file may unpack to; a small file can hold terabytes. A workbook of 1000 runs
+"""[bytes] that a workbook or a Parquet file may unpack to; a small file can hold terabytes. A workbook with 1000 runs
 of 15 samples and 30 quantities has 20 MiB."""
 MOST_SHEETS = 50
 MOST_ROWS = 200_000
 MOST_COLUMNS = 500
 MOST_CELLS = 3_000_000
-"""Filled cells of a table; they stand in memory as text."""
+"""Filled cells of a table, which are kept in memory as text."""
 MOST_CELLS_OF_WORKBOOK = 600_000
-"""Cells of all sheets of a workbook, empty ones with a format too, so that a hostile one ends in seconds. 1000 runs of
-15 samples and 30 quantities have 480 000."""
+"""Cells of all sheets of a workbook, with empty ones that have a format, so that a hostile file is refused in seconds.
+1000 runs of 15 samples and 30 quantities have 480 000."""
 INSTRUCTIONS = "instructions"
-"""A sheet or file of this name is for people, and is passed over."""
+"""A sheet or file of this name is for people and is not read."""
 
 Rows = Sequence[Sequence[str]]
 
@@ -53,7 +53,13 @@ _NO_PYARROW = ("no pyarrow", "Parquet files need it", "install graycell[parquet]
 
 
 class UnreadableError(Exception):
-    """A file that gives no table at all; ends the reading of that file only."""
+    """A file that gives no table at all; ends the reading of that file only.
+
+    Attributes:
+        finding: what is wrong with it.
+    """
+
+    finding: Finding
 
     def __init__(self, place: str, found: str, needed: str, remedy: str):
         super().__init__(place)
@@ -62,7 +68,15 @@ class UnreadableError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """What a path gave: tables by name, names of tables that gave nothing, file names, SHA-256, faults."""
+    """What a path holds.
+
+    Attributes:
+        tables: by name.
+        unreadable: names of tables that cannot be read.
+        files: their names.
+        sha256: of their bytes, in order.
+        findings: what is wrong with them.
+    """
 
     tables: Mapping[str, Table]
     unreadable: frozenset[str]
@@ -73,32 +87,72 @@ class Source:
 
 @dataclass(frozen=True)
 class Format:
-    """One way to keep runs: its name, how a path of it is recognised, and its reader."""
+    """One way to keep runs.
+
+    Attributes:
+        name: as messages give it.
+        matches: whether a path is of this format.
+        read: reads a path.
+    """
 
     name: str
     matches: Callable[[Path], bool]
     read: Callable[[Path], Source]
 
 
+def place_of(path: Path) -> str:
+    """Return the name of a file or folder as places in it begin.
+
+    Args:
+        path: of the file or folder.
+
+    Returns:
+        The name, as it may be printed.
+    """
+    return shown(path.name or str(path))
+
+
 def source_of(path: Path) -> Source:
-    """Return what the file or folder at `path` holds. Raises `UnreadableError` where that is nothing at all."""
-    place = shown(path.name or str(path))
+    """Return what a file or folder holds.
+
+    Args:
+        path: in one of `FORMATS`.
+
+    Returns:
+        Its tables, and what is wrong with them.
+
+    Raises:
+        UnreadableError: it holds no table at all.
+    """
+    place = place_of(path)
     try:
         if not path.exists():
             raise UnreadableError(place, "nothing", "a file or a folder is needed", "look at the path")
-        reader = next((one for one in FORMATS if one.matches(path)), None)
+        reader = next((known for known in FORMATS if known.matches(path)), None)
         if reader is None:
-            needed = f"known formats are {', '.join(one.name for one in FORMATS)}"
-            found = f"'{shown(path.suffix)}'" if path.suffix else "a file without an ending"
+            needed = f"known formats are {', '.join(known.name for known in FORMATS)}"
+            found = f"'{path.suffix}'" if path.suffix else "a file without an ending"
             raise UnreadableError(place, found, needed, "save the data in one of them")
         return reader.read(path)
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
-        found = f"'{shown(str(getattr(error, 'strerror', None) or error))}'"
+        found = f"'{getattr(error, 'strerror', None) or error}'"
         raise UnreadableError(place, found, "the file must be readable", "look at its permissions") from error
 
 
 def read_toml(path: Path, needed: str, remedy: str) -> dict[str, Any]:
-    """Return what stands in a TOML file; raises `InputError`, with the words of what is needed and of what to do."""
+    """Return the content of a TOML file.
+
+    Args:
+        path: of the file.
+        needed: what a `Finding` says is needed if there is no file.
+        remedy: what it says to do then.
+
+    Returns:
+        The content.
+
+    Raises:
+        InputError: there is no file, or it is no TOML.
+    """
     try:
         if path.stat().st_size > LARGEST_WORDS:
             raise ValueError(f"{path.stat().st_size} bytes, at most {LARGEST_WORDS} are read")
@@ -111,18 +165,34 @@ def read_toml(path: Path, needed: str, remedy: str) -> dict[str, Any]:
 
 
 def unknown_table(place: str, name: str) -> Finding:
-    """Return the finding of a table that is none of `KINDS`."""
+    """Return the finding of a table that is none of `KINDS`.
+
+    Args:
+        place: of the folder or workbook.
+        name: of the table.
+
+    Returns:
+        An error if the name resembles that of a table, else a remark.
+    """
     # a notes sheet may stay; a misspelt table must not be dropped in silence
     misspelt = get_close_matches(name.lower(), KINDS, n=1, cutoff=0.6)
     remedy = f"rename or remove it; {nearest(name, KINDS)}"
     severity = "error" if misspelt else "warning"
-    return Finding(place, f"'{shown(name)}'", "only known tables are read", remedy, severity)
+    return Finding(place, f"'{name}'", "only known tables are read", remedy, severity)
 
 
 def text_table(path: Path, header: int | None) -> Source:
     """Return a CSV file of any separator (comma, semicolon, tab) and usual encoding as one table of its name.
 
-    The separator is the one that the row of the headings, counted from 1, has most of; None: that all rows have.
+    Args:
+        path: of the file.
+        header: the row, counted from 1, whose most frequent separator is that of the file; None for all rows.
+
+    Returns:
+        The table.
+
+    Raises:
+        UnreadableError: it is no text, or beyond the bounds.
     """
     data = _bytes(path)
     for encoding in ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252"):
@@ -132,14 +202,24 @@ def text_table(path: Path, header: int | None) -> Source:
         except UnicodeDecodeError:
             continue
     else:
-        raise UnreadableError(shown(path.name), "bytes that are no text", "the file is text", "save it as CSV UTF-8")
+        raise UnreadableError(place_of(path), "bytes that are no text", "the file is text", "save it as CSV UTF-8")
     headings = text if header is None else text.split("\n", header)[min(header, text.count("\n") + 1) - 1]
-    table = _csv_table(shown(path.name), text, max(",;\t", key=headings.count))
+    table = _csv_table(place_of(path), text, max(",;\t", key=headings.count))
     return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
 
 
 def transposed(table: Table) -> Table:
-    """Return a sheet with its columns as rows; raises `UnreadableError` where it has more rows than a table columns."""
+    """Return a sheet with its columns as rows.
+
+    Args:
+        table: the sheet.
+
+    Returns:
+        The turned table, which knows where its cells were.
+
+    Raises:
+        UnreadableError: the sheet has more rows than a table may have columns.
+    """
     every = [table.headings, *table.rows]
     while every and not any(cell.strip() for cell in every[-1]):
         every.pop()
@@ -152,11 +232,20 @@ def transposed(table: Table) -> Table:
 
 
 def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> Source:
-    """Return the sheets of a workbook as tables: those of these names, and a finding of every other, or all (None).
+    """Return the sheets of a workbook as tables.
 
-    decimal: the mark in which its numbers become text, so that they are like those that it keeps as text.
+    Args:
+        path: of the workbook.
+        wanted: names of sheets, every other of which becomes a finding; None for all sheets.
+        decimal: the decimal mark of numbers as text, so that they are like those that the workbook keeps as text.
+
+    Returns:
+        The tables by sheet.
+
+    Raises:
+        UnreadableError: it is no workbook, or beyond the bounds.
     """
-    data, place = _bytes(path), shown(path.name)
+    data, place = _bytes(path), place_of(path)
     tables: dict[str, Table] = {}
     unreadable: set[str] = set()
     findings: list[Finding] = []
@@ -175,7 +264,7 @@ def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> 
                 try:
                     rows = _sheet_rows(values[sheet], None if formulas is None else formulas[sheet], decimal)
                     if wanted is None and (rows := _unless_empty(rows)) is None:
-                        continue  # of a workbook of someone, which may have sheets of charts
+                        continue  # somebody's workbook may have sheets of charts
                     tables[sheet] = _table(f"{place}, sheet '{shown(sheet)}'", rows)
                 except UnreadableError as error:
                     findings.append(error.finding)
@@ -189,8 +278,19 @@ def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> 
 
 
 def parquet(path: Path, decimal: str = ".") -> tuple[Table, bytes]:
-    """Return the table in a Parquet file, and the bytes of the file; `decimal` as in `workbook`."""
-    data, place = _bytes(path), shown(path.name)
+    """Return the table in a Parquet file, and the bytes of the file.
+
+    Args:
+        path: of the file.
+        decimal: see `workbook`.
+
+    Returns:
+        The table and the bytes.
+
+    Raises:
+        UnreadableError: it is no Parquet file, or beyond the bounds, or pyarrow is not installed.
+    """
+    data, place = _bytes(path), place_of(path)
     if importlib.util.find_spec("pyarrow") is None:
         raise UnreadableError(place, *_NO_PYARROW)
     from pyarrow import BufferReader, types
@@ -198,16 +298,16 @@ def parquet(path: Path, decimal: str = ".") -> tuple[Table, bytes]:
 
     try:
         file = ParquetFile(BufferReader(data), thrift_string_size_limit=10**7, thrift_container_size_limit=10**6)
-        told = file.metadata
-        unpacked = sum(told.row_group(i).total_byte_size for i in range(told.num_row_groups))
+        metadata = file.metadata
+        unpacked = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
         if not 0 <= unpacked <= LARGEST_UNPACKED:
             needed = f"a Parquet file unpacks to at most {LARGEST_UNPACKED / 2**20:g} MiB"
             raise UnreadableError(place, f"{unpacked / 2**20:.0f} MiB", needed, _SPLIT)
-        if told.num_rows > MOST_ROWS:
+        if metadata.num_rows > MOST_ROWS:
             raise UnreadableError(place, "more rows", f"a table has at most {MOST_ROWS} rows", _SPLIT)
         nested = [field.name for field in file.schema_arrow if types.is_nested(field.type)]
         if nested:
-            found, needed = f"a nested column '{shown(nested[0])}'", "cells are numbers or words"
+            found, needed = f"a nested column '{nested[0]}'", "cells are numbers or words"
             raise UnreadableError(place, found, needed, "write each part as a column of its own")
 
         def rows() -> Iterator[list[str]]:
@@ -227,6 +327,13 @@ def parquet(path: Path, decimal: str = ".") -> tuple[Table, bytes]:
 def cell_text(value: object, decimal: str = ".") -> str:
     """Return a cell as text; a float keeps all its digits, and a duration has hours, minutes and seconds.
 
+    Args:
+        value: of a cell.
+        decimal: the decimal mark.
+
+    Returns:
+        The text, "" for an empty cell.
+
     >>> cell_text(1.5, ","), cell_text(timedelta(days=1, hours=2, minutes=30))
     ('1,5', '26:30:00')
     """
@@ -241,7 +348,12 @@ def cell_text(value: object, decimal: str = ".") -> str:
 
 
 def write_folder(tables: Mapping[str, Rows], folder: Path) -> None:
-    """Write each table, its headings first, as a CSV file of its name into a folder that is there."""
+    """Write each table as a CSV file of its name.
+
+    Args:
+        tables: rows by name, the headings first.
+        folder: that exists.
+    """
     for kind, rows in tables.items():
         with (folder / f"{kind}.csv").open("w", encoding="utf-8", newline="") as file:
             csv.writer(file, lineterminator="\n").writerows([guarded(cell) for cell in row] for row in rows)
@@ -252,8 +364,12 @@ def write_workbook(
 ) -> None:
     """Write each table as a sheet; numbers as numbers, and nothing as a formula.
 
-    mark: what `mark_of_workbook` returns; words: lines of a first sheet, which is passed over in reading; width: of
-    the columns, in characters.
+    Args:
+        tables: rows by name, the headings first.
+        path: of the workbook.
+        mark: returned by `mark_of_workbook`.
+        words: lines of a first sheet, which is not read.
+        width: of the columns, in characters.
     """
     book = openpyxl.Workbook()
     book.remove(book.worksheets[0])
@@ -270,8 +386,8 @@ def write_workbook(
                 if cell:
                     number = parse_number(cell) if i > 1 else None
                     # a number goes in as text of type number: openpyxl would write 16 digits of the 17
-                    one = sheet.cell(i, j, guarded(cell) if number is None else repr(number))
-                    one.data_type = "s" if number is None else "n"
+                    written = sheet.cell(i, j, guarded(cell) if number is None else repr(number))
+                    written.data_type = "s" if number is None else "n"
         sheet.freeze_panes = "A2"
         for column in sheet.iter_cols(max_row=1):
             sheet.column_dimensions[column[0].column_letter].width = width
@@ -280,7 +396,14 @@ def write_workbook(
 
 
 def mark_of_workbook(path: Path) -> str:
-    """Return the mark that `write_workbook` left in a workbook, "" if there is none."""
+    """Return the mark that `write_workbook` left in a workbook.
+
+    Args:
+        path: of the workbook.
+
+    Returns:
+        The mark, "" if there is none.
+    """
     try:
         return openpyxl.load_workbook(path, read_only=True).properties.identifier or ""
     except Exception:  # noqa: BLE001, a broken workbook raises many kinds, and none of them has a mark
@@ -288,15 +411,30 @@ def mark_of_workbook(path: Path) -> str:
 
 
 def write_parquet(tables: Mapping[str, Rows], folder: Path) -> None:
-    """Write each table as a Parquet file of its name; a column of numbers alone as numbers, any other as text."""
+    """Write each table as a Parquet file of its name; a column of numbers alone as numbers, any other as text.
+
+    Args:
+        tables: rows by name, the headings first.
+        folder: that exists.
+
+    Raises:
+        InputError: pyarrow is not installed.
+    """
     if importlib.util.find_spec("pyarrow") is None:
-        raise InputError([Finding(shown(folder.name), *_NO_PYARROW)])
+        raise InputError([Finding(place_of(folder), *_NO_PYARROW)])
     for kind, rows in tables.items():
         frame_of(rows).to_parquet(folder / f"{kind}.parquet", engine="pyarrow", index=False)
 
 
 def frame_of(rows: Rows) -> pd.DataFrame:
-    """Return rows of text, the headings first, as a data frame: columns of numbers alone as numbers."""
+    """Return rows of text as a data frame: columns of numbers alone as numbers.
+
+    Args:
+        rows: of text, the headings first.
+
+    Returns:
+        The data frame.
+    """
     heads, *cells = rows
     columns = {}
     for j, head in enumerate(heads):
@@ -308,7 +446,7 @@ def frame_of(rows: Rows) -> pd.DataFrame:
 
 
 def _bytes(path: Path) -> bytes:
-    place = shown(path.name)
+    place = place_of(path)
     if not path.is_file():
         raise UnreadableError(place, "something that is not a file", "a file is needed", "look at the path")
     with path.open("rb") as file:
@@ -371,7 +509,7 @@ def _source(parts: Iterable[tuple[str, str, Path]], findings: list[Finding]) -> 
     for kind, place, path in parts:
         try:
             if kind in tables:
-                needed = f"the table '{kind}' stands once"
+                needed = f"there is one table '{kind}'"
                 raise UnreadableError(place, "a second file of it", needed, "remove the CSV or the Parquet file")
             tables[kind], data = _one_table(path, place)
             names.append(path.name)
@@ -383,21 +521,21 @@ def _source(parts: Iterable[tuple[str, str, Path]], findings: list[Finding]) -> 
 
 
 def _read_single(path: Path) -> Source:
-    return _source([("measurements", shown(path.name), path)], [])
+    return _source([("measurements", place_of(path), path)], [])
 
 
 def _read_folder(path: Path) -> Source:
-    name = shown(path.resolve().name)
+    name = place_of(path.resolve())
     findings: list[Finding] = []
     parts = []
-    for one in sorted(path.iterdir(), key=lambda one: one.name):
+    for file in sorted(path.iterdir(), key=lambda file: file.name):
         # spreadsheets leave hidden lock files beside the true ones
-        if one.suffix.lower() not in (".csv", ".parquet") or one.name.startswith((".", "~")):
+        if file.suffix.lower() not in (".csv", ".parquet") or file.name.startswith((".", "~")):
             continue
-        if one.stem in KINDS:
-            parts.append((one.stem, f"{name}/{shown(one.name)}", one))
-        elif one.stem != INSTRUCTIONS:
-            findings.append(unknown_table(name, one.stem))
+        if file.stem in KINDS:
+            parts.append((file.stem, f"{name}/{place_of(file)}", file))
+        elif file.stem != INSTRUCTIONS:
+            findings.append(unknown_table(name, file.stem))
     return _source(parts, findings)
 
 
@@ -408,22 +546,22 @@ def _read_workbook(path: Path) -> Source:
 def _formulas_within_bounds(data: bytes, place: str) -> bool:
     """Return whether a sheet of a workbook has formulas; raises `UnreadableError` for one that is beyond bounds.
 
-    A document type could name entities that grow without end or stand in other files; no spreadsheet writes one.
+    A document type could name entities that grow without end or are in other files; no spreadsheet writes one.
     """
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         parts = archive.infolist()
-        unpacked = sum(one.file_size for one in parts)
+        unpacked = sum(part.file_size for part in parts)
         if unpacked > LARGEST_UNPACKED:
             needed = f"a workbook unpacks to at most {LARGEST_UNPACKED / 2**20:g} MiB"
             raise UnreadableError(place, f"{unpacked / 2**20:.0f} MiB", needed, _SPLIT)
         formulas, cells = False, 0
-        for one in parts:
-            if not one.filename.lower().endswith((".xml", ".rels")):
+        for part in parts:
+            if not part.filename.lower().endswith((".xml", ".rels")):
                 continue
-            text = archive.read(one)
+            text = archive.read(part)
             if b"<!DOCTYPE" in text or b"<!ENTITY" in text:
                 raise UnreadableError(place, "a document type", "XML of a workbook has none", "save it again as XLSX")
-            cells += len(_CELL.findall(text)) if "worksheet" in one.filename.lower() else 0
+            cells += len(_CELL.findall(text)) if "worksheet" in part.filename.lower() else 0
             if cells > MOST_CELLS_OF_WORKBOOK:
                 needed = f"a workbook has at most {MOST_CELLS_OF_WORKBOOK} cells, empty ones with a format too"
                 raise UnreadableError(place, "more cells", needed, "split it, or save the sheet as CSV")

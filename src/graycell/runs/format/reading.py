@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from graycell.errors import Finding, InputError, nearest
+from graycell.errors import Finding, InputError, nearest, shown
 from graycell.runs.format.assembly import assemble
 from graycell.runs.format.files import UnreadableError, cell_text, source_of, unknown_table
-from graycell.runs.format.tables import KINDS, Table, shown
+from graycell.runs.format.tables import KINDS, Table
 from graycell.runs.records import CultureRun, Provenance
 
 
@@ -62,7 +62,7 @@ def bundled_run(name: str = "nolan-lee-2011-cell-line-a") -> CultureRun:
         known = sorted(one.name for one in folder.iterdir() if one.is_dir())
         if name not in known:
             needed = "it comes with graycell"
-            raise InputError([Finding("bundled runs", f"'{shown(name)}'", needed, nearest(name, known))])
+            raise InputError([Finding("bundled runs", f"'{name}'", needed, nearest(name, known))])
         return read_runs(folder / name)[0]
 
 

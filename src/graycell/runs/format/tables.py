@@ -1,7 +1,7 @@
-"""Tables of text cells, and their columns as numbers in internal units.
+"""Tables, and their columns as numbers in internal units.
 
-A `Table` is what stands in a file. `typed` reads it by its `Kind`, which says what columns there may be, and
-notes a `Finding` with row and column for every cell that cannot be used; such a cell is then empty.
+A `Table` is what a file holds: text. `typed` reads it by its `Kind`, which defines the columns, and notes a `Finding`
+with row and column for every cell that cannot be used; such a cell is then empty.
 """
 
 import math
@@ -9,52 +9,90 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from typing import NamedTuple
 
 from graycell.errors import Finding, nearest
+from graycell.errors import shown as shown
 from graycell.runs.checks import LIMITS, NOT_SPECIES, value_fault
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY
 from graycell.units import UnitError, convert, converts, parse_heading
 
 MOST_FAULTS = 200
-"""Faults that are listed of one table; a file of another kind would otherwise give one for every cell."""
+"""Faults that are listed for one table; a file of another kind would otherwise give one for every cell."""
 IT_IS_REQUIRED = "it is required"
 TEXT = "text"
 """Instead of a key of `LIMITS`: the column holds words."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_LONGEST_QUOTE = 60
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet takes text that begins with one of these for a formula."""
+
+
+class Below(NamedTuple):
+    """A cell that holds a detection limit: less than that was there."""
+
+    limit: float
+
+
+Cell = str | float | Below
+"""Text of a file, or a number that was made of it, in the unit of its column."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """Cells as text. Rows may be shorter than the headings.
+class MixedTable:
+    """A table whose cells are text or numbers. Rows may be shorter than the headings.
 
-    origins: where each row stands, for a table that was made of others; else `rows[0]` is row 2 of the spreadsheet.
-    named: how headings stand in the file, where they were made of others.
+    Attributes:
+        place: where it is, as it may be printed.
+        headings: of the columns, with units in brackets.
+        rows: the cells.
+        origins: the place of each row, for a table made from others; else `rows[0]` is row 2 of the spreadsheet.
+        named: the headings in the file, for a table made from others.
     """
 
     place: str
     headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     origins: tuple[str, ...] = ()
     named: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, row: int, heading: str | None = None) -> str:
-        """Return where a cell is. `row` counts from 0 below the headings.
+        """Return where a cell is.
+
+        Args:
+            row: counted from 0 below the headings.
+            heading: of its column; None for the whole row.
+
+        Returns:
+            The place, as a `Finding` takes it.
 
         >>> Table("run07/measurements.csv", (), ()).at(12, "GLC [mmol/L]")
         "run07/measurements.csv, row 14, column 'GLC [mmol/L]'"
         """
         place = self.origins[row] if self.origins else f"{self.place}, row {row + 2}"
-        return place if heading is None else f"{place}, column '{shown(self.named.get(heading, heading))}'"
+        return place if heading is None else f"{place}, column '{self.named.get(heading, heading)}'"
+
+
+@dataclass(frozen=True)
+class Table(MixedTable):
+    """A table whose cells are text; see `MixedTable`.
+
+    Attributes:
+        rows: the cells.
+    """
+
+    rows: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What a table may hold: limit (a key of `LIMITS`, or `TEXT`) by column name.
+    """What a table may hold.
 
-    `others` are the limits of columns with any other name, the first one whose unit fits; none forbids them.
-    `censored`: whether a cell may be a detection limit, such as ``<0.5``: less than that was there.
+    Attributes:
+        columns: by name, a key of `LIMITS`, or `TEXT`.
+        required: names of columns that must be there.
+        others: keys of `LIMITS` of columns with any other name, the first whose unit fits; none forbids them.
+        censored: whether a cell may be a detection limit, such as ``<0.5``: less than that was there.
     """
 
     columns: Mapping[str, str]
@@ -96,19 +134,25 @@ KINDS = {
     ),
     "about": Kind({"key": TEXT, "value": TEXT}, ("key", "value")),
 }
-"""The tables of a run, by name; a folder holds them as CSV files, a workbook as sheets."""
+"""The tables of runs by name: CSV files of a folder, sheets of a workbook."""
 
 
 @dataclass(frozen=True)
 class Typed:
     """A table by column: numbers in internal units or words, None where a cell is empty or faulty.
 
-    `limits` holds the key of `LIMITS` of each column; `faulty` the (row, column) of cells with a finding and
-    `rejected` the columns with one, so that what lacks for that reason is not told a second time; `below` the cells
-    whose number is a detection limit.
+    Attributes:
+        table: what was read.
+        headings: by column, as in the table.
+        numbers: by column, for each row.
+        words: by column, for each row.
+        limits: the key of `LIMITS` of each column of numbers.
+        faulty: (row, column) of cells with a finding.
+        rejected: columns with a finding, so that the values they would give are not reported as missing.
+        below: (row, column) of cells whose number is a detection limit.
     """
 
-    table: Table
+    table: MixedTable
     headings: Mapping[str, str]
     numbers: Mapping[str, list[float | None]]
     words: Mapping[str, list[str]]
@@ -121,47 +165,78 @@ class Typed:
         return len(self.table.rows)
 
     def place(self, row: int, column: str | None = None) -> str:
-        """Return where a cell is, with the row as a spreadsheet counts it."""
+        """Return where a cell is, with the row as a spreadsheet counts it.
+
+        Args:
+            row: counted from 0.
+            column: its name; None for the whole row.
+
+        Returns:
+            The place, as a `Finding` takes it.
+        """
         heading = None if column is None else self.headings.get(column, column)
         return self.table.at(row, heading)
 
     def number(self, row: int, column: str) -> float | None:
-        """Return the number of a cell in its internal unit."""
+        """Return the number of a cell.
+
+        Args:
+            row: counted from 0.
+            column: its name.
+
+        Returns:
+            The number in its internal unit; None if there is none.
+        """
         return self.numbers[column][row] if column in self.numbers else None
 
     def word(self, row: int, column: str) -> str:
-        """Return the text of a cell, empty if there is none."""
+        """Return the text of a cell.
+
+        Args:
+            row: counted from 0.
+            column: its name.
+
+        Returns:
+            The text, "" if there is none.
+        """
         return self.words[column][row] if column in self.words else ""
 
     def is_faulty(self, row: int, column: str) -> bool:
-        """Return whether a cell or its column has a finding."""
+        """Return whether a cell or its column has a finding.
+
+        Args:
+            row: counted from 0.
+            column: its name.
+
+        Returns:
+            Whether it has.
+        """
         return (row, column) in self.faulty or column in self.rejected
 
     def is_blank(self, row: int) -> bool:
-        """Return whether a row has nothing in it."""
-        return not any(cell.strip() for cell in self.table.rows[row])
+        """Return whether a row has nothing in it.
+
+        Args:
+            row: counted from 0.
+
+        Returns:
+            Whether all its cells are empty.
+        """
+        return not any(cell.strip() if isinstance(cell, str) else True for cell in self.table.rows[row])
 
 
 ABSENT = Typed(Table("", (), ()), {}, {}, {}, {}, frozenset(), frozenset())
 """A table that is not there."""
 
 
-def shown(text: str) -> str:
-    r"""Return text from a file as it may be printed: short, and with control characters escaped.
-
-    >>> shown("1 \x1b[2J")
-    '1 \\x1b[2J'
-    """
-    text = text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "..."
-    return text if text.isprintable() else repr(text)[1:-1]
-
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes text that begins with one of these for a formula."""
-
-
 def guarded(text: str) -> str:
     """Return text as a spreadsheet may open it: what is no number and looks like a formula gets an apostrophe.
+
+    Args:
+        text: of a cell.
+
+    Returns:
+        The text, which `unguarded` takes back.
 
     >>> guarded("=1+1"), guarded("-1.5"), guarded("run07"), unguarded(guarded("=1+1"))
     ("'=1+1", '-1.5', 'run07', '=1+1')
@@ -171,20 +246,27 @@ def guarded(text: str) -> str:
 
 
 def unguarded(text: str) -> str:
-    """Return what `guarded` was given."""
+    """Return the text that `guarded` took.
+
+    Args:
+        text: of a cell.
+
+    Returns:
+        The text without the apostrophe.
+    """
     return text[1:] if text.startswith("'") and text.lstrip("'").startswith(_FORMULA) else text
 
 
-def nearest_shown(name: str, known: Iterable[str]) -> str:
-    """Return a clause with the nearest of the known names from a file, as it may be printed."""
-    known = [shown(one) for one in known]
-    return nearest(name, known) if known else "there is none yet; add it"
-
-
 def parse_number(text: str) -> float | None:
-    """Return the number that a cell holds, or None if it is not a plain decimal number.
+    """Return the number that a cell holds.
 
     `float` alone would also take ``nan``, ``inf`` and ``1_000``.
+
+    Args:
+        text: of a cell.
+
+    Returns:
+        The number; None if it is not a plain decimal number.
 
     >>> parse_number("1.5e3"), parse_number("nan"), parse_number("3,2")
     (1500.0, None, None)
@@ -195,87 +277,102 @@ def parse_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def typed(table: Table, kind: Kind, findings: list[Finding]) -> Typed:
-    """Return the columns of `table`; every fault is appended to `findings`."""
+def typed(table: MixedTable, kind: Kind, findings: list[Finding]) -> Typed:
+    """Return a table by column.
+
+    Args:
+        table: what a file holds, or what was made from it.
+        kind: what the table may hold.
+        findings: takes every fault.
+
+    Returns:
+        The columns that can be used.
+    """
     found: list[Finding] = []
     columns, rejected = _columns(table, kind, found)
     headings, numbers, words, limits = {}, {}, {}, {}
     faulty: set[tuple[int, str]] = set()
     below: set[tuple[int, str]] = set()
+
+    def note(row: int, name: str, fault: Finding) -> None:
+        faulty.add((row, name))
+        if len(found) < MOST_FAULTS:
+            found.append(replace(fault, place=table.at(row, headings[name])))
+
     for position, (name, unit, limit) in columns.items():
-        heading = headings[name] = table.headings[position]
-        cells = [row[position].strip() if position < len(row) else "" for row in table.rows]
+        headings[name] = table.headings[position]
+        cells = [row[position] if position < len(row) else "" for row in table.rows]
         if limit == TEXT:
-            words[name] = _words(table, name, cells, found, faulty, heading)
+            words[name] = [_word(cell) for cell in cells]
+            for row, word in enumerate(words[name]):
+                if not word.isprintable():  # control characters could forge what is printed
+                    note(row, name, Finding("", f"'{word}'", "words are printable", "write it anew"))
+                    words[name][row] = ""
             continue
-        limits[name] = limit
-        numbers[name] = []
+        limits[name], numbers[name] = limit, []
         for row, cell in enumerate(cells):
-            censored = kind.censored and name != "time" and cell.startswith("<")
-            value, fault = _value(cell[1:].strip() if censored else cell, unit, limit)
-            if censored:
-                below.add((row, name))
-                fault = fault or (None if value is not None else _no_limit(cell))
+            value, fault, is_limit = _number(cell, unit, limit, kind.censored and name != "time")
             numbers[name].append(value)
+            if is_limit:
+                below.add((row, name))
             if fault is not None:
-                faulty.add((row, name))
-                if len(found) < MOST_FAULTS:
-                    found.append(replace(fault, place=table.at(row, heading)))
+                note(row, name, fault)
     for row, cells in enumerate(table.rows):
-        if any(cell.strip() for cell in cells[len(table.headings) :]):
+        if any(_word(cell) for cell in cells[len(table.headings) :]):
             needed = f"the headings name {len(table.headings)} columns"
             remedy = "remove the cells beyond them; write a decimal comma as a point"
             found.append(Finding(table.at(row), f"{len(cells)} cells", needed, remedy))
     if len(found) >= MOST_FAULTS:
         listed = f"{MOST_FAULTS} faults of a table are listed"
-        found[MOST_FAULTS:] = [Finding(table.place, "more faults", listed, "mend those first")]
+        found[MOST_FAULTS:] = [Finding(table.place, "more faults", listed, "correct those first")]
     findings += found
     return Typed(table, headings, numbers, words, limits, frozenset(faulty), rejected, frozenset(below))
 
 
-def _no_limit(cell: str) -> Finding:
-    return Finding("", f"'{shown(cell)}'", "a detection limit is a number after <", "write it, like <0.5")
+def _word(cell: Cell) -> str:
+    """Return the text of a cell with single spaces."""
+    return " ".join(cell.split()) if isinstance(cell, str) else str(cell)
 
 
-def _words(
-    table: Table,
-    name: str,
-    cells: list[str],
-    findings: list[Finding],
-    faulty: set[tuple[int, str]],
-    heading: str,
-) -> list[str]:
-    """Return cells as words with single spaces; control characters could forge what is printed."""
-    words = [" ".join(cell.split()) for cell in cells]
-    for row, word in enumerate(words):
-        if not word.isprintable():
-            place = table.at(row, heading)
-            findings.append(Finding(place, f"'{shown(word)}'", "words are printable", "write it anew"))
-            faulty.add((row, name))
-            words[row] = ""
-    return words
+def _number(cell: Cell, unit: str, limit: str, censored: bool) -> tuple[float | None, Finding | None, bool]:
+    """Return the number of a cell in its internal unit, or its fault without a place, and if it is a detection limit.
 
-
-def _value(cell: str, unit: str, limit: str) -> tuple[float | None, Finding | None]:
-    """Return the number of a cell in its internal unit, or what is wrong with it, its place left open."""
-    if not cell:
-        return None, None
-    number = parse_number(cell)
+    censored: whether ``<`` may be before a number.
+    """
+    if isinstance(cell, Below):
+        return *_judged(cell.limit, f"{cell.limit!r}", unit, limit), True
+    if isinstance(cell, float):
+        return *_judged(cell, f"{cell!r}", unit, limit), False
+    cell = cell.strip()
+    is_limit = censored and cell.startswith("<")
+    digits = cell[1:].strip() if is_limit else cell
+    if not digits and is_limit:
+        needed, remedy = "a detection limit is a number after <", "write it, like <0.5"
+        return None, Finding("", f"'{cell}'", needed, remedy), True
+    if not digits:
+        return None, None, False
+    number = parse_number(digits)
     if number is None:
         remedy = "write the number with a decimal point, or leave the cell empty if no sample was taken"
-        if cell.startswith("="):
+        if digits.startswith("="):
             remedy = "write the value instead of the formula"
-        return None, Finding("", f"'{shown(cell)}'", "a number is needed", remedy)
-    house = LIMITS[limit].unit
-    value = number if house is None else float(convert(number, unit, house))
-    fault = value_fault("", limit, value, shown(cell))
+        return None, Finding("", f"'{digits}'", "a number is needed", remedy), is_limit
+    return *_judged(number, digits, unit, limit), is_limit
+
+
+def _judged(number: float, text: str, unit: str, limit: str) -> tuple[float | None, Finding | None]:
+    """Return a number in its internal unit, or what is wrong with it; `text` is the number as it was written."""
+    internal_unit = LIMITS[limit].unit
+    value = number if internal_unit is None else float(convert(number, unit, internal_unit))
+    text = shown(text)
+    fault = value_fault("", limit, value, text)
     if fault is None and not math.isfinite(value):
-        fault = Finding("", shown(cell), "a finite number is needed", "look at the unit of the column")
+        fault = Finding("", text, "a finite number is needed", "look at the unit of the column")
     return (value, None) if fault is None else (None, fault)
 
 
 def _columns(
-    table: Table, kind: Kind, findings: list[Finding]
+    table: MixedTable, kind: Kind, findings: list[Finding]
 ) -> tuple[dict[int, tuple[str, str, str]], frozenset[str]]:
     """Return (name, unit, limit) by position for the headings that can be used, and the other names."""
     columns: dict[int, tuple[str, str, str]] = {}
@@ -283,9 +380,9 @@ def _columns(
     for position, written in enumerate(table.headings):
         heading = " ".join(written.split())
         cells = (row[position] for row in table.rows if position < len(row))
-        if not heading.strip() and not any(cell.strip() for cell in cells):
+        if not heading and not any(_word(cell) for cell in cells):
             continue  # spreadsheets save empty columns too
-        place = f"{table.place}, row 1, column '{shown(heading)}'"
+        place = f"{table.place}, row 1, column '{heading}'"
         try:
             name, unit = parse_heading(heading if heading.isprintable() else "")
         except UnitError:
@@ -296,7 +393,7 @@ def _columns(
             findings.append(Finding(place, found, "every column has a name", remedy))
             continue
         if name in names:
-            found = f"a second column '{shown(name)}'"
+            found = f"a second column '{name}'"
             findings.append(Finding(place, found, "names are unique", "remove one"))
             continue
         names.add(name)
@@ -321,7 +418,7 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
     """Return the limit of a column, or None and a finding if its name or its unit cannot be used."""
     if name not in kind.columns and not kind.others:
         hint = nearest(name, kind.columns)
-        found = f"an unknown column '{shown(name)}'"
+        found = f"an unknown column '{name}'"
         findings.append(Finding(place, found, "only known columns are read", hint))
         return None
     candidates = (kind.columns[name],) if name in kind.columns else kind.others
@@ -331,7 +428,7 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
     if LIMITS[candidates[0]].unit is None:
         return candidates[0]
     if unit is None:
-        remedy = f"write the unit in brackets, like '{shown(example)}'"
+        remedy = f"write the unit in brackets, like '{example}'"
         findings.append(Finding(place, "no unit", "a column of numbers needs its unit", remedy))
         return None
     for limit in candidates:
@@ -342,18 +439,28 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
         return limit
     lower = {column.lower(): column for column in kind.columns}
     close = [] if name in kind.columns else get_close_matches(name.lower(), lower, n=1)
-    remedy = f"write a unit that converts, like '{shown(example)}'"
+    remedy = f"write a unit that converts, like '{example}'"
     if "concentration" in candidates and converts(unit, "g/L"):
         remedy = "masses need a molar mass: use graycell import"
     elif close:
         remedy = f"name the column '{lower[close[0]]}' if that is meant"
     needed = f"a unit of {LIMITS[candidates[0]].unit} is needed"
-    findings.append(Finding(place, f"the unit '{shown(unit)}'", needed, remedy))
+    findings.append(Finding(place, f"the unit '{unit}'", needed, remedy))
     return None
 
 
 def rising_rows(table: Typed, rows: Iterable[int], findings: list[Finding], *, strictly: bool = True) -> list[int]:
-    """Return those of `rows` whose time can be used: times rise, or do not fall if not `strictly`."""
+    """Return the rows whose time can be used: times rise, or do not fall if not `strictly`.
+
+    Args:
+        table: with a column of times.
+        rows: numbers of rows, such as those of a run.
+        findings: takes every fault.
+        strictly: whether two rows may not have the same time.
+
+    Returns:
+        The numbers of the usable rows.
+    """
     usable: list[int] = []
     last = None
     for row in rows:

@@ -4,8 +4,7 @@ import os
 from pathlib import Path
 
 from graycell.errors import Finding, InputError
-from graycell.runs.format.files import Rows, write_workbook
-from graycell.runs.format.tables import shown
+from graycell.runs.format.files import Rows, place_of, write_workbook
 
 INSTRUCTIONS = (
     "Runs for graycell",
@@ -71,10 +70,10 @@ def write_template(path: str | Path) -> Path:
     """
     path = Path(path)
     if path.suffix.lower() != ".xlsx":
-        raise InputError([Finding(shown(path.name), "another ending", "the template is a workbook", "end it in .xlsx")])
+        raise InputError([Finding(place_of(path), "another ending", "the template is a workbook", "end it in .xlsx")])
     if path.exists():
         needed = "what you wrote is never overwritten"
-        raise InputError([Finding(shown(path.name), "a file of this name", needed, "choose another name")])
+        raise InputError([Finding(place_of(path), "a file of this name", needed, "choose another name")])
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part.xlsx")
     try:

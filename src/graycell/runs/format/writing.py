@@ -21,13 +21,14 @@ from graycell.runs.format.files import (
     UnreadableError,
     frame_of,
     mark_of_workbook,
+    place_of,
     source_of,
     write_folder,
     write_parquet,
     write_workbook,
 )
 from graycell.runs.format.reading import read_runs
-from graycell.runs.format.tables import KINDS, parse_number, shown
+from graycell.runs.format.tables import KINDS, parse_number
 from graycell.runs.records import (
     Bolus,
     CultureRun,
@@ -170,7 +171,7 @@ def _digest_of(tables: Mapping[str, Rows]) -> str:
 def _require_printable(tables: Mapping[str, Rows], path: Path) -> None:
     """Raise `InputError` for text that no table can hold."""
     needed, remedy = "words are printable and have no spaces at their ends", "mend the name"
-    findings = [Finding(f"{shown(path.name)}, {kind}", f"'{shown(cell)}'", needed, remedy)
+    findings = [Finding(f"{place_of(path)}, {kind}", f"'{cell}'", needed, remedy)
                 for kind, rows in tables.items() for row in rows for cell in row
                 if not cell.isprintable() or cell != cell.strip()]  # fmt: skip
     if findings:
@@ -188,7 +189,7 @@ def _workbook_is_ours(path: Path) -> bool:
 
 
 def _require_writable(runs: Sequence[CultureRun], path: Path, book: bool) -> None:
-    place = shown(path.name or str(path))
+    place = place_of(path)
     findings = [finding for finding in check_runs(runs) if finding.severity == "error"]
     if not runs:
         findings.append(Finding(place, "no runs", "at least one is needed", "give some"))
@@ -205,7 +206,7 @@ def _require_writable(runs: Sequence[CultureRun], path: Path, book: bool) -> Non
         other = sorted(one.name for one in path.iterdir() if one.name not in ours)
         mark = path / _MARK
         if other:
-            found = f"'{shown(other[0])}'" + (f" and {len(other) - 1} more" if len(other) > 1 else "")
+            found = f"'{other[0]}'" + (f" and {len(other) - 1} more" if len(other) > 1 else "")
             findings.append(Finding(place, found, "only what graycell wrote is replaced", _REMEDY))
         elif any(path.iterdir()) and not (mark.is_file() and mark.read_text("utf-8").strip() == _digest(path)):
             needed = "only tables that graycell wrote, and nobody changed, are replaced"
@@ -414,7 +415,7 @@ def _require_same(runs: Sequence[CultureRun], back: Sequence[CultureRun], names:
     findings = []
     came = {run.name: run for run in back}
     for run, own in zip(runs, names, strict=True):
-        place = f"run '{shown(run.name)}'"
+        place = f"run '{run.name}'"
         if run.name not in came:
             needed = "a name has no spaces at its ends, none twice, and is printable"
             findings.append(Finding(place, "a name that a table changes", needed, "rename it"))
