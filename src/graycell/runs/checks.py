@@ -1,8 +1,7 @@
-"""Small checks of values and runs. Each says what is wrong; all are asked, and all faults come back at once.
+"""Small checks of values and runs, whose faults are all reported at once.
 
-`LIMITS` and `value_fault` judge one number; the reader applies them to every cell, `check_runs` to a finished
-`CultureRun`. A check of a whole run is a generator of `Finding` in `CHECKS`; add one by writing it and naming
-it there.
+`LIMITS` and `value_fault` check one number; the reader applies them to every cell, `check_runs` to a finished
+`CultureRun`. A check of a whole run is a generator of `Finding` in `CHECKS`; to add one, write it and list it there.
 """
 
 import math
@@ -42,24 +41,30 @@ from graycell.units import (
 FEWEST_SAMPLES = 3
 """Sample times below which a run says little about a rate: two points have no curvature."""
 LONGEST_RUN = 60.0
-"""[d] Fed-batch cultures last some two weeks and perfusion cultures up to two months."""
+"""[d] Fed-batch cultures last about two weeks and perfusion cultures up to two months."""
 FEWEST_CELLS = 0.05
-"""[10^6 cells/mL] An inoculum is ten times as dense; cells/mL under a heading of 10^6 cells/L are a thousandth."""
+"""[10^6 cells/mL] An inoculum has ten times as many; a column in cells/L headed in cells/mL has a thousandth."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """What a number may be. `lowest`, `highest` and `plausible` are in the internal unit `unit`.
+    """The range of a number.
 
-    Outside `lowest` to `highest` a number is impossible; above `plausible` its unit is probably wrong.
-    `open_below` forbids `lowest` itself. `unit` is None for a number whose heading has no unit.
+    Attributes:
+        unit: internal unit of the bounds; None for a number whose heading has no unit.
+        lowest: below it a number is impossible.
+        highest: above it a number is impossible.
+        needed: the sentence of a `Finding`.
+        remedy: what the finding says to do.
+        plausible: above it the unit of a number is probably wrong.
+        open_below: whether `lowest` itself is impossible too.
     """
 
     unit: str | None
     lowest: float
     highest: float
     needed: str
-    remedy: str = "mend the number"
+    remedy: str = "correct the number"
     plausible: float = math.inf
     open_below: bool = False
 
@@ -87,8 +92,7 @@ LIMITS = {
     "specific rate": Limit(SPECIFIC_RATE, -math.inf, math.inf, "any number"),
     "number": Limit(DIMENSIONLESS, -math.inf, math.inf, "any number"),
 }
-"""What each kind of number may be."""
-
+"""The range of each kind of number."""
 
 NOT_SPECIES = {VCD: VCD, TCD: VCD, VIABILITY: VIABILITY, REDOX: REDOX}
 """The measured quantities that are not species, and the key of `LIMITS` of each."""
@@ -97,6 +101,12 @@ NOT_SPECIES = {VCD: VCD, TCD: VCD, VIABILITY: VIABILITY, REDOX: REDOX}
 def limit_of(quantity: str) -> str:
     """Return the key of `LIMITS` for a measured quantity: its own, or ``concentration`` for a species.
 
+    Args:
+        quantity: its name.
+
+    Returns:
+        The key.
+
     >>> limit_of("VCD"), limit_of("GLC")
     ('VCD', 'concentration')
     """
@@ -104,9 +114,16 @@ def limit_of(quantity: str) -> str:
 
 
 def value_fault(place: str, limit: str, value: float, found: str | None = None) -> Finding | None:
-    """Return what is wrong with `value`, in the internal unit of `LIMITS[limit]`, or None.
+    """Return what is wrong with a number.
 
-    `found` is the text to quote, where the reader wrote the number in another unit.
+    Args:
+        place: where the number is.
+        limit: a key of `LIMITS`.
+        value: the number in the internal unit.
+        found: the text to quote, if the number was written in another unit.
+
+    Returns:
+        The finding; None if there is nothing wrong.
 
     >>> print(value_fault("run07.csv, row 14, column 'viability [%]'", "viability", 1.2, "120"))
     run07.csv, row 14, column 'viability [%]': found 120; viability is 0 to 1; for percent write [%].
@@ -123,14 +140,22 @@ def value_fault(place: str, limit: str, value: float, found: str | None = None) 
 
 
 def within(limit: str, value: np.ndarray) -> np.ndarray:
-    """Return where `value_fault` finds nothing wrong, of values in the internal unit, of any shape."""
+    """Return for which numbers `value_fault` finds nothing wrong.
+
+    Args:
+        limit: a key of `LIMITS`.
+        value: numbers in the internal unit, of any shape.
+
+    Returns:
+        Whether each is in range, of the same shape.
+    """
     bounds = LIMITS[limit]
     above = value > bounds.lowest if bounds.open_below else value >= bounds.lowest
     return above & (value <= min(bounds.highest, bounds.plausible))
 
 
 ModelSpecies = tuple[str, ...] | None
-"""Names of the species of the model that the run is meant for; None where no model is at hand."""
+"""Names of the species of the model that the run is meant for; None if there is no model."""
 Check = Callable[[CultureRun, ModelSpecies], Iterator[Finding]]
 
 
@@ -151,7 +176,15 @@ def _place(run: CultureRun, event: Event) -> str:
 
 
 def values_are_possible(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """No negative amount, no viability above 1, no magnitude that a wrong unit would explain."""
+    """No negative amount, no viability above 1, no magnitude that a wrong unit would explain.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     here = f"run '{run.name}'"
     judged = [(f"{here}, initial volume", "initial volume", run.initial_volume)]
     judged += [(f"{here}, initial temperature", "temperature", run.initial_temperature)]
@@ -165,18 +198,26 @@ def values_are_possible(run: CultureRun, species: ModelSpecies) -> Iterator[Find
             judged.append((f"{here}, {series.quantity} at {series.time[k]:.6g} d", limit, float(series.value[k])))
         if np.any(~(series.standard_error > 0.0)):
             found = f"a standard error of {np.min(series.standard_error):.3g}"
-            yield Finding(f"{here}, {series.quantity}", found, "an assay error is > 0", "mend the table assay_error")
+            yield Finding(f"{here}, {series.quantity}", found, "an assay error is > 0", "correct the table assay_error")
     if VIABILITY in run.signals:
         signal = run.signals[VIABILITY]
         for time, value in zip(signal.time, signal.value, strict=True):
             judged.append((f"{here}, signal {VIABILITY} at {time:.6g} d", VIABILITY, float(value)))
     for event in run.events:
         judged += [(_place(run, event), limit, value) for limit, value in _event_values(event)]
-    yield from (fault for fault in (value_fault(*one) for one in judged) if fault is not None)
+    yield from (fault for place, limit, value in judged if (fault := value_fault(place, limit, value)) is not None)
 
 
 def a_run_lasts_as_long_as_a_culture(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """No run is longer than `LONGEST_RUN`; hours under a heading in days are 24 times as many."""
+    """No run is longer than `LONGEST_RUN`; hours under a heading in days would make it 24 times as long.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     if run.end > LONGEST_RUN:
         needed = f"few cultures last longer than {LONGEST_RUN:g} d"
         remedy = "if the times are hours, write the heading time [h]"
@@ -184,7 +225,15 @@ def a_run_lasts_as_long_as_a_culture(run: CultureRun, species: ModelSpecies) -> 
 
 
 def there_are_cells(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """The viable cell density reaches `FEWEST_CELLS` somewhere; a wrong power of ten does not."""
+    """The viable cell density reaches `FEWEST_CELLS` at some time; with a wrong power of ten it does not.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     if VCD in run.measurements and len(run.measurements[VCD].value):
         most = float(np.max(run.measurements[VCD].value))
         if most < FEWEST_CELLS:
@@ -194,7 +243,15 @@ def there_are_cells(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]
 
 
 def a_viability_is_no_percentage_of_a_percentage(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """A culture is more than one part in a hundred alive somewhere; a fraction below a heading in percent is not."""
+    """The viability exceeds 1 % at some time; fractions under a heading in percent do not.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     if VIABILITY in run.measurements and 0.0 < np.max(run.measurements[VIABILITY].value, initial=0.0) <= 0.01:
         found = f"at most {np.max(run.measurements[VIABILITY].value):.3g}"
         remedy = "if the cells hold fractions, as a spreadsheet keeps what it shows as 97 %, their unit is 1"
@@ -202,20 +259,36 @@ def a_viability_is_no_percentage_of_a_percentage(run: CultureRun, species: Model
 
 
 def events_are_within_the_run(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """No event and no sample before time 0 or after the end."""
+    """No event and no sample before time 0 or after the end.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     for series in run.measurements.values():
         if len(series.time) and not (series.time[0] >= 0.0 and series.time[-1] <= run.end):
             found = f"samples from {series.time[0]:.6g} to {series.time[-1]:.6g} d"
             needed = f"samples lie between 0 and the end of the run at {run.end:.6g} d"
-            yield Finding(f"run '{run.name}', {series.quantity}", found, needed, "mend the times or the event end")
+            yield Finding(f"run '{run.name}', {series.quantity}", found, needed, "correct the times or the event end")
     for event in run.events:
         if not 0.0 <= event.time <= run.end:
             needed = f"events lie between 0 and the end of the run at {run.end:.6g} d"
-            yield Finding(_place(run, event), f"{event.time:.6g} d", needed, "mend the time or the end")
+            yield Finding(_place(run, event), f"{event.time:.6g} d", needed, "correct the time or the end")
 
 
 def times_rise(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """The times of every measurement and signal rise; those of the events do not fall."""
+    """The times of every measurement and signal rise; those of the events do not fall.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     for series in (*run.measurements.values(), *run.signals.values()):
         for before, after in zip(series.time[:-1], series.time[1:], strict=True):
             if not after > before:
@@ -228,11 +301,19 @@ def times_rise(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
 
 
 def the_vessel_holds_what_is_taken(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """No sample is larger than the volume at its time, and outflows do not empty the vessel."""
+    """No sample is larger than the volume at its time, and outflows do not empty the vessel.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     volume, now = run.initial_volume, 0.0
     inflow: dict[str, float] = {}
     outflow: dict[bool, float] = {}
-    # the last stretch, from the last event to the end, has no event of its own
+    # from the last event to the end there is no further event
     for event in (*sorted(run.events, key=lambda event: event.time), None):
         time = run.end if event is None else event.time
         volume += (sum(inflow.values()) - sum(outflow.values())) * max(time - now, 0.0)
@@ -250,17 +331,25 @@ def the_vessel_holds_what_is_taken(run: CultureRun, species: ModelSpecies) -> It
             case Outflow():
                 outflow[event.retains_cells] = event.rate
             case Sample():
-                # the slack is for volumes that were written with few digits
+                # the tolerance is for volumes that were written with few digits
                 if event.volume >= volume * (1.0 - 1e-9):
                     needed = f"the vessel holds {volume:.6g} L, and a sample leaves some of it"
-                    remedy = "mend the sample, its unit or the initial volume"
+                    remedy = "correct the sample, its unit or the initial volume"
                     yield Finding(_place(run, event), f"{event.volume:.6g} L", needed, remedy)
                     return
                 volume -= event.volume
 
 
 def media_have_a_composition(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """Every medium that an event names is in the media."""
+    """Every medium that an event names is in the media.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     for event in run.events:
         if isinstance(event, Bolus | Feed | Replacement) and event.medium not in run.media:
             hint = nearest(event.medium, run.media) if run.media else "add a table of media"
@@ -269,24 +358,40 @@ def media_have_a_composition(run: CultureRun, species: ModelSpecies) -> Iterator
 
 
 def names_are_those_of_the_model(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """Every species of a medium or of the initial state is one of the model, or is known to be left out."""
+    """Every species of a medium or of the initial state is in the model, or is known to be left out.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     if species is None:
         return
     known = (*species, *NOT_SPECIES)
-    named = [(f"medium '{medium}'", name) for medium, one in run.media.items() for name in one]
+    named = [(f"medium '{medium}'", name) for medium, composition in run.media.items() for name in composition]
     named += [("initial", name) for name in run.initial]
     for where, name in named:
         if name not in known:
-            # what resembles a species of the model is a slip of the pen that would lose what is fed
-            slip = bool(get_close_matches(name, species, n=1, cutoff=0.7))
+            # a name that resembles a species is a misspelling, and the model would lose what is fed
+            misspelt = bool(get_close_matches(name, species, n=1, cutoff=0.7))
             needed = "the model has no such species and leaves it out"
             remedy = f"rename the column if it was meant otherwise; {nearest(name, species)}"
-            severity = "error" if slip else "warning"
+            severity = "error" if misspelt else "warning"
             yield Finding(f"run '{run.name}', {where}", f"'{name}'", needed, remedy, severity)
 
 
 def every_species_has_a_beginning(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """Every species of the model, or where none is known every measured one, has an initial concentration."""
+    """Every species of the model, or without a model every measured one, has an initial concentration.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     wanted = species if species is not None else [name for name in run.measurements if name not in NOT_SPECIES]
     for name in wanted:
         if name not in run.initial:
@@ -297,7 +402,15 @@ def every_species_has_a_beginning(run: CultureRun, species: ModelSpecies) -> Ite
 
 
 def measured_quantities_are_in_the_model(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """A measured quantity that the model does not compute is a remark: nothing is compared with it."""
+    """A measured quantity that the model does not compute is a remark: nothing is compared with it.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     if species is None:
         return
     known = (*species, *NOT_SPECIES)
@@ -310,16 +423,32 @@ def measured_quantities_are_in_the_model(run: CultureRun, species: ModelSpecies)
 
 
 def there_are_enough_samples(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """A run has at least `FEWEST_SAMPLES` sample times."""
+    """A run has at least `FEWEST_SAMPLES` sample times.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     samples = len({float(time) for series in run.measurements.values() for time in series.time})
     if samples < FEWEST_SAMPLES:
-        needed = f"a fit wants at least {FEWEST_SAMPLES}"
+        needed = f"a fit needs at least {FEWEST_SAMPLES}"
         place = f"run '{run.name}', measurements"
         yield Finding(place, f"{samples} sample times", needed, "only simulate this run", "warning")
 
 
 def viability_is_known(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
-    """There is a viability, or viable and total cells to compute it from."""
+    """There is a viability, or viable and total cells to compute it from.
+
+    Args:
+        run: what is checked.
+        species: names of the model's species; None if there is no model.
+
+    Yields:
+        Each fault.
+    """
     counted = VCD in run.measurements and TCD in run.measurements
     if VIABILITY not in run.measurements and VIABILITY not in run.signals and not counted:
         found = "neither viability nor both VCD and TCD"
@@ -347,9 +476,14 @@ CHECKS: tuple[Check, ...] = (
 
 
 def check_runs(runs: Iterable[CultureRun], species: Iterable[str] | None = None) -> list[Finding]:
-    """Return all that is wrong or odd about `runs`, as errors and warnings; an empty list is a clean bill.
+    """Return all that is wrong or odd about runs.
 
-    `species` are the names of the model's species, where a model is at hand.
+    Args:
+        runs: any number.
+        species: names of the model's species; None if there is no model.
+
+    Returns:
+        Errors and warnings; an empty list if there is nothing wrong.
 
     >>> run = CultureRun("run07", initial_volume=-1.0, initial={})
     >>> print(check_runs([run])[0])

@@ -1,7 +1,7 @@
-"""What was done to a culture and what was measured: the nouns of the border, with names and units.
+"""What was done to a culture and what was measured, as plain data with names and units.
 
-A `CultureRun` is in internal units (day, litre, mmol/L, 10^9 cells/L, degC). It is plain data: nothing here is
-compiled, and nothing compiled sees a name. `graycell.packing` turns runs into arrays.
+A `CultureRun` is in internal units (day, litre, mmol/L, 10^9 cells/L, degC). Compiled code never sees names:
+`graycell.packing` turns runs into arrays.
 """
 
 import math
@@ -24,16 +24,16 @@ density [10^9 cells/L], viability a fraction [1], R the redox ratio [1]."""
 class Measurement:
     """One quantity measured over time.
 
-    A measurement taken at the time of an event is a measurement before that event.
+    If a measurement and an event have the same time, the measurement is taken first.
 
-    Fields:
+    Attributes:
         quantity: name of a species, or `VCD`, `VIABILITY`, `REDOX`.
         unit: internal unit of `value`.
         time: [d], shape (samples,), rising.
         value: shape (samples,); empty cells are not here.
         standard_error: assay error of each value, same unit and shape, > 0.
-        below: shape (samples,), True where the value is a detection limit and less than that was there; None for
-            nowhere.
+        below: shape (samples,), True where the value is a detection limit and less than that was there; None if it
+            never is.
     """
 
     quantity: str
@@ -48,7 +48,11 @@ class Measurement:
 class Signal:
     """A known input over time that is not modelled, such as viability; interpolated between its points.
 
-    Fields: `time` [d] rising and `value` in the internal unit `unit`, both of shape (points,).
+    Attributes:
+        quantity: its name.
+        unit: internal unit of `value`.
+        time: [d], shape (points,), rising.
+        value: shape (points,).
     """
 
     quantity: str
@@ -59,7 +63,13 @@ class Signal:
 
 @dataclass(frozen=True)
 class Bolus:
-    """`volume` [L] of `medium` added at once at `time` [d]."""
+    """A volume of a medium that is added at once.
+
+    Attributes:
+        time: [d].
+        medium: its name.
+        volume: [L].
+    """
 
     time: float
     medium: str
@@ -68,7 +78,12 @@ class Bolus:
 
 @dataclass(frozen=True)
 class Sample:
-    """`volume` [L] of culture taken at once at `time` [d]. It never changes a concentration."""
+    """A volume of culture that is taken at once. It never changes a concentration.
+
+    Attributes:
+        time: [d].
+        volume: [L].
+    """
 
     time: float
     volume: float
@@ -76,7 +91,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Feed:
-    """From `time` [d] on, `medium` flows in at `rate` [L/d], until the next Feed of that medium."""
+    """A medium flows in from a time on, until the next Feed of that medium.
+
+    Attributes:
+        time: [d].
+        medium: its name.
+        rate: [L/d].
+    """
 
     time: float
     medium: str
@@ -85,9 +106,12 @@ class Feed:
 
 @dataclass(frozen=True)
 class Outflow:
-    """From `time` [d] on, culture flows out at `rate` [L/d], until the next Outflow of that kind.
+    """Culture flows out from a time on, until the next Outflow of that kind.
 
-    `retains_cells` is False for a bleed and True for a perfusion harvest behind a cell filter.
+    Attributes:
+        time: [d].
+        rate: [L/d].
+        retains_cells: False for a bleed, True for a perfusion harvest behind a cell filter.
     """
 
     time: float
@@ -117,10 +141,15 @@ class Setpoint:
 
 @dataclass(frozen=True)
 class Replacement:
-    """The bookkeeping of Nolan & Lee (2011): at `time` [d], c <- (1 - fraction) c + fraction c_medium.
+    """The feed of Nolan & Lee (2011): c <- (1 - fraction) c + fraction c_medium.
 
-    It acts on the species of the medium alone, leaves the volume as it is and so is **not** a mass balance.
-    Use it to reproduce published numbers only; a `Bolus` is the true event.
+    It acts on the species of the medium alone and leaves the volume as it is, so it is **not** a mass balance.
+    Use it only to reproduce published numbers; otherwise use a `Bolus`.
+
+    Attributes:
+        time: [d].
+        medium: its name.
+        fraction: [1].
     """
 
     time: float
@@ -130,7 +159,11 @@ class Replacement:
 
 @dataclass(frozen=True)
 class End:
-    """The culture ends at `time` [d]; without it a run ends at its last measurement or event."""
+    """The culture ends; without this event a run ends at its last measurement or event.
+
+    Attributes:
+        time: [d].
+    """
 
     time: float
 
@@ -140,7 +173,14 @@ Event = Bolus | Sample | Feed | Outflow | Setpoint | Replacement | End
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a run comes from: file names, SHA-256 of their bytes, and who to cite."""
+    """Where a run comes from.
+
+    Attributes:
+        files: their names.
+        sha256: of their bytes, in order.
+        citation: what to cite.
+        notes: anything else.
+    """
 
     files: tuple[str, ...] = ()
     sha256: str = ""
@@ -150,9 +190,9 @@ class Provenance:
 
 @dataclass(frozen=True)
 class CultureRun:
-    """One culture: how it began, what was done to it, what was measured.
+    """One culture: its initial state, what was done to it, and what was measured.
 
-    Fields:
+    Attributes:
         name: unique among the runs read together.
         initial_volume: [L].
         initial: concentration [mmol/L] of each species at time 0; may hold `REDOX` [1]. A `VCD` here is not used.
@@ -161,7 +201,8 @@ class CultureRun:
         media: composition [mmol/L] by medium and species; a species that is not named is absent (0).
         signals: known inputs, such as viability.
         initial_temperature: [degC].
-        end: [d] time at which the run ends; if it is not given, the last measurement or event.
+        end: [d] time at which the run ends; if it is not given, that of the last measurement or event.
+        provenance: where the run comes from.
     """
 
     name: str
@@ -182,13 +223,20 @@ class CultureRun:
 
     @property
     def last_sample(self) -> float:
-        """The time [d] of the last measurement; minus infinity where nothing was measured."""
+        """The time [d] of the last measurement; minus infinity if nothing was measured."""
         return max(
             (float(series.time[-1]) for series in self.measurements.values() if len(series.time)), default=-math.inf
         )
 
     def ended_at(self, time: float) -> "CultureRun":
-        """Return the run ended at `time` [d], without what happens from then on; no measurement may be later."""
+        """Return the run ended at a time, without the events from then on.
+
+        Args:
+            time: [d]; no measurement may be later.
+
+        Returns:
+            The shorter run.
+        """
         return replace(self, events=tuple(event for event in self.events if event.time < time), end=time)
 
     def with_events(self, *events: Event) -> "CultureRun":
