@@ -219,9 +219,6 @@ def gradient_checks_frame(checked: GradientCheck) -> pd.DataFrame:
     )
 
 
-audit_frame = gradient_checks_frame  # the name that the command line still imports
-
-
 def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
     _harmless(frame).to_csv(file, index=False, encoding="utf-8", lineterminator="\n")
 
