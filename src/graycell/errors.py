@@ -29,8 +29,8 @@ _MOST_KNOWN = 60
 _MOST_NAMED = 3
 """Runs that are named where a finding holds for several."""
 
-_OPENING = re.compile(r"(?<![^\s(\[{=,])'")
-_CLOSING = re.compile(r"'(?![^\s,;:.?)\]}])")
+_QUOTE = re.compile(r"(?P<opens>(?<![^\s(\[{=,])'(?=\S))|'(?![^\s,;:.?)\]}])")
+"""A quote before or after a word; an apostrophe within one is none."""
 _OF_A_RUN = re.compile(r"run '(.*?)'(?=,|$)")
 
 
@@ -68,18 +68,18 @@ def shown(text: str, longest: int = _LONGEST_QUOTE) -> str:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, bool]]:
-    """Yield a text in pieces, and whether each is within single quotes. An apostrophe within a word is no quote."""
-    at = 0
-    while opening := _OPENING.search(text, at):
-        closing = _CLOSING.search(text, opening.end())
-        end = closing.start() if closing else len(text)
-        yield text[at : opening.end()], False
-        yield text[opening.end() : end], True
-        at = end
-        if closing:
-            yield "'", False
-            at = closing.end()
-    yield text[at:], False
+    """Yield a text in pieces, and whether each is foreign text between single quotes, which may hold quotes itself."""
+    at = depth = 0
+    for quote in _QUOTE.finditer(text):
+        if depth == 0 and quote["opens"]:
+            yield text[at : quote.end()], False
+            at, depth = quote.end(), 1
+        elif depth > 0:
+            depth += 1 if quote["opens"] else -1
+            if depth == 0:
+                yield text[at : quote.start()], True
+                at = quote.start()
+    yield text[at:], depth > 0
 
 
 def _kept(text: str) -> str:
@@ -250,7 +250,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     >>> nearest("GLUC", ["GLC", "LAC"])
     "did you mean 'GLC'? Known: GLC, LAC"
     """
-    names = [shown(one) for one in known]
+    names = [shown(text) for text in known]
     if not names:
         return "there is none yet; add it"
     close = get_close_matches(shown(name), names, n=1, cutoff=0.4)

@@ -1,8 +1,8 @@
 """Internal units, and the only converters.
 
 Inside graycell everything is in one coherent set: day, litre, mmol, 10^9 cells, mg. Because
-10^9 cells/L = 10^6 cells/mL and 1 mmol/(10^9 cells)/d = 1 pmol/cell/d, no conversion factor stands in any
-equation. Units are converted here, once, when data come in.
+10^9 cells/L = 10^6 cells/mL and 1 mmol/(10^9 cells)/d = 1 pmol/cell/d, equations have no conversion factors.
+Units are converted here, once, when data come in.
 """
 
 import functools
@@ -97,9 +97,18 @@ def _convert_one(value: float, unit: str, to: str) -> float:
 
 
 def convert(value, unit: str, to: str):
-    """Return `value` (number or array), given in `unit`, in the unit `to`.
+    """Return a value in another unit.
 
-    Raises `UnitError` where a unit cannot be read or the two do not measure the same thing.
+    Args:
+        value: a number or an array.
+        unit: of the value.
+        to: the other unit.
+
+    Returns:
+        The value in `to`.
+
+    Raises:
+        UnitError: a unit cannot be read, or the two do not measure the same thing.
 
     >>> convert(3800.0, "nmol/1e6 cells/d", SPECIFIC_RATE)
     3.8
@@ -115,7 +124,14 @@ def convert(value, unit: str, to: str):
 
 @functools.lru_cache(maxsize=4096)
 def converts(unit: str, to: str) -> bool:
-    """Return whether two units measure the same; remembered, since a unit that does not convert takes long to read.
+    """Return whether two units measure the same thing; cached, since a unit that does not convert takes long to read.
+
+    Args:
+        unit: one unit.
+        to: the other.
+
+    Returns:
+        Whether they do.
 
     >>> converts("g/L", "mg/dL"), converts("g/L", "mmol/L")
     (True, False)
@@ -128,7 +144,16 @@ def converts(unit: str, to: str) -> bool:
 
 
 def parse_heading(heading: str) -> tuple[str, str | None]:
-    """Return (name, unit) of a column heading such as ``GLC [mmol/L]``; the unit is None if there is none.
+    """Return the name and the unit of a column heading such as ``GLC [mmol/L]``.
+
+    Args:
+        heading: of a column.
+
+    Returns:
+        The name, and the unit or None.
+
+    Raises:
+        UnitError: the heading cannot be read.
 
     >>> parse_heading("VCD [1e6 cells/mL]")
     ('VCD', '1e6 cells/mL')

@@ -127,7 +127,7 @@ def test_cells_under_a_wrong_power_of_ten_are_told():
 
 
 def test_a_sample_after_the_end_is_told():
-    assert "mend the times or the event end" in told(culture(end=1.5))
+    assert "correct the times or the event end" in told(culture(end=1.5))
 
 
 def test_an_assay_error_of_zero_is_told():

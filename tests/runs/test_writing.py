@@ -19,8 +19,9 @@ from graycell.runs import (
     read_runs,
     runs_from_tables,
 )
+from graycell.runs.format.assay import assay_error
 from graycell.runs.format.tables import parse_number
-from graycell.runs.format.writing import assay_error, tables_of, write_runs
+from graycell.runs.format.writing import tables_of, write_runs
 from graycell.runs.records import Bolus, Provenance
 
 

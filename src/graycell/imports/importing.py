@@ -116,7 +116,10 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
 
 
 def _of_all_files(
-    paths: Sequence[Path], found: Sequence[tuple[Path, Imported]], faulty: Mapping[Path, tuple[Finding, ...]], where: str
+    paths: Sequence[Path],
+    found: Sequence[tuple[Path, Imported]],
+    faulty: Mapping[Path, tuple[Finding, ...]],
+    where: str,
 ) -> list[Finding]:
     """Return the faults of several files, each once, and runs of one name."""
     findings: list[Finding] = []

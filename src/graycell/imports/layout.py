@@ -87,6 +87,9 @@ def _sheets(source: Source, spec: ImportSpec, faults: Faults) -> dict[str, Table
     wanted = spec.sheets
     if wanted is None:
         wanted = names[:1] if pattern is None else (EVERY,)
+    if not wanted:
+        needed = "a sheet with a row of headings is needed"
+        faults.of_file(source.files[0], "no sheet with anything in it", needed, "look at the file")
     if tuple(wanted) == (EVERY,):
         wanted = [name for name in names if pattern is None or match(pattern, name) is not None]
         if not wanted:

@@ -29,7 +29,12 @@ _LONGEST_NAME = 200
 
 
 class Amount(NamedTuple):
-    """A number with its unit, such as "1.5 L"."""
+    """A number with its unit, such as "1.5 L".
+
+    Attributes:
+        number: in `unit`.
+        unit: as it is written.
+    """
 
     number: float
     unit: str

@@ -1,7 +1,7 @@
-"""What people call the columns of their files: the unit that a heading states, and the quantity that it means.
+"""How people name the columns of their files: the unit that a heading states, and the quantity that it means.
 
-In English, and the commonest words of German. `quantity_of` is for proposals and for lists of media, where a person
-reads what was recognised; a mapping itself names its columns word by word.
+The words are English, and the most common German ones. `quantity_of` serves drafts and lists of media, where a person
+checks what was recognised; a mapping itself names its columns word by word.
 """
 
 import re
@@ -72,7 +72,13 @@ def words_of(text: str) -> str:
 
 
 def unit_of_heading(heading: str) -> str:
-    """Return the unit that a heading of someone's file states, "" if there is none.
+    """Return the unit that a heading of somebody's file states.
+
+    Args:
+        heading: of a column.
+
+    Returns:
+        The unit, "" if there is none.
 
     >>> unit_of_heading("Viable Cell Concentration (10^6 cells/mL)"), unit_of_heading("Glc_gL"), unit_of_heading("ID")
     ('10^6 cells/mL', 'g/L', '')
@@ -83,17 +89,37 @@ def unit_of_heading(heading: str) -> str:
 
 
 def is_word_for_unit(cell: str) -> bool:
-    """Return whether a cell heads units and is none: "Unit", as a table has it that was transposed."""
+    """Return whether a cell heads units and is none itself, such as "Unit" in a transposed table.
+
+    Args:
+        cell: of a row of units.
+
+    Returns:
+        Whether it does.
+    """
     return cell.strip().lower() in ("unit", "units", "einheit", "einheiten")
 
 
 def time_unit(word: str) -> str:
-    """Return the unit of time that a word in small letters means, "" if it is none."""
+    """Return the unit of time that a word means.
+
+    Args:
+        word: in small letters.
+
+    Returns:
+        The unit, "" if it is none.
+    """
     return next((unit for unit, words in _TIME_WORDS.items() if word in words), "")
 
 
 def named_time(cell: str) -> tuple[str | float, str] | None:
-    """Return the number of a time and the unit that its cell names, None where it names none.
+    """Return the number of a time and the unit that its cell names.
+
+    Args:
+        cell: of a column of times.
+
+    Returns:
+        The number, as digits or computed from a clock, and its unit; None if the cell names no unit.
 
     >>> named_time("D3"), named_time("Day 3"), named_time("72,5 h"), named_time("26:30"), named_time("3")
     (('3', 'd'), ('3', 'd'), ('72,5', 'h'), (26.5, 'h'), None)
@@ -112,6 +138,12 @@ def named_time(cell: str) -> tuple[str | float, str] | None:
 def bare(heading: str) -> str:
     """Return a heading without its unit.
 
+    Args:
+        heading: of a column.
+
+    Returns:
+        The rest of the heading.
+
     >>> bare("Glc_gL"), bare("Viability [%]")
     ('Glc', 'Viability')
     """
@@ -120,7 +152,13 @@ def bare(heading: str) -> str:
 
 
 def quantity_of(heading: str) -> str:
-    """Return the quantity that a heading means, "" if it is none that is known.
+    """Return the quantity that a heading means.
+
+    Args:
+        heading: of a column.
+
+    Returns:
+        The name of the quantity, "" if it is not known.
 
     >>> quantity_of("Viable Cell Concentration (10^6 cells/mL)"), quantity_of("Glc_gL"), quantity_of("pH")
     ('VCD', 'GLC', '')
@@ -133,7 +171,13 @@ def quantity_of(heading: str) -> str:
 
 
 def role_of(heading: str) -> str:
-    """Return what else a column is: time, run, volume, sample, temperature or feed, "" if that is not known.
+    """Return what a column is if it is no quantity.
+
+    Args:
+        heading: of a column.
+
+    Returns:
+        "time", "run", "volume", "sample", "temperature" or "feed"; "" if that is not known.
 
     >>> role_of("Time (h)"), role_of("Sample Volume (mL)"), role_of("Feed A [mL]")
     ('time', 'sample', 'feed')
@@ -145,5 +189,5 @@ def role_of(heading: str) -> str:
 
 
 def _word(heading: str) -> str:
-    """Return the letters and digits of a heading without its unit and without a prefix such as ``X:``."""
+    """Return the letters and digits of a heading without its unit and a prefix such as ``X:``."""
     return re.sub(r"[^a-z0-9]", "", bare(heading).lower().split(":")[-1])

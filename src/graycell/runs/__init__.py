@@ -2,8 +2,8 @@
 
     files --read_runs--> CultureRun (names, internal units) --packing.pack--> arrays
 
-`read_runs` reads CSV and XLSX, `check_runs` lists all that is wrong with runs,
-`bundled_run` gives a published run. The records say what a run is made of.
+`read_runs` reads CSV, XLSX and Parquet, `check_runs` lists all that is wrong with runs, and `bundled_run` returns a
+published run. `graycell.runs.records` defines what a run consists of.
 
 >>> run = bundled_run()
 >>> run.measurements["GLC"].value[:2]  # mmol/L

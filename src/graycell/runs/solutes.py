@@ -1,4 +1,4 @@
-"""What is dissolved in a medium, by its formula: atoms, molar mass, and what CHO cells do not make.
+"""The solutes of media: formulas, atoms, molar masses, and which of them CHO cells do not make.
 
 Names are those of the species of the library. Source of the atomic masses: IUPAC, abridged standard atomic weights
 (2021).
@@ -16,11 +16,17 @@ FORMULAS = {
     "VAL": "C5H11NO2",
 }  # fmt: skip
 NOT_MADE = ("GLC", "HIS", "ILE", "LEU", "LYS", "MET", "PHE", "THR", "TRP", "VAL")
-"""What CHO cells take up and do not make: glucose and the essential amino acids."""
+"""Solutes that CHO cells take up and do not make: glucose and the essential amino acids."""
 
 
 def atoms_of(name: str) -> dict[str, int]:
     """Return how many atoms of each element a molecule has.
+
+    Args:
+        name: a key of `FORMULAS`.
+
+    Returns:
+        The numbers of atoms by element.
 
     >>> atoms_of("GLN")
     {'C': 5, 'H': 10, 'N': 2, 'O': 3}
@@ -28,5 +34,5 @@ def atoms_of(name: str) -> dict[str, int]:
     return {element: int(count or 1) for element, count in re.findall(r"([A-Z])(\d*)", FORMULAS[name])}
 
 
-MOLAR_MASS = {name: sum(count * ATOMIC_MASS[one] for one, count in atoms_of(name).items()) for name in FORMULAS}
+MOLAR_MASS = {name: sum(count * ATOMIC_MASS[element] for element, count in atoms_of(name).items()) for name in FORMULAS}
 """[g/mol]"""

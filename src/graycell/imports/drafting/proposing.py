@@ -130,7 +130,7 @@ class _Draft:
         self.run_words, self.read, self.header = laid.run, laid.sheets, laid.header
         if laid.grid is not place.grid:
             self.look_at(laid.grid)
-            self.units = {one: laid.grid.units[i] for one, i in self.columns.items() if laid.grid.units.get(i)}
+            self.units = {head: laid.grid.units[i] for head, i in self.columns.items() if laid.grid.units.get(i)}
         self.has_clock = False
 
     def look_at(self, grid: Grid) -> None:
@@ -178,9 +178,9 @@ class _Draft:
             words = ", ".join(f"{word} = {_quoted(text)}" for word, text in self.run_words.items())
             lines += [_line(f"run = {{ {words} }}", "are these runs? if not, remove the line")]
         if self.run_words.get("sheet") == "{quantity}" and len(self.read) < len(self.source.tables):
-            lines += [f"sheet = {_quoted([one for one in self.source.tables if one in self.read])}"]
+            lines += [f"sheet = {_quoted([sheet for sheet in self.source.tables if sheet in self.read])}"]
         if "sheet" not in self.run_words and len(self.source.tables) > 1:
-            sheets = ", ".join(_quoted(one) for one in self.source.tables if one.isprintable())
+            sheets = ", ".join(_quoted(sheet) for sheet in self.source.tables if sheet.isprintable())
             lines += [_line(f"sheet = {_quoted(self.sheet)}", f"there are {sheets}")]
         lines += [_line("transposed = true", "a column for each sample")] if self.transposed else []
         lines += [f"header = {self.header}"] if self.header > 1 else []
@@ -197,36 +197,38 @@ class _Draft:
         if feeds or sample:
             lines += self.start()
         lines += sample + sides + feeds
-        left = [shown(one) for one in self.columns if one not in self.used]
-        lines += ["", *(f"# not used: {one}" for one in left)] if left else []
+        left = [shown(head) for head in self.columns if head not in self.used]
+        lines += ["", *(f"# not used: {head}" for head in left)] if left else []
         return "\n".join(lines) + "\n"
 
     def run(self) -> list[str]:
         """Return the line of the columns that tell runs apart."""
-        found = [one for one in self.of_role("run") if self.cells(one)]
-        cells = {one: [words_of(_at(row, self.columns[one])) for row in self.grid.table.rows] for one in found}
+        found = [head for head in self.of_role("run") if self.cells(head)]
+        cells = {head: [words_of(_at(row, self.columns[head])) for row in self.grid.table.rows] for head in found}
         filled = {heading: [cell for cell in column if cell] for heading, column in cells.items()}
         # a column that differs in every row names the sample
-        found = [one for one in found if len(filled[one]) < _FEWEST_ROWS or len(set(filled[one])) < len(filled[one])]
+        found = [
+            head for head in found if len(filled[head]) < _FEWEST_ROWS or len(set(filled[head])) < len(filled[head])
+        ]
         self.used |= set(found)
-        found = [one for one in found if len(set(filled[one])) > 1] or found[:1]  # a constant column says nothing
+        found = [head for head in found if len(set(filled[head])) > 1] or found[:1]  # a constant column says nothing
         if not found:
             return [_line('# run = "?"', "the column that tells runs apart; without it all rows are of one run")]
         return [f"run = {_quoted(found[0])}" if len(found) == 1 else f"run = [{', '.join(map(_quoted, found))}]"]
 
     def time(self) -> list[str]:
         """Return the line of the time."""
-        found = [one for one in self.of_role("time") if self.cells(one)]
+        found = [head for head in self.of_role("time") if self.cells(head)]
         if not found:
             return [_line('time = "?"', "the column of the times")]
         # a counted time is better than a date, and one with a unit better than one without
-        is_clock = {one: _is_clock(self.grid.table, self.columns[one]) for one in found}
-        found.sort(key=lambda one: (is_clock[one], self.dated(one) is not None, not self.unit_of_time(one)))
+        is_clock = {head: _is_clock(self.grid.table, self.columns[head]) for head in found}
+        found.sort(key=lambda head: (is_clock[head], self.dated(head) is not None, not self.unit_of_time(head)))
         heading = found[0]
         self.used.add(heading)
         written = self.dated(heading)
         if written is not None:
-            clocks = [one for one in found[1:] if is_clock[one]]
+            clocks = [head for head in found[1:] if is_clock[head]]
             clock = f", clock = {_quoted(clocks[0])}" if clocks else ""
             self.used |= set(clocks[:1])
             self.has_clock = bool(clocks)
@@ -248,7 +250,7 @@ class _Draft:
         unit = self.unit(heading)
         if _converts(unit, TIME):
             return unit
-        named = [one for one in map(named_time, self.cells(heading)) if one is not None]
+        named = [time for time in map(named_time, self.cells(heading)) if time is not None]
         units, hours = {unit for _, unit in named}, [of for of, _ in named if not isinstance(of, str)]
         is_day = bool(hours) and (hours[0] > 0.0 or max(hours) < _HOURS_OF_A_DAY)  # perhaps the time of day
         if len(named) == len(self.cells(heading)) and len(units) == 1 and not is_day:
@@ -283,7 +285,7 @@ class _Draft:
         """Return the line of the decimal mark, [] for a point."""
         if self.path.suffix.lower() != ".csv":
             return []
-        cells = [cell for one in self.columns for cell in self.cells(one) if re.fullmatch(r"-?\d+,\d+", cell)]
+        cells = [cell for head in self.columns for cell in self.cells(head) if re.fullmatch(r"-?\d+,\d+", cell)]
         if not cells:
             return []
         if all(re.fullmatch(r"-?\d{1,3},\d{3}", cell) for cell in cells):
@@ -296,21 +298,21 @@ class _Draft:
         """Return the lines of a table with a row for each value, [] if it is no such table."""
         for heading in self.columns:
             names = list(dict.fromkeys(self.cells(heading)))
-            known = [one for one in names if quantity_of(one)]
-            values = [one for one in self.columns if re.search(r"value|result|reading", one, re.IGNORECASE)]
+            known = [name for name in names if quantity_of(name)]
+            values = [head for head in self.columns if re.search(r"value|result|reading", head, re.IGNORECASE)]
             if len(known) < 2 or len(known) < len(names) / 2 or not values:
                 continue
-            units = [one for one in self.columns if re.fullmatch(r"units?", one, re.IGNORECASE)]
+            units = [head for head in self.columns if re.fullmatch(r"units?", head, re.IGNORECASE)]
             self.used |= {heading, values[0], *units[:1]}
             lines = [
                 "",
                 "[long]                                 # a row for each value",
                 f"quantity = {_quoted(heading)}",
             ]
-            lines += [f"value = {_quoted(values[0])}", *(f"unit = {_quoted(one)}" for one in units[:1])]
+            lines += [f"value = {_quoted(values[0])}", *(f"unit = {_quoted(head)}" for head in units[:1])]
             lines += ["", "[measured]"]
-            first = {quantity_of(one): one for one in reversed(known) if one.isprintable()}
-            for name in dict.fromkeys(one for one in known if first.get(quantity_of(one)) == one):
+            first = {quantity_of(name): name for name in reversed(known) if name.isprintable()}
+            for name in dict.fromkeys(name for name in known if first.get(quantity_of(name)) == name):
                 of_it = [row for row in self.rows if words_of(_at(row, self.columns[heading])) == name]
                 unit = words_of(_at(of_it[0], self.columns[units[0]])) if units and of_it else unit_of_heading(name)
                 lines.append(self.quantity(name, unit, quantity_of(name), stated=bool(units)))
@@ -336,7 +338,9 @@ class _Draft:
             more, ask = ', unit = "?"', _ASKED.get(internal_unit, "which unit? mmol/L, g/L ...")
         elif internal_unit == CONCENTRATION and not _converts(unit, internal_unit) and quantity not in MOLAR_MASS:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
-        elif quantity == "NH3" and not _converts(unit, internal_unit) and re.search(r"nh4|ammonium", name, re.IGNORECASE):
+        elif (
+            quantity == "NH3" and not _converts(unit, internal_unit) and re.search(r"nh4|ammonium", name, re.IGNORECASE)
+        ):
             more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; leave it out for NH3"
         elif not stated and as_counted(unit_of_heading(name), internal_unit) != unit:
             more = f", unit = {_quoted(unit)}"
@@ -386,13 +390,13 @@ class _Draft:
         """Return the lines of a log of feeds on another sheet: one with a time and a volume."""
         for name, table in self.source.tables.items():
             headings = _printable(table)
-            clocks = [one for one in headings if _is_clock(table, headings[one])]
-            times = [one for one in headings if role_of(one) == "time" and one not in clocks]
-            volumes = [one for one in headings if _converts(unit_of_heading(one), VOLUME)]
+            clocks = [head for head in headings if _is_clock(table, headings[head])]
+            times = [head for head in headings if role_of(head) == "time" and head not in clocks]
+            volumes = [head for head in headings if _converts(unit_of_heading(head), VOLUME)]
             if name == self.sheet or name in self.read or not name.isprintable() or not times or not volumes:
                 continue
-            feeds = [one for one in headings if one.lower() in _FEEDS_OF_A_LOG]
-            runs = [one for one in headings if role_of(one) == "run" and one not in feeds]
+            feeds = [head for head in headings if head.lower() in _FEEDS_OF_A_LOG]
+            runs = [head for head in headings if role_of(head) == "run" and head not in feeds]
             lines = ["", "[log]", f"sheet = {_quoted(name)}", f"time = {_quoted(times[0])}"]
             lines += [f"clock = {_quoted(clocks[0])}"] if clocks and self.has_clock else []
             lines += [_line(f"run = {_quoted(runs[0])}", "where it differs from that of the samples")] if runs else []
@@ -401,7 +405,7 @@ class _Draft:
             named = {volumes[0]: None}
             if feeds:
                 named = dict.fromkeys(words_of(_at(row, headings[feeds[0]])) for row in table.rows)
-            for feed in [one for one in named if one and one.isprintable()][:_MOST_FEEDS]:
+            for feed in [feed for feed in named if feed and feed.isprintable()][:_MOST_FEEDS]:
                 lines += ["", f"[feeds.{_quoted(feed)}]", f"volume = {_quoted(feed)}",
                           _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
             return lines
@@ -455,8 +459,8 @@ def _printable(table: Table) -> dict[str, int]:
 def _is_clock(table: Table, position: int) -> bool:
     """Return whether the cells of a column are times of a day."""
     cells = [words_of(_at(row, position)) for row in table.rows[:_LOOKED_AT]]
-    hours = [one[0] if one else "" for one in (named_time(cell) for cell in cells if cell)]
-    return bool(hours) and all(not isinstance(one, str) and one < _HOURS_OF_A_DAY for one in hours)
+    hours = [time[0] if time else "" for time in (named_time(cell) for cell in cells if cell)]
+    return bool(hours) and all(not isinstance(time, str) and time < _HOURS_OF_A_DAY for time in hours)
 
 
 def _at(row: Sequence[str], i: int) -> str:

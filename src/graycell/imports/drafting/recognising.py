@@ -64,9 +64,9 @@ def place_of(source_at: Callable[[int | None], Source]) -> Place:
             grid = _laid(place)
             if grid is None:
                 continue
-            heads = {one for one in map(words_of, grid.table.headings) if one}
-            quantities = sum(bool(quantity_of(one)) for one in heads)
-            roles = [role for one in heads if (role := role_of(one))]
+            heads = {head for head in map(words_of, grid.table.headings) if head}
+            quantities = sum(bool(quantity_of(head)) for head in heads)
+            roles = [role for head in heads if (role := role_of(head))]
             if transposed and not ("time" in roles and quantities >= _FEWEST):
                 continue  # a column that names quantities is no column of headings
             known = 2.0 * quantities + len(roles)
@@ -107,20 +107,20 @@ def with_runs(place: Place, units: int | None) -> Place:
     if not run:
         return place
     headings = positions(place.grid.table.headings)
-    time = next((one for one in headings if role_of(one) == "time"), "")
+    time = next((head for head in headings if role_of(head) == "time"), "")
     more: dict[str, Any] = {"units": units} if units else {}
     if "sheet" in run:
-        more["sheet"] = [one for one in place.source.tables if quantity_of(one) and one.isprintable()]
+        more["sheet"] = [sheet for sheet in place.source.tables if quantity_of(sheet) and sheet.isprintable()]
     grid = _laid(place, run=run, time=time, **more)
     return place if grid is None else place._replace(run=run, grid=grid, sheets=grid.sheets)
 
 
 def _sheets_alike(place: Place) -> list[str]:
     """Return the names of sheets that have the headings of this one in the same row, this one among them."""
-    own = {words_of(one) for one in place.grid.table.headings} - {""}
+    own = {words_of(head) for head in place.grid.table.headings} - {""}
     alike = []
     for name, table in place.source.tables.items():
-        there = {words_of(one) for one in _headings(table, place)} - {""}
+        there = {words_of(head) for head in _headings(table, place)} - {""}
         if name.isprintable() and len(own & there) >= _ALIKE * len(own):
             alike.append(name)
     return alike
@@ -146,14 +146,17 @@ def _above(grid: Grid) -> dict[str, str]:
 def _beside(grid: Grid) -> dict[str, Any]:
     """Return the words for runs side by side, whose names are in the headings before or after the quantity."""
     every = positions(grid.table.headings)
-    headings = [one for one in every if not (quantity_of(one) or role_of(one))]
+    headings = [head for head in every if not (quantity_of(head) or role_of(head))]
     if any(map(quantity_of, every)):  # it would be shared by all runs
         return {}
-    firsts = {one.split()[0] for one in headings if " " in one}
-    before = [f"{word} " for word in sorted(firsts) if all(one.startswith(f"{word} ") for one in headings)]
+    firsts = {head.split()[0] for head in headings if " " in head}
+    before = [f"{word} " for word in sorted(firsts) if all(head.startswith(f"{word} ") for head in headings)]
     patterns = ["{quantity} {run} [{unit}]", "{quantity} {run} ({unit})"]
     patterns += [f"{{run}}{mark}{{quantity}}" for mark in " _:-"] + [f"{{quantity}}{mark}{{run}}" for mark in " _-"]
-    for text in [*(f"{word}{one}" for word in before for one in patterns if one.startswith(RUN)), *patterns]:
+    for text in [
+        *(f"{word}{pattern}" for word in before for pattern in patterns if pattern.startswith(RUN)),
+        *patterns,
+    ]:
         if any(text.count(part) > 1 for part in (RUN, "{quantity}", "{unit}")):
             continue  # a heading that looks like a pattern
         pattern = pattern_of(text)
@@ -182,7 +185,7 @@ def _quantities_above(place: Place) -> Place | None:
             runs_of.setdefault(above, []).append(name)
     names = {name for of in runs_of.values() for name in of}
     same = all(set(of) == names and len(of) == len(names) for of in runs_of.values())
-    if len(names) < _FEWEST or not same or any(parse_number(one.replace(",", ".")) is not None for one in names):
+    if len(names) < _FEWEST or not same or any(parse_number(name.replace(",", ".")) is not None for name in names):
         return None
     place = place._replace(header=place.header + 1)
     grid = _laid(place)
@@ -191,9 +194,9 @@ def _quantities_above(place: Place) -> Place | None:
 
 def _sheets_of_quantities(place: Place) -> dict[str, Any]:
     """Return the words for sheets whose names are quantities, with a column for each run."""
-    named = [one for one in place.source.tables if quantity_of(one) and one.isprintable()]
+    named = [sheet for sheet in place.source.tables if quantity_of(sheet) and sheet.isprintable()]
     headings = positions(place.grid.table.headings)
     if len(named) < _FEWEST or place.sheet not in named or any(map(quantity_of, headings)):
         return {}
-    beside = [one for one in headings if role_of(one) and role_of(one) != "time"]
+    beside = [head for head in headings if role_of(head) and role_of(head) != "time"]
     return {"sheet": "{quantity}", "heading": "{run}", **({"without": beside} if beside else {})}

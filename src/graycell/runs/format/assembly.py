@@ -1,7 +1,7 @@
 """Tables -> runs: which row belongs to which run, and what a row means.
 
 Whatever cannot be used is left out and noted as a `Finding`, so that the rest can still be checked; a caller
-that wants runs to work with raises the findings.
+that needs complete runs raises the findings.
 """
 
 import math
@@ -42,12 +42,12 @@ from graycell.units import UnitError, convert
 DEFAULT_RELATIVE_ERROR = 0.05
 """Assay error [1] of a quantity that the table assay_error does not list: common for cell counts and HPLC."""
 DEFAULT_ABSOLUTE_ERROR = 0.02
-"""Its share [1] of the largest value of the series, so that a value of 0 is not taken as exact."""
+"""Absolute assay error as a part [1] of the largest value of the series, so that a value of 0 is not exact."""
 A_RUN_HAS_MEASUREMENTS = "a run has measurements"
 NOMINAL_VOLUME = 1.0
-"""[L] Initial volume of a run that gives none; it matters only where events have volumes."""
+"""[L] Initial volume of a run that gives none. It has no effect unless events have volumes."""
 NOMINAL_TEMPERATURE = 37.0
-"""[degC] Initial temperature of a run that gives none, that of nearly every culture of mammalian cells."""
+"""[degC] Initial temperature of a run that gives none: that of nearly every culture of mammalian cells."""
 
 
 def assemble(
@@ -55,8 +55,14 @@ def assemble(
 ) -> tuple[list[CultureRun], list[Finding]]:
     """Return the runs that the tables hold, and every fault in them.
 
-    A run with a fault is incomplete. `name` is that of the only run, where no column `run` gives names. The
-    tables in `unreadable` were there, but gave nothing; that was told.
+    Args:
+        tables: by name, see `KINDS`.
+        name: of the only run, if no column `run` gives names.
+        provenance: of the files.
+        unreadable: names of tables that are there but cannot be read, which has been reported.
+
+    Returns:
+        The runs, of which one with a fault is incomplete, and the findings.
     """
     findings: list[Finding] = []
     read = dict.fromkeys(KINDS, ABSENT)
@@ -76,9 +82,9 @@ def assemble(
     rows = {kind: _rows(read[kind], of_run, findings) for kind in ("initial", "events", "signals", "standard_errors")}
     runs = []
     for run, samples in of_run.items():
-        first, planned, known, told = (rows[kind].get(run, []) for kind in rows)
+        first, planned, known, errors_of_run = (rows[kind].get(run, []) for kind in rows)
         series, at_zero = _measurements(measurements, samples, run, errors, findings)
-        _own_errors(series, read["standard_errors"], told, findings)
+        _own_errors(series, read["standard_errors"], errors_of_run, findings)
         initial, temperature = _initial(read["initial"], first, at_zero, run, findings)
         events = events_of(read["events"], planned, media)
         flowing = any(isinstance(event, Bolus | Sample | Feed | Outflow) for event in events)
@@ -87,7 +93,7 @@ def assemble(
             volume = math.inf  # an event that could not be read does not make a sample too large as well
         notes = f"{provenance.notes} No initial volume was given; {NOMINAL_VOLUME:g} L is nominal.".strip()
         ends = [event.time for event in events if isinstance(event, End)]
-        last = ends or [float(one.time[-1]) for one in series.values()] + [event.time for event in events]
+        last = ends or [float(measured.time[-1]) for measured in series.values()] + [event.time for event in events]
         runs.append(
             CultureRun(
                 name=run,
@@ -102,7 +108,7 @@ def assemble(
                 provenance=replace(provenance, notes=notes) if nominal else provenance,
             )
         )
-    # what is shared by several runs is told once
+    # a fault of what several runs share is reported once
     return runs, list(dict.fromkeys(findings))
 
 
@@ -114,7 +120,7 @@ def _about(table: Typed, findings: list[Finding]) -> dict[str, str]:
         if table.is_blank(row) or "key" not in table.words:
             continue
         if key not in known or key in about:
-            needed = "only known keys are read" if key not in known else "a key stands once"
+            needed = "only known keys are read" if key not in known else "a key has one row"
             hint = nearest(key, known) if key not in known else "remove one"
             findings.append(Finding(table.place(row, "key"), f"'{key}'", needed, hint))
             continue
@@ -123,7 +129,7 @@ def _about(table: Typed, findings: list[Finding]) -> dict[str, str]:
 
 
 def _rows_by_run(measurements: Typed, default: str, findings: list[Finding]) -> dict[str, list[int]]:
-    """Return the rows of each run in the order of the table; all are of `default` if no column names runs."""
+    """Return the rows of each run in the order of the table; all belong to `default` if no column names runs."""
     if "run" not in measurements.words:
         return {default: list(range(len(measurements)))}
     rows: dict[str, list[int]] = defaultdict(list)
@@ -137,7 +143,7 @@ def _rows_by_run(measurements: Typed, default: str, findings: list[Finding]) -> 
 
 
 def _rows(table: Typed, names: Collection[str], findings: list[Finding]) -> dict[str, list[int]]:
-    """Return the rows of each run; a row without a run is of all."""
+    """Return the rows of each run; a row without a run belongs to all."""
     rows: dict[str, list[int]] = defaultdict(list)
     for row in range(len(table)):
         run = table.word(row, "run")
@@ -159,7 +165,7 @@ def _media(table: Typed, findings: list[Finding]) -> Mapping[str, Mapping[str, f
         if not name or name in media:
             found = f"a second '{name}'" if name else "an empty cell"
             place = table.place(row, "medium")
-            findings.append(Finding(place, found, "each medium has one name", "mend the name"))
+            findings.append(Finding(place, found, "each medium has one name", "correct the name"))
             continue
         values = {column: table.number(row, column) for column in table.numbers}
         media[name] = MappingProxyType({column: value for column, value in values.items() if value is not None})
@@ -183,27 +189,27 @@ def _assay_errors(table: Typed, measurements: Typed, findings: list[Finding]) ->
             continue
         if quantity in errors:
             found = f"a second '{quantity}'"
-            findings.append(Finding(place, found, "it stands once", "remove one row"))
+            findings.append(Finding(place, found, "it has one row", "remove one row"))
             continue
         relative, absolute = table.number(row, "relative") or 0.0, table.number(row, "absolute") or 0.0
-        house = LIMITS[measurements.limits[quantity]].unit or ""
+        internal_unit = LIMITS[measurements.limits[quantity]].unit or ""
         unit = table.word(row, "unit")
         if absolute and not unit:
             place, needed = table.place(row, "unit"), "an absolute error needs its unit"
-            findings.append(Finding(place, "an empty cell", needed, f"write one such as {house}"))
+            findings.append(Finding(place, "an empty cell", needed, f"write one such as {internal_unit}"))
         elif absolute:
             try:
-                absolute = float(convert(absolute, unit, house))
+                absolute = float(convert(absolute, unit, internal_unit))
             except UnitError:
                 place = table.place(row, "unit")
-                needed = f"a unit of {house} is needed"
+                needed = f"a unit of {internal_unit} is needed"
                 remedy = "write a unit that converts to it"
                 findings.append(Finding(place, f"the unit '{unit}'", needed, remedy))
         known_fault = any(table.is_faulty(row, column) for column in ("relative", "absolute"))
         if not relative and not absolute and not known_fault:
             remedy = "give a relative or an absolute error"
             findings.append(Finding(table.place(row), "no error", "an assay error is > 0", remedy))
-        # a row with a fault still claims its quantity; its error is never used
+        # a row with a fault is the row of its quantity all the same; its error is never used
         errors[quantity] = (relative, absolute) if relative or absolute else (DEFAULT_RELATIVE_ERROR, 0.0)
     return errors
 
@@ -236,7 +242,7 @@ def _measurements(
         if at_zero is not None and time[0] == 0.0:
             at_zero[quantity] = float(value[0])
         largest = float(np.max(np.abs(value)))
-        # a series of zeros alone says nothing of its scale; its internal unit is then the scale
+        # a series of zeros has no scale of its own; its internal unit is then the scale
         default = (DEFAULT_RELATIVE_ERROR, DEFAULT_ABSOLUTE_ERROR * (largest or 1.0))
         relative, absolute = errors.get(quantity, default)
         error = np.hypot(relative * value, absolute)
@@ -252,7 +258,7 @@ def _measurements(
 
 
 def _own_errors(series: dict[str, Measurement], table: Typed, rows: list[int], findings: list[Finding]) -> None:
-    """Give each value the standard error that the table has for it, in place of that of its quantity."""
+    """Replace the standard error of each value that the table standard_errors has one for."""
     rows = rising_rows(table, rows, findings)
     for quantity in table.limits:
         time, value, _ = _points(table, rows, quantity)
@@ -294,7 +300,7 @@ def _initial(
             findings.append(Finding(table.place(row), found, "a run begins once", "remove one of the rows"))
         temperature = table.number(rows[0], "temperature")
         for name in {**table.numbers, **dict.fromkeys(table.rejected)}:
-            # a faulty cell was told; without a number here it would be told again as missing
+            # a faulty cell was reported; without a number here it would be reported again as missing
             value = 0.0 if table.is_faulty(rows[0], name) else table.number(rows[0], name)
             if value is not None and name not in ("volume", "temperature"):
                 initial[name] = value

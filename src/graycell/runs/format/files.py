@@ -1,4 +1,4 @@
-"""Files <-> tables of text: CSV, XLSX, Parquet and TOML. Files are data: bounded in size, and never executed.
+"""Files -> tables of text: CSV, XLSX, Parquet and TOML. Files are data: bounded in size, and never executed.
 
 `FORMATS` is the registry of formats for runs: how a path of a format is recognised, and how its tables are read.
 `graycell.runs.format.assembly` makes runs of tables; their columns are in `graycell.runs.format.tables.KINDS`.
@@ -12,7 +12,7 @@ import re
 import tomllib
 import warnings
 import zipfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
@@ -21,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import openpyxl
-import pandas as pd
 from openpyxl.utils import get_column_letter
 
 from graycell.errors import Finding, InputError, nearest, shown
-from graycell.runs.format.tables import KINDS, Table, guarded, parse_number, unguarded
+from graycell.runs.format.tables import KINDS, Table, unguarded
 
 LARGEST_FILE = 50 * 2**20
 """[bytes]. A decade of online data at one a minute is below it."""
@@ -45,11 +44,9 @@ MOST_CELLS_OF_WORKBOOK = 600_000
 INSTRUCTIONS = "instructions"
 """A sheet or file of this name is for people and is not read."""
 
-Rows = Sequence[Sequence[str]]
-
 _CELL = re.compile(rb"<(?:\w+:)?c[\s/>]")
 _SPLIT = "split the data into several files"
-_NO_PYARROW = ("no pyarrow", "Parquet files need it", "install graycell[parquet], or save the data as CSV or XLSX")
+NO_PYARROW = ("no pyarrow", "Parquet files need it", "install graycell[parquet], or save the data as CSV or XLSX")
 
 
 class UnreadableError(Exception):
@@ -263,8 +260,10 @@ def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> 
                     continue
                 try:
                     rows = _sheet_rows(values[sheet], None if formulas is None else formulas[sheet], decimal)
-                    if wanted is None and (rows := _unless_empty(rows)) is None:
+                    first = next(rows, None)
+                    if wanted is None and first is None:
                         continue  # somebody's workbook may have sheets of charts
+                    rows = chain([] if first is None else [first], rows)
                     tables[sheet] = _table(f"{place}, sheet '{shown(sheet)}'", rows)
                 except UnreadableError as error:
                     findings.append(error.finding)
@@ -292,7 +291,7 @@ def parquet(path: Path, decimal: str = ".") -> tuple[Table, bytes]:
     """
     data, place = _bytes(path), place_of(path)
     if importlib.util.find_spec("pyarrow") is None:
-        raise UnreadableError(place, *_NO_PYARROW)
+        raise UnreadableError(place, *NO_PYARROW)
     from pyarrow import BufferReader, types
     from pyarrow.parquet import ParquetFile
 
@@ -345,104 +344,6 @@ def cell_text(value: object, decimal: str = ".") -> str:
         minutes, seconds = divmod(round(value.total_seconds()), 60)
         return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
     return value.isoformat(" ") if isinstance(value, datetime) else str(value)
-
-
-def write_folder(tables: Mapping[str, Rows], folder: Path) -> None:
-    """Write each table as a CSV file of its name.
-
-    Args:
-        tables: rows by name, the headings first.
-        folder: that exists.
-    """
-    for kind, rows in tables.items():
-        with (folder / f"{kind}.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file, lineterminator="\n").writerows([guarded(cell) for cell in row] for row in rows)
-
-
-def write_workbook(
-    tables: Mapping[str, Rows], path: Path, mark: str = "", words: Sequence[str] = (), width: float = 14.0
-) -> None:
-    """Write each table as a sheet; numbers as numbers, and nothing as a formula.
-
-    Args:
-        tables: rows by name, the headings first.
-        path: of the workbook.
-        mark: returned by `mark_of_workbook`.
-        words: lines of a first sheet, which is not read.
-        width: of the columns, in characters.
-    """
-    book = openpyxl.Workbook()
-    book.remove(book.worksheets[0])
-    book.properties.identifier = mark
-    if words:
-        sheet = book.create_sheet(INSTRUCTIONS)
-        for line in words:
-            sheet.append([line])
-        sheet.column_dimensions["A"].width = 110
-    for kind, rows in tables.items():
-        sheet = book.create_sheet(kind)
-        for i, row in enumerate(rows, 1):
-            for j, cell in enumerate(row, 1):
-                if cell:
-                    number = parse_number(cell) if i > 1 else None
-                    # a number goes in as text of type number: openpyxl would write 16 digits of the 17
-                    written = sheet.cell(i, j, guarded(cell) if number is None else repr(number))
-                    written.data_type = "s" if number is None else "n"
-        sheet.freeze_panes = "A2"
-        for column in sheet.iter_cols(max_row=1):
-            sheet.column_dimensions[column[0].column_letter].width = width
-            column[0].style = "Headline 4"
-    book.save(path)
-
-
-def mark_of_workbook(path: Path) -> str:
-    """Return the mark that `write_workbook` left in a workbook.
-
-    Args:
-        path: of the workbook.
-
-    Returns:
-        The mark, "" if there is none.
-    """
-    try:
-        return openpyxl.load_workbook(path, read_only=True).properties.identifier or ""
-    except Exception:  # noqa: BLE001, a broken workbook raises many kinds, and none of them has a mark
-        return ""
-
-
-def write_parquet(tables: Mapping[str, Rows], folder: Path) -> None:
-    """Write each table as a Parquet file of its name; a column of numbers alone as numbers, any other as text.
-
-    Args:
-        tables: rows by name, the headings first.
-        folder: that exists.
-
-    Raises:
-        InputError: pyarrow is not installed.
-    """
-    if importlib.util.find_spec("pyarrow") is None:
-        raise InputError([Finding(place_of(folder), *_NO_PYARROW)])
-    for kind, rows in tables.items():
-        frame_of(rows).to_parquet(folder / f"{kind}.parquet", engine="pyarrow", index=False)
-
-
-def frame_of(rows: Rows) -> pd.DataFrame:
-    """Return rows of text as a data frame: columns of numbers alone as numbers.
-
-    Args:
-        rows: of text, the headings first.
-
-    Returns:
-        The data frame.
-    """
-    heads, *cells = rows
-    columns = {}
-    for j, head in enumerate(heads):
-        column = [row[j] or None for row in cells]
-        numbers = [None if cell is None else parse_number(cell) for cell in column]
-        plain = any(column) and all((a is None) == (b is None) for a, b in zip(column, numbers, strict=True))
-        columns[head] = pd.Series(numbers, dtype=float) if plain else pd.Series(column, dtype="string")
-    return pd.DataFrame(columns)
 
 
 def _bytes(path: Path) -> bytes:
@@ -589,12 +490,6 @@ def _sheet_rows(values, formulas, decimal: str) -> Iterator[list[str]]:
         while row and not row[-1]:
             row.pop()
         yield row
-
-
-def _unless_empty(rows: Iterator[list[str]]) -> Iterator[list[str]] | None:
-    """Return the same rows, None if there are none."""
-    first = next(rows, None)
-    return None if first is None else chain([first], rows)
 
 
 FORMATS = (

@@ -17,10 +17,16 @@ def read_runs(path: str | Path) -> list[CultureRun]:
     r"""Return the runs in a folder of CSV or Parquet files, an XLSX workbook or a single file of measurements.
 
     Headings carry units, such as ``GLC [mmol/L]``; every unit that converts to the internal unit may be used. A
-    single CSV or Parquet file needs a row at time 0, which is the initial state. Numbers are returned in internal units:
-    d, L, mmol/L, 10^9 cells/L, degC.
+    single CSV or Parquet file needs a row at time 0, which is the initial state.
 
-    Raises `InputError` with all faults of all tables.
+    Args:
+        path: of the folder or the file.
+
+    Returns:
+        The runs, in internal units: d, L, mmol/L, 10^9 cells/L, degC.
+
+    Raises:
+        InputError: with all faults of all tables.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -38,8 +44,15 @@ def read_runs(path: str | Path) -> list[CultureRun]:
 def runs_from_tables(tables: Mapping[str, pd.DataFrame], name: str = "run") -> list[CultureRun]:
     """Return the runs in data frames whose columns are headings with units.
 
-    The names of the tables are those of `graycell.runs.format.tables.KINDS`, such as measurements and initial.
-    Raises `InputError` with all faults.
+    Args:
+        tables: by name; the names are those of `graycell.runs.format.tables.KINDS`, such as measurements and initial.
+        name: of the run, if no column `run` gives names.
+
+    Returns:
+        The runs, in internal units.
+
+    Raises:
+        InputError: with all faults.
 
     >>> frame = pd.DataFrame({"time [d]": [0.0, 1.0], "LAC [mmol/L]": [1.0, 9.5]})
     >>> runs_from_tables({"measurements": frame})[0].measurements["LAC"].value
@@ -53,13 +66,22 @@ def runs_from_tables(tables: Mapping[str, pd.DataFrame], name: str = "run") -> l
 
 
 def bundled_run(name: str = "nolan-lee-2011-cell-line-a") -> CultureRun:
-    """Return a run that comes with graycell. Raises `InputError` for a name that is not there.
+    """Return a run that comes with graycell.
+
+    Args:
+        name: of the run.
+
+    Returns:
+        The run.
+
+    Raises:
+        InputError: there is no run of this name.
 
     >>> bundled_run().initial["GLC"]  # mmol/L
     73.0
     """
     with resources.as_file(resources.files("graycell.runs") / "bundled") as folder:
-        known = sorted(one.name for one in folder.iterdir() if one.is_dir())
+        known = sorted(path.name for path in folder.iterdir() if path.is_dir())
         if name not in known:
             needed = "it comes with graycell"
             raise InputError([Finding("bundled runs", f"'{name}'", needed, nearest(name, known))])
@@ -73,7 +95,14 @@ def _raise_errors(findings: Iterable[Finding]) -> None:
 
 
 def read_with_findings(path: str | Path) -> tuple[list[CultureRun], list[Finding]]:
-    """Return the runs at `path` and all that is wrong or odd about the files; never raises `InputError`."""
+    """Return runs and all that is wrong or odd about their files, without raising `InputError`.
+
+    Args:
+        path: see `read_runs`.
+
+    Returns:
+        The runs, which are incomplete if they have faults, and the findings.
+    """
     path = Path(path)
     try:
         source = source_of(path)

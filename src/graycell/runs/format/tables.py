@@ -29,7 +29,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 class Below(NamedTuple):
-    """A cell that holds a detection limit: less than that was there."""
+    """A cell that holds a detection limit.
+
+    Attributes:
+        limit: less than that was there.
+    """
 
     limit: float
 

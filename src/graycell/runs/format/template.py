@@ -1,10 +1,11 @@
-"""A workbook to fill in: what goes where, and a short made-up run that is to be overwritten."""
+"""A workbook to fill in, with instructions and a short made-up run that is to be overwritten."""
 
 import os
 from pathlib import Path
 
 from graycell.errors import Finding, InputError
-from graycell.runs.format.files import Rows, place_of, write_workbook
+from graycell.runs.format.files import place_of
+from graycell.runs.format.writers import Rows, write_workbook
 
 INSTRUCTIONS = (
     "Runs for graycell",
@@ -13,13 +14,13 @@ INSTRUCTIONS = (
     "This sheet is not read. Sheets that you do not need may be removed; only measurements is required.",
     "",
     "measurements: a row for each sample of each run. An empty cell was not measured; <0.5 is below a detection limit.",
-    "   The unit stands in brackets: [h], [min] or [d]; [1e6 cells/mL]; [%] or [1]; [mmol/L], [umol/L] and the like.",
+    "   The unit is in brackets: [h], [min] or [d]; [1e6 cells/mL]; [%] or [1]; [mmol/L], [umol/L] and the like.",
     "   Cells: VCD, TCD (viable and total) and viability. Substances: GLC, LAC, NH3, GLN, GLU, ALA and so on; ANTI is",
     "   the product. Add columns as you need them. For masses such as g/L use graycell import.",
     "   A sample is measured before whatever is done to the culture at the same time.",
     "",
     "initial: a row for each run: the volume and the temperature at time 0. Substances that are not measured at time 0",
-    "   or are below their detection limit then may stand here too, such as ANTI [mmol/L].",
+    "   or are below their detection limit then may be here too, such as ANTI [mmol/L].",
     "",
     "events: what was done, in the order of time. A run that is left out means all runs.",
     "   bolus: volume of a medium added at once.            feed: rate of a medium from then on; 0 ends it.",
@@ -56,11 +57,20 @@ TABLES: dict[str, Rows] = {
     "media": (("medium", "GLC [mmol/L]", "GLN [mmol/L]"), ("feed A", "400", "40")),
     "assay_error": (("quantity", "relative [1]", "absolute", "unit"), ("VCD", "0.08", "0.02", "1e6 cells/mL")),
 }  # fmt: skip
-"""What the sheets hold: headings, and an example that no culture is the source of."""
+"""The sheets: headings, and a made-up example."""
 
 
 def write_template(path: str | Path) -> Path:
-    """Write the workbook whole or not at all; raises `InputError` where something is there, or the ending is not XLSX.
+    """Write the workbook, whole or not at all.
+
+    Args:
+        path: ends in .xlsx.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: there is a file already, or the ending is another.
 
     >>> import tempfile
     >>> from graycell.runs.format.reading import read_runs

@@ -1,6 +1,6 @@
-"""Runs -> the tables that `read_runs` reads: a folder, a workbook or data frames. Written whole or not at all.
+"""Runs -> the tables that `read_runs` reads: a folder, a workbook or data frames, written whole or not at all.
 
-What is written is read back and compared before it takes its place, so nothing is lost without a sentence.
+The tables are read back and compared with the runs before they take their place, so nothing is lost in silence.
 """
 
 import hashlib
@@ -11,24 +11,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import nnls
 
 from graycell.errors import Finding, InputError
 from graycell.runs.checks import LIMITS, check_runs, limit_of
-from graycell.runs.format.assembly import DEFAULT_ABSOLUTE_ERROR, DEFAULT_RELATIVE_ERROR
-from graycell.runs.format.files import (
-    Rows,
-    UnreadableError,
-    frame_of,
-    mark_of_workbook,
-    place_of,
-    source_of,
-    write_folder,
-    write_parquet,
-    write_workbook,
-)
+from graycell.runs.format.assay import laws_of_errors
+from graycell.runs.format.files import UnreadableError, place_of, source_of
 from graycell.runs.format.reading import read_runs
 from graycell.runs.format.tables import KINDS, parse_number
+from graycell.runs.format.writers import Rows, frame_of, mark_of_workbook, write_folder, write_parquet, write_workbook
 from graycell.runs.records import (
     Bolus,
     CultureRun,
@@ -46,8 +36,6 @@ from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 _MARK = ".written-by-graycell"
 """A hidden file beside the tables: the SHA-256 of their bytes, so that a folder of a user is never overwritten."""
 _REMEDY = "choose another folder, or empty this one"
-_SAME_ERROR = 1e-12
-"""[1] relative difference up to which two standard errors are the same: the rounding of a root of two squares."""
 _VALUE_COLUMNS = {
     "volume": f"volume [{VOLUME}]",
     "rate": f"rate [{VOLUMETRIC_RATE}]",
@@ -57,7 +45,13 @@ _VALUE_COLUMNS = {
 
 
 def tables_of(runs: Sequence[CultureRun]) -> dict[str, pd.DataFrame]:
-    """Return runs as the data frames that `runs_from_tables` reads: columns with units in their heads.
+    """Return runs as the data frames that `runs_from_tables` reads.
+
+    Args:
+        runs: any number.
+
+    Returns:
+        The tables by name; headings carry units.
 
     >>> from graycell.runs.format.reading import bundled_run, runs_from_tables
     >>> frames = tables_of([bundled_run()])
@@ -68,22 +62,29 @@ def tables_of(runs: Sequence[CultureRun]) -> dict[str, pd.DataFrame]:
 
 
 def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = False) -> Path:
-    r"""Write runs so that `read_runs` gives them again, all of them or none, and return the path.
+    r"""Write runs so that `read_runs` returns them again, all of them or none.
 
-    Written is a workbook where `path` ends in ``.xlsx``, else a folder of CSV files, or of Parquet files with
-    `parquet`. Headings carry internal units (d, L, mmol/L, 1e9 cells/L, degC), numbers all their digits. What comes back
-    is the same, apart from this:
+    Headings carry internal units (d, L, mmol/L, 1e9 cells/L, degC), and numbers all their digits. The runs come back
+    as they are, with these exceptions:
 
-    - Where two runs have media of one name and other compositions, those of the later run become, for example,
-      ``feed (run03)``. All runs then know all media.
+    - If two runs have media of the same name and different compositions, those of the later run are renamed, for
+      example to ``feed (run03)``. All runs then have all media.
     - Citations and notes of several runs are joined. A run that ends after its last sample or event without an `End`
       gets one.
 
-    Standard errors stand as the law $s^2 = (r y)^2 + a^2$ of a value y where those of a quantity follow one in all
+    Standard errors are written as the law $s^2 = (r y)^2 + a^2$ of a value y if those of a quantity follow one in all
     runs, else one by one. Text that a spreadsheet would take for a formula gets an apostrophe, which reading removes.
 
-    What graycell wrote, and nobody changed, is replaced. Raises `InputError` for any other folder with something in
-    it, any other workbook, for runs with faults and for what the tables cannot hold.
+    Args:
+        runs: with unique names.
+        path: a workbook if it ends in ``.xlsx``, else a folder. What graycell wrote, and nobody changed, is replaced.
+        parquet: whether a folder has Parquet files instead of CSV files.
+
+    Returns:
+        The path.
+
+    Raises:
+        InputError: the path holds anything else, the runs have faults, or the tables cannot hold them.
 
     >>> import tempfile
     >>> from graycell.runs.format.reading import bundled_run
@@ -99,7 +100,7 @@ def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = Fal
     _require_printable(tables, path)
     path.parent.mkdir(parents=True, exist_ok=True)
     stage = path.parent / f".{path.name}.{os.getpid()}.part"
-    part = stage / path.name  # a fault that is found in reading it back then names what was asked for
+    part = stage / path.name  # so that a fault in reading it back names the path that was asked for
     try:
         stage.mkdir()
         if book:
@@ -116,9 +117,9 @@ def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = Fal
 
 
 def _tables(runs: Sequence[CultureRun]) -> tuple[dict[str, Rows], list[dict[str, str]]]:
-    """Return the tables with something in them as rows of text, and the written names of the media of every run."""
+    """Return the tables that are not empty as rows of text, and the written names of the media of every run."""
     media, names = _media(runs)
-    laws, single = _assay_errors(runs)
+    laws, single = laws_of_errors(runs)
     tables = {
         "measurements": _measurements(runs),
         "standard_errors": _standard_errors(runs, single),
@@ -133,7 +134,7 @@ def _tables(runs: Sequence[CultureRun]) -> tuple[dict[str, Rows], list[dict[str,
 
 
 def _put(part: Path, place: Path, old: Path) -> None:
-    """Let `part` take the place of `place`, and `place` that of `old`; a failure leaves all as it was."""
+    """Move `place` to `old` and `part` to `place`; a failure changes nothing."""
     if place.exists():
         os.replace(place, old)
     try:
@@ -170,7 +171,7 @@ def _digest_of(tables: Mapping[str, Rows]) -> str:
 
 def _require_printable(tables: Mapping[str, Rows], path: Path) -> None:
     """Raise `InputError` for text that no table can hold."""
-    needed, remedy = "words are printable and have no spaces at their ends", "mend the name"
+    needed, remedy = "words are printable and have no spaces at their ends", "correct the name"
     findings = [Finding(f"{place_of(path)}, {kind}", f"'{cell}'", needed, remedy)
                 for kind, rows in tables.items() for row in rows for cell in row
                 if not cell.isprintable() or cell != cell.strip()]  # fmt: skip
@@ -203,7 +204,7 @@ def _require_writable(runs: Sequence[CultureRun], path: Path, book: bool) -> Non
         findings.append(Finding(place, "a file", "runs are written into a folder, or a .xlsx", "choose another name"))
     elif path.exists():
         ours = {_MARK, *(f"{kind}{suffix}" for kind in KINDS for suffix in (".csv", ".parquet"))}
-        other = sorted(one.name for one in path.iterdir() if one.name not in ours)
+        other = sorted(file.name for file in path.iterdir() if file.name not in ours)
         mark = path / _MARK
         if other:
             found = f"'{other[0]}'" + (f" and {len(other) - 1} more" if len(other) > 1 else "")
@@ -236,7 +237,10 @@ def _measurements(runs: Sequence[CultureRun]) -> Rows:
     quantities = list(dict.fromkeys(name for run in runs for name in run.measurements))
     rows = [_head(runs, f"time [{TIME}]", *map(_heading, quantities))]
     for run in runs:
-        at = {name: dict(zip(one.time.tolist(), _cells(one), strict=True)) for name, one in run.measurements.items()}
+        at = {
+            name: dict(zip(series.time.tolist(), _cells(series), strict=True))
+            for name, series in run.measurements.items()
+        }
         # a run without measurements has to have a row, or it would not be one
         for time in sorted({time for values in at.values() for time in values}) or [0.0]:
             rows.append([*_of_run(runs, run), _number(time), *(at.get(name, {}).get(time, "") for name in quantities)])
@@ -285,23 +289,28 @@ def _media(runs: Sequence[CultureRun]) -> tuple[dict[str, Mapping[str, float]], 
 def _media_rows(media: Mapping[str, Mapping[str, float]]) -> Rows:
     species = list(dict.fromkeys(name for composition in media.values() for name in composition))
     rows = [["medium", *map(_heading, species)]]
-    return rows + [[name, *(_number(one.get(name_of)) for name_of in species)] for name, one in media.items()]
+    return rows + [
+        [name, *(_number(composition.get(name_of)) for name_of in species)] for name, composition in media.items()
+    ]
 
 
 def _events(runs: Sequence[CultureRun], names: Sequence[Mapping[str, str]]) -> Rows:
     found = [(run, _event(event, own)) for run, own in zip(runs, names, strict=True) for event in _with_end(run)]
-    columns = [column for column in ("medium", *_VALUE_COLUMNS) if any(column in one for _, one in found)]
+    columns = [column for column in ("medium", *_VALUE_COLUMNS) if any(column in cells for _, cells in found)]
     heads = [column if column == "medium" else _VALUE_COLUMNS[column] for column in columns]
     rows = [_head(runs, f"time [{TIME}]", "event", *heads)]
     return rows + [
-        [*_of_run(runs, run), *(one.get(column, "") for column in ("time", "event", *columns))] for run, one in found
+        [*_of_run(runs, run), *(cells.get(column, "") for column in ("time", "event", *columns))]
+        for run, cells in found
     ]
 
 
 def _with_end(run: CultureRun) -> tuple[Event, ...]:
     """Return the events, with an `End` where a reader would let the run end at another time."""
     ends = [event.time for event in run.events if isinstance(event, End)]
-    last = ends or [float(one.time[-1]) for one in run.measurements.values()] + [event.time for event in run.events]
+    last = ends or [float(series.time[-1]) for series in run.measurements.values()] + [
+        event.time for event in run.events
+    ]
     return run.events if max(last, default=0.0) == run.end else (*run.events, End(run.end))
 
 
@@ -326,9 +335,9 @@ def _event(event: Event, names: Mapping[str, str]) -> dict[str, str]:
 
 def _signals(runs: Sequence[CultureRun]) -> Rows:
     """Return the rows of the signals; those that all runs share stand once, without a run."""
-    points = [{name: _by_time(one.time, one.value) for name, one in run.signals.items()} for run in runs]
-    units = {name: one.unit for run in runs for name, one in run.signals.items()}
-    shared = all(one == points[0] for one in points)
+    points = [{name: _by_time(signal.time, signal.value) for name, signal in run.signals.items()} for run in runs]
+    units = {name: signal.unit for run in runs for name, signal in run.signals.items()}
+    shared = all(of_run == points[0] for of_run in points)
     rows = [_head([] if shared else runs, f"time [{TIME}]", *(f"{name} [{unit}]" for name, unit in units.items()))]
     for run, at in zip(runs[:1] if shared else runs, points, strict=False):
         for time in sorted({time for values in at.values() for time in values}):
@@ -337,66 +346,17 @@ def _signals(runs: Sequence[CultureRun]) -> Rows:
     return rows
 
 
-def _assay_errors(runs: Sequence[CultureRun]) -> tuple[Rows, set[str]]:
-    """Return the laws of the standard errors, and the quantities whose errors follow none."""
-    rows, single = [["quantity", "relative [1]", "absolute", "unit"]], set()
-    for quantity in dict.fromkeys(name for run in runs for name in run.measurements):
-        series = [run.measurements[quantity] for run in runs if quantity in run.measurements]
-        law = assay_error(series)
-        if law is not None:
-            rows.append([quantity, *map(_number, law), LIMITS[limit_of(quantity)].unit or ""])
-            if not all(np.allclose(np.hypot(law[0] * one.value, law[1]), one.standard_error, rtol=_SAME_ERROR, atol=0.0)
-                       for one in series):  # fmt: skip
-                single.add(quantity)
-    return rows, single
-
-
 def _standard_errors(runs: Sequence[CultureRun], quantities: Collection[str]) -> Rows:
     """Return the standard error of every value of these quantities."""
     names = sorted(quantities)
     rows = [_head(runs, f"time [{TIME}]", *map(_heading, names))]
     for run in runs:
-        at = {name: _by_time(one.time, one.standard_error) for name in names
-              if (one := run.measurements.get(name)) is not None}  # fmt: skip
+        at = {name: _by_time(series.time, series.standard_error) for name in names
+              if (series := run.measurements.get(name)) is not None}  # fmt: skip
         for time in sorted({time for values in at.values() for time in values}):
             cells = [_number(at.get(name, {}).get(time)) for name in names]
             rows.append([*_of_run(runs, run), _number(time), *cells])
     return rows
-
-
-def assay_error(series: Sequence[Measurement]) -> tuple[float, float] | None:
-    r"""Return the law of the standard errors of one quantity: relative [1] and absolute [unit of the quantity].
-
-    $s^2 = (r y)^2 + a^2$: the law that the errors follow, else the one that is nearest to them (least squares of the
-    ratios of the variances). None where they follow the default of the reader, so that they need no row.
-
-    >>> time, value = np.array([0.0, 1.0]), np.array([3.0, 4.0])
-    >>> assay_error([Measurement("GLC", "mmol/L", time, value, np.array([0.5, 0.5]))])
-    (0.0, 0.5)
-    """
-    if all(np.array_equal(one.standard_error, _default_error(one.value)) for one in series):
-        return None
-    value = np.concatenate([one.value for one in series])
-    error = np.concatenate([one.standard_error for one in series])
-    if np.all(error == error[0]):
-        return 0.0, float(error[0])
-    largest, middle = float(np.max(np.abs(value))) or 1.0, float(np.median(error))
-    scaled = np.stack([(value / largest) ** 2, np.full_like(value, (middle / largest) ** 2)], axis=1)
-    squares, _ = nnls(scaled * (largest / error[:, None]) ** 2, np.ones(len(value)))
-    relative, absolute = float(np.sqrt(squares[0])), float(np.sqrt(squares[1])) * middle
-    if absolute == 0.0 and np.any(value == 0.0):
-        absolute = float(np.min(error))  # a value of 0 would be exact
-    for digits in range(1, 16):
-        rounded = float(f"{relative:.{digits}g}"), float(f"{absolute:.{digits}g}")
-        if np.allclose(np.hypot(rounded[0] * value, rounded[1]), error, rtol=_SAME_ERROR, atol=0.0):
-            return rounded  # the number that someone wrote, and not the rounding of a fit beside it
-    return relative, absolute
-
-
-def _default_error(value: np.ndarray) -> np.ndarray:
-    """Return the standard errors that the reader gives values of a quantity without a row."""
-    largest = float(np.max(np.abs(value)))
-    return np.hypot(DEFAULT_RELATIVE_ERROR * value, DEFAULT_ABSOLUTE_ERROR * (largest or 1.0))
 
 
 def _about(runs: Sequence[CultureRun]) -> Rows:
@@ -422,7 +382,7 @@ def _require_same(runs: Sequence[CultureRun], back: Sequence[CultureRun], names:
             continue
         for what in _differences(run, came[run.name], own):
             found = f"{what} that would be read as another"
-            findings.append(Finding(place, found, "what is written is what is read", "mend its names and units"))
+            findings.append(Finding(place, found, "what is written is what is read", "correct its names and units"))
     if findings:
         raise InputError(findings)
 
@@ -438,12 +398,12 @@ def _differences(run: CultureRun, back: CultureRun, names: Mapping[str, str]) ->
     same = {name: name for name in back.media}
     if [_event(event, names) for event in _with_end(run)] != [_event(event, same) for event in back.events]:
         yield "an event"
-    if any(back.media.get(names[medium]) != dict(one) for medium, one in run.media.items()):
+    if any(back.media.get(names[medium]) != dict(composition) for medium, composition in run.media.items()):
         yield "a medium"
     for which, series, other in (
         ("measurement", run.measurements, back.measurements), ("signal", run.signals, back.signals),
     ):  # fmt: skip
-        full = {name for name, one in series.items() if len(one.time)}
+        full = {name for name, values in series.items() if len(values.time)}
         if full != set(other) or any(
             series[name].unit != other[name].unit
             or not np.array_equal(series[name].time, other[name].time)
