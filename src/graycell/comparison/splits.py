@@ -49,7 +49,7 @@ class Split:
         tested = {run.name for run in self.test}
         for run in self.train:
             if run.name in tested and (self.cut is None or run.last_sample > self.cut):
-                needed = "a test run is never trained on" if self.cut is None else "nothing is known after the cut"
+                needed = "a test run is never learned from" if self.cut is None else "nothing is known after the cut"
                 raise FitError(f"split '{self.name}': found run '{run.name}' in training and test with samples to "
                                f"{run.last_sample:g} d; {needed}; leave it out of the training.")  # fmt: skip
 
