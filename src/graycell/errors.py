@@ -197,11 +197,12 @@ class Faults:
             severity: see `Finding`.
         """
         finding = Finding(place, found, needed, remedy, severity)
+        if finding in self._findings or self._count[severity] > self.most:
+            return
         if self._count[severity] == self.most:
             finding = Finding(place, "more like these", f"{self.most} are listed", "correct those first", severity)
-        if self._count[severity] <= self.most and finding not in self._findings:
-            self._findings[finding] = None
-            self._count[severity] += 1
+        self._findings[finding] = None
+        self._count[severity] += 1
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:

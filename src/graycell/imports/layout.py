@@ -1,4 +1,4 @@
-"""A file and a spec -> one grid with a row for each run and time, however runs lie in the file.
+"""A file and a spec -> one grid with a row for each run and time, however runs are arranged.
 
 A file may hold a row for each sample (nothing to do), a column for each sample (`transposed`), a row for each value
 (`long`), runs on sheets of their own, runs side by side, or a sheet for each quantity with a column for each run

@@ -361,7 +361,7 @@ class _Draft:
         return []
 
     def rising(self) -> list[str]:
-        """Return the lines of a feed that a volume of the culture tells, read before and after it."""
+        """Return the lines of a feed that is recorded as the volume of the culture before and after it."""
         for heading in self.of_role("volume"):
             column = self.of_volume(heading)
             self.used.discard(heading)  # the volume at the start is read of it too

@@ -29,7 +29,7 @@ from graycell.runs.format.tables import KINDS, Table, unguarded
 LARGEST_FILE = 50 * 2**20
 """[bytes]. A decade of online data at one a minute is below it."""
 LARGEST_WORDS = 1_000_000
-"""[bytes] of a TOML file. It holds words; a larger file is something else."""
+"""[bytes] of a TOML file. A larger file is something else."""
 LARGEST_UNPACKED = 64 * 2**20
 """[bytes] that a workbook or a Parquet file may unpack to; a small file can hold terabytes. A workbook with 1000 runs
 of 15 samples and 30 quantities has 20 MiB."""
@@ -37,7 +37,7 @@ MOST_SHEETS = 50
 MOST_ROWS = 200_000
 MOST_COLUMNS = 500
 MOST_CELLS = 3_000_000
-"""Filled cells of a table, which are kept in memory as text."""
+"""Filled cells of a table, in memory as text."""
 MOST_CELLS_OF_WORKBOOK = 600_000
 """Cells of all sheets of a workbook, with empty ones that have a format, so that a hostile file is refused in seconds.
 1000 runs of 15 samples and 30 quantities have 480 000."""

@@ -345,7 +345,7 @@ def _number(cell: Cell, unit: str, limit: str, censored: bool) -> tuple[float | 
     """
     if isinstance(cell, Below):
         return *_judged(cell.limit, f"{cell.limit!r}", unit, limit), True
-    if isinstance(cell, float):
+    if not isinstance(cell, str):
         return *_judged(cell, f"{cell!r}", unit, limit), False
     cell = cell.strip()
     is_limit = censored and cell.startswith("<")

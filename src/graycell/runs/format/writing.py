@@ -334,7 +334,7 @@ def _event(event: Event, names: Mapping[str, str]) -> dict[str, str]:
 
 
 def _signals(runs: Sequence[CultureRun]) -> Rows:
-    """Return the rows of the signals; those that all runs share stand once, without a run."""
+    """Return the rows of the signals; those that all runs share are written once, without a run."""
     points = [{name: _by_time(signal.time, signal.value) for name, signal in run.signals.items()} for run in runs]
     units = {name: signal.unit for run in runs for name, signal in run.signals.items()}
     shared = all(of_run == points[0] for of_run in points)
