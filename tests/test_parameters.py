@@ -24,21 +24,40 @@ def test_rates_are_converted_to_house_units_once():
     assert parameter_table("refit")["vmax1f"].value == pytest.approx(3.59317033699, rel=1e-12)
 
 
-def test_bounds_that_do_not_enclose_the_value_are_an_error():
-    with pytest.raises(ModelError, match="must enclose the value"):
-        Parameter("k", 5.0, "1", 1.0, 2.0)
+def require_estimable(**fields):
+    return ParameterTable.of({"k": Parameter(**fields)}).require_estimable()
+
+
+def test_bounds_that_do_not_enclose_the_value_are_an_error_of_a_fit():
+    with pytest.raises(ModelError, match="parameter k: .* must enclose the value"):
+        require_estimable(value=5.0, unit="1", lower=1.0, upper=2.0)
     with pytest.raises(ModelError, match="log scale"):
-        Parameter("k", 0.5, "1", 0.0, 2.0)
+        require_estimable(value=0.5, unit="1", lower=0.0, upper=2.0, log_scale=True)
+
+
+def test_a_lower_bound_of_zero_means_a_fit_on_a_plain_scale():
+    [row] = require_estimable(value=0.5, unit="1", lower=0.0, upper=2.0)
+    assert not row.log_scale
+    assert require_estimable(value=0.5).rows[0].log_scale
+
+
+def test_every_fault_of_every_parameter_is_reported_at_once():
+    table = ParameterTable.of({"a": Parameter(5.0, upper=2.0), "b": Parameter(1.0, prior_sd=-1.0), "c": Parameter(1.0)})
+    with pytest.raises(ModelError) as error:
+        table.require_estimable()
+    sentences = str(error.value).splitlines()
+    assert [sentence.split(":")[0] for sentence in sentences] == ["parameter a", "parameter b"]
+    assert not table["c"].faults()
 
 
 @pytest.mark.parametrize("changes", [{"upper": float("inf")}, {"lower": 0.5, "upper": 0.5}, {"prior_sd": 0.0}])
 def test_a_parameter_that_cannot_be_fitted_is_an_error(changes):
     with pytest.raises(ModelError, match="estimated=False"):
-        Parameter("k", 0.5, "1", **{"lower": 0.1, "upper": 2.0, **changes})
+        require_estimable(**{"value": 0.5, "unit": "1", "lower": 0.1, "upper": 2.0, **changes})
 
 
 def test_changes_give_a_new_table():
-    table = ParameterTable((Parameter("Km1", 10.0, "mmol/L", 1.0, 100.0),))
+    table = ParameterTable.of({"Km1": Parameter(10.0, "mmol/L", 1.0, 100.0)})
     changed = table.with_changes("Km1", estimated=False)
     assert table["Km1"].estimated
     assert not changed.estimated

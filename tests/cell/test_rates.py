@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from graycell.cell.rates import Conditions, Inhibition, Maximum, Monod, Product, Sum
+from graycell.cell.rates import Between, Conditions, Inhibition, Monod, Product, Rate, Sum
 from graycell.errors import ModelError
 from graycell.models.nolan_lee import parameter_table, rate_laws
 
@@ -17,7 +17,8 @@ VALUES = parameter_table().values()
 def kinetic_rates(width, concentrations, redox, cold, values):
     table = {name: jnp.asarray(value, jnp.float64) for name, value in values.items()}
     species = {name: jnp.asarray(value, jnp.float64) for name, value in concentrations.items()}
-    at = Conditions(species, jnp.asarray(redox, jnp.float64), jnp.asarray(cold, jnp.float64), table, {})
+    variables = {"R": jnp.asarray(redox, jnp.float64), "shift": jnp.asarray(cold, jnp.float64)}
+    at = Conditions(species, variables, parameters=table)
     for reaction, law in rate_laws(width):
         at = at._replace(rates={**at.rates, reaction: law(at)})
     return at.rates
@@ -102,15 +103,20 @@ def test_nothing_is_nan_where_everything_is_used_up():
 
 
 def test_laws_compose():
-    at = Conditions({"GLC": jnp.array(10.0)}, 1.0, 0.0, {"k": jnp.array(10.0), "vmax": jnp.array(4.0)}, {})
+    at = Conditions({"GLC": jnp.array(10.0)}, parameters={"k": jnp.array(10.0), "vmax": jnp.array(4.0)})
     monod = Monod("GLC", "k")
-    assert float(Product((Maximum("vmax"), monod))(at)) == 2.0
+    assert float(Product((Rate("vmax"), monod))(at)) == 2.0
     assert float(Sum((monod, monod, monod))(at)) == 1.5
+    assert float((Rate("vmax") * monod)(at)) == 2.0
+    assert float((monod + monod + monod)(at)) == 1.5
+    assert float((Rate("vmax") / (1.0 + monod) - 2.0 * monod)(at)) == pytest.approx(4.0 / 1.5 - 1.0, rel=1e-15)
 
 
 def test_an_unknown_species_is_named_with_the_nearest_one():
-    at = Conditions({"GLC": 1.0}, 1.0, 0.0, {}, {})
+    at = Conditions({"GLC": 1.0}, {"shift": 0.0}, parameters={"Ki": 1.0})
     with pytest.raises(ModelError, match="did you mean 'GLC'"):
         Monod("GLCC", "k")(at)
     with pytest.raises(ModelError, match="parameter 'a'"):
-        Inhibition("GLC", "Ki", "a", "b")(at)
+        Inhibition("GLC", "Ki", Between(Rate("a"), Rate("b")))(at)
+    with pytest.raises(ModelError, match="variable 'shft' is not known to the model; did you mean 'shift'"):
+        Between(Monod("GLC", "Ki"), Monod("GLC", "Ki"), weight="shft")(at)
