@@ -13,30 +13,30 @@ from graycell.models.nolan_lee import published_network
 KINETIC = ("v1", "v2", "v3", "v8", "v9", "v10", "v11", "v12", "v13", "v16", "v17", "v33")
 NETWORK = published_network()
 LAYER = prepare(NETWORK, KINETIC, SoftWeights(0.05))
-allocate = jax.jit(lambda kinetic_rates, cold: LAYER(kinetic_rates, cold))
+allocate = jax.jit(lambda kinetic_rates, shift: LAYER(kinetic_rates, shift))
 
 
-def mixed(cold):
+def mixed(shift):
     inside = ~NETWORK.is_external
-    return (1.0 - cold) * NETWORK.stoichiometry[inside] + cold * NETWORK.cold_stoichiometry[inside]
+    return (1.0 - shift) * NETWORK.stoichiometry[inside] + shift * NETWORK.shifted_stoichiometry[inside]
 
 
 @given(st.integers(0, 2**31), st.floats(0.0, 1.0), st.sampled_from([0.0, 1.0, 3.0]))
 @settings(deadline=None, max_examples=100)
-def test_fluxes_balance_the_inside_and_keep_their_signs(seed, cold, decades):
+def test_fluxes_balance_the_inside_and_keep_their_signs(seed, shift, decades):
     random = np.random.default_rng(seed)
     kinetic_rates = random.normal(size=12) * 10.0 ** random.uniform(-decades, decades, 12)
-    solution = allocate(jnp.array(kinetic_rates), jnp.array(cold))
+    solution = allocate(jnp.array(kinetic_rates), jnp.array(shift))
     fluxes = np.asarray(solution.fluxes)
     assert int(solution.status) == FluxStatus.solved
     size = np.max(np.abs(kinetic_rates))
-    assert np.max(np.abs(mixed(cold) @ fluxes)) < 1e-9 * size
+    assert np.max(np.abs(mixed(shift) @ fluxes)) < 1e-9 * size
     assert np.min(fluxes[NETWORK.lower == 0.0]) > -1e-8 * size
 
 
 @given(st.integers(0, 2**31))
 @settings(deadline=None, max_examples=50)
-def test_wished_rates_that_balance_are_the_fluxes(seed):
+def test_kinetic_rates_that_balance_are_the_fluxes(seed):
     random = np.random.default_rng(seed)
     # draw inside the cone: a mixture of solutions with every sign kept
     corners = [np.asarray(allocate(jnp.array(random.normal(size=12)), jnp.array(0.0)).fluxes) for _ in range(3)]
@@ -49,14 +49,14 @@ def test_wished_rates_that_balance_are_the_fluxes(seed):
 
 @given(st.integers(0, 2**31))
 @settings(deadline=None, max_examples=100)
-def test_no_feasible_change_comes_nearer_to_the_wished_rates(seed):
+def test_no_feasible_change_comes_nearer_to_the_kinetic_rates(seed):
     random = np.random.default_rng(seed)
     kinetic_rates = jnp.array(random.normal(size=12))
-    spread = np.asarray(LAYER.weights.spread(kinetic_rates))
+    variance = np.asarray(LAYER.weights.variance(kinetic_rates))
     index = [NETWORK.index(name) for name in KINETIC]
 
     def distance(fluxes):
-        return np.sum((np.asarray(fluxes)[index] - np.asarray(kinetic_rates)) ** 2 / spread)
+        return np.sum((np.asarray(fluxes)[index] - np.asarray(kinetic_rates)) ** 2 / variance)
 
     best = allocate(kinetic_rates, jnp.array(0.0)).fluxes
     other = allocate(jnp.array(random.normal(size=12)), jnp.array(0.0)).fluxes
@@ -69,14 +69,14 @@ def test_weights_may_span_twelve_orders():
     layer = prepare(NETWORK, KINETIC, PublishedWeights())
     random = np.random.default_rng(7)
     kinetic_rates = jnp.array(random.normal(size=(300, 12)) * 10.0 ** random.uniform(-6.0, 0.5, (300, 12)))
-    solutions = jax.vmap(lambda one: layer(one))(kinetic_rates)
+    solutions = jax.vmap(layer)(kinetic_rates)
     fluxes = np.asarray(solutions.fluxes)
     assert np.all(np.asarray(solutions.status) == FluxStatus.solved)
     assert np.max(np.abs(fluxes @ mixed(0.0).T)) < 1e-9
     assert np.min(fluxes[:, NETWORK.lower == 0.0]) > -1e-9
 
 
-def test_a_flux_wished_at_zero_is_left_out_by_the_published_weights():
+def test_a_flux_with_a_kinetic_rate_of_zero_is_left_out_by_the_published_weights():
     network = MetabolicNetwork.from_reactions([Reaction("v1", "A_ext => A"), Reaction("v2", "A => B_ext")])
     layer = prepare(network, ["v1", "v2"], PublishedWeights())
     assert np.allclose(layer(jnp.array([0.0, 2.0])).fluxes, 2.0, rtol=1e-9)
@@ -107,11 +107,11 @@ def test_bounds_that_contradict_the_balances_are_infeasible_and_finite():
     assert int(solution.status) == FluxStatus.infeasible
     assert float(solution.violation) > 0.1
     assert np.all(np.isfinite(solution.fluxes))
-    assert "Loosen the bounds" in FluxStatus.infeasible.remedy
+    assert "Relax the bounds" in FluxStatus.infeasible.remedy
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_a_wished_rate_that_is_not_finite_is_named(bad):
+def test_a_kinetic_rate_that_is_not_finite_is_named(bad):
     solution = allocate(jnp.full(12, 0.3).at[4].set(bad), jnp.array(0.0))
     assert int(solution.status) == FluxStatus.not_finite
     assert np.all(np.isfinite(solution.fluxes))
@@ -131,29 +131,29 @@ def test_published_weights_answer_over_any_range_of_rates():
     layer = prepare(NETWORK, KINETIC, PublishedWeights())
     random = np.random.default_rng(3)
     kinetic_rates = jnp.array(random.normal(size=(500, 12)) * 10.0 ** random.uniform(-6.0, 5.0, (500, 12)))
-    solutions = jax.vmap(lambda one: layer(one))(kinetic_rates)
+    solutions = jax.vmap(layer)(kinetic_rates)
     assert np.all(np.asarray(solutions.status) == FluxStatus.solved)
     size = np.max(np.abs(kinetic_rates), axis=1)
     assert np.max(np.abs(np.asarray(solutions.fluxes) @ mixed(0.0).T) / size[:, None]) < 1e-9
 
 
-def test_derivatives_by_wished_rates_and_temperature_are_those_of_central_differences():
+def test_derivatives_by_kinetic_rates_and_temperature_are_those_of_central_differences():
     kinetic_rates = jnp.array([0.6, 0.8, 0.1, 0.3, -0.05, 0.15, 0.08, 0.02, 0.01, 0.4, 0.03, 0.06])
-    cold = jnp.array(0.4)
-    by_wished = np.asarray(jax.jacfwd(lambda w: LAYER(w, cold).fluxes)(kinetic_rates))
+    shift = jnp.array(0.4)
+    by_rates = np.asarray(jax.jacfwd(lambda w: LAYER(w, shift).fluxes)(kinetic_rates))
     central = np.stack(
         [
-            (allocate(kinetic_rates + 1e-6 * e, cold).fluxes - allocate(kinetic_rates - 1e-6 * e, cold).fluxes) / 2e-6
+            (allocate(kinetic_rates + 1e-6 * e, shift).fluxes - allocate(kinetic_rates - 1e-6 * e, shift).fluxes) / 2e-6
             for e in np.eye(12)
         ],
         axis=1,
     )
-    assert np.max(np.abs(by_wished - central)) <= 1e-5 * np.max(np.abs(central))
-    by_cold = np.asarray(jax.jacfwd(lambda p: LAYER(kinetic_rates, p).fluxes)(cold))
+    assert np.max(np.abs(by_rates - central)) <= 1e-5 * np.max(np.abs(central))
+    by_shift = np.asarray(jax.jacfwd(lambda p: LAYER(kinetic_rates, p).fluxes)(shift))
     central = (
-        np.asarray(allocate(kinetic_rates, cold + 1e-6).fluxes - allocate(kinetic_rates, cold - 1e-6).fluxes) / 2e-6
+        np.asarray(allocate(kinetic_rates, shift + 1e-6).fluxes - allocate(kinetic_rates, shift - 1e-6).fluxes) / 2e-6
     )
-    assert np.max(np.abs(by_cold - central)) <= 1e-5 * np.max(np.abs(central))
+    assert np.max(np.abs(by_shift - central)) <= 1e-5 * np.max(np.abs(central))
 
 
 def test_all_statuses_have_a_remedy():

@@ -25,10 +25,10 @@ PROBLEMS, STEP = 1000, 1e-5
 CHAIN = MetabolicNetwork.from_reactions([Reaction("in", "A_ext => A"), Reaction("out", "A => B_ext")])
 
 
-def fluxes(kinetic_rates, spread, bounds, coefficients):
+def fluxes(kinetic_rates, variance, bounds, coefficients):
     entries = jnp.asarray(NETWORK.stoichiometry).at[ENTRIES[:, 0], ENTRIES[:, 1]]
     layer = LAYER.with_stoichiometry(entries.multiply(coefficients, unique_indices=True))
-    solution = layer(kinetic_rates, spread=spread, lower=NETWORK.lower + bounds[0], upper=NETWORK.upper + bounds[1])
+    solution = layer(kinetic_rates, variance=variance, lower=NETWORK.lower + bounds[0], upper=NETWORK.upper + bounds[1])
     return solution.fluxes, solution.active, solution.status
 
 
@@ -138,7 +138,7 @@ def test_second_derivatives_by_a_coefficient_of_the_stoichiometry():
     ids=lambda adjoint: type(adjoint).__name__,
 )
 def test_derivatives_inside_a_solver_of_differential_equations(adjoint):
-    """A pool that is taken up by a saturable law and secreted at a wish that falls below 0, so a bound binds."""
+    """A pool with saturable uptake, secreted at a kinetic rate that falls below 0, so a bound binds."""
 
     def pool(p):
         def slope(t, y, p):
