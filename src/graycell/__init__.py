@@ -1,4 +1,4 @@
-"""graycell: hybrid (white-, gray- and black-box) modelling of CHO fed-batch bioreactors, and of any culture in a vessel.
+"""graycell: hybrid (white-, gray- and black-box) modelling of CHO fed-batch bioreactors, and of any culture.
 
 The way of the data, from a file to a report:
 
@@ -167,8 +167,9 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Algebraic",
     "BASELINES",
+    "MLP",
+    "Algebraic",
     "Between",
     "Bolus",
     "Candidate",
@@ -201,7 +202,6 @@ __all__ = [
     "Lagged",
     "LoopStatus",
     "LoopVariable",
-    "MLP",
     "Measurement",
     "MetabolicNetwork",
     "ModelCandidate",

@@ -240,9 +240,9 @@ class CultureModel(eqx.Module):
             if gas not in external:
                 raise ModelError(f"species '{gas}' is not external in the network; {nearest(gas, external)}.")
         columns = {reaction: parse_equation(equation) for reaction, equation in direct.items()}
-        names = [one for one in external if one not in gases]
-        names += [one.removesuffix(EXTERNAL_SUFFIX) for column in columns.values() for one in column]
-        names = tuple(dict.fromkeys([*names, *(species or {})]))
+        found = [one for one in external if one not in gases]
+        found += [one.removesuffix(EXTERNAL_SUFFIX) for column in columns.values() for one in column]
+        names = tuple(dict.fromkeys([*found, *(species or {})]))
         specs = tuple(_species_spec(one, (species or {}).get(one)) for one in names)
         known = (*(() if network is None else network.names), *direct)
         _check_reactions(network, direct, rates, known)
@@ -650,9 +650,7 @@ class CultureModel(eqx.Module):
 
     # ----------------------------------------------------------------------------------------------------- its states
 
-    def begin(
-        self, given: Float[Array, " variables"], inputs: Float[Array, " inputs"]
-    ) -> Float[Array, " variables"]:
+    def begin(self, given: Float[Array, " variables"], inputs: Float[Array, " inputs"]) -> Float[Array, " variables"]:
         """Return the variables at time 0.
 
         Args:
@@ -876,7 +874,9 @@ def _cells(cells, names, table: ParameterTable, inputs: dict, rates, balanced: b
 def _projection(network, kinetic, weights, reference) -> flux.FluxProjection:
     external = network.is_external
     if np.any(network.stoichiometry[external] != network.cold_stoichiometry[external]):
-        raise ModelError("the shifted stoichiometry changes an exchange with the medium; it may change the inside only.")
+        raise ModelError(
+            "the shifted stoichiometry changes an exchange with the medium; it may change the inside only."
+        )
     return flux.prepare(network, kinetic, weights, reference)
 
 

@@ -19,6 +19,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator
 
@@ -86,7 +87,7 @@ class PackedRun(eqx.Module):
         initial_variables: (variables,) NaN where the run gives none.
         measured, standard_error: (segments, quantities) values at the ends of segments, NaN and inf where none.
         below: (segments, quantities) 1 where the value is a detection limit.
-        traced_times: whether times of events are traced; then derivatives by them are exact at segments of length 0 too.
+        traced_times: whether times of events are traced; derivatives by them are then exact at segments of length 0.
     """
 
     start: Float[Array, " segments"]
@@ -341,9 +342,11 @@ class _Numbers:
         """Return the constant part of every input, (segments, inputs) and (inputs,) before time 0."""
         columns, first = [], []
         for name, given in zip(self.model.input_names, self.model.inputs, strict=True):
-            steps = [(k, event.value) for k, event in self.events() if isinstance(event, Setpoint) and event.input == name]
+            steps = [
+                (k, event.value) for k, event in self.events() if isinstance(event, Setpoint) and event.input == name
+            ]
             begun = _begun(self.run, name, given.default)
-            if not steps and begun is None or name in self.run.signals:
+            if (not steps and begun is None) or name in self.run.signals:
                 begun, steps = 0.0, []  # all of it is in the curve
             elif begun is None:
                 begun = steps[0][1]
@@ -408,7 +411,8 @@ def _curves(run: CultureRun, model: CultureModel, points: int | None) -> Curves:
     most = _POINTS_MULTIPLE * math.ceil(most / _POINTS_MULTIPLE)
     padded = [_pad(time, parts, most) for time, parts in pieces]
     return Curves(
-        jnp.asarray(np.stack([time for time, _ in padded])), jnp.asarray(np.stack([parts for _, parts in padded], axis=1))
+        jnp.asarray(np.stack([time for time, _ in padded])),
+        jnp.asarray(np.stack([parts for _, parts in padded], axis=1)),
     )
 
 
@@ -526,7 +530,7 @@ def _measurements(run: CultureRun, quantities: Sequence[str], numbers: _Numbers)
 
 
 def _is_tracer(value: Any) -> bool:
-    return isinstance(value, jax.core.Tracer)
+    return isinstance(value, Tracer)
 
 
 def _vector(values: Sequence[Any]) -> Any:
@@ -575,8 +579,10 @@ def _register() -> None:
         name, names, of_media, provenance = words
         volume, initial, measurements, signals, media, events, temperature, end = children
         run = object.__new__(CultureRun)
-        named = {table: dict(zip(keys, values, strict=True))
-                 for table, keys, values in zip(tables, names, (initial, measurements, signals), strict=True)}
+        named = {
+            table: dict(zip(keys, values, strict=True))
+            for table, keys, values in zip(tables, names, (initial, measurements, signals), strict=True)
+        }
         composition = {medium: dict(zip(keys, values, strict=True))
                        for (medium, keys), values in zip(of_media, media, strict=True)}  # fmt: skip
         for field, value in {

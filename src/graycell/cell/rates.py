@@ -11,6 +11,7 @@ mmol/(10^9 cells)/d, volumetric ones in mmol/L/d.
 """
 
 import abc
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple, get_args, get_origin
@@ -216,7 +217,7 @@ class RateLaw(eqx.Module):
 
     def __init_subclass__(cls, **kwargs):
         # a name is no array: static, so that a model is a PyTree of arrays that any transformation takes
-        for field, kind in cls.__dict__.get("__annotations__", {}).items():
+        for field, kind in inspect.get_annotations(cls).items():
             if _is_name(kind) and not _is_field(cls.__dict__.get(field)):
                 default = {"default": cls.__dict__[field]} if field in cls.__dict__ else {}
                 setattr(cls, field, eqx.field(static=True, **default))
@@ -269,8 +270,10 @@ def _law(value: "RateLaw | float") -> "RateLaw":
 
 
 def _parts(law: "RateLaw", kind: type) -> tuple:
-    return law.factors if kind is Product and isinstance(law, Product) else (
-        law.terms if kind is Sum and isinstance(law, Sum) else (law,)
+    return (
+        law.factors
+        if kind is Product and isinstance(law, Product)
+        else (law.terms if kind is Sum and isinstance(law, Sum) else (law,))
     )
 
 
@@ -531,7 +534,7 @@ class FluxRatio(RateLaw):
         made, used = (
             jnp.maximum(sum(factor * at.flux(name) for name, factor in side), 0.0) for side in (self.made, self.used)
         )
-        # made/used, written so that neither the value nor its derivative divides by zero; a cell that does nothing has 0
+        # made/used, so written that neither the value nor its derivative divides by zero; a resting cell has 0
         above = (made > 0.0) & (made >= self.ceiling * used)
         return jnp.where(above, self.ceiling, made / jnp.where(above | (used == 0.0), 1.0, used))
 

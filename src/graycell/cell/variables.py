@@ -5,6 +5,7 @@ temperature that follows its set-point. An input is a named function of time tha
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import equinox as eqx
 
@@ -43,15 +44,19 @@ class Species:
 
 
 class Variable(eqx.Module):
-    """Parent of the variables.
+    """Parent of the variables. Each has an `initial` value, where a run does not give it, and a `unit`."""
 
-    Attributes:
-        initial: value at time 0 where a run does not give it.
-        unit: of the value.
-    """
+    if TYPE_CHECKING:
 
-    initial: eqx.AbstractVar[float]
-    unit: eqx.AbstractVar[str]
+        @property
+        def initial(self) -> float:
+            """Value at time 0 where a run does not give it."""
+            ...
+
+        @property
+        def unit(self) -> str:
+            """Unit of the value."""
+            ...
 
 
 class StateVariable(Variable):

@@ -107,7 +107,9 @@ def _black(name, runs, inputs, hidden, biomass_per_cell, seed) -> CultureModel:
         parameters["shift_rate"] = _SHIFT_RATE
     model = CultureModel(
         name=name,
-        network=MetabolicNetwork.from_reactions([Reaction(f"r {one}", f"<=> {one}{EXTERNAL_SUFFIX}") for one in species]),
+        network=MetabolicNetwork.from_reactions(
+            [Reaction(f"r {one}", f"<=> {one}{EXTERNAL_SUFFIX}") for one in species]
+        ),
         rates=rates,
         parameters=parameters,
         variables=variables,
@@ -145,5 +147,3 @@ def _species_of(runs: Sequence[CultureRun]) -> tuple[str, ...]:
 def _flows_in(species: str, runs: Sequence[CultureRun]) -> bool:
     return any(run.media[event.medium].get(species, 0.0) > 0.0
                for run in runs for event in run.events if isinstance(event, Feed))  # fmt: skip
-
-

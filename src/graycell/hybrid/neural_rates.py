@@ -30,20 +30,23 @@ Kind = Literal["white", "gray", "black"]
 class NeuralRateSpec:
     """How the rate law of one reaction is learned.
 
-    kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is known.
-    inputs: what the network sees (species, ``feed`` and a species, ``R``, ``cold``); if empty, what the known law
-        depends on.
-    form: of the network, see `cell.learned.NeuralRate`; if empty ``fraction`` with a `part`, else ``positive`` for a gray
-        law and for an irreversible reaction, else ``any``. A gray law of the form ``any`` is the known law plus a
-        learned rate.
-    part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
-    hidden: nodes [1] of the hidden layer. bound: [1] how far the law may go, see `NeuralRate`; if 0, 10 for a gray law of
-        the form ``positive``, else 100.
-    consumes: a species that a negative rate uses up; such a rate fades where the species runs out.
-    scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs, 0.1
-        without one. A factor of the form ``positive`` has the scale 1 [1] whatever stands here.
+    Attributes:
+        kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is
+            known.
+        inputs: what the network sees (species, ``feed`` and a species, variables such as ``R`` and ``shift``, inputs);
+            if empty, what the known law depends on.
+        form: of the network, see `cell.neural.NeuralRate`; if empty ``fraction`` with a `part`, else ``positive`` for
+            a gray law and for an irreversible reaction, else ``any``. A gray law of the form ``any`` is the known law
+            plus a learned rate.
+        part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
+        hidden: nodes of the hidden layer.
+        bound: [1] how far the law may go, see `NeuralRate`; if 0, 10 for a gray law of the form ``positive``, else 100.
+        consumes: a species that a negative rate uses up; such a rate falls to 0 where the species runs out.
+        scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs,
+            0.1 without one. A factor of the form ``positive`` has the scale 1 [1] in any case.
 
-    Raises `ModelError` for words that are not known and numbers that are not possible.
+    Raises:
+        ModelError: for words that are not known and numbers that are not possible.
     """
 
     kind: Kind = "black"

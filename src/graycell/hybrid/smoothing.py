@@ -175,7 +175,7 @@ def _production_at_samples(
 
     [d], [mmol/L], [mmol/L], per litre of initial volume; beginning with 0 at time 0.
     """
-    measured, error = packed.measured.copy(), packed.standard_error.copy()
+    measured, error = np.array(packed.measured), np.array(packed.standard_error)
     _fill_biomass(model, measured, error, end_inputs)
     n = len(model.species)
     points: list[list[tuple[float, float, float]]] = [[(0.0, 0.0, np.nan)] for _ in range(n)]

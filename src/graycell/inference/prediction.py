@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 POINTS = 101
 """Points in time of a prediction where none are asked for."""
+_SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6)
+"""Of the solver: much finer than what a posterior leaves open."""
 _EXTRA = "it needs the package {package}; install it with: pip install 'graycell[{extra}]'."
 
 
@@ -122,7 +124,7 @@ def predict(
     *,
     seed: int = 0,
     times: Float[np.ndarray, " n"] | None = None,
-    settings: SolverSettings = SolverSettings(rtol=1e-5, atol=1e-6),
+    settings: SolverSettings = _SETTINGS,
 ) -> Prediction:
     """Return a distribution of trajectories of a run.
 
@@ -188,9 +190,7 @@ def _simulate_draws(model: CultureModel, packed: PackedRun, rows, names, values,
         changed = changed.changed(nets=with_weights(changed.nets, w))
         path = integrate(changed, packed, Loop(), settings)
         last = jax.tree.map(lambda leaf: leaf[:, -1], path.states)
-        code = status_of(
-            last.amounts, path.variables, path.flux_status, path.loop_status, jnp.any(path.failed != 0)
-        )
+        code = status_of(last.amounts, path.variables, path.flux_status, path.loop_status, jnp.any(path.failed != 0))
         return path.predicted[rows], code
 
     # one draw after the other: mapped together, every draw would wait for the one with the most steps
@@ -221,4 +221,8 @@ def to_arviz(fit: "Fit", draws: int, seed: int) -> Any:
     arviz = _module("arviz", "to_arviz")
     names, values, _ = _drawn(fit, draws, seed)
     posterior = {name: np.asarray(values)[None, 1:, i] for i, name in enumerate(names)}
-    return arviz.from_dict({"posterior": posterior}) if int(arviz.__version__.split(".")[0]) else arviz.from_dict(posterior)
+    return (
+        arviz.from_dict({"posterior": posterior})
+        if int(arviz.__version__.split(".")[0])
+        else arviz.from_dict(posterior)
+    )

@@ -45,7 +45,9 @@ class Problem:
         self.parameters.require_estimable()  # type: ignore[union-attr]
         names = [run.name for run in runs]
         if len(set(names)) < len(names):
-            raise FitError(f"found runs {', '.join(names)}; results are reported by name, so names must differ; rename one.")
+            raise FitError(
+                f"found runs {', '.join(names)}; results are reported by name, so names must differ; rename one."
+            )
 
     @property
     def table(self) -> ParameterTable:

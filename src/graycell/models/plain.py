@@ -1,4 +1,4 @@
-"""A model as plain data and back: what a saved fit holds. Nothing in a file is executed; only known classes are built."""
+"""A model as plain data and back: what a saved fit holds. Nothing is executed; only known classes are built."""
 
 import math
 from collections.abc import Mapping
@@ -77,19 +77,25 @@ def _to_plain(value: Any, known: Mapping[str, type]) -> Any:
         return {"array": shown, "shape": list(array.shape)}
     if isinstance(value, Mapping):
         return {"mapping": [[name, _to_plain(one, known)] for name, one in value.items()]}
-    named = hasattr(value, "_fields")
-    if is_dataclass(value) or named:
+    names = _field_names(value)
+    if names is not None:
         kind = type(value)
         if known.get(kind.__name__) is not kind:
             raise ModelError(
                 f"'{kind.__name__}' is not part of graycell, and code is not written into files; keep the model in "
                 "your own module and give it when a fit is read: load_fit(folder, model=...)."
             )
-        names = value._fields if named else [field.name for field in fields(value) if field.init]
         return {"class": kind.__name__, "fields": {name: _to_plain(getattr(value, name), known) for name in names}}
     if isinstance(value, tuple | list):
         return [_to_plain(one, known) for one in value]
     raise ModelError(f"found {type(value).__name__} in a model; it cannot be written into a file.")
+
+
+def _field_names(value: Any) -> list[str] | None:
+    """Return the names of the fields of a record; None of anything else."""
+    if hasattr(value, "_fields"):
+        return list(value._fields)
+    return [field.name for field in fields(value) if field.init] if is_dataclass(value) else None
 
 
 def _from_plain(plain: Any, known: Mapping[str, type], depth: int = 0) -> Any:
@@ -108,7 +114,7 @@ def _from_plain(plain: Any, known: Mapping[str, type], depth: int = 0) -> Any:
     if "class" not in plain or plain["class"] not in known:
         raise ModelError(f"'{plain.get('class')}' is no part of a model; {nearest(str(plain.get('class')), known)}.")
     kind = known[plain["class"]]
-    given = {str(name): _from_plain(one, known, depth + 1) for name, one in plain["fields"].items()}
+    given: dict[str, Any] = {str(name): _from_plain(one, known, depth + 1) for name, one in plain["fields"].items()}
     if kind in (neural.MLP, neural.Weights):  # learned arrays live on the device
         given = {name: jnp.asarray(one) if isinstance(one, np.ndarray) else one for name, one in given.items()}
     return kind(**given)

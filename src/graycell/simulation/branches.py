@@ -64,7 +64,8 @@ class OperatingPoints:
             The operating points.
         """
         parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs)
-        return cls(*(np.asarray(part)[rows] for part in parts))
+        concentrations, variables, inputs = (np.asarray(part)[rows] for part in parts)
+        return cls(concentrations, variables, inputs)
 
     def __len__(self) -> int:
         return len(self.concentrations)
@@ -80,7 +81,8 @@ class OperatingPoints:
         """
         changed = {name: np.asarray(values)[index] for name, values in self.changed.items()}
         parts = (self.concentrations, self.variables, self.inputs)
-        return OperatingPoints(*(np.asarray(part)[index] for part in parts), changed)
+        concentrations, variables, inputs = (np.asarray(part)[index] for part in parts)
+        return OperatingPoints(concentrations, variables, inputs, changed)
 
     def between(self, other: "OperatingPoints", share: Float[np.ndarray, " n"]) -> "OperatingPoints":
         """Return (1 - share) self + share other.
@@ -100,7 +102,8 @@ class OperatingPoints:
         changed = {name: mixed(values, other.changed[name]) for name, values in self.changed.items()}
         pairs = zip((self.concentrations, self.variables, self.inputs),
                     (other.concentrations, other.variables, other.inputs), strict=True)  # fmt: skip
-        return OperatingPoints(*(mixed(a, b) for a, b in pairs), changed)
+        concentrations, variables, inputs = (mixed(a, b) for a, b in pairs)
+        return OperatingPoints(concentrations, variables, inputs, changed)
 
 
 class FixedPoints(NamedTuple):
@@ -351,7 +354,8 @@ def _by_chunks(
         if name not in model.parameters:
             raise ModelError(f"parameter '{name}' is not known to the model; {nearest(name, model.parameters)}.")
     n, parts = len(points), []
-    cell = model.with_closure(Dynamic(model.closure.turnover_time)) if hasattr(model.closure, "turnover_time") else model
+    # with one closure, so that the map is compiled once for all of them
+    cell = model.with_closure(Dynamic(getattr(model.closure, "turnover_time", "tau")))
     for start in range(0, n, chunk):
         index = np.minimum(np.arange(start, start + chunk), n - 1)
         here = points.take(index)

@@ -5,11 +5,13 @@ initial concentrations, media, volumes and rates of feeds, and the times of even
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from graycell.cell.closures import Algebraic, LoopControl, LoopStatus
@@ -21,11 +23,13 @@ from graycell.simulation.branches import OperatingPoints, jumps
 from graycell.simulation.solve import Loop, Path, SimulationStatus, SolverSettings, integrate
 from graycell.simulation.trajectory import Trajectory, status_of
 
+_SETTINGS = SolverSettings()
+
 
 def simulate(
     model: CultureModel,
     run: CultureRun,
-    settings: SolverSettings = SolverSettings(),
+    settings: SolverSettings = _SETTINGS,
     points: int = 13,
     loop: Loop = Loop(),  # noqa: B008  an immutable tuple
     *,
@@ -63,7 +67,12 @@ def simulate(
         loop = Loop(*(jnp.asarray(part, jnp.float64) for part in loop))
         path = _integrate(model, packed, loop, settings, 1 if wanted else points)
         trajectory = _of_path(model, run, packed, path, loop, jnp.asarray(wanted) if wanted else None, traced)
-    if not traced and _is_algebraic(model) and not np.any(np.asarray(loop.opened)) and not np.any(np.asarray(loop.gain)):
+    if (
+        not traced
+        and _is_algebraic(model)
+        and not np.any(np.asarray(loop.opened))
+        and not np.any(np.asarray(loop.gain))
+    ):
         trajectory = _with_jumps(trajectory)
     if throw:
         return _checked(trajectory) if traced else trajectory.require_finished()
@@ -75,7 +84,7 @@ def _times(save_at) -> tuple[float, ...]:
 
 
 def _is_traced(tree) -> bool:
-    return any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(tree))
+    return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
 
 
 def _is_algebraic(model: CultureModel) -> bool:
@@ -86,7 +95,7 @@ def _checked(trajectory: Trajectory) -> Trajectory:
     """Return the trajectory; raise at run time, from inside of compiled code, where it did not finish."""
     time = eqx.error_if(
         trajectory.time, trajectory.status_code != SimulationStatus.finished,
-        f"run '{trajectory.run.name}': the simulation did not reach its end; simulate it without throw and see its status.",
+        f"run '{trajectory.run.name}': the simulation did not reach its end; see the status that it has without throw.",
     )  # fmt: skip
     return eqx.tree_at(lambda one: one.time, trajectory, time)
 
@@ -134,13 +143,18 @@ def _of_path(model, run, packed: PackedRun, path: Path, loop: Loop, save_at, tra
     cells = _evaluate_path(model, packed, loop, time, concentrations, variables, inputs, fed)
     failed = jnp.any(path.failed != 0)
     code = status_of(concentrations, variables, cells.flux_status, loop_status, failed)
-    taken = sorted({float(t) for series in run.measurements.values() for t in series.time}) if not traced else []
-    ends = np.asarray(packed.end) if not traced else None
-    rows = [int(np.flatnonzero(np.isclose(ends, t, rtol=0.0, atol=_SAME_TIME))[0]) for t in taken]
+    taken = [] if traced else sorted({float(t) for series in run.measurements.values() for t in series.time})
+    rows = _first_at(packed, taken) if taken else []
     return _trajectory(
         model, run, time, concentrations, states.volume, variables, inputs, cells, loop_status, code,
         np.array(taken), path.predicted[np.array(rows, int)], traced or save_at is not None,
     )  # fmt: skip
+
+
+def _first_at(packed: PackedRun, times: Sequence[float]) -> list[int]:
+    """Return the first segment that ends at each of these times."""
+    ends = np.asarray(packed.end)
+    return [int(np.flatnonzero(np.isclose(ends, time, rtol=0.0, atol=_SAME_TIME))[0]) for time in times]
 
 
 def _joined(leaf: Array) -> Array:
@@ -166,7 +180,7 @@ def _trajectory(
     model, run, time, concentrations, volume, variables, inputs, cells: Evaluation, loop_status, code, measured_time,
     predicted, whole: bool,
 ) -> Trajectory:  # fmt: skip
-    columns = {
+    columns: dict[str, Any] = {
         "time": time,
         "concentrations": concentrations,
         "volume": volume * run.initial_volume,
@@ -186,7 +200,6 @@ def _trajectory(
         state = np.column_stack([columns["concentrations"], columns["volume"], columns["variables"]])
         again = (np.diff(columns["time"]) == 0.0) & np.all(state[1:] == state[:-1], axis=1)
         columns = {name: values[np.r_[True, ~again]] for name, values in columns.items()}
-        code, predicted = np.asarray(code), np.asarray(predicted)
     return Trajectory(
         model=model, run=run, measured_time=measured_time, predicted=predicted, status_code=code, **columns
     )

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Int
 from graycell.cell.closures import LoopControl
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
-from graycell.reactor import intervene
+from graycell.reactor import Flows, Interventions, intervene
 
 
 class SimulationStatus(enum.IntEnum):
@@ -112,8 +112,8 @@ class _Segment(NamedTuple):
     start: Array
     end: Array
     setpoints: Array
-    flows: tuple
-    done: tuple
+    flows: Flows
+    done: Interventions
 
 
 class _Carry(NamedTuple):

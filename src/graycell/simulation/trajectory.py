@@ -14,6 +14,7 @@ from graycell.cell.rates import Ramp
 from graycell.cell.variables import RelaxingVariable
 from graycell.errors import ModelError, SimulationError, nearest
 from graycell.model import CultureModel
+from graycell.runs.checks import NOT_SPECIES
 from graycell.runs.records import TEMPERATURE, CultureRun, Setpoint
 from graycell.simulation.branches import Jump
 from graycell.simulation.solve import SimulationStatus
@@ -158,18 +159,20 @@ class Trajectory(eqx.Module):
         Returns:
             Sentences; an empty list where there is nothing to say.
         """
+        given = zip(self.model.variable_names, self.model.variables, strict=True)
         sentences = [
-            f"{name} at time 0 is not given and taken as {self.model.variables[self.model.variable_names.index(name)].initial:g}"
-            "; write it into the table initial if you know it."
-            for name in self.model.loops
-            if name not in self.run.initial
+            f"{name} at time 0 is not given and taken as {variable.initial:g}; write it into the table initial if you "
+            "know it."
+            for name, variable in given
+            if name in self.model.loops and name not in self.run.initial
         ]
         sentences += self._temperatures()
-        unknown = [name for name in self.run.measurements if name not in (*self.model.quantities, *self.model.input_names)]
+        known = (*self.model.quantities, *self.model.input_names, *NOT_SPECIES)
+        unknown = sorted(name for name in self.run.measurements if name not in known)
         if unknown:
             sentences.append(
-                f"{', '.join(sorted(unknown))} {'was' if len(unknown) == 1 else 'were'} measured and the model does not "
-                "compute it: nothing is compared with it."
+                f"measured and not computed by the model: {', '.join(unknown)}; nothing is compared with "
+                f"{'it' if len(unknown) == 1 else 'them'}."
             )
         for name, series in zip(self.model.species, np.asarray(self.concentrations).T, strict=True):
             at = int(np.argmin(series))
@@ -232,5 +235,3 @@ def status_of(concentrations, variables, flux_status, loop_status, failed) -> In
     status = jnp.where(usable, status, SimulationStatus.flux_failed)
     status = jnp.where(finite, status, SimulationStatus.not_finite)
     return jnp.where(failed, SimulationStatus.too_many_steps, status)
-
-
