@@ -23,7 +23,6 @@ from graycell.reporting.fits.identifiability import combinations_frame, correlat
 from graycell.reporting.fits.laws import law_errors_frame, laws_frame, recovered
 from graycell.reporting.fits.page import report
 from graycell.reporting.tables import (
-    audit_frame,
     estimates_frame,
     file_word,
     gradient_checks_frame,
@@ -43,7 +42,6 @@ from graycell.reporting.trajectories import (
 
 __all__ = [
     "UNDETERMINED",
-    "audit_frame",
     "combinations_frame",
     "comparison_frames",
     "comparison_report",

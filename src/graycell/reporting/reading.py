@@ -3,7 +3,10 @@
 A report shows nothing about what a model does not have: `has_redox_loop` and `has_network` decide.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
@@ -50,7 +53,9 @@ def label_of(model: CultureModel, reaction: str) -> str:
     Raises:
         ModelError: if the reaction is unknown; the message names the nearest one.
     """
-    return "" if model.network is None or reaction in model.direct else model.network.reactions[model.network.index(reaction)].label
+    if model.network is None or reaction in model.direct:
+        return ""
+    return model.network.reactions[model.network.index(reaction)].label
 
 
 def shown_quantities(model: CultureModel) -> list[str]:
@@ -90,7 +95,7 @@ def redox_of_fluxes(trajectory: Trajectory) -> np.ndarray:
     Returns:
         (n,) values [1].
     """
-    return trajectory.ratio
+    return np.asarray(trajectory.ratio)
 
 
 def temperature_shift_of(trajectory: Trajectory) -> np.ndarray:
@@ -177,5 +182,5 @@ def shown_scores(trajectory: Trajectory) -> list[Score]:
     return [row for row in scores(trajectory) if row.quantity in shown_quantities(trajectory.model)]
 
 
-def _by_name(names: tuple[str, ...], columns: np.ndarray) -> dict[str, np.ndarray]:
-    return dict(zip(names, columns.T, strict=True))
+def _by_name(names: Sequence[str], columns: ArrayLike) -> dict[str, np.ndarray]:
+    return dict(zip(names, np.asarray(columns).T, strict=True))
