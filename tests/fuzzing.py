@@ -42,6 +42,8 @@ from graycell.runs.format.writing import write_runs
 
 LONGEST = 5.0
 """[s] that one file may take."""
+LONGEST_SENTENCE = 7000
+"""Characters of a finding."""
 MOST_MEMORY = 2**30
 """[bytes] of the whole process, at its peak."""
 SHEET = """Batch;Time (h);VCD (10^6 cells/mL);Viability (%);Glc_gL;Gln (mM);IgG (mg/L);F1 (mL);Base (mL);Draw (mL)
@@ -305,7 +307,7 @@ def laid_out(sheets: dict[str, list[str]]) -> bytes:
     for name, lines in sheets.items():
         sheet = book.create_sheet(name)
         for line in lines:
-            cells = ["".join(one for one in cell if one.isprintable()) for cell in line.split(",")]
+            cells = ["".join(letter for letter in cell if letter.isprintable()) for cell in line.split(",")]
             sheet.append([number if (number := parse_number(cell)) is not None else cell or None for cell in cells])
     book.save(made)
     return made.getvalue()
@@ -414,8 +416,10 @@ class Fuzz:
             self.count["read"] += 1
             return found
         except InputError as error:
-            str(error).encode()  # a sentence that no terminal could print would fail here
-            self.count["told"] += 1
+            for finding in map(str, error.findings):  # what a file holds must not reach a terminal as it is
+                assert finding.isprintable(), repr(finding)
+                assert len(finding) < LONGEST_SENTENCE, finding[:1000]
+            self.count["reported"] += 1
             return None
 
     def one(self, seed: int, i: int) -> None:
@@ -477,17 +481,17 @@ def main() -> int:
                 sys.stderr.write(f"\r{i - asked.first} of {asked.files} files, {len(fuzz.failures)} failed")
         faulthandler.cancel_dump_traceback_later()
     memory = most_memory()
-    hangs = sum("HangError" in one["why"] for one in fuzz.failures)
+    hangs = sum("HangError" in failure["why"] for failure in fuzz.failures)
     result = {
         "files": asked.files, "seed": asked.seed, "uncaught": len(fuzz.failures) - hangs, "hangs": hangs,
-        "reads that gave something": fuzz.count["read"], "reads that gave sentences": fuzz.count["told"],
+        "reads that gave something": fuzz.count["read"], "reads that gave sentences": fuzz.count["reported"],
         "slowest [s]": round(fuzz.slowest, 3), "peak memory [MB]": round(memory / 1e6), "failures": fuzz.failures,
         "seconds": round(time.perf_counter() - began, 1),
     }  # fmt: skip
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "fuzz.json").write_text(json.dumps(result, indent=1), encoding="utf-8")
     said = json.dumps({key: value for key, value in result.items() if key != "failures"}, indent=1)
-    sys.stdout.write("\n".join([said, *(f"{one['file']}\n{one['why']}" for one in fuzz.failures[:10]), ""]))
+    sys.stdout.write("\n".join([said, *(f"{failure['file']}\n{failure['why']}" for failure in fuzz.failures[:10]), ""]))
     return 0 if not fuzz.failures and memory < MOST_MEMORY else 1
 
 

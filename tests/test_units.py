@@ -49,7 +49,7 @@ def test_known_conversions_are_exact(value, unit, to, expected):
 
 
 @pytest.mark.parametrize("unit", INTERNAL_UNITS)
-def test_a_house_unit_converts_to_itself_without_rounding(unit):
+def test_a_internal_unit_converts_to_itself_without_rounding(unit):
     assert convert(0.1, unit, unit) == 0.1
 
 

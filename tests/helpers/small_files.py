@@ -21,4 +21,6 @@ def book(path, sheets):
 def series_of(runs, quantity="GLC"):
     """Return a quantity [mmol/L] by run and time [d]."""
     series = {run.name: run.measurements[quantity] for run in runs}
-    return {name: dict(zip(one.time.tolist(), one.value.tolist(), strict=True)) for name, one in series.items()}
+    return {
+        name: dict(zip(values.time.tolist(), values.value.tolist(), strict=True)) for name, values in series.items()
+    }

@@ -15,7 +15,7 @@ FED = {"time": DAY, "taken": "before", "measured": GLC, "start": {"volume": "1 L
        "feeds": {"F": {"volume": "Feed (mL)", "media": {"GLC": "2 mol/L"}}}}  # fmt: skip
 
 
-def told(path, mapping):
+def sentences_of(path, mapping):
     with pytest.raises(InputError) as caught:
         import_runs(path, mapping)
     return [str(finding) for finding in caught.value.findings]
@@ -27,10 +27,10 @@ def test_what_is_weighed_becomes_a_volume_by_its_density(csv):
              "P": {"rate": {"column": "Pump (g/h)", "density": 1.05}, "media": {"GLC": "2 mol/L"}}}  # fmt: skip
     sample = {"volume": {"column": "Draw (g)", "density": 1.02}}
     [run] = import_runs(path, FED | {"feeds": feeds, "sample": sample})
-    bolus, pump = (next(one for one in run.events if isinstance(one, kind)) for kind in (Bolus, Feed))
+    bolus, pump = (next(event for event in run.events if isinstance(event, kind)) for kind in (Bolus, Feed))
     assert bolus.volume == pytest.approx(0.02, rel=1e-12)  # 21 g / (1.05 kg/L)
     assert pump.rate == pytest.approx(0.24, rel=1e-12)  # 10 mL/h
-    assert [one.volume for one in run.events if isinstance(one, Sample)] == pytest.approx([0.001, 0.001])
+    assert [event.volume for event in run.events if isinstance(event, Sample)] == pytest.approx([0.001, 0.001])
 
 
 @pytest.mark.parametrize(("density", "words"), [
@@ -42,7 +42,7 @@ def test_what_is_weighed_becomes_a_volume_by_its_density(csv):
 def test_a_weight_needs_a_density(csv, density, words):
     entry = {"column": "Feed (g)"} | ({} if density is None else {"density": density})
     feeds = {"F": {"volume": entry, "media": {}}}
-    [said, *_] = told(csv("Day,Glc,Feed (g)", "0,30,", "1,25,21"), FED | {"feeds": feeds})
+    [said, *_] = sentences_of(csv("Day,Glc,Feed (g)", "0,30,", "1,25,21"), FED | {"feeds": feeds})
     assert words in said
 
 
@@ -56,7 +56,7 @@ def test_a_feed_in_percent_is_a_part_of_what_is_said(csv, of):
     [run] = import_runs(path, FED | {"feeds": feeds, "sample": {"volume": "Draw (mL)"}})
     before = 0.99 if of == "culture" else 1.0
     after = 0.99 + 0.04 * before + 0.024 - 0.01
-    volumes = [one.volume for one in run.events if isinstance(one, Bolus)]
+    volumes = [event.volume for event in run.events if isinstance(event, Bolus)]
     assert volumes == pytest.approx(
         [0.03 * before, 0.01 * before, 0.03 * (after if of == "culture" else 1.0)], rel=1e-12
     )
@@ -64,13 +64,13 @@ def test_a_feed_in_percent_is_a_part_of_what_is_said(csv, of):
 
 def test_a_feed_in_percent_says_of_what(csv):
     path = csv("Day,Glc,F1 (%)", "0,30,", "1,25,3")
-    [said] = told(path, FED | {"feeds": {"F1": {"volume": "F1 (%)", "media": {}}}})
+    [said] = sentences_of(path, FED | {"feeds": {"F1": {"volume": "F1 (%)", "media": {}}}})
     assert 'say of what a feed is a part: of = "start", or of = "culture"' in said
-    [said] = told(path, {"time": DAY, "measured": GLC, "start": FED["start"], "sample": {"volume": "F1 (%)"}})
+    [said] = sentences_of(path, {"time": DAY, "measured": GLC, "start": FED["start"], "sample": {"volume": "F1 (%)"}})
     assert "a feed" not in said  # a sample is no part of it
-    for told_as, of in (("volume", "vessel"), ("cumulative", "start")):
-        feeds = {"F1": {told_as: {"column": "F1 (%)", "of": of}, "media": {}}}
-        assert f"of = {of}; a volume may be a part of" in told(path, FED | {"feeds": feeds})[0]
+    for kind, of in (("volume", "vessel"), ("cumulative", "start")):
+        feeds = {"F1": {kind: {"column": "F1 (%)", "of": of}, "media": {}}}
+        assert f"of = {of}; a volume may be a part of" in sentences_of(path, FED | {"feeds": feeds})[0]
 
 
 @pytest.mark.parametrize(("entry", "words"), [
@@ -81,7 +81,7 @@ def test_a_mass_per_time_is_of_the_feed_or_of_its_solute(csv, entry, words):
     path = csv("Day,Glc,Pump", "0,30,0", "1,25,10")
     feeds = {"F": {"rate": {"column": "Pump", **entry}, "media": {"GLC": "2 mol/L"}}}
     if words:
-        assert words in told(path, FED | {"feeds": feeds})[0]
+        assert words in sentences_of(path, FED | {"feeds": feeds})[0]
         return
     [run] = import_runs(path, FED | {"feeds": feeds})
     per = {"density": 1e-3 / 1.1, "molar_mass": 1.0 / 180.16 / 2.0}  # L/g
@@ -89,16 +89,16 @@ def test_a_mass_per_time_is_of_the_feed_or_of_its_solute(csv, entry, words):
     assert run.events[0].rate == pytest.approx(10.0 * 24.0 * by, rel=1e-12)
 
 
-def test_a_heading_in_another_kind_of_unit_than_the_mapping_is_told(csv):
+def test_a_heading_in_another_kind_of_unit_than_the_mapping_is_reported(csv):
     feeds = {"F": {"volume": {"column": "Feed (g)", "unit": "mL"}, "media": {}}}
     found = imported(csv("Day,Glc,Feed (g)", "0,30,", "1,25,21"), FED | {"feeds": feeds})
     assert "the unit 'mL' of 'Feed (g)'; the heading says 'g'" in str(found.remarks[0])
     assert (
         "write it in L"
-        in told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": GLC, "start": {"volume": "1500 g"}})[0]
+        in sentences_of(csv("Day,Glc", "0,30"), {"time": DAY, "measured": GLC, "start": {"volume": "1500 g"}})[0]
     )
     measured = {"GLC": {"column": "Glc", "unit": "mM", "density": 1.1}}
-    assert "only a volume has one" in told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": measured})[0]
+    assert "only a volume has one" in sentences_of(csv("Day,Glc", "0,30"), {"time": DAY, "measured": measured})[0]
 
 
 @pytest.mark.parametrize(("unit", "cells"), [
@@ -124,8 +124,8 @@ def test_a_duration_of_a_workbook(tmp_path):
     ("D3 h", "found 'D3 h'; a time in d is needed"), ("D1.2.3", "a number is needed"),
     ("1900-01-02 00:30:00", "give the cells the format [h]:mm, or the column the unit date"),
 ])  # fmt: skip
-def test_a_time_of_another_unit_is_told(csv, cell, words):
-    [said] = told(csv("Day,Glc", "D0,30", f"{cell},25"), {"time": DAY, "measured": GLC})
+def test_a_time_of_another_unit_is_reported(csv, cell, words):
+    [said] = sentences_of(csv("Day,Glc", "D0,30", f"{cell},25"), {"time": DAY, "measured": GLC})
     assert words in said
 
 
@@ -133,27 +133,31 @@ def test_replicates_count_by_their_mean_and_what_was_fed_counts_once(csv):
     path = csv("Day,Glc,Feed (mL)", "0,30,", "1,24,20", "1,26,20", "1,28,", "2,20,", "2,22,10", "3,,", "3,18,")
     [run] = import_runs(path, FED | {"replicates": "mean"})
     assert series_of([run])["file"] == {0.0: 30.0, 1.0: 26.0, 2.0: 21.0, 3.0: 18.0}
-    assert [(one.time, one.volume) for one in run.events] == [(1.0, 0.02), (2.0, 0.01)]
+    assert [(event.time, event.volume) for event in run.events] == [(1.0, 0.02), (2.0, 0.01)]
 
 
 def test_replicates_are_stated_and_agree(csv):
     path = csv("Day,Glc,Feed (mL)", "0,30,", "1,24,20", "1,26,", "2,20,10", "2,<1,7")
-    assert "row 4, column 'Day': found the time of the row before" in told(path, FED)[0]
-    assert 'or replicates = "mean"' in told(path, FED)[0]
-    said = told(path, FED | {"replicates": "mean"})
-    assert any("row 6, column 'Feed (mL)': found '7'; another row of this sample says '10'" in one for one in said)
-    assert any("found 20, <1; replicates are all below one detection limit, or none is" in one for one in said)
-    assert "the mean of the replicates of a sample counts" in told(path, FED | {"replicates": "median"})[0]
+    assert "row 4, column 'Day': found the time of the row before" in sentences_of(path, FED)[0]
+    assert 'or replicates = "mean"' in sentences_of(path, FED)[0]
+    said = sentences_of(path, FED | {"replicates": "mean"})
+    assert any(
+        "row 6, column 'Feed (mL)': found '7'; another row of this sample says '10'" in sentence for sentence in said
+    )
+    assert any(
+        "found 20, <1; replicates are all below sentence detection limit, or none is" in sentence for sentence in said
+    )
+    assert "the mean of the replicates of a sample counts" in sentences_of(path, FED | {"replicates": "median"})[0]
 
 
 @pytest.mark.parametrize("volumes", [("1500", ""), ("", "1500"), ("1500", "1500.0")])
-def test_the_start_is_told_in_any_row_of_the_first_sample(csv, volumes):
+def test_the_start_is_reported_in_any_row_of_the_first_sample(csv, volumes):
     path = csv("Day,Glc,Vol (mL)", f"0,30,{volumes[0]}", f"0,32,{volumes[1]}", "1,20,")
     [run] = import_runs(path, {"time": DAY, "measured": GLC, "start": {"volume": "Vol (mL)"}, "replicates": "mean"})
     assert run.initial_volume == 1.5
     assert run.initial["GLC"] == 31.0
     path = csv("Day,Glc,Vol (mL)", "0,30,1000", "0,32,1500")
-    [said] = told(path, {"time": DAY, "measured": GLC, "start": {"volume": "Vol (mL)"}, "replicates": "mean"})
+    [said] = sentences_of(path, {"time": DAY, "measured": GLC, "start": {"volume": "Vol (mL)"}, "replicates": "mean"})
     assert "row 3, column 'Vol (mL)': found '1500'; another row of this sample says '1000'" in said
 
 
@@ -169,19 +173,19 @@ def test_replicates_after_a_feed_are_one_sample_and_one_feed(csv, pre):
     lines = ("Day,When,Glc,Feed (mL)", "0,pre,30,", *pre, "1,post,24,20", "1,post,26,20", "2,pre,20,")
     mapping = {word: of for word, of in FED.items() if word != "taken"} | {"rows": rows}
     [run] = import_runs(csv(*lines), mapping | {"replicates": "mean"})
-    assert [one.volume for one in run.events] == [0.02]
+    assert [event.volume for event in run.events] == [0.02]
     assert list(series_of([run])["file"].values()) == [30.0, *(20.0 for _ in pre), 25.0, 20.0]
-    assert "found the time of the row before" in told(csv(*lines), mapping)[0]
+    assert "found the time of the row before" in sentences_of(csv(*lines), mapping)[0]
 
 
 def test_a_feed_may_have_a_row_of_its_own_beside_its_sample(csv):
     path = csv("Day,Glc,Feed (mL)", "0,30,", "1,24,", "1,,20")
     assert import_runs(path, FED)[0].events == (Bolus(1.0, "F", 0.02),)
     [run] = import_runs(path, FED | {"sample": {"volume": "5 mL"}})  # drawn where something was measured
-    assert [type(one).__name__ for one in run.events] == ["Sample", "Sample", "Bolus"]
+    assert [type(event).__name__ for event in run.events] == ["Sample", "Sample", "Bolus"]
     [run] = import_runs(csv("Day,Glc,Feed (mL)", "0,30,", "1,24,", "1,26,20"),
                         FED | {"sample": {"volume": "5 mL"}, "replicates": "mean"})  # fmt: skip
-    assert [type(one).__name__ for one in run.events] == ["Sample", "Sample", "Bolus"]
+    assert [type(event).__name__ for event in run.events] == ["Sample", "Sample", "Bolus"]
 
 
 @pytest.mark.parametrize("cells", [("<0.5", "<0.50"), ("10", "10.0")])
@@ -197,21 +201,26 @@ def test_replicates_that_are_written_in_two_ways_are_the_same(csv, cells):
 def test_a_column_for_each_sample(csv):
     path = csv("Day,Unit,D0,D1,D2", "Glc,mM,30,25,many", "Feed (mL),mL,,20,")
     mapping = FED | {"transposed": True, "units": 2, "measured": {"GLC": "Glc"}}
-    [said] = told(path, mapping)
+    [said] = sentences_of(path, mapping)
     assert said.startswith("file.csv transposed, row 5 (column E), column 'Glc': found 'many'")
     path = csv("Day,Unit,D0,D1,D2", "Glc,mM,30,25,", "Feed (mL),mL,,20,", ",,,,")
     [run] = import_runs(path, mapping)
     assert series_of([run])["file"] == {0.0: 30.0, 1.0: 25.0}
     assert run.events == (Bolus(1.0, "F", 0.02),)
     for word in ("yes", 1):
-        assert f"transposed: found {word}; true or false is needed" in told(path, mapping | {"transposed": word})[0]
+        assert (
+            f"transposed: found {word}; true or false is needed"
+            in sentences_of(path, mapping | {"transposed": word})[0]
+        )
     path = csv("Culture 7, made in May", "Day;D0;D1", "Glc;30;25")
     [run] = import_runs(path, {"transposed": True, "time": DAY, "measured": GLC})
     assert series_of([run])["file"] == {0.0: 30.0, 1.0: 25.0}
 
 
 def test_a_table_with_more_rows_than_columns_of_a_table_is_not_turned(csv):
-    [said] = told(csv("Day,Glc", *(f"{i},30" for i in range(600))), {"transposed": True, "time": DAY, "measured": GLC})
+    [said] = sentences_of(
+        csv("Day,Glc", *(f"{i},30" for i in range(600))), {"transposed": True, "time": DAY, "measured": GLC}
+    )
     assert "601 rows; a table that is transposed has at most 500 rows" in said
 
 
@@ -243,22 +252,22 @@ def test_the_unit_behind_the_run_goes_with_its_quantity(csv, mark, pattern):
     assert series_of(runs) == GLUCOSE
 
 
-def test_headings_in_a_column_and_an_empty_mapping_are_told(csv):
-    [said, *_] = told(csv("Day,D0,D1", "Glc,30,25"), {"time": DAY, "measured": GLC})
+def test_headings_in_a_column_and_an_empty_mapping_are_reported(csv):
+    [said, *_] = sentences_of(csv("Day,D0,D1", "Glc,30,25"), {"time": DAY, "measured": GLC})
     assert "it is in row 2: if the headings are there, write header = 2, or transposed = true" in said
-    [said] = told(csv("Day,Glc", "0,30"), {"time": DAY, "measured": {}})
+    [said] = sentences_of(csv("Day,Glc", "0,30"), {"time": DAY, "measured": {}})
     assert "[measured]: found nothing; at least one quantity is needed" in said
 
 
-def test_a_second_column_of_one_name_is_told_as_not_read(csv):
+def test_a_second_column_of_one_name_is_reported_as_not_read(csv):
     assert imported(csv("Day,Glc,Glc", "0,30,31"), {"time": DAY, "measured": GLC}).not_read == ("another Glc",)
 
 
-def test_a_row_above_that_is_not_there_or_does_not_fit_is_told(csv):
+def test_a_row_above_that_is_not_there_or_does_not_fit_is_reported(csv):
     path = csv(",R1,,R2,", "Day,Glc (mM),Lac (mM),Glc (mM),Lac (mM)", "0,30,1,40,1.5")
-    [said] = told(path, ABOVE | {"run": {"above": "Reactor {run}"}})
+    [said] = sentences_of(path, ABOVE | {"run": {"above": "Reactor {run}"}})
     assert "run: found no heading that fits in 'file'" in said
-    [said] = told(csv("Day,Glc (mM)", "0,30"), ABOVE | {"run": {"above": "{run}"}, "header": 1})
+    [said] = sentences_of(csv("Day,Glc (mM)", "0,30"), ABOVE | {"run": {"above": "{run}"}, "header": 1})
     assert "or write header = 2" in said
 
 
@@ -276,14 +285,16 @@ def test_a_feed_below_the_name_of_a_run_is_of_this_run_and_what_all_share_is_sai
     ({"above": "{quantity}"}, "found {run} in 0 of above; one of them has it"),
     ({"above": "{run} {quantity}", "heading": "{quantity}"}, "found {quantity} in 2 of above, heading"),
 ])  # fmt: skip
-def test_what_tells_a_run_stands_once(csv, run, words):
-    [said] = told(csv(",A,B", "Day,Glc,Glc", "0,30,40"), {"header": 2, "time": DAY, "measured": GLC, "run": run})
+def test_what_names_a_run_is_written_once(csv, run, words):
+    [said] = sentences_of(
+        csv(",A,B", "Day,Glc,Glc", "0,30,40"), {"header": 2, "time": DAY, "measured": GLC, "run": run}
+    )
     assert words in said
 
 
 def test_a_second_column_of_a_run_is_a_fault(csv):
     path = csv(",R1,,R2", "Day,Glc,Glc,Glc", "0,30,99,40")
-    [said] = told(path, {"header": 2, "time": DAY, "measured": GLC, "run": {"above": "{run}"}})
+    [said] = sentences_of(path, {"header": 2, "time": DAY, "measured": GLC, "run": {"above": "{run}"}})
     assert "found a second 'Glc' of 'R1'" in said
 
 
@@ -302,18 +313,21 @@ def test_several_files_are_runs_of_one_import(csv, tmp_path):
     assert series_of(read_runs(out)) == series_of(runs)
 
 
-def test_all_faults_of_several_files_are_told_at_once(csv, tmp_path):
+def test_all_faults_of_several_files_are_reported_at_once(csv, tmp_path):
     paths = [csv("Day,Glc", "0,30", "1,many", name="A.csv"), csv("Day,Glc", "0,40", "-2,31", name="B.csv")]
-    said = told(paths, {"time": DAY, "measured": GLC})
-    assert [one.split(",")[0] for one in said] == ["A.csv", "B.csv"]
+    said = sentences_of(paths, {"time": DAY, "measured": GLC})
+    assert [sentence.split(",")[0] for sentence in said] == ["A.csv", "B.csv"]
     for name in ("e1", "e2"):
         (tmp_path / name).mkdir()
     paths = [csv("Day,Glc", "0,many", name=f"{name}/data.csv") for name in ("e1", "e2")]
-    assert [one.split(",")[0] for one in told(paths, {"time": DAY, "measured": GLC})] == ["e1/data.csv", "e2/data.csv"]
-    assert "no file; at least one is needed" in told([], {"time": DAY, "measured": GLC})[0]
+    assert [sentence.split(",")[0] for sentence in sentences_of(paths, {"time": DAY, "measured": GLC})] == [
+        "e1/data.csv",
+        "e2/data.csv",
+    ]
+    assert "no file; at least one is needed" in sentences_of([], {"time": DAY, "measured": GLC})[0]
     paths = [csv("Day,Glc", "0,30", name="A.csv"), csv("Day,glc", "0,40", name="B.csv")]
-    [said] = told(paths, {"time": DAY, "measured": GLC})
+    [said] = sentences_of(paths, {"time": DAY, "measured": GLC})
     assert said.startswith("mapping, [measured] GLC, for B.csv: found no heading 'Glc'")
     same = [csv("Run,Day,Glc", "1,0,30", name=name) for name in ("A.csv", "B.csv")]
-    [said] = told(same, {"run": "Run", "time": DAY, "measured": GLC})
+    [said] = sentences_of(same, {"run": "Run", "time": DAY, "measured": GLC})
     assert said.startswith("B.csv: found a run '1'; a run of A.csv has this name; rename one")

@@ -20,7 +20,7 @@ from graycell.imports.drafting.proposing import propose
 from graycell.balances.checking import check_path
 said = []
 for path in sys.argv[2:]:
-    said.append([str(one) for one in check_path(path) if one.severity == "error"])
+    said.append([str(fault) for fault in check_path(path) if fault.severity == "error"])
     for read in (propose, lambda path: import_runs(path, {"time": "Day [d]", "measured": {"GLC": "Glc [mM]"}})):
         try:
             read(path)
@@ -80,7 +80,7 @@ def files():
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def read(tmp_path_factory):
     """What a process of its own says of every file, and the most memory [bytes] that it had."""
     folder = tmp_path_factory.mktemp("hostile")
     made = files()
@@ -104,14 +104,14 @@ def told(tmp_path_factory):
     ("no workbook.xlsx", "a broken workbook"), ("pickle.parquet", "a broken Parquet file"),
     ("a link.xlsx", "no heading 'Day [d]'"),
 ])  # fmt: skip
-def test_a_hostile_file_is_a_sentence(told, name, words):
-    sentences = told[0][name]
-    assert any(words in one for one in sentences), sentences
+def test_a_hostile_file_is_a_sentence(read, name, words):
+    sentences = read[0][name]
+    assert any(words in sentence for sentence in sentences), sentences
     assert len(sentences) >= 2  # of more than one reader
 
 
-def test_all_of_them_together_take_less_than_a_gigabyte(told):
-    assert told[1] < 2**30
+def test_all_of_them_together_take_less_than_a_gigabyte(read):
+    assert read[1] < 2**30
 
 
 def test_broken_files_give_runs_or_sentences(tmp_path):

@@ -70,7 +70,7 @@ def test_a_cumulative_volume_is_fed_evenly_between_its_rows(file):
     assert fed == [(0.0, pytest.approx(0.02)), (1.0, 0.0), (1.0, pytest.approx(0.03)), (2.0, 0.0)]
 
 
-def test_all_faults_of_a_mapping_are_told_at_once(file):
+def test_all_faults_of_a_mapping_are_reported_at_once(file):
     mapping = MAPPING | {
         "runn": "Batch", "time": "Time (min)", "taken": "perhaps",
         "measured": {"GLC": "Gluc", "X": "Glc_gL", VCD: "Batch"},
@@ -85,7 +85,7 @@ def test_all_faults_of_a_mapping_are_told_at_once(file):
     assert len(caught.value.findings) == 8
 
 
-def test_a_faulty_cell_is_told_with_the_row_of_the_file(file):
+def test_a_faulty_cell_is_reported_with_the_row_of_the_file(file):
     file.write_text(TEXT.replace("24;0,9;6,1", "24;0,9;6.1.2x"), encoding="utf-8")
     with pytest.raises(InputError, match=r"row 3, column 'Glc_gL'"):
         import_runs(file, MAPPING)
@@ -192,7 +192,7 @@ def test_an_open_set_is_imported_comes_back_and_has_no_error(name, mapping, coun
         assert other.events[: len(run.events)] == run.events
         for quantity, series in run.measurements.items():
             assert np.array_equal(series.value, other.measurements[quantity].value)
-    assert [str(one) for one in implausible(runs) if one.severity == "error"] == []
+    assert [str(finding) for finding in implausible(runs) if finding.severity == "error"] == []
 
 
 @needs_data
@@ -231,15 +231,15 @@ def test_the_glucose_of_the_touchstone_is_balanced_as_by_hand_from_its_cells():
                 added = row[column[feed]] or 0.0
                 amount, volume = amount + added * (glucose_of[feed] or 0.0), volume + added
             taken_up.append(after[column["Glucose (mM)"]] * volume - amount)
-        found = [1000.0 * one.net_production for one in balances_of(run, "GLC")]
+        found = [1000.0 * balance.net_production for balance in balances_of(run, "GLC")]
         assert found == pytest.approx(taken_up, rel=1e-9, abs=1e-9)
         assert len(found) == 12
 
 
 @needs_data
-def test_the_parallel_of_the_touchstone_is_told():
+def test_the_parallel_of_the_touchstone_is_reported():
     """The data's notes call run 21 a repeat of another under a new name; it has the times and volumes of run 12, and
     values of its own (studies/open_data.py), so that is what is said."""
-    (finding,) = [one for one in implausible(import_runs(DATA / "umn-fed-batch" / "runs.xlsx", UMN))
-                  if "CL1-12' and 'CL2-21" in one.place]  # fmt: skip
+    (finding,) = [finding for finding in implausible(import_runs(DATA / "umn-fed-batch" / "runs.xlsx", UMN))
+                  if "CL1-12' and 'CL2-21" in finding.place]  # fmt: skip
     assert "the same times and volumes" in finding.found

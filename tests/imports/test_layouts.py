@@ -1,6 +1,6 @@
-"""How runs lie in files, and how feeds and cells are told in them: each by a small file whose runs are known.
+"""How runs are arranged in files, and how feeds and cells are written: each by a small file whose runs are known.
 
-Past 500 lines: every case is a file of a few lines beside what it says, and all are read by the same helpers.
+Past 500 lines: every case is a file of a few lines beside its runs, and all are read by the same helpers.
 """
 
 from datetime import datetime, time
@@ -83,7 +83,7 @@ def test_a_parquet_file(tmp_path):
     assert len(found.runs[0].provenance.sha256) == 64
 
 
-def test_what_is_not_read_and_not_there_is_told(csv):
+def test_what_is_not_read_and_not_there_is_reported(csv):
     path = csv("Day,Glc,pH,Empty", "0,30,7,", "1,25,7,")
     found = imported(path, {"time": DAY, "measured": {**GLC, "LAC": {"column": "Lac", "unit": "mM", "optional": True}}})
     assert (found.not_read, found.not_there) == (("pH",), ("Lac",))
@@ -97,7 +97,7 @@ FED = {"F": {"volume": "F (mL)", "media": {}}}
 FEEDS = {"time": DAY, "measured": GLC, "start": {"volume": "2 L"}}
 
 
-def test_a_rate_holds_from_its_row_until_another_is_told(csv):
+def test_a_rate_holds_from_its_row_until_another_is_reported(csv):
     path = csv("Day,Glc,Feed (mL/h)", "0,30,0", "1,25,5", "2,24,", "3,20,10", "4,21,0")
     feeds = {"F": {"rate": "Feed (mL/h)", "media": {"GLC": "400 g/L"}}}
     (run,) = import_runs(path, FEEDS | {"feeds": feeds})
@@ -165,7 +165,7 @@ def test_rows_before_and_after_a_feed(csv):
         import_runs(path, FEEDS | {"feeds": feeds})
 
 
-def test_a_feed_told_beside_rows_before_and_after_counts_once_and_between_them(csv):
+def test_a_feed_given_beside_rows_before_and_after_counts_once_and_between_them(csv):
     path = csv("Day,When,Glc,F (mL),Draw (mL)", "0,,30,,", "1,pre feed,25,50,10", "1,post feed,35,,", "2,,30,,")
     mapping = FEEDS | {"rows": ROWS, "feeds": {"F": {"volume": "F (mL)", "media": {"GLC": "400 g/L"}}},
                        "sample": {"volume": "Draw (mL)"}}  # fmt: skip
@@ -243,7 +243,7 @@ def test_a_volume_that_was_written_down_is_kept_and_compared(csv):
     mapping = FEEDS | {"taken": "before", "volume": "Volume (mL)", "feeds": FED}
     (run,) = import_runs(path, mapping)
     assert run.signals["volume"].value.tolist() == pytest.approx([2.0, 2.0, 2.05, 2.31])
-    finding = next(one for one in implausible([run]) if "volume" in one.place)
+    finding = next(finding for finding in implausible([run]) if "volume" in finding.place)
     assert "volume at 3 d: found 2.31 L, +0.26 L" in str(finding)
 
 
@@ -386,7 +386,7 @@ def test_of_columns_of_one_name_the_first_counts_on_stacked_sheets_too(tmp_path)
     assert runs[0].events == (Bolus(1.0, "F1", 0.02),)
 
 
-def test_two_rows_of_one_time_on_sheets_of_quantities_are_told(tmp_path):
+def test_two_rows_of_one_time_on_sheets_of_quantities_are_reported(tmp_path):
     path = book(tmp_path / "runs.xlsx", {"Glc (mM)": [["Day", "A"], [0, 30], [1, 25], [1, 26]]})
     mapping = {"run": {"sheet": "{quantity}", "heading": "{run}"}, "time": DAY, "measured": {"GLC": "Glc (mM)"}}
     with pytest.raises(InputError, match="row 4: found a second value of Glc"):
@@ -397,8 +397,8 @@ def test_columns_that_are_no_runs_are_named(tmp_path):
     path = book(tmp_path / "runs.xlsx", {"Glc (mM)": [["Day", "Hours", "A"], [0, 0, 30], [1, 24, 25]]})
     run = {"sheet": "{quantity}", "heading": "{run}"}
     mapping = {"time": DAY, "measured": {"GLC": "Glc (mM)"}}
-    assert [one.name for one in import_runs(path, mapping | {"run": run})] == ["Hours", "A"]
-    assert [one.name for one in import_runs(path, mapping | {"run": run | {"without": ["Hours"]}})] == ["A"]
+    assert [found.name for found in import_runs(path, mapping | {"run": run})] == ["Hours", "A"]
+    assert [found.name for found in import_runs(path, mapping | {"run": run | {"without": ["Hours"]}})] == ["A"]
 
 
 def test_sheets_of_quantities_with_dates_out_of_order(tmp_path):
@@ -458,7 +458,7 @@ def test_a_list_of_media_that_says_too_little_or_two_things(tmp_path, rows, word
         import_runs(book(tmp_path / "runs.xlsx", {"Data": DATA, "Media": rows}), MEDIA)
 
 
-def test_what_a_list_of_media_has_beside_solutes_is_passed_over_and_told(tmp_path):
+def test_what_a_list_of_media_has_beside_solutes_is_passed_over_and_reported(tmp_path):
     rows = [["Media", "F01", "Glucose"], ["Glc", 0.0, 0.0], ["EtOH (g/L)", 46.07, 0], ["Osmolality (mOsm/kg)", 900, 1],
             ["Putrescine (mg/L)", 1, 2], ["Spermine (mM)", 3, 0]]  # fmt: skip
     rows[1][0] = "Glc (mM)"
@@ -473,14 +473,14 @@ def test_a_workbook_with_decimal_commas_as_text_and_numbers_as_such(tmp_path):
     assert run.measurements["GLC"].value.tolist() == [6.125, 5.5, 1234.0]
 
 
-def test_a_viability_that_a_spreadsheet_shows_in_percent_is_told(tmp_path):
+def test_a_viability_that_a_spreadsheet_shows_in_percent_is_reported(tmp_path):
     path = book(tmp_path / "runs.xlsx", {"Data": [["Day", "Viab (%)"], [0, 0.975], [1, 0.96]]})
     (run,) = import_runs(path, {"time": DAY, "measured": {VIABILITY: "Viab (%)"}})
-    (finding,) = [one for one in check_runs([run]) if one.severity == "error"]
+    (finding,) = [finding for finding in check_runs([run]) if finding.severity == "error"]
     assert "their unit is 1" in finding.remedy
 
 
-def test_runs_whose_names_would_be_joined_to_one_are_told(csv):
+def test_runs_whose_names_would_be_joined_to_one_are_reported(csv):
     path = csv("A,B,Day,Glc", "x,1-2,0,3", "x-1,2,0,4")
     with pytest.raises(InputError, match="a second run 'x-1-2'"):
         import_runs(path, {"run": ["A", "B"], "time": DAY, "measured": GLC})
@@ -504,7 +504,7 @@ def test_a_fault_quotes_the_file(csv):
                "start": {"volume": "V (L)"}, "feeds": FED}  # fmt: skip
     with pytest.raises(InputError) as caught:
         import_runs(path, mapping)
-    said = [str(one).split(";")[0] for one in caught.value.findings]
+    said = [str(finding).split(";")[0] for finding in caught.value.findings]
     assert said == ["file.csv, row 3, column 'Sugar': found -20", "file.csv, row 4, column 'Sugar': found '<'",
                     "file.csv, row 3, column 'F (mL)': found '-5'"]  # fmt: skip
 
@@ -588,27 +588,27 @@ def test_a_run_may_begin_after_time_0_or_without_a_quantity(csv):
     path = csv("Day,Glc,IgG (mg/L)", "0.25,30,", "1,25,5")
     mapping = {"time": DAY, "measured": {**GLC, "ANTI": {"column": "IgG (mg/L)", "molar_mass": 150000.0}}}
     (run,) = import_runs(path, mapping)
-    assert {one.severity for one in check_runs([run])} == {"warning"}
+    assert {finding.severity for finding in check_runs([run])} == {"warning"}
     (run,) = import_runs(path, mapping | {"start": {"ANTI": "0 mg/L", "GLC": "31 mM"}})
     assert dict(run.initial) == {"ANTI": 0.0, "GLC": 31.0}
 
 
-def test_a_unit_that_the_heading_contradicts_is_told(csv):
+def test_a_unit_that_the_heading_contradicts_is_reported(csv):
     path = csv("Day,Glc (g/L)", "0,6", "1,5")
     found = imported(path, {"time": DAY, "measured": {"GLC": {"column": "Glc (g/L)", "unit": "mmol/L"}}})
-    assert [one.needed for one in found.remarks] == ["the heading says 'g/L'"]
+    assert [finding.needed for finding in found.remarks] == ["the heading says 'g/L'"]
     assert imported(path, {"time": DAY, "measured": {"GLC": {"column": "Glc (g/L)", "unit": "mg/mL"}}}).remarks == ()
 
 
-def test_a_start_that_the_first_sample_contradicts_is_told(csv):
+def test_a_start_that_the_first_sample_contradicts_is_reported(csv):
     path = csv("Day,Glc", "0,33.3", "1,25", "2,20")
     runs = import_runs(path, {"time": DAY, "measured": GLC, "start": {"GLC": "20 mM"}})
-    assert any("33.3 was measured then" in one.needed for one in implausible(runs))
+    assert any("33.3 was measured then" in finding.needed for finding in implausible(runs))
 
 
-def test_a_row_that_is_cut_short_is_told(csv):
+def test_a_row_that_is_cut_short_is_reported(csv):
     found = imported(csv("Day,Glc,pH", "0,30,7", "1,25"), {"time": DAY, "measured": GLC})
-    assert [str(one).split(";")[0] for one in found.remarks] == ["file.csv, row 3: found 2 cells"]
+    assert [str(finding).split(";")[0] for finding in found.remarks] == ["file.csv, row 3: found 2 cells"]
 
 
 @pytest.mark.parametrize(("lines", "mapping", "words"), [
@@ -669,7 +669,7 @@ def test_what_is_shared_by_runs_side_by_side_is_of_each_of_them(csv):
     assert series_of(runs) == {"A": {0.0: 30.0, 2.0: 25.0}, "B": {0.0: 40.0}}
 
 
-def test_sheets_of_quantities_share_what_is_filled_and_tell_what_differs(tmp_path):
+def test_sheets_of_quantities_share_what_is_filled_and_report_what_differs(tmp_path):
     def made(of_lactate):
         heads = ["Day", "A", "F (mL)"]
         return book(tmp_path / "runs.xlsx", {"Glc (mM)": [heads, [0, 30, None], [1, 25, 20]],
@@ -781,7 +781,7 @@ def test_sheets_of_one_run_out_of_order(tmp_path):
 
 def test_remarks_do_not_become_errors_when_there_are_many(csv):
     found = imported(csv("Day,Glc,pH", *(f"{day},5" for day in range(250))), {"time": DAY, "measured": GLC})
-    assert {one.severity for one in found.remarks} == {"warning"}
+    assert {finding.severity for finding in found.remarks} == {"warning"}
     assert len(found.remarks) == 201
 
 

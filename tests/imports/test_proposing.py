@@ -156,7 +156,7 @@ def graycell(*words):
       "start": {"volume": "Volume (mL)"},
       "feeds": {"Feed": {"rise": "Volume (mL)", "media": {"GLC": "? mmol/L"}}}}),
 ])  # fmt: skip
-def test_how_runs_lie_is_recognised_and_what_is_answered_is_read(tmp_path, lines, said):
+def test_how_runs_are_arranged_is_recognised_and_what_is_answered_is_read(tmp_path, lines, said):
     path = tmp_path / "file.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     draft = propose(path)

@@ -41,7 +41,7 @@ def culture(**changes):
     return replace(sound, **changes)
 
 
-def told(run, species=None):
+def sentences_of(run, species=None):
     return "\n".join(str(finding) for finding in check_runs([run], species))
 
 
@@ -85,7 +85,7 @@ def test_a_sound_run_has_no_findings():
     ],
 )
 def test_each_fault_of_a_run_has_its_sentence(changes, clause):
-    assert clause in told(culture(**changes))
+    assert clause in sentences_of(culture(**changes))
 
 
 @pytest.mark.parametrize(
@@ -102,7 +102,7 @@ def test_each_fault_of_a_run_has_its_sentence(changes, clause):
     ],
 )
 def test_the_volume_is_followed_through_the_events(events, clause):
-    sentences = told(culture(events=events))
+    sentences = sentences_of(culture(events=events))
     assert clause in sentences
     assert bool(sentences) == bool(clause)
 
@@ -115,25 +115,25 @@ def test_every_species_of_the_model_needs_a_beginning():
 
 def test_hours_under_a_heading_in_days_are_remarked_on():
     run = culture()
-    late = {name: replace(one, time=one.time * 24.0 * 4.0) for name, one in run.measurements.items()}
+    late = {name: replace(series, time=series.time * 24.0 * 4.0) for name, series in run.measurements.items()}
     [finding] = check_runs([culture(measurements=late, end=192.0)])
     assert finding.severity == "warning"
     assert "write the heading time [h]" in str(finding)
 
 
-def test_cells_under_a_wrong_power_of_ten_are_told():
+def test_cells_under_a_wrong_power_of_ten_are_reported():
     few = {"GLC": series("GLC", 1, 2, 3), "VCD": series("VCD", 1e-3, 2e-3, 5e-3), "TCD": series("TCD", 1, 1, 1)}
-    assert "look at the unit of the column" in told(culture(measurements=few))
+    assert "look at the unit of the column" in sentences_of(culture(measurements=few))
 
 
-def test_a_sample_after_the_end_is_told():
-    assert "correct the times or the event end" in told(culture(end=1.5))
+def test_a_sample_after_the_end_is_reported():
+    assert "correct the times or the event end" in sentences_of(culture(end=1.5))
 
 
-def test_an_assay_error_of_zero_is_told():
+def test_an_assay_error_of_zero_is_reported():
     run = culture()
     exact = replace(run.measurements["GLC"], standard_error=np.zeros(3))
-    assert "an assay error is > 0" in told(culture(measurements={**run.measurements, "GLC": exact}))
+    assert "an assay error is > 0" in sentences_of(culture(measurements={**run.measurements, "GLC": exact}))
 
 
 def test_a_species_that_the_model_lacks_is_an_error_if_it_resembles_one():
@@ -142,13 +142,13 @@ def test_a_species_that_the_model_lacks_is_an_error_if_it_resembles_one():
     assert (slip.severity, left_out.severity) == ("error", "warning")
 
 
-def test_a_measured_quantity_that_the_model_lacks_is_told_and_needs_no_beginning():
+def test_a_measured_quantity_that_the_model_lacks_is_reported_and_needs_no_beginning():
     run = culture(measurements={**culture().measurements, "LACT": series("LACT", 1, 2, 3)})
     [finding] = check_runs([run], ["GLC", "R", "GLC"])
     assert finding.found == "'LACT'"
 
 
-def test_two_runs_of_one_name_are_told():
+def test_two_runs_of_one_name_are_reported():
     assert "names are unique" in str(check_runs([culture(), culture()])[0])
 
 
@@ -158,7 +158,7 @@ def test_all_faults_come_at_once():
     assert len(check_runs([run], ["GLC"])) >= 10
 
 
-def test_every_limit_is_in_a_house_unit_and_takes_its_own_bounds():
+def test_every_limit_is_in_a_internal_unit_and_takes_its_own_bounds():
     for name, limit in LIMITS.items():
         assert limit.unit is None or limit.unit in INTERNAL_UNITS
         assert limit.open_below == (value_fault("here", name, limit.lowest) is not None)

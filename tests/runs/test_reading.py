@@ -113,7 +113,7 @@ def assert_same(one, other):
             np.testing.assert_array_equal(first[quantity].value, second[quantity].value)
 
 
-def test_a_run_is_in_house_units(run):
+def test_a_run_is_in_internal_units(run):
     assert run.name == "run07"
     assert run.initial_volume == 1.5
     assert run.initial_temperature == 36.5
@@ -151,7 +151,7 @@ def test_the_standard_error_joins_a_relative_and_an_absolute_part(run):
     np.testing.assert_allclose(run.measurements["LAC"].standard_error, expected)
 
 
-def test_a_signal_may_have_any_house_unit(run):
+def test_a_signal_may_have_any_internal_unit(run):
     assert run.signals["dissolved oxygen"].unit == "1"
     np.testing.assert_array_equal(run.signals["dissolved oxygen"].value, [0.4, 0.6])
 
@@ -223,14 +223,14 @@ def test_numbers_survive_writing_and_reading_in_any_unit(values, time_unit, unit
 
 
 @pytest.mark.parametrize("suffix", ["", ".xlsx"])
-def test_all_planted_faults_are_told_at_once(tmp_path, suffix):
+def test_all_planted_faults_are_reported_at_once(tmp_path, suffix):
     write = write_workbook if suffix else write_folder
     path = write(tmp_path / f"bad{suffix}", FAULTS)
-    told = sentences(path)
-    assert len(told) >= 16
+    said = sentences(path)
+    assert len(said) >= 16
     with pytest.raises(InputError) as error:
         read_runs(path)
-    assert {str(finding) for finding in error.value.findings} <= set(told)
+    assert {str(finding) for finding in error.value.findings} <= set(said)
     at = {"": "bad/{}.csv", ".xlsx": "bad.xlsx, sheet '{}'"}[suffix]
     for table, row, column, found in [
         ("measurements", 3, "viability [1]", "1.4"),
@@ -251,18 +251,18 @@ def test_all_planted_faults_are_told_at_once(tmp_path, suffix):
         ("about", 2, "key", "'author'"),
     ]:
         start = f"{at.format(table)}, row {row}, column '{column}': found {found}"
-        assert any(sentence.startswith(start) for sentence in told), (start, told)
-    assert len(told) == len(set(told))
+        assert any(sentence.startswith(start) for sentence in said), (start, said)
+    assert len(said) == len(set(said))
 
 
-def test_a_fault_is_not_told_a_second_time_as_its_consequence(tmp_path):
+def test_a_fault_is_not_reported_a_second_time_as_its_consequence(tmp_path):
     tables = {
         "measurements": "time [d],viability [1],GLC [mmol/L]\n0.5,1,40\n1,1,39\n2,1,38\n",
         "initial": "volume [l [,GLC [mmol/L]\n1,-5\n",
         "events": "time [d],event,volume [L]\n1,sample,0.1\n",
     }
-    told = sentences(write_folder(tmp_path / "one", tables))
-    assert [sentence.split(":")[0].split(", ", 1)[1] for sentence in told] == [
+    said = sentences(write_folder(tmp_path / "one", tables))
+    assert [sentence.split(":")[0].split(", ", 1)[1] for sentence in said] == [
         "row 1, column 'volume [l ['",
         "row 2, column 'GLC [mmol/L]'",
         "row 2",
@@ -303,20 +303,20 @@ def test_rows_are_counted_as_a_spreadsheet_shows_them(tmp_path):
         ("\x1b[2J", "a heading that cannot be read"),
     ],
 )
-def test_a_bad_heading_is_told(tmp_path, heading, clause):
+def test_a_bad_heading_is_reported(tmp_path, heading, clause):
     path = tmp_path / "run.csv"
     path.write_text(f"time [d],LAC [mmol/L],{heading}\n0,1,1\n")
-    told = sentences(path)
-    assert clause in told[0]
-    assert told[0].isprintable()
+    said = sentences(path)
+    assert clause in said[0]
+    assert said[0].isprintable()
 
 
 def test_control_characters_of_a_file_are_never_printed(tmp_path):
     path = tmp_path / "run.csv"
     path.write_text("run,time [d],LAC [mmol/L]\n\x1b[31mA,0,\x1b[2J\n")
-    told = sentences(path)
-    assert len(told) >= 2
-    assert all(sentence.isprintable() for sentence in told)
+    said = sentences(path)
+    assert len(said) >= 2
+    assert all(sentence.isprintable() for sentence in said)
 
 
 @pytest.mark.parametrize(
@@ -336,8 +336,8 @@ def test_control_characters_of_a_file_are_never_printed(tmp_path):
 )
 def test_a_file_that_cannot_be_read_is_a_finding(tmp_path, name, data, clause):
     (tmp_path / name).write_bytes(data)
-    told = sentences(tmp_path / name)
-    assert clause in told[0]
+    said = sentences(tmp_path / name)
+    assert clause in said[0]
     with pytest.raises(InputError):
         read_runs(tmp_path / name)
 
@@ -356,11 +356,11 @@ def test_a_missing_file_is_a_finding_and_an_input_error(tmp_path):
         read_runs(tmp_path / "none.csv")
 
 
-def test_a_folder_without_measurements_is_told(tmp_path):
+def test_a_folder_without_measurements_is_reported(tmp_path):
     tables = {"measurments": TABLES["measurements"]}
-    told = sentences(write_folder(tmp_path / "odd", tables))
-    assert "did you mean 'measurements'?" in told[0]
-    assert "no table 'measurements'" in told[1]
+    said = sentences(write_folder(tmp_path / "odd", tables))
+    assert "did you mean 'measurements'?" in said[0]
+    assert "no table 'measurements'" in said[1]
 
 
 def test_a_sheet_of_notes_is_a_warning_and_does_not_stop_the_reading(tmp_path):
@@ -372,9 +372,9 @@ def test_a_sheet_of_notes_is_a_warning_and_does_not_stop_the_reading(tmp_path):
 
 def test_an_unknown_medium_suggests_the_nearest(tmp_path):
     tables = {**TABLES, "events": "time [d],event,medium,volume [L]\n1,bolus,fed,0.1\n"}
-    [told] = sentences(write_folder(tmp_path / "run", tables))
-    assert "column 'medium': found 'fed'" in told
-    assert "did you mean 'feed'?" in told
+    [said] = sentences(write_folder(tmp_path / "run", tables))
+    assert "column 'medium': found 'fed'" in said
+    assert "did you mean 'feed'?" in said
 
 
 @pytest.mark.parametrize(
@@ -409,9 +409,9 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
 def test_the_list_of_faults_of_a_table_ends(tmp_path):
     path = tmp_path / "run.csv"
     path.write_text("time [d],GLC [mmol/L]\n" + "x,x\n" * 5000)
-    told = sentences(path)
-    assert len(told) < MOST_FAULTS + 10
-    assert any("more faults" in sentence for sentence in told)
+    said = sentences(path)
+    assert len(said) < MOST_FAULTS + 10
+    assert any("more faults" in sentence for sentence in said)
 
 
 def test_the_bundled_run_is_sound():
@@ -457,6 +457,6 @@ def test_a_detection_limit_is_read_as_one(tmp_path):
 def test_a_limit_that_is_no_number_is_a_sentence(tmp_path, cell, words):
     path = tmp_path / "run.csv"
     path.write_text(f"time [d],VCD [1e6 cells/mL],GLN [mmol/L]\n0,0.4,4\n1,0.9,{cell}\n", encoding="utf-8")
-    (finding,) = [one for one in check_path(path) if one.severity == "error"]
+    (finding,) = [finding for finding in check_path(path) if finding.severity == "error"]
     assert "row 3, column 'GLN [mmol/L]'" in finding.place
     assert words in finding.needed

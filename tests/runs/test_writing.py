@@ -47,7 +47,7 @@ def with_errors(run, relative, absolute):
     return replace(
         run,
         measurements={
-            name: replace(one, standard_error=np.hypot(relative * one.value, absolute))
+            name: replace(series, standard_error=np.hypot(relative * series.value, absolute))
             for name, one in run.measurements.items()
         },
     )
@@ -88,9 +88,9 @@ def test_every_kind_of_event_comes_back_in_its_order(run, tmp_path):
 def test_several_runs_come_back_with_their_own_lengths_and_errors(run, tmp_path):
     longer = replace(run, name="longer", end=12.0, initial={**run.initial, "GLC": 0.1 + 0.2})
     fewer = replace(run, name="fewer", measurements={"GLC": run.measurements["GLC"]}, signals={})
-    runs = [with_errors(one, 0.05, 0.3) for one in (run, longer, fewer)]
+    runs = [with_errors(run, 0.05, 0.3) for run in (run, longer, fewer)]
     back = read_runs(write_runs(runs, tmp_path / "out"))
-    assert [one.name for one in back] == [one.name for one in runs]
+    assert [run.name for run in back] == [run.name for run in runs]
     assert all(same_numbers(one, other) for one, other in zip(runs, back, strict=True))
     assert back[1].end == 12.0
 
@@ -104,7 +104,7 @@ def test_a_run_without_measurements_comes_back(run, tmp_path):
 def test_media_of_one_name_and_two_compositions_stay_two(run, tmp_path):
     richer = replace(run, name="richer", media={"feed": {**run.media["feed"], "GLC": 600.0}})
     back = read_runs(write_runs([run, richer, replace(richer, name="again")], tmp_path / "out"))
-    fed = [{event.medium for event in one.events if isinstance(event, Bolus)} for one in back]
+    fed = [{event.medium for event in run.events if isinstance(event, Bolus)} for run in back]
     assert fed == [{"feed"}, {"feed (richer)"}, {"feed (richer)"}]
     assert back[0].media["feed"] == run.media["feed"]
     assert back[1].media["feed (richer)"] == richer.media["feed"]
@@ -165,7 +165,7 @@ def test_what_would_not_come_back_is_a_sentence_and_leaves_nothing(run, tmp_path
 
 def test_the_notes_of_several_runs_are_joined_once(run, tmp_path):
     runs = [replace(run, name=name, provenance=Provenance(notes="Same.")) for name in ("a", "b")]
-    assert [one.provenance.notes for one in read_runs(write_runs(runs, tmp_path / "out"))] == ["Same.", "Same."]
+    assert [run.provenance.notes for run in read_runs(write_runs(runs, tmp_path / "out"))] == ["Same.", "Same."]
 
 
 def written(runs, tmp_path, form):
@@ -181,7 +181,7 @@ def test_every_form_gives_runs_back_with_the_error_of_every_value(run, tmp_path,
     if form == "parquet":
         pytest.importorskip("pyarrow")
     rng = np.random.default_rng(3)
-    ragged = {name: replace(one, standard_error=one.standard_error * rng.uniform(0.5, 2.0, len(one.value)))
+    ragged = {name: replace(series, standard_error=series.standard_error * rng.uniform(0.5, 2.0, len(series.value)))
               for name, one in run.measurements.items()}  # fmt: skip
     ragged["GLN"] = replace(ragged["GLN"], below=np.arange(len(ragged["GLN"].time)) >= 6)
     media = {**run.media, '=HYPERLINK("a","b")': {"GLC": 1.0}}
@@ -216,7 +216,7 @@ def test_a_workbook_that_someone_changed_is_not_replaced(run, tmp_path):
     with pytest.raises(InputError, match="a workbook of someone"):
         write_runs([run], path)
     assert path.read_bytes() == before
-    assert [one.name for one in tmp_path.iterdir()] == ["run.xlsx"]
+    assert [file.name for file in tmp_path.iterdir()] == ["run.xlsx"]
 
 
 def test_parquet_without_pyarrow_is_a_sentence(run, tmp_path, monkeypatch):
