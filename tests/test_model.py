@@ -1,4 +1,4 @@
-"""A model with limited uptake: no cell takes up faster than it can clear, so nothing falls below zero."""
+"""Equal models, values outside of bounds, and limited uptake: no cell takes up faster than it can clear."""
 
 import functools
 from dataclasses import replace
@@ -12,13 +12,77 @@ import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from graycell.cell.flux import SoftWeights
 from graycell.cell.network import EXTERNAL_SUFFIX
+from graycell.errors import ModelError
+from graycell.model import CultureModel
 from graycell.models import nolan_lee
 from graycell.runs import Bolus, Setpoint, bundled_run
-from graycell.simulation.simulate import simulate
+from graycell.simulation.simulate import SimulationStatus, simulate
 
 BELOW = 1e-6
 """Part [1] of its largest value by which a concentration may fall below zero: the tolerance of the solver."""
+
+
+def test_two_models_built_anew_are_equal_and_have_equal_hashes(published, extended):
+    assert nolan_lee() == published
+    assert hash(nolan_lee()) == hash(published)
+    assert nolan_lee(extended=True) == extended
+    assert extended != published
+    rebuilt = published.rebuilt()
+    assert rebuilt is not published
+    assert rebuilt == published
+    assert hash(rebuilt) == hash(published)
+
+
+def one_coefficient(model):
+    """The model with 0.06 in place of 0.0598 mol of one species of growth, the least change that a user could make."""
+    network = model.network
+    reactions = [
+        replace(one, equation=one.equation.replace("0.0598", "0.06")) if one.name == "v16" else one
+        for one in network.reactions
+    ]
+    assert tuple(reactions) != network.reactions
+    return model.rebuilt(network=reactions)
+
+
+CHANGES = {
+    "stoichiometric coefficient": one_coefficient,
+    "weight softening": lambda model: model.rebuilt(weights=SoftWeights(0.051)),
+    "law": lambda model: model.rebuilt(rates={**model.rates, "v17": 1.0 * model.rates["v17"]}),
+    "parameter": lambda model: model.with_parameters({"Km1": float(model.parameters["Km1"]) * (1.0 + 1e-15)}),
+    "bound of a parameter": lambda model: model.with_table(model.table.with_changes("Km1", upper=1e3)),
+    "closure": lambda model: model.with_closure(replace(model.closure, turnover_time="shift_rate")),
+    "name": lambda model: model.changed(name="another"),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_one_change_makes_models_unequal(published, what):
+    changed = CHANGES[what](published)
+    assert changed != published
+    assert hash(changed) != hash(published)
+    assert CHANGES[what](nolan_lee()) == changed
+
+
+def test_a_model_with_a_parameter_outside_of_its_bounds_simulates(published, run):
+    """Bounds are those of a fit: a fit refuses the value, a simulation does not."""
+    bound = published.table["Km1"].upper
+    model = published.with_parameters({"Km1": 1.5 * bound})
+    path = simulate(model, replace(run, end=3.0, measurements={}, events=()))
+    assert path.status is SimulationStatus.finished
+    uptake = simulate(published, replace(run, end=3.0, measurements={}, events=())).fluxes[0]
+    v1 = model.reactions.index("v1")
+    assert 0.0 < path.fluxes[0, v1] < uptake[v1]
+    with pytest.raises(ModelError, match="parameter Km1: .* must enclose the value"):
+        model.table.require_estimable()
+
+
+def test_a_model_has_no_attribute_of_another_name(published):
+    with pytest.raises(ModelError, match="no attribute 'lean'"):
+        published.changed(lean=1)
+    with pytest.raises(ModelError, match="did you mean 'Km1'"):
+        published.with_parameters({"Km01": 1.0})
 
 
 @functools.cache
@@ -27,26 +91,28 @@ def limited():
 
 
 @eqx.filter_jit
-def fluxes(model, concentrations, redox, cold):
-    return jax.vmap(model.evaluate)(concentrations, redox, cold)
+def fluxes(model, concentrations, variables):
+    return jax.vmap(model.evaluate)(concentrations, variables)
 
 
 @pytest.fixture(scope="module")
 def points():
-    """Concentrations from 0 to 100 mmol/L, a tenth of them 0, and R and cold beside them."""
+    """Concentrations from 0 to 100 mmol/L, a tenth of them 0, and R and the temperature shift beside them."""
     random = np.random.default_rng(0)
     c = 10.0 ** random.uniform(-4.0, 2.0, (64, len(limited().species)))
     c[random.uniform(size=c.shape) < 0.1] = 0.0
-    return jnp.asarray(c), jnp.asarray(random.uniform(0.3, 6.0, 64)), jnp.asarray(random.uniform(0.0, 1.0, 64))
+    assert limited().variable_names == ("R", "shift")
+    variables = np.column_stack([random.uniform(0.3, 6.0, 64), random.uniform(0.0, 1.0, 64)])
+    return jnp.asarray(c), jnp.asarray(variables)
 
 
 def test_no_uptake_is_faster_than_the_clearance_times_the_concentration(points):
     model, c = limited(), np.asarray(points[0])
     cells = fluxes(model, *points)
-    assert all(status.item() == 0 for status in np.asarray(cells.solution.status))
+    assert all(status.item() == 0 for status in np.asarray(cells.flux_status))
     clearance, found = float(model.parameters["clearance"]), []
     for reaction, species, coefficient in model.uptakes:
-        uptake = -coefficient * np.asarray(cells.solution.fluxes)[:, reaction]
+        uptake = -coefficient * np.asarray(cells.fluxes)[:, reaction]
         assert np.all(uptake <= clearance * c[:, species] * (1.0 + 1e-7) + 1e-8)
         found.append(uptake / np.maximum(clearance * c[:, species], 1e-12))
     assert np.sum(np.stack(found) > 0.999) > 10  # the limit is met, so the test can fail

@@ -240,9 +240,9 @@ class CultureModel(eqx.Module):
             if gas not in external:
                 raise ModelError(f"species '{gas}' is not external in the network; {nearest(gas, external)}.")
         columns = {reaction: parse_equation(equation) for reaction, equation in direct.items()}
-        found = [one for one in external if one not in gases]
+        found: list[str] = [one for one in external if one not in gases]
         found += [one.removesuffix(EXTERNAL_SUFFIX) for column in columns.values() for one in column]
-        names = tuple(dict.fromkeys([*found, *(species or {})]))
+        names: tuple[str, ...] = (*dict.fromkeys([*found, *(species or {})]),)
         specs = tuple(_species_spec(one, (species or {}).get(one)) for one in names)
         known = (*(() if network is None else network.names), *direct)
         _check_reactions(network, direct, rates, known)
@@ -692,8 +692,9 @@ class CultureModel(eqx.Module):
         algebraic = self._algebraic()
         if not algebraic:
             return Closed(state.variables, state.variables, jnp.asarray(LoopStatus.solved, jnp.int32))
-        found = close_algebraic(self._closures(algebraic), self._gap(state, at, algebraic), state.variables[algebraic])
-        values, rest = (state.variables.at[algebraic].set(part) for part in found[:2])
+        index = np.array(algebraic)
+        found = close_algebraic(self._closures(algebraic), self._gap(state, at, algebraic), state.variables[index])
+        values, rest = (state.variables.at[index].set(part) for part in found[:2])
         return Closed(values, rest, found.status)
 
     def after_event(self, state: CultureState, at: Surroundings) -> CultureState:
@@ -709,8 +710,9 @@ class CultureModel(eqx.Module):
         algebraic = self._algebraic()
         if not algebraic:
             return state
-        rest = rest_of(self._gap(state, at, algebraic), state.variables[algebraic])
-        return state._replace(variables=state.variables.at[algebraic].set(rest))
+        index = np.array(algebraic)
+        rest = rest_of(self._gap(state, at, algebraic), state.variables[index])
+        return state._replace(variables=state.variables.at[index].set(rest))
 
     def derivative(self, state: CultureState, at: Surroundings) -> CultureState:
         """Return d(state)/dt [per d]: the reactor's balances with the cell's fluxes, and the variables.

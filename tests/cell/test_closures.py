@@ -3,43 +3,71 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from graycell.cell.closures import Algebraic, Dynamic, LoopStatus, RedoxPool, RedoxRatio
+from graycell.cell.closures import Algebraic, Dynamic, LoopControl, LoopStatus, close_algebraic
+from graycell.cell.rates import Conditions, Constant, FluxRatio, FluxValue, Named, RateLaw
+from graycell.cell.variables import LoopVariable
+from graycell.model import CultureModel, CultureState, Surroundings
 from graycell.numerics.roots import rest_point
+from graycell.reactor import Flows
 
-RATIO = RedoxRatio(jnp.array([2.0, 0.6391, 0.0]), jnp.array([0.0, 0.0, 1.0]))
+RATIO = FluxRatio((("v1", 2.0), ("v16", 0.6391)), (("v34", 1.0),))
+
+
+def ratio(fluxes):
+    return RATIO(Conditions({}, fluxes=Named(("v1", "v16", "v34"), fluxes)))
+
+
+def with_loop(target, closure):
+    """A model of one reaction of rate 3 with one loop x."""
+    return CultureModel(
+        reactions={"growth": "GLC => VCD"},
+        rates={"growth": Constant(3.0)},
+        parameters={"tau": 0.1},
+        variables={"x": LoopVariable(target, closure)},
+    )
+
+
+def at_rest(x):
+    return CultureState(jnp.ones(2), jnp.ones(()), jnp.full(1, x))
+
+
+def surroundings(**control):
+    flows = Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(()))
+    return Surroundings(jnp.zeros(0), flows, jnp.zeros((1, 2)), LoopControl(**control))
 
 
 def test_the_ratio_is_nadh_made_over_nadh_carried():
-    assert float(RATIO(jnp.array([1.0, 0.5, 2.0]))) == pytest.approx((2.0 + 0.5 * 0.6391) / 2.0, rel=1e-14)
+    assert float(ratio(jnp.array([1.0, 0.5, 2.0]))) == pytest.approx((2.0 + 0.5 * 0.6391) / 2.0, rel=1e-14)
 
 
 def test_the_published_ratio_takes_its_coefficients_from_the_network(published):
-    production = np.asarray(published.ratio.production)
-    index = published.network.index
-    assert production[index("v1")] == 2.0
-    assert production[index("v16")] == 0.6391
-    assert np.count_nonzero(production) == 2
+    assert published.loops == ("R",)
+    target = published.variables[published.variable_names.index("R")].target
+    assert dict(target.made) == {"v1": 2.0, "v16": 0.6391}
+    assert dict(target.used) == {"v34": 1.0}
 
 
 @pytest.mark.parametrize("carried", [0.0, 1e-300, -1.0])
 def test_a_vanishing_shuttle_gives_the_ceiling_and_finite_derivatives(carried):
     fluxes = jnp.array([1.0, 0.0, carried])
-    assert float(RATIO(fluxes)) == 50.0
-    assert np.all(np.isfinite(jax.grad(RATIO)(fluxes)))
+    assert float(ratio(fluxes)) == 50.0
+    assert np.all(np.isfinite(jax.grad(ratio)(fluxes)))
 
 
 def test_the_pool_relaxes_to_the_ratio_with_its_turnover_time():
-    def change(pool):
-        closed = Dynamic().close(lambda redox: pool.gap(3.0, redox), jnp.array(1.0))
-        return float(Dynamic().derivative(pool.gap(3.0, closed.redox), closed, jnp.array(1.0), pool.tau))
+    model = with_loop(FluxValue("growth"), Dynamic())
 
-    assert change(RedoxPool(tau=0.1, measured=9.0)) == pytest.approx(20.0)
-    assert change(RedoxPool(tau=0.1, measured=9.0, gain=5.0)) == pytest.approx(20.0 + 40.0)
+    def change(**control):
+        return float(model.derivative(at_rest(1.0), surroundings(**control)).variables[0])
+
+    assert change() == pytest.approx(20.0)
+    assert change(measured=jnp.full(1, 9.0)) == pytest.approx(20.0)
+    assert change(measured=jnp.full(1, 9.0), gain=5.0) == pytest.approx(20.0 + 40.0)
 
 
 def test_a_cell_that_does_nothing_has_the_ratio_zero():
-    assert float(RATIO(jnp.zeros(3))) == 0.0
-    assert np.all(np.isfinite(jax.grad(RATIO)(jnp.zeros(3))))
+    assert float(ratio(jnp.zeros(3))) == 0.0
+    assert np.all(np.isfinite(jax.grad(ratio)(jnp.zeros(3))))
 
 
 def three_roots(x):
@@ -105,16 +133,30 @@ def test_roots_map_over_a_batch():
     assert np.all(np.asarray(status) == LoopStatus.solved)
 
 
-def test_where_the_branch_ends_r_is_the_state_on_its_way_and_the_status_says_so():
+class Lost(RateLaw):
+    """A target x'(x) whose roots at 2 and 3 are gone."""
+
+    def __call__(self, at):
+        x = at.variable("x")
+        return x + three_roots(x) - 1.0
+
+
+def test_where_the_branch_ends_x_is_the_state_on_its_way_and_the_status_says_so():
     closure = Algebraic(memory=0.01, trust=0.25)
 
     def gap(x):  # the roots at 2 and 3 are gone
         return three_roots(x) - 1.0
 
-    near, far = closure.close(gap, jnp.array(0.8)), closure.close(gap, jnp.array(3.0))
+    near, far = (close_algebraic((closure,), gap, jnp.full(1, x)) for x in (0.8, 3.0))
     assert LoopStatus(int(near.status)) is LoopStatus.solved
-    assert float(near.redox) == float(near.rest)
+    assert float(near.values[0]) == float(near.rest[0])
     assert LoopStatus(int(far.status)) is LoopStatus.branch_ended
-    assert float(far.redox) == 3.0
-    assert float(closure.derivative(gap(far.redox), far, jnp.array(3.0), 0.1)) == pytest.approx((far.rest - 3.0) / 0.01)
-    assert float(closure.after_event(gap, jnp.array(3.0))) == float(far.rest)
+    assert float(far.values[0]) == 3.0
+    model = with_loop(Lost(), closure)
+    closed = model.close(at_rest(3.0), surroundings())
+    assert LoopStatus(int(closed.status)) is LoopStatus.branch_ended
+    assert float(closed.rest[0]) == pytest.approx(float(far.rest[0]), rel=1e-12)
+    assert float(closed.values[0]) == 3.0
+    change = model.derivative(at_rest(3.0), surroundings()).variables[0]
+    assert float(change) == pytest.approx((float(far.rest[0]) - 3.0) / 0.01)
+    assert float(model.after_event(at_rest(3.0), surroundings()).variables[0]) == float(closed.rest[0])
