@@ -9,7 +9,6 @@ import pytest
 
 from graycell.cell.closures import Algebraic, LoopStatus
 from graycell.errors import ModelError
-from graycell.model import cell_of
 from graycell.numerics.roots import PRECISE, rest_point
 from graycell.simulation.branches import FixedPoints, OperatingPoints, branches, fixed_points, jumps, response, rest_at
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
@@ -24,13 +23,13 @@ def trajectory(published, run):
 
 @pytest.fixture(scope="module")
 def algebraic(published, run):
-    return simulate(replace(published, closure=ALGEBRAIC), run)
+    return simulate(published.with_closure(ALGEBRAIC), run)
 
 
 @pytest.fixture(scope="module")
 def folded(extended, run):
     """The extended network with published parameters: the branch on which the run begins ends on the first day."""
-    return simulate(replace(extended, closure=ALGEBRAIC), run)
+    return simulate(extended.with_closure(ALGEBRAIC), run)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +38,9 @@ def states(trajectory):
     random = np.random.default_rng(0)
     rows = random.integers(0, len(trajectory.time), 200)
     concentrations = trajectory.concentrations[rows] * np.exp(0.3 * random.standard_normal((200, 13)))
-    return OperatingPoints(concentrations, random.choice([0.0, 0.5, 1.0], 200))
+    assert trajectory.model.variable_names == ("R", "shift")
+    variables = np.column_stack([np.ones(200), random.choice([0.0, 0.5, 1.0], 200)])
+    return OperatingPoints(concentrations, variables, np.asarray(trajectory.inputs)[rows])
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +52,14 @@ def test_all_fixed_points_are_found_that_a_scan_of_5000_points_finds(published, 
     grid = np.linspace(-3.0, 14.0, 5000)
     ratio, _ = response(published, states.take(np.repeat(np.arange(200), 5000)), np.tile(grid, 200))
     gap = ratio.reshape(200, 5000) - grid
-    moment, place = np.nonzero(gap[:, 1:] * gap[:, :-1] <= 0.0)
-    assert len(moment) > 200  # many states have more than one
-    assert np.array_equal(points.moment, moment)
+    point, place = np.nonzero(gap[:, 1:] * gap[:, :-1] <= 0.0)
+    assert len(point) > 200  # many states have more than one
+    assert np.array_equal(points.point, point)
     assert np.all((points.redox >= grid[place]) & (points.redox <= grid[place + 1]))
 
 
 def test_fixed_points_solve_the_loop_and_have_the_slope_of_central_differences(published, states, points):
-    here = states.take(points.moment)
+    here = states.take(points.point)
     assert np.max(np.abs(response(published, here, points.redox)[0] - points.redox)) <= PRECISE
     ends = [response(published, here, points.redox + sign * 1e-6)[0] for sign in (1.0, -1.0)]
     central = (ends[0] - ends[1]) / 2e-6
@@ -69,7 +70,7 @@ def test_fixed_points_solve_the_loop_and_have_the_slope_of_central_differences(p
 
 def test_between_two_fixed_points_that_hold_lies_one_that_does_not(points):
     for k in range(200):
-        held = points.stable_for_a_pool[points.moment == k]
+        held = points.stable_for_a_pool[points.point == k]
         assert len(held) % 2 == 1
         assert np.array_equal(held, np.arange(len(held)) % 2 == 0)
 
@@ -94,7 +95,7 @@ def test_a_pool_rests_at_the_fixed_point_that_its_start_is_drawn_to(published, s
     found, status = rest_at(published, states, start)
     assert np.all(status == LoopStatus.solved)
     for k in range(200):
-        roots, held = points.redox[points.moment == k], points.stable_for_a_pool[points.moment == k]
+        roots, held = points.redox[points.point == k], points.stable_for_a_pool[points.point == k]
         below, above = roots[roots < 3.0], roots[roots >= 3.0]
         drawn_down = len(below) and held[len(below) - 1]
         assert found[k] == pytest.approx(below[-1] if drawn_down else above[0], abs=1e-9)
@@ -102,20 +103,22 @@ def test_a_pool_rests_at_the_fixed_point_that_its_start_is_drawn_to(published, s
 
 def test_the_derivative_of_r_by_parameters_is_that_of_central_differences(published, states, points):
     names = ("vmax1f", "vmax2", "vmax16", "Km2", "R_switch", "vmax3r")
-    rows = np.flatnonzero((points.slope < 0.5) & (np.bincount(points.moment)[points.moment] == 1))[:4]
-    cell = cell_of(published)
+    rows = np.flatnonzero((points.slope < 0.5) & (np.bincount(points.point)[points.point] == 1))[:4]
     values = jnp.array([published.parameters[name] for name in names])
 
     @jax.jit
-    def root(logs, concentrations, cold, start):
-        changed = dict(zip(names, values * jnp.exp(logs), strict=True))
-        model = replace(cell, parameters={**cell.parameters, **changed})
-        return rest_point(lambda r: model.evaluate(concentrations, r, cold).ratio - r, start)[0]
+    def root(logs, concentrations, shift, start):
+        model = published.with_parameters(dict(zip(names, values * jnp.exp(logs), strict=True)))
+
+        def gap(r):
+            return model.evaluate(concentrations, {"R": r, "shift": shift}).targets[0] - r
+
+        return rest_point(gap, start)[0]
 
     by_parameters = jax.jit(jax.jacfwd(root))
     for row in rows:
-        k = points.moment[row]
-        at = jnp.asarray(states.concentrations[k]), jnp.asarray(states.cold[k]), jnp.asarray(points.redox[row])
+        k = points.point[row]
+        at = jnp.asarray(states.concentrations[k]), jnp.asarray(states.variables[k, 1]), jnp.asarray(points.redox[row])
         exact = np.asarray(by_parameters(jnp.zeros(len(names)), *at))
         steps = 1e-5 * np.eye(len(names))
         central = np.array([(root(one, *at) - root(-one, *at)) / 2e-5 for one in steps])
@@ -131,7 +134,7 @@ def test_where_the_algebraic_closure_is_solved_r_is_the_ratio_of_its_fluxes(alge
 
 
 def test_r_does_not_depend_on_the_memory_of_the_branch(algebraic, published, run):
-    other = simulate(replace(published, closure=Algebraic(memory=0.01)), run)
+    other = simulate(published.with_closure(Algebraic(memory=0.01)), run)
     top = np.max(np.abs(algebraic.predicted), axis=0)
     assert np.max(np.abs(other.predicted - algebraic.predicted) / top) <= 1e-6
 
@@ -141,7 +144,7 @@ def test_the_dynamic_closure_tends_to_the_algebraic_one_in_proportion_to_tau(alg
     away = []
     for tau in (0.04, 0.02, 0.01, 0.005):
         one = simulate(published.with_parameters({"tau": tau}), run, settings)
-        away.append(np.max(np.abs(one.predicted - algebraic.predicted)[:, :-1] / top[:-1]))
+        away.append(np.max(np.abs(one.predicted - algebraic.predicted)[:, :-2] / top[:-2]))  # without R and the temperature shift
     ratios = np.array(away[:-1]) / np.array(away[1:])
     assert np.all((ratios > 1.8) & (ratios < 2.2))
     assert np.all(np.diff(ratios) > 0.0)  # and nearer to 2 with every halving
@@ -158,33 +161,32 @@ def test_the_end_of_a_branch_has_a_time_a_status_and_a_remark(folded):
 
 def test_more_points_in_time_show_the_same_end_of_a_branch(folded, extended, run):
     [jump] = folded.jumps
-    [again] = simulate(replace(extended, closure=ALGEBRAIC), run, points=120).jumps
+    [again] = simulate(extended.with_closure(ALGEBRAIC), run, points=120).jumps
     assert again.time == pytest.approx(jump.time, abs=0.01)
     assert again.before == pytest.approx(jump.before, abs=0.1)
 
 
 def test_a_steep_change_of_r_along_its_branch_is_no_jump(algebraic):
-    moments = OperatingPoints(algebraic.concentrations, algebraic.cold)
+    points = OperatingPoints.of(algebraic)
     assert np.max(np.abs(np.diff(algebraic.redox))) > 0.1
-    assert jumps(algebraic.model, algebraic.time, moments, algebraic.redox) == []
+    assert jumps(algebraic.model, algebraic.time, points, algebraic.redox) == []
     assert algebraic.jumps == ()
 
 
 def test_branches_over_a_parameter_end_in_folds(published, trajectory):
     row = int(np.searchsorted(trajectory.time, 3.2))
     along = np.linspace(0.5, 2.0, 31)
-    moments = OperatingPoints(np.repeat(trajectory.concentrations[[row]], 31, axis=0), np.repeat(trajectory.cold[[row]], 31),
-                      {"R_switch": along})  # fmt: skip
-    found = branches(published, moments, along)
+    points = replace(OperatingPoints.of(trajectory, np.full(31, row)), changed={"R_switch": along})
+    found = branches(published, points, along)
     count = np.sum(np.isfinite(found.redox), axis=0)
     assert {1, 3} <= set(count.tolist())
     assert len(found.folds) == np.count_nonzero(np.diff(count))
     for value, redox in found.folds:
-        here = OperatingPoints(moments.concentrations[:1], moments.cold[:1], {"R_switch": np.array([value])})
+        here = replace(points.take(np.arange(1)), changed={"R_switch": np.array([value])})
         assert response(published, here, np.array([redox]))[1][0] == pytest.approx(1.0, abs=0.15)
 
 
 def test_an_unknown_parameter_is_named_with_the_nearest(published, states):
-    moments = replace(states.take(np.arange(1)), changed={"R_swich": np.ones(1)})
+    points = replace(states.take(np.arange(1)), changed={"R_swich": np.ones(1)})
     with pytest.raises(ModelError, match="did you mean 'R_switch'"):
-        response(published, moments, np.ones(1))
+        response(published, points, np.ones(1))

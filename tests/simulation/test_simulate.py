@@ -10,25 +10,17 @@ import pytest
 from graycell.cell.closures import Lagged
 from graycell.errors import InputError, ModelError, SimulationError
 from graycell.models import nolan_lee, published_feed
-from graycell.packing import pack_all, stack
+from graycell.packing import pack, pack_all, stack
 from graycell.runs import Bolus, End, Feed, Outflow, Sample, Setpoint
-from graycell.simulation.simulate import (
-    Loop,
-    SimulationStatus,
-    SolverSettings,
-    integrate,
-    lean,
-    pack_for,
-    predictions,
-    simulate,
-)
+from graycell.simulation.simulate import simulate
+from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
 
 FORWARD = SolverSettings(rtol=1e-10, atol=1e-11, adjoint=diffrax.ForwardMode())
 
 
 @eqx.filter_jit
 def ends(model, packed):
-    return predictions(model, integrate(model, packed, Loop(), FORWARD))
+    return integrate(model, packed, Loop(), FORWARD).predicted
 
 
 @pytest.fixture(scope="module")
@@ -103,13 +95,12 @@ def test_a_perfusion_washes_a_tracer_out_exponentially(published, run):
 
 
 def test_derivatives_of_the_trajectory_are_those_of_central_differences(extended, run):
-    packed = pack_for(extended, run)
-    base = lean(extended)
+    packed = pack(run, extended)
     names = ["vmax1f", "Km2", "vmax16", "TC16b", "tau", "R_switch", "maintenance_cold"]
 
     def at(logs):
-        values = {name: base.parameters[name] * jnp.exp(logs[i]) for i, name in enumerate(names)}
-        return ends(replace(base, parameters={**base.parameters, **values}), packed)
+        values = {name: extended.parameters[name] * jnp.exp(logs[i]) for i, name in enumerate(names)}
+        return ends(extended.with_parameters(values), packed)
 
     exact = np.asarray(jax.jacfwd(at)(jnp.zeros(len(names))))
     central = np.stack([np.asarray(at(h) - at(-h)) / 2e-4 for h in 1e-4 * np.eye(len(names))], axis=-1)
@@ -119,7 +110,7 @@ def test_derivatives_of_the_trajectory_are_those_of_central_differences(extended
 
 def test_the_time_of_the_shift_has_a_derivative(extended, run):
     """The gradient goes through the ends of the segments."""
-    base, packed = lean(extended), pack_for(extended, run)
+    packed = pack(run, extended)
     shifted = jnp.isclose(packed.end, 3.0)
     begins = jnp.isclose(packed.start, 3.0)
 
@@ -129,7 +120,7 @@ def test_the_time_of_the_shift_has_a_derivative(extended, run):
             packed,
             (packed.start + jnp.where(begins, delay, 0.0), packed.end + jnp.where(shifted, delay, 0.0)),
         )
-        return ends(base, moved)[:13]
+        return ends(extended, moved)[:13]
 
     exact = np.asarray(jax.jacfwd(at)(0.0))
     central = np.asarray(at(1e-4) - at(-1e-4)) / 2e-4
@@ -144,13 +135,13 @@ def test_one_compiled_function_serves_runs_of_one_shape(published, run):
     @eqx.filter_jit
     def counted(model, packed):
         traces.append(1)
-        return predictions(model, integrate(model, packed, Loop(), FORWARD))
+        return integrate(model, packed, Loop(), FORWARD).predicted
 
     other = replace(run, name="another", initial={**run.initial, "GLC": 60.0}, initial_volume=0.5)
     changed = published.with_table(published.table.with_changes("Km1", upper=1e3))
-    for model in (published, published.with_parameters({"Km1": 12.0}), changed):
+    for model in (published, published.with_parameters({"Km1": 12.0}), changed, nolan_lee(), published.rebuilt()):
         for one in (run, other):
-            counted(lean(model), pack_for(model, one))
+            counted(model, pack(one, model))
     assert len(traces) == 1
 
 
@@ -158,17 +149,16 @@ def test_runs_and_parameters_map(published, run):
     """vmap over packed runs of different length, and over parameters, gives what one by one gives."""
     shorter = replace(run, name="short", events=tuple(e for e in run.events if e.time < 6.0), end=9.17)
     shorter = replace(shorter, events=(*shorter.events, Sample(6.5, 0.05)))
-    packed = pack_all([run, shorter], published.species)
-    base = lean(published)
-    together = jax.jit(jax.vmap(lambda one: ends(base, one)))(packed)
-    alone = jnp.stack([ends(base, jax.tree.map(lambda leaf, i=i: leaf[i], packed)) for i in range(2)])
+    packed = pack_all([run, shorter], published)
+    together = jax.jit(jax.vmap(lambda one: ends(published, one)))(packed)
+    alone = jnp.stack([ends(published, jax.tree.map(lambda leaf, i=i: leaf[i], packed)) for i in range(2)])
     assert np.allclose(together, alone, rtol=1e-8, atol=1e-8)
 
     factors = jnp.array([0.9, 1.0, 1.1])
 
     def scaled(factor):
-        parameters = {**base.parameters, "vmax1f": base.parameters["vmax1f"] * factor}
-        return ends(replace(base, parameters=parameters), pack_for(published, run))
+        model = published.with_parameters({"vmax1f": published.parameters["vmax1f"] * factor})
+        return ends(model, pack(run, published))
 
     mapped = jax.jit(jax.vmap(scaled))(factors)
     assert np.allclose(mapped[1], scaled(1.0), rtol=1e-8, atol=1e-8)
@@ -176,7 +166,7 @@ def test_runs_and_parameters_map(published, run):
 
 
 def test_packed_runs_of_one_shape_stack(published, run):
-    one = pack_for(published, run)
+    one = pack(run, published)
     assert stack([one, one]).end.shape == (2, *one.end.shape)
 
 
