@@ -346,10 +346,10 @@ class _Numbers:
                 (k, event.value) for k, event in self.events() if isinstance(event, Setpoint) and event.input == name
             ]
             begun = _begun(self.run, name, given.default)
-            if (not steps and begun is None) or name in self.run.signals:
+            if input_of(self.run, name) is not None:
                 begun, steps = 0.0, []  # all of it is in the curve
-            elif begun is None:
-                begun = steps[0][1]
+            elif begun is None:  # without set-points either, `_curves` reports the input as missing
+                begun = steps[0][1] if steps else 0.0
             before, values = self._since(steps, begun)
             columns.append(values)
             first.append(before)
