@@ -145,8 +145,8 @@ class Jump(NamedTuple):
 class Branches:
     """Fixed points linked along a line of n conditions, as drawn in a bifurcation diagram.
 
-    along: (n,) the time [d], or the parameter's value in its internal unit; redox, slope: (branches, n) [1], NaN where a
-    branch is not; folds: (f, 2) where two branches meet and end: as `along`, and R [1].
+    along: (n,) the time [d], or the value of a parameter in its internal unit; redox, slope: (branches, n) [1], NaN
+    where a branch is not; folds: (f, 2) where two branches meet and end: as `along`, and R [1].
     """
 
     along: Float[np.ndarray, " n"]
