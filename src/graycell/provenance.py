@@ -42,12 +42,20 @@ def describe(model: CultureModel) -> dict[str, str]:
                                       "stoichiometry_weight", "balanced", "reference")]  # fmt: skip
     return {
         "model": model.name,
-        "closure": repr(model.closure),
-        "weights": repr(made["weights"]),
+        "closure": _written(model.closure),
+        "weights": _written(made["weights"]),
         "rate laws": _sha(content_of([made["rates"], made["variables"], nets])),
         "network": _sha(content_of(made["network"])),
         "balances": _sha(content_of(liquid)),
     }
+
+
+def _written(value: Any) -> str:
+    """Return a dataclass with all its fields; its repr leaves out a field that is the very object of the default."""
+    if not is_dataclass(value):
+        return repr(value)
+    parts = (f"{one.name}={getattr(value, one.name)!r}" for one in fields(value))
+    return f"{type(value).__name__}({', '.join(parts)})"
 
 
 def content_of(value: Any) -> Any:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 
-from graycell.hybrid.learning import with_neural_rates
+from graycell.cell.neural import with_weights
+from graycell.hybrid import with_neural_rates
 from graycell.inference.fitting import Estimate, Fit, FitSettings
-from graycell.model import weights_of, with_weights
 from graycell.models.nolan_lee import nolan_lee
 from graycell.runs import bundled_run
 
@@ -21,14 +21,14 @@ def gray(laws, seed=0):
     for row in table:
         table = table.with_changes(row.name, estimated=row.name in FREE, prior_sd=0.5)
     weights = 0.5 * np.random.default_rng(seed).standard_normal(model.weight_count)
-    return with_weights(model.with_table(table), jnp.asarray(weights))
+    return model.with_table(table).changed(nets=with_weights(model.nets, jnp.asarray(weights)))
 
 
 def by_hand(model, covariance=None):
     """A fit of the model to the bundled run, as if its values had been learned."""
     rows = model.table.estimated
     estimates = tuple(Estimate(r.name, r.value, r.unit, 0.1, 0.1, r.value, False, 0.5) for r in rows)
-    size = len(rows) + weights_of(model).size
+    size = len(rows) + model.weight_count
     covariance = np.zeros((size, size)) if covariance is None else covariance
     return Fit(model, (bundled_run(),), estimates, covariance, 1.0, True, FitSettings(starts=1))
 

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from graycell.cell.neural import NeuralRate
-from graycell.cell.rates import Inhibition, Maximum, Product, Sum
+from graycell.cell.neural import NeuralRate, weights_of
+from graycell.cell.rates import Inhibition, Product, Rate, Sum
 from graycell.errors import ModelError
-from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates
-from graycell.hybrid.learning import law_from, model_from, nets_to_plain, with_plain_nets
-from graycell.model import weights_of
+from graycell.hybrid import NeuralRateSpec, law_from, neural_ode_model, neural_rates_model, with_neural_rates
 from graycell.models import model_of, nolan_lee
+from graycell.models.plain import model_from_plain, model_to_plain
+from graycell.provenance import describe
 from graycell.runs import Feed, Setpoint
 
 
@@ -24,11 +24,12 @@ def gray(published, run):
 
 def kinetic_rates(model, c=None):
     point = jnp.linspace(3.0, 7.0, len(model.species)) if c is None else c
-    return np.asarray(model.kinetic_rates(point, jnp.asarray(1.7), jnp.asarray(0.4)))
+    variables = {"R": 1.7, "shift": 0.4}
+    return np.asarray(model.kinetic_rates(point, {name: variables[name] for name in model.variable_names}))
 
 
 def test_a_network_sees_by_default_what_the_known_law_depends_on(gray):
-    assert gray.nets["v17"].inputs == ("LAC", "cold")
+    assert gray.nets["v17"].inputs == ("LAC", "shift")
     assert gray.nets["v2"].inputs == ("LAC", "R")
 
 
@@ -52,17 +53,17 @@ def test_only_the_learned_laws_are_changed_and_begin_near_the_known_ones(gray, p
 
 def test_a_gray_law_is_a_product_or_for_the_form_any_a_sum(published, run):
     laws = {"v1": "gray", "v16": {"kind": "gray", "form": "any"}}
-    model = dict(with_neural_rates(published, laws, [run]).rates)
-    assert isinstance(model["v1"], Product)
-    assert isinstance(model["v16"], Sum)
+    rates = with_neural_rates(published, laws, [run]).rates
+    assert isinstance(rates["v1"], Product)
+    assert isinstance(rates["v16"], Sum)
 
 
 def test_a_part_of_a_law_is_replaced_by_a_fraction_and_the_rest_stays_known(published, run):
-    law = NeuralRateSpec("black", part="inhibition", inputs=("LAC", "cold"))
+    law = NeuralRateSpec("black", part="inhibition", inputs=("LAC", "shift"))
     model = with_neural_rates(published, {"v17": law}, [run])
-    rate = dict(model.rates)["v17"]
+    rate = model.rates["v17"]
     assert isinstance(rate, Product)
-    assert [type(factor) for factor in rate.factors] == [Maximum, NeuralRate]
+    assert [type(factor) for factor in rate.factors] == [Rate, NeuralRate]
     assert rate.factors[1].form == "fraction"
     names = {row.name for row in model.table.estimated}
     assert "vmax17" in names
@@ -72,7 +73,7 @@ def test_a_part_of_a_law_is_replaced_by_a_fraction_and_the_rest_stays_known(publ
 
 
 def test_a_part_that_the_law_has_not_or_has_twice_is_told(published, run):
-    assert not isinstance(dict(published.rates)["v16"], Inhibition)
+    assert not isinstance(published.rates["v16"], Inhibition)
     with pytest.raises(ModelError, match="found 0 factors 'inhibition'"):
         with_neural_rates(published, {"v16": NeuralRateSpec(part="inhibition")}, [run])
     with pytest.raises(ModelError, match="found 4 factors 'monod'"):
@@ -87,7 +88,7 @@ def test_a_new_reaction_with_a_learned_law_takes_up_what_its_equation_says(publi
     assert np.count_nonzero(column) == 1
     assert model.species == published.species
     assert "loss" in model.kinetic
-    assert np.all(np.asarray(model.ratio.consumption)[:-1] == np.asarray(published.ratio.consumption))
+    assert model.variables == published.variables  # the redox ratio is made of the same fluxes
     assert 1e-4 < kinetic_rates(model)[model.kinetic.index("loss")] < 1.0
 
 
@@ -124,37 +125,48 @@ def test_a_law_is_described_by_one_word_or_a_table():
 
 def test_the_first_weights_follow_the_seed_alone(published, run, gray):
     laws = {"v17": "black", "v2": "gray"}
-    assert np.array_equal(weights_of(with_neural_rates(published, laws, [run], seed=3)), weights_of(gray))
-    assert not np.array_equal(weights_of(with_neural_rates(published, laws, [run], seed=4)), weights_of(gray))
+    assert np.array_equal(weights_of(with_neural_rates(published, laws, [run], seed=3).nets), weights_of(gray.nets))
+    assert not np.array_equal(weights_of(with_neural_rates(published, laws, [run], seed=4).nets), weights_of(gray.nets))
 
 
-def through_json(model):
-    recipe, nets = json.loads(model.recipe), json.loads(json.dumps(nets_to_plain(model)))
-    return with_plain_nets(model_from(recipe).with_table(model.table), nets)
+def through_json(model, change=lambda plain: None):
+    plain = json.loads(json.dumps(model_to_plain(model), allow_nan=False))
+    change(plain)
+    return model_from_plain(plain)
 
 
-def test_a_gray_model_is_built_anew_from_its_recipe(gray):
+def test_a_gray_model_is_built_anew_from_plain_data(gray):
     again = through_json(gray)
+    assert again == gray
     assert np.array_equal(kinetic_rates(again), kinetic_rates(gray))
-    assert repr(again.rates) == repr(gray.rates)
+    assert again.rates == gray.rates
+    assert describe(again) == describe(gray)
     assert [again.nets[name].inputs for name in again.nets] == [gray.nets[name].inputs for name in gray.nets]
 
 
 @pytest.mark.parametrize("options", [{}, {"limited": True}, {"extended": True}, {"extended": True, "limited": True}])
 def test_every_model_of_the_library_is_in_the_catalogue(options):
     model = nolan_lee(**options)
+    assert model_of(model.name) == model
     assert repr(model_of(model.name)) == repr(model)
 
 
 def test_networks_of_another_model_are_refused(gray):
-    plain = nets_to_plain(gray)
-    with pytest.raises(ModelError, match="'v17': the saved one is missing"):
-        with_plain_nets(gray, {"v2": plain["v2"]})
-    with pytest.raises(ModelError, match="sees something else"):
-        with_plain_nets(gray, {**plain, "v17": {**plain["v17"], "inputs": ["GLC", "cold"]}})
-    weights = {**plain["v17"]["weights"], "hidden_bias": [0.0] * 7}
-    with pytest.raises(ModelError, match="another size"):
-        with_plain_nets(gray, {**plain, "v17": {**plain["v17"], "weights": weights}})
+    def fields(plain):
+        return dict(plain["nets"]["mapping"])["v17"]["fields"]
+
+    def without_v17(plain):
+        plain["nets"]["mapping"] = [pair for pair in plain["nets"]["mapping"] if pair[0] != "v17"]
+
+    with pytest.raises(ModelError, match="'v17'"):
+        through_json(gray, without_v17)
+    with pytest.raises(ModelError, match="'GLCC'.*did you mean 'GLC'"):
+        through_json(gray, lambda plain: fields(plain).update(inputs=["GLCC", "shift"]))
+    other = through_json(gray, lambda plain: fields(plain).update(inputs=["GLC", "shift"]))
+    assert describe(other)["rate laws"] != describe(gray)["rate laws"]
+    short = {"array": [0.0] * 7, "shape": [7]}
+    with pytest.raises(ModelError, match="network 'v17': found weights of the sizes"):
+        through_json(gray, lambda plain: fields(plain)["weights"]["fields"].update(hidden_bias=short))
 
 
 def test_a_black_box_has_the_species_of_the_runs_and_sees_what_changes(run):
@@ -162,21 +174,23 @@ def test_a_black_box_has_the_species_of_the_runs_and_sees_what_changes(run):
     species = tuple(sorted(name for name in run.initial if name != "R"))
     model = neural_rates_model([run])
     assert model.species == species
-    assert model.nets["rates"].inputs == (*species, "cold")
+    assert model.nets["rates"].inputs == (*species, "shift")
     warm = replace(run, events=tuple(e for e in run.events if not isinstance(e, Setpoint)))
     assert neural_rates_model([warm]).nets["rates"].inputs == species
     inputs = neural_ode_model([fed]).nets["rates"].inputs
-    assert inputs[: len(species) + 1] == (*species, "cold")
+    assert inputs[: len(species) + 1] == (*species, "shift")
     assert set(inputs[len(species) + 1 :]) == {f"feed {name}" for name, c in run.media["feed"].items() if c > 0.0}
 
 
 @pytest.mark.parametrize("build", [neural_rates_model, neural_ode_model])
-def test_a_black_box_is_built_anew_from_its_recipe(build, run):
+def test_a_black_box_is_built_anew_from_plain_data(build, run):
     model = build([run], hidden=3, seed=5)
     again = through_json(model)
+    assert again == model
     assert np.array_equal(kinetic_rates(again), kinetic_rates(model))
     assert again.reactor.per_cell == model.reactor.per_cell == (build is neural_rates_model)
-    assert repr(again.rates) == repr(model.rates)
+    assert again.rates == model.rates
+    assert describe(again) == describe(model)
 
 
 def test_the_scales_of_a_black_box_are_those_of_the_runs(run):
@@ -184,8 +198,8 @@ def test_the_scales_of_a_black_box_are_those_of_the_runs(run):
     glucose = net.inputs.index("GLC")
     measured = run.measurements["GLC"].value
     assert np.min(measured) < net.centre[glucose] < np.max(measured)
-    assert 0.2 < net.spread[glucose] / np.std(measured) < 3.0
-    assert net.fade[glucose] == pytest.approx(0.02 * np.max(measured), rel=0.3)
+    assert 0.2 < net.sd[glucose] / np.std(measured) < 3.0
+    assert net.half_uptake[glucose] == pytest.approx(0.02 * np.max(measured), rel=0.3)
     assert np.all(np.asarray(net.scale) > 0.0)
     # Nolan & Lee (2011): glucose uptake of 1 to 4 mmol/(10^9 cells)/d, warm to cold
     assert 0.5 < net.scale[glucose] < 5.0

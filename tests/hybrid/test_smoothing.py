@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graycell.hybrid import neural_rates_model
-from graycell.hybrid.learning import _sizes
+from graycell.hybrid.scaling import sizes
 from graycell.hybrid.smoothing import NODE_WEIGHTS, NODES, smooth_run, stack_smooth
 from graycell.runs.records import VCD, Bolus, CultureRun, Feed, Measurement, Sample, Signal
 
@@ -122,7 +122,7 @@ def test_after_its_last_sample_a_species_is_only_fed(model, times):
 def test_the_biomass_follows_the_viable_cell_density_where_it_was_not_measured(model):
     smooth = smooth_run(model, constant_turnover(MANY, EVENTS, measured=("GLC",), density=True))
     assert column(model, smooth, "BIOM") == pytest.approx(MADE["BIOM"] * np.asarray(smooth.length), abs=2e-5)
-    assert np.asarray(smooth.viability) == pytest.approx(0.9)
+    assert np.asarray(smooth.inputs)[..., model.input_names.index("viability")] == pytest.approx(0.9)
 
 
 def test_specific_rates_from_smooth_curves_are_those_of_exponential_cells(model):
@@ -132,11 +132,11 @@ def test_specific_rates_from_smooth_curves_are_those_of_exponential_cells(model)
     values = {"BIOM": PER_CELL * np.exp(0.5 * time), "GLC": 40.0 - 1.2 * made, "LAC": 1.0 + 1.8 * made}
     series = {name: Measurement(name, "mmol/L", time, v, np.full(len(v), 0.01)) for name, v in values.items()}
     run = CultureRun("batch", 1.0, {**START, "BIOM": PER_CELL}, series, end=4.0)
-    sizes = dict(zip(model.species, _sizes(model, [smooth_run(model, run)], balanced=True), strict=True))
-    assert sizes["BIOM"] == pytest.approx(0.5 * PER_CELL, rel=0.01)
-    assert sizes["GLC"] == pytest.approx(1.2, rel=0.01)
-    assert sizes["LAC"] == pytest.approx(1.8, rel=0.01)
-    assert sizes["ALA"] == pytest.approx(1e-3)  # nothing was seen
+    found = dict(zip(model.species, sizes(model, [smooth_run(model, run)], balanced=True), strict=True))
+    assert found["BIOM"] == pytest.approx(0.5 * PER_CELL, rel=0.01)
+    assert found["GLC"] == pytest.approx(1.2, rel=0.01)
+    assert found["LAC"] == pytest.approx(1.8, rel=0.01)
+    assert found["ALA"] == pytest.approx(1e-3)  # nothing was seen
 
 
 def test_nodes_integrate_a_polynomial_of_the_fifth_degree():

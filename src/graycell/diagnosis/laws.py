@@ -6,7 +6,7 @@ sample is near, the law is an extrapolation and marked as one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import equinox as eqx
@@ -388,8 +388,8 @@ def _linearised(model: CultureModel, names: tuple[str, ...], log, learned, place
     def rates(learned):
         scaled, weights = learned[: len(names)], learned[len(names) :]
         values = jnp.where(log, jnp.exp(jnp.where(log, scaled, 0.0)), scaled)
-        parameters = {**model.parameters, **{name: values[i] for i, name in enumerate(names)}}
-        moved = with_weights(replace(model, parameters=parameters), weights)
+        moved = model.with_parameters({name: values[i] for i, name in enumerate(names)})
+        moved = moved.changed(nets=with_weights(model.nets, weights))
         rate = jax.vmap(moved.kinetic_rates)(*states)[:, place]
         return rate, rate
 

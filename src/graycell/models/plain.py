@@ -47,7 +47,22 @@ def model_from_plain(plain: Mapping[str, Any]) -> CultureModel:
         ModelError: for a class that is not known, or data that make no model.
     """
     known = _classes()
-    return CultureModel(**{name: _from_plain(value, known) for name, value in plain.items()})
+    try:
+        made = {name: _from_plain(value, known) for name, value in plain.items()}
+        for name, net in made.get("nets", {}).items():
+            _require_sizes(name, net)
+        return CultureModel(**made)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ModelError(f"found data that make no model ({error}); make the file anew.") from error
+
+
+def _require_sizes(name: str, net: neural.MLP) -> None:
+    weights = net.weights
+    hidden, outputs = len(weights.hidden_bias), len(weights.output_bias)
+    sizes = ((hidden, len(net.inputs)), (hidden,), (outputs, hidden), (outputs,))
+    found = tuple(np.shape(part) for part in weights)
+    if found != sizes:
+        raise ModelError(f"network '{name}': found weights of the sizes {found}; {sizes} fit its inputs and biases.")
 
 
 def _classes() -> dict[str, type]:
