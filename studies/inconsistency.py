@@ -100,9 +100,9 @@ def maps() -> dict:
         ratio = response(model, moments.take(np.repeat(np.arange(len(DAYS)), len(GRID))), np.tile(GRID, len(DAYS)))[0]
         found[name] = {
             "ratio": ratio.reshape(len(DAYS), -1).tolist(),
-            "points": [points.redox[points.moment == k].tolist() for k in range(len(DAYS))],
-            "slopes": [points.slope[points.moment == k].tolist() for k in range(len(DAYS))],
-            "lagging stays": [points.stable_for_lagging[points.moment == k].tolist() for k in range(len(DAYS))],
+            "points": [points.redox[points.point == k].tolist() for k in range(len(DAYS))],
+            "slopes": [points.slope[points.point == k].tolist() for k in range(len(DAYS))],
+            "lagging stays": [points.stable_for_lagging[points.point == k].tolist() for k in range(len(DAYS))],
         }
     return found
 
@@ -235,7 +235,7 @@ def fits(report: Callable[[str], None]) -> dict:
             "algebraic": {"mean NRMSE": gc.mean_nrmse(limit), "NRMSE LAC": {r.quantity: r.nrmse for r in limit}["LAC"],
                           "status": algebraic.status.name, "R at samples": algebraic.at_samples(REDOX).tolist(),
                           "jumps": [asdict_of(jump) for jump in algebraic.jumps]},
-            "branches": {"time": every[points.moment].tolist(), "R": points.redox.tolist(),
+            "branches": {"time": every[points.point].tolist(), "R": points.redox.tolist(),
                          "slope": points.slope.tolist()},
         }  # fmt: skip
     return found

@@ -84,7 +84,7 @@ def test_three_fixed_points_follow_the_shift_and_lagging_leaves_a_steep_one_wher
     for name, model in (("published", lagged[0.05].model), ("soft", gc.nolan_lee(parameters="refit"))):
         points = fixed_points(model, at_day(lagged[0.05], days))
         for k, day in enumerate(days):
-            here = points.moment == k
+            here = points.point == k
             row = stored["day"].index(day)
             assert np.allclose(points.redox[here], stored[name]["points"][row], atol=1e-3)
             assert points.stable_for_a_pool[here].tolist() == [True, False, True]

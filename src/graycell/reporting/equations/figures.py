@@ -29,7 +29,7 @@ def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
     shown: set[str] = set()
     for i in range(len(loop.time)):
         place: dict[str, Any] = {"row": i // 3 + 1, "col": i % 3 + 1}
-        here = loop.points.moment == i
+        here = loop.points.point == i
         roots, slopes = loop.points.redox[here], loop.points.slope[here]
         top = 1.25 * max(float(np.max(roots, initial=0.0)), float(loop.trajectory_redox[i]), 1.6)
         inside = loop.redox <= top

@@ -80,7 +80,8 @@ def headline(diagnosis: ModelDiagnosis) -> list[str]:
     )
     crossing = [row.reaction for row in diagnosis.singular_weights if row.crossings]
     if crossing:
-        soft = isinstance(diagnosis.model.projection.weights, SoftWeights)
+        projection = diagnosis.model.projection
+        soft = projection is not None and isinstance(projection.weights, SoftWeights)
         are = "would be singular (the soft ones are not)" if soft else "are singular"
         sentences.append(f"Weights 1/w^2 {are} where the kinetic rate of {', '.join(crossing)} crosses zero.")
     many = np.sum(np.isfinite(diagnosis.over_time.redox) & (diagnosis.over_time.slope < 1.0), axis=0)

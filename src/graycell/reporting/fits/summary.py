@@ -203,7 +203,7 @@ def making(study: Study) -> str:
                 ("SHA-256 of the files", source.sha256)]  # fmt: skip
         parts.append(f"<h3>Run {text(name)}</h3>" + facts((key, value or "not given") for key, value in rows))
     for label, fit in study.fits.items():
-        rows = _network_facts(fit.model) if has_network(fit.model) else []
+        rows = _network_facts(fit.model)
         provenance = dict(fit.provenance)
         settings = provenance.pop("settings", None) or json.loads(json.dumps(asdict(fit.settings)))
         absent = {"closure": not has_redox_loop(fit.model), "weights": not has_network(fit.model)}
@@ -217,10 +217,13 @@ def making(study: Study) -> str:
 
 
 def _network_facts(model: CultureModel) -> list[tuple[str, str]]:
-    projection = model.projection
+    """Return the size of the network, nothing for a model without one."""
+    projection, network = model.projection, model.network
+    if projection is None or network is None or not has_network(model):
+        return []
     surplus = f" (surplus: {', '.join(projection.surplus)})" if projection.surplus else ""
     rows = [
-        ("network", f"{len(model.reactions)} reactions, {len(model.network.internal)} intracellular species balanced; "
+        ("network", f"{len(model.reactions)} reactions, {len(network.internal)} intracellular species balanced; "
                     f"{len(model.kinetic)} reactions with a rate law"),
         ("overdetermined by", f"{len(projection.surplus)}{surplus}"),
     ]  # fmt: skip
