@@ -25,10 +25,10 @@ from common import Target
 from scipy.integrate import solve_ivp
 
 import graycell as gc
-from graycell.cell.rates import Conditions
-from graycell.model import lean
+from graycell.models.nolan_lee import COLD, WARM
+from graycell.packing import pack
 from graycell.reactor import Interventions, intervene
-from graycell.simulation.simulate import Loop, SolverSettings, integrate, pack_for, predictions
+from graycell.simulation.solve import Loop, SolverSettings, integrate
 
 RTOL, ATOL = 1e-6, 1e-7  # of a step, for both sides
 SETTINGS = SolverSettings(rtol=100 * RTOL, atol=100 * ATOL)  # graycell holds a step to a hundredth of these
@@ -37,7 +37,7 @@ PACKAGES = ("graycell", "jax", "jaxlib", "diffrax", "equinox", "numpy", "scipy",
 
 
 def peer_simulation(model, packed) -> np.ndarray:
-    """Simulate with scipy and quadprog; return predictions at the ends of the segments, as `predictions` does."""
+    """Simulate with scipy and quadprog; return species and R at the ends of the segments, as `Path.predicted` has them."""
     import quadprog
 
     flux_maps: dict[float, np.ndarray] = {}
@@ -45,49 +45,52 @@ def peer_simulation(model, packed) -> np.ndarray:
     base = [model.kinetic.index(name) for name in model.projection.basis]
 
     @jax.jit
-    def kinetic_rates(c, redox, cold):
-        at = Conditions({name: c[i] for i, name in enumerate(model.species)}, redox, cold, model.parameters, {})
-        for reaction, law in model.rates:
-            at = at._replace(rates={**at.rates, reaction: law(at)})
-        return jnp.stack([at.rates[name] for name in model.kinetic])
+    def kinetic_rates(c, redox, shift):
+        return model.kinetic_rates(c, {"R": redox, "shift": shift})
 
+    viable, warm = model.input_names.index("viability"), packed.first_setpoints
     compiled_map, viability = (
-        jax.jit(lambda cold: model.projection.flux_map(cold).matrix),
-        jax.jit(lambda t: packed.viability(t)),
+        jax.jit(lambda shift: model.projection.flux_map(shift).matrix),
+        jax.jit(lambda t: packed.inputs_at(t, warm)[viable]),
     )
-    exchange, ratio = np.asarray(model.exchange), model.ratio
-    production, consumption = np.asarray(ratio.production), np.asarray(ratio.consumption)
+    exchange, ratio = np.asarray(model.exchange), model.variables[model.variable_names.index("R")].target
+    production, consumption = np.zeros(len(model.reactions)), np.zeros(len(model.reactions))
+    for column, terms in ((production, ratio.made), (consumption, ratio.used)):
+        for name, coefficient in terms:
+            column[model.reactions.index(name)] = coefficient
     kinetic = [model.network.index(name) for name in model.kinetic]
     tau, shift_rate = float(model.parameters["tau"]), float(model.parameters["shift_rate"])
     per_cell, biomass = float(model.parameters["biomass_per_cell"]), model.species.index("BIOM")
 
-    def allocate(w, cold):
-        if cold not in flux_maps:  # constant but for the hours after the shift
-            flux_maps[cold] = np.asarray(compiled_map(cold))[:, base]
-        full = flux_maps[cold]
+    def project(w, shift):
+        if shift not in flux_maps:  # constant but for the hours after the shift
+            flux_maps[shift] = np.asarray(compiled_map(shift))[:, base]
+        full = flux_maps[shift]
         weight = 1.0 / (w**2 + model.projection.weights.softening**2)
         rows = full[kinetic]
         hessian, linear = (rows * weight[:, None]).T @ rows, (rows * weight[:, None]).T @ w
         return full @ quadprog.solve_qp(hessian, linear, full[lower].T, np.zeros(len(lower)))[0]
 
-    state = np.r_[np.asarray(packed.initial), 1.0, float(packed.initial_redox)]
-    cold, out = float(packed.initial_cold), []
+    first = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), warm))
+    redox, shift = (float(first[model.variable_names.index(name)]) for name in ("R", "shift"))
+    state, out = np.r_[np.asarray(packed.initial), 1.0, redox], []
+    temperature = np.asarray(packed.setpoints)[:, model.input_names.index("temperature")]
     for k in range(packed.end.shape[0]):
-        start, end, target = float(packed.start[k]), float(packed.end[k]), float(packed.cold_target[k])
+        start, end, target = float(packed.start[k]), float(packed.end[k]), (WARM - temperature[k]) / (WARM - COLD)
 
-        def cold_at(t, target=target, cold=cold, start=start):
-            return target + (cold - target) * np.exp(-shift_rate * (t - start))
+        def shift_at(t, target=target, shift=shift, start=start):
+            return target + (shift - target) * np.exp(-shift_rate * (t - start))
 
-        def slope(t, y, cold_at=cold_at):
+        def slope(t, y, shift_at=shift_at):
             c = y[:-2] / y[-2]
-            v = allocate(np.asarray(kinetic_rates(c, y[-1], cold_at(t))), cold_at(t))
+            v = project(np.asarray(kinetic_rates(c, y[-1], shift_at(t))), shift_at(t))
             density = float(viability(t)) * c[biomass] / per_cell
             back = min(production @ v / max(consumption @ v, 1e-12), ratio.ceiling)
             return np.r_[y[-2] * density * (exchange @ v), 0.0, (back - y[-1]) / tau]
 
         if end > start:
             state = solve_ivp(slope, (start, end), state, method="LSODA", rtol=RTOL, atol=ATOL).y[:, -1]
-        cold = cold_at(end)
+        shift = shift_at(end)
         out.append(np.r_[state[:-2] / state[-2], state[-1]])
         done = Interventions(*(part[k] for part in packed.interventions))
         amounts, volume = intervene(jnp.asarray(state[:-2]), state[-2], done, packed.media, packed.supplied)
@@ -95,17 +98,16 @@ def peer_simulation(model, packed) -> np.ndarray:
     return np.stack(out)
 
 
-def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray]]:
-    """Return the calls to be timed by their names, and the peer's."""
-    whole = gc.nolan_lee(extended=True)
-    model, names = lean(whole), [row.name for row in whole.table.estimated]
-    packed = pack_for(model, gc.bundled_run())
+def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray], list[int]]:
+    """Return the calls to be timed by their names, the peer's, and the columns of ours that the peer has too."""
+    model = gc.nolan_lee(extended=True)
+    names = [row.name for row in model.table.estimated]
+    packed = pack(gc.bundled_run(), model)
     forward_mode = replace(SETTINGS, adjoint=diffrax.ForwardMode())  # the default is RecursiveCheckpointAdjoint
 
     def at(factors, settings=SETTINGS):
-        changed = {name: model.parameters[name] * factors[i] for i, name in enumerate(names)}
-        changed_model = replace(model, parameters={**model.parameters, **changed})
-        return predictions(changed_model, integrate(changed_model, packed, Loop(), settings))
+        changed = model.with_parameters({name: model.parameters[name] * factors[i] for i, name in enumerate(names)})
+        return integrate(changed, packed, Loop(), settings).predicted
 
     def loss(factors):
         found = at(factors)
@@ -122,7 +124,8 @@ def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray]]:
         f"value and reverse gradient, {len(names)} parameters": lambda: gradient(one),
         f"trajectory and {len(names)} sensitivities": lambda: jacobian(one),
     }
-    return calls, lambda: peer_simulation(model, packed)
+    compared = [model.quantities.index(name) for name in (*model.species, "R")]
+    return calls, lambda: peer_simulation(model, packed), compared
 
 
 def targets(rows: list[dict]) -> list[Target]:
@@ -144,7 +147,7 @@ def main() -> None:
     options = parser.parse_args()
 
     before = common.machine()
-    calls, simulate = graycell_calls()
+    calls, simulate, compared = graycell_calls()
     timings = common.measure(calls, options.repeats)
     rows = []
     for name, timing in timings.items():
@@ -155,7 +158,7 @@ def main() -> None:
     difference = None
     if peer is not None:
         timing = common.measure({"peer": peer}, 2)["peer"]
-        ours, theirs = np.asarray(calls["one trajectory"]())[:, [*range(13), 14]], peer()
+        ours, theirs = np.asarray(calls["one trajectory"]())[:, compared], peer()
         difference = float(np.max(np.abs(ours - theirs) / np.max(np.abs(theirs), axis=0)))
         rows.append({"work": "scipy LSODA + quadprog, one trajectory", **asdict(timing)})
 

@@ -28,11 +28,11 @@ import graycell as gc
 from graycell.cell.closures import Algebraic, Dynamic, Lagged
 from graycell.diagnosis.equations import answers, conflicts, operating_points, structure_of
 from graycell.inference.fitting import CLOSED, OPEN_AND_CLOSE
-from graycell.model import CultureState, Inputs, cell_of, lean
+from graycell.model import CultureState, Surroundings
+from graycell.packing import pack
 from graycell.provenance import provenance_of
 from graycell.runs.records import REDOX
 from graycell.simulation.branches import OperatingPoints, fixed_points, response
-from graycell.simulation.simulate import pack_for
 
 ROOT = Path(__file__).parent.parent
 DATA, TABLES = ROOT / "docs" / "inconsistency.json", ROOT / "results" / "inconsistency" / "tables.md"
@@ -93,11 +93,11 @@ def maps() -> dict:
     """
     path = lagged("refit", 0.05)
     rows = [int(np.argmin(np.abs(path.time - day))) for day in DAYS]
-    moments = OperatingPoints(path.concentrations[rows], path.cold[rows])
+    here = OperatingPoints.of(path, rows)
     found: dict = {"day": DAYS, "R": GRID.tolist(), "lagged R": path.redox[rows].tolist()}
     for name, model in (("published", path.model), ("soft", gc.nolan_lee(parameters="refit"))):
-        points = fixed_points(model, moments)
-        ratio = response(model, moments.take(np.repeat(np.arange(len(DAYS)), len(GRID))), np.tile(GRID, len(DAYS)))[0]
+        points = fixed_points(model, here)
+        ratio = response(model, here.take(np.repeat(np.arange(len(DAYS)), len(GRID))), np.tile(GRID, len(DAYS)))[0]
         found[name] = {
             "ratio": ratio.reshape(len(DAYS), -1).tolist(),
             "points": [points.redox[points.point == k].tolist() for k in range(len(DAYS))],
@@ -132,8 +132,8 @@ def jump_of_v1() -> dict:
     # both with smooth switches, so that only the weights can jump
     for name, weights in (("1/w^2", gc.PublishedWeights()), ("soft", gc.SoftWeights())):
         model = gc.nolan_lee(parameters="refit", weights=weights)
-        cell, here = cell_of(model), (jnp.asarray(path.concentrations[row]), jnp.asarray(path.cold[row]))
-        fluxes = jax.vmap(lambda r, cell=cell, c=here[0], cold=here[1]: cell.evaluate(c, r, cold).solution.fluxes)
+        c, shift = jnp.asarray(path.concentrations[row]), path["shift"][row]
+        fluxes = jax.vmap(lambda r, model=model, c=c, shift=shift: model.evaluate(c, {"R": r, "shift": shift}).fluxes)
         found[name] = np.asarray(fluxes(jnp.asarray(redox))[:, model.reactions.index("v1")]).tolist()
     return found
 
@@ -155,14 +155,12 @@ def orders() -> dict:
     for name, closure in WELL_POSED.items():
         model = gc.nolan_lee(closure=closure)
         before = gc.simulate(model, run)
-        packed, start = pack_for(model, run), operating_points(before, [WINDOW[0]])
-        redox = jnp.asarray(float(np.interp(WINDOW[0], before.time, before.redox)))
-        first = CultureState(jnp.asarray(start.concentrations[0]), jnp.ones(()), redox)
-        flows, cell = jax.tree.map(lambda leaf: leaf[0], packed.flows), lean(model)
+        packed, start = pack(run, model), operating_points(before, [WINDOW[0]])
+        first = CultureState(jnp.asarray(start.concentrations[0]), jnp.ones(()), jnp.asarray(start.variables[0]))
+        flows, setpoints = jax.tree.map(lambda leaf: leaf[0], packed.flows), packed.first_setpoints
 
-        def slope(time, state, _, cell=cell, packed=packed, flows=flows):
-            inputs = Inputs(jnp.zeros(()), packed.viability(time), flows, packed.media, cell.pool())
-            return cell.derivative(state, inputs)
+        def slope(time, state, _, model=model, packed=packed, flows=flows, setpoints=setpoints):
+            return model.derivative(state, Surroundings(packed.inputs_at(time, setpoints), flows, packed.media))
 
         exact = _window(slope, first, diffrax.Tsit5(), diffrax.PIDController(rtol=1e-12, atol=1e-13))(ORDER_STEPS[-1])
         found[name] = {}
@@ -188,13 +186,14 @@ def _window(slope: Callable, first: CultureState, method, controller) -> Callabl
 def limit_of_tau() -> dict:
     """Return the largest difference of dynamic and algebraic closure at the samples, by the turnover time."""
     run, model = gc.bundled_run(), gc.nolan_lee()
-    limit = gc.simulate(replace(model, closure=Algebraic()), run)
+    limit = gc.simulate(model.with_closure(Algebraic()), run)
     top = np.max(np.abs(limit.predicted), axis=0)
+    compared = [i for i, name in enumerate(model.quantities) if name not in model.variable_names]
     settings = gc.SolverSettings(rtol=1e-7, atol=1e-8)
     found = []
     for tau in TAUS:
         path = gc.simulate(model.with_parameters({"tau": tau}), run, settings)
-        found.append(float(np.max(np.abs(path.predicted - limit.predicted)[:, :-1] / top[:-1])))
+        found.append(float(np.max(np.abs(path.predicted - limit.predicted)[:, compared] / top[compared])))
     return {"tau": TAUS, "difference": found, "jumps": len(limit.jumps)}
 
 
@@ -217,7 +216,7 @@ def fits(report: Callable[[str], None]) -> dict:
         fitted = gc.fit(model, [run], gc.FitSettings(stages=stages, starts=1))
         path = gc.simulate(fitted.model, run).require_finished()
         few = gc.SolverSettings(most_steps=500)
-        algebraic = gc.simulate(replace(fitted.model, closure=Algebraic()), run, few)
+        algebraic = gc.simulate(fitted.model.with_closure(Algebraic()), run, few)
         rows, limit = gc.scores(path), gc.scores(algebraic)
         of = {row.quantity: row.nrmse for row in rows}
         every = np.linspace(0.0, run.end, 81)

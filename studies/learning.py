@@ -54,7 +54,7 @@ SCATTER = 0.2
 LAWS = {
     "v17": ({"v17": {"kind": "black"}}, False),
     "v2": ({"v2": {"kind": "black", "hidden": 8, "consumes": "LAC"}}, True),
-    "v1 inhibition": ({"v1": {"part": "inhibition", "inputs": ["LAC", "cold"]}}, True),
+    "v1 inhibition": ({"v1": {"part": "inhibition", "inputs": ["LAC", "shift"]}}, True),
 }
 """Unknown laws of the gray models, and whether R is measured."""
 
@@ -186,11 +186,11 @@ def law_task(law: str, size: int, seed: int, others_known: bool = False) -> dict
     visited, kinetic_rates, fluxes = [], [], []
     for run in runs[:size]:
         path = gc.simulate(truth, run)
-        visited.append(np.column_stack([path.concentrations[:, truth.species.index("LAC")], path.redox, path.cold]))
-        at = (jnp.asarray(path.concentrations), jnp.asarray(path.redox), jnp.asarray(path.cold))
-        cells = [jax.vmap(model.evaluate)(*at) for model in (truth, result.model)]
+        visited.append(np.column_stack([path[name] for name in ("LAC", "R", "shift")]))
+        at = (jnp.asarray(part) for part in (path.concentrations, path.variables, path.inputs))
+        cells = [jax.vmap(cell.evaluate)(*at) for cell in (truth, result.model)]
         kinetic_rates.append([np.asarray(cell.kinetic_rates[:, law_of]) for cell in cells])
-        fluxes.append([np.asarray(cell.solution.fluxes[:, column]) for cell in cells])
+        fluxes.append([np.asarray(cell.fluxes[:, column]) for cell in cells])
     states = np.concatenate(visited)
     rates, flux = np.concatenate(kinetic_rates, axis=1), np.concatenate(fluxes, axis=1)
     every = max(1, len(states) // 400)
@@ -230,11 +230,11 @@ def baseline_task(name: str, size: int, seed: int) -> dict:
 # --------------------------------------------------------------------------------------------- measured runs
 
 REAL_LAWS = {
-    reaction: {"kind": "gray", "hidden": 3, "inputs": ["GLC", "LAC", "GLN", "ASN", "cold"]}
+    reaction: {"kind": "gray", "hidden": 3, "inputs": ["GLC", "LAC", "GLN", "ASN", "shift"]}
     for reaction in ("v1", "v3", "v8", "v9", "v10", "v12", "v13", "v16", "v17", "v33")
 } | {
-    "v2": {"kind": "gray", "hidden": 3, "inputs": ["R", "LAC", "cold"]},
-    "v36": {"kind": "black", "hidden": 3, "inputs": ["CYSTINE", "BIOM", "cold"]},
+    "v2": {"kind": "gray", "hidden": 3, "inputs": ["R", "LAC", "shift"]},
+    "v36": {"kind": "black", "hidden": 3, "inputs": ["CYSTINE", "BIOM", "shift"]},
 }
 """The gray model of the measured run: a factor on every published law but v11, which is a share of v10, and a loss of
 cystine, which the published balances tie to growth and antibody."""

@@ -368,9 +368,9 @@ def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed(run):
     warmer = replace(run, initial_temperature=36.0)
     dependencies = [candidate.depends_on([run], 0) for candidate in (
         gray, learned({"v17": {"kind": "gray"}}), replace(gray, settings=FitSettings(starts=2)),
-        replace(gray, network=nolan_lee().network), of(limited), of(replace(limited, uptakes=limited.uptakes[1:])),
-        of(replace(limited, rates=(("v1", Constant(1.0)), *limited.rates[1:]))),
-        of(replace(limited, rates=(("v1", Constant(2.0)), *limited.rates[1:]))),
+        replace(gray, network=nolan_lee().network), of(limited), of(limited.rebuilt(clearance="tau")),
+        of(limited.rebuilt(rates={**limited.rates, "v1": Constant(1.0)})),
+        of(limited.rebuilt(rates={**limited.rates, "v1": Constant(2.0)})),
     )]  # fmt: skip
     dependencies += [gray.depends_on([run], 1), gray.depends_on([warmer], 0)]
     assert len({json.dumps(content_of(each)) for each in dependencies}) == len(dependencies)

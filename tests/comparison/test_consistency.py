@@ -35,7 +35,7 @@ def with_random_weights(model, seed, sd):
                                                 net.weights))
         for name, net in model.nets.items()
     }  # fmt: skip
-    return replace(model, nets=nets)
+    return model.changed(nets=nets)
 
 
 def by_check(counts):
@@ -88,15 +88,15 @@ def exchanging(rates, species, published):
     """Count points at which a black box exchanges these rates."""
     model = SimpleNamespace(species=species, reactor=published.reactor)
     rates = np.atleast_2d(rates)
-    path = SimpleNamespace(fluxes=rates, cold=np.zeros(len(rates)))
+    path = SimpleNamespace(fluxes=rates, stoichiometry_shift=np.zeros(len(rates)))
     return _explained(model, path, np.ones(len(rates), bool), published.network)
 
 
 def test_exchange_that_no_flux_of_the_network_makes_is_counted(published):
     """Lactate out of nothing, glutamine from ammonia alone, and the exchange of the network itself."""
     assert exchanging([[-1.0, 1.8], [0.0, 1.8], [0.5, -1.0]], ("GLC", "LAC"), published) == (2, 3)
-    at = jnp.full(len(published.species), 10.0), jnp.asarray(1.5), jnp.asarray(0.0)
-    made = np.asarray(published.exchange @ published.evaluate(*at).solution.fluxes)
+    cell = published.evaluate(jnp.full(len(published.species), 10.0), {"R": 1.5, "shift": 0.0})
+    made = np.asarray(published.exchange @ cell.fluxes)
     assert exchanging(made, published.species, published) == (0, 1)
     backwards = exchanging(-made, published.species, published)
     assert backwards == (1, 1)

@@ -10,16 +10,15 @@ import numpy as np
 import pytest
 from small_runs import batch
 
-from graycell.cell.closures import Dynamic, Lagged, RedoxRatio
-from graycell.cell.flux import SoftWeights
-from graycell.cell.network import MetabolicNetwork, Reaction
-from graycell.cell.rates import Maximum, Monod, Product, RateLaw
+from graycell.cell.closures import Dynamic, Lagged
+from graycell.cell.rates import FluxRatio, Monod, Product, Rate, RateLaw, ViableCells
+from graycell.cell.variables import LoopVariable
 from graycell.diagnosis import Verdict, check_gradients, gradients
 from graycell.errors import FitError, ModelError
 from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates
-from graycell.model import build_model
+from graycell.model import CultureModel
 from graycell.models import nolan_lee
-from graycell.parameters import Parameter, ParameterTable
+from graycell.parameters import Parameter
 from graycell.runs import CultureRun, Feed
 from graycell.runs.records import Measurement
 
@@ -61,26 +60,18 @@ PLANTED = ("wrong", "capped", "rough", "cut")
 @pytest.fixture(scope="module")
 def toy():
     """Cells that are made of one substrate, with every fault planted into their rate law."""
-    network = MetabolicNetwork.from_reactions([Reaction("in", "A_ext => A"), Reaction("out", "A => X_ext")])
-    law = Product((Maximum("vmax"), Monod("A", "K"), *map(Planted, PLANTED)))
-    table = ParameterTable(
-        tuple(
-            Parameter(name, value, "1", value / 10.0, value * 10.0)
-            for name, value in {"vmax": 1.0, "K": 2.0, **dict.fromkeys(PLANTED, 1.0), "unused": 1.0}.items()
-        )
-        + tuple(Parameter(name, 1.0, "1", 1.0, 1.0, estimated=False) for name in ("tau", "per_cell", "shift"))
-    )
-    return build_model(
-        "toy",
-        network,
-        [("out", law)],
-        table,
-        ratio=RedoxRatio(jnp.array([1.0, 0.0]), jnp.array([0.0, 1.0])),
-        closure=Dynamic("tau"),
-        weights=SoftWeights(),
-        biomass="X",
-        biomass_per_cell="per_cell",
-        shift_rate="shift",
+    law = Product((Rate("vmax"), Monod("A", "K"), *map(Planted, PLANTED)))
+    estimated = {"vmax": 1.0, "K": 2.0, **dict.fromkeys(PLANTED, 1.0), "unused": 1.0}
+    return CultureModel(
+        name="toy",
+        network={"in": "A_ext => A", "out": "A => X_ext"},
+        rates={"out": law},
+        parameters={
+            **{name: Parameter(value, "1", value / 10.0, value * 10.0) for name, value in estimated.items()},
+            **{name: Parameter(1.0, "1", 1.0, 1.0, estimated=False) for name in ("tau", "per_cell")},
+        },
+        variables={"R": LoopVariable(FluxRatio((("in", 1.0),), (("out", 1.0),)), Dynamic("tau"))},
+        cells=ViableCells("X", "per_cell", "viability"),
     )
 
 
@@ -192,7 +183,7 @@ def with_nonzero_outputs(model):
     def moved(net):
         return replace(net, weights=net.weights._replace(output=net.weights.output + 0.5))
 
-    return replace(model, nets={name: moved(net) for name, net in model.nets.items()})
+    return model.changed(nets={name: moved(net) for name, net in model.nets.items()})
 
 
 def test_the_derivatives_of_a_gray_model_with_limited_uptake_are_those_of_central_differences(run):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from learned_fits import by_hand, gray, with_covariance
 
+from graycell.cell.neural import weights_of, with_weights
 from graycell.diagnosis import learned_reactions, recovered_law, recovered_laws
 from graycell.errors import FitError
-from graycell.hybrid.learning import neural_rates_model
-from graycell.model import weights_of, with_weights
+from graycell.hybrid import neural_rates_model
 from graycell.models import nolan_lee
 from graycell.simulation.simulate import simulate
 
@@ -62,7 +62,8 @@ def test_the_band_is_that_of_central_differences(factor, trajectories, random):
     def at(moved):
         n = len(made.estimates)
         values = {row.name: row.value * np.exp(step) for row, step in zip(made.estimates, moved[:n], strict=True)}
-        model = with_weights(made.model.with_parameters(values), weights_of(made.model) + jnp.asarray(moved[n:]))
+        weights = weights_of(made.model.nets) + jnp.asarray(moved[n:])
+        model = made.model.with_parameters(values).changed(nets=with_weights(made.model.nets, weights))
         estimates = tuple(replace(row, value=values[row.name]) for row in made.estimates)
         curves = law_of(replace(made, model=model, estimates=estimates), trajectories).curves
         return np.concatenate([curve.learned for curve in curves])
@@ -101,27 +102,26 @@ def test_a_law_that_depends_on_the_rate_of_another_reaction_is_followed(trajecto
     median = np.median(trajectory.concentrations, axis=0)
     for k in (0, POINTS - 1):
         median[model.species.index("ALA")] = curve.grid[k]
-        kinetic_rates = model.evaluate(
-            *map(jnp.asarray, (median, np.median(trajectory.redox), np.median(trajectory.cold)))
-        ).kinetic_rates
+        variables = {name: np.median(trajectory[name]) for name in ("R", "shift")}
+        kinetic_rates = model.evaluate(jnp.asarray(median), variables).kinetic_rates
         assert curve.learned[k] == pytest.approx(float(kinetic_rates[model.kinetic.index("v11")]), rel=1e-12)
 
 
 def test_the_grid_goes_past_the_visited_range_but_not_below_zero(factor, trajectories):
-    lactate, cold = law_of(factor[0], trajectories).curves
-    assert (lactate.input, lactate.input_unit, cold.input) == ("LAC", "mmol/L", "cold")
+    lactate, shift = law_of(factor[0], trajectories).curves
+    assert (lactate.input, lactate.input_unit, shift.input) == ("LAC", "mmol/L", "shift")
     assert lactate.grid[0] >= 0.0
     assert lactate.grid[-1] == pytest.approx(lactate.visited[1] + 0.15 * np.ptp(lactate.visited))
-    assert (cold.grid[0], cold.grid[-1]) == (0.0, 1.0)
+    assert (shift.grid[0], shift.grid[-1]) == (0.0, 1.0)
 
 
 def test_a_law_is_supported_where_samples_are_and_not_between_or_beyond(factor, trajectories):
-    lactate, cold = law_of(factor[0], trajectories, points=61).curves
-    assert len(cold.samples) == 10
-    between = (cold.grid > 0.2) & (cold.grid < 0.8)  # the culture was cooled at once
-    assert not np.any(cold.supported[between])
-    assert np.any(cold.supported[cold.grid <= 0.1])
-    assert np.any(cold.supported[cold.grid >= 0.9])
+    lactate, shift = law_of(factor[0], trajectories, points=61).curves
+    assert len(shift.samples) == 10
+    between = (shift.grid > 0.2) & (shift.grid < 0.8)  # the culture was cooled at once
+    assert not np.any(shift.supported[between])
+    assert np.any(shift.supported[shift.grid <= 0.1])
+    assert np.any(shift.supported[shift.grid >= 0.9])
     assert not np.any(lactate.supported[lactate.grid > np.max(lactate.samples) + np.diff(lactate.grid)[0]])
     assert np.all(lactate.near[lactate.supported] > 0)
 
@@ -140,7 +140,7 @@ def test_a_law_of_specific_rates_has_no_known_law(trajectories, run):
     law = law_of(made, trajectories, "r GLC")
     assert law.role == "law"
     assert np.all(np.isnan(law.curves[0].known))
-    assert [curve.input for curve in law.curves] == [*model.species, "cold"]
+    assert [curve.input for curve in law.curves] == [*model.species, "shift"]
 
 
 def test_a_reaction_without_a_learned_law_is_an_error_that_names_one_with(factor):
@@ -157,7 +157,9 @@ def test_a_truth_without_a_species_of_the_model_is_an_error(factor, trajectories
     trajectory = trajectories[0]
     kept = [i for i, name in enumerate(trajectory.model.species) if name != "LAC"]
     names = tuple(trajectory.model.species[i] for i in kept)
-    model = replace(trajectory.model, species=names, exchange=trajectory.model.exchange[np.array(kept)])
+    specs = tuple(trajectory.model.species_specs[i] for i in kept)
+    exchange = trajectory.model.exchange[np.array(kept)]
+    model = trajectory.model.changed(species=names, species_specs=specs, exchange=exchange)
     measured, initial = (
         {k: v for k, v in table.items() if k != "LAC"}
         for table in (trajectory.run.measurements, trajectory.run.initial)

@@ -160,7 +160,7 @@ def test_networks_of_another_model_are_refused(gray):
 
     with pytest.raises(ModelError, match="'v17'"):
         through_json(gray, without_v17)
-    with pytest.raises(ModelError, match="'GLCC'.*did you mean 'GLC'"):
+    with pytest.raises(ModelError, match=r"'GLCC'.*did you mean 'GLC'"):
         through_json(gray, lambda plain: fields(plain).update(inputs=["GLCC", "shift"]))
     other = through_json(gray, lambda plain: fields(plain).update(inputs=["GLC", "shift"]))
     assert describe(other)["rate laws"] != describe(gray)["rate laws"]

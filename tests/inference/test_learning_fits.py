@@ -1,6 +1,5 @@
 """Fits of networks and of own values of runs: known rates found again, the journal, held-out runs, censored values."""
 
-import functools
 import json
 from dataclasses import replace
 
@@ -11,18 +10,16 @@ import pytest
 import scipy.stats
 from small_runs import GROWTH, PER_CELL, RELEASE, SPECIES, UPTAKE, batch
 
-from graycell.cell.closures import NoLoop, RedoxRatio
-from graycell.cell.flux import SoftWeights
-from graycell.cell.network import MetabolicNetwork, Reaction
-from graycell.cell.rates import Maximum, Monod, Product
+from graycell.cell.neural import weights_of
+from graycell.cell.rates import Monod, Rate, ViableCells
 from graycell.diagnosis import learned_reactions, recovered_law
 from graycell.errors import FitError
 from graycell.hybrid import neural_rates_model, with_neural_rates
 from graycell.inference import Fit, FitSettings, Stage, fit, load_fit, save_fit
 from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import _below_limit, residuals
-from graycell.model import build_model, weights_of
-from graycell.parameters import Parameter, ParameterTable
+from graycell.model import CultureModel
+from graycell.parameters import Parameter
 from graycell.provenance import provenance_of
 from graycell.simulation.simulate import Loop, SolverSettings, simulate
 
@@ -62,9 +59,7 @@ def test_known_constant_rates_are_found_again(fitted, black):
     """Over the glucose that the runs went through, from simulated values without noise."""
     assert black.species == SPECIES
     for glucose in (15.0, 25.0, 38.0):
-        found = np.asarray(
-            fitted.model.kinetic_rates(jnp.array([4.0, glucose, 5.0]), jnp.asarray(1.0), jnp.asarray(0.0))
-        )
+        found = np.asarray(fitted.model.kinetic_rates(jnp.array([4.0, glucose, 5.0])))
         assert found == pytest.approx([GROWTH * PER_CELL, -UPTAKE, RELEASE], rel=0.03)
 
 
@@ -88,7 +83,7 @@ def test_a_law_has_a_band_of_the_covariance_of_its_fit(fitted):
 
 def test_a_fit_of_networks_is_the_same_each_time_for_a_seed(fitted, black, runs):
     again = fit(black, runs, SETTINGS)
-    assert np.array_equal(weights_of(again.model), weights_of(fitted.model))
+    assert np.array_equal(weights_of(again.model.nets), weights_of(fitted.model.nets))
     assert again.cost == fitted.cost
     assert [row["cost"] for row in again.history] == [row["cost"] for row in fitted.history]
 
@@ -100,7 +95,7 @@ def test_a_killed_fit_of_networks_goes_on_to_the_same_result(stage, iteration, f
     with pytest.raises(Killed):
         fit(black, runs, SETTINGS, folder=tmp_path, progress=killed_at(stage, iteration))
     resumed = fit(black, runs, SETTINGS, folder=tmp_path)
-    assert np.array_equal(weights_of(resumed.model), weights_of(fitted.model))
+    assert np.array_equal(weights_of(resumed.model.nets), weights_of(fitted.model.nets))
     assert [row["cost"] for row in resumed.history] == [row["cost"] for row in fitted.history]
 
 
@@ -125,7 +120,7 @@ def stopped(black, misleading):
 
 def held_cost(model, runs, held):
     objective = objective_for(model, runs, (), SolverSettings(rtol=1e-6, atol=1e-7))
-    values = np.asarray(residuals(objective, weights_of(model), CLOSED))[: -objective.size]
+    values = np.asarray(residuals(objective, weights_of(model.nets), CLOSED))[: -objective.size]
     return 0.5 * np.sum(values.reshape(len(runs), -1)[held] ** 2)
 
 
@@ -157,9 +152,9 @@ def test_a_killed_fit_that_is_stopped_by_a_held_out_run_goes_on_to_the_same_resu
     with pytest.raises(Killed):
         fit(black, misleading[1], HELD, folder=tmp_path, progress=killed_at("whole runs", 2))
     resumed = fit(black, misleading[1], HELD, folder=tmp_path)
-    assert np.array_equal(weights_of(resumed.model), weights_of(stopped.model))
+    assert np.array_equal(weights_of(resumed.model.nets), weights_of(stopped.model.nets))
     again = fit(black, misleading[1], HELD, folder=tmp_path)  # a finished fit is not made again, nor another one
-    assert np.array_equal(weights_of(again.model), weights_of(stopped.model))
+    assert np.array_equal(weights_of(again.model.nets), weights_of(stopped.model.nets))
 
 
 def test_holding_out_the_only_run_is_refused(black, runs):
@@ -167,22 +162,19 @@ def test_holding_out_the_only_run_is_refused(black, runs):
         fit(black, runs[:1], HELD)
 
 
-@functools.cache  # a network is told from another by its identity: built anew, all would be compiled anew
 def white():
     """Cells that are made of glucose: one parameter, that every run may have its own value of."""
-    network = MetabolicNetwork.from_reactions([Reaction("in", "GLC_ext => G"), Reaction("grow", "G => BIOM_ext")])
-    rows = (
-        Parameter("vmax", 1.0, "mmol/(1e9 cells)/d", 0.1, 5.0, between_runs_sd=0.4),
-        Parameter("K", 2.0, "mmol/L", 0.1, 50.0, estimated=False),
-        Parameter("per_cell", PER_CELL, "mmol/(1e9 cells)", 1.0, 10.0, estimated=False),
-        Parameter("shift", 30.0, "1/d", 1.0, 100.0, estimated=False),
+    return CultureModel(
+        name="white",
+        network={"in": "GLC_ext => G", "grow": "G => BIOM_ext"},
+        rates={"grow": Rate("vmax") * Monod("GLC", "K")},
+        parameters={
+            "vmax": Parameter(1.0, "mmol/(1e9 cells)/d", 0.1, 5.0, between_runs_sd=0.4),
+            "K": Parameter(2.0, "mmol/L", 0.1, 50.0, estimated=False),
+            "per_cell": Parameter(PER_CELL, "mmol/(1e9 cells)", 1.0, 10.0, estimated=False),
+        },
+        cells=ViableCells("BIOM", "per_cell", "viability"),
     )
-    none = jnp.zeros(2)
-    return build_model(
-        "white", network, [("grow", Product((Maximum("vmax"), Monod("GLC", "K"))))], ParameterTable(rows),
-        ratio=RedoxRatio(none, none), closure=NoLoop(), weights=SoftWeights(), biomass="BIOM",
-        biomass_per_cell="per_cell", shift_rate="shift",
-    )  # fmt: skip
 
 
 OWN = {"slow": 0.8, "fast": 1.3}
@@ -218,7 +210,7 @@ def test_a_parameter_that_differs_between_runs_is_found_again_for_each(apart):
 
 def test_own_values_are_saved_with_a_fit(apart, tmp_path):
     save_fit(apart, tmp_path)
-    assert load_fit(tmp_path, model=white()).own == apart.own
+    assert load_fit(tmp_path).own == load_fit(tmp_path, model=white()).own == apart.own
 
 
 def test_an_own_value_beyond_the_bounds_of_the_shared_one_is_a_model_too(two_runs):
@@ -255,7 +247,7 @@ def test_a_value_below_its_limit_pulls_nothing_where_less_is_predicted(two_runs)
     run = replace(two_runs[0], measurements={**two_runs[0].measurements, "GLC": censored})
     model = white().with_parameters({"vmax": 0.8})
     objective = objective_for(model, [run], (model.table["vmax"],), SolverSettings(rtol=1e-6, atol=1e-7))
-    x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model))
+    x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model.nets))
     values = np.asarray(residuals(objective, x, CLOSED))[: -objective.size].reshape(objective.packed.measured.shape)
     of_glucose = values[0, :, model.species.index("GLC")]
     rows = [int(np.flatnonzero(np.asarray(objective.packed.end[0]) == time)[0]) for time in series.time]
@@ -267,12 +259,13 @@ def test_a_value_below_its_limit_pulls_nothing_where_less_is_predicted(two_runs)
 def test_a_fit_of_a_black_box_on_disk_is_the_fit(fitted, tmp_path):
     save_fit(fitted, tmp_path)
     read = load_fit(tmp_path)
-    assert np.array_equal(weights_of(read.model), weights_of(fitted.model))
+    assert np.array_equal(weights_of(read.model.nets), weights_of(fitted.model.nets))
     assert read.model.nets["rates"].inputs == ("GLC",)
     assert read.settings == fitted.settings
     assert read.history == fitted.history
-    point = jnp.array([4.0, 25.0, 5.0]), jnp.asarray(1.0), jnp.asarray(0.0)
-    assert np.array_equal(read.model.kinetic_rates(*point), fitted.model.kinetic_rates(*point))
+    point = jnp.array([4.0, 25.0, 5.0])
+    assert read.model == fitted.model
+    assert np.array_equal(read.model.kinetic_rates(point), fitted.model.kinetic_rates(point))
 
 
 def test_a_fit_of_a_gray_model_on_disk_is_the_fit(run, tmp_path, published):
@@ -283,13 +276,13 @@ def test_a_fit_of_a_gray_model_on_disk_is_the_fit(run, tmp_path, published):
     save_fit(made, tmp_path)
     read = load_fit(tmp_path)
     assert read.model.table == model.table
-    assert np.array_equal(weights_of(read.model), weights_of(model))
-    point = jnp.linspace(3.0, 7.0, 13), jnp.asarray(1.7), jnp.asarray(0.4)
+    assert np.array_equal(weights_of(read.model.nets), weights_of(model.nets))
+    point = jnp.linspace(3.0, 7.0, 13), {"R": 1.7, "shift": 0.4}
     assert np.array_equal(read.model.kinetic_rates(*point), model.kinetic_rates(*point))
     # a network whose inputs are scaled otherwise is another law
     path = tmp_path / "fit.json"
     data = json.loads(path.read_text())
-    data["networks"]["v17"]["centre"][0] += 1.0
+    dict(data["definition"]["nets"]["mapping"])["v17"]["fields"]["centre"]["array"][0] += 1.0
     path.write_text(json.dumps(data))
     with pytest.raises(FitError, match="rate laws"):
         load_fit(tmp_path)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from small_runs import DAYS, SPECIES, batch
 
+from graycell.cell.neural import weights_of
 from graycell.hybrid import neural_rates_model
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import residuals
 from graycell.inference.matching import CHUNK, Matching, adam, linearise_matching, matching_residuals
-from graycell.model import weights_of
 from graycell.runs.records import Bolus, Feed, Sample
 from graycell.simulation.simulate import Loop, SolverSettings, simulate
 
@@ -30,7 +30,7 @@ def truth():
     assert model.species == SPECIES
     weights = model.nets["rates"].weights
     weights = weights._replace(output=5.0 * weights.output, output_bias=jnp.array([0.8, -0.6, 0.7]))
-    model = replace(model, nets={"rates": replace(model.nets["rates"], weights=weights)})
+    model = model.changed(nets={"rates": replace(model.nets["rates"], weights=weights)})
     times = np.arange(0.125, DAYS[-1] + 0.01, 0.125)
     runs = []
     for plan in plans:
@@ -56,7 +56,7 @@ def of_samples(matching, values):
 
 
 def test_at_the_truth_the_residuals_are_small_beside_those_of_another_model(truth, matching):
-    x = weights_of(truth[0])
+    x = weights_of(truth[0].nets)
     at_truth = of_samples(matching, matching_residuals(matching, x))
     elsewhere = of_samples(matching, matching_residuals(matching, 1.3 * x))
     assert np.sqrt(np.mean(at_truth**2)) < 0.05  # standard errors
@@ -66,7 +66,7 @@ def test_at_the_truth_the_residuals_are_small_beside_those_of_another_model(trut
 
 def test_the_residuals_are_near_those_of_the_full_fit(truth, matching):
     """A little away from the truth both see the same misfit, in the same order."""
-    x = 1.05 * weights_of(truth[0])
+    x = 1.05 * weights_of(truth[0].nets)
     matched = of_samples(matching, matching_residuals(matching, x))
     solved = of_samples(matching, residuals(matching.objective, x, Loop(jnp.asarray(0.0), jnp.asarray(0.0))))
     assert matched.shape == solved.shape
@@ -79,7 +79,7 @@ def test_the_residuals_are_near_those_of_the_full_fit(truth, matching):
 
 
 def test_the_jacobian_is_that_of_central_differences(truth, matching):
-    x = np.asarray(weights_of(truth[0]))
+    x = np.asarray(weights_of(truth[0].nets))
     value, exact = map(np.asarray, linearise_matching(matching, jnp.asarray(x)))
     assert value == pytest.approx(np.asarray(matching_residuals(matching, jnp.asarray(x))), rel=1e-9, abs=1e-9)
     step = 1e-5
@@ -92,7 +92,7 @@ def test_the_jacobian_is_that_of_central_differences(truth, matching):
 
 
 def test_adam_lowers_the_cost_from_every_start_and_is_deterministic(truth, matching):
-    x = np.asarray(weights_of(truth[0]))
+    x = np.asarray(weights_of(truth[0].nets))
     starts = np.stack([x + 0.5 * np.random.default_rng(seed).standard_normal(len(x)) for seed in range(3)])
     weights, told = np.ones(len(matching_residuals(matching, jnp.asarray(x)))), []
     reached = adam(matching, starts, weights, 150, lambda done, cost: told.append((done, cost)))
@@ -112,7 +112,7 @@ def test_adam_lowers_the_cost_from_every_start_and_is_deterministic(truth, match
 
 def test_samples_that_are_held_out_do_not_pull(truth, matching):
     """With all samples held out, Adam sees the prior alone and goes to 0."""
-    x = np.asarray(weights_of(truth[0]))
+    x = np.asarray(weights_of(truth[0].nets))
     starts = np.stack([x + 0.5 * np.random.default_rng(seed).standard_normal(len(x)) for seed in range(3)])
     weights = np.zeros(len(matching_residuals(matching, jnp.asarray(x))))
     weights[-matching.objective.size :] = 1.0

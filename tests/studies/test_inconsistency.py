@@ -17,7 +17,6 @@ import pytest
 import graycell as gc
 from graycell.cell.closures import Lagged
 from graycell.diagnosis.equations import structure_of
-from graycell.model import cell_of
 from graycell.simulation.branches import OperatingPoints, fixed_points
 
 pytestmark = pytest.mark.slow
@@ -37,7 +36,7 @@ def lagged(run):
 
 def at_day(trajectory, days):
     rows = [int(np.argmin(np.abs(trajectory.time - day))) for day in days]
-    return OperatingPoints(trajectory.concentrations[rows], trajectory.cold[rows])
+    return OperatingPoints.of(trajectory, rows)
 
 
 def end(trajectory, species):
@@ -61,10 +60,11 @@ def test_v1_jumps_at_r_1_with_published_weights_and_not_with_soft_ones(lagged):
     here, redox = at_day(lagged[0.05], [STORED["v1"]["day"]]), jnp.array([1.0 - 1e-8, 1.0, 1.0 + 1e-8])
     ranges = []
     for name, weights in (("1/w^2", gc.PublishedWeights()), ("soft", gc.SoftWeights())):
-        cell = cell_of(gc.nolan_lee(parameters="refit", weights=weights))
-        c, cold = jnp.asarray(here.concentrations[0]), jnp.asarray(here.cold[0])
-        fluxes = jax.vmap(lambda r, cell=cell, c=c, cold=cold: cell.evaluate(c, r, cold).solution.fluxes)(redox)
-        v1 = np.asarray(fluxes[:, cell.reactions.index("v1")])
+        model = gc.nolan_lee(parameters="refit", weights=weights)
+        c, shift = jnp.asarray(here.concentrations[0]), here.variables[0, model.variable_names.index("shift")]
+        variables = jax.vmap(lambda r, shift=shift, model=model: model.variable_vector({"R": r, "shift": shift}))(redox)
+        fluxes = jax.vmap(lambda x, c=c, model=model: model.evaluate(c, x).fluxes)(variables)
+        v1 = np.asarray(fluxes[:, model.reactions.index("v1")])
         middle = [STORED["v1"][name][STORED["v1"]["R"].index(ratio)] for ratio in (1.0 - 1e-8, 1.0, 1.0 + 1e-8)]
         assert np.allclose(v1, middle, rtol=1e-6)
         ranges.append(np.ptp(v1) / np.max(v1))

@@ -1,4 +1,4 @@
-"""graycell inspect, run once as a user would, and what it printed and wrote."""
+"""graycell diagnose, run once as a user would, and what it printed and wrote."""
 
 import json
 import sys
@@ -9,6 +9,8 @@ import pytest
 
 from graycell import cli
 from graycell.cell.closures import Lagged
+from graycell.cli.checking import PRINTED_TABLES
+from graycell.cli.printing import console
 from graycell.diagnosis.equations import diagnose, operating_points
 from graycell.errors import ModelError
 from graycell.models import nolan_lee
@@ -17,52 +19,52 @@ from graycell.simulation.simulate import simulate
 
 
 @pytest.fixture(scope="module")
-def inspected(tmp_path_factory):
-    """Return what `graycell inspect` of the bundled run printed, and the folder that it wrote."""
-    folder = tmp_path_factory.mktemp("inspected")
-    with pytest.MonkeyPatch.context() as patch, cli.console.capture() as captured:
+def diagnosed(tmp_path_factory):
+    """Return what `graycell diagnose` of the bundled run printed, and the folder that it wrote."""
+    folder = tmp_path_factory.mktemp("diagnosed")
+    with pytest.MonkeyPatch.context() as patch, console.capture() as captured:
         patch.setenv("COLUMNS", "200")
-        patch.setattr(sys, "argv", ["graycell", "inspect", "--out", str(folder)])
+        patch.setattr(sys, "argv", ["graycell", "diagnose", "--out", str(folder)])
         with pytest.raises(SystemExit) as end:
             cli.main()
     assert not end.value.code
     return captured.get(), folder
 
 
-def test_the_tables_are_printed(inspected):
-    printed, _ = inspected
-    for title in cli._INSPECTED.values():
+def test_the_tables_are_printed(diagnosed):
+    printed, _ = diagnosed
+    for title in PRINTED_TABLES.values():
         assert title in printed
     assert "v9 = v3 - v8 - v11 + v13" in printed  # the rest may stand on a line of its own
     assert "36 equations of rank 34, so 2 too many" in printed
     assert "Without the rate law of v10 the fluxes are not unique." in printed
 
 
-def test_three_fixed_points_follow_the_shift(inspected):
-    frame = pd.read_csv(inspected[1] / "fixed-points.csv")
+def test_three_fixed_points_follow_the_shift(diagnosed):
+    frame = pd.read_csv(diagnosed[1] / "fixed-points.csv")
     cold = frame[frame["time [d]"] == 3.2]
     assert len(cold) == 3
     assert cold["dynamic and algebraic"].tolist() == ["stable", "unstable", "stable"]
     assert cold["lagged"].tolist() == ["stable", "unstable", "stable"]  # its slope is -1.66, above -1.78
 
 
-def test_a_well_posed_closure_has_a_result_that_does_not_depend_on_the_tolerance_and_lagging_has_none(inspected):
-    frame = pd.read_csv(inspected[1] / "closures.csv")
+def test_a_well_posed_closure_has_a_result_that_does_not_depend_on_the_tolerance_and_lagging_has_none(diagnosed):
+    frame = pd.read_csv(diagnosed[1] / "closures.csv")
     change = frame.groupby("closure")["differs from the finest by [1]"].max()
     assert change["dynamic"] < 1e-4
     assert change["algebraic"] < 1e-4
     assert change["lagged"] > 1e-2
 
 
-def test_the_page_stands_alone_and_the_json_has_what_is_needed_to_repeat_it(inspected):
-    _, folder = inspected
-    page = (folder / "inspection.html").read_text(encoding="utf-8")
+def test_the_page_stands_alone_and_the_json_has_what_is_needed_to_repeat_it(diagnosed):
+    _, folder = diagnosed
+    page = (folder / "diagnosis.html").read_text(encoding="utf-8")
     assert page.startswith("<!DOCTYPE html>")
     assert "https://" not in page.split("<script>")[0]
     for anchor in ("maps", "over-time", "over-parameter", "answers", "conflict"):
         assert page.count(f'id="{anchor}"') == 1
     assert text("Without the rate law of v10 the fluxes are not unique.") in page
-    whole = json.loads((folder / "inspection.json").read_text(encoding="utf-8"))
+    whole = json.loads((folder / "diagnosis.json").read_text(encoding="utf-8"))
     assert {"versions", "runs", "settings", "code"} <= set(whole["provenance"])
     tables = {path.stem for path in folder.glob("*.csv")}
     assert set(whole["tables"]) | {"trajectory"} == tables
