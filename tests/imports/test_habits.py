@@ -145,7 +145,7 @@ def test_replicates_are_stated_and_agree(csv):
         "row 6, column 'Feed (mL)': found '7'; another row of this sample says '10'" in sentence for sentence in said
     )
     assert any(
-        "found 20, <1; replicates are all below sentence detection limit, or none is" in sentence for sentence in said
+        "found 20, <1; replicates are all below one detection limit, or none is" in sentence for sentence in said
     )
     assert "the mean of the replicates of a sample counts" in sentences_of(path, FED | {"replicates": "median"})[0]
 

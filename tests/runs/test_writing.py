@@ -48,7 +48,7 @@ def with_errors(run, relative, absolute):
         run,
         measurements={
             name: replace(series, standard_error=np.hypot(relative * series.value, absolute))
-            for name, one in run.measurements.items()
+            for name, series in run.measurements.items()
         },
     )
 
@@ -182,7 +182,7 @@ def test_every_form_gives_runs_back_with_the_error_of_every_value(run, tmp_path,
         pytest.importorskip("pyarrow")
     rng = np.random.default_rng(3)
     ragged = {name: replace(series, standard_error=series.standard_error * rng.uniform(0.5, 2.0, len(series.value)))
-              for name, one in run.measurements.items()}  # fmt: skip
+              for name, series in run.measurements.items()}  # fmt: skip
     ragged["GLN"] = replace(ragged["GLN"], below=np.arange(len(ragged["GLN"].time)) >= 6)
     media = {**run.media, '=HYPERLINK("a","b")': {"GLC": 1.0}}
     one = replace(run, name="=cmd|' /C calc'!A0", measurements=ragged, media=media)
