@@ -5,13 +5,23 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 RESULTS := results
 
-.PHONY: demo test lint fuzz bench study-inconsistency study-learning clean
+.PHONY: demo test test-fast test-studies lint fuzz bench study-inconsistency study-learning clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
 
+# the whole: linters, types, and every test but those of the studies
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+
+# what compiles no ODE, in a minute
+test-fast: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow and not ode"
+
+# the claims of docs/inconsistency.md, computed anew; some ten minutes
+test-studies: $(VENV)/.installed-study $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -q -m slow
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
@@ -28,10 +38,11 @@ bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/trajectory.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/thousand_runs.py --out $(RESULTS)/bench
 
+# numbers, figures and tables of docs/inconsistency.md
 study-inconsistency: $(VENV)/.installed-study
 	$(BIN)/python studies/inconsistency.py
 
-# from docs/learning.json; with RETRAIN=1 it first trains, for hours, what results/learning does not hold yet
+# figures and tables from docs/learning.json; RETRAIN=1 first trains, for hours, what results/learning does not hold yet
 study-learning: $(VENV)/.installed-study
 	$(BIN)/python studies/learning.py $(if $(RETRAIN),--retrain)
 

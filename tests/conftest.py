@@ -24,6 +24,25 @@ def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", folder)
 
 
+_COMPILING = (
+    "tests/simulation", "tests/hybrid", "tests/inference", "tests/diagnosis", "tests/properties", "tests/reference",
+    "tests/reporting", "tests/models", "tests/studies", "tests/comparison/test_comparison.py",
+    "tests/comparison/test_consistency.py", "tests/test_model.py", "tests/test_insilico.py", "tests/test_cli.py",
+    "tests/test_study.py", "tests/test_readme.py", "tests/test_open_data.py", "tests/cell/test_flux_derivatives.py",
+    "tests/cell/test_flux_answers.py", "tests/imports/test_hostile.py", "src/graycell/insilico.py",
+    "src/graycell/hybrid", "src/graycell/inference", "src/graycell/comparison/baselines.py",
+)  # fmt: skip
+"""Where differential equations, fits or much else are compiled: `make test-fast` leaves them out."""
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what compiles, so that a lane without it ends in a minute."""
+    root = Path(__file__).parent.parent
+    for item in items:
+        if item.path.relative_to(root).as_posix().startswith(_COMPILING):
+            item.add_marker(pytest.mark.ode)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def few_mappings():
     """Drop what was compiled, after a module of tests that leaves too many mappings."""

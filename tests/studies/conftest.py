@@ -5,7 +5,3 @@ from pathlib import Path
 
 STUDIES = Path(__file__).parents[2] / "studies"
 sys.path.insert(0, str(STUDIES))
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: compiles much; deselect with -m 'not slow'")

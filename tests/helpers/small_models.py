@@ -1,0 +1,45 @@
+"""Models of a few reactions: they compile in a second or two, where the CHO cell takes many."""
+
+import graycell as gc
+
+
+def monod(**changes) -> gc.CultureModel:
+    """Return a model of viable and dead cells, glucose, lactate and a titer in g/L; no network inside the cell."""
+    definition = {
+        "name": "monod",
+        "species": {"DCD": "1e9 cells/L", "mAb": "g/L"},
+        "reactions": {
+            "growth": "=> VCD", "death": "VCD => DCD", "uptake": "GLC =>", "lactate": "=> LAC", "product": "=> mAb",
+        },
+        "rates": {
+            "growth": gc.Rate("mu") * gc.Monod("GLC", "K") * gc.Inhibition("LAC", "Ki") * gc.VariableValue("warmth"),
+            "death": gc.Rate("kd"),
+            "uptake": gc.Rate("q") * gc.Monod("GLC", "K"),
+            "lactate": gc.Proportional("uptake", "Y"),
+            "product": gc.Rate("qp") / (0.5 + gc.VariableValue("warmth")),
+        },
+        "parameters": {
+            "mu": gc.Parameter(0.7, "1/d"), "K": gc.Parameter(1.0, "mmol/L"), "Ki": gc.Parameter(60.0, "mmol/L"),
+            "kd": gc.Parameter(0.05, "1/d"), "q": gc.Parameter(0.8, "mmol/(1e9 cells)/d"), "Y": gc.Parameter(1.2),
+            "qp": gc.Parameter(0.02, "g/(1e9 cells)/d"), "recovery": gc.Parameter(8.0, "1/d", estimated=False),
+        },
+        "variables": {"warmth": gc.RelaxingVariable(gc.Ramp("temperature", 31.0, 37.0), gc.Rate("recovery"))},
+        "inputs": {"temperature": gc.Input("degC", 37.0)},
+        "observables": {"viability": gc.Concentration("VCD") / (gc.Concentration("VCD") + gc.Concentration("DCD"))},
+    }  # fmt: skip
+    return gc.CultureModel(**{**definition, **changes})
+
+
+def fed_batch(**changes) -> gc.CultureRun:
+    """Return a run of `monod` with a bolus, a sample, a feed and a shift of the temperature."""
+    described = {
+        "name": "fed batch",
+        "initial_volume": 2.0,
+        "initial": {"VCD": 0.5, "DCD": 0.01, "GLC": 60.0, "LAC": 1.0, "mAb": 0.0},
+        "media": {"feed": {"GLC": 500.0}},
+        "events": (
+            gc.Bolus(2.0, "feed", 0.05), gc.Sample(2.5, 0.01), gc.Feed(3.0, "feed", 0.02), gc.Setpoint(4.0, 33.0),
+        ),
+        "end": 6.0,
+    }  # fmt: skip
+    return gc.CultureRun(**{**described, **changes})

@@ -1,0 +1,141 @@
+"""simulate is a pure function: it may be jitted, mapped and differentiated by whatever a run and a model hold."""
+
+from dataclasses import replace
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from small_models import fed_batch, monod
+
+import graycell as gc
+from graycell.simulation.simulate import simulate
+from graycell.simulation.solve import SolverSettings
+
+FINE = SolverSettings(rtol=1e-9, atol=1e-10)
+MODEL, RUN = monod(), fed_batch()
+
+
+def ends(run, model=MODEL, quantity="LAC"):
+    return simulate(model, run, FINE, points=2).final[quantity]
+
+
+def central(function, x, step):
+    return (float(function(x + step)) - float(function(x - step))) / (2.0 * step)
+
+
+def with_event(index, **changes):
+    return replace(RUN, events=tuple(replace(e, **changes) if i == index else e for i, e in enumerate(RUN.events)))
+
+
+VARIED = {
+    "the volume of a bolus": (lambda x: with_event(0, volume=x), 0.05, "LAC"),
+    "the volume of a sample": (lambda x: with_event(1, volume=x), 0.01, "LAC"),
+    "the rate of a feed": (lambda x: with_event(2, rate=x), 0.02, "GLC"),
+    "the value of a set-point": (lambda x: with_event(3, value=x), 33.0, "mAb"),
+    "an initial concentration": (lambda x: RUN.with_initial(VCD=x), 0.5, "VCD"),
+    "the initial volume": (lambda x: replace(RUN, initial_volume=x), 2.0, "GLC"),
+    "a medium": (lambda x: replace(RUN, media={"feed": {"GLC": x}}), 500.0, "GLC"),
+    "the time of a bolus": (lambda x: with_event(0, time=x), 2.0, "LAC"),
+    "the time of a sample": (lambda x: with_event(1, time=x), 2.5, "GLC"),
+    "the time at which a feed begins": (lambda x: with_event(2, time=x), 3.0, "GLC"),
+    "the time of the temperature shift": (lambda x: with_event(3, time=x), 4.0, "mAb"),
+    "the end": (lambda x: replace(RUN, end=x), 6.0, "mAb"),
+}
+
+
+@pytest.mark.parametrize("varied", VARIED)
+def test_derivatives_by_what_was_done_are_those_of_central_differences(varied):
+    build, x, quantity = VARIED[varied]
+    exact = float(jax.grad(lambda value: ends(build(value), quantity=quantity))(x))
+    expected = central(lambda value: ends(build(value), quantity=quantity), x, 1e-4 * abs(x))
+    assert exact == pytest.approx(expected, rel=1e-4)
+    assert abs(expected) > 1e-6  # so that a derivative that is silently zero fails
+
+
+def test_the_time_of_an_event_at_the_time_of_another_has_a_one_sided_derivative():
+    """A bolus at the very time of the sample: a segment of length 0 lies between, which no step of a solver sees."""
+    exact = float(jax.grad(lambda time: ends(RUN.with_bolus(time, "feed", 0.1)))(2.5))
+    ahead = (float(ends(RUN.with_bolus(2.5 + 1e-5, "feed", 0.1))) - float(ends(RUN.with_bolus(2.5, "feed", 0.1)))) / 1e-5
+    assert exact == pytest.approx(ahead, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["mu", "Ki", "qp", "recovery"])
+def test_derivatives_by_parameters_are_those_of_central_differences(name):
+    value = float(MODEL.parameters[name])
+    exact = float(eqx.filter_grad(lambda model: ends(RUN, model, "mAb"))(MODEL).parameters[name])
+    expected = central(lambda x: ends(RUN, MODEL.with_parameters({name: x}), "mAb"), value, 1e-4 * value)
+    assert exact == pytest.approx(expected, rel=1e-4)
+
+
+def test_runs_and_models_go_through_jit_and_vmap_as_they_are():
+    plain = float(ends(RUN))
+    assert float(jax.jit(ends)(RUN)) == pytest.approx(plain, rel=1e-7)
+    volumes = jnp.array([0.01, 0.05, 0.1])
+    mapped = jax.vmap(lambda volume: ends(with_event(0, volume=volume)))(volumes)
+    one_by_one = [float(ends(with_event(0, volume=float(volume)))) for volume in volumes]
+    assert np.allclose(mapped, one_by_one, rtol=1e-6)
+
+
+def test_a_trajectory_is_a_pytree_that_carries_its_status():
+    found = jax.jit(lambda run: simulate(MODEL, run, points=2))(RUN)
+    assert found.status is gc.SimulationStatus.finished
+    assert found.model == MODEL
+    assert float(found.final["GLC"]) == pytest.approx(float(ends(RUN, quantity="GLC")), rel=1e-5)
+
+
+def test_times_of_a_run_may_be_traced_in_any_order():
+    """Under jit the order of events is found while the program runs."""
+    compiled = jax.jit(lambda time: ends(with_event(0, time=time)))
+    for time in (0.5, 2.5, 3.7, 5.5):
+        expected = replace(RUN, events=()).with_events(*with_event(0, time=time).events)
+        assert float(compiled(time)) == pytest.approx(float(ends(expected)), rel=1e-7)
+
+
+def test_save_at_gives_the_state_before_an_event_of_that_time():
+    found = simulate(MODEL, RUN, save_at=[0.0, 2.0, 6.0])
+    assert found.time.tolist() == [0.0, 2.0, 6.0]
+    assert found["GLC"][0] == 60.0
+    whole = simulate(MODEL, RUN, points=2)
+    before = int(np.flatnonzero(np.asarray(whole.time) == 2.0)[0])
+    assert float(found.volume[1]) == pytest.approx(float(whole.volume[before]), rel=1e-12)
+    assert np.allclose(found.concentrations[1], whole.concentrations[before], rtol=1e-6)
+
+
+def test_an_equal_model_built_anew_is_not_compiled_again():
+    simulate(MODEL, RUN)
+    with jax.log_compiles(False):
+        traced = []
+        law = MODEL.laws[0]
+        again = monod()
+        assert again == MODEL and again is not MODEL and again.laws[0] is not law
+        from graycell.simulation import simulate as module
+
+        before = module._integrate._cached._cache_size() if hasattr(module._integrate, "_cached") else None
+        simulate(again, RUN)
+        simulate(again.with_parameters({"mu": 0.5}), RUN)
+        simulate(again.with_table(again.table.with_changes("mu", lower=0.01, meaning="another word")), RUN)
+        if before is not None:
+            assert module._integrate._cached._cache_size() == before
+        assert not traced
+
+
+def test_a_model_outside_of_the_bounds_of_a_fit_is_simulated():
+    far = MODEL.with_parameters({"mu": 100.0 * float(MODEL.table["mu"].upper)})
+    assert simulate(far, replace(RUN, end=0.1, events=()), points=2).time[-1] == 0.1
+    with pytest.raises(gc.ModelError, match="the bounds must enclose the value"):
+        gc.Problem(far, RUN)
+
+
+def test_what_is_measured_and_not_in_the_model_is_a_remark():
+    series = gc.Measurement("osmolality", "1", np.array([1.0]), np.array([300.0]), np.array([5.0]))
+    found = simulate(MODEL, replace(RUN, measurements={"osmolality": series}), points=2)
+    assert any("osmolality" in sentence for sentence in found.remarks())
+
+
+def test_throw_raises_the_remedy():
+    impossible = SolverSettings(most_steps=2)
+    with pytest.raises(gc.SimulationError, match="ran out of steps"):
+        simulate(MODEL, RUN, impossible, points=2, throw=True)
+    assert simulate(MODEL, RUN, impossible, points=2).status is gc.SimulationStatus.too_many_steps
