@@ -16,6 +16,7 @@ from graycell.errors import Finding, nearest
 from graycell.runs.records import (
     REDOX,
     TCD,
+    TEMPERATURE,
     VCD,
     VIABILITY,
     Bolus,
@@ -165,8 +166,8 @@ def _event_values(event: Event) -> Iterator[tuple[str, float]]:
             yield "volume", event.volume
         case Feed() | Outflow():
             yield "rate", event.rate
-        case Setpoint():
-            yield "temperature", event.temperature
+        case Setpoint(input=name) if name == TEMPERATURE:
+            yield "temperature", event.value
         case Replacement():
             yield "fraction", event.fraction
 
