@@ -18,6 +18,20 @@ ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "learning-guide.md").read_text(encoding="utf-8")
 IMPORT = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
+PAGES = {
+    path.name: path.read_text(encoding="utf-8")
+    for path in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md")))
+}
+WHOLE_PAGES = [name for name in ("your-own-model.md",) if name in PAGES]
+"""Pages whose every block is run, in order and in one namespace."""
+
+
+def python_blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+
+
+def toml_blocks(page):
+    return re.findall(r"^```toml\n(.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
 
 
 def test_the_example_run_has_no_error(tmp_path):
@@ -31,23 +45,84 @@ def test_the_example_run_has_no_error(tmp_path):
     assert [str(finding) for finding in findings] == []
 
 
-def test_the_example_of_another_feed_runs(capsys):
-    [snippet] = [text for text in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "richer" in text]
-    exec(snippet, {})  # noqa: S102  our own README
-    assert capsys.readouterr().out.count("finished") == 3
+def test_the_first_example_of_the_readme_runs(capsys):
+    first, *_ = python_blocks(README)
+    names = {}
+    exec(first, names)  # noqa: S102  our own README
+    printed = capsys.readouterr().out
+    assert "finished" in printed
+    assert "mean NRMSE 0.576" in printed
+    assert names["frame"].columns[0] == "time [d]"
+    assert names["changed"].require_finished() is names["changed"]
 
 
-def test_every_public_name_of_the_first_look_is_there():
-    [snippet] = [text for text in re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL) if "gc.fit" in text]
-    names = set(re.findall(r"gc\.(\w+)", snippet))
-    assert names <= set(graycell.__all__)
-    assert {"bundled_run", "fit", "report", "simulate"} <= names
+def test_the_readme_says_how_to_fit():
+    """Names and syntax; a fit of a network takes too long here, and others run it."""
+    _, fitting, _ = python_blocks(README)
+    compile(fitting, "README.md", "exec")
+    assert set(re.findall(r"gc\.(\w+)", fitting)) >= {"fit", "save_fit", "report"}
+    assert callable(graycell.Fit.predict)
+    assert callable(graycell.Prediction.interval)
+
+
+def test_the_own_model_of_the_readme_runs(capsys):
+    *_, own = python_blocks(README)
+    names = {}
+    exec(own, names)  # noqa: S102  our own README
+    assert names["trajectory"]["LAC"].shape == (3,)
+    assert names["trajectory"].require_finished() is names["trajectory"]
+
+
+@pytest.mark.parametrize("page", WHOLE_PAGES)
+def test_every_example_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    for block in python_blocks(PAGES[page]):
+        exec(compile(block, page, "exec"), names)  # noqa: S102  our own page
+
+
+@pytest.mark.parametrize("page", sorted(name for name in PAGES if name != "CHANGELOG.md"))
+def test_every_public_name_on_a_page_is_there(page):
+    used = set(re.findall(r"\bgc\.(\w+)", PAGES[page]))
+    assert used <= set(graycell.__all__)
+
+
+@pytest.mark.parametrize("page", sorted(PAGES))
+def test_every_page_that_a_page_points_to_is_there(page):
+    folder = ROOT if (ROOT / page).exists() else ROOT / "docs"
+    for target in re.findall(r"\]\(([^)#:]+)\)", PAGES[page]):
+        assert (folder / target).exists(), target
+
+
+def test_the_map_names_every_room_and_every_room_is_on_the_map():
+    """Folders, and the modules of `graycell` itself; the files of a room are its own to name."""
+    package = ROOT / "src" / "graycell"
+    [tree] = re.findall(r"^```\nsrc/graycell/\n(.*?)^```", PAGES["ARCHITECTURE.md"], flags=re.DOTALL | re.MULTILINE)
+    on_the_map = set(re.findall(r"^  (\w+/|\w+\.py)", tree, flags=re.MULTILINE))
+    there = {f"{path.name}/" for path in package.iterdir() if (path / "__init__.py").exists()}
+    there |= {path.name for path in package.glob("*.py")}
+    assert on_the_map == there
+    for path in package.rglob("*.py"):
+        if path.name not in ("__init__.py", "__main__.py"):
+            folder = "" if path.parent == package else path.parent.name
+            named = path.name in tree or f"{folder}/ " in tree
+            assert named, path.relative_to(package)
+    known = {path.name for path in package.rglob("*")}
+    for name in re.findall(r"\b\w+\.py\b", tree):
+        assert name in known, name
+
+
+def test_the_layers_of_the_page_are_those_that_are_checked():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = [layer.replace("graycell.", "") for layer in contracts[0]["layers"]]
+    assert "\n".join(layers) in PAGES["ARCHITECTURE.md"]
 
 
 def test_the_examples_of_the_flux_layer_run(capsys):
     """The first one is ten lines and stands alone; the second one goes on from it."""
-    page = (ROOT / "docs" / "flux-layer.md").read_text(encoding="utf-8")
-    first, second = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    first, second = python_blocks(PAGES["flux-layer.md"])
     assert len(first.strip().splitlines()) <= 10
     names = {}
     exec(first, names)  # noqa: S102  our own page
@@ -75,10 +150,24 @@ def test_every_command_on_a_page_can_be_given():
         commands.commands[name].make_context(name, arguments)
 
 
+def test_every_command_in_a_sentence_is_there():
+    commands = typer.main.get_command(app)
+    assert isinstance(commands, typer.core.TyperGroup)
+    for name, page in PAGES.items():
+        if name != "CHANGELOG.md":  # which has the old names too
+            for command in re.findall(r"`graycell\s+([a-z][\w-]*)", page):
+                assert command in commands.commands, f"{name}: {command}"
+
+
+def test_the_old_names_of_the_changelog_say_what_they_are_called_now():
+    for old in ("inspect", "compare", "measured_rates", "solve_flux", "with_learned_laws"):
+        assert f"`{old}" in PAGES["CHANGELOG.md"]
+        with pytest.warns(DeprecationWarning, match="is now called"):
+            getattr(graycell, old)
+
+
 def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
-    mapping, every, log, rows, counted, yeast = map(
-        tomllib.loads, re.findall(r"^```toml\n(.*?)```", IMPORT, flags=re.DOTALL | re.MULTILINE)
-    )
+    mapping, every, log, rows, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
     lines = ["Batch;Time (h);Cells (10^6 cells/mL);Glc_gL;Lactate;IgG (mg/L);Draw (mL);Feed (mL)",
              "A;0;0,4;7,2;0,1;<LOD;1;", "A;24;0,9;6,1;0,9;5,5;1;20"]  # fmt: skip
     path = tmp_path / "file.csv"
@@ -102,7 +191,7 @@ def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
 
 def test_the_examples_of_the_page_on_import_run(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    check, tables = re.findall(r"```python\n(.*?)```", IMPORT, flags=re.DOTALL)
+    check, tables = python_blocks(IMPORT)
     exec(check, {})  # noqa: S102  our own page
     assert capsys.readouterr().out.strip() == ""
     names = {}
@@ -112,20 +201,20 @@ def test_the_examples_of_the_page_on_import_run(tmp_path, monkeypatch, capsys):
 
 
 def test_the_study_of_the_guide_is_the_file_beside_it_and_is_accepted(tmp_path):
-    study, *_ = re.findall(r"```toml\n(.*?)```", GUIDE, flags=re.DOTALL)
+    study, *_ = toml_blocks(GUIDE)
     assert study == (ROOT / "examples" / "study.toml").read_text(encoding="utf-8")
     _write_runs_as_generated(tmp_path)
     (tmp_path / "study.toml").write_text(study, encoding="utf-8")
     read = graycell.read_study(tmp_path / "study.toml")
     assert [len(read.training), len(read.tested), *read.models] == [4, 2, "white", "gray", "hybrid"]
-    assert [one.name for one in read.candidates()][3:] == [one.name for one in graycell.BASELINES]
+    assert [candidate.name for candidate in read.candidates()][3:] == [baseline.name for baseline in graycell.BASELINES]
     built = [read.plan(name).build(read.training).weight_count for name in read.models]
     assert built[0] == 0
     assert all(built[1:])
 
 
 def test_the_other_models_of_the_guide_are_accepted(tmp_path):
-    _, *others = re.findall(r"```toml\n(.*?)```", GUIDE, flags=re.DOTALL)
+    _, *others = toml_blocks(GUIDE)
     assert len(others) == 2
     _write_runs_as_generated(tmp_path)
     (tmp_path / "study.toml").write_text('runs = ["runs"]\n' + "\n".join(others), encoding="utf-8")
@@ -135,9 +224,9 @@ def test_the_other_models_of_the_guide_are_accepted(tmp_path):
 
 
 def test_the_cheap_examples_of_the_guide_run():
-    own, limit, _ = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
+    per_run, limit, _ = python_blocks(GUIDE)
     names = {}
-    exec(own, names)  # noqa: S102  our own page
+    exec(per_run, names)  # noqa: S102  our own page
     assert names["model"].table["vmax17"].between_runs_sd == 0.2
     exec(limit, names)  # noqa: S102
     glutamine = names["run"].measurements["GLN"]
@@ -146,10 +235,9 @@ def test_the_cheap_examples_of_the_guide_run():
     assert graycell.check_runs([names["run"]]) == []
 
 
-def test_every_name_of_the_costly_example_of_the_guide_is_there():
-    snippet = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)[-1]
-    compile(snippet, "docs/learning-guide.md", "exec")
-    assert set(re.findall(r"gc\.(\w+)", GUIDE)) <= set(graycell.__all__)
+def test_the_costly_example_of_the_guide_is_python():
+    """Names are checked with those of every page."""
+    compile(python_blocks(GUIDE)[-1], "docs/learning-guide.md", "exec")
 
 
 def _write_runs_as_generated(folder):
