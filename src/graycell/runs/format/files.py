@@ -16,7 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -260,11 +260,10 @@ def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> 
                     continue
                 try:
                     rows = _sheet_rows(values[sheet], None if formulas is None else formulas[sheet], decimal)
-                    first = next(rows, None)
-                    if wanted is None and first is None:
+                    first = list(islice(rows, 1))
+                    if wanted is None and not first:
                         continue  # somebody's workbook may have sheets of charts
-                    rows = chain([] if first is None else [first], rows)
-                    tables[sheet] = _table(f"{place}, sheet '{shown(sheet)}'", rows)
+                    tables[sheet] = _table(f"{place}, sheet '{shown(sheet)}'", chain(first, rows))
                 except UnreadableError as error:
                     findings.append(error.finding)
                     unreadable.add(sheet)
