@@ -16,7 +16,6 @@ from graycell.errors import Finding, nearest
 from graycell.runs.records import (
     REDOX,
     TCD,
-    TEMPERATURE,
     VCD,
     VIABILITY,
     Bolus,
@@ -166,7 +165,7 @@ def _event_values(event: Event) -> Iterator[tuple[str, float]]:
             yield "volume", event.volume
         case Feed() | Outflow():
             yield "rate", event.rate
-        case Setpoint(input=name) if name == TEMPERATURE:
+        case Setpoint(input="temperature"):
             yield "temperature", event.value
         case Replacement():
             yield "fraction", event.fraction
