@@ -199,7 +199,7 @@ def apart(two_runs):
 
 def test_a_parameter_that_differs_between_runs_is_found_again_for_each(apart):
     """The shared value is the geometric mean: both deviations are drawn to 0 by the same standard deviation."""
-    assert {run: values["vmax"] for run, values in apart.own.items()} == pytest.approx(OWN, rel=0.01)
+    assert {run: values["vmax"] for run, values in apart.per_run.items()} == pytest.approx(OWN, rel=0.01)
     assert apart.model.parameters["vmax"] == pytest.approx(np.sqrt(0.8 * 1.3), rel=0.01)
     assert apart.model_of("slow").parameters["vmax"] == pytest.approx(0.8, rel=0.01)
     assert apart.model_of("another run").parameters["vmax"] == apart.model.parameters["vmax"]
@@ -210,14 +210,14 @@ def test_a_parameter_that_differs_between_runs_is_found_again_for_each(apart):
 
 def test_own_values_are_saved_with_a_fit(apart, tmp_path):
     save_fit(apart, tmp_path)
-    assert load_fit(tmp_path).own == load_fit(tmp_path, model=white()).own == apart.own
+    assert load_fit(tmp_path).per_run == load_fit(tmp_path, model=white()).per_run == apart.per_run
 
 
 def test_an_own_value_beyond_the_bounds_of_the_shared_one_is_a_model_too(two_runs):
     narrow = white().with_table(white().table.with_changes("vmax", upper=1.25))
     result = fit(narrow, two_runs, FitSettings(starts=1, stages=(Stage("whole runs", 40),)))
-    assert result.own["fast"]["vmax"] == pytest.approx(1.3, rel=0.02)
-    assert result.model_of("fast").parameters["vmax"] == result.own["fast"]["vmax"]
+    assert result.per_run["fast"]["vmax"] == pytest.approx(1.3, rel=0.02)
+    assert result.model_of("fast").parameters["vmax"] == result.per_run["fast"]["vmax"]
 
 
 def test_a_censored_residual_is_the_log_probability_of_scipy():

@@ -1,8 +1,10 @@
 """Learning from runs: `fit(model, runs)` or `fit(Problem(...))` -> Fit; `save_fit`, `load_fit`; `Fit.predict`."""
 
-from graycell.inference.fitting import Estimate, Fit, FitSettings, Progress, Stage, fit
+from graycell.inference.fitting import fit
 from graycell.inference.prediction import Prediction
 from graycell.inference.problem import Problem
+from graycell.inference.results import Estimate, Fit, FitSettings, Progress
+from graycell.inference.stages import Stage
 from graycell.inference.storage import load_fit, save_fit
 
 __all__ = [

@@ -12,18 +12,23 @@ from graycell.storage import write_whole
 
 FILE = "checkpoint.json"
 LARGEST = 50_000_000
-"""[bytes] of a file that is read back."""
+"""[bytes] Larger files are not read."""
 
 
 class Saved(NamedTuple):
-    """Where a fit stands.
+    """State of a fit.
 
-    leg: which start or stage; point: of the minimisation in it; reached: the points at which legs ended;
-    history: rows so far; seconds: spent so far; watch: what the held-out samples said: the point where they were met
-    best (or none), their cost there, and the looks since.
+    Attributes:
+        attempt: index of the present start or stage.
+        point: state of the minimisation in it.
+        reached: (n,) each, the points at which earlier attempts ended.
+        history: rows so far.
+        seconds: spent so far [s].
+        watch: for early stopping: the point with the lowest cost of the held-out samples (None before the first), that
+            cost, and the number of points since.
     """
 
-    leg: int
+    attempt: int
     point: Point
     reached: tuple[np.ndarray, ...]
     history: tuple[dict, ...]
@@ -32,10 +37,16 @@ class Saved(NamedTuple):
 
 
 def save(folder: Path, fingerprint: dict, saved: Saved) -> None:
-    """Write the state of a fit into `folder`."""
+    """Write the state of a fit.
+
+    Args:
+        folder: that has it.
+        fingerprint: what the result depends on; another fit has another one.
+        saved: the state.
+    """
     data = {
         "fingerprint": fingerprint,
-        "leg": saved.leg,
+        "attempt": saved.attempt,
         "point": _plain(saved.point),
         "reached": [[float(value) for value in x] for x in saved.reached],
         "history": list(saved.history),
@@ -46,9 +57,17 @@ def save(folder: Path, fingerprint: dict, saved: Saved) -> None:
 
 
 def load(folder: Path, fingerprint: dict) -> Saved | None:
-    """Return the state saved in `folder`, None if there is none.
+    """Read the state of a fit.
 
-    Raises `FitError` if it belongs to another fit or cannot be read.
+    Args:
+        folder: see `save`.
+        fingerprint: of the fit that is to be resumed.
+
+    Returns:
+        The state; None if there is none.
+
+    Raises:
+        FitError: if it belongs to another fit or cannot be read.
     """
     path = folder / FILE
     if not path.exists():
@@ -60,7 +79,7 @@ def load(folder: Path, fingerprint: dict) -> Saved | None:
         differing = [key for key, value in fingerprint.items() if data["fingerprint"].get(key) != value]
         if not differing:
             return Saved(
-                int(data["leg"]),
+                int(data["attempt"]),
                 _point(data["point"]),
                 tuple(np.array(x, dtype=float) for x in data["reached"]),
                 tuple(data["history"]),

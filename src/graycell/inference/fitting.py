@@ -1,23 +1,21 @@
 """fit: a model and runs -> the model with learned parameters, and everything needed to repeat it.
 
-The redox loop makes a fit from published parameters stop on the wrong branch, so the recipe opens the loop and
-closes it again: first the rate laws see the measured R, then the balance of R is nudged toward it with a gain that
-falls to zero. The last stage is the closed loop; only its result is returned. Runs without a measured R start closed.
+From published parameters, a fit with a closed redox loop stops on the wrong branch. The recipe therefore opens the loop
+and closes it again: first the rate laws see the measured R, then R is drawn to the measured values at a rate that falls
+to zero. The loop is closed in the last stage, and only its result is returned. Without a measured R the loop is closed
+from the start.
 
-Networks are learned with the parameters, in one least-squares problem. Where the rates can be seen along smooth curves
-of the samples (no redox loop, or R measured), integral matching comes first: Adam from several starts in one program,
-then Levenberg-Marquardt; see `starting`. Then the horizon grows to whole runs or, where R is measured, the loop is
-opened and closed again. Samples that are held out say when to stop.
-
-Past 500 lines: the recipes and the loop that follows them are read together.
+Networks are learned together with the parameters, in one least-squares problem. Where the rates can be evaluated along
+smooth curves of the samples (no loop, or R measured), integral matching comes first: Adam from several starts in one
+compiled function, then Levenberg-Marquardt; see `matching`. Then the horizon grows to whole runs or, where R is
+measured, the loop is opened and closed again. Held-out samples stop the last stage early.
 """
 
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
 
 import diffrax
 import jax.numpy as jnp
@@ -29,14 +27,10 @@ from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference import checkpoint, least_squares
 from graycell.inference.least_squares import Linearisation, Point
 from graycell.inference.likelihood import Objective, linearise, objective_of, residuals
-from graycell.inference.matching import (
-    Matching,
-    adam,
-    linearise_matching,
-    matching_residuals,
-)
-from graycell.inference.prediction import Prediction, predict, to_arviz
+from graycell.inference.matching import Matching, adam, linearise_matching, matching_residuals
 from graycell.inference.problem import Problem
+from graycell.inference.results import Estimate, Fit, FitSettings, Progress
+from graycell.inference.stages import CLOSED, OPEN_AND_CLOSE, Stage, recipe_for
 from graycell.model import CultureModel
 from graycell.packing import pack_all
 from graycell.parameters import Parameter, ParameterTable
@@ -44,209 +38,39 @@ from graycell.provenance import provenance_of
 from graycell.runs.records import CultureRun
 from graycell.simulation.solve import Loop, SolverSettings
 
-
-@dataclass(frozen=True)
-class Stage:
-    """One stage of a fit: how far the redox loop is open, and how many iterations it may take.
-
-    gain: [1/d] with which R is nudged toward the measured one; opened: 1 if the rate laws see the measured R.
-    horizon: part [1] of the longest run that is asked for; matching: the rates see smooth curves of the samples, and
-    nothing is integrated beyond a sample, see `starting`.
-    """
-
-    name: str
-    iterations: int
-    gain: float = 0.0
-    opened: float = 0.0
-    horizon: float = 1.0
-    matching: bool = False
-
-
-def _open_and_close(opened: int, nudged: int, closed: int) -> tuple[Stage, ...]:
-    """Return the stages that open the redox loop and close it again, with so many iterations each."""
-    gains = (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)
-    return (
-        Stage("loop open", opened, opened=1.0),
-        *(Stage(f"nudged, {gain:g}/d", nudged, gain=gain) for gain in gains),
-        Stage("loop closed", closed),
-    )
-
-
-OPEN_AND_CLOSE = _open_and_close(120, 60, 200)
-"""The recipe for runs with a measured R."""
-CLOSED = (Stage("loop closed", 300),)
-"""The recipe for runs without one."""
-MATCH = (Stage("integral matching", 40, opened=1.0, matching=True),)
-"""What comes first where networks are learned and the rates can be seen along the samples."""
-GROW = (
-    *(Stage(f"{100 * part:.0f} % of the time", 15, horizon=part) for part in (0.15, 0.3, 0.45, 0.6, 0.8)),
-    Stage("whole runs", 150),
-)
-"""The recipe for networks: a trajectory that is wrong early says nothing of what is late."""
-MATCH_AND_CLOSE = MATCH + _open_and_close(40, 20, 150)
-"""The recipe for networks where R is measured: an unknown law in a closed loop sends runs to any branch at first."""
-
-
-def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, ...]:
-    """Return the stages of a fit as chosen by default."""
-    seen = not model.has_loop or all(name in run.measurements for run in runs for name in model.loops)
-    if model.nets:
-        if model.has_loop:
-            return MATCH_AND_CLOSE if seen else GROW
-        return MATCH + GROW
-    return OPEN_AND_CLOSE if seen and model.has_loop else CLOSED
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How a fit is made.
-
-    stages: None for those of `recipe_for`.
-    starts: the model's own parameters, and starts - 1 drawn around them, each followed for `screening` iterations of
-        the first stage. Where integral matching comes first, Adam begins at all of them instead.
-    start_spread: standard deviation of the drawn ones, in units of the prior's. Every stage begins at the best point
-        reached so far, by its own cost.
-    seed: of the drawn starts. least_gain, patience: a stage ends when the cost fell by less than this part
-        [1] in so many trials in a row.
-    rtol, atol: of the solver during the fit, see `SolverSettings`.
-    adam: iterations of Adam in integral matching.
-    regularisation: [1] the standard deviations of the priors of all weights are divided by it.
-    held_out: what is not learned from but says when the last stage stops: whole ``runs``, the last samples in ``time``,
-        or ``nothing``; ``auto`` is ``runs`` where networks alone are learned from 5 runs or more, else ``nothing``: the
-        known part of a gray model holds it, and every run counts.
-    held_out_share: part [1] of the runs, or of the time of every run, that is held out.
-    """
-
-    stages: tuple[Stage, ...] | None = None
-    starts: int = 4
-    screening: int = 20
-    start_spread: float = 0.3
-    seed: int = 0
-    least_gain: float = 2e-4
-    patience: int = 8
-    rtol: float = 1e-3
-    atol: float = 1e-4
-    adam: int = 400
-    regularisation: float = 1.0
-    held_out: Literal["auto", "runs", "time", "nothing"] = "auto"
-    held_out_share: float = 0.2
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What a fit tells while it runs: the part done [1], a name for where it is, the cost and the iteration."""
-
-    done: float
-    stage: str
-    cost: float
-    iteration: int
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """One estimated parameter.
-
-    value: in `unit`; standard_error: in `unit`, and relative_error = standard_error/value, both from the curvature
-    at the optimum with the prior; start: the value before; at_bound: within 1 % of a bound on its scale.
-    sd_ratio: posterior over prior standard deviation [1]; near 1 the data say nothing about the parameter.
-        Without a prior 0, or 1 where the standard error is infinite.
-    """
-
-    name: str
-    value: float
-    unit: str
-    standard_error: float
-    relative_error: float
-    start: float
-    at_bound: bool
-    sd_ratio: float
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The result of `fit`.
-
-    model: with the learned parameters and networks; runs: what it was fitted to; estimates: by parameter; covariance:
-    of the parameters on their own scales (natural logarithm or unit), in the order of the estimates, and after them of
-    the weights of the networks; cost: half the sum of squared residuals, in standard errors, priors and what was held
-    out included; history: one row an iteration; settings, provenance: everything needed to repeat the fit; converged:
-    the last stage ended by `least_gain` or by what was held out, not by its iterations; own: by run, the values [house
-    units] of the parameters that every run has its own of.
-    """
-
-    model: CultureModel
-    runs: tuple[CultureRun, ...]
-    estimates: tuple[Estimate, ...]
-    covariance: np.ndarray
-    cost: float
-    converged: bool
-    settings: FitSettings
-    history: tuple[dict, ...] = field(default_factory=tuple)
-    provenance: dict = field(default_factory=dict)
-    own: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    def model_of(self, run: str) -> CultureModel:
-        """Return the model with the own values of a run of the fit, by its name; of any other run, the shared ones."""
-        own = {name: jnp.asarray(value) for name, value in self.own.get(run, {}).items()}
-        # not through the table: a value of one run may lie beyond the bounds of the shared one
-        return self.model.with_parameters(own)
-
-    def predict(self, run: CultureRun, draws: int = 200, **options) -> Prediction:
-        """Return a distribution of trajectories of a run, from the distribution of what was learned.
-
-        Args:
-            run: what is planned.
-            draws: how many.
-            **options: see `inference.prediction.predict`.
-
-        Returns:
-            The prediction.
-        """
-        return predict(self, run, draws, **options)
-
-    def to_arviz(self, draws: int = 1000, seed: int = 0) -> Any:
-        """Return draws of the estimates as ArviZ InferenceData; needs the extra ``export``.
-
-        Args:
-            draws: how many.
-            seed: of the draws.
-
-        Returns:
-            The group ``posterior``, one variable a parameter, in internal units.
-
-        Raises:
-            FitError: where ArviZ is not installed.
-        """
-        return to_arviz(self, draws, seed)
-
-    def __repr__(self) -> str:
-        runs = ", ".join(run.name for run in self.runs)
-        weights = f" and {self.model.weight_count} weights" if self.model.nets else ""
-        return (
-            f"Fit({self.model.name} to {runs}: {len(self.estimates)} parameters{weights}, cost {self.cost:.1f}, "
-            f"{'converged' if self.converged else 'not converged'})"
-        )
+__all__ = [
+    "CLOSED",
+    "OPEN_AND_CLOSE",
+    "Estimate",
+    "Fit",
+    "FitSettings",
+    "Progress",
+    "Stage",
+    "fit",
+    "objective_for",
+    "require_simulated",
+]
 
 
 def fit(
     model: CultureModel | Problem,
     runs: Sequence[CultureRun] | CultureRun | None = None,
-    settings: FitSettings = FitSettings(),
+    settings: FitSettings = FitSettings(),  # noqa: B008  immutable
     *,
     folder: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Fit:
     """Fit the estimated parameters of a model and its networks to runs; model and runs stay as they are.
 
-    Residuals are in standard errors of the assay; parameters are kept between their bounds, and held by their priors
-    as the weights of networks are by `cell.neural.PRIOR`.
+    Residuals are in standard errors of the assay. Parameters stay between their bounds and have their priors; the
+    weights of networks have the prior `cell.neural.PRIOR`.
 
     Args:
         model: a model, with the parameters that it declares, or a `Problem`.
         runs: with measurements; left out with a `Problem`.
         settings: how it is fitted.
-        folder: the state is written there after every iteration, and a fit that finds its own checkpoint in it goes on
-            from there to the same result.
+        folder: for a checkpoint after every iteration; a fit that finds its own checkpoint there resumes from it and
+            ends at the same result.
         progress: called after every iteration.
 
     Returns:
@@ -280,16 +104,30 @@ def objective_for(
     solver: SolverSettings,
     regularisation: float = 1.0,
 ) -> Objective:
-    """Return what a fit of the parameters `rows` to runs makes small, see `Objective`.
+    """Return the objective that a fit minimises, see `Objective`.
 
-    Raises `FitError` for a model with the lagged closure, runs of one name, or nothing to estimate; `InputError`
-    where a run does not fit the model.
+    Args:
+        model: at the values where the fit starts.
+        runs: with measurements.
+        rows: the estimated parameters.
+        solver: settings of the ODE solver.
+        regularisation: [1] the standard deviations of the priors of all weights are divided by it.
+
+    Returns:
+        The objective on all runs.
+
+    Raises:
+        FitError: for a model with the lagged closure, two runs of one name, or nothing to estimate.
+        ModelError: for a parameter that cannot be estimated as it is described.
+        InputError: where a run does not fit the model.
     """
     if model.is_lagged:
         raise FitError("the lagged closure depends on its step and cannot be fitted; use the closure Dynamic.")
     names = [run.name for run in runs]
     if len(set(names)) < len(names):
-        raise FitError(f"found runs {', '.join(names)}; results are told by name, so names must differ; rename one.")
+        raise FitError(
+            f"found runs {', '.join(names)}; results are reported by name, so names must differ; rename one."
+        )
     if not (rows or model.nets) or not runs:
         raise FitError(
             f"found {len(rows)} parameters and {len(model.nets)} networks to learn and {len(runs)} runs; something to "
@@ -301,7 +139,7 @@ def objective_for(
 
 
 class _Fitter:
-    """The loop over starts, stages and iterations, and its journal; used by `fit` alone."""
+    """The loop over starts, stages and iterations, with its history; used by `fit` alone."""
 
     def __init__(self, objective: Objective, matching, stages, settings: FitSettings, fingerprint, folder, progress):
         self.objective, self.matching, self.stages, self.settings = objective, matching, stages, settings
@@ -319,34 +157,34 @@ class _Fitter:
         # before the stages proper, every start goes through a short first stage; Adam does it for all together
         screening = replace(stages[0], name="start", iterations=settings.screening)
         several = settings.starts > 1 and not stages[0].matching
-        self.legs = [(screening, i) for i in range(settings.starts)] if several else []
-        self.legs += [(stage, None) for stage in stages]
-        self.total = sum(self._length(stage) for stage, _ in self.legs)
+        self.attempts = [(screening, i) for i in range(settings.starts)] if several else []
+        self.attempts += [(stage, None) for stage in stages]
+        self.total = sum(self._length(stage) for stage, _ in self.attempts)
 
     def _length(self, stage: Stage) -> int:
         return stage.iterations * (2 if stage.matching else 1)  # Adam counts as one stage more
 
     def run(self) -> Point:
-        """Go through all legs, from the checkpoint if there is one, and return the last point."""
-        leg, point, spent = 0, None, 0.0
+        """Make all attempts, from the checkpoint on if there is one, and return the last point."""
+        attempt, point, spent = 0, None, 0.0
         starts = self._starts()
         reached = [starts[0]]
         watched = None
         saved = checkpoint.load(self.folder, self.fingerprint) if self.folder else None
         if saved is not None:
-            leg, point, reached, spent = saved.leg, saved.point, list(saved.reached), saved.seconds
+            attempt, point, reached, spent = saved.attempt, saved.point, list(saved.reached), saved.seconds
             self.history, watched = list(saved.history), saved.watch
         began = time.perf_counter() - spent
         last = Point(reached[-1])
-        while leg < len(self.legs):
-            stage, start = self.legs[leg]
+        while attempt < len(self.attempts):
+            stage, start = self.attempts[attempt]
             if point is None:
                 if stage.matching:
-                    reached += self._adam(leg, starts, began)
+                    reached += self._adam(attempt, starts, began)
                 point = Point(self._best(reached, stage) if start is None else starts[start])
-            last = self._leg(leg, point, reached, began, watched)
+            last = self._follow(attempt, point, reached, began, watched)
             reached.append(last.x)
-            point, watched, leg = None, None, leg + 1
+            point, watched, attempt = None, None, attempt + 1
         return last
 
     def _residuals(self, stage: Stage, x: np.ndarray) -> np.ndarray:
@@ -364,33 +202,33 @@ class _Fitter:
     def _best(self, reached: Sequence[np.ndarray], stage: Stage) -> np.ndarray:
         """Return the point, of all reached so far, that is best by the cost of this stage.
 
-        A stage that lost its way, as one that closes the loop can, is so not the start of the next.
+        So the next stage does not start where a stage went astray, as one that closes the loop can.
         """
         costs = [_cost(self._residuals(stage, x)[self.kept]) for x in reached]
         return reached[int(np.argmin(costs))]
 
-    def _adam(self, leg: int, starts: list[np.ndarray], began: float) -> list[np.ndarray]:
-        """Return where Adam comes to from all starts in integral matching, best first."""
-        stage, _ = self.legs[leg]
+    def _adam(self, attempt: int, starts: list[np.ndarray], began: float) -> list[np.ndarray]:
+        """Return the points that Adam reaches from all starts in integral matching, best first."""
+        stage, _ = self.attempts[attempt]
 
-        def tell(done: int, cost: float) -> None:
+        def report(done: int, cost: float) -> None:
             seconds = round(time.perf_counter() - began, 3)
             self.history.append({"stage": "Adam", "iteration": done, "cost": cost, "damping": 0.0, "accepted": True,
                                  "seconds": seconds})  # fmt: skip
-            share = self._before(leg) + stage.iterations * done / max(self.settings.adam, 1)
+            share = self._before(attempt) + stage.iterations * done / max(self.settings.adam, 1)
             self.progress(Progress(min(share / self.total, 1.0), "Adam, all starts", cost, done))
 
-        found = adam(self.matching, np.stack(starts), np.where(self.held, 0.0, 1.0), self.settings.adam, tell)
+        found = adam(self.matching, np.stack(starts), np.where(self.held, 0.0, 1.0), self.settings.adam, report)
         return list(found)
 
-    def _before(self, leg: int) -> int:
-        return sum(self._length(stage) for stage, _ in self.legs[:leg])
+    def _before(self, attempt: int) -> int:
+        return sum(self._length(stage) for stage, _ in self.attempts[:attempt])
 
-    def _leg(self, leg: int, point: Point, reached: Sequence[np.ndarray], began: float, watched) -> Point:
-        stage, start = self.legs[leg]
+    def _follow(self, attempt: int, point: Point, reached: Sequence[np.ndarray], began: float, watched) -> Point:
+        stage, start = self.attempts[attempt]
         label = stage.name if start is None else f"start {start + 1} of {self.settings.starts}"
-        before = self._before(leg) + self._length(stage) - stage.iterations
-        watch = _Watch(self.held, self.settings.patience, active=leg == len(self.legs) - 1)
+        before = self._before(attempt) + self._length(stage) - stage.iterations
+        watch = _Watch(self.held, self.settings.patience, active=attempt == len(self.attempts) - 1)
         if watched is not None:
             watch.best, watch.least, watch.since = watched
             if self.history and not self.history[-1]["accepted"]:
@@ -412,8 +250,8 @@ class _Fitter:
                    "accepted": moved, "seconds": round(seconds, 3)}  # fmt: skip
             self.history.append({**row, "held out": watch.cost} if watch.active else row)
             if self.folder:
-                told = (watch.best, watch.least, watch.since)
-                saved = checkpoint.Saved(leg, point, tuple(reached), tuple(self.history), seconds, told)
+                seen = (watch.best, watch.least, watch.since)
+                saved = checkpoint.Saved(attempt, point, tuple(reached), tuple(self.history), seconds, seen)
                 checkpoint.save(self.folder, self.fingerprint, saved)
             self.progress(Progress((before + point.iteration) / self.total, label, point.cost, point.iteration))
         self.converged = point.stalled >= self.settings.patience or watch.stops
@@ -433,7 +271,7 @@ class _Fitter:
 
 
 class _Watch:
-    """The samples that are held out, in the last stage: where they were met best, and whether to stop there."""
+    """Early stopping in the last stage: the point with the lowest cost of the held-out samples, and when to stop."""
 
     def __init__(self, held: np.ndarray, patience: int, active: bool):
         self.held, self.patience, self.active = held, patience, active and bool(np.any(held))
@@ -442,7 +280,7 @@ class _Watch:
         self.seen: np.ndarray | None = None
 
     def look(self, x: np.ndarray, residuals: np.ndarray) -> None:
-        """Take notice of a point and all its residuals."""
+        """Record the cost of the held-out samples at a point, from all its residuals."""
         if not self.active:
             return
         self.cost = _cost(residuals[self.held])
@@ -471,7 +309,7 @@ def _drawn_nets(model: CultureModel, random: np.random.Generator) -> dict[str, M
 
 
 def _held_out(objective: Objective, settings: FitSettings) -> np.ndarray:
-    """Return which residuals are held out: True for a sample of `settings.held_out`, by the seed."""
+    """Return which residuals are held out, (residuals,) bool."""
     packed, runs = objective.packed, objective.run_count
     what = settings.held_out
     if what == "auto":
@@ -495,7 +333,7 @@ def _held_out(objective: Objective, settings: FitSettings) -> np.ndarray:
 
 
 _RUNS_TO_HOLD_OUT = 5
-"""From so many runs on one may be spared."""
+"""With fewer runs, every one is needed for learning."""
 
 
 def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _Fitter, point: Point) -> Fit:
@@ -520,24 +358,32 @@ def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _
         estimates.append(
             Estimate(
                 row.name, float(values[i]), row.unit, error, error / abs(float(values[i])), row.value,
-                bool(not 0.01 < place[i] < 0.99), _prior_ratio(float(sd[i]), row.prior_sd),
+                bool(not 0.01 < place[i] < 0.99), _sd_ratio(float(sd[i]), row.prior_sd),
             )
         )  # fmt: skip
     fitted = model.with_parameters({row.name: row.value for row in estimates})
     fitted = fitted.changed(nets=with_weights(model.nets, weights))
-    own = {}
-    if objective.own:
-        for run, apart in zip(runs, deviations, strict=True):
-            of_run = objective.with_coordinates(x, apart).parameters
-            own[run.name] = {objective.names[i]: float(of_run[objective.names[i]]) for i in objective.own}
+    per_run = {}
+    if objective.per_run:
+        for run, deviation in zip(runs, deviations, strict=True):
+            values_of_run = objective.with_coordinates(x, deviation).parameters
+            names = [objective.names[i] for i in objective.per_run]
+            per_run[run.name] = {name: float(values_of_run[name]) for name in names}
     return Fit(
         fitted, tuple(runs), tuple(estimates), covariance, 0.5 * float(value @ value), fitter.converged, settings,
-        tuple(fitter.history), fitter.fingerprint, own,
+        tuple(fitter.history), fitter.fingerprint, per_run,
     )  # fmt: skip
 
 
 def require_simulated(residuals: np.ndarray) -> None:
-    """Raise `FitError` where residuals are not finite: the model has no trajectory there."""
+    """Check that residuals are finite: else the model has no trajectory.
+
+    Args:
+        residuals: (residuals,) [standard errors].
+
+    Raises:
+        FitError: where one is not finite.
+    """
     if not np.all(np.isfinite(residuals)):
         raise FitError("the model cannot be simulated at its parameters; simulate it first and see its status.")
 
@@ -546,21 +392,21 @@ def _loop(stage: Stage) -> Loop:
     return Loop(jnp.asarray(stage.gain), jnp.asarray(stage.opened))
 
 
-def _prior_ratio(sd: float, prior_sd: float) -> float:
+def _sd_ratio(sd: float, prior_sd: float) -> float:
     return sd / prior_sd if np.isfinite(prior_sd) else float(np.isinf(sd))
 
 
 def _covariance(jacobian: np.ndarray) -> np.ndarray:
-    """Return the inverse of J^T J; infinite variance for a parameter that is in a direction J says nothing about."""
+    """Return the inverse of J^T J, with infinite variance for parameters in the null space of J."""
     _, singular, directions = np.linalg.svd(jacobian, full_matrices=False)
     known = singular > np.max(singular) * max(jacobian.shape) * np.finfo(float).eps
     covariance = (directions[known].T / singular[known] ** 2) @ directions[known]
-    # a parameter shares in an unknown direction if more than rounding of it lies there
+    # a parameter has a part in the null space if that part is more than rounding
     unknown = np.sum(directions[~known] ** 2, axis=0) > 1e-12
     covariance[unknown, unknown] = np.inf
     return covariance
 
 
 def _fingerprint(model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings) -> dict:
-    """Return what the result of a fit depends on, as plain data: it stands beside it, and guards a checkpoint."""
+    """Return everything that the result of a fit depends on, as plain data; a checkpoint of another fit is refused."""
     return provenance_of(model, runs, {**asdict(settings), "stages": [asdict(stage) for stage in stages]})

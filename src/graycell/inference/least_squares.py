@@ -1,7 +1,7 @@
-"""Levenberg-Marquardt steps with a state of two things, so that a fit can stop and go on anywhere.
+"""Levenberg-Marquardt steps with a small explicit state, so that a fit can be interrupted and resumed anywhere.
 
 Why not a library: a fit here must checkpoint after every iteration and resume to the same result, bit for bit.
-scipy's trust region keeps its radius to itself, and optimistix holds compiled closures in its state and linearises
+scipy's trust region does not give its radius away, and optimistix holds compiled closures in its state and linearises
 anew at every trial, also a refused one. The state here is a point and a damping.
 
 K. Madsen, H. B. Nielsen, O. Tingleff, "Methods for non-linear least squares problems", 2nd ed., DTU (2004), 3.2.
@@ -20,11 +20,15 @@ _LEAST_DAMPING, _MOST_DAMPING = 1e-12, 1e12
 
 
 class Point(NamedTuple):
-    """Where a minimisation stands.
+    """State of a minimisation.
 
-    x: (n,) coordinates [1]; damping: relative to J^T J [1], negative before the first step; growth: factor of the
-    next increase of the damping; cost: half the sum of squares at x; iteration: accepted and refused trials so far;
-    stalled: trials in a row that gained next to nothing.
+    Attributes:
+        x: (n,) coordinates [1].
+        damping: relative to the largest diagonal element of J^T J [1]; negative before the first step.
+        growth: factor of the next increase of the damping [1].
+        cost: half the sum of squares at x.
+        iteration: accepted and refused trials so far.
+        stalled: trials in a row with next to no gain.
     """
 
     x: Float[np.ndarray, " n"]
@@ -36,7 +40,12 @@ class Point(NamedTuple):
 
 
 class Linearisation(NamedTuple):
-    """Residuals (m,) and their Jacobian (m, n) at a point."""
+    """Residuals and their Jacobian at a point.
+
+    Attributes:
+        residuals: (m,)
+        jacobian: (m, n)
+    """
 
     residuals: Float[np.ndarray, " m"]
     jacobian: Float[np.ndarray, "m n"]
@@ -48,10 +57,18 @@ def step(
     residuals: Callable[[np.ndarray], np.ndarray],
     least_gain: float,
 ) -> tuple[Point, bool]:
-    """Try one damped step; return the next point and whether it is a new one.
+    """Try one damped step.
 
-    `least_gain` is the relative decrease of the cost below which a trial counts as stalled. A trial whose residuals
-    are not finite is refused, like one that is worse.
+    A trial whose residuals are not finite is refused, like one that is worse.
+
+    Args:
+        now: the present state.
+        at: residuals and Jacobian at `now`.
+        residuals: from x (n,) to residuals (m,).
+        least_gain: relative decrease of the cost [1] below which a trial counts as stalled.
+
+    Returns:
+        The next state, and whether its point is a new one.
 
     >>> linear = Linearisation(np.array([2.0]), np.array([[1.0]]))
     >>> point, moved = step(Point(np.array([2.0])), linear, lambda x: x, 1e-6)

@@ -1,4 +1,4 @@
-"""What a fit makes small: residuals of measurements, weighted by assay error, and of the priors of what it learns."""
+"""The objective of a fit: residuals of measurements, weighted by assay error, and of priors."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,6 +24,13 @@ class Coordinates(eqx.Module):
     """The estimated parameters as unbounded coordinates: the logit of the place between their bounds.
 
     The place is measured on the parameter's own scale, logarithmic or linear.
+
+    Attributes:
+        lower: (n,) bounds on the parameters' own scales: natural logarithm, or internal unit.
+        upper: (n,) like `lower`.
+        log_scale: (n,) whether a scale is logarithmic.
+        centre: (n,) centres of the priors, on the parameters' own scales; the values where a fit starts.
+        prior_sd: (n,) on the parameters' own scales; infinite without a prior.
     """
 
     lower: Float[Array, " n"]
@@ -34,6 +41,14 @@ class Coordinates(eqx.Module):
 
     @classmethod
     def of(cls, rows: Sequence[Parameter]) -> "Coordinates":
+        """Return the coordinates of parameters.
+
+        Args:
+            rows: the estimated parameters.
+
+        Returns:
+            The coordinates.
+        """
         log = jnp.array([row.log_scale for row in rows])
 
         def scaled(values):
@@ -49,50 +64,92 @@ class Coordinates(eqx.Module):
         )
 
     def scaled(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Return the parameters on their own scales: natural logarithm, or internal unit."""
+        """Return the parameters on their own scales.
+
+        Args:
+            x: (n,) coordinates [1].
+
+        Returns:
+            (n,) natural logarithm, or internal unit.
+        """
         return self.lower + (self.upper - self.lower) * jax.nn.sigmoid(x)
 
     def values(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Return the parameters in internal units."""
+        """Return the parameters in internal units.
+
+        Args:
+            x: (n,) coordinates [1].
+
+        Returns:
+            (n,)
+        """
         return self.unscaled(self.scaled(x))
 
     def unscaled(self, scaled: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Return parameters on their own scales in internal units."""
+        """Return the parameters in internal units.
+
+        Args:
+            scaled: (n,) parameters on their own scales.
+
+        Returns:
+            (n,)
+        """
         return jnp.where(self.log_scale, jnp.exp(jnp.where(self.log_scale, scaled, 0.0)), scaled)
 
     def of_scaled(self, scaled: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Return the coordinates of parameters on their own scales; at a bound, a point just inside it."""
+        """Return the coordinates of parameters.
+
+        Args:
+            scaled: (n,) parameters on their own scales.
+
+        Returns:
+            (n,) [1]; at a bound, of a point just inside it.
+        """
         place = jnp.clip((scaled - self.lower) / (self.upper - self.lower), 1e-6, 1.0 - 1e-6)
         return jnp.log(place) - jnp.log1p(-place)
 
     def prior_residuals(self, x: Float[Array, " n"]) -> Float[Array, " n"]:
-        """Return (parameter - prior centre)/prior standard deviation, 0 without a prior."""
+        """Return (parameter - prior centre)/prior standard deviation.
+
+        Args:
+            x: (n,) coordinates [1].
+
+        Returns:
+            (n,) [1]; 0 without a prior.
+        """
         return (self.scaled(x) - self.centre) / self.prior_sd
 
 
 class Objective(eqx.Module):
     """Residuals of a model on packed runs as a function of coordinates x; a PyTree, so it compiles once.
 
-    x holds first the estimated parameters (see `Coordinates`), then for every run how far its own values are from the
-    shared ones, for the parameters that have own ones, then the weights of the networks.
+    x holds the estimated parameters (see `Coordinates`), then the deviations of every run from the shared values, for
+    the parameters that differ between runs (random effects), then the weights of the networks.
 
-    own: places of the parameters that every run has its own value of; own_sd: (own,) their standard deviation between
-    runs; weights_sd: (weights,) standard deviation of the prior of every weight, around 0.
+    Attributes:
+        model: at the values where the fit starts.
+        packed: the runs, with a leading axis.
+        coordinates: of the estimated parameters.
+        between_runs_sd: (per_run,) standard deviations between runs, on the parameters' own scales.
+        weights_sd: (weights,) [1] standard deviation of the prior of every weight, around 0.
+        settings: of the ODE solver.
+        names: of the estimated parameters.
+        per_run: indices of the parameters that differ between runs.
     """
 
     model: CultureModel
     packed: PackedRun
     coordinates: Coordinates
-    own_sd: Float[Array, " own"]
+    between_runs_sd: Float[Array, " per_run"]
     weights_sd: Float[Array, " weights"]
     settings: SolverSettings = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
-    own: tuple[int, ...] = eqx.field(static=True)
+    per_run: tuple[int, ...] = eqx.field(static=True)
 
     @property
     def size(self) -> int:
         """How many coordinates there are."""
-        return len(self.names) + self.run_count * len(self.own) + self.weights_sd.shape[0]
+        return len(self.names) + self.run_count * len(self.per_run) + self.weights_sd.shape[0]
 
     @property
     def run_count(self) -> int:
@@ -100,62 +157,120 @@ class Objective(eqx.Module):
         return self.packed.start.shape[0]
 
     def labels(self, runs: Sequence[str]) -> list[str]:
-        """Return a name for every coordinate, given those of the runs: vmax1f, vmax1f of run07, v17.hidden[2]."""
-        own = [f"{self.names[i]} of {run}" for run in runs for i in self.own]
-        return [*self.names, *own, *weight_labels(self.model.nets)]
+        """Return a name for every coordinate, such as vmax1f, vmax1f of run07, v17.hidden[2].
+
+        Args:
+            runs: names of the runs.
+
+        Returns:
+            The names in the order of x.
+        """
+        per_run = [f"{self.names[i]} of {run}" for run in runs for i in self.per_run]
+        return [*self.names, *per_run, *weight_labels(self.model.nets)]
 
     def parts(self, x: Float[Array, " n"]) -> tuple[Array, Array, Array]:
-        """Return the coordinates of the parameters, the (runs, own) deviations and the weights."""
-        n, own = len(self.names), self.run_count * len(self.own)
-        return x[:n], x[n : n + own].reshape(self.run_count, len(self.own)), x[n + own :]
+        """Return the parts of x.
+
+        Args:
+            x: (n,) coordinates.
+
+        Returns:
+            The coordinates of the parameters, the deviations (runs, per_run) and the weights (weights,).
+        """
+        n, count = len(self.names), self.run_count * len(self.per_run)
+        return x[:n], x[n : n + count].reshape(self.run_count, len(self.per_run)), x[n + count :]
 
     def join(self, parameters: Array, weights: Array) -> Array:
-        """Return x, with no run apart from the others."""
-        return jnp.concatenate([parameters, jnp.zeros(self.run_count * len(self.own)), weights])
+        """Return x with deviations of 0.
 
-    def with_coordinates(self, x: Float[Array, " n"], deviations: Float[Array, " own"] | None = None) -> CultureModel:
-        """Return the model at the coordinates `x`, of a run with these `deviations` or of none."""
+        Args:
+            parameters: coordinates of the parameters.
+            weights: (weights,) [1].
+
+        Returns:
+            (n,)
+        """
+        return jnp.concatenate([parameters, jnp.zeros(self.run_count * len(self.per_run)), weights])
+
+    def with_coordinates(
+        self, x: Float[Array, " n"], deviations: Float[Array, " per_run"] | None = None
+    ) -> CultureModel:
+        """Return the model at coordinates.
+
+        Args:
+            x: (n,) coordinates.
+            deviations: (per_run,) of one run; 0 if left out.
+
+        Returns:
+            The model of that run.
+        """
         parameters, _, weights = self.parts(x)
         scaled = self.coordinates.scaled(parameters)
-        if deviations is not None and self.own:
-            scaled = scaled.at[jnp.array(self.own)].add(deviations)
+        if deviations is not None and self.per_run:
+            scaled = scaled.at[jnp.array(self.per_run)].add(deviations)
         values = self.coordinates.unscaled(scaled)
         learned = {name: values[i] for i, name in enumerate(self.names)}
         model = self.model.with_parameters(learned)
         return model.changed(nets=with_weights(model.nets, weights))
 
     def predicted(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, "runs segments quantities"]:
-        """Return what would be measured in every run at the end of every segment, up to the `horizon` [d].
+        """Return the predicted measurements of every run at the end of every segment.
 
-        In the internal units of the quantities, see `CultureModel.quantities`.
+        Args:
+            x: (n,) coordinates.
+            loop: how far the loops are open.
+            horizon: [d] to which the runs are simulated.
+
+        Returns:
+            (runs, segments, quantities) in internal units, see `CultureModel.quantities`.
         """
 
-        def of_run(of):
-            return _usable_predictions(self.with_coordinates(x, of[1]), until(of[0], horizon), loop, self.settings)
+        def of_run(run):
+            packed, deviations = run
+            model = self.with_coordinates(x, deviations)
+            return _usable_predictions(model, until(packed, horizon), loop, self.settings)
 
         # one run after the other: mapped together, every run would wait for the one with the most steps
         return lax.map(of_run, (self.packed, self.parts(x)[1]))
 
     def residuals(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, " residuals"]:
-        """Return all residuals [standard errors]: of measurements up to the `horizon` [d], then of the priors."""
+        """Return all residuals.
+
+        Args:
+            x: (n,) coordinates.
+            loop: how far the loops are open.
+            horizon: [d] to which the runs are simulated.
+
+        Returns:
+            (residuals,) [standard errors] of measurements, 0 beyond the horizon, then of priors.
+        """
         asked = self.packed.end[..., None] <= horizon
         return self.misfits(x, self.predicted(x, loop, horizon), asked)
 
     def misfits(self, x: Array, predicted: Array, asked: Array) -> Float[Array, " residuals"]:
-        """Return all residuals [standard errors]: measurements first, then priors; 0 where nothing was measured."""
+        """Return all residuals of predictions.
+
+        Args:
+            x: (n,) coordinates.
+            predicted: (runs, segments, quantities) in internal units.
+            asked: (runs, segments, 1) whether the measurements there count.
+
+        Returns:
+            (residuals,) [standard errors] of measurements, 0 where nothing was measured, then of priors.
+        """
         measured = jnp.isfinite(self.packed.standard_error) & asked
         error = jnp.where(measured, self.packed.standard_error, 1.0)
         misfit = (predicted - jnp.nan_to_num(self.packed.measured)) / error
         misfit = jnp.where(self.packed.below > 0.0, _below_limit(misfit), misfit)
         parameters, deviations, weights = self.parts(x)
-        priors = [self.coordinates.prior_residuals(parameters), (deviations / self.own_sd[None, :]).ravel()]
+        priors = [self.coordinates.prior_residuals(parameters), (deviations / self.between_runs_sd[None, :]).ravel()]
         return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), *priors, weights / self.weights_sd])
 
 
 def _below_limit(misfit: Array) -> Array:
-    """Return the residual of a value known to be below a limit; `misfit`: (predicted - limit)/standard error.
+    """Return the residual of a value below a detection limit; `misfit`: (predicted - limit)/standard error.
 
-    Half its square is -log of the probability that a value with the assay's error comes out below the limit.
+    Half its square is -log of the probability that a value with the assay's error lies below the limit.
     """
     # beyond 8 standard errors the probability is 1 to rounding, and the root would have no derivative
     near = jnp.sqrt(-2.0 * norm.logcdf(jnp.clip(-misfit, -_FAR_ABOVE, 8.0)))
@@ -165,16 +280,24 @@ def _below_limit(misfit: Array) -> Array:
 
 
 _FAR_ABOVE = 1e3
-"""[standard errors] Above, the tail of the normal distribution is its first term, to a millionth."""
+"""[standard errors] Above, the first term of the tail of the normal distribution is exact to a millionth."""
 
 
 def until(packed: PackedRun, horizon: Array) -> PackedRun:
-    """Return a packed run that ends at the `horizon` [d]: what comes later takes no time."""
+    """Return a packed run that ends at a horizon; segments beyond it get length 0.
+
+    Args:
+        packed: see `packing.pack`.
+        horizon: [d].
+
+    Returns:
+        The shorter run, of the same shape.
+    """
     return replace(packed, start=jnp.minimum(packed.start, horizon), end=jnp.minimum(packed.end, horizon))
 
 
 def _usable_predictions(model: CultureModel, packed: PackedRun, loop: Loop, settings: SolverSettings) -> Array:
-    """Return `predictions`, NaN where no flux was allocated or the loop was not closed: the fit refuses such a step."""
+    """Return the predictions, NaN where a flux projection or loop failed: the fit then refuses the step."""
     path = integrate(model, packed, loop, settings)
     usable = jnp.isin(path.flux_status, jnp.array([status for status in FluxStatus if status.usable]))
     usable &= jnp.isin(path.loop_status[:, -1], jnp.array([status for status in LoopStatus if status.usable]))
@@ -201,31 +324,59 @@ def _linearise(objective: Objective, x: Array, loop: Loop, horizon: Array) -> tu
 
 
 def residuals(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE) -> Array:
-    """Return `Objective.residuals`, compiled."""
+    """Return `Objective.residuals`, compiled.
+
+    Args:
+        objective: of a fit.
+        x: (n,) coordinates.
+        loop: how far the loops are open.
+        horizon: [d] to which the runs are simulated.
+
+    Returns:
+        (residuals,) [standard errors].
+    """
     return _residuals(objective, x, loop, jnp.asarray(horizon))
 
 
 def linearise(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE) -> tuple[Array, Array]:
-    """Return residuals and their exact Jacobian, by forward sensitivities of the ODE, compiled."""
+    """Return residuals and their exact Jacobian, by forward sensitivities of the ODE, compiled.
+
+    Args:
+        objective: of a fit.
+        x: (n,) coordinates.
+        loop: how far the loops are open.
+        horizon: [d] to which the runs are simulated.
+
+    Returns:
+        (residuals,) [standard errors] and (residuals, n).
+    """
     return _linearise(objective, x, loop, jnp.asarray(horizon))
 
 
 def objective_of(
     model: CultureModel, packed: PackedRun, rows: Sequence[Parameter], settings, regularisation: float = 1.0
 ) -> Objective:
-    """Return the objective of a model on stacked runs, with the parameters `rows` and all networks to learn.
+    """Return the objective of a model on stacked runs.
 
-    regularisation: [1] what the weights' standard deviations are divided by.
+    Args:
+        model: at the values where the fit starts; the weights of all its networks are learned.
+        packed: runs with a leading axis, see `packing.pack_all`.
+        rows: the estimated parameters.
+        settings: `SolverSettings` of the ODE.
+        regularisation: [1] the standard deviations of the priors of all weights are divided by it.
+
+    Returns:
+        The objective.
     """
-    own = tuple(i for i, row in enumerate(rows) if row.between_runs_sd > 0.0)
+    per_run = tuple(i for i, row in enumerate(rows) if row.between_runs_sd > 0.0)
     sds = {name: jax.tree.map(jnp.full_like, net.weights, PRIOR) for name, net in model.nets.items()}
     return Objective(
         model,
         packed,
         Coordinates.of(rows),
-        jnp.array([rows[i].between_runs_sd for i in own], jnp.float64),
+        jnp.array([rows[i].between_runs_sd for i in per_run], jnp.float64),
         ravel_pytree(sds)[0].astype(jnp.float64) / regularisation,
         settings,
         tuple(row.name for row in rows),
-        own,
+        per_run,
     )

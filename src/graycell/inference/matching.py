@@ -1,10 +1,10 @@
-r"""Where a fit of learned laws begins: integral matching, without a single solution of the ODE.
+r"""Integral matching: the first stage of a fit of networks, which solves no ODE.
 
-The measured concentrations of a run are made smooth curves of what the cells turned over, so that feeds and samples
-leave no jumps in them. Along these curves the rates of the model are evaluated, all times at once, and integrated from
-sample to sample: what should have been measured if the rates had seen the smooth curves. The residuals are those of the
-full fit, so a good start of the one is a good start of the other; but they are nearly linear in the outputs of a
-network, cost as much as one evaluation of the rates, and map over many starts.
+Smooth curves of the net production of the cells are drawn through the samples of a run; feeds and samples leave no
+jumps in them. The rates of the model are evaluated along these curves, all times at once, and integrated from sample to
+sample. This gives the measurements that would follow if the rates saw the smooth curves. The residuals are those of the
+full fit, so a good start for one is a good start for the other; but they are nearly linear in the outputs of a network,
+cost as much as one evaluation of the rates, and can be mapped over many starts.
 
 The integral form, in place of derivatives of the smooth curves, is the one of Dattner & Klaassen (Electron. J. Stat. 9
 (2015) 1939-1973): integrals of noise are small, its derivatives are not.
@@ -27,29 +27,42 @@ from graycell.packing import PackedRun
 
 
 class Matching(eqx.Module):
-    """The residuals of an `Objective`, with the rates seeing smooth curves in place of the trajectory."""
+    """The residuals of an `Objective` where the rates see smooth curves in place of the trajectory.
+
+    Attributes:
+        objective: of the full fit.
+        smooth: smooth curves of its runs, with a leading axis.
+    """
 
     objective: Objective
     smooth: SmoothRun
 
     def residuals(self, x: Float[Array, " n"]) -> Float[Array, " residuals"]:
-        """Return all residuals [standard errors], in the order of `Objective.residuals`."""
+        """Return all residuals, in the order of `Objective.residuals`.
+
+        Args:
+            x: (n,) coordinates, see `Objective`.
+
+        Returns:
+            (residuals,) [standard errors].
+        """
         objective = self.objective
-        deviations = objective.parts(x)[1]
-        predicted = jax.vmap(lambda own, packed, smooth: _matched(objective.with_coordinates(x, own), packed, smooth))(
-            deviations, objective.packed, self.smooth
-        )
+
+        def predicted_of(deviations, packed, smooth):
+            return _matched(objective.with_coordinates(x, deviations), packed, smooth)
+
+        predicted = jax.vmap(predicted_of)(objective.parts(x)[1], objective.packed, self.smooth)
         return objective.misfits(x, predicted, jnp.ones_like(objective.packed.end, bool)[..., None])
 
 
 def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float[Array, "segments quantities"]:
-    """Return what would be measured at the end of every segment if the rates had seen the smooth curves.
+    """Return the measurements at the end of every segment that follow if the rates see the smooth curves.
 
-    In the units of `CultureModel.quantities`; loop variables are the measured ones.
+    (segments, quantities) in the units of `CultureModel.quantities`; loop variables have their measured values.
     """
 
-    def turnover(concentrations, volume, variables, inputs, flows):
-        """Return what the cells turn over at one time [mmol/L/d]: the derivative less what flows."""
+    def net_production(concentrations, volume, variables, inputs, flows):
+        """Return the net production of the cells at one time [mmol/L/d]: the derivative without the flows."""
         fed = flows.feed @ packed.media
         production = model.production(model.evaluate(concentrations, variables, inputs, fed=fed / volume))
         amounts = concentrations * volume
@@ -57,7 +70,9 @@ def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float
         return change - fed + concentrations * (flows.bleed + flows.harvest)
 
     nodes = (smooth.concentrations, smooth.volume, smooth.variables, smooth.inputs)
-    rates = jax.vmap(lambda at, flows: jax.vmap(lambda *node: turnover(*node, flows=flows))(*at))(nodes, packed.flows)
+    rates = jax.vmap(lambda at, flows: jax.vmap(lambda *node: net_production(*node, flows=flows))(*at))(
+        nodes, packed.flows
+    )
     made = smooth.length[:, None] * jnp.einsum("n,snk->sk", jnp.asarray(NODE_WEIGHTS), rates)
     amounts = smooth.at_end + jnp.cumsum(made - smooth.net_production, axis=0)
     concentrations = amounts / smooth.end_volume[:, None]
@@ -69,13 +84,29 @@ def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float
 
 @eqx.filter_jit
 def matching_residuals(matching: Matching, x: Array) -> Array:
-    """Return `Matching.residuals`, compiled."""
+    """Return `Matching.residuals`, compiled.
+
+    Args:
+        matching: of a fit.
+        x: (n,) coordinates.
+
+    Returns:
+        (residuals,) [standard errors].
+    """
     return matching.residuals(x)
 
 
 @eqx.filter_jit
 def linearise_matching(matching: Matching, x: Array) -> tuple[Array, Array]:
-    """Return the residuals of integral matching and their Jacobian, compiled."""
+    """Return the residuals of integral matching and their Jacobian, compiled.
+
+    Args:
+        matching: of a fit.
+        x: (n,) coordinates.
+
+    Returns:
+        (residuals,) [standard errors] and (residuals, n).
+    """
 
     def twice(x):
         value = matching.residuals(x)
@@ -86,18 +117,28 @@ def linearise_matching(matching: Matching, x: Array) -> tuple[Array, Array]:
 
 
 CHUNK = 100
-"""Iterations of Adam that are compiled together; between two chunks progress is told."""
+"""Iterations of Adam in one compiled call; progress is reported between two calls."""
 
 
 @eqx.filter_jit
 def adam_chunk(matching: Matching, state, weights: Array, learning_rate: float):
-    """Return (x, state of Adam) after `CHUNK` iterations, and the costs (starts, iterations), of all starts at once."""
+    """Make `CHUNK` iterations of Adam from all starts at once.
+
+    Args:
+        matching: of a fit.
+        state: (x, state of Adam), with a leading axis of starts.
+        weights: (residuals,) [1]; 0 for residuals that are held out.
+        learning_rate: [1].
+
+    Returns:
+        The next state, and the costs (starts, iterations).
+    """
     adam = optax.adam(learning_rate)
 
     def cost(x):
         return 0.5 * jnp.sum(weights * matching.residuals(x) ** 2)
 
-    def one(state):
+    def of_start(state):
         def iteration(state, _):
             x, moments = state
             value, slope = jax.value_and_grad(cost)(x)
@@ -107,7 +148,7 @@ def adam_chunk(matching: Matching, state, weights: Array, learning_rate: float):
 
         return lax.scan(iteration, state, length=CHUNK)
 
-    return jax.vmap(one)(state)
+    return jax.vmap(of_start)(state)
 
 
 def adam(
@@ -115,18 +156,27 @@ def adam(
     starts: Float[np.ndarray, "starts n"],
     weights: Float[np.ndarray, " residuals"],
     iterations: int,
-    tell: Callable[[int, float], None],
+    report: Callable[[int, float], None],
     learning_rate: float = 0.02,
 ) -> Float[np.ndarray, "starts n"]:
-    """Return where Adam comes to from every start, best first; `weights` [1] are 0 for residuals that are held out.
+    """Return the points that Adam reaches from every start, best first.
 
-    `iterations` are rounded up to a multiple of `CHUNK`; `tell` gets their number and the least cost after each chunk.
+    Args:
+        matching: of a fit.
+        starts: (starts, n) coordinates.
+        weights: (residuals,) [1]; 0 for residuals that are held out.
+        iterations: rounded up to a multiple of `CHUNK`.
+        report: called after each chunk with the number of iterations and the lowest cost.
+        learning_rate: [1].
+
+    Returns:
+        (starts, n) coordinates.
     """
     x = jnp.asarray(starts)
     state = (x, jax.vmap(optax.adam(learning_rate).init)(x))
     costs = np.full(len(starts), np.inf)
     for done in range(0, iterations, CHUNK):
-        state, told = adam_chunk(matching, state, jnp.asarray(weights), learning_rate)
-        costs = np.asarray(told)[:, -1]
-        tell(done + CHUNK, float(np.nanmin(costs)))
+        state, costs_of_chunk = adam_chunk(matching, state, jnp.asarray(weights), learning_rate)
+        costs = np.asarray(costs_of_chunk)[:, -1]
+        report(done + CHUNK, float(np.nanmin(costs)))
     return np.asarray(state[0])[np.argsort(np.where(np.isfinite(costs), costs, np.inf))]

@@ -1,4 +1,4 @@
-"""Prediction: a distribution of trajectories of one run, from the distribution of what a fit learned."""
+"""Prediction: a distribution of trajectories of one run, from the posterior of a fit."""
 
 import importlib
 from dataclasses import dataclass
@@ -20,30 +20,30 @@ from graycell.simulation.solve import Loop, SolverSettings, integrate
 from graycell.simulation.trajectory import status_of
 
 if TYPE_CHECKING:
-    from graycell.inference.fitting import Fit
+    from graycell.inference.results import Fit
 
 POINTS = 101
-"""Points in time of a prediction where none are asked for."""
+"""Number of times of a prediction where none are given."""
 _SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6)
-"""Of the solver: much finer than what a posterior leaves open."""
+"""Of the solver: its error is far below the width of a posterior."""
 _EXTRA = "it needs the package {package}; install it with: pip install 'graycell[{extra}]'."
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """A run, simulated for draws of the parameters and weights that a fit learned.
+    """A run, simulated for draws of the parameters and weights of a fit.
 
-    The draws come from the normal distribution around the estimates (its covariance is the curvature of the fit), cut
-    to the bounds. They hold the uncertainty of what was learned, not that of the model itself, and no assay error.
+    The draws come from the normal distribution around the estimates (its covariance comes from the curvature of the
+    cost), clipped to the bounds. They hold the uncertainty of the estimates, not that of the model, and no assay error.
 
     Attributes:
         model: with the estimates.
-        run: that is predicted.
+        run: the predicted run.
         time: (n,) [d].
         names: quantities, as `CultureModel.quantities`.
         values: (draws, n, quantities) in the unit of each; NaN from where a draw could not be simulated.
         best: (n, quantities) at the estimates.
-        failed: how many draws did not reach the end.
+        failed: number of draws that did not reach the end.
         seed: of the draws.
     """
 
@@ -73,7 +73,7 @@ class Prediction:
 
         Args:
             quantity: its name.
-            level: [1] part of the draws between the ends.
+            level: [1] share of the draws between the ends.
 
         Returns:
             Low and high, (n,) each, in the unit of the quantity.
@@ -113,7 +113,7 @@ class Prediction:
             ModelError: for an unknown quantity.
         """
         self._column(quantity)
-        # the drawing room is above this one, so it is asked for when a figure is
+        # reporting is above this package, so it is imported when a figure is made
         return importlib.import_module("graycell.reporting.predictions").band(self, quantity, level)
 
 
@@ -130,7 +130,7 @@ def predict(
 
     Args:
         fit: a fit.
-        run: what is planned; measurements are not needed.
+        run: to predict; measurements are not needed.
         draws: how many.
         seed: of the draws.
         times: [d]; evenly over the run if left out.
@@ -167,7 +167,7 @@ def _drawn(fit: "Fit", draws: int, seed: int) -> tuple[tuple[str, ...], Array, A
     covariance = np.array(fit.covariance)
     unknown = ~np.isfinite(np.diag(covariance))
     prior = np.array([row.prior_sd for row in rows] + [1.0] * (len(covariance) - len(rows)))
-    # of what the data do not determine the prior is drawn; without one, the estimate stands
+    # parameters that the data do not determine are drawn from the prior; without one they keep the estimate
     covariance[unknown], covariance[:, unknown] = 0.0, 0.0
     covariance[unknown, unknown] = np.where(np.isfinite(prior[unknown]), prior[unknown], 0.0) ** 2
     size, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))

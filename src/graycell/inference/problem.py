@@ -1,4 +1,4 @@
-"""Problem: a model, its parameter table, runs and noise: all that a fit needs to know beside its settings."""
+"""Problem: a model, its parameter table, runs and noise: the input of a fit beside its settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,10 +13,10 @@ from graycell.runs.records import CultureRun
 
 @dataclass(frozen=True)
 class Problem:
-    """What is fitted to what.
+    """A model and the runs to which it is fitted.
 
     Attributes:
-        model: at the values where a fit begins.
+        model: at the values where a fit starts.
         runs: with measurements.
         parameters: units, bounds, priors and which ones are estimated; those that the model declares if left out. A
             mapping changes the parameters that it names.
@@ -56,7 +56,7 @@ class Problem:
 
     @property
     def started(self) -> CultureModel:
-        """The model with the values and the words of the table."""
+        """The model with the values and descriptions of the table."""
         return self.model.with_table(self.table)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError
 from graycell.inference import checkpoint
-from graycell.inference.fitting import Estimate, Fit, FitSettings, Stage
+from graycell.inference.results import Estimate, Fit, FitSettings
+from graycell.inference.stages import Stage
 from graycell.model import CultureModel
 from graycell.models.plain import model_from_plain, model_to_plain
 from graycell.parameters import Parameter, ParameterTable
@@ -27,9 +28,14 @@ _FORMAT = 2
 
 
 def save_fit(fit: Fit, folder: str | Path) -> Path:
-    """Write the fit, with its runs, into `folder` and return the file's path.
+    """Write a fit, with its runs, and remove the checkpoint of it.
 
-    A checkpoint there has served its purpose and is removed.
+    Args:
+        fit: any fit.
+        folder: that exists or is made.
+
+    Returns:
+        Path of the file.
     """
     data = {
         "format": _FORMAT,
@@ -43,7 +49,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         "converged": fit.converged,
         "settings": asdict(fit.settings),
         "history": list(fit.history),
-        "own": fit.own,
+        "per_run": fit.per_run,
         "provenance": fit.provenance,
         "runs": [_run_to_plain(run) for run in fit.runs],
     }
@@ -54,10 +60,17 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
 
 
 def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
-    """Return the fit saved in `folder`.
+    """Read a fit.
 
-    The model is built from the file; give `model` for one whose laws are not part of graycell. Raises `FitError` where
-    there is no fit or it cannot be read.
+    Args:
+        folder: see `save_fit`.
+        model: for a fit whose rate laws are not part of graycell; else the model is built from the file.
+
+    Returns:
+        The fit, as it was saved.
+
+    Raises:
+        FitError: where there is no fit, it cannot be read, or it was made with another model.
     """
     path = Path(folder) / FILE
     if not path.is_file():
@@ -86,14 +99,14 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             settings,
             tuple(data["history"]),
             data["provenance"],
-            data.get("own", {}),
+            data.get("per_run", {}),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error
 
 
 def _definition(model: CultureModel) -> dict[str, Any] | None:
-    """Return the model as plain data; None where its laws are not graycell's, so that it is given when read back."""
+    """Return the model as plain data; None where its laws are not part of graycell."""
     try:
         return model_to_plain(model)
     except ModelError:

@@ -1,0 +1,181 @@
+"""What `fit` takes and returns: FitSettings, Progress, Estimate, Fit."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from graycell.inference.prediction import Prediction, predict, to_arviz
+from graycell.inference.stages import Stage
+from graycell.model import CultureModel
+from graycell.runs.records import CultureRun
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a fit is made.
+
+    Attributes:
+        stages: in order; None for those of `recipe_for`.
+        starts: how many points a fit starts from: the model's own parameters, and starts - 1 drawn around them. Each is
+            followed for `screening` iterations of the first stage; where integral matching comes first, Adam starts at
+            all of them instead. Every stage starts at the best point reached so far, by its own cost.
+        screening: iterations for each start.
+        start_spread: standard deviation of the drawn starts, in units of the prior's [1].
+        seed: of the drawn starts and of the choice of held-out runs.
+        least_gain: a trial that lowers the cost by less than this part [1] has stalled.
+        patience: a stage ends after so many stalled trials in a row.
+        rtol: of the solver during the fit, see `SolverSettings`.
+        atol: of the solver during the fit, see `SolverSettings`.
+        adam: iterations of Adam in integral matching.
+        regularisation: [1] the standard deviations of the priors of all weights are divided by it.
+        held_out: validation data for early stopping in the last stage: whole ``runs``, the last samples in ``time``, or
+            ``nothing``; ``auto`` is ``runs`` where networks alone are learned from 5 runs or more, else ``nothing``,
+            because the known part of a gray model constrains it and every run counts.
+        held_out_share: part [1] of the runs, or of the time of every run, that is held out.
+    """
+
+    stages: tuple[Stage, ...] | None = None
+    starts: int = 4
+    screening: int = 20
+    start_spread: float = 0.3
+    seed: int = 0
+    least_gain: float = 2e-4
+    patience: int = 8
+    rtol: float = 1e-3
+    atol: float = 1e-4
+    adam: int = 400
+    regularisation: float = 1.0
+    held_out: Literal["auto", "runs", "time", "nothing"] = "auto"
+    held_out_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a fit reports while it runs.
+
+    Attributes:
+        done: part [1] of all iterations.
+        stage: name of the present stage or start.
+        cost: half the sum of squared residuals.
+        iteration: within the stage.
+    """
+
+    done: float
+    stage: str
+    cost: float
+    iteration: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One estimated parameter.
+
+    Standard errors come from the curvature of the cost, prior included, at the optimum.
+
+    Attributes:
+        name: of the parameter.
+        value: in `unit`.
+        unit: internal unit of the parameter.
+        standard_error: in `unit`.
+        relative_error: standard error / value [1].
+        start: value before the fit, in `unit`.
+        at_bound: whether the value is within 1 % of a bound on its scale.
+        sd_ratio: posterior SD / prior SD [1]; near 1 the data contain no information about the parameter. Without a
+            prior it is 0, or 1 where the standard error is infinite.
+    """
+
+    name: str
+    value: float
+    unit: str
+    standard_error: float
+    relative_error: float
+    start: float
+    at_bound: bool
+    sd_ratio: float
+
+    @property
+    def shrinkage(self) -> float:
+        """1 - (posterior SD / prior SD)^2 [1]: 1 where the data determine the parameter, 0 where they say nothing."""
+        return 1.0 - self.sd_ratio**2
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The result of `fit`.
+
+    Attributes:
+        model: with the learned parameters and networks.
+        runs: to which it was fitted.
+        estimates: one for each parameter.
+        covariance: (n, n) of the parameters on their own scales (natural logarithm or unit), in the order of the
+            estimates, followed by the weights of the networks.
+        cost: half the sum of squared residuals in standard errors, priors and held-out samples included.
+        converged: whether the last stage ended by `least_gain` or early stopping, not by its number of iterations.
+        settings: how the fit was made.
+        history: one row for each iteration.
+        provenance: everything needed to repeat the fit, see `provenance_of`.
+        per_run: values [internal units] by run and name of the parameters that differ between runs (random effects).
+    """
+
+    model: CultureModel
+    runs: tuple[CultureRun, ...]
+    estimates: tuple[Estimate, ...]
+    covariance: Float[np.ndarray, "n n"]
+    cost: float
+    converged: bool
+    settings: FitSettings
+    history: tuple[dict, ...] = field(default_factory=tuple)
+    provenance: dict = field(default_factory=dict)
+    per_run: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def model_of(self, run: str) -> CultureModel:
+        """Return the model with the parameter values of one run.
+
+        Args:
+            run: name of a run.
+
+        Returns:
+            The model with the run's own values if the run was fitted, else with the shared ones.
+        """
+        values = {name: jnp.asarray(value) for name, value in self.per_run.get(run, {}).items()}
+        # not through the table: a value of one run may lie beyond the bounds of the shared one
+        return self.model.with_parameters(values)
+
+    def predict(self, run: CultureRun, draws: int = 200, **options) -> Prediction:
+        """Return a distribution of trajectories of a run, from the distribution of what was learned.
+
+        Args:
+            run: to predict; measurements are not needed.
+            draws: how many.
+            **options: see `inference.prediction.predict`.
+
+        Returns:
+            The prediction.
+        """
+        return predict(self, run, draws, **options)
+
+    def to_arviz(self, draws: int = 1000, seed: int = 0) -> Any:
+        """Return draws of the estimates as ArviZ InferenceData; needs the extra ``export``.
+
+        Args:
+            draws: how many.
+            seed: of the draws.
+
+        Returns:
+            The group ``posterior``, one variable a parameter, in internal units.
+
+        Raises:
+            FitError: where ArviZ is not installed.
+        """
+        return to_arviz(self, draws, seed)
+
+    def __repr__(self) -> str:
+        runs = ", ".join(run.name for run in self.runs)
+        weights = f" and {self.model.weight_count} weights" if self.model.nets else ""
+        return (
+            f"Fit({self.model.name} to {runs}: {len(self.estimates)} parameters{weights}, cost {self.cost:.1f}, "
+            f"{'converged' if self.converged else 'not converged'})"
+        )
