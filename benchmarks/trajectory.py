@@ -37,7 +37,7 @@ PACKAGES = ("graycell", "jax", "jaxlib", "diffrax", "equinox", "numpy", "scipy",
 
 
 def peer_simulation(model, packed) -> np.ndarray:
-    """Simulate with scipy and quadprog; return species and R at the ends of the segments, as `Path.predicted` has them."""
+    """Simulate with scipy and quadprog; return species and R at the ends of the segments, see `Path.predicted`."""
     import quadprog
 
     flux_maps: dict[float, np.ndarray] = {}

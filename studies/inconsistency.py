@@ -27,7 +27,7 @@ from rich.progress import Progress
 import graycell as gc
 from graycell.cell.closures import Algebraic, Dynamic, Lagged
 from graycell.diagnosis.equations import answers, conflicts, operating_points, structure_of
-from graycell.inference.fitting import CLOSED, OPEN_AND_CLOSE
+from graycell.inference.stages import CLOSED, OPEN_AND_CLOSE
 from graycell.model import CultureState, Surroundings
 from graycell.packing import pack
 from graycell.provenance import provenance_of

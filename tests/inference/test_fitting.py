@@ -9,15 +9,18 @@ import diffrax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_models import fed_batch, monod
 
 from graycell.cell.closures import Lagged
+from graycell.cell.rates import Rate, RateLaw
 from graycell.errors import FitError
-from graycell.inference import FitSettings, Stage, checkpoint, fit, fitting, load_fit, save_fit
+from graycell.inference import Fit, FitSettings, Stage, checkpoint, fit, load_fit, save_fit, stages
 from graycell.inference.likelihood import Coordinates, linearise, objective_of, residuals
 from graycell.models import nolan_lee
 from graycell.packing import pack_all
 from graycell.parameters import Parameter, ParameterTable
-from graycell.provenance import describe
+from graycell.provenance import describe, provenance_of
+from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import Loop, SolverSettings, simulate
 
@@ -86,14 +89,48 @@ def test_a_fit_with_noise_covers_the_truth_with_its_standard_errors(published, t
     assert 0.6 < 2.0 * result.cost / measured < 1.5  # chi-squared over the number of measurements
 
 
+SMALL = {"mu": 0.84, "q": 0.64}
+"""True values of the two parameters of the small model that are estimated."""
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A model of five reactions with two parameters to estimate, and a run of it, without noise."""
+    model, time = monod(), np.arange(0.5, 6.1, 0.5)
+    table = model.table
+    for row in table:
+        table = table.with_changes(row.name, estimated=row.name in SMALL, prior_sd=10.0)
+    model, names = model.with_table(table), ("VCD", "GLC", "LAC", "mAb")
+    asked = {name: Measurement(name, "", time, np.ones(len(time)), np.ones(len(time))) for name in names}
+    path = simulate(model.with_parameters(SMALL), fed_batch(measurements=asked)).require_finished()
+    values = {name: path.at_samples(name) for name in names}
+    measured = {
+        name: replace(asked[name], value=value, standard_error=np.full(len(time), 0.03 * np.ptp(value)))
+        for name, value in values.items()
+    }
+    return model, fed_batch(measurements=measured)
+
+
+@pytest.fixture(scope="module")
+def small_fit(small, tmp_path_factory):
+    model, run = small
+    folder = tmp_path_factory.mktemp("small")
+    return fit(model, [run], FitSettings(starts=1), folder=folder), folder
+
+
+def test_parameters_of_a_model_without_a_network_are_found_again(small_fit):
+    assert {row.name: row.value for row in small_fit[0].estimates} == pytest.approx(SMALL, rel=2e-3)
+    assert small_fit[0].converged
+
+
 class Killed(Exception):
     pass
 
 
-def test_a_killed_fit_goes_on_to_the_same_result(published, truth, fitted, tmp_path):
+def test_a_killed_fit_goes_on_to_the_same_result(small, tmp_path):
     """Killed twice: in the first start and in a stage; then the result is the same, bit for bit."""
     settings = FitSettings(starts=2, screening=3, stages=(Stage("loop closed", 6),))
-    model, runs = few(published), [truth[1]]
+    model, runs = small[0], [small[1]]
     whole = fit(model, runs, settings)
 
     def kill_after(count):
@@ -116,35 +153,40 @@ def test_a_killed_fit_goes_on_to_the_same_result(published, truth, fitted, tmp_p
     assert [row["cost"] for row in resumed.history] == [row["cost"] for row in whole.history]
 
 
-def test_a_finished_fit_is_not_made_again(published, truth, fitted):
-    result, folder = fitted
+def test_a_finished_fit_is_not_made_again(small, small_fit):
+    result, folder = small_fit
     calls = []
-    again = fit(few(published), [truth[1]], FitSettings(starts=1), folder=folder, progress=calls.append)
+    again = fit(small[0], [small[1]], FitSettings(starts=1), folder=folder, progress=calls.append)
     assert not calls
     assert again.cost == result.cost
 
 
-def test_the_checkpoint_of_another_fit_is_refused(published, truth, fitted):
+def test_the_checkpoint_of_another_fit_is_refused(small, small_fit):
+    model, run = small
     with pytest.raises(FitError, match="other settings"):
-        fit(few(published), [truth[1]], FitSettings(starts=1, seed=1), folder=fitted[1])
+        fit(model, [run], FitSettings(starts=1, seed=1), folder=small_fit[1])
     with pytest.raises(FitError, match="other parameters"):
-        fit(published, [truth[1]], FitSettings(starts=1), folder=fitted[1])
+        fit(monod(), [run], FitSettings(starts=1), folder=small_fit[1])
+    with pytest.raises(FitError, match="other rate laws"):
+        fit(other_laws(model), [run], FitSettings(starts=1), folder=small_fit[1])
 
 
-def test_a_checkpoint_that_cannot_be_read_is_named(published, truth, tmp_path):
+def test_a_checkpoint_that_cannot_be_read_is_named(small, tmp_path):
     (tmp_path / checkpoint.FILE).write_text("{")
     with pytest.raises(FitError, match="delete it to start anew"):
-        fit(few(published), [truth[1]], folder=tmp_path)
+        fit(small[0], [small[1]], folder=tmp_path)
 
 
-def test_a_fit_on_disk_is_the_fit(fitted, truth, tmp_path):
-    result = fitted[0]
+@pytest.mark.parametrize("of", ["fitted", "small_fit"])
+def test_a_fit_on_disk_is_the_fit(of, request, tmp_path):
+    result = request.getfixturevalue(of)[0]
     save_fit(result, tmp_path)
     read = load_fit(tmp_path)
     assert read.estimates == result.estimates
     assert np.array_equal(read.covariance, result.covariance)
     assert read.settings == result.settings
     assert read.provenance == result.provenance
+    assert read.model == result.model
     assert read.model.table == result.model.table
     run, original = read.runs[0], result.runs[0]
     assert run.events == original.events
@@ -154,13 +196,49 @@ def test_a_fit_on_disk_is_the_fit(fitted, truth, tmp_path):
     )
 
 
-def test_a_fit_of_another_model_than_the_library_has_is_not_read_as_it(published, truth, tmp_path):
-    wide = few(nolan_lee(switch_width=0.2))
-    result = fit(wide, [truth[1]], FitSettings(starts=1, stages=(Stage("loop closed", 1),)))
-    save_fit(result, tmp_path)
+def other_laws(model):
+    return model.rebuilt(rates={**model.rates, "uptake": Rate("q")})
+
+
+def by_hand(model):
+    """A fit of nothing, as if it had been made."""
+    run = CultureRun("none", 1.0, {}, {})
+    provenance = provenance_of(model, [run], {})
+    return Fit(model, (run,), (), np.zeros((0, 0)), 1.0, True, FitSettings(), (), provenance)
+
+
+@pytest.mark.parametrize("width", [0.05, 0.2])
+def test_a_fit_is_read_with_its_own_model_and_never_with_another(width, published, tmp_path):
+    """0.05 is what the library has: the file holds the model, so another width is read as it was."""
+    model = nolan_lee(switch_width=width)
+    save_fit(by_hand(model), tmp_path)
+    assert load_fit(tmp_path).model == load_fit(tmp_path, model=model).model == model
+    assert (model == published) == (width == 0.05)
     with pytest.raises(FitError, match="rate laws"):
+        load_fit(tmp_path, model=nolan_lee(switch_width=0.1))
+
+
+def test_the_fit_of_a_model_without_a_network_is_not_read_with_other_laws(small_fit, tmp_path):
+    save_fit(small_fit[0], tmp_path)
+    with pytest.raises(FitError, match="rate laws"):
+        load_fit(tmp_path, model=other_laws(small_fit[0].model))
+
+
+class Half(RateLaw):
+    """A law that is not part of graycell."""
+
+    def __call__(self, at):
+        return 0.5 * at.parameter("q")
+
+
+def test_a_fit_of_laws_that_are_not_part_of_graycell_is_read_with_the_model_given(tmp_path):
+    """Code is not written into files."""
+    model = monod()
+    model = model.rebuilt(rates={**model.rates, "uptake": Half()})
+    save_fit(by_hand(model), tmp_path)
+    with pytest.raises(FitError, match="not part of graycell; give the model"):
         load_fit(tmp_path)
-    assert load_fit(tmp_path, model=wide).cost == result.cost
+    assert load_fit(tmp_path, model=model).model == model
 
 
 def test_other_bounds_of_a_flux_are_another_model(published):
@@ -168,20 +246,20 @@ def test_other_bounds_of_a_flux_are_another_model(published):
     assert describe(published.rebuilt(network=network)) != describe(published)
 
 
-def test_a_parameter_that_the_data_say_nothing_about_has_no_finite_standard_error(published, truth):
-    """The rates of the cold do not show in the first two days."""
-    _, run = truth
+def test_a_parameter_that_the_data_say_nothing_about_has_no_finite_standard_error(small):
+    """The rate at which the cells follow a shift of the temperature does not show before the shift at day 4."""
+    model, run = small
     early = {
-        name: replace(one, time=one.time[:3], value=one.value[:3], standard_error=one.standard_error[:3])
-        for name, one in run.measurements.items()
+        name: replace(series, time=series.time[:3], value=series.value[:3], standard_error=series.standard_error[:3])
+        for name, series in run.measurements.items()
     }
-    table = few(published).table.with_changes("TC16b", prior_sd=math.inf)
-    before = replace(run, measurements=early, events=(), end=2.17)
+    table = model.table.with_changes("recovery", estimated=True, prior_sd=math.inf)
+    before = replace(run, measurements=early, events=(), end=2.0)
     settings = FitSettings(starts=1, stages=(Stage("loop closed", 2),))
-    estimates = {row.name: row for row in fit(published.with_table(table), [before], settings).estimates}
-    assert estimates["TC16b"].standard_error == math.inf
-    assert estimates["TC16b"].sd_ratio == 1.0
-    assert estimates["vmax16"].relative_error < 0.5
+    estimates = {row.name: row for row in fit(model.with_table(table), [before], settings).estimates}
+    assert estimates["recovery"].standard_error == math.inf
+    assert estimates["recovery"].sd_ratio == 1.0
+    assert estimates["mu"].relative_error < 0.5
 
 
 def test_runs_of_one_name_are_refused(published, run):
@@ -245,20 +323,20 @@ def held_at_1(model):
 
 
 @pytest.mark.parametrize(
-    ("name", "change", "stages"),
-    [("loop closed from the start", lambda model: model, fitting.CLOSED),
-     ("opened, then closed; R_switch held at 1", held_at_1, fitting.OPEN_AND_CLOSE)],
+    ("name", "change", "recipe"),
+    [("loop closed from the start", lambda model: model, stages.CLOSED),
+     ("opened, then closed; R_switch held at 1", held_at_1, stages.OPEN_AND_CLOSE)],
 )  # fmt: skip
-def test_without_opening_the_loop_or_with_r_switch_at_1_the_fit_is_worse(name, change, stages, extended, run):
+def test_without_opening_the_loop_or_with_r_switch_at_1_the_fit_is_worse(name, change, recipe, extended, run):
     """Claims of docs/inconsistency.md: R_switch = 1 is a barrier; closed from the start, R falls below 1 but late."""
-    result = fit(change(extended), [run], FitSettings(stages=stages, starts=1))
+    result = fit(change(extended), [run], FitSettings(stages=recipe, starts=1))
     trajectory = simulate(result.model, run)
     rows = scores(trajectory)
     assert mean_nrmse(rows) == pytest.approx(STUDY[name]["mean NRMSE"], abs=0.02)
     assert mean_nrmse(rows) > STUDY["opened, then closed (default)"]["mean NRMSE"] + 0.02
     assert {row.quantity: row.nrmse for row in rows}["LAC"] > 0.10
     lowest = np.min(trajectory.at_samples("R"))
-    assert lowest > 1.0 if stages is fitting.OPEN_AND_CLOSE else lowest < 0.95
+    assert lowest > 1.0 if recipe is stages.OPEN_AND_CLOSE else lowest < 0.95
 
 
 @pytest.mark.parametrize(("network", "at_most"), [("published", 0.184), ("extended", 0.10)])
