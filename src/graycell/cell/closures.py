@@ -1,17 +1,17 @@
-r"""Closures: a variable shapes the rate laws, these shape the fluxes, and the fluxes give its target back.
+r"""Closures of a loop: a variable enters rate laws, these determine the fluxes, and the fluxes give its target.
 
-The redox ratio R of Nolan & Lee (2011) is such a variable: its target R' = (2 v1 + 0.6391 v16)/v34 is the NADH that the
-cytosol makes, apart from lactate dehydrogenase, over the NADH that is carried into the mitochondria. What the variable
-x is, given its target x', is a choice:
+The redox ratio R of Nolan & Lee (2011) is such a variable. Its target R' = (2 v1 + 0.6391 v16)/v34 is the NADH made in
+the cytosol, apart from lactate dehydrogenase, over the NADH carried into the mitochondria. A closure determines the
+variable x from its target x':
 
 - `Dynamic(turnover_time)`: dx/dt = (x' - x)/tau, the turnover of a pool. A true ODE.
-- `Algebraic()`: x = x'(x) at every time. Where there are several roots, x is the one at which a pool would come to rest
-  if it turned over infinitely fast, from the x of just before: the limit of `Dynamic` as tau goes to 0. So x stays on
-  its branch as long as the branch lasts, and where the branch ends in a fold, x goes where x' - x points.
-- `Lagged(step)`: x is the x' of the stage before. The published scheme of Nolan & Lee; its answer depends on the step,
-  so it serves for reproduction only.
+- `Algebraic()`: x = x'(x) at every time. Where there are several roots, x is the one at which an infinitely fast pool
+  would come to rest from the preceding x: the limit of `Dynamic` as tau goes to 0. So x stays on its branch as long as
+  the branch exists, and where the branch ends in a fold, x moves in the direction of x' - x.
+- `Lagged(step)`: x is the x' of the stage before. This is the published scheme of Nolan & Lee; its result depends on
+  the step, so use it for reproduction only.
 
-A model may have several loops; algebraic ones are closed together.
+A model may have several loops; algebraic ones are solved together.
 """
 
 import enum
@@ -40,7 +40,7 @@ class LoopStatus(enum.IntEnum):
     def remedy(self) -> str:
         """A sentence: what happened and what to do."""
         return {
-            0: "R is what the closure says.",
+            0: "The loop is closed.",
             1: "The branch of R ended in a fold here or since the point before, and R goes to the next stable root. "
             "Derivatives leave out how the time of the fold moves: use the closure Dynamic to fit through it.",
             2: "R' jumps across R, so no R solves the loop: the rate laws or weights are not continuous here. Give the "
@@ -56,7 +56,7 @@ class LoopStatus(enum.IntEnum):
 
 
 class LoopControl(NamedTuple):
-    """What a fit does to the loops of a model to find the right branch; by default nothing.
+    """How a fit opens the loops of a model to find the right branch; by default not at all.
 
     Attributes:
         measured: (loops,) the measured values, in the units of the variables.
@@ -123,14 +123,14 @@ class Dynamic(eqx.Module):
 class Algebraic(eqx.Module):
     """x = x'(x), on the branch that a pool follows as its turnover time goes to 0.
 
-    The state remembers the branch: it follows x with the time `memory`, and the root is searched from it. On a branch
-    x does not depend on it. Where the branch ends, the nearest root is farther from the state than `trust`; then x is
-    the state itself on its way, for a few times `memory`, with a status.
+    The state holds the branch: it follows x with the time constant `memory`, and the search for the root starts at it.
+    On a branch x does not depend on the state. Where the branch ends, the nearest root is farther from the state than
+    `trust`. Then x is the state itself while it moves to that root, for a few times `memory`, with a status.
 
     Attributes:
-        turnover_time: name of the parameter tau [d]; it plays no part unless the loop is nudged in a fit.
-        memory: [d].
-        trust: [1], relative where x is above 1.
+        turnover_time: name of the parameter tau [d]; it matters only where a fit draws the loop to measured values.
+        memory: time constant [d] with which the state follows x.
+        trust: largest distance of a root from the state on one branch [1], relative where x is above 1.
     """
 
     turnover_time: str = eqx.field(static=True, default="tau")
@@ -142,7 +142,7 @@ class Lagged(eqx.Module):
     """The published closure: every stage of a fixed-step scheme uses the target of the stage before.
 
     Attributes:
-        step: [d]. The answer depends on it. It is no ODE; `graycell.simulation.lagged` steps through it.
+        step: [d]. The result depends on it. The scheme is not an ODE; see `graycell.simulation.lagged`.
     """
 
     step: float = eqx.field(static=True, default=0.05)
@@ -159,7 +159,7 @@ def close_algebraic(
     Args:
         closures: one for each loop.
         gap: from values (k,) to target - value (k,).
-        state: (k,) where the search begins.
+        state: (k,) where the search starts.
 
     Returns:
         Values, the roots and the worst status.
@@ -167,7 +167,7 @@ def close_algebraic(
     rest, status = _rest(gap, state)
     trust = jnp.array([closure.trust for closure in closures])
     beyond = jnp.abs(rest - state) / (trust * jnp.maximum(1.0, jnp.abs(state))) - 1.0
-    # x may not jump: where the cells' answer to the jump restored the branch, x would flicker between two roots
+    # x must not jump: if the response of the cells restored the branch, x would flicker between two roots
     share = jnp.clip(beyond, 0.0, 1.0)
     share = share**2 * (3.0 - 2.0 * share)
     left = jnp.any(share > 0.0) & (status == LoopStatus.solved)
@@ -176,11 +176,11 @@ def close_algebraic(
 
 
 def rest_of(gap: Callable[[Array], Array], state: Float[Array, " k"]) -> Float[Array, " k"]:
-    """Return where algebraic loops come to rest once the conditions have changed at once.
+    """Return the values at which algebraic loops come to rest after a sudden change of the conditions.
 
     Args:
         gap: from values (k,) to target - value (k,).
-        state: (k,) where the search begins.
+        state: (k,) where the search starts.
 
     Returns:
         (k,)
@@ -191,6 +191,6 @@ def rest_of(gap: Callable[[Array], Array], state: Float[Array, " k"]) -> Float[A
 def _rest(gap, state):
     if state.shape[0] != 1:
         return rest_point(gap, state)
-    # one loop alone: the search along the line finds every root, the one of several variables the next one only
+    # for a single loop the search along the line finds every root; in several variables it finds the next one only
     rest, status = rest_point(lambda value: gap(value[None])[0], state[0])
     return rest[None], status

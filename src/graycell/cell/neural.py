@@ -1,8 +1,8 @@
-"""Laws that learn: small neural networks, and the rate laws that make rates of their outputs.
+"""Learned rate laws: small neural networks, and `NeuralRate`, which turns an output of a network into a rate.
 
-A network is part of the model under a name, apart from the laws, so one network may serve several of them and all that
-is learned is in one place. `NeuralRate` is a law or a factor, so it composes: alone it is a black law, in a `Product`
-or `Sum` with known laws a gray one. Sign and bound are kept by construction, also in extrapolation.
+The model holds its networks by name, apart from the laws. So several laws may share one network, and all weights are in
+one place. `NeuralRate` is a law or a factor: alone it is a black law, in a `Product` or `Sum` with known laws a
+gray one. Sign and bound hold by construction, also in extrapolation.
 """
 
 from collections.abc import Mapping
@@ -37,9 +37,9 @@ class Weights(NamedTuple):
 
 
 PRIOR = Weights(hidden=1.0, hidden_bias=1.0, output=1.0, output_bias=3.0)  # type: ignore[arg-type]
-"""Standard deviations [1] of the weights before any data, all around 0, where a correction is none. With inputs that
-are scaled by their standard deviation this lets a network bend a few times over the range of the data; the bias is
-wider, because the size of a rate is known to a power of ten only."""
+"""Prior standard deviations [1] of the weights, all around 0, where a learned factor is 1. With inputs scaled by their
+standard deviation, a network can bend a few times over the range of the data. The bias is wider, because the size of a
+rate is known to a power of ten only."""
 
 
 class MLP(eqx.Module):
@@ -49,7 +49,7 @@ class MLP(eqx.Module):
         inputs: names, see `Conditions.seen`.
         centre: (inputs,) mean of the inputs in the data, in their units.
         sd: (inputs,) standard deviation of the inputs in the data.
-        scale: (outputs,) the rate that an output of 1 stands for, in the unit of its law.
+        scale: (outputs,) rate at an output of 1, in the unit of its law.
         half_uptake: (outputs,) [mmol/L] see `NeuralRate`.
         weights: see `Weights`.
     """
@@ -69,14 +69,14 @@ class MLP(eqx.Module):
 
 
 def drawn_weights(inputs: int, hidden: int, outputs: int, random: np.random.Generator, sd: float = 0.3) -> Weights:
-    """Return weights to start from: the hidden ones drawn, the outputs near 0.
+    """Return initial weights: the hidden ones drawn, the outputs near 0.
 
     Args:
-        inputs: how many.
-        hidden: how many nodes.
-        outputs: how many.
-        random: source of the drawn ones.
-        sd: [1] of the drawn ones, in standard deviations of `PRIOR`.
+        inputs: number of inputs.
+        hidden: number of nodes of the hidden layer.
+        outputs: number of outputs.
+        random: source of random numbers.
+        sd: [1] of the drawn weights, in standard deviations of `PRIOR`.
 
     Returns:
         The weights.
@@ -98,13 +98,13 @@ class NeuralRate(RateLaw):
 
     Attributes:
         net: name of the network.
-        index: which of its outputs.
+        index: number of the output.
         form: ``positive``, scale exp(n), between scale/bound and scale bound; ``any``, scale n, between -scale bound
             and scale bound; ``fraction``, 1/(1 + exp(-n)), between 0 and 1. At n = 0 a positive factor of scale 1
             changes nothing.
         bound: [1] see `form`.
-        consumes: a species that a negative rate uses up: the rate then falls as c/(c + half_uptake) with its
-            concentration c, so that nothing is taken up that is not there.
+        consumes: a species that a negative rate takes up: the rate then falls as c/(c + half_uptake) with its
+            concentration c, so that concentrations stay non-negative.
 
     >>> at = Conditions({"GLC": jnp.array(30.0)})
     >>> at = at._replace(outputs={"v1": Output(jnp.array([0.0]), jnp.array([2.5]), jnp.array([0.1]))})
@@ -132,7 +132,7 @@ class NeuralRate(RateLaw):
 
 
 def _within(n: Scalar, bound: float) -> Scalar:
-    """Return n, bent so that it stays within -bound and bound [1]."""
+    """Return n, limited smoothly to -bound..bound [1]."""
     return bound * jnp.tanh(n / bound)
 
 
@@ -178,4 +178,4 @@ def with_weights(nets: Mapping[str, MLP], weights: Float[Array, " weights"]) -> 
     if not nets:
         return {}
     learned = ravel_pytree({name: net.weights for name, net in nets.items()})[1](weights)
-    return {name: eqx.tree_at(lambda one: one.weights, net, learned[name]) for name, net in nets.items()}
+    return {name: eqx.tree_at(lambda changed: changed.weights, net, learned[name]) for name, net in nets.items()}

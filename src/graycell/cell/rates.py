@@ -1,8 +1,8 @@
 """Rate laws: from concentrations, variables and inputs to a specific or volumetric rate.
 
 A law is written for one operating point and mapped from outside. It names its species, variables, inputs and
-parameters; the names are looked up while the model is compiled, so none of them is in the compiled code. Laws compose
-with ``*``, ``/``, ``+`` and ``-``, so a learned factor beside a known one makes a gray law:
+parameters. Names are looked up while the model is compiled, so compiled code has none. Laws compose with ``*``, ``/``,
+``+`` and ``-``; a known law times a learned factor is a gray law:
 
     Rate("qmax") * Monod("GLC", "K") / (1.0 + Rate("k") * Concentration("LAC"))
 
@@ -12,198 +12,46 @@ mmol/(10^9 cells)/d, volumetric ones in mmol/L/d.
 
 import abc
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Any, get_args, get_origin
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
-from graycell.errors import ModelError, nearest
+from graycell.cell.conditions import CONCENTRATION_FLOOR, Conditions, Named, Output, Scalar, look_up
 
-CONCENTRATION_FLOOR = 1e-9
-"""[mmol/L] Concentrations below count as this in a rate law: a solver may overshoot zero, and a negative or zero
-base of a power has no derivative. A million times below any assay."""
-
-Scalar = Float[Array, ""]
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-class Named(Mapping):
-    """An array with a name for each entry of its first axis; looking a name up takes the entry.
-
-    Attributes:
-        names: one for each entry.
-        values: array with the entries along its first axis.
-    """
-
-    def __init__(self, names: Sequence[str], values: Array):
-        self.names, self.values_of = tuple(names), values
-
-    def __getitem__(self, name: str) -> Array:
-        if name not in self.names:
-            raise KeyError(name)
-        return self.values_of[self.names.index(name)]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names
-
-
-class Conditions(NamedTuple):
-    """What a rate law sees at one operating point.
-
-    Attributes:
-        concentrations: by species, in the unit of the species.
-        variables: by name, such as a redox ratio R or a temperature that follows its set-point.
-        inputs: by name, what the run gives, such as temperature [degC] or pH [1].
-        parameters: by name, in their internal units.
-        rates: the rates computed so far, by reaction [mmol/(10^9 cells)/d].
-        fluxes: by reaction, after the flux projection; empty for rate laws, filled for variables and observables.
-        fed: by species, what flows in over the volume [mmol/L/d].
-        outputs: of the networks that learn, by name, see `cell.neural`.
-    """
-
-    concentrations: Mapping[str, Scalar]
-    variables: Mapping[str, Scalar] = _NOTHING
-    inputs: Mapping[str, Scalar] = _NOTHING
-    parameters: Mapping[str, Scalar] = _NOTHING
-    rates: Mapping[str, Scalar] = _NOTHING
-    fluxes: Mapping[str, Scalar] = _NOTHING
-    fed: Mapping[str, Scalar] = _NOTHING
-    outputs: Mapping[str, "Output"] = _NOTHING
-
-    def concentration(self, species: str) -> Scalar:
-        """Return a concentration, never below `CONCENTRATION_FLOOR`.
-
-        Args:
-            species: its name.
-
-        Returns:
-            The concentration in the unit of the species.
-
-        Raises:
-            ModelError: for a name that the model has not.
-        """
-        return jnp.maximum(_look_up(self.concentrations, species, "species"), CONCENTRATION_FLOOR)
-
-    def variable(self, name: str) -> Scalar:
-        """Return a variable of the model; raises `ModelError` for an unknown name.
-
-        Args:
-            name: of the variable.
-
-        Returns:
-            Its value, in its unit.
-        """
-        return _look_up(self.variables, name, "variable")
-
-    def input(self, name: str) -> Scalar:
-        """Return an input that the run gives; raises `ModelError` for an unknown name.
-
-        Args:
-            name: of the input.
-
-        Returns:
-            Its value, in its unit.
-        """
-        return _look_up(self.inputs, name, "input")
-
-    def parameter(self, name: str) -> Scalar:
-        """Return a parameter in its internal unit; raises `ModelError` for an unknown name.
-
-        Args:
-            name: of the parameter.
-
-        Returns:
-            Its value.
-        """
-        return _look_up(self.parameters, name, "parameter")
-
-    def rate(self, reaction: str) -> Scalar:
-        """Return the rate of a reaction whose law comes earlier in the model; raises `ModelError` for another.
-
-        Args:
-            reaction: its name.
-
-        Returns:
-            The rate as its law gives it, before the flux projection.
-        """
-        return _look_up(self.rates, reaction, "rate of an earlier reaction")
-
-    def flux(self, reaction: str) -> Scalar:
-        """Return the flux of a reaction, for variables and observables; raises `ModelError` in a rate law.
-
-        Args:
-            reaction: its name.
-
-        Returns:
-            The flux after the projection [mmol/(10^9 cells)/d].
-        """
-        return _look_up(self.fluxes, reaction, "flux")
-
-    def output(self, net: str) -> "Output":
-        """Return the outputs of a network that learns; raises `ModelError` for an unknown name.
-
-        Args:
-            net: name of the network.
-
-        Returns:
-            Its outputs with their scales.
-        """
-        return _look_up(self.outputs, net, "network")
-
-    def seen(self, name: str) -> Scalar:
-        """Return what a network may see: a species, ``feed`` and a species [mmol/L/d], a variable or an input.
-
-        Args:
-            name: of the quantity.
-
-        Returns:
-            Its value; of a species without a floor.
-
-        Raises:
-            ModelError: for an unknown name.
-        """
-        for table in (self.variables, self.inputs):
-            if name in table:
-                return table[name]
-        if name.startswith("feed "):
-            return _look_up(self.fed, name.removeprefix("feed "), "species")
-        return _look_up(self.concentrations, name, "species")
-
-
-class Output(NamedTuple):
-    """The outputs of a network.
-
-    Attributes:
-        value: (outputs,) [1].
-        scale: (outputs,) what 1 stands for, in the unit of its law.
-        half_uptake: (outputs,) [mmol/L] concentration at which uptake has fallen to a half.
-    """
-
-    value: Float[Array, " outputs"]
-    scale: Float[Array, " outputs"]
-    half_uptake: Float[Array, " outputs"]
-
-
-def _look_up(table: Mapping[str, Any], name: str, kind: str) -> Any:
-    if name not in table:
-        raise ModelError(f"{kind} '{name}' is not known to the model; {nearest(name, table)}.")
-    return table[name]
+__all__ = [
+    "CONCENTRATION_FLOOR",
+    "Between",
+    "Concentration",
+    "Conditions",
+    "Constant",
+    "FluxRatio",
+    "FluxValue",
+    "Inhibition",
+    "InputValue",
+    "Monod",
+    "Named",
+    "Output",
+    "Product",
+    "Proportional",
+    "Quotient",
+    "Ramp",
+    "Rate",
+    "RateLaw",
+    "Scalar",
+    "Sum",
+    "VariableValue",
+    "ViableCells",
+    "Volumetric",
+    "switch",
+]
 
 
 class RateLaw(eqx.Module):
     """Parent of every rate law and factor. A field of type `str` is static: it names something.
 
-    Write an own law with the names of what it sees as fields and one `__call__`:
+    To write your own law, declare the names of species, parameters, ... as fields and write one `__call__`:
 
     >>> class Haldane(RateLaw):
     ...     species: str
@@ -216,7 +64,7 @@ class RateLaw(eqx.Module):
     """
 
     def __init_subclass__(cls, **kwargs):
-        # a name is no array: static, so that a model is a PyTree of arrays that any transformation takes
+        # a name is not an array: static, so that a model is a PyTree of arrays that every transformation takes
         for field, kind in inspect.get_annotations(cls).items():
             if _is_name(kind) and not _is_field(cls.__dict__.get(field)):
                 default = {"default": cls.__dict__[field]} if field in cls.__dict__ else {}
@@ -403,7 +251,7 @@ class Proportional(RateLaw):
     """A fixed share of the rate of an earlier reaction.
 
     Attributes:
-        reaction: whose rate is taken.
+        reaction: its name.
         share: name of the parameter [1].
     """
 
@@ -518,8 +366,8 @@ class FluxRatio(RateLaw):
     Attributes:
         made: coefficients [1] of the numerator, by reaction.
         used: coefficients [1] of the denominator, by reaction.
-        ceiling: the ratio [1] is never more; without it a vanishing denominator would make it infinite. 50 is ten
-            times the largest redox ratio that was measured in cell line A of Nolan & Lee (2011).
+        ceiling: upper limit of the ratio [1]; without it the ratio would be infinite where the denominator vanishes. 50
+            is ten times the largest redox ratio measured in cell line A of Nolan & Lee (2011).
 
     >>> at = Conditions({}, fluxes={"v1": jnp.array(1.0), "v34": jnp.array(4.0)})
     >>> print(FluxRatio((("v1", 2.0),), (("v34", 1.0),))(at))
@@ -534,7 +382,7 @@ class FluxRatio(RateLaw):
         made, used = (
             jnp.maximum(sum(factor * at.flux(name) for name, factor in side), 0.0) for side in (self.made, self.used)
         )
-        # made/used, so written that neither the value nor its derivative divides by zero; a resting cell has 0
+        # made/used, written so that neither the value nor its derivative divides by zero; for a resting cell it is 0
         above = (made > 0.0) & (made >= self.ceiling * used)
         return jnp.where(above, self.ceiling, made / jnp.where(above | (used == 0.0), 1.0, used))
 
@@ -546,8 +394,8 @@ class ViableCells(RateLaw):
 
     Attributes:
         species: viable cells [10^9 cells/L], or the biomass of all cells [mmol/L].
-        biomass_per_cell: name of the parameter [mmol/(10^9 cells)]; none where the species counts cells.
-        viability: name of the input [1] where the species holds dead cells too; none where it holds viable ones only.
+        biomass_per_cell: name of the parameter [mmol/(10^9 cells)]; None where the species counts cells.
+        viability: name of the input [1] where the species includes dead cells; None where it has viable ones only.
     """
 
     species: str
@@ -555,7 +403,7 @@ class ViableCells(RateLaw):
     viability: str | None = None
 
     def __call__(self, at: Conditions) -> Scalar:
-        density = _look_up(at.concentrations, self.species, "species")
+        density = look_up(at.concentrations, self.species, "species")
         if self.viability is not None:
             density = at.input(self.viability) * density
         return density if self.biomass_per_cell is None else density / at.parameter(self.biomass_per_cell)

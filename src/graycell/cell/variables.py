@@ -1,4 +1,4 @@
-"""Variables and inputs: what a model knows beside the species in the liquid.
+"""Species, variables and inputs of a model.
 
 A variable is a named state that the reactor does not dilute: a redox pool, an enzyme, the age of a culture, a
 temperature that follows its set-point. An input is a named function of time that a run gives.
@@ -21,7 +21,7 @@ class Input:
 
     Attributes:
         unit: such as ``degC``.
-        default: value where a run does not give it; None where a run must.
+        default: value where a run does not give it; None if a run must give it.
     """
 
     unit: str = "1"
@@ -34,8 +34,8 @@ class Species:
 
     Attributes:
         unit: of its concentration: ``mmol/L``, ``g/L``, ``1e9 cells/L`` or another amount per volume.
-        initial: concentration at time 0 where a run does not give it; None where a run must.
-        retained: whether a cell filter keeps it back in a perfusion harvest; None for cells only.
+        initial: concentration at time 0 where a run does not give it; None if a run must give it.
+        retained: whether a cell filter retains it in a perfusion harvest; if None, cells alone are retained.
     """
 
     unit: str = "mmol/L"
@@ -60,7 +60,7 @@ class Variable(eqx.Module):
 
 
 class StateVariable(Variable):
-    """A state with an own derivative.
+    """A state with a law for its derivative.
 
     Attributes:
         derivative: law of d/dt [unit/d]; it may use fluxes, rates, concentrations, inputs and other variables.
@@ -74,7 +74,7 @@ class StateVariable(Variable):
 
 
 class RelaxingVariable(Variable):
-    """A state that follows a target, dx/dt = rate (target - x), and begins at the target unless a run says otherwise.
+    """A state that relaxes to a target, dx/dt = rate (target - x), and starts at it unless a run gives a value.
 
     Attributes:
         target: law, which may use inputs and parameters only.
@@ -90,11 +90,11 @@ class RelaxingVariable(Variable):
 
 
 class LoopVariable(Variable):
-    """A variable that rate laws use and whose target is made of the fluxes: a closed loop.
+    """A variable that rate laws use and whose target depends on the fluxes: a closed loop.
 
     Attributes:
         target: law of the fluxes, in the unit of the variable.
-        closure: what the variable is, given its target; see `cell.closures`.
+        closure: how the variable follows from its target; see `cell.closures`.
         initial: value at time 0 where a run does not give it.
         unit: of the value.
     """
