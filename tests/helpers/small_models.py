@@ -38,7 +38,7 @@ def fed_batch(**changes) -> gc.CultureRun:
         "initial": {"VCD": 0.5, "DCD": 0.01, "GLC": 60.0, "LAC": 1.0, "mAb": 0.0},
         "media": {"feed": {"GLC": 500.0}},
         "events": (
-            gc.Bolus(2.0, "feed", 0.05), gc.Sample(2.5, 0.01), gc.Feed(3.0, "feed", 0.02), gc.Setpoint(4.0, 33.0),
+            gc.Bolus(2.0, "feed", 0.05), gc.Feed(3.0, "feed", 0.02), gc.Sample(3.5, 0.1), gc.Setpoint(4.0, 33.0),
         ),
         "end": 6.0,
     }  # fmt: skip

@@ -212,4 +212,4 @@ def _at_end(model: CultureModel, state: CultureState, variables: Array, at: Surr
 def _moved_end(states: CultureState, length: Array, rate: CultureState) -> CultureState:
     """Return states with the derivative by the length of a segment of length 0, which no step of the solver sees."""
     growth = jnp.where(length > 0.0, 0.0, length - lax.stop_gradient(length))
-    return jax.tree.map(lambda state, slope: state + growth * slope, states, rate)
+    return jax.tree.map(lambda state, slope: state + (growth * slope)[None], states, rate)
