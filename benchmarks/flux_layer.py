@@ -36,9 +36,9 @@ BATCH, FEWER, ECOLI, ECOLI_FEWER = 4096, 512, 1024, 32
 SHARE = 1000  # of the accuracy test, in problems per hundredth
 SEED = 1
 WELL_POSED = 1e8
-"""A problem is well-posed where the spreads, the condition of the active rows (in rates over sqrt(spread)), and the
+"""A problem is well-posed where the variances, the condition of the active rows (in rates over sqrt(variance)), and the
 largest kinetic rate over the largest flux all stay within 8 orders. A coefficient that is rounded by 1e-16 moves a flux
-by 1e-16 times the range of the spreads, so beyond it no float64 answer has 8 digits."""
+by 1e-16 times the range of the variances, so beyond it no float64 answer has 8 digits."""
 PACKAGES = ("graycell", "jax", "jaxlib", "numpy", "scipy", "quadprog", "qpax", "osqp", "clarabel", "cvxpy",
             "cvxpylayers", "moreau", "qpth", "torch", "cobra")  # fmt: skip
 
@@ -52,25 +52,25 @@ def difference(fluxes, expected) -> np.ndarray:
 def layer_calls(problems: make.Problems) -> dict[str, Callable]:
     """Return the calls of the layer on a batch: forward, with derivatives, and in float32."""
     random = np.random.default_rng(SEED)
-    kinetic_rates, cold = jnp.asarray(problems.kinetic_rates), jnp.asarray(problems.cold)
+    kinetic_rates, shift = jnp.asarray(problems.kinetic_rates), jnp.asarray(problems.shift)
     push = jnp.asarray(random.standard_normal(kinetic_rates.shape))
     pull = jnp.asarray(random.standard_normal((len(problems), len(problems.layer.network.names))))
     forward = jax.jit(jax.vmap(lambda w, c: problems.layer(w, c).fluxes))
 
     @jax.jit
-    def reverse(kinetic_rates, cold, pull):
-        fluxes, back = jax.vjp(lambda w: forward(w, cold), kinetic_rates)
+    def reverse(kinetic_rates, shift, pull):
+        fluxes, back = jax.vjp(lambda w: forward(w, shift), kinetic_rates)
         return fluxes, back(pull)[0]
 
     @jax.jit
-    def tangent(kinetic_rates, cold, push):
-        return jax.jvp(lambda w: forward(w, cold), (kinetic_rates,), (push,))
+    def tangent(kinetic_rates, shift, push):
+        return jax.jvp(lambda w: forward(w, shift), (kinetic_rates,), (push,))
 
-    single = kinetic_rates.astype(jnp.float32), cold.astype(jnp.float32)
+    single = kinetic_rates.astype(jnp.float32), shift.astype(jnp.float32)
     return {
-        "graycell": lambda: forward(kinetic_rates, cold),
-        "graycell, value and reverse": lambda: reverse(kinetic_rates, cold, pull),
-        "graycell, value and tangent": lambda: tangent(kinetic_rates, cold, push),
+        "graycell": lambda: forward(kinetic_rates, shift),
+        "graycell, value and reverse": lambda: reverse(kinetic_rates, shift, pull),
+        "graycell, value and tangent": lambda: tangent(kinetic_rates, shift, push),
         "graycell, float32": lambda: forward(*single),
     }
 
@@ -96,7 +96,7 @@ def fluxes_of(call: Callable) -> np.ndarray:
 
 
 def rows_of(calls: dict, counts: dict, failures: dict, kinetic: list[int], repeats: int) -> list[dict]:
-    """Time calls in turns; return a row for each, and for each that failed one with the reason."""
+    """Time calls in turns; return a row for each; for a call that failed, the row has the reason."""
     timings = common.measure(calls, repeats)
     expected = fluxes_of(calls["graycell"])
     rows = []
@@ -151,7 +151,7 @@ def compare(problems: make.Problems, repeats: int) -> list[dict]:
 
 
 def timed_rows(candidates: dict, counts: dict, kinetic: list[int], repeats: int) -> list[dict]:
-    """Try every candidate, then time those that work. The first call, which compiles, is the one of the try."""
+    """Try every candidate, then time those that work. The try is the first call, which compiles."""
     first: dict[str, float] = {}
 
     def watched(name, prepare):
@@ -183,9 +183,9 @@ def latencies(problems: make.Problems, repeats: int) -> list[dict]:
 # ---------------------------------------------------------------------------------------------- accuracy
 
 
-def accuracy(layer, kinetic_rates, cold, share: int) -> list[dict]:
+def accuracy(layer, kinetic_rates, shift, share: int) -> list[dict]:
     """Part 2: statuses and the difference from the reference, by family of problems."""
-    families = make.families(layer, kinetic_rates, cold, share, SEED)
+    families = make.families(layer, kinetic_rates, shift, share, SEED)
     answers = make.solutions(families)
     return [accuracy_row(name, problems, answers[name]) for name, problems in families.items()]
 
@@ -195,7 +195,7 @@ def accuracy_row(name: str, problems: make.Problems, answer) -> dict:
     exact = proof.repaired(problems, answer.active)
     other, unproved = ~first.certified & exact.certified, ~exact.certified
     far = difference(answer.fluxes, exact.fluxes).astype(float)
-    stretch = np.max(problems.spread, axis=1) / np.min(problems.spread, axis=1)
+    stretch = np.max(problems.variance, axis=1) / np.min(problems.variance, axis=1)
     size = np.max(np.abs(problems.kinetic_rates), axis=1) / np.max(np.abs(exact.fluxes), axis=1).astype(float)
     well_posed = (stretch <= WELL_POSED) & (exact.condition <= WELL_POSED) & (size <= WELL_POSED)
     nearly = exact.violation <= proof.SLIGHT
@@ -225,7 +225,7 @@ def accuracy_row(name: str, problems: make.Problems, answer) -> dict:
         "nearly_or_unproved_quadprog_answered": int(np.sum(np.isfinite(second))),
         "nearly_or_unproved_difference_from_quadprog": largest(second[np.isfinite(second)]),
         "nearly_or_unproved_median_difference_from_quadprog": float(np.median(second)) if len(second) else 0.0,
-        "largest_range_of_spreads": largest(stretch),
+        "largest_range_of_variances": largest(stretch),
         "largest_condition": largest(exact.condition[exact.certified]),
     }
 
@@ -264,7 +264,7 @@ def print_accuracy(rows: list[dict]) -> None:
     total = sum(row["problems"] for row in rows)
     common.print_table(f"2. {total} problems against a proved optimum in extended precision", columns, table)
     common.CONSOLE.print(
-        f"Well-posed: spreads, condition of the active rows, and kinetic rates over fluxes within {WELL_POSED:.0e}. "
+        f"Well-posed: variances, condition of the active rows, and kinetic rates over fluxes within {WELL_POSED:.0e}. "
         f"Proved: every bound and every sign is met to {proof.CERTAIN:.0e}, nearly: to {proof.SLIGHT:.0e}. Other "
         "bounds: the proof needs other active bounds than those found; in brackets by how much these miss it. "
         "quadprog: largest difference from it where the proof is not whole."
@@ -295,14 +295,14 @@ def operations(layer, active: np.ndarray) -> tuple[float, float]:
     """Return the floating point operations that a forward pass needs: without active bounds, and for them on average.
 
     Counted by hand, as XLA counts the body of a loop once. With n unknowns, e equalities, r reactions, b bounds, and
-    k columns that the temperature changes, per problem: spreads and roots 4n; the k x k system with n right sides
+    k columns that the temperature changes, per problem: variances and roots 4n; the k x k system with n right sides
     k^2 (n + k); e rows, their rank-k term and their scaling e n (2k + 2); meeting them, one after the other: 4n for
     each pair and each right side, e (e + 1)/2 * 4n + e 4n; fluxes 2 r n + 2 k (n + r); the test of b bounds, which are
     fluxes, b. A bound more: its row n (2k + 2), two projections on s rows 8 s n, an update of their dual basis 4 s n
     and of the point 4n, and fluxes again.
     """
     n, e = len(layer.kinetic), len(layer.surplus)
-    r, b, k = len(layer.network.names), len(layer.bound_names), len(layer.shifted)
+    r, b, k = len(layer.network.names), len(layer.bound_names), len(layer.shifted_columns)
     fluxes = 2 * r * n + 2 * k * (n + r) + b
     first = 4 * n + k**2 * (n + k) + e * n * (2 * k + 2) + 2 * e * (e + 1) * n + 4 * e * n + fluxes
     counts = np.sum(active, axis=1)
@@ -326,7 +326,7 @@ def floor(problems: make.Problems, us_per_problem: float, repeats: int) -> dict:
     layer = problems.layer
     equalities, active = operations(layer, make.solutions({"": problems})[""].active)
     rate, bandwidth = peaks(repeats)
-    bytes_each = 8 * (len(layer.kinetic) + 1 + len(layer.network.names))  # kinetic rates and cold weight in, fluxes out
+    bytes_each = 8 * (len(layer.kinetic) + 1 + len(layer.network.names))  # kinetic rates and shift in, fluxes out
     arithmetic, memory = 1e6 * (equalities + active) / rate, 1e6 * bytes_each / bandwidth
     return {
         "operations_equalities": equalities,
@@ -386,8 +386,8 @@ def main() -> None:
     options = parser.parse_args()
 
     before = common.machine()
-    layer, kinetic_rates, cold = make.trajectory_rates()
-    problems = make.around(layer, kinetic_rates, cold, BATCH, np.random.default_rng(SEED))
+    layer, kinetic_rates, shift = make.trajectory_rates()
+    problems = make.around(layer, kinetic_rates, shift, BATCH, np.random.default_rng(SEED))
     rows = compare(problems, options.repeats)
     base = rows[0]["us_per_problem"]
     print_rows(f"1. {BATCH} problems of the published network", rows, base)
@@ -396,7 +396,7 @@ def main() -> None:
         common.CONSOLE.print(f"One call with {row['problems']} problems: {row['us_per_call']:.0f} us")
     ground = floor(problems, base, options.repeats)
 
-    exact = accuracy(layer, kinetic_rates, cold, options.share)
+    exact = accuracy(layer, kinetic_rates, shift, options.share)
     print_accuracy(exact)
     core: dict[str, list[dict]] = {}
     try:

@@ -3,7 +3,7 @@
 The unknowns are the rates z of the basis, the coordinates of the null space of the balances (10 of them), with
 fluxes = F z:
 
-    minimise  sum_K ((F z)_i - w_i)^2/spread_i    subject to  (F z)_j >= 0.
+    minimise  sum_K ((F z)_i - w_i)^2/variance_i    subject to  (F z)_j >= 0.
 
 A peer that is not installed raises ImportError; see `common.attempt`.
 """
@@ -43,7 +43,7 @@ def _silent() -> Iterator[None]:
 def reduced(problems: Problems) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return Hessians, linear terms and bound rows of min z'Hz/2 - l'z, G z >= 0, and the maps to fluxes."""
     rows, bounds = problems.maps[:, problems.kinetic], problems.maps[:, problems.lower]
-    weighted = rows / problems.spread[:, :, None]
+    weighted = rows / problems.variance[:, :, None]
     hessian = np.swapaxes(weighted, 1, 2) @ rows
     return hessian, np.einsum("nki,nk->ni", weighted, problems.kinetic_rates), bounds, problems.maps
 
@@ -57,18 +57,18 @@ def qpax(problems: Problems, steps: int = QPAX_STEPS, tolerance: float = 1e-8) -
 
     @jax.jit
     @jax.vmap
-    def solve(kinetic_rates, cold):
-        full = layer.flux_map(cold).matrix[:, base]
+    def solve(kinetic_rates, shift):
+        full = layer.flux_map(shift).matrix[:, base]
         rows = full[kinetic]
-        weighted = rows / layer.weights.spread(kinetic_rates)[:, None]
+        weighted = rows / layer.weights.variance(kinetic_rates)[:, None]
         options = {"solver_tol": tolerance, "max_iter": steps}
         z = solve_qp(weighted.T @ rows, -weighted.T @ kinetic_rates, no_rows, no_right, -full[lower], zero, **options)[
             0
         ]
         return full @ z
 
-    kinetic_rates, cold = jnp.asarray(problems.kinetic_rates), jnp.asarray(problems.cold)
-    return lambda: solve(kinetic_rates, cold)
+    kinetic_rates, shift = jnp.asarray(problems.kinetic_rates), jnp.asarray(problems.shift)
+    return lambda: solve(kinetic_rates, shift)
 
 
 def quadprog_loop(problems: Problems) -> Callable:
@@ -79,9 +79,9 @@ def quadprog_loop(problems: Problems) -> Callable:
 
     def solve():
         out = []
-        for full, kinetic_rates, spread in zip(maps, problems.kinetic_rates, problems.spread, strict=True):
+        for full, kinetic_rates, variance in zip(maps, problems.kinetic_rates, problems.variance, strict=True):
             rows = full[kinetic]
-            weighted = rows / spread[:, None]
+            weighted = rows / variance[:, None]
             out.append(full @ solve_qp(weighted.T @ rows, weighted.T @ kinetic_rates, full[lower].T, zero)[0])
         return np.stack(out)
 
@@ -98,7 +98,7 @@ def quadprog_alone(problems: Problems) -> Callable:
     found: list[np.ndarray] = []
 
     def solve():
-        found[:] = [solve_qp(*one, zero)[0] for one in taken]
+        found[:] = [solve_qp(*terms, zero)[0] for terms in taken]
         return found
 
     solve.fluxes = lambda: np.einsum("nij,nj->ni", maps, np.stack(found))  # type: ignore[attr-defined]
@@ -155,7 +155,7 @@ def cvxpylayers_moreau(problems: Problems) -> Callable:
     import moreau  # noqa: F401  named here because cvxpylayers fails later, and less clearly
     from cvxpylayers.jax import CvxpyLayer
 
-    maps, root = problems.maps, np.sqrt(problems.spread)
+    maps, root = problems.maps, np.sqrt(problems.variance)
     size = maps.shape[2]
     z = cp.Variable(size)
     rows, kinetic_rates = cp.Parameter((root.shape[1], size)), cp.Parameter(root.shape[1])
@@ -165,7 +165,7 @@ def cvxpylayers_moreau(problems: Problems) -> Callable:
         problem, [rows, kinetic_rates, bounds], [z], solver="MOREAU", solver_args={"solver": "active_set"}
     )
     given = (maps[:, problems.kinetic] / root[:, :, None], problems.kinetic_rates / root, maps[:, problems.lower])
-    given = tuple(jnp.asarray(one) for one in given)
+    given = tuple(jnp.asarray(part) for part in given)
     solve = jax.jit(lambda full, *parameters: jnp.einsum("nij,nj->ni", full, layer(*parameters)[0]))
     return lambda: solve(jnp.asarray(maps), *given)
 
@@ -201,7 +201,7 @@ def qpth(problems: Problems) -> Callable:
     import torch
     from qpth.qp import QPFunction
 
-    hessian, linear, bounds, maps = (torch.from_numpy(one) for one in reduced(problems))
+    hessian, linear, bounds, maps = (torch.from_numpy(part) for part in reduced(problems))
     nothing, zero = torch.empty(0, dtype=torch.float64), torch.zeros(bounds.shape[:2], dtype=torch.float64)
     layer = QPFunction(verbose=-1, eps=1e-12, maxIter=30)
 
@@ -214,7 +214,7 @@ def qpth(problems: Problems) -> Callable:
 
 
 def _full_space(problems: FullSpace) -> tuple:
-    """Return rows and their limits over all fluxes and the components along the unmeasured directions.
+    """Return rows and their limits over all fluxes and the components along the undetermined directions.
 
     The components keep the matrices sparse. Also return what makes the diagonal and the linear term of one problem.
     """
@@ -227,10 +227,10 @@ def _full_space(problems: FullSpace) -> tuple:
     none = np.zeros(balances.shape[0] + extra)
     pulled = problems.weight * (np.asarray(problems.layer.reference) @ directions)
 
-    def terms(kinetic_rates, spread):
+    def terms(kinetic_rates, variance):
         weight, linear = np.zeros(reactions + extra), np.zeros(reactions + extra)
-        weight[problems.kinetic], weight[reactions:] = 1.0 / spread, problems.weight
-        linear[problems.kinetic], linear[reactions:] = -kinetic_rates / spread, -pulled
+        weight[problems.kinetic], weight[reactions:] = 1.0 / variance, problems.weight
+        linear[problems.kinetic], linear[reactions:] = -kinetic_rates / variance, -pulled
         return weight, linear
 
     return sp.bmat(blocks, format="csc"), np.r_[none, network.lower], np.r_[none, network.upper], terms
@@ -247,15 +247,15 @@ def osqp_full_space(problems: FullSpace) -> Callable:
 
     rows, lower, upper, terms = _full_space(problems)
     reactions, found = problems.directions.shape[0], []
-    weight, linear = terms(problems.kinetic_rates[0], problems.spread[0])
+    weight, linear = terms(problems.kinetic_rates[0], problems.variance[0])
     solver = osqp.OSQP()
     solver.setup(_diagonal(weight), linear, rows, lower, upper, **OSQP)
 
     def solve():
         found.clear()
         with _silent():
-            for kinetic_rates, spread in zip(problems.kinetic_rates, problems.spread, strict=True):
-                weight, linear = terms(kinetic_rates, spread)
+            for kinetic_rates, variance in zip(problems.kinetic_rates, problems.variance, strict=True):
+                weight, linear = terms(kinetic_rates, variance)
                 solver.update(Px=weight, q=linear)
                 answer = solver.solve()
                 solved = answer.info.status_val == osqp.SolverStatus.OSQP_SOLVED
@@ -281,8 +281,8 @@ def clarabel_full_space(problems: FullSpace) -> Callable:
 
     def solve():
         out = []
-        for kinetic_rates, spread in zip(problems.kinetic_rates, problems.spread, strict=True):
-            weight, linear = terms(kinetic_rates, spread)
+        for kinetic_rates, variance in zip(problems.kinetic_rates, problems.variance, strict=True):
+            weight, linear = terms(kinetic_rates, variance)
             solver = clarabel.DefaultSolver(_diagonal(weight), linear, every, right, cones, settings)
             out.append(np.array(solver.solve().x)[: problems.directions.shape[0]])
         return np.stack(out)

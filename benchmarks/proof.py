@@ -4,12 +4,12 @@ The set of active bounds that the layer found is taken as given, and the equatio
 anew in numpy's longdouble (64 bits of mantissa on x86, 18 digits), from the stoichiometry on. Where the solution meets
 the other bounds and every multiplier has its sign, it is the optimum, because the programme is convex, whoever
 proposed the set. Where a bound is missed or a sign is wrong by rounding, as happens at a kink, the set is changed until
-the proof holds. The equations, with a = (k - w)/sqrt(spread) for the kinetic rates k and rows r of the surplus
-relations and active bounds times sqrt(spread), scaled to unit length:
+the proof holds. The equations, with a = (k - w)/sqrt(variance) for the kinetic rates k and rows r of the surplus
+relations and active bounds times sqrt(variance), scaled to unit length:
 
-    a - rows^T m = 0,    rows a = -rows w/sqrt(spread).
+    a - rows^T m = 0,    rows a = -rows w/sqrt(variance).
 
-What no arithmetic helps against: a rounding of a coefficient, times the range of the spreads, is what a loose flux
+What no arithmetic helps against: a rounding of a coefficient, times the range of the variances, is what a loose flux
 moves by when a stiff one is pulled.
 """
 
@@ -73,18 +73,18 @@ def long_maps(problems: Problems) -> np.ndarray:
     """Return the maps from kinetic rates to all fluxes in longdouble, (n, reactions, kinetic)."""
     layer, network = problems.layer, problems.layer.network
     balances = list(layer.balances)
-    warm = network.stoichiometry[balances].astype(LONG)
-    change = network.cold_stoichiometry[balances].astype(LONG) - warm
-    shifted = list(layer.shifted)
+    usual = network.stoichiometry[balances].astype(LONG)
+    change = network.shifted_stoichiometry[balances].astype(LONG) - usual
+    shifted = list(layer.shifted_columns)
     basis = np.eye(len(network.names), dtype=LONG)[[network.index(name) for name in layer.basis]]
     right = np.zeros((len(network.names), len(basis) + len(shifted)), LONG)
     right[len(balances) :, : len(basis)] = np.eye(len(basis))
     right[: len(balances), len(basis) :] = change[:, shifted]
-    solved = eliminate(np.concatenate([warm, basis])[None], right[None])[0]
+    solved = eliminate(np.concatenate([usual, basis])[None], right[None])[0]
     base, response = solved[:, : len(basis)], solved[:, len(basis) :]
-    cold = problems.cold.astype(LONG)[:, None, None]
-    coupling = np.eye(len(shifted), dtype=LONG) + cold * response[shifted]
-    maps = base - np.sum(response[None, :, :, None] * eliminate(coupling, cold * base[shifted])[:, None], axis=2)
+    shift = problems.shift.astype(LONG)[:, None, None]
+    coupling = np.eye(len(shifted), dtype=LONG) + shift * response[shifted]
+    maps = base - np.sum(response[None, :, :, None] * eliminate(coupling, shift * base[shifted])[:, None], axis=2)
     full = np.zeros((len(problems), len(network.names), len(layer.kinetic)), LONG)
     full[:, :, [layer.kinetic.index(name) for name in layer.basis]] = maps
     return full
@@ -135,7 +135,7 @@ def _solve_alike(problems: Problems, active: np.ndarray, count: int) -> Referenc
     which = np.nonzero(active)[1].reshape(n, count)
     rows = np.concatenate([relations, bounds[np.arange(n)[:, None], which]], axis=1)
 
-    root, kinetic_rates = np.sqrt(problems.spread.astype(LONG)), problems.kinetic_rates.astype(LONG)
+    root, kinetic_rates = np.sqrt(problems.variance.astype(LONG)), problems.kinetic_rates.astype(LONG)
     rows = rows * root[:, None]
     length = np.sqrt(np.sum(rows**2, axis=2, keepdims=True))
     rows = rows / np.where(length > 0, length, 1)

@@ -84,7 +84,7 @@ def main() -> None:
     title = f"{len(runs)} runs, {SAMPLES} samples, {quantities} quantities"
     common.print_table(title, ("work", "run [s]", "over read_csv", "note"), printed)
     common.CONSOLE.print(
-        f"{len(findings)} findings, {sum(one.severity == 'error' for one in findings)} of them errors."
+        f"{len(findings)} findings, {sum(finding.severity == 'error' for finding in findings)} of them errors."
     )
     wanted = [Target("import and checks [s]", "<=", 20.0, both)]
     common.print_targets(wanted)
