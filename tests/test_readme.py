@@ -208,7 +208,7 @@ def test_the_study_of_the_guide_is_the_file_beside_it_and_is_accepted(tmp_path):
     read = graycell.read_study(tmp_path / "study.toml")
     assert [len(read.training), len(read.tested), *read.models] == [4, 2, "white", "gray", "hybrid"]
     assert [candidate.name for candidate in read.candidates()][3:] == [baseline.name for baseline in graycell.BASELINES]
-    built = [read.plan(name).build(read.training).weight_count for name in read.models]
+    built = [read.plan(name).build(read.training[:1]).weight_count for name in read.models]
     assert built[0] == 0
     assert all(built[1:])
 
