@@ -101,7 +101,7 @@ from graycell.imports.importing import import_runs  # noqa: E402
 from graycell.inference import Fit, FitSettings, Prediction, Problem, fit, load_fit, save_fit  # noqa: E402
 from graycell.insilico import Design, designed_runs, generate  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
-from graycell.models import model_of, nolan_lee, published_feed  # noqa: E402
+from graycell.models import e_coli_core_network, model_of, nolan_lee, published_feed  # noqa: E402
 from graycell.parameters import Parameter, ParameterTable  # noqa: E402
 from graycell.reporting import (  # noqa: E402
     comparison_report,
@@ -252,6 +252,7 @@ __all__ = [
     "designed_runs",
     "diagnose",
     "diagnosis_report",
+    "e_coli_core_network",
     "fit",
     "forward_in_time",
     "from_last_samples",

@@ -16,7 +16,18 @@ MODELS: dict[str, Callable[..., CultureModel]] = {
 
 
 def model_of(name: str, **options) -> CultureModel:
-    """Return a model of the library by its name; an unknown name raises `ModelError`."""
+    """Return a model of the library.
+
+    Args:
+        name: see `MODELS`.
+        **options: see `nolan_lee`.
+
+    Returns:
+        The model.
+
+    Raises:
+        ModelError: for an unknown name, with the nearest known one.
+    """
     if name not in MODELS:
         raise ModelError(f"model '{name}' is not in the library; {nearest(name, MODELS)}.")
     return MODELS[name](**options)

@@ -1,12 +1,12 @@
 """The CHO cell of Nolan & Lee (2011), as published and extended with an ATP maintenance reaction.
 
 Source: R. P. Nolan, K. Lee, "Dynamic model of CHO cell metabolism", Metab. Eng. 13 (2011) 108-124. Reactions and
-parameters stand in `tables/`; the column `refit` is the public refit of the lagged scheme with a step of 0.05 d
-(Cui et al., Comput. Chem. Eng. 183 (2024) 108594). Three things are not theirs and are marked so in the parameter
-table:
+parameters are in `tables/`; the column `refit` is the public refit of the lagged scheme with a step of 0.05 d
+(Cui et al., Comput. Chem. Eng. 183 (2024) 108594). Three parts are not in the publication; the parameter table marks
+them:
 
-- `R_switch`, the redox ratio at which lactate turns from made to used (published: 1), a parameter here, because the
-  line R = 1 is a barrier that no step-independent closure crosses;
+- `R_switch`, the redox ratio at which lactate production turns into lactate uptake (published: 1). It is a parameter
+  here, because no step-independent closure crosses R = 1;
 - the extension: v35, ATP => (maintenance), whose kinetic rate is `maintenance_warm` or `maintenance_cold`. Without it
   the ATP balance ties glycolysis to ATP demand;
 - the limit of uptake, `clearance`: a transporter of 0.5 mmol/(10^9 cells)/d and a half-saturation of 0.1 mmol/L clears
@@ -52,13 +52,17 @@ _SOURCES = {"published": f"{_SOURCE}, published", "refit": "Cui et al. 2024, ref
 _OURS = "graycell (not in Nolan & Lee 2011)"
 _RATE_UNIT = "nmol/1e6 cells/d"
 SHIFT = "shift"
-"""The temperature shift: 0 at the warm temperature, 1 at the cold one; after a change it follows exponentially."""
+"""The temperature shift: 0 at the warm temperature, 1 at the cold one; it relaxes exponentially after a change."""
 WARM, COLD = 37.0, 31.0
 """[degC] The two temperatures of the publication."""
 
 
 class LactateDehydrogenase(RateLaw):
-    """v2: vmax2 (R - Rs), times LAC/(Km2 + LAC) below the switch Rs, where lactate comes back."""
+    """v2: vmax2 (R - Rs), times LAC/(Km2 + LAC) below the switch Rs, where lactate is taken up.
+
+    Attributes:
+        width: of the switch at Rs [1]; 0 is a step.
+    """
 
     width: float = eqx.field(static=True)
 
@@ -73,6 +77,9 @@ class AlanineTransaminase(RateLaw):
     """v3: (vmax3f s - vmax3r a)/(1 + s + a), and -vmax3r/TC3 a/(1 + a) where that is negative.
 
     a = ALA/Km3b; s = GLC/Km3c above the redox switch, LAC/Km3a below.
+
+    Attributes:
+        width: of the switches [1]; 0 is a step.
     """
 
     width: float = eqx.field(static=True)
@@ -92,7 +99,13 @@ class AlanineTransaminase(RateLaw):
 
 
 class Deamidation(RateLaw):
-    """v8, v10: (forward/TC q - reverse u n)/(1 + q + u + n + u n), amide q to acid u and ammonia n."""
+    """v8, v10: (forward/TC q - reverse u n)/(1 + q + u + n + u n), amide q to acid u and ammonia n.
+
+    Attributes:
+        amide: species.
+        acid: species.
+        number: of the reaction, in the names of its parameters.
+    """
 
     amide: str = eqx.field(static=True)
     acid: str = eqx.field(static=True)
@@ -129,7 +142,7 @@ class SerineToGlycine(RateLaw):
 
 
 def _slowing(at: Conditions, factor: str) -> Scalar:
-    """Return by how much the temperature shift divides a rate: 1 before it, the parameter `factor` after it."""
+    """Return the divisor of a rate [1]: 1 before the temperature shift, the parameter `factor` after it."""
     shift = at.variable(SHIFT)
     return (1.0 - shift) + shift * at.parameter(factor)
 
@@ -140,7 +153,14 @@ def _maximum(name: str, factor: str) -> RateLaw:
 
 
 def rate_laws(width: float) -> tuple[tuple[str, RateLaw], ...]:
-    """Return the twelve published rate laws with switches of `width` [1]; 0 is as published."""
+    """Return the twelve published rate laws.
+
+    Args:
+        width: of the switches [1]; 0 is as published.
+
+    Returns:
+        Names of reactions and their rate laws [mmol/(10^9 cells)/d], in the order of evaluation.
+    """
     growth = Between(Monod("GLN", "Km16a") * Monod("ASN", "Km16b"), Monod("ASN", "Km16b") * Monod("GLC", "Km16c"))
     glycolysis = Inhibition("LAC", "Ki1", Between(Rate("exp1a"), Rate("exp1b")))
     antibody = Inhibition("LAC", "Ki17", Between(Rate("exp17a"), Rate("exp17b")))
@@ -161,11 +181,15 @@ def rate_laws(width: float) -> tuple[tuple[str, RateLaw], ...]:
 
 
 MAINTENANCE = Reaction("v35", "ATP => ", "ATP maintenance")
-"""The extension: ATP used for neither growth, antibody nor uptake."""
+"""The extension: ATP consumption apart from growth, antibody and uptake."""
 
 
 def published_network() -> MetabolicNetwork:
-    """Return the 34 reactions and 39 species of Nolan & Lee (2011)."""
+    """Return the network of Nolan & Lee (2011).
+
+    Returns:
+        34 reactions of 39 species.
+    """
     return MetabolicNetwork.from_reactions(
         [
             Reaction(row["reaction"], row["equation"], row["label"], row["cold_equation"] or None)
@@ -179,8 +203,16 @@ def parameter_table(
 ) -> ParameterTable:
     """Return the parameters in internal units, with bounds and priors for a fit.
 
-    Bounds are a factor of 20 to either side, exponents 0.2 to 6; the prior is a factor of 3 around the value
+    Bounds are a factor of 20 to either side, for exponents 0.2 to 6; the prior is a factor of 3 around the value
     (standard deviation of the natural logarithm 1.1). Both are ours: the paper gives none.
+
+    Args:
+        values: ``published``, or ``refit`` for Cui et al. (2024).
+        extended: with the parameters of the ATP maintenance, and `R_switch` estimated.
+        limited: with the parameter `clearance`.
+
+    Returns:
+        The table.
     """
     rows = []
     for row in _table("nolan_lee_parameters.csv"):
@@ -235,12 +267,17 @@ def nolan_lee(
 ) -> CultureModel:
     """Return the CHO cell of Nolan & Lee (2011) in a reactor.
 
-    extended: add the ATP maintenance reaction v35 and let `R_switch` be estimated, starting at 1.25.
-    limited: no uptake is faster than `clearance` times the concentration, so no concentration falls below zero. Else
-        the balances can take up what is not there.
-    closure: of the redox loop; `Dynamic()` by default. With `Lagged(step)` the published weights and steps at
-        R = 1 are the default too, so that the published scheme is reproduced.
-    weights: `SoftWeights()` by default. switch_width: [1] of the switches at R_switch, 0.05 by default.
+    Args:
+        extended: adds the ATP maintenance reaction v35 and estimates `R_switch`, starting at 1.25.
+        limited: limits uptake to `clearance` times the concentration, so concentrations stay non-negative.
+        closure: of the redox loop; `Dynamic()` by default. With `Lagged(step)` the published weights and step functions
+            at R = 1 are the default too, so that the published scheme is reproduced.
+        weights: of the flux projection; `SoftWeights()` by default.
+        parameters: see `parameter_table`.
+        switch_width: of the switches at `R_switch` [1]; 0.05 by default.
+
+    Returns:
+        The model.
 
     >>> model = nolan_lee()
     >>> len(model.reactions), len(model.kinetic), model.projection.surplus
@@ -278,7 +315,17 @@ def nolan_lee(
 def published_feed(run: CultureRun, fraction: float = 0.03) -> CultureRun:
     """Return the run with every bolus as the published replacement: c <- (1 - fraction) c + fraction c_feed.
 
-    For reproduction only: that bookkeeping is not a mass balance. Raises `ModelError` if the run has no bolus.
+    For reproduction only: the published replacement is not a mass balance.
+
+    Args:
+        run: with a bolus a day.
+        fraction: of the volume [1].
+
+    Returns:
+        The changed run.
+
+    Raises:
+        ModelError: if the run has no bolus.
     """
     if not any(isinstance(event, Bolus) for event in run.events):
         raise ModelError(f"run '{run.name}' has no bolus to replace; the published feed needs one a day.")

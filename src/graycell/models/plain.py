@@ -1,4 +1,4 @@
-"""A model as plain data and back: what a saved fit holds. Nothing is executed; only known classes are built."""
+"""A model as plain data and back, for saved fits. Reading executes no code and builds known classes only."""
 
 import math
 from collections.abc import Mapping
@@ -28,14 +28,14 @@ def model_to_plain(model: CultureModel) -> dict[str, Any]:
         Its definition, see `CultureModel.definition`.
 
     Raises:
-        ModelError: for a law that is not part of graycell: code is not written into files.
+        ModelError: for a law that is not part of graycell, because code is not written into files.
     """
     known = _classes()
     return {name: _to_plain(value, known) for name, value in model.definition().items()}
 
 
 def model_from_plain(plain: Mapping[str, Any]) -> CultureModel:
-    """Return the model of plain data.
+    """Return a model from plain data.
 
     Args:
         plain: see `model_to_plain`.
@@ -44,7 +44,7 @@ def model_from_plain(plain: Mapping[str, Any]) -> CultureModel:
         The model, equal to the one that was written.
 
     Raises:
-        ModelError: for a class that is not known, or data that make no model.
+        ModelError: for an unknown class, and for data that are not a model.
     """
     known = _classes()
     try:
@@ -88,10 +88,10 @@ def _to_plain(value: Any, known: Mapping[str, type]) -> Any:
         return value if math.isfinite(value) else {"number": repr(value)}
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         array = np.asarray(value)
-        shown = array.tolist() if np.all(np.isfinite(array)) else [repr(float(one)) for one in array.ravel()]
+        shown = array.tolist() if np.all(np.isfinite(array)) else [repr(float(number)) for number in array.ravel()]
         return {"array": shown, "shape": list(array.shape)}
     if isinstance(value, Mapping):
-        return {"mapping": [[name, _to_plain(one, known)] for name, one in value.items()]}
+        return {"mapping": [[name, _to_plain(item, known)] for name, item in value.items()]}
     names = _field_names(value)
     if names is not None:
         kind = type(value)
@@ -102,12 +102,12 @@ def _to_plain(value: Any, known: Mapping[str, type]) -> Any:
             )
         return {"class": kind.__name__, "fields": {name: _to_plain(getattr(value, name), known) for name in names}}
     if isinstance(value, tuple | list):
-        return [_to_plain(one, known) for one in value]
+        return [_to_plain(item, known) for item in value]
     raise ModelError(f"found {type(value).__name__} in a model; it cannot be written into a file.")
 
 
 def _field_names(value: Any) -> list[str] | None:
-    """Return the names of the fields of a record; None of anything else."""
+    """Return the names of the fields of a record; None for anything else."""
     if hasattr(value, "_fields"):
         return list(value._fields)
     return [field.name for field in fields(value) if field.init] if is_dataclass(value) else None
@@ -117,7 +117,7 @@ def _from_plain(plain: Any, known: Mapping[str, type], depth: int = 0) -> Any:
     if depth > _DEEPEST:
         raise ModelError(f"found laws more than {_DEEPEST} levels deep; no model is that deep; make the file anew.")
     if isinstance(plain, list):
-        return tuple(_from_plain(one, known, depth + 1) for one in plain)
+        return tuple(_from_plain(item, known, depth + 1) for item in plain)
     if not isinstance(plain, Mapping):
         return plain
     if "number" in plain:
@@ -125,11 +125,11 @@ def _from_plain(plain: Any, known: Mapping[str, type], depth: int = 0) -> Any:
     if "array" in plain:
         return np.array(plain["array"], float).reshape([int(size) for size in plain["shape"]])
     if "mapping" in plain:
-        return {str(name): _from_plain(one, known, depth + 1) for name, one in plain["mapping"]}
+        return {str(name): _from_plain(item, known, depth + 1) for name, item in plain["mapping"]}
     if "class" not in plain or plain["class"] not in known:
         raise ModelError(f"'{plain.get('class')}' is no part of a model; {nearest(str(plain.get('class')), known)}.")
     kind = known[plain["class"]]
-    given: dict[str, Any] = {str(name): _from_plain(one, known, depth + 1) for name, one in plain["fields"].items()}
+    given: dict[str, Any] = {str(name): _from_plain(item, known, depth + 1) for name, item in plain["fields"].items()}
     if kind in (neural.MLP, neural.Weights):  # learned arrays live on the device
-        given = {name: jnp.asarray(one) if isinstance(one, np.ndarray) else one for name, one in given.items()}
+        given = {name: jnp.asarray(item) if isinstance(item, np.ndarray) else item for name, item in given.items()}
     return kind(**given)
