@@ -181,7 +181,13 @@ def specific_rates(
     Raises:
         InputError: the run is faulty, has fewer than two counts of viable cells, or no quantity has two samples in the
             phase.
+        TypeError: several runs were given, as before 0.2, when a function of this name made a model.
     """
+    if not isinstance(run, CultureRun):
+        raise TypeError(
+            f"specific_rates takes one run, found a {type(run).__name__}; the model of before with learned specific "
+            "rates is made by neural_rates_model(runs)."
+        )
     errors = [finding for finding in check_runs([run]) if finding.severity == "error"]
     counted = run.measurements.get(VCD)
     if counted is None or len(counted.time) < 2:

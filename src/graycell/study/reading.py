@@ -233,7 +233,8 @@ class _Reader:
             return spec
         for name in spec.inputs:
             if name.removeprefix("feed ") not in model.inputs:
-                self.fault(place, f"the input '{name}'", "a network cannot see it", nearest(name, model.inputs))
+                remedy = "it is called 'shift' now" if name == "cold" else nearest(name, model.inputs)
+                self.fault(place, f"the input '{name}'", "a network cannot see it", remedy)
         if spec.kind == "white":
             return spec
         if spec.consumes and spec.consumes not in model.species:
