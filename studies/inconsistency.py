@@ -102,7 +102,7 @@ def maps() -> dict:
             "ratio": ratio.reshape(len(DAYS), -1).tolist(),
             "points": [points.redox[points.point == k].tolist() for k in range(len(DAYS))],
             "slopes": [points.slope[points.point == k].tolist() for k in range(len(DAYS))],
-            "lagging stays": [points.stable_for_lagging[points.point == k].tolist() for k in range(len(DAYS))],
+            "lagging stays": [points.stable_if_lagged[points.point == k].tolist() for k in range(len(DAYS))],
         }
     return found
 

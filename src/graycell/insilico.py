@@ -1,6 +1,6 @@
-"""In-silico runs: from a design and a model that counts as the truth to measured runs, with noise of known size.
+"""In-silico runs: a design and a model that serves as the truth -> measured runs, with noise of known size.
 
-A point of the design is one number between 0 and 1 for each thing that is varied; points come from a scrambled Sobol
+A point of the design is one number between 0 and 1 for each varied quantity. Points come from a scrambled Sobol
 sequence (Sobol 1967, Owen 1998), which fills the space evenly and can be continued: a run that the truth cannot
 simulate is replaced by the next point, and the others stay as they are.
 """
@@ -45,40 +45,49 @@ from graycell.simulation.solve import Loop, SolverSettings, integrate
 from graycell.simulation.trajectory import ZERO_SHARE
 
 Range = tuple[float, float]
-Tell = Callable[[float, str], None]
+Report = Callable[[float, str], None]
+"""Called with the part done [1] and a short text."""
 
 _MOST_RUNS = 4096
 _MOST_TRIES, _FEWEST_TRIES = 4, 32
-"""Points for every run that is wanted, at most, once so many were tried: where three of four fail, the ranges do not
-suit the truth, and what is left of the space is not what was asked for."""
+"""Most points per run, checked once so many points were tried. Where three of four points fail, the ranges do not suit
+the truth, and the runs that are left do not cover the design."""
 _AT_ONCE = 8
-"""Runs in one call of the compiled program; few enough for a progress bar, and the last call is padded to as many."""
+"""Runs in one call of the compiled function: few enough for a progress bar; the last call is padded to as many."""
 _DIGITS = 2
-"""Of times [d] and temperatures [degC]: a quarter of an hour; nothing in a laboratory is more exact."""
+"""Of times [d] and temperatures [degC]: a quarter of an hour, as exact as a laboratory works."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """What is varied between in-silico runs, what is measured and with what noise. Ranges are (low, high).
+    """Ranges that vary between in-silico runs, measured quantities and their noise. Ranges are (low, high).
 
     The defaults lie around the bundled run: 1.8e9 cells/L at the beginning, 3 % of the volume a day from day 3 on,
-    37 to 31 degC at day 3, ten days. Take a model with limited uptake as the truth: without a limit, cells that run
-    out of amino acids before day ten take them from nowhere, and most points of the design are refused.
+    37 to 31 degC at day 3, ten days. Use a model with limited uptake as the truth: without a limit, cells
+    take up amino acids that are used up before day ten, and most points of the design are refused.
 
-    Fields:
-        runs: how many. seed: of the design and of the noise.
+    Attributes:
+        runs: number of runs.
+        seed: of the design and of the noise.
         seeding: factor [1] on the biomass of the template at time 0.
         initial: factors [1] on the concentration of other species of the template at time 0, by name.
-        feed_volume: of one bolus, as a part of the initial volume [1]. first_bolus, bolus_interval: [d].
-        shift_day: [d] at which the temperature goes to cold_temperature [degC].
-        days: [d] that a run lasts. sampling_interval: [d]; the first sample is one interval after time 0, because the
-            state at time 0 is given as it was. sample_volume: as a part of the initial volume [1].
+        feed_volume: of one bolus, as a part of the initial volume [1].
+        first_bolus: time [d].
+        bolus_interval: time between two boluses [d].
+        shift_day: time [d] of the temperature shift.
+        cold_temperature: after the shift [degC].
+        days: length of a run [d].
+        sampling_interval: [d]; the first sample is one interval after time 0, because the state at time 0 is given
+            exactly.
+        sample_volume: as a part of the initial volume [1].
         noise: relative standard deviation [1] of the measured values; 0 for values without noise.
-        floor: the standard deviation at a value of 0, as a part of the largest true value of the quantity in all
-            runs [1]. The two are added as squares.
-        measured: quantities; all species of the model and VCD if it is None. redox: measure R too.
+        floor: standard deviation at a value of 0, as a part of the largest true value of the quantity in all runs [1].
+            The squares of the two are added.
+        measured: quantities; all species and observables of the model if None.
+        redox: whether the loop variables, such as R, are measured too.
 
-    Raises `InputError` with every fault at once.
+    Raises:
+        InputError: with every fault at once.
     """
 
     runs: int = 64
@@ -147,12 +156,21 @@ def designed_runs(
     first: int = 0,
     count: int | None = None,
 ) -> list[CultureRun]:
-    """Return the runs of a design, without measurements; a `Sample` stands at every sampling time.
+    """Return the runs of a design, without measurements, with a `Sample` at every sampling time.
 
-    The template, the bundled run if there is none, gives the initial state, the medium of its first bolus, and
-    viability over time, which is an input of the models. `biomass` is the species that counts the cells. The points
-    from `first` on are taken, `count` of them, all of the design's runs if it is None. Volumes are [L], times [d].
-    Raises `InputError` where the template lacks what the design varies.
+    Args:
+        design: ranges and sampling times.
+        template: gives the initial state, the medium of its first bolus and viability over time, which is an input of
+            the models; the bundled run if left out.
+        biomass: the species that counts cells.
+        first: number of the first point of the design.
+        count: number of points; all runs of the design if left out.
+
+    Returns:
+        The runs; volumes [L], times [d].
+
+    Raises:
+        InputError: where the template lacks a species or medium that the design varies.
 
     >>> [run] = designed_runs(Design(runs=1))
     >>> print(run, [event for event in run.events if isinstance(event, Setpoint)])
@@ -175,7 +193,7 @@ def _points(design: Design, count: int) -> np.ndarray:
 
 
 def _varied(design: Design) -> dict[str, Range]:
-    """Return the range of everything that is varied, in the order of the columns of the points."""
+    """Return the range of every varied quantity, in the order of the columns of the points."""
     return {
         "seeding": design.seeding,
         "feed_volume": design.feed_volume,
@@ -188,7 +206,7 @@ def _varied(design: Design) -> dict[str, Range]:
 
 
 def _medium(template: CultureRun, design: Design, biomass: str) -> str:
-    """Return the medium that is fed."""
+    """Return the medium of the boluses."""
     place, findings = f"template '{template.name}'", []
     for name in (biomass, *design.initial):
         if name not in template.initial:
@@ -216,7 +234,7 @@ def _run(design: Design, template: CultureRun, medium: str, biomass: str, index:
     events: list[Event] = [Sample(time, design.sample_volume * volume) for time in design.sampling_times]
     events += [Bolus(time, medium, round(value["feed_volume"] * volume, 6)) for time in times]
     events += [Setpoint(shift, round(value["cold_temperature"], _DIGITS))] if shift < design.days else []
-    # sorting is stable: at one time a sample is taken before the bolus, so it is the culture before it
+    # sorting is stable: where a sample and a bolus have the same time, the sample is taken first
     events.sort(key=lambda event: event.time)
     return CultureRun(
         name=_name(index, design.runs),
@@ -248,24 +266,35 @@ def generate(
     model: CultureModel,
     design: Design = Design(),
     template: CultureRun | None = None,
-    progress: Tell | None = None,
+    progress: Report | None = None,
 ) -> list[CultureRun]:
     r"""Return in-silico runs: the runs of a design, simulated with a model as the truth and measured with noise.
 
-    A value y of a true value c has the standard deviation $s = \sqrt{(n c)^2 + f^2}$, n being `Design.noise` and f
-    `Design.floor` times the largest c of the quantity in all runs; the noise is normal. `standard_error` is that s; of
-    values without noise (n = 0) it is f. Units are those of the quantities: mmol/L, 10^9 cells/L for VCD, 1 for R.
+    The measurement of a true value c has the standard deviation $s = \sqrt{(n c)^2 + f^2}$, n being `Design.noise` and
+    f `Design.floor` times the largest c of the quantity in all runs; the noise is normal. `standard_error` is that s;
+    of values without noise (n = 0) it is f. Units are those of the quantities: mmol/L, 10^9 cells/L for VCD, 1 for R.
 
-    Noise can take a small concentration below zero, which no assay reports. Such a value is given as 0 with
-    `Measurement.below`: a fit then knows that less than 0 was read, and nothing is distorted. Where the 0 is used as a
-    value, as by a reader of the written tables, it is a bias: where nothing is there, 0.4 s on average.
+    Noise can make a small concentration negative, which no assay reports. Such a value is given as 0 with
+    `Measurement.below`, so that a fit knows that the value was lower and has no bias. Where the 0 is used as a value,
+    as by a reader of the written tables, it is biased: at a true value of 0 by 0.4 s on average.
 
-    Points whose run does not reach its end, has no flux or no R, or in which a concentration falls below zero by
-    more than 1 % of its largest value, are replaced by the next ones of the design. The notes of the runs say how many,
-    and the seed, the model and a hash of its parameters. `progress` is told the part done [1] and words.
+    A point is replaced by the next one of the design if its run does not reach its end, has no flux or no R, or if a
+    concentration falls below zero by more than 1 % of its largest value. The notes of the runs hold the number of
+    replaced points, the seed, the model and a hash of its parameters.
 
-    Raises `InputError` where design and template do not fit, `ModelError` for a model that is no ODE or has no R to
-    be measured, and `SimulationError` where more than three of four points fail.
+    Args:
+        model: serves as the truth.
+        design: ranges, measured quantities and noise.
+        template: gives media, initial state and viability; the bundled run if left out.
+        progress: called with the part done [1] and a short text.
+
+    Returns:
+        The runs, with measurements.
+
+    Raises:
+        InputError: where design and template do not fit.
+        ModelError: for a model that is not an ODE, or has no R to be measured.
+        SimulationError: where more than three of four points fail.
 
     >>> from graycell.models import nolan_lee
     >>> [run] = generate(nolan_lee(), Design(runs=1, days=2.0, noise=0.0))
@@ -321,7 +350,7 @@ def generate(
 
 
 def _cells_at_zero(model: CultureModel, run: CultureRun) -> float:
-    """Return the viable cell density [10^9 cells/L] that a run begins with: what is not told cannot be compared."""
+    """Return the viable cell density [10^9 cells/L] at time 0, which a comparison needs."""
     packed = pack(run, model)
     inputs = packed.inputs_at(jnp.zeros(()), packed.first_setpoints)
     return float(model.evaluate(packed.initial, model.begin(packed.initial_variables, inputs), inputs).cells)
@@ -334,7 +363,13 @@ def _cells_of(model: CultureModel) -> str:
 
 
 def parameter_hash(model: CultureModel) -> str:
-    """Return twelve digits that tell one set of parameter values and network weights from another.
+    """Return a short hash of parameter values and network weights.
+
+    Args:
+        model: any model.
+
+    Returns:
+        Twelve hexadecimal digits.
 
     >>> from graycell.models import nolan_lee
     >>> parameter_hash(nolan_lee()) == parameter_hash(nolan_lee().with_parameters({"Km1": 11.0}))
@@ -381,13 +416,13 @@ def _true_values(model: CultureModel, design: Design, runs: Sequence[CultureRun]
 
 
 def _most_segments(design: Design) -> int:
-    """Return how many segments a run of the design has at most."""
+    """Return the largest number of segments of a run of the design."""
     first, interval = round(design.first_bolus[0], _DIGITS), round(design.bolus_interval[0], _DIGITS)
     return 2 + len(design.sampling_times) + max(0, math.ceil((design.days - first) / interval)) + 1
 
 
 class _Solved(NamedTuple):
-    """predicted: at the ends of segments; finished: with a flux and an R; below_zero: by more than an assay sees."""
+    """Predictions at the ends of segments; whether a run finished; species that fall below zero by more than 1 %."""
 
     predicted: Float[Array, "*runs segments quantities"]
     finished: Bool[Array, "*runs"]
@@ -396,7 +431,7 @@ class _Solved(NamedTuple):
 
 @eqx.filter_jit
 def _solve(model: CultureModel, packed: PackedRun) -> _Solved:
-    # one run after the other: mapped together all runs would wait for the one that needs most steps
+    # one run after the other: mapped together, all runs would wait for the one with the most steps
     return lax.map(lambda run: _solve_one(model, run), packed)
 
 
@@ -427,10 +462,10 @@ class _Noisy(NamedTuple):
 def _noisy(design: Design, true: np.ndarray) -> _Noisy:
     runs, *shape = true.shape
     largest = np.max(np.abs(true), axis=(0, 1))
-    # a quantity that is 0 throughout says nothing of its scale; its unit is then the scale, as in the reader
+    # a quantity that is always 0 gives no scale; its unit is then the scale, as in the reader
     floor = design.floor * np.where(largest > 0.0, largest, 1.0)
     error = np.hypot(design.noise * true, floor)
-    # all quantities are drawn, so that what is measured does not change the noise of the others
+    # noise is drawn for all quantities, so that it does not depend on which ones are measured
     drawn = np.stack([np.random.default_rng([design.seed, 1, k]).standard_normal(shape) for k in range(runs)])
     value = true + drawn * error if design.noise > 0.0 else true
     return _Noisy(np.maximum(value, 0.0), error, value < 0.0)

@@ -1,7 +1,9 @@
 """A culture model: species, variables, inputs, rate laws, a network with its flux projection, observables.
 
-A PyTree of laws and arrays; nothing here knows a run. Two models of equal content are equal, and a function that was
-compiled for one serves the other.
+A model is a PyTree of laws and arrays and is independent of runs. Two models of equal content are equal, so a function
+compiled for one serves the other. `cell.building` makes the parts of a model.
+
+Past 500 lines: `CultureModel` is one class, and its docstrings are half of it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from graycell.cell import flux
+from graycell.cell import building, flux
+from graycell.cell.building import BIOMASS_PER_CELL, CELL_UNIT, VCD
 from graycell.cell.closures import (
     Algebraic,
     Closed,
@@ -26,7 +29,7 @@ from graycell.cell.closures import (
     close_algebraic,
     rest_of,
 )
-from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction, parse_equation
+from graycell.cell.network import MetabolicNetwork, Reaction, parse_equation
 from graycell.cell.neural import MLP
 from graycell.cell.rates import Conditions, Named, RateLaw, ViableCells, Volumetric
 from graycell.cell.variables import Input, LoopVariable, RelaxingVariable, Species, StateVariable, Variable
@@ -37,11 +40,8 @@ from graycell.reactor import Balances, Flows, NeuralODE, Reactor
 Scalar = Float[Array, ""]
 Values = Float[Array, " names"] | Mapping[str, Any] | None
 
-VCD, BIOMASS, VIABILITY = "VCD", "BIOM", "viability"
-"""Names with a meaning: viable cell density [1e9 cells/L], the biomass of all cells [mmol/L], the viable fraction."""
-CELL_UNIT = "1e9 cells/L"
-_BIOMASS_PER_CELL = Parameter(2.31, "mmol/(1e9 cells)", 0.5, 10.0, estimated=False, meaning="biomass per cell",
-                              source="Nolan & Lee 2011")  # fmt: skip
+_DEFAULT_BIOMASS_PER_CELL = Parameter(2.31, "mmol/(1e9 cells)", 0.5, 10.0, estimated=False, name=BIOMASS_PER_CELL,
+                                      meaning="biomass per cell", source="Nolan & Lee 2011")  # fmt: skip
 
 
 class CultureState(NamedTuple):
@@ -50,7 +50,7 @@ class CultureState(NamedTuple):
     Attributes:
         amounts: (species,) in the amount of each species' unit, such as mmol, per litre.
         volume: [1].
-        variables: (variables,) the states of the variables; of an algebraic loop where its root is searched.
+        variables: (variables,) states of the variables; of an algebraic loop, where the search for its root starts.
     """
 
     amounts: Float[Array, " species"]
@@ -64,13 +64,13 @@ class CultureState(NamedTuple):
 
 
 class Surroundings(NamedTuple):
-    """What acts on a culture at one time and is not modelled.
+    """Inputs, flows and media that act on a culture at one time.
 
     Attributes:
         inputs: (inputs,) in the unit of each.
         flows: see `reactor.Flows`.
         media: (media, species) concentrations.
-        control: what a fit does to the loops; nothing in a simulation.
+        control: how a fit opens the loops; not at all in a simulation.
     """
 
     inputs: Float[Array, " inputs"]
@@ -85,9 +85,9 @@ class Evaluation(NamedTuple):
     Attributes:
         kinetic_rates: (kinetic,) of the reactions of the network that have a rate law.
         fluxes: (reactions,) specific [mmol/(10^9 cells)/d], volumetric [mmol/L/d] for volumetric reactions.
-        conflict: (kinetic,) [1] how far the balances pull each flux from its rate law.
+        conflict: (kinetic,) [1] deviation of each flux from its rate law, caused by the balances.
         flux_status: `FluxStatus`.
-        targets: (loops,) what the fluxes make of each loop variable.
+        targets: (loops,) target of each loop variable, as the fluxes give it.
         observables: (observables,) in the unit of each.
         cells: viable cell density [10^9 cells/L]; 1 for a model without cells.
     """
@@ -102,10 +102,10 @@ class Evaluation(NamedTuple):
 
 
 class Aside:
-    """Words that belong to a model and never decide how it is compiled: equal to every other.
+    """Metadata of a model that do not affect compiled code; every `Aside` is equal to every other.
 
     So a change of bounds or of a meaning compiles nothing anew. A compiled function that returns a model may return it
-    with the words of an equal one; graycell has no such function.
+    with the metadata of an equal one; graycell has no such function.
 
     Attributes:
         content: anything.
@@ -134,19 +134,26 @@ class CultureModel(eqx.Module):
         direct_equations: their equations.
         volumetric: (reactions) whether a rate is per litre of culture and not per cell.
         exchange: (species, reactions) stoichiometry of the liquid.
-        rate_names, laws: the rate laws, in the order of evaluation; a law may use the rates before it.
-        variable_names, variables: see `cell.variables`.
-        input_names, inputs: see `cell.variables.Input`.
-        observable_names, observables, observable_units: what an instrument shows, as laws of all of the above.
+        rate_names: reactions of the rate laws, in the order of evaluation.
+        laws: the rate laws; a law may use the rates before it.
+        variable_names: names of the variables.
+        variables: see `cell.variables`.
+        input_names: names of the inputs.
+        inputs: see `cell.variables.Input`.
+        observable_names: names of the observables.
+        observables: readings of an instrument, as laws of all of the above.
+        observable_units: units of the observables.
         cells: law of the viable cell density [10^9 cells/L]; None where no rate is specific.
         reactor: balances of the vessel.
         parameters: values by name, in internal units.
-        nets: networks by name, see `cell.neural`: what a gray or black model learns.
+        nets: neural networks by name, see `cell.neural`: the learned part of a gray or black model.
         clearance: the parameter [L/(10^9 cells)/d] that limits uptake to clearance times concentration, or None.
         uptakes: (reaction, species, coefficient) of the exchanges that are limited.
         stoichiometry_weight: the variable that weighs the shifted stoichiometry of the network, or None.
-        gases: external species that the gas phase holds: they have fluxes and no balance in the liquid.
+        gases: external species of the gas phase: they have fluxes and no balance in the liquid.
+        about: the parameter table, with units, bounds, priors and sources.
 
+    >>> from graycell.cell.rates import Monod, Rate
     >>> model = CultureModel(
     ...     reactions={"growth": "GLC => VCD"},
     ...     rates={"growth": Rate("mu") * Monod("GLC", "K")},
@@ -205,74 +212,65 @@ class CultureModel(eqx.Module):
         balanced: bool = True,
         name: str = "model",
     ):
-        """Put a model together; every name is checked here and not while compiling.
+        """Build a model; every name is checked here and not while compiling.
 
         Args:
             rates: rate laws by reaction, in the order of evaluation. `Volumetric(law)` acts per litre of culture.
             parameters: by name; a plain number is not estimated.
-            network: reactions of a cell, whose inside is at steady state; external species end in ``_ext``.
+            network: reactions of a cell at internal steady state; external species end in ``_ext``.
             reactions: reactions between species of the liquid, whose rates act directly; each needs a rate law.
             species: unit (a string) or `Species` of the species that are not in mmol/L or not in any reaction.
             variables: by name, see `cell.variables`.
-            inputs: by name, what a run gives; a plain number is a default.
+            inputs: by name, functions of time that a run gives; a plain number is a default.
             observables: by name, a law or a law and its unit, such as ``(Concentration("titer") * 0.15, "g/L")``.
             cells: law of the viable cell density [10^9 cells/L], or the name of the species that counts them. If left
                 out, the species VCD; else the biomass BIOM [mmol/L] times the input viability over the parameter
                 biomass_per_cell (2.31 mmol/(10^9 cells), Nolan & Lee 2011, unless the model has its own).
             weights: of the flux projection, `SoftWeights()` by default.
             reference: fluxes, by name, that decide where the rate laws leave fluxes open.
-            nets: networks by name that laws use.
-            gases: external species that the gas phase holds.
+            nets: neural networks by name that laws use.
+            gases: external species of the gas phase.
             clearance: name of the parameter that limits uptake [L/(10^9 cells)/d].
             stoichiometry_weight: name of the variable that weighs the shifted stoichiometry of the network.
             balanced: without it the rates are dc/dt, see `reactor.NeuralODE`.
             name: for reports and files.
 
         Raises:
-            ModelError: where a name is not known, or a rate law names what the model has not.
+            ModelError: for an unknown name, also in a rate law, and where reactions and rate laws do not match.
         """
         table = ParameterTable.of(parameters)
-        if network is not None and not isinstance(network, MetabolicNetwork):
-            network = _network_of(network)
+        network = building.network_of(network)
         direct = dict(reactions or {})
-        external = () if network is None else tuple(one.removesuffix(EXTERNAL_SUFFIX) for one in network.external)
-        for gas in gases:
-            if gas not in external:
-                raise ModelError(f"species '{gas}' is not external in the network; {nearest(gas, external)}.")
         columns = {reaction: parse_equation(equation) for reaction, equation in direct.items()}
-        found: list[str] = [one for one in external if one not in gases]
-        found += [one.removesuffix(EXTERNAL_SUFFIX) for column in columns.values() for one in column]
-        names: tuple[str, ...] = (*dict.fromkeys([*found, *(species or {})]),)
-        specs = tuple(_species_spec(one, (species or {}).get(one)) for one in names)
-        known = (*(() if network is None else network.names), *direct)
-        _check_reactions(network, direct, rates, known)
-        kinetic = [one for one in rates if network is not None and one in network.names]
-        cells, table, inputs = _cells(cells, names, table, dict(inputs or {}), rates, balanced)
-        exchange = _exchange(network, names, columns)
+        names, specs = building.liquid_species(network, gases, columns, species or {})
+        known = building.check_reactions(network, direct, rates)
+        kinetic = [reaction for reaction in rates if network is not None and reaction in network.names]
+        cells = building.cells_of(cells, names, rates, balanced)
+        table, inputs = _with_cells(cells, table, inputs or {})
+        exchange = building.exchange_matrix(network, names, columns)
         uptakes: tuple[tuple[int, int, float], ...] = ()
         if clearance is not None and network is not None:
-            network, uptakes = _limited(network, exchange)
+            network, uptakes = building.limited(network, exchange)
         shown = dict(observables or {})
         if cells is not None and VCD not in names and VCD not in shown:
             shown = {VCD: (cells, CELL_UNIT), **shown}
         self.name = name
         self.species, self.species_specs = names, specs
         self.network = network
-        self.projection = None if network is None else _projection(network, kinetic, weights, reference)
+        self.projection = None if network is None else building.projection_of(network, kinetic, weights, reference)
         self.direct, self.direct_equations = tuple(direct), tuple(direct.values())
-        self.volumetric = tuple(isinstance(rates.get(one), Volumetric) for one in known)
+        self.volumetric = tuple(isinstance(rates.get(reaction), Volumetric) for reaction in known)
         self.exchange = jnp.asarray(exchange)
         self.rate_names, self.laws = tuple(rates), tuple(rates.values())
         self.variable_names, self.variables = tuple(variables or {}), tuple((variables or {}).values())
         self.input_names = tuple(inputs)
-        self.inputs = tuple(one if isinstance(one, Input) else Input(default=float(one)) for one in inputs.values())
+        self.inputs = tuple(inputs.values())
         self.observable_names = tuple(shown)
-        pairs = [one if isinstance(one, tuple) else (one, "1") for one in shown.values()]
+        pairs = [law if isinstance(law, tuple) else (law, "1") for law in shown.values()]
         self.observables, self.observable_units = tuple(law for law, _ in pairs), tuple(unit for _, unit in pairs)
         self.cells = cells
-        self.reactor = Reactor(jnp.array([_retained(*one, cells) for one in zip(names, specs, strict=True)]))
-        if not balanced:
-            self.reactor = NeuralODE()
+        retained = [building.retained_share(name, spec, cells) for name, spec in zip(names, specs, strict=True)]
+        self.reactor = Reactor(jnp.array(retained)) if balanced else NeuralODE()
         self.parameters = _as_arrays(table)
         self.nets = dict(nets or {})
         self.clearance, self.uptakes, self.gases = clearance, uptakes, tuple(gases)
@@ -280,7 +278,7 @@ class CultureModel(eqx.Module):
         self.about = Aside(table)
         self._check_names(table)
 
-    # ------------------------------------------------------------------------------------------ what it is made of
+    # ----------------------------------------------------------------------------------------------------- its parts
 
     def __repr__(self) -> str:
         learned = f"{self.weight_count} weights of networks, " if self.nets else ""
@@ -302,13 +300,16 @@ class CultureModel(eqx.Module):
         return structure, arrays, self.table
 
     def changed(self, **fields) -> "CultureModel":
-        """Return the model with other values of some attributes, which are taken as they are.
+        """Return the model with other values of some attributes, without any check of them.
 
         Args:
             **fields: attributes and their values.
 
         Returns:
             The changed model.
+
+        Raises:
+            ModelError: for an unknown attribute.
         """
         new = object.__new__(type(self))
         for name in self.__dataclass_fields__:
@@ -318,12 +319,12 @@ class CultureModel(eqx.Module):
         return new
 
     def definition(self) -> dict[str, Any]:
-        """Return what the model is made of: the arguments that build it anew.
+        """Return the arguments from which the model can be built again.
 
         Returns:
             The keyword arguments of `CultureModel`.
         """
-        own = (VCD,) if VCD not in self.species else ()
+        added = (VCD,) if VCD not in self.species else ()
         shown = zip(self.observable_names, self.observables, self.observable_units, strict=True)
         return {
             "name": self.name,
@@ -334,10 +335,10 @@ class CultureModel(eqx.Module):
             "parameters": self.table,
             "variables": dict(zip(self.variable_names, self.variables, strict=True)),
             "inputs": dict(zip(self.input_names, self.inputs, strict=True)),
-            "observables": {name: (law, unit) for name, law, unit in shown if name not in own or law != self.cells},
+            "observables": {name: (law, unit) for name, law, unit in shown if name not in added or law != self.cells},
             "cells": self.cells,
             "weights": None if self.projection is None else self.projection.weights,
-            "reference": None if self.projection is None else _fluxes_by_name(self.projection),
+            "reference": None if self.projection is None else building.fluxes_by_name(self.projection),
             "nets": self.nets,
             "gases": self.gases,
             "clearance": self.clearance,
@@ -346,7 +347,7 @@ class CultureModel(eqx.Module):
         }
 
     def rebuilt(self, **changes) -> "CultureModel":
-        """Return a model that is built anew from the same definition with some changes.
+        """Return a model built from the same definition with some changes.
 
         Args:
             **changes: arguments of `CultureModel`.
@@ -366,12 +367,12 @@ class CultureModel(eqx.Module):
 
     @property
     def table(self) -> ParameterTable:
-        """The parameters with units, bounds, priors and sources, at the present values."""
+        """The parameters with units, bounds, priors and sources, at their present values."""
         return self.about.content.with_values({name: float(value) for name, value in self.parameters.items()})
 
     @property
     def weight_count(self) -> int:
-        """How many weights the networks have."""
+        """Number of weights of the neural networks."""
         return sum(leaf.size for net in self.nets.values() for leaf in net.weights)
 
     @property
@@ -386,23 +387,26 @@ class CultureModel(eqx.Module):
 
     @property
     def quantities(self) -> tuple[str, ...]:
-        """Names of all that can be measured: species, observables, variables."""
+        """Names of everything that can be measured: species, observables, variables."""
         return (*self.species, *self.observable_names, *self.variable_names)
 
     def unit(self, quantity: str) -> str:
-        """Return the unit of a quantity; raises `ModelError` for one that the model has not.
+        """Return the unit of a quantity.
 
         Args:
             quantity: a species, observable, variable or input.
 
         Returns:
             The unit.
+
+        Raises:
+            ModelError: for a quantity that is not in the model.
         """
         for names, units in (
-            (self.species, [one.unit for one in self.species_specs]),
+            (self.species, [spec.unit for spec in self.species_specs]),
             (self.observable_names, self.observable_units),
-            (self.variable_names, [one.unit for one in self.variables]),
-            (self.input_names, [one.unit for one in self.inputs]),
+            (self.variable_names, [variable.unit for variable in self.variables]),
+            (self.input_names, [given.unit for given in self.inputs]),
         ):
             if quantity in names:
                 return units[names.index(quantity)]
@@ -410,16 +414,17 @@ class CultureModel(eqx.Module):
 
     @property
     def _loops(self) -> list[tuple[str, int]]:
-        return [(self.variable_names[i], i) for i, one in enumerate(self.variables) if isinstance(one, LoopVariable)]
+        kinds = enumerate(self.variables)
+        return [(self.variable_names[i], i) for i, variable in kinds if isinstance(variable, LoopVariable)]
 
     @property
     def loops(self) -> tuple[str, ...]:
-        """Names of the variables whose targets the fluxes make."""
+        """Names of the variables whose targets depend on the fluxes."""
         return tuple(name for name, _ in self._loops)
 
     @property
     def has_loop(self) -> bool:
-        """Whether a variable depends on the fluxes that it shapes."""
+        """Whether a variable depends on fluxes that depend on it."""
         return bool(self._loops)
 
     @property
@@ -429,20 +434,20 @@ class CultureModel(eqx.Module):
 
     @property
     def _loop_variables(self) -> list[LoopVariable]:
-        return [one for one in self.variables if isinstance(one, LoopVariable)]
+        return [variable for variable in self.variables if isinstance(variable, LoopVariable)]
 
     @property
     def is_lagged(self) -> bool:
         """Whether a loop is closed by the published fixed-step scheme."""
-        return any(isinstance(one.closure, Lagged) for one in self._loop_variables)
+        return any(isinstance(variable.closure, Lagged) for variable in self._loop_variables)
 
     @property
     def biomass(self) -> str | None:
-        """The species that counts cells; None where no single one does."""
+        """The species that counts cells; None where no single species does."""
         return self.cells.species if isinstance(self.cells, ViableCells) else None
 
     def with_parameters(self, values: Mapping[str, Any]) -> "CultureModel":
-        """Return the model with other parameter values, which may lie outside of the bounds of a fit or be traced.
+        """Return the model with other parameter values, which may lie outside of their bounds or be traced.
 
         Args:
             values: by name, in internal units.
@@ -480,15 +485,16 @@ class CultureModel(eqx.Module):
             The changed model; the same where it has no loop.
         """
         variables = tuple(
-            replace(one, closure=closure) if isinstance(one, LoopVariable) else one for one in self.variables
+            replace(variable, closure=closure) if isinstance(variable, LoopVariable) else variable
+            for variable in self.variables
         )
         return self.changed(variables=variables)
 
     def _check_names(self, table: ParameterTable) -> None:
-        """Raise `ModelError` here, and not while compiling, for a name that a law, closure or net does not find."""
-        for one in self._loop_variables:
-            if not isinstance(one.closure, Lagged):
-                table[one.closure.turnover_time]
+        """Raise `ModelError` here, and not while compiling, for an unknown name in a law, closure or network."""
+        for variable in self._loop_variables:
+            if not isinstance(variable.closure, Lagged):
+                table[variable.closure.turnover_time]
         if self.clearance is not None:
             table[self.clearance]
         if self.stoichiometry_weight is not None and self.stoichiometry_weight not in self.variable_names:
@@ -503,20 +509,20 @@ class CultureModel(eqx.Module):
             LoopControl(jnp.zeros(len(self._loops))),
         )  # fmt: skip
         model = self if not self.is_lagged else self.with_closure(Dynamic(next(iter(self.parameters))))
-        eqx.filter_eval_shape(lambda one, s, a: one.derivative(s, a), model, at, surroundings)
+        eqx.filter_eval_shape(lambda model, s, a: model.derivative(s, a), model, at, surroundings)
 
     # ----------------------------------------------------------------------------------------------- what it computes
 
     def conditions(
         self, concentrations: Float[Array, " species"], variables: Values = None, inputs: Values = None, fed=None
     ) -> Conditions:
-        """Return what rate laws see at an operating point, with all rates.
+        """Return the conditions that rate laws see at an operating point, with all rates.
 
         Args:
             concentrations: (species,) in the unit of each.
             variables: (variables,) or by name; their initial values where not given.
             inputs: (inputs,) or by name; their defaults where not given.
-            fed: (species,) what flows in over the volume [mmol/L/d]; 0 if left out.
+            fed: (species,) inflow per volume [mmol/L/d]; 0 if left out.
 
         Returns:
             The conditions, without fluxes.
@@ -545,7 +551,7 @@ class CultureModel(eqx.Module):
         Returns:
             (variables,)
         """
-        return _vector(values, self.variable_names, [one.initial for one in self.variables], "variable")
+        return _vector(values, self.variable_names, [variable.initial for variable in self.variables], "variable")
 
     def input_vector(self, values: Values = None) -> Float[Array, " inputs"]:
         """Return the inputs as an array.
@@ -556,7 +562,7 @@ class CultureModel(eqx.Module):
         Returns:
             (inputs,)
         """
-        return _vector(values, self.input_names, [one.default or 0.0 for one in self.inputs], "input")
+        return _vector(values, self.input_names, [given.default or 0.0 for given in self.inputs], "input")
 
     def kinetic_rates(
         self, concentrations: Float[Array, " species"], variables: Values = None, inputs: Values = None, fed=None
@@ -592,7 +598,7 @@ class CultureModel(eqx.Module):
             concentrations: (species,) in the unit of each.
             variables: (variables,) or by name; their initial values where not given.
             inputs: (inputs,) or by name; their defaults where not given.
-            fed: (species,) what flows in over the volume [mmol/L/d], for networks that see it.
+            fed: (species,) inflow per volume [mmol/L/d], for neural networks that see it.
             stoichiometry: weight [1] of the shifted stoichiometry where it differs from the model's variable.
 
         Returns:
@@ -615,19 +621,19 @@ class CultureModel(eqx.Module):
             fluxes,
             conflict,
             status,
-            _stack([one.target(at) for one in self._loop_variables]),
+            _stack([variable.target(at) for variable in self._loop_variables]),
             _stack([law(at) for law in self.observables]),
             jnp.ones(()) if self.cells is None else self.cells(at),
         )
 
     def production(self, cell: Evaluation) -> Float[Array, " species"]:
-        """Return what the cells and the reactions of the liquid make of each species [mmol/L/d].
+        """Return the production of each species by cells and reactions of the liquid.
 
         Args:
             cell: see `evaluate`.
 
         Returns:
-            (species,), in the unit of each species per day.
+            (species,) in the unit of each species per day, such as [mmol/L/d].
         """
         if not self.reactor.per_cell:
             return cell.fluxes @ self.exchange.T
@@ -641,8 +647,8 @@ class CultureModel(eqx.Module):
         if self.clearance is None or self.network is None:
             return {}
         reactions, species, coefficients = (np.array(part) for part in zip(*self.uptakes, strict=True))
-        there = jnp.maximum(concentrations, 0.0)[species]
-        most = self.parameters[self.clearance] * there / jnp.asarray(np.abs(coefficients))
+        available = jnp.maximum(concentrations, 0.0)[species]
+        most = self.parameters[self.clearance] * available / jnp.asarray(np.abs(coefficients))
         ahead = coefficients < 0.0
         upper = jnp.asarray(self.network.upper).at[reactions[ahead]].min(most[ahead])
         lower = jnp.asarray(self.network.lower).at[reactions[~ahead]].max(-most[~ahead])
@@ -654,16 +660,20 @@ class CultureModel(eqx.Module):
         """Return the variables at time 0.
 
         Args:
-            given: (variables,) what a run says, NaN where it says nothing.
+            given: (variables,) initial values of a run, NaN where it gives none.
             inputs: (inputs,) at time 0.
 
         Returns:
             (variables,)
         """
         at = Conditions({}, {}, Named(self.input_names, inputs), self.parameters)
-        own = [one.target(at) if isinstance(one, RelaxingVariable) else jnp.asarray(one.initial, jnp.float64)
-               for one in self.variables]  # fmt: skip
-        return jnp.where(jnp.isnan(given), _stack(own), given)
+        initial = [
+            variable.target(at)
+            if isinstance(variable, RelaxingVariable)
+            else jnp.asarray(variable.initial, jnp.float64)
+            for variable in self.variables
+        ]
+        return jnp.where(jnp.isnan(given), _stack(initial), given)
 
     def turnover_times(self) -> Float[Array, " loops"]:
         """Return the turnover time [d] of every loop; 1 for the lagged closure.
@@ -672,22 +682,22 @@ class CultureModel(eqx.Module):
             (loops,)
         """
         return _stack([
-            jnp.ones(()) if isinstance(one.closure, Lagged) else self.parameters[one.closure.turnover_time]
-            for one in self._loop_variables
+            jnp.ones(()) if isinstance(variable.closure, Lagged) else self.parameters[variable.closure.turnover_time]
+            for variable in self._loop_variables
         ])  # fmt: skip
 
     def close(self, state: CultureState, at: Surroundings) -> Closed:
-        """Return the variables as the closures make them of their states.
+        """Return the variables, which the closures compute from their states.
 
         Args:
             state: of the culture.
-            at: what acts on it.
+            at: its surroundings.
 
         Returns:
-            All variables (variables,), where they would rest, and the status of the algebraic loops.
+            All variables (variables,), the values at which they would rest, and the status of the algebraic loops.
 
         Raises:
-            ModelError: for the lagged closure, which is no ODE.
+            ModelError: for the lagged closure, which is not an ODE.
         """
         algebraic = self._algebraic()
         if not algebraic:
@@ -698,11 +708,11 @@ class CultureModel(eqx.Module):
         return Closed(values, rest, found.status)
 
     def after_event(self, state: CultureState, at: Surroundings) -> CultureState:
-        """Return the state once amounts, volume or inputs have changed at once.
+        """Return the state after a sudden change of amounts, volume or inputs.
 
         Args:
             state: of the culture.
-            at: what acts on it from now on.
+            at: its surroundings from now on.
 
         Returns:
             The state, in which algebraic loops are at rest.
@@ -719,7 +729,7 @@ class CultureModel(eqx.Module):
 
         Args:
             state: of the culture.
-            at: what acts on it.
+            at: its surroundings.
 
         Returns:
             The derivative of every part of the state.
@@ -733,7 +743,7 @@ class CultureModel(eqx.Module):
         return CultureState(amounts, volume, self._variable_derivatives(state, closed, cell, at, fed))
 
     def seen(self, values: Float[Array, " variables"], control: LoopControl) -> Float[Array, " variables"]:
-        """Return the variables as the rate laws see them, where a fit opens the loops.
+        """Return the variables as the rate laws see them when a fit opens the loops.
 
         Args:
             values: (variables,)
@@ -753,20 +763,20 @@ class CultureModel(eqx.Module):
         gap = at.control.gap(cell.targets, closed.values[np.array(loops, int)], tau)
         where = None
         rates = []
-        for i, one in enumerate(self.variables):
-            if isinstance(one, LoopVariable):
+        for i, variable in enumerate(self.variables):
+            if isinstance(variable, LoopVariable):
                 k = loops.index(i)
-                rest = (closed.rest[i] - state.variables[i]) / getattr(one.closure, "memory", 1.0)
-                rates.append(gap[k] / tau[k] if isinstance(one.closure, Dynamic) else rest)
-            elif isinstance(one, RelaxingVariable):
+                rest = (closed.rest[i] - state.variables[i]) / getattr(variable.closure, "memory", 1.0)
+                rates.append(gap[k] / tau[k] if isinstance(variable.closure, Dynamic) else rest)
+            elif isinstance(variable, RelaxingVariable):
                 inputs = Conditions({}, {}, Named(self.input_names, at.inputs), self.parameters)
-                rates.append(one.rate(inputs) * (one.target(inputs) - state.variables[i]))
-            elif isinstance(one, StateVariable):
+                rates.append(variable.rate(inputs) * (variable.target(inputs) - state.variables[i]))
+            elif isinstance(variable, StateVariable):
                 if where is None:
                     seen = self.seen(closed.values, at.control)
                     where = self.conditions(state.concentrations, seen, at.inputs, fed)
                     where = where._replace(fluxes=Named(self.reactions, cell.fluxes))
-                rates.append(one.derivative(where))
+                rates.append(variable.derivative(where))
         return _stack(rates)
 
     def _algebraic(self) -> list[int]:
@@ -791,12 +801,8 @@ class CultureModel(eqx.Module):
         return gap
 
 
-_SOME_BOUND = 1e6
-"""[mmol/(10^9 cells)/d] Bound where a limit of uptake is given at run time: the layer prepares a bound there."""
-
-
 def _stack(values: Sequence[Array]) -> Array:
-    return jnp.stack([jnp.asarray(one, jnp.float64) for one in values]) if values else jnp.zeros(0)
+    return jnp.stack([jnp.asarray(value, jnp.float64) for value in values]) if values else jnp.zeros(0)
 
 
 def _vector(values: Values, names: tuple[str, ...], defaults: Sequence[float], kind: str) -> Array:
@@ -809,109 +815,20 @@ def _vector(values: Values, names: tuple[str, ...], defaults: Sequence[float], k
     return values
 
 
-def _as_arrays(table: ParameterTable) -> dict[str, Array]:
-    return {name: jnp.asarray(value, jnp.float64) for name, value in table.values().items()}
-
-
-def _network_of(network: Mapping[str, str | Reaction] | Sequence[Reaction]) -> MetabolicNetwork:
-    if isinstance(network, Mapping):
-        return MetabolicNetwork.from_reactions(
-            [one if isinstance(one, Reaction) else Reaction(name, one) for name, one in network.items()]
-        )
-    return MetabolicNetwork.from_reactions(network)
-
-
-def _species_spec(name: str, given: Species | str | None) -> Species:
-    if isinstance(given, Species):
-        return given
-    return Species(given if given is not None else CELL_UNIT if name == VCD else "mmol/L")
-
-
-def _retained(name: str, spec: Species, cells: RateLaw | None) -> float:
-    if spec.retained is not None:
-        return float(spec.retained)
-    counts = isinstance(cells, ViableCells) and cells.species == name
-    return float(counts or "cells" in spec.unit)
-
-
-def _check_reactions(network, direct: Mapping[str, str], rates: Mapping[str, RateLaw], known: Sequence[str]) -> None:
-    for name in direct:
-        if network is not None and name in network.names:
-            raise ModelError(f"reaction '{name}' is in the network and among the reactions; give it once.")
-        if name not in rates:
-            raise ModelError(f"reaction '{name}' has no rate law; {nearest(name, rates)}.")
-    for name in rates:
-        if name not in known:
-            raise ModelError(f"reaction '{name}' has a rate law and is not in the model; {nearest(name, known)}.")
-        if network is not None and name in network.names and isinstance(rates[name], Volumetric):
-            raise ModelError(f"reaction '{name}' is inside the cell, so its rate is per cell; leave Volumetric out.")
-
-
-def _cells(cells, names, table: ParameterTable, inputs: dict, rates, balanced: bool):
-    """Return the law of the viable cell density, and table and inputs with what it needs."""
-    if isinstance(cells, str):
-        cells = ViableCells(cells)
-    if cells is None and VCD in names:
-        cells = ViableCells(VCD)
-    if cells is None and BIOMASS in names:
-        cells = ViableCells(BIOMASS, "biomass_per_cell", VIABILITY)
-    if cells is None and balanced and any(not isinstance(law, Volumetric) for law in rates.values()):
-        raise ModelError(
-            f"found rates per cell and no cells among the species {', '.join(names)}; name the species that counts "
-            "them: cells='X', or make the rates Volumetric."
-        )
+def _with_cells(
+    cells: RateLaw | None, table: ParameterTable, given: Mapping[str, Input | float]
+) -> tuple[ParameterTable, dict[str, Input]]:
+    """Return table and inputs with the parameter and input that the law of the viable cell density needs."""
+    inputs = {name: one if isinstance(one, Input) else Input(default=float(one)) for name, one in given.items()}
     if isinstance(cells, ViableCells):
-        if cells.species not in names:
-            raise ModelError(f"species '{cells.species}' counts the cells and is not in the model; "
-                             f"{nearest(cells.species, names)}.")  # fmt: skip
-        if cells.biomass_per_cell == "biomass_per_cell" and "biomass_per_cell" not in table.names:
-            table = ParameterTable((*table.rows, replace(_BIOMASS_PER_CELL, name="biomass_per_cell")))
+        if cells.biomass_per_cell == BIOMASS_PER_CELL and BIOMASS_PER_CELL not in table.names:
+            table = ParameterTable((*table.rows, _DEFAULT_BIOMASS_PER_CELL))
         if cells.biomass_per_cell is not None:
             table[cells.biomass_per_cell]
         if cells.viability is not None:
             inputs.setdefault(cells.viability, Input("1", 1.0))
-    return cells, table, inputs
+    return table, inputs
 
 
-def _projection(network, kinetic, weights, reference) -> flux.FluxProjection:
-    external = network.is_external
-    if np.any(network.stoichiometry[external] != network.cold_stoichiometry[external]):
-        raise ModelError(
-            "the shifted stoichiometry changes an exchange with the medium; it may change the inside only."
-        )
-    return flux.prepare(network, kinetic, weights, reference)
-
-
-def _fluxes_by_name(projection: flux.FluxProjection) -> dict[str, float]:
-    pairs = zip(projection.network.names, np.asarray(projection.reference), strict=True)
-    return {name: float(value) for name, value in pairs if value}
-
-
-def _exchange(network, names: Sequence[str], columns: Mapping[str, Mapping[str, float]]) -> np.ndarray:
-    """Return the stoichiometry of the liquid, (species, reactions)."""
-    parts = []
-    if network is not None:
-        inside = np.zeros((len(names), len(network.names)))
-        for i, name in enumerate(names):
-            if name + EXTERNAL_SUFFIX in network.species:
-                inside[i] = network.rows([name + EXTERNAL_SUFFIX])[0]
-        parts.append(inside)
-    direct = np.zeros((len(names), len(columns)))
-    for j, column in enumerate(columns.values()):
-        for one, coefficient in column.items():
-            direct[names.index(one.removesuffix(EXTERNAL_SUFFIX)), j] += coefficient
-    return np.hstack([*parts, direct])
-
-
-def _limited(network: MetabolicNetwork, exchange: np.ndarray):
-    """Return the network with a bound wherever uptake is limited, and these uptakes, see `CultureModel.uptakes`."""
-    uptakes = []
-    for i, j in np.argwhere(exchange[:, : len(network.names)]):
-        ahead = bool(exchange[i, j] < 0.0)
-        if not ahead and network.lower[j] >= 0.0:
-            continue  # it makes the species, and cannot go backwards
-        uptakes.append((int(j), int(i), float(exchange[i, j])))
-        low, high = float(network.lower[j]), float(network.upper[j])
-        low, high = (low, min(high, _SOME_BOUND)) if ahead else (max(low, -_SOME_BOUND), high)
-        network = network.with_bounds(network.names[j], low, high)
-    return network, tuple(uptakes)
+def _as_arrays(table: ParameterTable) -> dict[str, Array]:
+    return {name: jnp.asarray(value, jnp.float64) for name, value in table.values().items()}

@@ -1,4 +1,7 @@
-"""provenance_of: all that a result depends on, as plain data: it stands beside it and tells when it is out of date."""
+"""provenance_of: everything that a result depends on, as plain data; it is saved with the result.
+
+A comparison with the present provenance shows whether a result is out of date.
+"""
 
 import functools
 import hashlib
@@ -26,15 +29,15 @@ _FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior
 
 
 def describe(model: CultureModel) -> dict[str, str]:
-    """Return what makes a model what it is, apart from its parameters and weights.
+    """Return the identity of a model, apart from its parameters and weights.
 
-    What is computed of it, such as the null space of the balances, is left out: its last digits differ by machine.
+    Derived numbers, such as the null space of the balances, are left out: their last digits differ between machines.
 
     Args:
         model: any model.
 
     Returns:
-        Words and hashes by part.
+        Text and hashes by part.
     """
     made = model.definition()
     nets = {name: (net.inputs, net.centre, net.sd, net.scale, net.half_uptake) for name, net in model.nets.items()}
@@ -51,26 +54,32 @@ def describe(model: CultureModel) -> dict[str, str]:
 
 
 def _written(value: Any) -> str:
-    """Return a dataclass with all its fields; its repr leaves out a field that is the very object of the default."""
+    """Return a dataclass with all its fields as text; its repr leaves out a field that is identical to the default."""
     if not is_dataclass(value):
         return repr(value)
-    parts = (f"{one.name}={getattr(value, one.name)!r}" for one in fields(value))
+    parts = (f"{field.name}={getattr(value, field.name)!r}" for field in fields(value))
     return f"{type(value).__name__}({', '.join(parts)})"
 
 
 def content_of(value: Any) -> Any:
-    """Return all that a value holds as plain data: fields, arrays, and the code of classes that are not of graycell.
+    """Return the content of a value as plain data: fields, arrays, and the code of classes that are not in graycell.
+
+    Args:
+        value: any value of a model.
+
+    Returns:
+        Lists and text.
 
     >>> content_of({"a": (1.5, np.arange(2))})
     [['a', ['1.5', ['int64', [0, 1]]]]]
     """
     if isinstance(value, Mapping):
-        return [[str(name), content_of(one)] for name, one in value.items()]
+        return [[str(name), content_of(item)] for name, item in value.items()]
     if isinstance(value, list | tuple):
-        return [content_of(one) for one in value]
+        return [content_of(item) for item in value]
     if is_dataclass(value) and not isinstance(value, type):
-        own = {one.name: content_of(getattr(value, one.name)) for one in fields(value)}
-        return [type(value).__qualname__, code_of(type(value)), own]
+        content = {field.name: content_of(getattr(value, field.name)) for field in fields(value)}
+        return [type(value).__qualname__, code_of(type(value)), content]
     if isinstance(value, np.ndarray | np.generic | jax.Array):
         return [str(value.dtype), np.asarray(value).tolist()]
     if isinstance(value, FunctionType | type):
@@ -79,7 +88,14 @@ def content_of(value: Any) -> Any:
 
 
 def code_of(what: type | FunctionType) -> str:
-    """Return the code of a class or function that is not of graycell, "" for one that is: `hash_of_code` tells that."""
+    """Return the code of a class or function that is not in graycell.
+
+    Args:
+        what: a class or function.
+
+    Returns:
+        Its source; "" for one of graycell, which `hash_of_code` covers.
+    """
     if what.__module__.split(".")[0] == "graycell":
         return ""
     try:
@@ -100,7 +116,11 @@ def _sha(what: object) -> str:
 
 @functools.cache
 def hash_of_code() -> str:
-    """Return the SHA-256 of the package's own source: another code may be another result."""
+    """Return a hash of the source of graycell: other code may give another result.
+
+    Returns:
+        SHA-256.
+    """
     whole = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         whole.update(path.read_bytes())
@@ -108,9 +128,15 @@ def hash_of_code() -> str:
 
 
 def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dict) -> dict:
-    """Return what a result depends on, as plain data: model, hashes of parameters, runs and code, versions, settings.
+    """Return everything that a result depends on.
 
-    `settings` is plain data of whoever made the result.
+    Args:
+        model: of the result.
+        runs: of the result.
+        settings: of the result, as plain data.
+
+    Returns:
+        Model, hashes of parameters, runs and code, versions and settings, as plain data.
     """
     table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
     described = {
@@ -126,7 +152,14 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
 
 
 def where_it_ran(packages: Sequence[str]) -> dict[str, Any]:
-    """Return the versions of packages and of Python, and the kind of machine."""
+    """Return versions and the kind of machine.
+
+    Args:
+        packages: names of installed packages.
+
+    Returns:
+        The versions of the packages and of Python, operating system and processor.
+    """
     return {
         "versions": {name: metadata.version(name) for name in packages},
         "python": platform.python_version(),
@@ -135,7 +168,14 @@ def where_it_ran(packages: Sequence[str]) -> dict[str, Any]:
 
 
 def hash_of_run(run: CultureRun) -> str:
-    """Return the SHA-256 of what was done and measured, wherever it came from."""
+    """Return a hash of the events and measurements of a run; the files it was read from do not matter.
+
+    Args:
+        run: any run.
+
+    Returns:
+        SHA-256.
+    """
     parts = [
         run.name,
         run.initial_volume,

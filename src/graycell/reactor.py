@@ -23,7 +23,10 @@ Scalar = Float[Array, ""]
 class Flows(NamedTuple):
     """Continuous flows, each per litre of initial volume.
 
-    feed: (media,) [1/d]; bleed, harvest: [1/d].
+    Attributes:
+        feed: (media,) [1/d].
+        bleed: of whole culture [1/d].
+        harvest: behind a cell filter [1/d].
     """
 
     feed: Float[Array, " media"]
@@ -32,10 +35,12 @@ class Flows(NamedTuple):
 
 
 class Interventions(NamedTuple):
-    """What is done at one instant, in this order.
+    """Interventions at one instant, in this order.
 
-    sample: volume taken [1]; bolus: (media,) volumes added [1]; replacement: (media,) fractions replaced in the
-    bookkeeping of Nolan & Lee [1].
+    Attributes:
+        sample: volume taken [1].
+        bolus: (media,) volumes added [1].
+        replacement: (media,) fractions replaced [1], as in the published code of Nolan & Lee.
     """
 
     sample: Scalar
@@ -44,9 +49,10 @@ class Interventions(NamedTuple):
 
 
 class Balances(eqx.Module):
-    """Parent of what the vessel does with rates.
+    """Parent of the balances of a vessel.
 
-    per_cell: the rates are specific [mmol/(10^9 cells)/d], else volumetric [mmol/L/d].
+    Attributes:
+        per_cell: whether rates are specific [mmol/(10^9 cells)/d], else volumetric [mmol/L/d].
     """
 
     per_cell: eqx.AbstractClassVar[bool]
@@ -60,13 +66,25 @@ class Balances(eqx.Module):
         flows: Flows,
         media: Float[Array, "media species"],
     ) -> tuple[Float[Array, " species"], Scalar]:
-        """Return d(amounts)/dt [mmol/L/d] and d(volume)/dt [1/d]."""
+        """Return the derivatives of amounts and volume.
+
+        Args:
+            amounts: (species,) per litre of initial volume [mmol/L].
+            volume: [1].
+            production: (species,) volumetric [mmol/L/d].
+            flows: of every medium and out of the vessel.
+            media: (media, species) concentrations [mmol/L].
+
+        Returns:
+            d(amounts)/dt (species,) [mmol/L/d] and d(volume)/dt [1/d].
+        """
 
 
 class Reactor(Balances):
-    """The vessel's balances for named species.
+    """Balances of a well-mixed vessel.
 
-    retained: (species,) 1 for what a cell filter keeps back (the cells), 0 for what passes it.
+    Attributes:
+        retained: (species,) 1 for a species that a cell filter retains (cells), 0 for one that passes it.
     """
 
     retained: Float[Array, " species"]
@@ -80,9 +98,17 @@ class Reactor(Balances):
         flows: Flows,
         media: Float[Array, "media species"],
     ) -> tuple[Float[Array, " species"], Scalar]:
-        """Return d(amounts)/dt [mmol/L/d] and d(volume)/dt [1/d].
+        """Return the derivatives of amounts and volume.
 
-        `production` is volumetric [mmol/L/d], `media` concentrations [mmol/L].
+        Args:
+            amounts: (species,) per litre of initial volume [mmol/L].
+            volume: [1].
+            production: (species,) volumetric [mmol/L/d].
+            flows: of every medium and out of the vessel.
+            media: (media, species) concentrations [mmol/L].
+
+        Returns:
+            d(amounts)/dt (species,) [mmol/L/d] and d(volume)/dt [1/d].
 
         >>> reactor = Reactor(jnp.array([0.0]))
         >>> flows = Flows(jnp.array([0.1]), jnp.array(0.0), jnp.array(0.0))
@@ -97,10 +123,10 @@ class Reactor(Balances):
 
 
 class NeuralODE(Balances):
-    """No balances: the rates are dc/dt themselves, whatever flows in or out, as a pure black box learns them.
+    """No balances of species: the rates are dc/dt, whatever flows in or out, as in a pure black box.
 
-    Only the volume is known. What a feed does to the concentrations has to be learned, so nothing is conserved; a bolus
-    at one instant is mixed in as by `Reactor`, because no derivative could hold it.
+    Only the volume is balanced. The effect of a feed on the concentrations has to be learned, so nothing is conserved.
+    A bolus is mixed in as by `Reactor`, because it is a jump, which no derivative can represent.
     """
 
     per_cell: ClassVar[bool] = False
@@ -113,7 +139,17 @@ class NeuralODE(Balances):
         flows: Flows,
         media: Float[Array, "media species"],
     ) -> tuple[Float[Array, " species"], Scalar]:
-        """Return V dc/dt + c dV/dt [mmol/L/d], with `production` for dc/dt [mmol/L/d], and dV/dt [1/d].
+        """Return V dc/dt + c dV/dt, with `production` for dc/dt, and dV/dt.
+
+        Args:
+            amounts: (species,) per litre of initial volume [mmol/L].
+            volume: [1].
+            production: (species,) dc/dt [mmol/L/d].
+            flows: of every medium and out of the vessel.
+            media: not used.
+
+        Returns:
+            d(amounts)/dt (species,) [mmol/L/d] and d(volume)/dt [1/d].
 
         >>> flows = Flows(jnp.array([0.1]), jnp.array(0.0), jnp.array(0.0))
         >>> print(*NeuralODE().derivative(jnp.array([20.0]), jnp.array(1.0), jnp.array([-5.0]), flows,
@@ -131,10 +167,20 @@ def intervene(
     media: Float[Array, "media species"],
     supplied: Float[Array, "media species"],
 ) -> tuple[Float[Array, " species"], Scalar]:
-    """Return amounts [mmol/L] and volume [1] after an instant: sample, then boluses, then replacement.
+    """Return amounts and volume after the interventions at one instant: sample, then boluses, then replacement.
 
-    A sample takes volume and leaves every concentration; a bolus adds `bolus @ media` and its volume. `supplied` is
-    1 for the species that a medium names: on these alone the published replacement acts.
+    A sample removes volume and leaves every concentration; a bolus adds `bolus @ media` and its volume. The published
+    replacement acts only on the species that its medium names.
+
+    Args:
+        amounts: (species,) per litre of initial volume [mmol/L].
+        volume: [1].
+        done: the interventions.
+        media: (media, species) concentrations [mmol/L].
+        supplied: (media, species) 1 for the species that a medium names.
+
+    Returns:
+        Amounts (species,) [mmol/L] and volume [1].
     """
     left = volume - done.sample
     amounts = amounts * (left / volume) + done.bolus @ media

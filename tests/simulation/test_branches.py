@@ -10,7 +10,15 @@ import pytest
 from graycell.cell.closures import Algebraic, LoopStatus
 from graycell.errors import ModelError
 from graycell.numerics.roots import PRECISE, rest_point
-from graycell.simulation.branches import FixedPoints, OperatingPoints, branches, fixed_points, jumps, response, rest_at
+from graycell.simulation.branches import (
+    FixedPoints,
+    OperatingPoints,
+    branches,
+    fixed_points,
+    jumps,
+    response,
+    resting_values,
+)
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
 
 ALGEBRAIC = Algebraic()
@@ -70,7 +78,7 @@ def test_fixed_points_solve_the_loop_and_have_the_slope_of_central_differences(p
 
 def test_between_two_fixed_points_that_hold_lies_one_that_does_not(points):
     for k in range(200):
-        held = points.stable_for_a_pool[points.point == k]
+        held = points.stable_if_dynamic[points.point == k]
         assert len(held) % 2 == 1
         assert np.array_equal(held, np.arange(len(held)) % 2 == 0)
 
@@ -87,15 +95,15 @@ def test_lagging_stays_where_its_stages_and_their_average_come_nearer(slope, sta
         r3 = ratio(r2)
         redox = ratio((r1 + 2.0 * r2 + 2.0 * r3 + ratio(r3)) / 6.0)
     assert (abs(redox - 1.3) < 0.01) == stays
-    assert bool(FixedPoints(np.zeros(1, int), np.array([1.3]), np.array([slope])).stable_for_lagging[0]) == stays
+    assert bool(FixedPoints(np.zeros(1, int), np.array([1.3]), np.array([slope])).stable_if_lagged[0]) == stays
 
 
 def test_a_pool_rests_at_the_fixed_point_that_its_start_is_drawn_to(published, states, points):
     start = np.full(200, 3.0)
-    found, status = rest_at(published, states, start)
+    found, status = resting_values(published, states, start)
     assert np.all(status == LoopStatus.solved)
     for k in range(200):
-        roots, held = points.redox[points.point == k], points.stable_for_a_pool[points.point == k]
+        roots, held = points.redox[points.point == k], points.stable_if_dynamic[points.point == k]
         below, above = roots[roots < 3.0], roots[roots >= 3.0]
         drawn_down = len(below) and held[len(below) - 1]
         assert found[k] == pytest.approx(below[-1] if drawn_down else above[0], abs=1e-9)
@@ -144,7 +152,9 @@ def test_the_dynamic_closure_tends_to_the_algebraic_one_in_proportion_to_tau(alg
     away = []
     for tau in (0.04, 0.02, 0.01, 0.005):
         one = simulate(published.with_parameters({"tau": tau}), run, settings)
-        away.append(np.max(np.abs(one.predicted - algebraic.predicted)[:, :-2] / top[:-2]))  # without R and the temperature shift
+        away.append(
+            np.max(np.abs(one.predicted - algebraic.predicted)[:, :-2] / top[:-2])
+        )  # without R and the temperature shift
     ratios = np.array(away[:-1]) / np.array(away[1:])
     assert np.all((ratios > 1.8) & (ratios < 2.2))
     assert np.all(np.diff(ratios) > 0.0)  # and nearer to 2 with every halving

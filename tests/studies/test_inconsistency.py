@@ -87,8 +87,8 @@ def test_three_fixed_points_follow_the_shift_and_lagging_leaves_a_steep_one_wher
             here = points.point == k
             row = stored["day"].index(day)
             assert np.allclose(points.redox[here], stored[name]["points"][row], atol=1e-3)
-            assert points.stable_for_a_pool[here].tolist() == [True, False, True]
-            assert points.stable_for_lagging[here].tolist() == [True, False, day == 8.0]
+            assert points.stable_if_dynamic[here].tolist() == [True, False, True]
+            assert points.stable_if_lagged[here].tolist() == [True, False, day == 8.0]
 
 
 def test_the_ratio_above_1_is_what_lactate_serine_and_cystine_leave_of_the_shuttle(lagged):

@@ -1,4 +1,4 @@
-"""Models that learn: some rate laws of a known model (gray), or all specific rates or dc/dt (black)."""
+"""Hybrid models: some rate laws of a known model learned (gray), or all specific rates or dc/dt (black)."""
 
 from graycell.hybrid.black_boxes import BLACK_BOXES, neural_ode_model, neural_rates_model
 from graycell.hybrid.neural_rates import NeuralRateSpec, law_from, with_neural_rates

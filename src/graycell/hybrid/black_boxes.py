@@ -1,7 +1,7 @@
-"""Black boxes: all specific rates, or dc/dt, learned by one network.
+"""Black boxes: one neural network gives all specific rates, or dc/dt.
 
 `neural_rates_model` has exact balances of the vessel and learned specific rates, the usual hybrid model of the field;
-`neural_ode_model` learns dc/dt as a whole.
+`neural_ode_model` learns dc/dt itself.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import jax.numpy as jnp
 import numpy as np
 
+from graycell.cell.building import BIOMASS
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
 from graycell.cell.neural import MLP, NeuralRate, drawn_weights
 from graycell.cell.rates import Ramp, Rate, ViableCells
@@ -16,7 +17,7 @@ from graycell.cell.variables import Input, RelaxingVariable
 from graycell.errors import ModelError
 from graycell.hybrid.scaling import HALF_UPTAKE, scales, sizes
 from graycell.hybrid.smoothing import smooth_run
-from graycell.model import BIOMASS, CultureModel
+from graycell.model import CultureModel
 from graycell.parameters import Parameter
 from graycell.runs.records import REDOX, TCD, TEMPERATURE, VCD, VIABILITY, CultureRun, Feed, Setpoint
 
@@ -36,7 +37,7 @@ def neural_rates_model(
 ) -> CultureModel:
     """Return the usual hybrid model: exact balances of the vessel, and a network that gives all specific rates.
 
-    The species are those that every run has at time 0. Uptake falls as its species runs out.
+    The species are those that every run has at time 0. Uptake falls to 0 as its species runs out.
 
     Args:
         runs: training runs; they scale the network.
@@ -62,7 +63,7 @@ def neural_ode_model(
     biomass_per_cell: float = 2.31,
     seed: int = 0,
 ) -> CultureModel:
-    """Return the pure black box, dc/dt = NN(c, u): nothing is balanced, the effect of feeds is learned too.
+    """Return the pure black box, dc/dt = NN(c, u): no balances, the effect of feeds is learned too.
 
     Args:
         runs: training runs; they scale the network.
@@ -90,14 +91,14 @@ def _black(name, runs, inputs, hidden, biomass_per_cell, seed) -> CultureModel:
     balanced = name == "specific-rates"
     temperatures = _temperatures(runs)
     if not inputs:
-        fed = [] if balanced else [one for one in species if _flows_in(one, runs)]
-        inputs = (*species, *((SHIFT,) if temperatures else ()), *(f"feed {one}" for one in fed))
+        fed = [] if balanced else [name for name in species if _flows_in(name, runs)]
+        inputs = (*species, *((SHIFT,) if temperatures else ()), *(f"feed {name}" for name in fed))
     n, m = len(inputs), len(species)
     empty = MLP(inputs, jnp.zeros(n), jnp.ones(n), jnp.ones(m), jnp.ones(m),
                 drawn_weights(n, hidden, m, np.random.default_rng(seed)))  # fmt: skip
     rates = {
-        f"r {one}": NeuralRate("rates", i, "any", 10.0, one if balanced and one != BIOMASS else None)
-        for i, one in enumerate(species)
+        f"r {name}": NeuralRate("rates", i, "any", 10.0, name if balanced and name != BIOMASS else None)
+        for i, name in enumerate(species)
     }
     parameters = {"biomass_per_cell": Parameter(biomass_per_cell, "mmol/(1e9 cells)", 0.1, 10.0, estimated=False,
                                                 meaning="biomass per cell")}  # fmt: skip
@@ -108,7 +109,7 @@ def _black(name, runs, inputs, hidden, biomass_per_cell, seed) -> CultureModel:
     model = CultureModel(
         name=name,
         network=MetabolicNetwork.from_reactions(
-            [Reaction(f"r {one}", f"<=> {one}{EXTERNAL_SUFFIX}") for one in species]
+            [Reaction(f"r {name}", f"<=> {name}{EXTERNAL_SUFFIX}") for name in species]
         ),
         rates=rates,
         parameters=parameters,

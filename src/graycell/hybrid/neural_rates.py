@@ -1,7 +1,7 @@
-"""Gray models: some rate laws of a known model learned by networks.
+"""Gray models: neural networks learn some rate laws of a known model.
 
 `with_neural_rates` replaces, multiplies or corrects rate laws of a model by networks, or adds reactions with a learned
-law. The inputs of a network are scaled by the runs that it will learn from.
+law. The training runs scale the inputs of a network.
 """
 
 import math
@@ -31,22 +31,21 @@ class NeuralRateSpec:
     """How the rate law of one reaction is learned.
 
     Attributes:
-        kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, as it is
-            known.
-        inputs: what the network sees (species, ``feed`` and a species, variables such as ``R`` and ``shift``, inputs);
-            if empty, what the known law depends on.
+        kind: ``black``, the law is a network; ``gray``, the known law times a learned factor; ``white``, the known law.
+        inputs: of the network (species, ``feed`` and a species, variables such as ``R`` and ``shift``, inputs); if
+            empty, the quantities on which the known law depends.
         form: of the network, see `cell.neural.NeuralRate`; if empty ``fraction`` with a `part`, else ``positive`` for
             a gray law and for an irreversible reaction, else ``any``. A gray law of the form ``any`` is the known law
             plus a learned rate.
-        part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces: the rest stays known.
-        hidden: nodes of the hidden layer.
-        bound: [1] how far the law may go, see `NeuralRate`; if 0, 10 for a gray law of the form ``positive``, else 100.
-        consumes: a species that a negative rate uses up; such a rate falls to 0 where the species runs out.
+        part: a factor of the known law, ``inhibition`` or ``monod``, that a network replaces; the other factors stay.
+        hidden: number of nodes of the hidden layer.
+        bound: [1] limit of the law, see `NeuralRate`; if 0, 10 for a gray law of the form ``positive``, else 100.
+        consumes: a species that a negative rate takes up; such a rate falls to 0 where the species runs out.
         scale: [mmol/(10^9 cells)/d] size of the rate; if 0, the power of ten nearest to the known law along the runs,
             0.1 without one. A factor of the form ``positive`` has the scale 1 [1] in any case.
 
     Raises:
-        ModelError: for words that are not known and numbers that are not possible.
+        ModelError: for unknown words and impossible numbers.
     """
 
     kind: Kind = "black"
@@ -59,7 +58,7 @@ class NeuralRateSpec:
     scale: float = 0.0
 
     def __post_init__(self) -> None:
-        if isinstance(self.inputs, str) or not all(isinstance(one, str) for one in self.inputs):
+        if isinstance(self.inputs, str) or not all(isinstance(name, str) for name in self.inputs):
             raise ModelError(
                 f"learned law: found the inputs {self.inputs!r}; a list of names is needed; write ['LAC']."
             )
@@ -79,7 +78,17 @@ class NeuralRateSpec:
 
 
 def law_from(described: str | Mapping[str, Any]) -> NeuralRateSpec:
-    """Return a law from one word, its kind, or a table of the fields of `NeuralRateSpec`. Raises `ModelError`."""
+    """Return the specification of a learned law.
+
+    Args:
+        described: its kind, or a table of the fields of `NeuralRateSpec`.
+
+    Returns:
+        The specification.
+
+    Raises:
+        ModelError: for an unknown field, kind or form, and for impossible numbers.
+    """
     if isinstance(described, str):
         return NeuralRateSpec(described)  # type: ignore[arg-type]
     known = [field.name for field in fields(NeuralRateSpec)]
@@ -101,7 +110,7 @@ def with_neural_rates(
     A parameter that no law uses any more is no longer estimated.
 
     Args:
-        model: with known laws; stays as it is.
+        model: with known laws.
         laws: by reaction, a `NeuralRateSpec` or what `law_from` takes. A reaction of the network without a rate law
             gets one.
         runs: training runs; they scale the inputs of the networks.
@@ -112,7 +121,7 @@ def with_neural_rates(
         The gray model.
 
     Raises:
-        ModelError: for a name that the model has not, and for a law of which nothing says what it depends on.
+        ModelError: for a name that is not in the model, and for a law whose inputs are neither given nor known.
 
     >>> from graycell import bundled_run, nolan_lee
     >>> gray = with_neural_rates(nolan_lee(), {"v17": "black"}, [bundled_run()])
@@ -147,17 +156,18 @@ def with_neural_rates(
 
 
 def _require_known_species(known: MetabolicNetwork, network: MetabolicNetwork, name: str, equation: str) -> None:
-    """Raise `ModelError` for a species that the medium has not, or that stands in this one reaction alone."""
-    for one in set(network.species) - set(known.species):
-        row = network.rows([one])[0]
-        if row[network.index(name)] and (one.endswith(EXTERNAL_SUFFIX) or np.count_nonzero(row) < 2):
+    """Raise `ModelError` for a species that is not in the medium, or in no other reaction."""
+    for species in set(network.species) - set(known.species):
+        row = network.rows([species])[0]
+        if row[network.index(name)] and (species.endswith(EXTERNAL_SUFFIX) or np.count_nonzero(row) < 2):
             raise ModelError(
-                f"reaction '{name}', {equation}: species '{one}' is not in the network; {nearest(one, known.species)}."
+                f"reaction '{name}', {equation}: species '{species}' is not in the network; "
+                f"{nearest(species, known.species)}."
             )
 
 
 def _learned(model, network, name: str, law: NeuralRateSpec, smooth, random) -> tuple[NeuralRate, MLP]:
-    """Return a network's law for a reaction, and the network."""
+    """Return the learned law of a reaction, and its network."""
     if name not in model.rates and (law.part or law.kind == "gray"):
         what = f"no part '{law.part}' to replace" if law.part else "nothing to correct"
         raise ModelError(
@@ -213,7 +223,7 @@ def _generic(model: CultureModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
-    """Return what the known law of a reaction depends on."""
+    """Return the names of the quantities on which the known law of a reaction depends."""
     if name not in model.kinetic:
         return ()
     k, n, m = model.kinetic.index(name), len(model.species), len(model.variable_names)
@@ -223,13 +233,13 @@ def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
 
     slope = np.asarray(jax.grad(rate)(jnp.concatenate(_generic(model))))
     names = (*model.species, *model.variable_names, *model.input_names)
-    return tuple(one for one, by in zip(names, slope, strict=True) if abs(by) > 1e-12)
+    return tuple(seen for seen, derivative in zip(names, slope, strict=True) if abs(derivative) > 1e-12)
 
 
 def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -> float:
     """Return the power of ten nearest to the largest size of the known law along runs [mmol/(10^9 cells)/d].
 
-    Without a known law it is 0.1; without runs, that at a generic operating point.
+    Without a known law it is 0.1; without runs, the size at a generic operating point is used.
     """
     if name not in model.kinetic:
         return 0.1
@@ -245,7 +255,7 @@ def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -
 
 
 class _Spy(dict):
-    """A table that remembers what was asked for."""
+    """A table that records which names were looked up."""
 
     def __init__(self, table):
         super().__init__(table)
@@ -257,7 +267,7 @@ class _Spy(dict):
 
 
 def _without_unused(model: CultureModel) -> ParameterTable:
-    """Return the table with what no law asks for any more not estimated."""
+    """Return the table, in which parameters that no law uses are not estimated."""
     spy = _Spy(model.parameters)
     watched = model.changed(parameters=spy)
     if not model.is_lagged:

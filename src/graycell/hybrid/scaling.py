@@ -1,4 +1,4 @@
-"""How inputs and outputs of networks are scaled by the runs that they will learn from."""
+"""Scales of the inputs and outputs of neural networks, from the training runs."""
 
 import math
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from graycell.hybrid.smoothing import SmoothRun
 from graycell.model import CultureModel
 
 HALF_UPTAKE = 0.02
-"""Part [1] of the largest concentration seen at which uptake has fallen to a half: what an assay can tell from 0."""
+"""Part [1] of the largest concentration at which uptake has fallen to a half: about the detection limit of an assay."""
 _LOOP_SCALE, _SHIFT_SCALE = (1.0, 0.5), (0.5, 0.5)
-"""Centre and standard deviation [1] of variables that samples may not show: a loop variable, one between 0 and 1."""
+"""Centre and standard deviation [1] of variables that may not be measured: a loop variable, one between 0 and 1."""
 
 
 def scales(
@@ -24,7 +24,7 @@ def scales(
     """Return centre and standard deviation of inputs, in their units, over the time of all runs.
 
     Args:
-        model: names species, variables and inputs.
+        model: gives species, variables and inputs.
         inputs: see `Conditions.seen`.
         smooth: runs along smooth curves; without any, centres are 0 and standard deviations 1.
 
@@ -32,7 +32,7 @@ def scales(
         Centres and standard deviations, (inputs,) each.
 
     Raises:
-        ModelError: for an input that the model has not.
+        ModelError: for an input that is not in the model.
     """
     for name in inputs:
         known = (*model.species, *model.variable_names, *model.input_names)
@@ -61,12 +61,12 @@ def _values(model: CultureModel, run: SmoothRun, name: str) -> np.ndarray:
 
 
 def sizes(model: CultureModel, smooth: Sequence[SmoothRun], balanced: bool) -> np.ndarray:
-    """Return the root mean square, over all runs, of the specific rates.
+    """Return the root mean square of the rates of every species over all runs.
 
     Args:
         model: with `ViableCells`.
         smooth: runs along smooth curves.
-        balanced: rates are per cell; else they are dc/dt [mmol/L/d].
+        balanced: whether rates are per cell; else they are dc/dt [mmol/L/d].
 
     Returns:
         (species,) [mmol/(10^9 cells)/d] or [mmol/L/d].

@@ -1,7 +1,8 @@
-"""smooth_run: the samples of a run as smooth curves of what the cells turned over.
+"""smooth_run: smooth curves of the net production of the cells, through the samples of a run.
 
-Feeds and samples leave jumps in concentrations, none in what the cells turned over, so this is what is made smooth. A
-network takes the scales of its inputs and outputs from such curves, and a fit of networks begins along them.
+Feeds and samples leave jumps in concentrations but not in net production, so net production is smoothed. Such curves
+give the scales of the inputs and outputs of a neural network, and integral matching, the first stage of its fit, uses
+them.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,10 +24,10 @@ from graycell.runs.records import VCD, CultureRun
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
 NODES, NODE_WEIGHTS = 0.5 * (_NODES + 1.0), 0.5 * _NODE_WEIGHTS
-"""Gauss-Legendre nodes and weights on 0..1: three integrate a polynomial of the fifth degree over a segment exactly."""
+"""Gauss-Legendre nodes and weights on 0..1: three integrate a polynomial of degree 5 exactly."""
 _FEW_POINTS = 6
-"""Below so many points, the start included, a curve goes through them; from there on the smoothing is chosen by
-cross-validation."""
+"""With fewer points, the start included, a curve goes through all of them; with more, cross-validation chooses the
+smoothing."""
 
 
 class SmoothRun(eqx.Module):
@@ -38,13 +39,13 @@ class SmoothRun(eqx.Module):
         length: (segments,) [d].
         concentrations: (segments, nodes, species) in the unit of each.
         volume: (segments, nodes) [1].
-        variables: (segments, nodes, variables): loop variables as measured, others as they follow their targets.
+        variables: (segments, nodes, variables): loop variables as measured, others relaxing to their targets.
         inputs: (segments, nodes, inputs).
         at_end: (segments, species) amounts at the end of each segment.
         end_volume: (segments,) [1] at the end of each segment.
         end_inputs: (segments, inputs) at the end of each segment.
         end_variables: (segments, variables) at the end of each segment.
-        fed: (segments, nodes, species) what flows in, over the volume [mmol/L/d].
+        fed: (segments, nodes, species) inflow per volume [mmol/L/d].
         net_production: (segments, species) [mmol/L] by the cells in each segment.
     """
 
@@ -64,11 +65,11 @@ class SmoothRun(eqx.Module):
 def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
     """Return a run along smooth curves, for the species of a model.
 
-    A species that was not measured is only fed, and so is every species after its last sample. The biomass follows the
+    The net production of a species is 0 where it was not measured, and after its last sample. The biomass follows the
     viable cell density where it was not measured itself.
 
     Args:
-        model: names the species, variables and inputs.
+        model: gives species, variables and inputs.
         run: with samples.
 
     Returns:
@@ -94,7 +95,7 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
     amounts = np.array([[amount for amount, _ in nodes] for nodes in at_nodes])
     volume = np.array([[size for _, size in nodes] for nodes in at_nodes])
     times = jnp.asarray(arrays.start[:, None] + length[:, None] * NODES[None, :])
-    inputs = jax.vmap(lambda t, setpoints: jax.vmap(lambda one: packed.inputs_at(one, setpoints))(t))(
+    inputs = jax.vmap(lambda t, setpoints: jax.vmap(lambda time: packed.inputs_at(time, setpoints))(t))(
         times, packed.setpoints
     )
     variables, end_variables = _variables(model, packed, np.asarray(inputs), np.asarray(end_inputs), length)
@@ -118,7 +119,7 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
 
 
 def _variables(model: CultureModel, packed: PackedRun, inputs: np.ndarray, end_inputs: np.ndarray, length: np.ndarray):
-    """Return the variables at the nodes and at the ends of segments: those that relax exactly, others as they begin."""
+    """Return the variables at the nodes and ends of segments: those that relax exactly, others at their first value."""
     now = np.array(model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints)))
     at_nodes = np.broadcast_to(now, (*inputs.shape[:2], len(now))).copy()
     at_ends = np.broadcast_to(now, (len(length), len(now))).copy()
@@ -149,29 +150,29 @@ class _Sweep:
         self.amounts = np.asarray(packed.initial)
 
     def after(self, k: int, share: float, made: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return amounts and volume once this share of segment k is over and the cells have made `made`."""
+        """Return amounts and volume after this share of segment k, in which the cells have produced `made`."""
         flows, time = self.packed.flows, share * (self.packed.end[k] - self.packed.start[k])
         out = flows.bleed[k] + flows.harvest[k]
-        lost = self.amounts / self.volume * out * time  # cells that a harvest keeps are lost here too: a start only
+        lost = self.amounts / self.volume * out * time  # retained cells are lost here too: the curves only give a start
         volume = self.volume + (np.sum(flows.feed[k]) - out) * time
         return np.asarray(self.amounts + made + flows.feed[k] @ self.packed.media * time - lost), float(volume)
 
     def act(self, k: int, amounts: np.ndarray, volume: float) -> None:
-        """Take these amounts and volume at the end of segment k, and do what is done there."""
+        """Go on from these amounts and volume at the end of segment k, after its interventions."""
         done = jax.tree.map(lambda leaf: leaf[k], self.packed.interventions)
         after = intervene(jnp.asarray(amounts), jnp.asarray(volume), done, self.packed.media, self.packed.supplied)
         self.amounts, self.volume = np.asarray(after[0]), float(after[1])
 
 
 def _nothing(time: float, /) -> float:
-    """Return what a species that was not measured is taken to be turned over by a time [d]: 0 mmol/L."""
+    """Return the net production of a species that was not measured by a time [d]: 0 mmol/L."""
     return 0.0
 
 
 def _production_at_samples(
     model: CultureModel, packed: PackedRun, end_inputs: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Return for every species the times of its samples, its net production by then, and its standard error.
+    """Return the times of the samples of every species, its net production by then, and the standard error of that.
 
     [d], [mmol/L], [mmol/L], per litre of initial volume; beginning with 0 at time 0.
     """
@@ -193,7 +194,7 @@ def _production_at_samples(
 
 
 def _fill_biomass(model: CultureModel, measured: np.ndarray, error: np.ndarray, end_inputs: np.ndarray) -> None:
-    """Take the species that counts cells from the viable cell density where it was not measured itself."""
+    """Fill in the species that counts cells from the viable cell density where it was not measured itself."""
     cells = model.cells
     if not isinstance(cells, ViableCells) or VCD not in model.observable_names:
         return
@@ -209,23 +210,30 @@ def _fill_biomass(model: CultureModel, measured: np.ndarray, error: np.ndarray, 
 
 
 def _curve(time: np.ndarray, value: np.ndarray, error: np.ndarray) -> Callable[[float], float]:
-    """Return a smooth curve through (time, value) of these errors; nothing at all without a sample."""
+    """Return a smooth curve through (time, value) with these errors; 0 without a sample."""
     if len(time) < 2:
         return _nothing
     if len(time) < _FEW_POINTS:
         return _held_after(time[-1], PchipInterpolator(time, value))
-    # the first point is known: ten times as sure as the surest sample
+    # the first point is known: its error is a tenth of the smallest error of a sample
     weight = 1.0 / np.r_[0.1 * np.nanmin(error), error[1:]] ** 2
     return _held_after(time[-1], make_smoothing_spline(time, value, w=weight / np.max(weight)))
 
 
 def _held_after(last: float, curve: Callable[[float], float]) -> Callable[[float], float]:
-    """Return the curve, constant after its last sample: a cubic that goes on would be anything a few days later."""
+    """Return the curve, constant after its last sample, because an extrapolated cubic diverges within days."""
     return lambda time: curve(min(time, last))
 
 
 def stack_smooth(runs: Sequence[SmoothRun]) -> SmoothRun:
-    """Return smooth runs of one shape as one with a leading axis, padded to the most segments."""
+    """Return smooth runs as one with a leading axis, padded to the largest number of segments.
+
+    Args:
+        runs: of one model, at least one.
+
+    Returns:
+        The smooth runs.
+    """
     longest = max(run.length.shape[0] for run in runs)
 
     def pad(leaf: Array) -> Array:
@@ -234,7 +242,7 @@ def stack_smooth(runs: Sequence[SmoothRun]) -> SmoothRun:
 
     def padded(run: SmoothRun) -> SmoothRun:
         longer = jax.tree.map(pad, run)
-        kept = jnp.arange(longest) < run.length.shape[0]  # a padded segment takes no time and turns nothing over
+        kept = jnp.arange(longest) < run.length.shape[0]  # a padded segment has length 0 and no net production
         return replace(
             longer,
             length=jnp.where(kept, longer.length, 0.0),

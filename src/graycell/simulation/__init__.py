@@ -1,8 +1,8 @@
 """Simulation: a model and a run -> a trajectory.
 
 simulate(model, run)             a `Trajectory`; traceable, so it may be jitted, mapped and differentiated
-from_last_samples(model, run)    the rest of a running culture, begun anew from what was measured last
-scores(trajectory)               how well it meets the measurements
+from_last_samples(model, run)    the rest of a running culture, started from its last samples
+scores(trajectory)               agreement with the measurements
 """
 
 from graycell.simulation.forecast import from_last_samples

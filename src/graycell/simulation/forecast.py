@@ -1,7 +1,7 @@
-"""from_last_samples: what is left of a running culture, begun anew from what was measured last.
+"""from_last_samples: the rest of a running culture, started from its last samples.
 
-A model that is a little wrong drifts off; the samples say by how much. So the state at the last sample is the simulated
-one, moved by what each quantity was off at its own last sample, and the rest of the run is simulated from there.
+The simulation of an imperfect model drifts away from the samples. So the state at the last sample is the simulated one,
+corrected by measured - simulated at the last sample of each quantity, and the rest of the run is simulated from there.
 """
 
 from dataclasses import replace
@@ -19,9 +19,18 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
     """Return the rest of a run as a run of its own, without measurements, whose time 0 is the last sample of `run`.
 
     Its initial state is the simulated one plus measured - simulated at the last sample of each quantity, and not below
-    zero. Biomass follows the viable cell density where it was not measured itself; a value below a detection limit
-    moves only what was simulated above it. What happens at the time of the last sample happens after it. Raises
-    `SimulationError` where the run cannot be simulated so far.
+    zero. Biomass follows the viable cell density where it was not measured itself. A value below a detection limit
+    corrects only a simulated value above the limit. Events at the time of the last sample happen after it.
+
+    Args:
+        model: any model.
+        run: a running culture, with measurements so far and the planned events.
+
+    Returns:
+        The rest of the run, with its own time.
+
+    Raises:
+        SimulationError: where the run cannot be simulated up to its last sample.
 
         rest = from_last_samples(fitted.model, running)
         simulate(fitted.model, rest).time + running.last_sample
@@ -43,7 +52,7 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
 
 
 def _corrected(model: CultureModel, run: CultureRun, path: Trajectory) -> dict[str, float]:
-    """Return species and variables at the end of a path, moved to what was measured last."""
+    """Return species and variables at the end of a path, corrected by the last measurements."""
     names = (*model.species, *model.variable_names)
     state = {name: float(path[name][-1]) for name in names}
     sampled = {name: series for name, series in run.measurements.items() if len(series.time)}
@@ -63,7 +72,7 @@ def _off(series: Measurement, simulated: np.ndarray) -> float:
 
 
 def _still_going(begun: CultureRun) -> tuple[Event, ...]:
-    """Return what was begun and goes on, as events at time 0: feeds, outflows, the set-point."""
+    """Return feeds, outflows and set-points that continue, as events at time 0."""
     going: dict[object, Event] = {}
     for event in begun.events:
         match event:

@@ -1,8 +1,8 @@
 """The published scheme of Nolan & Lee (2011), for reproduction only: fixed steps and a lagged redox ratio.
 
-Classical Runge-Kutta steps at constant volume. Each stage uses the R' of the stage before, so that the answer depends
-on the step. The text of the paper leaves details open; those here are the ones that meet the figures of the public
-refit (Cui et al., Comput. Chem. Eng. 183 (2024) 108594), see tests/reference.
+Classical Runge-Kutta steps at constant volume. Each stage uses the R' of the stage before, so the result depends on the
+step. The paper leaves details open; the ones here reproduce the figures of the public refit (Cui et al., Comput. Chem.
+Eng. 183 (2024) 108594), see tests/reference.
 """
 
 from typing import NamedTuple
@@ -33,7 +33,7 @@ class LaggedPath(NamedTuple):
         concentrations: (n, species) [mmol/L].
         variables: (n, variables) the redox ratio R and the temperature shift.
         inputs: (n, inputs).
-        stoichiometry: (n,) weight [1] of the shifted stoichiometry, which switches whole.
+        stoichiometry: (n,) weight [1] of the shifted stoichiometry: 0, then 1.
     """
 
     time: Float[Array, " n"]
@@ -48,14 +48,14 @@ def integrate(model: CultureModel, run: CultureRun, packed: PackedRun) -> Lagged
 
     Args:
         model: with one loop, closed by `Lagged`, and one variable that relaxes to a temperature shift.
-        run: with the replacement feed and one temperature shift alone.
+        run: with no events but the replacement feed and one temperature shift.
         packed: the run as arrays.
 
     Returns:
         States after every step.
 
     Raises:
-        ModelError: for what the scheme does not know.
+        ModelError: for a model or event that the scheme cannot represent.
     """
     loop, shift = _variables(model)
     step = model.variables[loop].closure.step  # type: ignore[attr-defined]

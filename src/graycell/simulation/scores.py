@@ -1,4 +1,4 @@
-"""How well a trajectory meets the measurements."""
+"""Agreement of a trajectory with the measurements."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,12 @@ from graycell.simulation.trajectory import Trajectory
 class Score:
     """Agreement of one quantity in one run.
 
-    rmse: root of the mean squared difference, in `unit`; nrmse: rmse over the range of the measured values [1],
-    NaN where all are the same;
-    samples: how many were compared.
+    Attributes:
+        quantity: its name.
+        unit: of the quantity.
+        rmse: root of the mean squared difference, in `unit`.
+        nrmse: rmse over the range of the measured values [1]; NaN where all are the same.
+        samples: number of samples that were compared.
     """
 
     quantity: str
@@ -25,9 +28,15 @@ class Score:
 
 
 def scores(trajectory: Trajectory) -> tuple[Score, ...]:
-    """Return the score of every quantity that was measured, species first, then VCD and R.
+    """Return the score of every measured quantity, in the order of `CultureModel.quantities`.
 
-    Samples at time 0 are left out: they are the initial state, so nothing is predicted there.
+    Samples at time 0 are left out, because they are the initial state and not predicted.
+
+    Args:
+        trajectory: of a run with measurements.
+
+    Returns:
+        One score for each quantity.
     """
     rows = []
     for quantity in trajectory.model.quantities:
@@ -38,13 +47,13 @@ def scores(trajectory: Trajectory) -> tuple[Score, ...]:
         if not np.any(later):
             continue
         rmse = float(np.sqrt(np.mean((trajectory.at_samples(quantity) - series.value)[later] ** 2)))
-        spread = float(np.ptp(series.value))
-        rows.append(Score(quantity, series.unit, rmse, rmse / spread if spread > 0 else np.nan, int(np.sum(later))))
+        extent = float(np.ptp(series.value))
+        rows.append(Score(quantity, series.unit, rmse, rmse / extent if extent > 0 else np.nan, int(np.sum(later))))
     return tuple(rows)
 
 
 def mean_nrmse(rows: tuple[Score, ...]) -> float:
-    """Return the mean range-normalised RMSE [1] over the species, VCD and R left out; NaN if none was measured.
+    """Return the mean range-normalised RMSE [1] over all quantities but VCD and R; NaN if none was measured.
 
     Args:
         rows: see `scores`.
@@ -59,8 +68,15 @@ def mean_nrmse(rows: tuple[Score, ...]) -> float:
 def unexplained_variance(trajectory: Trajectory, parameters: int) -> float:
     """Return 1 - adjusted R2 [1] over all measured concentrations of the species together.
 
-    With n values and p parameters, (residual / total sum of squares) (n - 1)/(n - p - 1), about one pooled mean:
-    large concentrations dominate it. NaN where there are not more values than parameters and the mean.
+    With n values and p parameters it is (residual / total sum of squares) (n - 1)/(n - p - 1), with one mean of all
+    values: large concentrations dominate it.
+
+    Args:
+        trajectory: of a run with measurements.
+        parameters: number p of fitted parameters.
+
+    Returns:
+        A number [1]; NaN unless n is above p + 1.
     """
     species = [name for name in trajectory.model.species if name in trajectory.run.measurements]
     if sum(len(trajectory.run.measurements[name].time) for name in species) <= parameters + 1:

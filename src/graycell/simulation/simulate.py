@@ -1,6 +1,6 @@
 """simulate: a model and a run -> a trajectory.
 
-Pure and traceable: a PyTree goes in and one comes out, so the caller may jit, map and differentiate it by parameters,
+Pure and traceable, from PyTrees to a PyTree: the caller may jit, map and differentiate it with respect to parameters,
 initial concentrations, media, volumes and rates of feeds, and the times of events and set-points.
 """
 
@@ -43,13 +43,13 @@ def simulate(
 
     Args:
         model: any model.
-        run: what was done; what was measured is not needed. Its numbers may be traced by JAX.
+        run: measurements are not needed. Its numbers may be traced by JAX.
         settings: of the solver.
-        points: in every segment, which is the time between two events or measurements.
+        points: number of points in every segment, the time between two events or measurements.
         loop: how far the loops are open; closed unless a fit opens them.
         save_at: [d] times of the trajectory in place of the points; at the time of an event, the state before it.
-        throw: raise where the simulation does not reach its end. Otherwise `Trajectory.status` reports it, and
-            `Trajectory.require_finished` turns it into an exception.
+        throw: whether to raise where the simulation does not reach its end. Otherwise `Trajectory.status` reports it,
+            and `Trajectory.require_finished` turns it into an exception.
 
     Returns:
         The trajectory.
@@ -114,7 +114,7 @@ def evaluate_all(model: CultureModel, concentrations, variables, inputs, fed=Non
         concentrations: (n, species).
         variables: (n, variables).
         inputs: (n, inputs).
-        fed: (n, species) what flows in over the volume [mmol/L/d]; 0 if left out.
+        fed: (n, species) inflow per volume [mmol/L/d]; 0 if left out.
         stoichiometry: (n,) weight of the shifted stoichiometry where it differs from the model's variable.
 
     Returns:

@@ -50,9 +50,9 @@ class SolverSettings:
 
     Attributes:
         solver: any diffrax solver.
-        rtol: [1] wanted for the whole trajectory, relative to the largest value of a state; a step is held to a
+        rtol: [1] tolerance of the whole trajectory, relative to the largest value of a state; that of a step is a
             hundredth of it, because errors of steps add up and a closed loop amplifies them.
-        atol: the same for states near zero, in the unit of the species per litre of initial volume, and 1 for volume
+        atol: tolerance of states near zero, in the unit of the species per litre of initial volume, and 1 for volume
             and variables.
         most_steps: per segment.
         adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns).
@@ -66,8 +66,8 @@ class SolverSettings:
 
 
 _STEP_SHARE = 0.01
-"""Part of the wanted tolerance that one step may use: errors of steps add up over some hundred steps, and a closed loop
-amplifies them. tests/simulation/test_simulate.py holds the trajectory to what is wanted."""
+"""Part of the tolerance for one step: errors add up over some hundred steps, and a closed loop amplifies them.
+tests/simulation/test_simulate.py checks that trajectories keep the tolerance."""
 
 
 class Loop(NamedTuple):
@@ -88,12 +88,12 @@ class Path(NamedTuple):
     Attributes:
         time: (segments, points) [d].
         states: (segments, points, ...).
-        variables: (segments, points, variables) as the closures make them.
+        variables: (segments, points, variables) after the closures.
         loop_status: (segments, points) `LoopStatus`.
         inputs: (segments, points, inputs).
-        failed: (segments,) 1 from the first segment on that ran out of steps.
+        failed: (segments,) 1 from the first segment that ran out of steps on.
         flux_status: (segments,) `FluxStatus` at the end of every segment.
-        predicted: (segments, quantities) what would be measured at the end, in the order of `CultureModel.quantities`.
+        predicted: (segments, quantities) predicted measurements at the end, in the order of `CultureModel.quantities`.
     """
 
     time: Float[Array, "segments points"]
@@ -107,7 +107,7 @@ class Path(NamedTuple):
 
 
 class _Segment(NamedTuple):
-    """What is given of one segment."""
+    """The constants of one segment."""
 
     start: Array
     end: Array
@@ -117,7 +117,7 @@ class _Segment(NamedTuple):
 
 
 class _Carry(NamedTuple):
-    """What goes from segment to segment; changed: by interventions just before; alive: no segment failed."""
+    """State between two segments; changed: by interventions just before; alive: no segment failed so far."""
 
     state: CultureState
     changed: Array
@@ -138,8 +138,8 @@ def integrate(
         packed: see `packing.pack`.
         loop: how far the loops are open.
         settings: of the solver.
-        points: of every segment that are returned: its end, before the interventions, or for 2 and more also its
-            beginning, after the interventions before it, and points evenly between.
+        points: number of points of every segment: its end, before its interventions, or, for 2 and more, its
+            beginning, after the interventions before it, its end, and points evenly between.
 
     Returns:
         States, predictions and statuses.
@@ -160,7 +160,7 @@ def integrate(
 
         after = model.after_event(carry.state, at(0.0))
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), after, carry.state)
-        # after a failure nothing is tried again: it would cost all steps of every segment that is left
+        # after a failure no segment is solved: it would take the most steps in every segment that is left
         stop = jnp.where(carry.alive & (length > 0.0), 1.0, 0.0)
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(fractions, stop))
         solution = diffrax.diffeqsolve(
@@ -180,7 +180,7 @@ def integrate(
         if packed.traced_times:
             states = _moved_end(states, length, model.derivative(state, at(0.0)))
         last = jax.tree.map(lambda leaf: leaf[-1], states)
-        # one after the other: mapped, the search of the algebraic closure takes three times as long to compile
+        # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
         closed = lax.map(lambda point: model.close(point[1], at(point[0])), (fractions, states))
         cell = _at_end(model, last, closed.values[-1], at(1.0))
         amounts, volume = intervene(last.amounts, last.volume, now.done, packed.media, packed.supplied)

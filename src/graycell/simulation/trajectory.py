@@ -20,8 +20,8 @@ from graycell.simulation.branches import Jump
 from graycell.simulation.solve import SimulationStatus
 
 ZERO_SHARE = 0.01
-"""Part of its largest value by which a concentration may go below zero before it is remarked on: less than an assay
-tells from zero."""
+"""Part [1] of its largest value by which a concentration may fall below zero without a remark: below the detection
+limit of an assay."""
 
 
 class FinalValues(Mapping):
@@ -49,8 +49,8 @@ class Trajectory(eqx.Module):
     the names of `CultureModel.quantities` and of the inputs.
 
     Attributes:
-        model: that was simulated.
-        run: that was simulated.
+        model: the simulated model.
+        run: the simulated run.
         time: (n,) [d], with a point before and one after every event.
         concentrations: (n, species) in the unit of each.
         volume: (n,) [L].
@@ -60,14 +60,14 @@ class Trajectory(eqx.Module):
         viable_cell_density: (n,) [10^9 cells/L].
         fluxes: (n, reactions) [mmol/(10^9 cells)/d], or [mmol/L/d] of volumetric reactions.
         kinetic_rates: (n, kinetic) [mmol/(10^9 cells)/d].
-        conflict: (n, kinetic) [1] how far the balances pull each flux from its rate law.
-        targets: (n, loops) what the fluxes make of each loop variable.
+        conflict: (n, kinetic) [1] deviation of each flux from its rate law, caused by the balances.
+        targets: (n, loops) target of each loop variable, as the fluxes give it.
         flux_status: (n,) `FluxStatus`.
         loop_status: (n,) `LoopStatus`.
         measured_time: (m,) [d] times of the measurements of the run.
-        predicted: (m, quantities) the state there.
+        predicted: (m, quantities) predicted measurements there.
         status_code: `SimulationStatus` as a number.
-        jumps: where an algebraic loop left a branch that ended.
+        jumps: at which an algebraic loop left a branch that ended.
     """
 
     model: CultureModel
@@ -138,10 +138,10 @@ class Trajectory(eqx.Module):
         return np.zeros(self.time.shape) if name is None else self[name]
 
     def at_samples(self, quantity: str) -> np.ndarray:
-        """Return what was simulated where a quantity was measured.
+        """Return the simulated values at the samples of a quantity.
 
         Args:
-            quantity: a measured quantity that the model has.
+            quantity: a measured quantity of the model.
 
         Returns:
             (samples,) in the unit of the measurement.
@@ -153,11 +153,11 @@ class Trajectory(eqx.Module):
     def remarks(self) -> list[str]:
         """Return a sentence for everything that a reader of the trajectory should know.
 
-        A species may fall below zero: the balances of the cell can ask for what the medium does not have, because rate
-        laws fade with their substrate and transport reactions without a rate law do not.
+        A species may fall below zero: the balances of the cell can take up a species that is used up, because transport
+        reactions without a rate law do not slow down with its concentration.
 
         Returns:
-            Sentences; an empty list where there is nothing to say.
+            Sentences; possibly none.
         """
         given = zip(self.model.variable_names, self.model.variables, strict=True)
         sentences = [
@@ -189,8 +189,8 @@ class Trajectory(eqx.Module):
         return sentences
 
     def _temperatures(self) -> list[str]:
-        known = [one.target for one in self.model.variables if isinstance(one, RelaxingVariable)]
-        for ramp in (law for law in known if isinstance(law, Ramp) and law.input == TEMPERATURE):
+        targets = [variable.target for variable in self.model.variables if isinstance(variable, RelaxingVariable)]
+        for ramp in (law for law in targets if isinstance(law, Ramp) and law.input == TEMPERATURE):
             low, high = sorted((ramp.zero, ramp.one))
             outside = [e for e in self.run.events if isinstance(e, Setpoint) and e.input == TEMPERATURE
                        and not low <= e.value <= high]  # fmt: skip
@@ -229,8 +229,8 @@ def status_of(concentrations, variables, flux_status, loop_status, failed) -> In
         ()
     """
     finite = jnp.all(jnp.isfinite(concentrations)) & jnp.all(jnp.isfinite(variables))
-    usable = jnp.all(jnp.isin(flux_status, jnp.array([one for one in FluxStatus if one.usable])))
-    closed = jnp.all(jnp.isin(loop_status, jnp.array([one for one in LoopStatus if one.usable])))
+    usable = jnp.all(jnp.isin(flux_status, jnp.array([status for status in FluxStatus if status.usable])))
+    closed = jnp.all(jnp.isin(loop_status, jnp.array([status for status in LoopStatus if status.usable])))
     status = jnp.where(closed, SimulationStatus.finished, SimulationStatus.loop_failed)
     status = jnp.where(usable, status, SimulationStatus.flux_failed)
     status = jnp.where(finite, status, SimulationStatus.not_finite)

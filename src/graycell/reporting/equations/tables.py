@@ -158,8 +158,8 @@ def fixed_points_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
             f"time [{TIME}]": loop.time[points.point],
             "R [1]": points.redox,
             "slope dR'/dR [1]": points.slope,
-            "dynamic and algebraic": ["stable" if stable else "unstable" for stable in points.stable_for_a_pool],
-            "lagged": ["stable" if stable else "unstable" for stable in points.stable_for_lagging],
+            "dynamic and algebraic": ["stable" if stable else "unstable" for stable in points.stable_if_dynamic],
+            "lagged": ["stable" if stable else "unstable" for stable in points.stable_if_lagged],
             "simulated R [1]": loop.trajectory_redox[points.point],
         }
     )

@@ -1,0 +1,250 @@
+"""The parts of a culture model, from what its user gives: network, species, cells, exchange matrix, limits of uptake.
+
+Every name is checked here, once, and becomes an index; see `model.CultureModel`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from graycell.cell import flux
+from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
+from graycell.cell.rates import RateLaw, ViableCells, Volumetric
+from graycell.cell.variables import Species
+from graycell.errors import ModelError, nearest
+
+VCD, BIOMASS, VIABILITY = "VCD", "BIOM", "viability"
+"""Names with a meaning: viable cell density [1e9 cells/L], the biomass of all cells [mmol/L], the viable fraction."""
+CELL_UNIT = "1e9 cells/L"
+BIOMASS_PER_CELL = "biomass_per_cell"
+"""Parameter [mmol/(1e9 cells)] between the species BIOM and the number of cells."""
+_PREPARED_BOUND = 1e6
+"""[mmol/(10^9 cells)/d] Bound where uptake is limited: the projection needs a finite one to prepare for that bound."""
+
+
+def network_of(given: MetabolicNetwork | Mapping[str, str | Reaction] | Sequence[Reaction] | None):
+    """Return the network of a model.
+
+    Args:
+        given: a network, equations or reactions by name, reactions, or None.
+
+    Returns:
+        The network; None for a model without one.
+    """
+    if given is None or isinstance(given, MetabolicNetwork):
+        return given
+    if isinstance(given, Mapping):
+        given = [reaction if isinstance(reaction, Reaction) else Reaction(name, reaction)
+                 for name, reaction in given.items()]  # fmt: skip
+    return MetabolicNetwork.from_reactions(given)
+
+
+def liquid_species(
+    network: MetabolicNetwork | None,
+    gases: Sequence[str],
+    columns: Mapping[str, Mapping[str, float]],
+    given: Mapping[str, Species | str],
+) -> tuple[tuple[str, ...], tuple[Species, ...]]:
+    """Return the species in the liquid.
+
+    Args:
+        network: whose external species are in the liquid or in the gas phase.
+        gases: external species of the gas phase.
+        columns: coefficients by species, by reaction of the liquid.
+        given: unit or `Species` by name.
+
+    Returns:
+        Names without the suffix ``_ext``, and unit and initial value of each.
+
+    Raises:
+        ModelError: for a gas that is not external in the network.
+    """
+    external = () if network is None else tuple(name.removesuffix(EXTERNAL_SUFFIX) for name in network.external)
+    for gas in gases:
+        if gas not in external:
+            raise ModelError(f"species '{gas}' is not external in the network; {nearest(gas, external)}.")
+    found = [name for name in external if name not in gases]
+    found += [name.removesuffix(EXTERNAL_SUFFIX) for column in columns.values() for name in column]
+    names: tuple[str, ...] = (*dict.fromkeys([*found, *given]),)
+    return names, tuple(_species_spec(name, given.get(name)) for name in names)
+
+
+def _species_spec(name: str, given: Species | str | None) -> Species:
+    if isinstance(given, Species):
+        return given
+    return Species(given if given is not None else CELL_UNIT if name == VCD else "mmol/L")
+
+
+def retained_share(name: str, spec: Species, cells: RateLaw | None) -> float:
+    """Return the share [1] of a species that a cell filter retains.
+
+    Args:
+        name: of the species.
+        spec: of the species.
+        cells: law of the viable cell density.
+
+    Returns:
+        1 or 0.
+    """
+    if spec.retained is not None:
+        return float(spec.retained)
+    counts = isinstance(cells, ViableCells) and cells.species == name
+    return float(counts or "cells" in spec.unit)
+
+
+def check_reactions(
+    network: MetabolicNetwork | None, direct: Mapping[str, str], rates: Mapping[str, RateLaw]
+) -> tuple[str, ...]:
+    """Check that reactions and rate laws belong together.
+
+    Args:
+        network: reactions of the cell.
+        direct: equations of the reactions of the liquid, by name.
+        rates: rate laws by reaction.
+
+    Returns:
+        Names of all reactions: of the network, then of the liquid.
+
+    Raises:
+        ModelError: for a reaction in both, a reaction of the liquid without a rate law, a rate law without a reaction,
+            and a volumetric rate inside the cell.
+    """
+    known = (*(() if network is None else network.names), *direct)
+    for name in direct:
+        if network is not None and name in network.names:
+            raise ModelError(f"reaction '{name}' is in the network and among the reactions; give it once.")
+        if name not in rates:
+            raise ModelError(f"reaction '{name}' has no rate law; {nearest(name, rates)}.")
+    for name in rates:
+        if name not in known:
+            raise ModelError(f"reaction '{name}' has a rate law and is not in the model; {nearest(name, known)}.")
+        if network is not None and name in network.names and isinstance(rates[name], Volumetric):
+            raise ModelError(f"reaction '{name}' is inside the cell, so its rate is per cell; leave Volumetric out.")
+    return known
+
+
+def cells_of(
+    given: RateLaw | str | None, names: Sequence[str], rates: Mapping[str, RateLaw], balanced: bool
+) -> RateLaw | None:
+    """Return the law of the viable cell density [10^9 cells/L], see `model.CultureModel`.
+
+    Args:
+        given: a law, the name of the species that counts cells, or None.
+        names: of the species in the liquid.
+        rates: rate laws by reaction.
+        balanced: whether the vessel has balances.
+
+    Returns:
+        The law; None where no rate is specific.
+
+    Raises:
+        ModelError: where specific rates have no cells, or the cells are not among the species.
+    """
+    cells = ViableCells(given) if isinstance(given, str) else given
+    if cells is None and VCD in names:
+        cells = ViableCells(VCD)
+    if cells is None and BIOMASS in names:
+        cells = ViableCells(BIOMASS, BIOMASS_PER_CELL, VIABILITY)
+    if cells is None and balanced and any(not isinstance(law, Volumetric) for law in rates.values()):
+        raise ModelError(
+            f"found rates per cell and no cells among the species {', '.join(names)}; name the species that counts "
+            "them: cells='X', or make the rates Volumetric."
+        )
+    if isinstance(cells, ViableCells) and cells.species not in names:
+        raise ModelError(
+            f"species '{cells.species}' counts the cells and is not in the model; {nearest(cells.species, names)}."
+        )
+    return cells
+
+
+def projection_of(
+    network: MetabolicNetwork,
+    kinetic: Sequence[str],
+    weights: flux.PublishedWeights | flux.SoftWeights | None,
+    reference: Mapping[str, float] | None,
+) -> flux.FluxProjection:
+    """Return the flux projection of a network.
+
+    Args:
+        network: reactions of the cell.
+        kinetic: names of the reactions with a rate law.
+        weights: of the projection; `SoftWeights()` if None.
+        reference: fluxes by name that decide where the rate laws leave fluxes open.
+
+    Returns:
+        The projection.
+
+    Raises:
+        ModelError: where the shifted stoichiometry changes an exchange with the medium.
+    """
+    external = network.is_external
+    if np.any(network.stoichiometry[external] != network.cold_stoichiometry[external]):
+        raise ModelError(
+            "the shifted stoichiometry changes an exchange with the medium; it may change the inside only."
+        )
+    return flux.prepare(network, kinetic, weights, reference)
+
+
+def fluxes_by_name(projection: flux.FluxProjection) -> dict[str, float]:
+    """Return the reference fluxes of a projection that are not 0.
+
+    Args:
+        projection: of a model.
+
+    Returns:
+        Fluxes [mmol/(10^9 cells)/d] by reaction.
+    """
+    pairs = zip(projection.network.names, np.asarray(projection.reference), strict=True)
+    return {name: float(value) for name, value in pairs if value}
+
+
+def exchange_matrix(
+    network: MetabolicNetwork | None, names: Sequence[str], columns: Mapping[str, Mapping[str, float]]
+) -> Float[np.ndarray, "species reactions"]:
+    """Return the stoichiometry of the liquid.
+
+    Args:
+        network: reactions of the cell.
+        names: of the species in the liquid.
+        columns: coefficients by species, by reaction of the liquid.
+
+    Returns:
+        (species, reactions) [1], reactions of the network first.
+    """
+    parts = []
+    if network is not None:
+        inside = np.zeros((len(names), len(network.names)))
+        for i, name in enumerate(names):
+            if name + EXTERNAL_SUFFIX in network.species:
+                inside[i] = network.rows([name + EXTERNAL_SUFFIX])[0]
+        parts.append(inside)
+    direct = np.zeros((len(names), len(columns)))
+    for j, column in enumerate(columns.values()):
+        for species, coefficient in column.items():
+            direct[names.index(species.removesuffix(EXTERNAL_SUFFIX)), j] += coefficient
+    return np.hstack([*parts, direct])
+
+
+def limited(
+    network: MetabolicNetwork, exchange: Float[np.ndarray, "species reactions"]
+) -> tuple[MetabolicNetwork, tuple[tuple[int, int, float], ...]]:
+    """Return a network with a finite bound wherever uptake is limited.
+
+    Args:
+        network: reactions of the cell.
+        exchange: see `exchange_matrix`.
+
+    Returns:
+        The network, and its limited uptakes, see `model.CultureModel.uptakes`.
+    """
+    uptakes = []
+    for i, j in np.argwhere(exchange[:, : len(network.names)]):
+        ahead = bool(exchange[i, j] < 0.0)
+        if not ahead and network.lower[j] >= 0.0:
+            continue  # it produces the species and cannot run backwards
+        uptakes.append((int(j), int(i), float(exchange[i, j])))
+        low, high = float(network.lower[j]), float(network.upper[j])
+        low, high = (low, min(high, _PREPARED_BOUND)) if ahead else (max(low, -_PREPARED_BOUND), high)
+        network = network.with_bounds(network.names[j], low, high)
+    return network, tuple(uptakes)

@@ -1,0 +1,22 @@
+"""Runs -> padded arrays and masks: the border between names and arrays.
+
+A run becomes a sequence of segments. Every event, every measurement and the end of the run end a segment, so no step of
+a solver crosses a discontinuity and every measurement is met exactly. At the end of a segment the state is read (if a
+sample and an event have the same time, the sample is taken first), then the interventions act. The first segment has
+length zero and carries the events of time 0. Segments of length zero pad a run to the length of others, so that one
+compiled function serves all runs of one shape.
+
+Numbers of a run may be traced: volumes, rates, compositions, initial concentrations, and the times of events. Their
+order is then found at run time, and every event has a segment of its own.
+
+packed_run    `PackedRun`, `pack`, `pack_all`, `stack`
+segments      breakpoints, interventions, flows and set-points of a run
+curves        inputs and loop variables as functions of time
+pytrees       runs as PyTrees, and numbers that may be traced
+"""
+
+from graycell.packing.curves import Curves, input_of, viability_of
+from graycell.packing.packed_run import PackedRun, pack, pack_all, stack
+from graycell.packing.pytrees import is_traced
+
+__all__ = ["Curves", "PackedRun", "input_of", "is_traced", "pack", "pack_all", "stack", "viability_of"]

@@ -1,0 +1,191 @@
+"""Inputs and measured loop variables of a run as curves: known functions of time."""
+
+import math
+from typing import Any
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.interpolate import PchipInterpolator
+
+from graycell.errors import Finding, InputError
+from graycell.model import CultureModel
+from graycell.packing.pytrees import is_tracer
+from graycell.runs.records import TCD, TEMPERATURE, VCD, VIABILITY, CultureRun, Setpoint
+
+_POINTS_MULTIPLE = 16
+"""Curves are padded to a multiple of this many points, so that runs of similar length share a compiled function."""
+
+
+class Curves(eqx.Module):
+    """Known functions of time: monotone cubic interpolation (PCHIP), constant outside of their points.
+
+    Attributes:
+        time: (curves, points) [d], rising.
+        coefficients: (4, curves, points - 1) of (t - t_i)^3, its square, its first power and 1, from t_i on.
+    """
+
+    time: Float[Array, "curves points"]
+    coefficients: Float[Array, "4 curves pieces"]
+
+    def __call__(self, time: Float[Array, ""]) -> Float[Array, " curves"]:
+        """Return the values at `time` [d]."""
+        # diffrax.CubicInterpolation does the same with a search by halves, whose loop took half of a simulation's time
+        inside = jnp.clip(time, self.time[:, 0], self.time[:, -1])
+        index = jnp.clip(jnp.sum(inside[:, None] >= self.time, axis=1) - 1, 0, self.time.shape[1] - 2)
+        row = jnp.arange(self.time.shape[0])
+        after = inside - self.time[row, index]
+        cubic, square, slope, value = (part[row, index] for part in self.coefficients)
+        return value + after * (slope + after * (square + after * cubic))
+
+
+def first_value(run: CultureRun, name: str, default: float | None) -> Any:
+    """Return the value of an input before the events of time 0.
+
+    Args:
+        run: any run.
+        name: of the input.
+        default: of the model.
+
+    Returns:
+        The value in the unit of the input; None where neither run nor model gives it.
+    """
+    if name == TEMPERATURE:
+        return run.initial_temperature
+    return run.initial.get(name, default)
+
+
+def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curves:
+    """Return the curves of a run: of every input, then the measured values of every loop variable.
+
+    Args:
+        run: any run.
+        model: whose inputs and loop variables are meant.
+        points: pad the curves to at least so many points.
+
+    Returns:
+        The curves; 0 for an input that set-points or a default give.
+
+    Raises:
+        InputError: for every input that the run must give.
+    """
+    series, missing = [], []
+    for name, given in zip(model.input_names, model.inputs, strict=True):
+        found = input_of(run, name)
+        steps = any(isinstance(event, Setpoint) and event.input == name for event in run.events)
+        if found is None and not steps and first_value(run, name, given.default) is None:
+            missing.append(name)
+        series.append(found if found is not None else _NO_CURVE)
+    if missing:
+        raise InputError([
+            Finding(f"run '{run.name}', signals", f"no '{name}'", "the model has it as an input without a default",
+                    "add its column to the table signals, or a set-point to the events")
+            for name in missing
+        ])  # fmt: skip
+    for name in model.loops:
+        first = run.initial.get(name, model.variables[model.variable_names.index(name)].initial)
+        found = _given(run, name)
+        if found is None:
+            found = np.array([0.0]), np.array([first if not is_tracer(first) else 0.0])
+        elif found[0][0] > 0.0:
+            found = np.r_[0.0, found[0]], np.r_[first, found[1]]
+        series.append(found)
+    if not series:
+        return Curves(jnp.zeros((0, 2)), jnp.zeros((4, 0, 1)))
+    pieces = [_pieces(*points_of_curve) for points_of_curve in series]
+    most = max([points or 0, *(len(time) for time, _ in pieces)])
+    most = _POINTS_MULTIPLE * math.ceil(most / _POINTS_MULTIPLE)
+    padded = [_pad(time, parts, most) for time, parts in pieces]
+    return Curves(
+        jnp.asarray(np.stack([time for time, _ in padded])),
+        jnp.asarray(np.stack([parts for _, parts in padded], axis=1)),
+    )
+
+
+_NO_CURVE = (np.array([0.0]), np.array([0.0]))
+
+
+def input_of(run: CultureRun, name: str) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return an input of a run over time, as a signal or a measurement gives it.
+
+    Viability is a signal if there is one, else as measured, else VCD over TCD, else 1. A temperature follows its
+    set-points unless there is a signal.
+
+    Args:
+        run: any run.
+        name: of the input.
+
+    Returns:
+        Times [d] and values; None where set-points or a default give it.
+    """
+    if name == VIABILITY:
+        return viability_of(run)
+    if name in run.signals:
+        return run.signals[name].time, run.signals[name].value
+    set_by_events = name == TEMPERATURE or any(
+        isinstance(event, Setpoint) and event.input == name for event in run.events
+    )
+    return None if set_by_events else _given(run, name)
+
+
+def viability_of(run: CultureRun) -> tuple[np.ndarray, np.ndarray]:
+    """Return viability over time: a signal if there is one, else as measured, else VCD over TCD, else 1.
+
+    Args:
+        run: any run.
+
+    Returns:
+        Times [d] and viabilities [1].
+    """
+    found = _given(run, VIABILITY)
+    if found is not None:
+        return found
+    if VCD in run.measurements and TCD in run.measurements:
+        viable, total = run.measurements[VCD], run.measurements[TCD]
+        both, here, there = np.intersect1d(viable.time, total.time, return_indices=True)
+        if len(both):
+            return both, np.clip(viable.value[here] / np.maximum(total.value[there], 1e-12), 0.0, 1.0)
+    return np.array([0.0]), np.array([1.0])
+
+
+def _given(run: CultureRun, quantity: str) -> tuple[np.ndarray, np.ndarray] | None:
+    for source in (run.signals, run.measurements):
+        if quantity in source and len(source[quantity].time):
+            return np.asarray(source[quantity].time), np.asarray(source[quantity].value)
+    return None
+
+
+def _pieces(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    if len(time) == 1:
+        return np.array([time[0], time[0] + 1.0]), np.array([[0.0], [0.0], [0.0], [value[0]]])
+    return np.asarray(time, float), PchipInterpolator(time, value).c
+
+
+def _pad(time: np.ndarray, parts: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Append points with the last value, at times after the last one."""
+    more = points - len(time)
+    if more <= 0:
+        return time, parts
+    last = time[-1] - time[-2]
+    value = ((parts[0, -1] * last + parts[1, -1]) * last + parts[2, -1]) * last + parts[3, -1]
+    tail = np.zeros((4, more))
+    tail[3] = value
+    return np.r_[time, time[-1] + np.arange(1.0, more + 1.0)], np.hstack([parts, tail])
+
+
+def padded_to(curves: Curves, points: int) -> Curves:
+    """Return curves with more points and the same values.
+
+    Args:
+        curves: with at most as many points.
+        points: of every curve.
+
+    Returns:
+        The longer curves.
+    """
+    if curves.time.shape[1] == points:
+        return curves
+    time, parts = np.asarray(curves.time), np.asarray(curves.coefficients)
+    padded = [_pad(time[i], parts[:, i], points) for i in range(len(time))]
+    return Curves(jnp.asarray(np.stack([t for t, _ in padded])), jnp.asarray(np.stack([c for _, c in padded], axis=1)))

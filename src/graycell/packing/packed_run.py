@@ -1,0 +1,201 @@
+"""PackedRun: a run as arrays for one model; pack, pack_all and stack make it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from graycell.errors import InputError
+from graycell.model import CultureModel
+from graycell.packing.curves import Curves, curves_of, padded_to
+from graycell.packing.pytrees import filled, is_traced, is_tracer, vector
+from graycell.packing.segments import Segments, breakpoints, measurements_of
+from graycell.reactor import Flows, Interventions
+from graycell.runs.checks import check_runs
+from graycell.runs.records import CultureRun
+
+
+class PackedRun(eqx.Module):
+    """A run as arrays for one model; stack several with a leading axis by `stack`.
+
+    Attributes:
+        start: (segments,) [d].
+        end: (segments,) [d].
+        setpoints: (segments, inputs) constant part of every input in a segment, in the unit of the input.
+        first_setpoints: (inputs,) before the events of time 0.
+        curves: part of every input that changes within segments, then the measured values of every loop variable.
+        flows: see `reactor.Flows`, with a leading axis of segments.
+        interventions: see `reactor.Interventions`, at the ends of segments.
+        media: (media, species) concentrations.
+        supplied: (media, species) 1 for the species that a medium names.
+        initial: (species,) concentrations at time 0.
+        initial_variables: (variables,) NaN where the run gives none.
+        measured: (segments, quantities) values at the ends of segments, NaN where none.
+        standard_error: (segments, quantities) in the unit of each, infinite where nothing was measured.
+        below: (segments, quantities) 1 where the value is a detection limit.
+        traced_times: whether times of events are traced; derivatives with respect to them are then exact at segments of
+            length 0.
+    """
+
+    start: Float[Array, " segments"]
+    end: Float[Array, " segments"]
+    setpoints: Float[Array, "segments inputs"]
+    first_setpoints: Float[Array, " inputs"]
+    curves: Curves
+    flows: Flows
+    interventions: Interventions
+    media: Float[Array, "media species"]
+    supplied: Float[Array, "media species"]
+    initial: Float[Array, " species"]
+    initial_variables: Float[Array, " variables"]
+    measured: Float[Array, "segments quantities"]
+    standard_error: Float[Array, "segments quantities"]
+    below: Float[Array, "segments quantities"]
+    traced_times: bool = eqx.field(static=True, default=False)
+
+    @property
+    def inputs_count(self) -> int:
+        """Number of inputs."""
+        return self.setpoints.shape[-1]
+
+    def inputs_at(self, time: Float[Array, ""], setpoints: Float[Array, " inputs"]) -> Float[Array, " inputs"]:
+        """Return the inputs at a time.
+
+        Args:
+            time: [d].
+            setpoints: (inputs,) of the segment.
+
+        Returns:
+            (inputs,)
+        """
+        return setpoints + self.curves(time)[: self.inputs_count]
+
+    def loops_at(self, time: Float[Array, ""]) -> Float[Array, " loops"]:
+        """Return the measured values of the loop variables, interpolated.
+
+        Args:
+            time: [d].
+
+        Returns:
+            (loops,)
+        """
+        return self.curves(time)[self.inputs_count :]
+
+
+def pack(
+    run: CultureRun,
+    model: CultureModel,
+    *,
+    save_at: Sequence[float] = (),
+    segments: int | None = None,
+    media: int | None = None,
+    points: int | None = None,
+) -> PackedRun:
+    """Return the arrays of a run for a model.
+
+    Args:
+        run: its numbers may be traced.
+        model: gives species, variables, inputs and quantities.
+        save_at: [d] more times that end a segment.
+        segments: pad to at least so many segments; see `pack_all`.
+        media: pad to at least so many media.
+        points: pad the curves to at least so many points.
+
+    Returns:
+        The packed run.
+
+    Raises:
+        InputError: with every error that `check_runs` finds, and every input that the run must give.
+    """
+    traced = is_traced(run)
+    if not traced:
+        _require_usable(run, model)
+    breaks = breakpoints(run, save_at)
+    medium_names = list(run.media)
+    columns = max(len(medium_names), media or 1)
+    parts = Segments(run, breaks, medium_names, columns, segments, model)
+    if parts.traced_times:
+        parts.sort()
+    composition = filled(
+        (columns, len(model.species)),
+        {
+            (i, j): run.media[name][species]
+            for i, name in enumerate(medium_names)
+            for j, species in enumerate(model.species)
+            if species in run.media[name]
+        },
+    )
+    supplied = np.zeros((columns, len(model.species)))
+    for i, name in enumerate(medium_names):
+        for j, species in enumerate(model.species):
+            value = run.media[name].get(species, 0.0)
+            supplied[i, j] = float(is_tracer(value) or value > 0.0)
+    setpoints, first = parts.setpoints()
+    flows = Flows(*(jnp.asarray(part) for part in parts.flows()))
+    measured, error, below = measurements_of(run, model.quantities, parts)
+    return PackedRun(
+        start=jnp.asarray(parts.start),
+        end=jnp.asarray(parts.end),
+        setpoints=jnp.asarray(setpoints),
+        first_setpoints=jnp.asarray(first),
+        curves=curves_of(run, model, points),
+        flows=flows,
+        interventions=parts.interventions(),
+        media=jnp.asarray(composition),
+        supplied=jnp.asarray(supplied),
+        initial=vector([_initial(run, name, spec.initial)
+                         for name, spec in zip(model.species, model.species_specs, strict=True)]),
+        initial_variables=vector([run.initial.get(name, math.nan) for name in model.variable_names]),
+        measured=jnp.asarray(measured),
+        standard_error=jnp.asarray(error),
+        below=jnp.asarray(below),
+        traced_times=parts.traced_times,
+    )  # fmt: skip
+
+
+def pack_all(runs: Sequence[CultureRun], model: CultureModel) -> PackedRun:
+    """Return all runs as one `PackedRun` with a leading axis, padded to a common shape.
+
+    Args:
+        runs: at least one.
+        model: see `pack`.
+
+    Returns:
+        The packed runs.
+    """
+    segments = max(len(breakpoints(run)) for run in runs)
+    media = max(max(len(run.media), 1) for run in runs)
+    return stack([pack(run, model, segments=segments, media=media) for run in runs])
+
+
+def stack(packed: Sequence[PackedRun]) -> PackedRun:
+    """Return packed runs of one shape, apart from their curves, as one with a leading axis.
+
+    Args:
+        packed: at least one.
+
+    Returns:
+        The packed runs.
+    """
+    points = max(run.curves.time.shape[1] for run in packed)
+    even = [eqx.tree_at(lambda run: run.curves, run, padded_to(run.curves, points)) for run in packed]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *even)
+
+
+def _require_usable(run: CultureRun, model: CultureModel) -> None:
+    pairs = zip(model.species, model.species_specs, strict=True)
+    defaults = {name: spec.initial for name, spec in pairs if spec.initial is not None}
+    whole = replace(run, initial={**defaults, **run.initial})
+    findings = [finding for finding in check_runs([whole], model.species) if finding.severity == "error"]
+    if findings:
+        raise InputError(findings)
+
+
+def _initial(run: CultureRun, name: str, default: float | None) -> Any:
+    return run.initial[name] if default is None else run.initial.get(name, default)

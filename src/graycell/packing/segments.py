@@ -1,0 +1,217 @@
+"""Segments of a run: breakpoints in the order of time, and what happens at each of them, as arrays."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from graycell.model import CultureModel
+from graycell.packing.curves import first_value, input_of
+from graycell.packing.pytrees import filled, is_tracer, vector
+from graycell.reactor import Interventions
+from graycell.runs.records import Bolus, CultureRun, Feed, Outflow, Replacement, Sample, Setpoint
+
+_SEGMENTS_MULTIPLE = 8
+"""Runs are padded to a multiple of this many segments, so that runs of similar length share a compiled function."""
+
+
+def breakpoints(run: CultureRun, save_at: Sequence[float] = ()) -> list[tuple[Any, list]]:
+    """Return the times at which segments end, with their events: time 0 first, in the order of time and file.
+
+    Events of traced times come last, each by itself; their order is found at run time.
+
+    Args:
+        run: any run.
+        save_at: [d] more times.
+
+    Returns:
+        Times [d] and events.
+    """
+    taken = {float(time) for series in run.measurements.values() for time in np.ravel(series.time)}
+    fixed = [event for event in run.events if not is_tracer(event.time)]
+    wanted = list(save_at) if not is_tracer(save_at) else []
+    ends = [] if is_tracer(run.end) else [run.end]
+    known = {0.0, *map(float, ends), *taken, *(float(time) for time in wanted if not is_tracer(time))}
+    points: list[tuple[Any, list]] = []
+    for time in sorted(known | {float(event.time) for event in fixed}):
+        groups: list[list] = [[]]
+        for event in (event for event in fixed if event.time == time):
+            # in one segment samples act first, then boluses, then replacements; another order needs another segment
+            if groups[-1] and _rank(event) < max(map(_rank, groups[-1])):
+                groups.append([])
+            groups[-1].append(event)
+        points += [(time, group) for group in groups]
+    points += [(event.time, [event]) for event in run.events if is_tracer(event.time)]
+    points += [(time, []) for time in wanted if is_tracer(time)]
+    return points + ([] if ends else [(run.end, [])])
+
+
+def _rank(event) -> int:
+    return {Sample: 1, Bolus: 2, Replacement: 3}.get(type(event), 0)
+
+
+class Segments:
+    """The segments of a run as arrays, of numpy where all numbers are known and of JAX where one is traced.
+
+    Attributes:
+        run: any run.
+        breaks: see `breakpoints`.
+        media: names of the media.
+        columns: number of media after padding.
+        model: for which the run is packed.
+        count: number of segments after padding.
+        traced_times: whether a time is traced.
+        order: (segments,) number of the breakpoint at the end of every segment.
+        start: (segments,) [d].
+        end: (segments,) [d].
+    """
+
+    def __init__(self, run: CultureRun, breaks, medium_names, columns: int, segments: int | None, model: CultureModel):
+        self.run, self.breaks, self.media, self.columns, self.model = run, breaks, medium_names, columns, model
+        count = max(len(breaks), segments or 0)
+        self.count = _SEGMENTS_MULTIPLE * math.ceil(count / _SEGMENTS_MULTIPLE)
+        times = [time for time, _ in breaks] + [run.end] * (self.count - len(breaks))
+        self.traced_times = any(is_tracer(time) for time in times)
+        self.order: Any = np.arange(self.count)
+        self.end = vector(times)
+        self.start = vector([0.0, *times[:-1]])
+
+    def sort(self) -> None:
+        """Put the breakpoints in the order of time at run time; equal times keep their order."""
+        # an event at the time of a measurement acts after it, as in a group, but each has a segment of its own
+        end = jnp.minimum(self.end, jnp.asarray(self.run.end))
+        self.order = jnp.argsort(end, stable=True)
+        self.end = end[self.order]
+        self.start = jnp.concatenate([jnp.zeros(1), self.end[:-1]])
+
+    def place(self, k: int) -> Any:
+        """Return the number of the segment that ends at a breakpoint.
+
+        Args:
+            k: number of the breakpoint.
+
+        Returns:
+            A number from 0.
+        """
+        return k if not self.traced_times else jnp.argmax(self.order == k)
+
+    def events(self):
+        """Yield every event with the number of its breakpoint.
+
+        Yields:
+            Number and event.
+        """
+        for k, (_, events) in enumerate(self.breaks):
+            for event in events:
+                yield k, event
+
+    def interventions(self) -> Interventions:
+        """Return the interventions at the end of every segment.
+
+        Returns:
+            Samples, boluses and replacements, with a leading axis of segments.
+        """
+        v0 = self.run.initial_volume
+        sample: dict = {}
+        bolus: dict = {}
+        replacement: dict = {}
+        for k, event in self.events():
+            match event:
+                case Sample(volume=volume):
+                    sample[(k,)] = sample.get((k,), 0.0) + volume / v0
+                case Bolus(medium=medium, volume=volume):
+                    at = (k, self.media.index(medium))
+                    bolus[at] = bolus.get(at, 0.0) + volume / v0
+                case Replacement(medium=medium, fraction=fraction):
+                    at = (k, self.media.index(medium))
+                    replacement[at] = replacement.get(at, 0.0) + fraction
+        shapes = ((self.count,), (self.count, self.columns), (self.count, self.columns))
+        parts = (filled(shape, part) for shape, part in zip(shapes, (sample, bolus, replacement), strict=True))
+        return Interventions(*(jnp.asarray(part)[self.order] for part in parts))
+
+    def flows(self):
+        """Return the flows of every segment.
+
+        Returns:
+            Feeds (segments, media), bleed and harvest (segments,) per litre of initial volume [1/d].
+        """
+        v0, channels = self.run.initial_volume, {}
+        for k, event in self.events():
+            match event:
+                case Feed(medium=medium, rate=rate):
+                    channels.setdefault(self.media.index(medium), []).append((k, rate / v0))
+                case Outflow(rate=rate, retains_cells=retains):
+                    channels.setdefault("harvest" if retains else "bleed", []).append((k, rate / v0))
+        feed = [self._since(channels.get(i, []), 0.0)[1] for i in range(self.columns)]
+        stacked = np.stack(feed, axis=1) if not any(map(is_tracer, feed)) else jnp.stack(feed, axis=1)
+        return stacked, self._since(channels.get("bleed", []), 0.0)[1], self._since(channels.get("harvest", []), 0.0)[1]
+
+    def setpoints(self):
+        """Return the constant part of every input.
+
+        Returns:
+            (segments, inputs), and (inputs,) before the events of time 0, in the unit of each input.
+        """
+        columns, first = [], []
+        for name, given in zip(self.model.input_names, self.model.inputs, strict=True):
+            steps = [
+                (k, event.value) for k, event in self.events() if isinstance(event, Setpoint) and event.input == name
+            ]
+            begun = first_value(self.run, name, given.default)
+            if input_of(self.run, name) is not None:
+                begun, steps = 0.0, []  # the curve holds all of it
+            elif begun is None:  # without set-points either, `curves_of` reports the input as missing
+                begun = steps[0][1] if steps else 0.0
+            before, values = self._since(steps, begun)
+            columns.append(values)
+            first.append(before)
+        if not columns:
+            return np.zeros((self.count, 0)), np.zeros(0)
+        traced = any(map(is_tracer, columns))
+        return (jnp if traced else np).stack(columns, axis=1), vector(first)
+
+    def _since(self, steps: list[tuple[int, Any]], begun: Any):
+        """Return the value before time 0, and the value in every segment: the last one that was set before it."""
+        if not self.traced_times and not any(is_tracer(value) for _, value in (*steps, (0, begun))):
+            held = np.full(self.count, begun, float)
+            for k, value in steps:
+                held[k + 1 :] = value
+            return begun, held
+        places = [self.place(k) for k, _ in steps]
+        values = jnp.stack([jnp.asarray(value, jnp.float64) for value in (begun, *(value for _, value in steps))])
+        at = jnp.stack([jnp.asarray(-1), *map(jnp.asarray, places)])
+        before = at[None, :] < jnp.arange(self.count)[:, None]
+        latest = jnp.argmax(jnp.where(before, at[None, :] * len(at) + jnp.arange(len(at))[None, :], -len(at)), axis=1)
+        return begun, values[latest]
+
+
+def measurements_of(run: CultureRun, quantities: Sequence[str], segments: Segments):
+    """Return the measurements at the ends of segments.
+
+    Args:
+        run: any run.
+        quantities: names of the columns.
+        segments: of the run.
+
+    Returns:
+        Values, standard errors and detection limits, (segments, quantities) each, see `PackedRun`.
+    """
+    shape = (segments.count, len(quantities))
+    measured, error, below = np.full(shape, np.nan), np.full(shape, np.inf), np.zeros(shape)
+    first = {}
+    for k, (time, _) in enumerate(segments.breaks):
+        if not is_tracer(time):
+            first.setdefault(float(time), k)
+    for name, series in run.measurements.items():
+        if name in quantities:
+            rows = [first[float(time)] for time in series.time]
+            column = list(quantities).index(name)
+            measured[rows, column] = series.value
+            error[rows, column] = series.standard_error
+            if series.below is not None:
+                below[rows, column] = series.below
+    if segments.traced_times:
+        return tuple(jnp.asarray(part)[segments.order] for part in (measured, error, below))
+    return measured, error, below
