@@ -1,11 +1,11 @@
-"""Checks for those who write own parts: rate laws, models, checks of runs, baselines. For use in their tests.
+"""Checks of your own rate laws, models and candidates, for use in your tests.
 
     from graycell import testing
 
     def test_my_law():
         testing.check_rate_law(Haldane("GLC"), parameters={"K": 1.0, "Ki": 40.0}, vanishes_without="GLC")
 
-Each function raises `AssertionError` with a sentence that says what does not hold and where.
+Each function raises `AssertionError` with a sentence that reports which condition fails and where.
 """
 
 from collections.abc import Mapping, Sequence
@@ -31,7 +31,7 @@ _FINE = SolverSettings(rtol=1e-9, atol=1e-10)
 
 
 class _Asked(dict):
-    """A table that answers for every name and remembers which ones were asked for."""
+    """A table that has a value for every name and records which names were looked up."""
 
     def __init__(self, default: float, given: Mapping[str, float]):
         super().__init__({name: jnp.asarray(value, jnp.float64) for name, value in given.items()})
@@ -54,21 +54,21 @@ def check_rate_law(
     vanishes_without: str | Sequence[str] = (),
     non_negative: bool = True,
 ) -> None:
-    """Check that a rate law is what a model needs: finite, smooth, compiled as it is, and 0 without its substrate.
+    """Check that a rate law suits a model: finite, smooth, compilable, and 0 without its substrate.
 
-    The concentrations that the law asks for go from 0 to 100 mmol/L, alone and together. Derivatives by concentrations
-    and parameters are compared with central differences.
+    The concentrations in the law are varied from 0 to 100 mmol/L, alone and together. Derivatives with respect to
+    concentrations and parameters are compared with central differences.
 
     Args:
-        law: an own law or factor.
-        parameters: values by name, in internal units; all that the law asks for.
+        law: a law or factor.
+        parameters: values by name, in internal units; all parameters of the law.
         variables: values by name, such as ``{"R": 1.2}``.
         inputs: values by name, such as ``{"pH": 7.0}``.
-        vanishes_without: species without which the rate is 0, or next to it.
+        vanishes_without: species without which the rate is 0, to a millionth.
         non_negative: whether the law must never be negative.
 
     Raises:
-        AssertionError: with a sentence for the first thing that does not hold.
+        AssertionError: with a sentence for the first condition that fails.
 
     >>> from graycell.cell.rates import Monod, Rate
     >>> check_rate_law(Rate("q") * Monod("GLC", "K"), {"q": 2.0, "K": 0.5}, vanishes_without="GLC")
@@ -101,7 +101,7 @@ def check_rate_law(
         found = float(rate(law, jnp.asarray(point), values))
         assert np.isfinite(found), f"the rate is {found} at {where}; look for a quotient, root or logarithm at 0."
         assert not (non_negative and found < 0.0), f"the rate is {found:g} at {where}; it must not be negative."
-        by_c, by_p = (np.asarray(one) for one in slopes(jnp.asarray(point), values))
+        by_c, by_p = (np.asarray(slope) for slope in slopes(jnp.asarray(point), values))
         assert np.all(np.isfinite(np.r_[by_c, by_p])), f"a derivative is not finite at {where}."
         if np.all(point > 0.0):
             _require_differences(lambda c: rate(law, c, values), point, by_c, species, where)
@@ -131,15 +131,15 @@ def _require_differences(function, point: np.ndarray, exact: np.ndarray, names: 
 
 
 def check_model(model: CultureModel, run: CultureRun, *, parameters: Sequence[str] | None = None) -> None:
-    """Check that a model can be used: it simulates, compiles once, and its derivatives are those of differences.
+    """Check that a model simulates, equals itself when built again, and has the derivatives of central differences.
 
     Args:
-        model: an own model.
-        run: a run of it.
-        parameters: whose derivatives are checked; the first three that are estimated if left out.
+        model: any model.
+        run: a run that the model can simulate.
+        parameters: names of those whose derivatives are checked; the first three estimated ones if left out.
 
     Raises:
-        AssertionError: with a sentence for the first thing that does not hold.
+        AssertionError: with a sentence for the first condition that fails.
     """
     trajectory = simulate(model, run, _FINE, 2)
     assert trajectory.status.name == "finished", f"{trajectory.status.name}: {trajectory.status.remedy}"
@@ -170,14 +170,14 @@ def check_model(model: CultureModel, run: CultureRun, *, parameters: Sequence[st
 
 
 def check_candidate(candidate: Candidate, runs: Sequence[CultureRun]) -> None:
-    """Check that an own baseline or candidate trains on runs and predicts the one that it has not seen.
+    """Check that a baseline or candidate trains on runs and predicts a run that it has not seen.
 
     Args:
         candidate: see `comparison.protocols.Candidate`.
         runs: two or more.
 
     Raises:
-        AssertionError: with a sentence for the first thing that does not hold.
+        AssertionError: with a sentence for the first condition that fails.
     """
     assert candidate.name, "a candidate needs a name."
     split = leave_one_run_out(runs)[0]
