@@ -187,7 +187,8 @@ def integrate(
         successful = solution.result == diffrax.RESULTS.successful
         changed = jnp.any(now.done.bolus != 0.0) | jnp.any(now.done.replacement != 0.0)  # a sample changes nothing
         out = Path(
-            now.start + fractions * length,
+            # start + (end - start) may miss the end by one rounding
+            jnp.where(fractions == 1.0, now.end, jnp.minimum(now.start + fractions * length, now.end)),
             states,
             closed.values,
             closed.status,
