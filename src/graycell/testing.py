@@ -75,9 +75,7 @@ def check_rate_law(
     """
     asked = _Asked(1.0, {})
     needed = _Asked(1.0, parameters)
-    at = Conditions(asked, dict(variables or {}), dict(inputs or {}), needed)
-    at = at._replace(variables=_values(variables), inputs=_values(inputs))
-    law(at)
+    law(Conditions(asked, _values(variables), _values(inputs), needed))
     missing = [name for name in needed.names if name not in parameters]
     assert not missing, f"the law asks for the parameters {', '.join(missing)}; give them in `parameters`."
     species = list(asked.names)
