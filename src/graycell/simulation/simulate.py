@@ -5,6 +5,7 @@ initial concentrations, media, volumes and rates of feeds, and the times of even
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -213,8 +214,7 @@ def _with_jumps(trajectory: Trajectory) -> Trajectory:
     for after, _ in found:
         if status[after] == LoopStatus.solved:
             status[after] = LoopStatus.branch_ended
-    parts = (status, tuple(jump for _, jump in found))
-    return eqx.tree_at(lambda one: (one.loop_status, one.jumps), trajectory, parts, is_leaf=lambda x: x == ())
+    return replace(trajectory, loop_status=status, jumps=tuple(jump for _, jump in found))
 
 
 def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun) -> Trajectory:
