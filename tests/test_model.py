@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from graycell.cell.flux import SoftWeights
 from graycell.cell.network import EXTERNAL_SUFFIX
 from graycell.errors import ModelError
-from graycell.model import CultureModel
 from graycell.models import nolan_lee
 from graycell.runs import Bolus, Setpoint, bundled_run
 from graycell.simulation.simulate import SimulationStatus, simulate

@@ -56,7 +56,9 @@ def test_sign_and_bound_hold_for_any_weights_and_inputs(numbers, glc, fed, redox
     assert 0.0 <= fraction <= 1.0
     assert uptake == either or (uptake <= 0.0 and abs(uptake) <= abs(either))
     c = max(glc, 1e-9)
-    assert uptake >= -10.0 * SCALE * c / (c + HALF_UPTAKE) * slack  # a negative rate falls with the species that it consumes
+    assert (
+        uptake >= -10.0 * SCALE * c / (c + HALF_UPTAKE) * slack
+    )  # a negative rate falls with the species that it consumes
 
 
 def test_an_uptake_falls_to_a_half_at_its_half_uptake_and_a_release_does_not():
