@@ -72,7 +72,7 @@ def test_a_model_with_a_parameter_outside_of_its_bounds_simulates(published, run
     uptake = simulate(published, replace(run, end=3.0, measurements={}, events=())).fluxes[0]
     v1 = model.reactions.index("v1")
     assert 0.0 < path.fluxes[0, v1] < uptake[v1]
-    with pytest.raises(ModelError, match="parameter Km1: .* must enclose the value"):
+    with pytest.raises(ModelError, match=r"parameter Km1: .* must enclose the value"):
         model.table.require_estimable()
 
 

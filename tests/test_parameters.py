@@ -29,7 +29,7 @@ def require_estimable(**fields):
 
 
 def test_bounds_that_do_not_enclose_the_value_are_an_error_of_a_fit():
-    with pytest.raises(ModelError, match="parameter k: .* must enclose the value"):
+    with pytest.raises(ModelError, match=r"parameter k: .* must enclose the value"):
         require_estimable(value=5.0, unit="1", lower=1.0, upper=2.0)
     with pytest.raises(ModelError, match="log scale"):
         require_estimable(value=0.5, unit="1", lower=0.0, upper=2.0, log_scale=True)
