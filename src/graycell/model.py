@@ -390,6 +390,19 @@ class CultureModel(eqx.Module):
         """Names of everything that can be measured: species, observables, variables."""
         return (*self.species, *self.observable_names, *self.variable_names)
 
+    def require_projection(self) -> flux.FluxProjection:
+        """Return the flux projection of a model that has a network.
+
+        Returns:
+            The projection; its `network` is that of the model.
+
+        Raises:
+            ModelError: the model has no network, so there is nothing to project.
+        """
+        if self.projection is None:
+            raise ModelError(f"model '{self.name}' has no network inside the cell; use a model with one.")
+        return self.projection
+
     def unit(self, quantity: str) -> str:
         """Return the unit of a quantity.
 

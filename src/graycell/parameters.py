@@ -54,13 +54,18 @@ class Parameter:
         if self.log_scale is None:
             object.__setattr__(self, "log_scale", bool(positive and self.lower > 0.0))  # type: ignore[operator]
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Lower and upper bound of a fit, in `unit`."""
+        return float(self.lower), float(self.upper)  # type: ignore[arg-type]
+
     def faults(self) -> list[str]:
         """Return what keeps a fit from estimating the parameter, as sentences.
 
         Returns:
             One sentence a fault; an empty list where the parameter can be estimated or need not be.
         """
-        low, high = float(self.lower), float(self.upper)  # type: ignore[arg-type]
+        low, high = self.bounds
         place, found = f"parameter {self.name}: ", []
         if not low <= self.value <= high:
             found.append(

@@ -5,7 +5,7 @@ import pytest
 
 from graycell.balances.mass_balances import balances_of, flow_intervals
 from graycell.balances.run_checks import the_volume_closes
-from graycell.reporting.rates.balances import bookkeeping_frame
+from graycell.reporting.rates.balances import mass_balances_frame
 from graycell.runs import Bolus, CultureRun, Feed, Measurement, Outflow, Sample, Signal
 
 
@@ -43,7 +43,7 @@ def test_a_sample_between_two_boluses_takes_of_the_first_alone():
 def test_nothing_is_taken_out_where_nothing_flows_out():
     run = run_of([30.0, 24.7, 17.3], [0.0, 1.0, 2.0], Bolus(1.0, "F", 0.013))
     assert [balance.taken_out for balance in balances_of(run, "GLC")] == [0.0, 0.0]
-    frame = bookkeeping_frame([run]).set_index("of")
+    frame = mass_balances_frame([run]).set_index("of")
     assert frame.loc["volume", ["begin", "fed", "taken out", "found"]].tolist() == [1.0, 0.013, 0.0, 1.013]
     assert frame.loc["GLC", "fed"] == pytest.approx(13.0)
 

@@ -58,7 +58,7 @@ def _of_function(path: Path, node, prefix: str) -> Iterator[str]:
         if node.name != "__call__":  # a law's call is told by its class
             yield f"{place} has no docstring"
         return
-    if names & {"property", "cached_property"} or node.name == "__call__" and prefix and "Args:" not in text:
+    if names & {"property", "cached_property"} or (node.name == "__call__" and prefix and "Args:" not in text):
         return
     taken = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
     taken = [one for one in taken if one not in ("self", "cls") and not one.startswith("_")]

@@ -179,7 +179,7 @@ def projection_of(
         ModelError: where the shifted stoichiometry changes an exchange with the medium.
     """
     external = network.is_external
-    if np.any(network.stoichiometry[external] != network.cold_stoichiometry[external]):
+    if np.any(network.stoichiometry[external] != network.shifted_stoichiometry[external]):
         raise ModelError(
             "the shifted stoichiometry changes an exchange with the medium; it may change the inside only."
         )

@@ -132,11 +132,6 @@ class MetabolicNetwork:
         # the hash of a string differs between processes, so what is cached must not be pickled
         return MetabolicNetwork, tuple(getattr(self, field.name) for field in fields(self))
 
-    @property
-    def cold_stoichiometry(self) -> Float[np.ndarray, "species reactions"]:
-        """The former name of `shifted_stoichiometry`."""
-        return self.shifted_stoichiometry  # until the core follows
-
     @classmethod
     def from_reactions(cls, reactions: Sequence[Reaction] | Mapping[str, str | Reaction]) -> "MetabolicNetwork":
         """Build a network from reactions.

@@ -156,7 +156,6 @@ class FluxProjection(eqx.Module):
         upper: Float[Array, " reactions"] | None = None,
         smoothing: float | Float[Array, ""] = 0.0,
         rest_allowed: bool = False,
-        spread: Float[Array, " kinetic"] | None = None,
     ) -> FluxSolution:
         """Find the allowed fluxes nearest to kinetic rates. Never raises, and the result is finite.
 
@@ -171,12 +170,10 @@ class FluxProjection(eqx.Module):
                 distance of about sqrt(smoothing * variance) from an active bound.
             rest_allowed: Whether the given bounds always allow zero flux, lower <= 0 <= upper, so that they cannot
                 contradict the balances.
-            spread: Former name of `variance`.
 
         Returns:
             The solution.
         """
-        variance = spread if variance is None else variance  # until the core follows
         exact = isinstance(smoothing, float | int) and smoothing == 0.0
         kinetic_rates = jnp.asarray(kinetic_rates)
         given = (None if part is None else jnp.asarray(part) for part in (variance, lower, upper))

@@ -33,17 +33,6 @@ class PublishedWeights(eqx.Module):
         largest = jnp.max(square) + 1e-300
         return jnp.where(square == 0.0, FREE_VARIANCE * largest, jnp.maximum(square, LEAST_VARIANCE * largest))
 
-    def spread(self, kinetic_rates: Float[Array, " kinetic"]) -> Float[Array, " kinetic"]:
-        """Compute the variance under its former name.
-
-        Args:
-            kinetic_rates: See `variance`.
-
-        Returns:
-            See `variance`.
-        """
-        return self.variance(kinetic_rates)  # until the core follows
-
 
 class SoftWeights(eqx.Module):
     """Weights 1/(w^2 + e^2): errors are relative if the kinetic rate w is above e, absolute if it is below.

@@ -18,7 +18,7 @@ from graycell.imports.drafting.proposing import propose
 from graycell.imports.importing import imported
 from graycell.imports.ready import profiles
 from graycell.models import MODELS, model_of
-from graycell.reporting.rates.balances import bookkeeping_frame
+from graycell.reporting.rates.balances import mass_balances_frame
 from graycell.reporting.rates.page import headline, phase_frame, rates_report
 from graycell.runs import check_runs, read_runs
 from graycell.runs.format.template import write_template
@@ -97,7 +97,7 @@ def _import(
     place = write_runs(found.runs, out or Path("results") / file.stem)
     if len(found.runs) <= MOST_PRINTED_RUNS:
         for run in found.runs:
-            print_frame(bookkeeping_frame([run]).drop(columns="run"), f"{run.name}: bookkeeping")
+            print_frame(mass_balances_frame([run]).drop(columns="run"), f"{run.name}: bookkeeping")
     print_findings(findings)
     if found.volume_is_nominal:
         say("The volume at the start is not given: 1 L is assumed.")

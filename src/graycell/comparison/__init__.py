@@ -12,7 +12,7 @@ trainings      the scores of each training, kept on disk
 
 from graycell.comparison.baselines import BASELINES, BoostedTrees, GaussianProcess, LastValue, MeanOfRuns
 from graycell.comparison.candidates import FittedPredictor, ModelCandidate
-from graycell.comparison.comparison import Comparison, ComparisonProgress, compare, cross_validate, learning_curve
+from graycell.comparison.comparison import Comparison, ComparisonProgress, cross_validate, learning_curve
 from graycell.comparison.consistency import Count, count_inconsistencies, extrapolated
 from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor, Repeatable
 from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
@@ -34,7 +34,6 @@ __all__ = [
     "Predictor",
     "Repeatable",
     "Split",
-    "compare",
     "count_inconsistencies",
     "cross_validate",
     "extrapolated",

@@ -469,6 +469,3 @@ def _plain(value: object) -> Any:
     if isinstance(value, float):
         return value if np.isfinite(value) else None
     return str(value)
-
-
-compare = cross_validate  # until all callers follow

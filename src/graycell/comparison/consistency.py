@@ -139,14 +139,15 @@ def _mass(model: CultureModel, run: CultureRun) -> tuple[int, int]:
 def _backwards(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) -> tuple[int, int]:
     fluxes = trajectory.fluxes[finite]
     size = np.max(np.abs(fluxes), axis=1, keepdims=True) + 1e-12
-    return int(np.sum(np.any(fluxes < model.network.lower - _ROUNDING * size, axis=1))), len(fluxes)
+    lower = model.require_projection().network.lower
+    return int(np.sum(np.any(fluxes < lower - _ROUNDING * size, axis=1))), len(fluxes)
 
 
 def _steady(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) -> tuple[int, int]:
-    network, fluxes = model.network, trajectory.fluxes[finite]
+    network, fluxes = model.require_projection().network, trajectory.fluxes[finite]
     inside = ~network.is_external
     cold = np.asarray(trajectory.stoichiometry_shift)[finite][:, None]
-    warm, change = network.stoichiometry[inside], (network.cold_stoichiometry - network.stoichiometry)[inside]
+    warm, change = network.stoichiometry[inside], (network.shifted_stoichiometry - network.stoichiometry)[inside]
     left = fluxes @ warm.T + cold * (fluxes @ change.T)
     size = np.max(np.abs(fluxes), axis=1) + 1e-12
     return int(np.sum(np.max(np.abs(left), axis=1) > _ROUNDING * size)), len(fluxes)
@@ -161,7 +162,7 @@ def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: Metab
     outside = network.rows([name + EXTERNAL_SUFFIX for name in species])
     inside, change = (
         matrix[~network.is_external]
-        for matrix in (network.stoichiometry, network.cold_stoichiometry - network.stoichiometry)
+        for matrix in (network.stoichiometry, network.shifted_stoichiometry - network.stoichiometry)
     )
     reversible = np.array([reaction.reversible for reaction in network.reactions])
     counted = 0
@@ -183,7 +184,7 @@ def _by_cells(model: CultureModel, trajectory: Trajectory) -> np.ndarray:
     In mmol/(10^9 cells)/d; for a model without balances in mmol/L/d: dc/dt less the contribution of the feeds.
     """
     if not isinstance(model.reactor, NeuralODE):
-        return trajectory.fluxes
+        return np.asarray(trajectory.fluxes)
     packed = pack(trajectory.run, model)
     time, end = trajectory.time, np.asarray(packed.end)
     # of several points at one time the first ends a segment, the others start one
@@ -192,4 +193,4 @@ def _by_cells(model: CultureModel, trajectory: Trajectory) -> np.ndarray:
     feed = np.asarray(packed.flows.feed)[np.minimum(segment, len(end) - 1)]
     volume = trajectory.volume[:, None] / trajectory.run.initial_volume
     fed = feed @ np.asarray(packed.media) - trajectory.concentrations * np.sum(feed, axis=1, keepdims=True)
-    return trajectory.fluxes - fed / volume
+    return np.asarray(trajectory.fluxes - fed / volume)

@@ -135,7 +135,8 @@ def _prior_sd(fit: Fit, name: str) -> float:
     row = fit.model.table[name]
     if np.isfinite(row.prior_sd):
         return row.prior_sd
-    return float(np.log(row.upper / row.lower) if row.log_scale else row.upper - row.lower) / np.sqrt(12.0)
+    lower, upper = row.bounds
+    return float(np.log(upper / lower) if row.log_scale else upper - lower) / np.sqrt(12.0)
 
 
 def _largest(names: list[str], direction: np.ndarray) -> tuple[tuple[str, float], ...]:

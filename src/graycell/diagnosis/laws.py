@@ -206,7 +206,8 @@ def _recovered(
     true, known = (_rates(model, reaction, path) for model in others)
     parts = zip(*(np.split(rates, len(inputs)) for rates in (learned, half, true, known)), strict=True)
     curves = tuple(
-        _curve(name, _unit_of(fit.model, name), grids[name], part, visited[name], sampled[name]) for name, part in zip(inputs, parts, strict=True)
+        _curve(name, _unit_of(fit.model, name), grids[name], part, visited[name], sampled[name])
+        for name, part in zip(inputs, parts, strict=True)
     )
     at_states, true_there = (_rates(model, reaction, visited) for model in (fit.model, others[0]))
     return RecoveredLaw(
@@ -345,10 +346,14 @@ def _arrays(model: CultureModel, table: _Table) -> tuple[Array, ...]:
     concentrations = np.stack([table[name] for name in model.species], axis=1)
     fed = np.stack([table[f"feed {name}"] for name in model.species], axis=1)
     count = len(concentrations)
-    variables = [table.get(name, np.full(count, variable.initial))
-                 for name, variable in zip(model.variable_names, model.variables, strict=True)]
-    inputs = [table.get(name, np.full(count, given.default or 0.0))
-              for name, given in zip(model.input_names, model.inputs, strict=True)]
+    variables = [
+        table.get(name, np.full(count, variable.initial))
+        for name, variable in zip(model.variable_names, model.variables, strict=True)
+    ]
+    inputs = [
+        table.get(name, np.full(count, given.default or 0.0))
+        for name, given in zip(model.input_names, model.inputs, strict=True)
+    ]
     both = (np.stack(part, axis=1) if part else np.zeros((count, 0)) for part in (variables, inputs))
     return jnp.asarray(concentrations), *map(jnp.asarray, both), jnp.asarray(fed)  # fmt: skip
 

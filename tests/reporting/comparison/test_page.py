@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
 
-from graycell.comparison.comparison import compare
+from graycell.comparison.comparison import cross_validate
 from graycell.comparison.splits import held_out
 from graycell.errors import FitError
 from graycell.reporting.comparison.page import comparison_report, headline
@@ -61,7 +61,7 @@ def test_the_headline_says_which_is_better_and_whether_the_runs_suffice(html):
 
 def test_the_headline_warns_of_a_single_predicted_run():
     candidates = [comparisons.Scaled("good", 0.1), comparisons.Scaled("bad", 0.4)]
-    one = compare(candidates, held_out(comparisons.runs(), ["c"]))
+    one = cross_validate(candidates, held_out(comparisons.runs(), ["c"]))
     assert "only one run was predicted" in headline(one, "good")[1]
 
 
@@ -73,7 +73,7 @@ def test_a_learning_curve_has_its_section(tmp_path):
 
 
 def test_a_single_candidate_has_no_pairs(tmp_path):
-    alone = compare([comparisons.Scaled("good", 0.1)], held_out(comparisons.runs(), ["c"]))
+    alone = cross_validate([comparisons.Scaled("good", 0.1)], held_out(comparisons.runs(), ["c"]))
     assert 'id="differences"' not in comparison_report(alone, tmp_path).read_text(encoding="utf-8")
 
 

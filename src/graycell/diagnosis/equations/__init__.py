@@ -15,7 +15,6 @@ from graycell.diagnosis.equations.diagnose import (
     LoopMap,
     ModelDiagnosis,
     diagnose,
-    inspect,
     loop_maps,
     operating_points,
 )
@@ -34,7 +33,6 @@ __all__ = [
     "answers",
     "conflicts",
     "diagnose",
-    "inspect",
     "lagged_answers",
     "loop_maps",
     "operating_points",

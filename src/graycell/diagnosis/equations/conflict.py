@@ -101,7 +101,7 @@ def relation_gaps(trajectory: Trajectory) -> Float[np.ndarray, "n relations"]:
     Returns:
         (n, relations) [mmol/(10^9 cells)/d].
     """
-    layer = trajectory.model.projection
+    layer = trajectory.model.require_projection()
     surplus = [layer.network.index(name) for name in layer.surplus]
     left = [layer.kinetic.index(name) for name in layer.surplus]
     rows = jax.vmap(lambda cold: layer.flux_map(cold).take(surplus).matrix)(jnp.asarray(trajectory.stoichiometry_shift))
@@ -131,7 +131,7 @@ def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
             continue
         k = int(changes[0]) if len(changes) else at
         others = np.median(np.delete(size[at], j)) if len(model.kinetic) > 1 else size[at, j]
-        jump, jumping = _jump(model, kinetic_rates[k], float(trajectory.stoichiometry_shift[k]), j)
+        jump, jumping = _jump(model, np.asarray(kinetic_rates[k]), float(trajectory.stoichiometry_shift[k]), j)
         ratio = float((others / max(size[at, j], _NEAR_ZERO * np.max(size), 1e-150)) ** 2)
         rows.append(
             SingularWeight(
@@ -153,14 +153,16 @@ def _jump(model: CultureModel, kinetic_rates: np.ndarray, cold: float, j: int) -
 @eqx.filter_jit
 def _project(model: CultureModel, kinetic_rates, cold):
     published = PublishedWeights()
-    return jax.vmap(lambda w: model.projection(w, cold, spread=published.spread(w)).fluxes)(jnp.asarray(kinetic_rates))
+    return jax.vmap(lambda w: model.require_projection()(w, cold, variance=published.variance(w)).fluxes)(
+        jnp.asarray(kinetic_rates)
+    )
 
 
 def _bound_is_active(trajectory: Trajectory) -> np.ndarray:
     """Return whether a kinetic flux is at a bound of its reaction, (n, kinetic)."""
     model = trajectory.model
-    index = [model.network.index(name) for name in model.kinetic]
+    index = [model.require_projection().network.index(name) for name in model.kinetic]
     fluxes = trajectory.fluxes[:, index]
     rounding = 1e-9 * np.max(np.abs(trajectory.fluxes), axis=1, keepdims=True)
-    lower, upper = model.network.lower[index], model.network.upper[index]
+    lower, upper = model.require_projection().network.lower[index], model.require_projection().network.upper[index]
     return (fluxes <= lower + rounding) | (fluxes >= upper - rounding)

@@ -116,7 +116,8 @@ def diagnose(
     closure = model.closure
     if model.network is None or closure is None:
         raise ModelError(
-            f"diagnose: {model.name} has no loop, so its equations agree about it; use a model with a loop and a network."
+            f"diagnose: {model.name} has no loop of a network, so there is nothing to disagree about; use a model "
+            "with both."
         )
     if isinstance(closure, Lagged):
         raise ModelError("diagnose: the lagged closure is only compared with others; use the closure Dynamic.")
@@ -157,9 +158,6 @@ def diagnose(
     )  # fmt: skip
 
 
-inspect = diagnose  # until all callers follow
-
-
 def loop_maps(trajectory: Trajectory, times: Sequence[float] | None = None, parameter: str | None = None) -> LoopMap:
     """Return the map R -> R' at chosen times of a trajectory, with its fixed points.
 
@@ -194,7 +192,8 @@ def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray
     times = np.asarray(times, float)
     _require_within(trajectory.run, times)
     parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs)
-    return OperatingPoints(*(_at(trajectory, times, np.asarray(part)) for part in parts))
+    concentrations, variables, inputs = (_at(trajectory, times, np.asarray(part)) for part in parts)
+    return OperatingPoints(concentrations, variables, inputs)
 
 
 def _with(points: OperatingPoints, parameter: str, values: np.ndarray | float) -> OperatingPoints:
@@ -235,8 +234,9 @@ def _require_within(run: CultureRun, times: Sequence[float] | np.ndarray) -> Non
 def _range(model: CultureModel, parameter: str) -> np.ndarray:
     """Return values from half to twice that of a parameter, within its bounds; the whole range if it is 0."""
     row, value = model.table[parameter], float(model.parameters[parameter])
-    low, high = sorted((0.5 * value, 2.0 * value)) if value else (row.lower, row.upper)
-    return np.linspace(max(low, row.lower), min(high, row.upper), _POINTS)
+    lower, upper = row.bounds
+    low, high = sorted((0.5 * value, 2.0 * value)) if value else (lower, upper)
+    return np.linspace(max(low, lower), min(high, upper), _POINTS)
 
 
 def _parameter(model: CultureModel, parameter: str | None) -> str:

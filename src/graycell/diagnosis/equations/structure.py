@@ -97,7 +97,8 @@ def structure_of(model: CultureModel) -> Structure:
     Returns:
         Counts, ranks and surplus relations.
     """
-    network, layer = model.network, model.projection
+    layer = model.require_projection()
+    network = layer.network
     inside = network.stoichiometry[~network.is_external]
     rows = np.eye(len(network.names))[[network.index(name) for name in layer.kinetic]]
 

@@ -118,7 +118,7 @@ def _disagreements(diagnosis: ModelDiagnosis) -> list[str]:
         return []
     ends = np.stack([answer.ends[-1] for answer in compared])
     path = diagnosis.trajectory
-    during = np.column_stack([np.asarray(values_of(path, name)) for name in compared[0].quantities])
+    during = np.column_stack([np.asarray(path[name]) for name in compared[0].quantities])
     size = np.max(np.abs(np.concatenate([during, ends])), axis=0) + 1e-9
     most = int(np.argmax(np.ptp(ends, axis=0) / size))
     if np.ptp(ends[:, most]) < _DISAGREES * size[most]:

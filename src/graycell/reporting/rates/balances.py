@@ -63,6 +63,3 @@ def _quantity_rows(run: CultureRun) -> list[tuple]:
             )
             rows.append((run.name, quantity, first.start, last.end, first.begin, *sums, last.found, first.unit))
     return rows
-
-
-bookkeeping_frame = mass_balances_frame  # the name that the command line still imports
