@@ -382,9 +382,12 @@ class FluxRatio(RateLaw):
         made, used = (
             jnp.maximum(sum(factor * at.flux(name) for name, factor in side), 0.0) for side in (self.made, self.used)
         )
-        # made/used, written so that neither the value nor its derivative divides by zero; for a resting cell it is 0
-        above = (made > 0.0) & (made >= self.ceiling * used)
-        return jnp.where(above, self.ceiling, made / jnp.where(above | (used == 0.0), 1.0, used))
+        # made/used, so written that neither the value nor its derivative divides by zero; a resting cell has 0: both
+        # sums are then what rounding leaves, and their quotient would be anything
+        resting = (made < NO_FLUX) & (used < NO_FLUX)
+        above = ~resting & (made > 0.0) & (made >= self.ceiling * used)
+        quotient = made / jnp.where(above | resting | (used == 0.0), 1.0, used)
+        return jnp.where(above, self.ceiling, jnp.where(resting, 0.0, quotient))
 
 
 class ViableCells(RateLaw):
