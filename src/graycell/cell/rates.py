@@ -47,6 +47,9 @@ __all__ = [
     "switch",
 ]
 
+NO_FLUX = 1e-12
+"""[mmol/(10^9 cells)/d] What rounding leaves of fluxes that are 0: a millionth of a millionth of a usual flux."""
+
 
 class RateLaw(eqx.Module):
     """Parent of every rate law and factor. A field of type `str` is static: it names something.
