@@ -12,6 +12,7 @@ import pytest
 from scipy.integrate import solve_ivp
 
 import graycell
+import graycell as gc
 from graycell import check_runs
 from graycell.packing import pack_all
 from graycell.reactor import Flows, Reactor
@@ -88,12 +89,17 @@ def test_keep_solutes_changes_the_filter_alone():
     assert float(np.sum(model.reactor.retained)) == 1.0
 
 
+def liquid(species):
+    """Return a model of these species, in which nothing happens: for the arrays of a run."""
+    return gc.CultureModel(species=dict.fromkeys(species, "mmol/L"), rates={}, parameters={}, cells=gc.Constant(1.0))
+
+
 @insilico_is_here
 def test_the_in_silico_runs_are_fifty_and_fifty_and_pack(insilico):
     training, test = insilico
     assert (len(training), len(test)) == (50, 50)
     assert errors([*training, *test], open_data.INSILICO_SPECIES) == []
-    packed = pack_all(training + test, open_data.INSILICO_SPECIES)
+    packed = pack_all(training + test, liquid(open_data.INSILICO_SPECIES))
     assert int(np.sum(np.isfinite(packed.measured))) == 100 * 15 * 4
     assert np.all(packed.flows.harvest == packed.flows.feed[..., 0])
     assert all(set(run.initial) == set(open_data.INSILICO_SPECIES) for run in training)
@@ -189,7 +195,7 @@ def volumes(run):
 def test_the_measured_runs_are_three_of_thirteen_samples_and_pack(umn):
     assert [run.name for run in umn] == ["umn-11", "umn-12", "umn-21"]
     assert errors(umn, open_data.UMN_SPECIES) == []
-    packed = pack_all(umn, open_data.UMN_SPECIES)
+    packed = pack_all(umn, liquid(open_data.UMN_SPECIES))
     assert int(np.sum(np.isfinite(packed.measured))) == 3 * 13 * len(open_data.UMN_SPECIES)
     assert all(np.all(run.signals[VIABILITY].value == 1.0) for run in umn)
     assert {run.measurements["ANTI"].unit for run in umn} == {"mg/L"}

@@ -287,7 +287,8 @@ def test_what_cannot_be_fitted_is_refused(published, run):
 
 
 def test_the_jacobian_of_the_residuals_is_that_of_central_differences(extended, run):
-    solver = SolverSettings(rtol=1e-9, atol=1e-10, adjoint=diffrax.ForwardMode())
+    # a step across a kink of the rates leaves an error of the order of the root of the tolerance in a derivative
+    solver = SolverSettings(rtol=1e-12, atol=1e-13, most_steps=1_000_000, adjoint=diffrax.ForwardMode())
     names = ("vmax1f", "vmax2", "vmax8f", "exp1a", "R_switch", "maintenance_cold")
     rows = [extended.table[name] for name in names]
     objective = objective_of(extended, pack_all([run], extended), rows, solver)

@@ -60,10 +60,10 @@ def test_derivatives_by_what_was_done_are_those_of_central_differences(varied):
 
 
 def test_the_time_of_an_event_at_the_time_of_another_has_a_one_sided_derivative():
-    """A bolus at the very time of the sample: a segment of length 0 lies between, which no step of a solver sees."""
-    at = [with_event(0, time=time) for time in (3.5, 3.5 + 1e-5)]
-    ahead = (float(compiled(at[1])) - float(compiled(at[0]))) / 1e-5
-    assert float(gradient(with_event(0, time=3.5)).events[0].time) == pytest.approx(ahead, rel=1e-3)
+    """A bolus just before the sample of that time: no step of a solver sees the segment of length 0 between them."""
+    at = [with_event(0, time=time) for time in (3.5 - 1e-5, 3.5)]
+    behind = (float(compiled(at[1])) - float(compiled(at[0]))) / 1e-5
+    assert float(gradient(at[1]).events[0].time) == pytest.approx(behind, rel=1e-3)
 
 
 def test_derivatives_by_parameters_are_those_of_central_differences():

@@ -141,14 +141,14 @@ def _require_same(model: CultureModel, provenance: dict[str, Any], path: Path) -
 def _run_to_plain(run: CultureRun) -> dict[str, Any]:
     def series(one) -> dict[str, Any]:
         return {
-            item.name: value.tolist() if isinstance(value := getattr(one, item.name), np.ndarray) else value
+            item.name: value.tolist() if hasattr(value := getattr(one, item.name), "tolist") else value
             for item in fields(one)
         }
 
     return {
         "name": run.name,
-        "initial_volume": run.initial_volume,
-        "initial": dict(run.initial),
+        "initial_volume": float(run.initial_volume),
+        "initial": {name: float(value) for name, value in run.initial.items()},
         "initial_temperature": run.initial_temperature,
         "end": run.end,
         "media": {name: dict(medium) for name, medium in run.media.items()},
