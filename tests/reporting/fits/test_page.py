@@ -94,11 +94,11 @@ def test_a_simulation_that_failed_is_shown_with_its_remedy(fit, trajectory, tmp_
     failed = replace(
         trajectory,
         concentrations=lost,
-        redox=lost[:, 0],
-        ratio=lost[:, 0],
+        variables=np.full_like(trajectory.variables, np.nan),
+        targets=np.full_like(trajectory.targets, np.nan),
         viable_cell_density=lost[:, 0],
         predicted=np.full_like(trajectory.predicted, np.nan),
-        status=SimulationStatus.not_finite,
+        status_code=np.asarray(SimulationStatus.not_finite),
     )
     monkeypatch.setattr(reporting_html, "simulate", lambda model, run: failed)
     page = report(fit, tmp_path).read_text(encoding="utf-8")
