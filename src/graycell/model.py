@@ -29,9 +29,10 @@ from graycell.cell.closures import (
     close_algebraic,
     rest_of,
 )
+from graycell.cell.conditions import Conditions, Named, Recorder
 from graycell.cell.network import MetabolicNetwork, Reaction, parse_equation
 from graycell.cell.neural import MLP
-from graycell.cell.rates import Conditions, Named, RateLaw, ViableCells, Volumetric
+from graycell.cell.rates import RateLaw, ViableCells, Volumetric
 from graycell.cell.variables import Input, LoopVariable, RelaxingVariable, Species, StateVariable, Variable
 from graycell.errors import ModelError, nearest
 from graycell.parameters import Parameter, ParameterTable
@@ -71,12 +72,15 @@ class Surroundings(NamedTuple):
         flows: see `reactor.Flows`.
         media: (media, species) concentrations.
         control: how a fit opens the loops; not at all in a simulation.
+        elapsed: [d] since the state of the relaxing variables, whose targets are constant since then, so that their
+            values are known exactly; None where they are integrated with the others.
     """
 
     inputs: Float[Array, " inputs"]
     flows: Flows
     media: Float[Array, "media species"]
     control: LoopControl = LoopControl()
+    elapsed: Scalar | None = None
 
 
 class Evaluation(NamedTuple):
@@ -104,8 +108,8 @@ class Evaluation(NamedTuple):
 class Aside:
     """Metadata of a model that do not affect compiled code; every `Aside` is equal to every other.
 
-    So a change of bounds or of a meaning compiles nothing anew. A compiled function that returns a model may return it
-    with the metadata of an equal one; graycell has no such function.
+    So a change of bounds or of a meaning compiles nothing anew. A function that the caller compiles and that returns a
+    model, as one in a `Trajectory`, may return it with the metadata of the equal model that it was compiled for.
 
     Attributes:
         content: anything.
@@ -252,7 +256,7 @@ class CultureModel(eqx.Module):
         if clearance is not None and network is not None:
             network, uptakes = building.limited(network, exchange)
         shown = dict(observables or {})
-        if cells is not None and VCD not in names and VCD not in shown:
+        if cells is not None and building.counts_cells(cells, names, specs) and VCD not in (*names, *shown):
             shown = {VCD: (cells, CELL_UNIT), **shown}
         self.name = name
         self.species, self.species_specs = names, specs
@@ -539,6 +543,9 @@ class CultureModel(eqx.Module):
 
         Returns:
             The conditions, without fluxes.
+
+        Raises:
+            ModelError: for an input without a default that is not given.
         """
         fed = jnp.zeros(len(self.species)) if fed is None else fed
         at = Conditions(
@@ -570,12 +577,15 @@ class CultureModel(eqx.Module):
         """Return the inputs as an array.
 
         Args:
-            values: (inputs,) or by name; defaults, else 0, where not given.
+            values: (inputs,) or by name; defaults where not given.
 
         Returns:
             (inputs,)
+
+        Raises:
+            ModelError: for an input without a default that is not given.
         """
-        return _vector(values, self.input_names, [given.default or 0.0 for given in self.inputs], "input")
+        return _vector(values, self.input_names, [given.default for given in self.inputs], "input")
 
     def kinetic_rates(
         self, concentrations: Float[Array, " species"], variables: Values = None, inputs: Values = None, fed=None
@@ -617,6 +627,10 @@ class CultureModel(eqx.Module):
         Returns:
             See `Evaluation`.
         """
+        return self._evaluated(concentrations, variables, inputs, fed, stoichiometry)[0]
+
+    def _evaluated(self, concentrations, variables, inputs, fed, stoichiometry=None) -> tuple[Evaluation, Conditions]:
+        """Return an evaluation, and the conditions with the fluxes."""
         at = self.conditions(concentrations, variables, inputs, fed)
         kinetic_rates, conflict = self._kinetic(at), jnp.zeros(len(self.kinetic))
         fluxes, status = jnp.zeros(0), jnp.asarray(flux.FluxStatus.solved)
@@ -629,7 +643,7 @@ class CultureModel(eqx.Module):
         if self.direct:
             fluxes = jnp.concatenate([fluxes, jnp.stack([jnp.asarray(at.rates[name]) for name in self.direct])])
         at = at._replace(fluxes=Named(self.reactions, fluxes))
-        return Evaluation(
+        evaluation = Evaluation(
             kinetic_rates,
             fluxes,
             conflict,
@@ -638,6 +652,7 @@ class CultureModel(eqx.Module):
             _stack([law(at) for law in self.observables]),
             jnp.ones(()) if self.cells is None else self.cells(at),
         )
+        return evaluation, at
 
     def production(self, cell: Evaluation) -> Float[Array, " species"]:
         """Return the production of each species by cells and reactions of the liquid.
@@ -712,13 +727,44 @@ class CultureModel(eqx.Module):
         Raises:
             ModelError: for the lagged closure, which is not an ODE.
         """
-        algebraic = self._algebraic()
+        algebraic, values = self._algebraic(), self.relaxed(state.variables, at)
         if not algebraic:
-            return Closed(state.variables, state.variables, jnp.asarray(LoopStatus.solved, jnp.int32))
+            return Closed(values, values, jnp.asarray(LoopStatus.solved, jnp.int32))
         index = np.array(algebraic)
-        found = close_algebraic(self._closures(algebraic), self._gap(state, at, algebraic), state.variables[index])
-        values, rest = (state.variables.at[index].set(part) for part in found[:2])
-        return Closed(values, rest, found.status)
+        found = close_algebraic(self._closures(algebraic), self._gap(state, at, algebraic), values[index])
+        closed, rest = (values.at[index].set(part) for part in found[:2])
+        return Closed(closed, rest, found.status)
+
+    def relaxed(self, values: Float[Array, " variables"], at: Surroundings) -> Float[Array, " variables"]:
+        """Return the variables, with those that relax to a constant target where they are after `at.elapsed`.
+
+        x = target + (x_0 - target) exp(-rate elapsed): exact, and without a limit on the steps of the solver.
+
+        Args:
+            values: (variables,) the relaxing ones at elapsed = 0.
+            at: surroundings.
+
+        Returns:
+            (variables,); as they are where `at.elapsed` is None.
+        """
+        if at.elapsed is None:
+            return values
+        known = Conditions({}, {}, Named(self.input_names, at.inputs), self.parameters)
+        for i, variable in enumerate(self.variables):
+            if isinstance(variable, RelaxingVariable):
+                target, left = variable.target(known), jnp.exp(-variable.rate(known) * at.elapsed)
+                values = values.at[i].set(target + (values[i] - target) * left)
+        return values
+
+    @property
+    def relaxing_inputs(self) -> tuple[str, ...]:
+        """Names of the inputs that the targets and rates of relaxing variables use."""
+        asked = Recorder({}, 1.0)
+        for variable in self.variables:
+            if isinstance(variable, RelaxingVariable):
+                for law in (variable.target, variable.rate):
+                    law(Conditions({}, {}, asked, self.parameters))
+        return tuple(asked.asked)
 
     def after_event(self, state: CultureState, at: Surroundings) -> CultureState:
         """Return the state after a sudden change of amounts, volume or inputs.
@@ -749,11 +795,11 @@ class CultureModel(eqx.Module):
         """
         closed, c = self.close(state, at), state.concentrations
         fed = at.flows.feed @ at.media / state.volume
-        cell = self.evaluate(c, self.seen(closed.values, at.control), at.inputs, fed=fed)
+        cell, seen = self._evaluated(c, self.seen(closed.values, at.control), at.inputs, fed)
         amounts, volume = self.reactor.derivative(
             state.amounts, state.volume, self.production(cell), at.flows, at.media
         )
-        return CultureState(amounts, volume, self._variable_derivatives(state, closed, cell, at, fed))
+        return CultureState(amounts, volume, self._variable_derivatives(state, closed, cell.targets, seen, at))
 
     def seen(self, values: Float[Array, " variables"], control: LoopControl) -> Float[Array, " variables"]:
         """Return the variables as the rate laws see them when a fit opens the loops.
@@ -768,28 +814,19 @@ class CultureModel(eqx.Module):
         loops = [i for _, i in self._loops]
         return values.at[np.array(loops)].set(control.seen(values[np.array(loops)])) if loops else values
 
-    def _variable_derivatives(self, state, closed: Closed, cell: Evaluation, at: Surroundings, fed):
-        if not self.variables:
-            return jnp.zeros(0)
-        loops = [i for _, i in self._loops]
-        tau = self.turnover_times()
-        gap = at.control.gap(cell.targets, closed.values[np.array(loops, int)], tau)
-        where = None
+    def _variable_derivatives(self, state: CultureState, closed: Closed, targets, at: Conditions, around: Surroundings):
+        loops, tau, held = [i for _, i in self._loops], self.turnover_times(), around.elapsed is not None
+        gap = around.control.gap(targets, closed.values[np.array(loops, int)], tau)
         rates = []
         for i, variable in enumerate(self.variables):
-            if isinstance(variable, LoopVariable):
-                k = loops.index(i)
-                rest = (closed.rest[i] - state.variables[i]) / getattr(variable.closure, "memory", 1.0)
-                rates.append(gap[k] / tau[k] if isinstance(variable.closure, Dynamic) else rest)
-            elif isinstance(variable, RelaxingVariable):
-                inputs = Conditions({}, {}, Named(self.input_names, at.inputs), self.parameters)
-                rates.append(variable.rate(inputs) * (variable.target(inputs) - state.variables[i]))
+            if isinstance(variable, RelaxingVariable):
+                rates.append(0.0 if held else variable.rate(at) * (variable.target(at) - state.variables[i]))
             elif isinstance(variable, StateVariable):
-                if where is None:
-                    seen = self.seen(closed.values, at.control)
-                    where = self.conditions(state.concentrations, seen, at.inputs, fed)
-                    where = where._replace(fluxes=Named(self.reactions, cell.fluxes))
-                rates.append(variable.derivative(where))
+                rates.append(variable.derivative(at))
+            elif isinstance(variable, LoopVariable) and isinstance(variable.closure, Algebraic):
+                rates.append((closed.rest[i] - state.variables[i]) / variable.closure.memory)
+            else:
+                rates.append(gap[loops.index(i)] / tau[loops.index(i)])
         return _stack(rates)
 
     def _algebraic(self) -> list[int]:
@@ -807,7 +844,7 @@ class CultureModel(eqx.Module):
         places, index, tau = np.array([loops.index(i) for i in which]), np.array(which), self.turnover_times()
 
         def gap(values: Array) -> Array:
-            full = state.variables.at[index].set(values)
+            full = self.relaxed(state.variables, at).at[index].set(values)
             cell = self.evaluate(state.concentrations, self.seen(full, at.control), at.inputs)
             return at.control.gap(cell.targets, full[np.array(loops)], tau)[places]
 
@@ -818,13 +855,16 @@ def _stack(values: Sequence[Array]) -> Array:
     return jnp.stack([jnp.asarray(value, jnp.float64) for value in values]) if values else jnp.zeros(0)
 
 
-def _vector(values: Values, names: tuple[str, ...], defaults: Sequence[float], kind: str) -> Array:
+def _vector(values: Values, names: tuple[str, ...], defaults: Sequence[float | None], kind: str) -> Array:
     if values is None or isinstance(values, Mapping):
         given = values or {}
         for name in given:
             if name not in names:
                 raise ModelError(f"{kind} '{name}' is not in the model; {nearest(name, names)}.")
-        return _stack([given.get(name, default) for name, default in zip(names, defaults, strict=True)])
+        whole = [given.get(name, default) for name, default in zip(names, defaults, strict=True)]
+        if None in [value if value is None else 0 for value in whole]:
+            raise ModelError(f"{kind} '{names[whole.index(None)]}' has no default; give its value.")
+        return _stack(whole)
     return values
 
 

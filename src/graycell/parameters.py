@@ -65,6 +65,8 @@ class Parameter:
         Returns:
             One sentence a fault; an empty list where the parameter can be estimated or need not be.
         """
+        if not self.estimated:
+            return []
         low, high = self.bounds
         place, found = f"parameter {self.name}: ", []
         if not low <= self.value <= high:
@@ -72,7 +74,7 @@ class Parameter:
                 f"found {self.value:g} with bounds {low:g} to {high:g}; the bounds must enclose the value; change one "
                 "of them"
             )
-        if self.estimated and not (math.isfinite(high - low) and low < high):
+        if not (math.isfinite(high - low) and low < high):
             found.append(
                 f"found the bounds {low:g} to {high:g}; an estimated parameter needs finite bounds with room between; "
                 "set them, or set estimated=False"

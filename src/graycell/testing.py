@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from graycell.cell.rates import Conditions, RateLaw
+from graycell.cell.conditions import Conditions, Recorder
+from graycell.cell.rates import RateLaw
 from graycell.comparison.protocols import Candidate
 from graycell.comparison.splits import known_of, leave_one_run_out
 from graycell.model import CultureModel
@@ -28,21 +29,6 @@ _CONCENTRATIONS = (0.0, 1e-6, 1e-3, 0.1, 1.0, 10.0, 100.0)
 _STEP, _TOLERANCE = 1e-5, 1e-5
 """Relative step of central differences, and the relative error [1] that is allowed: between truncation and rounding."""
 _FINE = SolverSettings(rtol=1e-9, atol=1e-10)
-
-
-class _Asked(dict):
-    """A table that has a value for every name and records which names were looked up."""
-
-    def __init__(self, default: float, given: Mapping[str, float]):
-        super().__init__({name: jnp.asarray(value, jnp.float64) for name, value in given.items()})
-        self.default, self.names = default, dict.fromkeys(given)
-
-    def __contains__(self, name: object) -> bool:
-        return True
-
-    def __missing__(self, name: str):
-        self.names[name] = None
-        return jnp.asarray(self.default, jnp.float64)
 
 
 def check_rate_law(
@@ -73,12 +59,11 @@ def check_rate_law(
     >>> from graycell.cell.rates import Monod, Rate
     >>> check_rate_law(Rate("q") * Monod("GLC", "K"), {"q": 2.0, "K": 0.5}, vanishes_without="GLC")
     """
-    asked = _Asked(1.0, {})
-    needed = _Asked(1.0, parameters)
+    asked, needed = Recorder({}, 1.0), Recorder(_values(parameters), 1.0)
     law(Conditions(asked, _values(variables), _values(inputs), needed))
-    missing = [name for name in needed.names if name not in parameters]
+    missing = [name for name in needed.asked if name not in parameters]
     assert not missing, f"the law asks for the parameters {', '.join(missing)}; give them in `parameters`."
-    species = list(asked.names)
+    species = list(asked.asked)
     names = list(parameters)
 
     @eqx.filter_jit

@@ -158,6 +158,22 @@ def cells_of(
     return cells
 
 
+def counts_cells(cells: RateLaw, names: Sequence[str], specs: Sequence[Species]) -> bool:
+    """Return whether a law gives a density in 10^9 cells/L, so that it is what a cell counter shows.
+
+    Args:
+        cells: law of the viable cell density.
+        names: of the species in the liquid.
+        specs: of the species.
+
+    Returns:
+        Whether it does; not for cells that are weighed, in g/L.
+    """
+    if not isinstance(cells, ViableCells) or cells.biomass_per_cell is not None:
+        return True
+    return specs[names.index(cells.species)].unit == CELL_UNIT
+
+
 def projection_of(
     network: MetabolicNetwork,
     kinetic: Sequence[str],

@@ -43,6 +43,28 @@ class Named(Mapping):
         return name in self.names
 
 
+class Recorder(dict):
+    """A table that records the names that are looked up, to find out what a law asks for.
+
+    Attributes:
+        default: answer for names that the table does not hold; None for none.
+        asked: names in the order in which they were looked up first.
+    """
+
+    def __init__(self, table: Mapping[str, Any], default: float | None = None):
+        super().__init__(table)
+        self.default, self.asked = default, {}
+
+    def __contains__(self, name: object) -> bool:
+        return self.default is not None or super().__contains__(name)
+
+    def __getitem__(self, name: str) -> Any:
+        self.asked[name] = None
+        if self.default is None or super().__contains__(name):
+            return super().__getitem__(name)
+        return jnp.asarray(self.default, jnp.float64)
+
+
 class Conditions(NamedTuple):
     """What a rate law sees at one operating point.
 

@@ -5,7 +5,6 @@ temperature that follows its set-point. An input is a named function of time tha
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import equinox as eqx
 
@@ -43,23 +42,7 @@ class Species:
     retained: bool | None = None
 
 
-class Variable(eqx.Module):
-    """Parent of the variables. Each has an `initial` value, where a run does not give it, and a `unit`."""
-
-    if TYPE_CHECKING:
-
-        @property
-        def initial(self) -> float:
-            """Value at time 0 where a run does not give it."""
-            ...
-
-        @property
-        def unit(self) -> str:
-            """Unit of the value."""
-            ...
-
-
-class StateVariable(Variable):
+class StateVariable(eqx.Module):
     """A state with a law for its derivative.
 
     Attributes:
@@ -73,13 +56,13 @@ class StateVariable(Variable):
     unit: str = eqx.field(static=True, default="1")
 
 
-class RelaxingVariable(Variable):
+class RelaxingVariable(eqx.Module):
     """A state that relaxes to a target, dx/dt = rate (target - x), and starts at it unless a run gives a value.
 
     Attributes:
         target: law, which may use inputs and parameters only.
         rate: law [1/d], which may use parameters only.
-        initial: not used.
+        initial: value in `CultureModel.evaluate` where none is given; a simulation starts at the target.
         unit: of the value.
     """
 
@@ -89,7 +72,7 @@ class RelaxingVariable(Variable):
     unit: str = eqx.field(static=True, default="1")
 
 
-class LoopVariable(Variable):
+class LoopVariable(eqx.Module):
     """A variable that rate laws use and whose target depends on the fluxes: a closed loop.
 
     Attributes:
@@ -103,3 +86,6 @@ class LoopVariable(Variable):
     closure: Closure = Dynamic()
     initial: float = eqx.field(static=True, default=1.0)
     unit: str = eqx.field(static=True, default="1")
+
+
+Variable = StateVariable | RelaxingVariable | LoopVariable

@@ -22,7 +22,7 @@ from graycell.errors import FitError
 from graycell.inference.fitting import objective_for, require_simulated
 from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals
 from graycell.model import CultureModel
-from graycell.parameters import Parameter
+from graycell.parameters import Parameter, ParameterTable
 from graycell.provenance import provenance_of
 from graycell.runs.records import CultureRun
 from graycell.simulation.solve import Loop, SolverSettings
@@ -216,7 +216,7 @@ def _objective(model: CultureModel, runs: Sequence[CultureRun], names: Sequence[
         # marked as estimated, so that bounds without room between them are reported
         rows = tuple(replace(model.table[name], estimated=True) for name in names if name not in weights)
     solver = SolverSettings(rtol=rtol, atol=rtol / 10.0, most_steps=_MOST_STEPS, adjoint=diffrax.ForwardMode())
-    return objective_for(model, runs, rows, solver)
+    return objective_for(model, runs, ParameterTable(rows).require_estimable().rows, solver)
 
 
 @eqx.filter_jit

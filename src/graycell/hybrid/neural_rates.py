@@ -13,14 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from graycell.cell.closures import LoopControl
+from graycell.cell.conditions import Recorder
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
 from graycell.cell.neural import MLP, Form, NeuralRate, drawn_weights
 from graycell.cell.rates import Product, RateLaw, Sum
 from graycell.errors import ModelError, nearest
 from graycell.hybrid.scaling import HALF_UPTAKE, scales
 from graycell.hybrid.smoothing import SmoothRun, smooth_run
-from graycell.model import CultureModel
+from graycell.model import CultureModel, CultureState, Surroundings
 from graycell.parameters import ParameterTable
+from graycell.reactor import Flows
 from graycell.runs.records import CultureRun
 
 Kind = Literal["white", "gray", "black"]
@@ -254,33 +257,21 @@ def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -
     return 10.0 ** round(math.log10(size)) if size > 0.0 else 0.1
 
 
-class _Spy(dict):
-    """A table that records which names were looked up."""
-
-    def __init__(self, table):
-        super().__init__(table)
-        self.asked: set[str] = set()
-
-    def __getitem__(self, name):
-        self.asked.add(name)
-        return super().__getitem__(name)
-
-
 def _without_unused(model: CultureModel) -> ParameterTable:
     """Return the table, in which parameters that no law uses are not estimated."""
-    spy = _Spy(model.parameters)
-    watched = model.changed(parameters=spy)
-    if not model.is_lagged:
-        watched.turnover_times()
+    used = Recorder(model.parameters)
+    watched = model.changed(parameters=used)
     c, variables, inputs = map(jnp.asarray, _generic(model))
-    watched.evaluate(c, variables, inputs)
     watched.begin(variables * jnp.nan, inputs)
-    laws = [law for variable in model.variables for law in (getattr(variable, "rate", None),) if law is not None]
-    at = watched.conditions(c, variables, inputs)
-    for law in laws:
-        law(at)
+    if model.is_lagged:
+        watched.evaluate(c, variables, inputs)
+    else:
+        none = Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(()))
+        control = LoopControl(jnp.zeros(len(model.loops)))
+        around = Surroundings(inputs, none, jnp.zeros((1, len(c))), control)
+        watched.derivative(CultureState(c, jnp.ones(()), variables), around)
     table = model.table
     for row in table.estimated:
-        if row.name not in spy.asked:
+        if row.name not in used.asked:
             table = table.with_changes(row.name, estimated=False)
     return table

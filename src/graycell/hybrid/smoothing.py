@@ -15,11 +15,10 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator, make_smoothing_spline
 
-from graycell.cell.rates import Conditions, Named, ViableCells
-from graycell.cell.variables import RelaxingVariable
-from graycell.model import CultureModel
+from graycell.cell.rates import ViableCells
+from graycell.model import CultureModel, Surroundings
 from graycell.packing import PackedRun, pack
-from graycell.reactor import intervene
+from graycell.reactor import Flows, intervene
 from graycell.runs.records import VCD, CultureRun
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
@@ -98,7 +97,7 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
     inputs = jax.vmap(lambda t, setpoints: jax.vmap(lambda time: packed.inputs_at(time, setpoints))(t))(
         times, packed.setpoints
     )
-    variables, end_variables = _variables(model, packed, np.asarray(inputs), np.asarray(end_inputs), length)
+    variables, end_variables = _variables(model, packed, np.asarray(end_inputs), length)
     measured = jax.vmap(jax.vmap(packed.loops_at))(times), jax.vmap(packed.loops_at)(packed.end)
     for k, name in enumerate(model.loops):
         i = model.variable_names.index(name)
@@ -118,25 +117,17 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
     )
 
 
-def _variables(model: CultureModel, packed: PackedRun, inputs: np.ndarray, end_inputs: np.ndarray, length: np.ndarray):
+def _variables(model: CultureModel, packed: PackedRun, end_inputs: np.ndarray, length: np.ndarray):
     """Return the variables at the nodes and ends of segments: those that relax exactly, others at their first value."""
-    now = np.array(model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints)))
-    at_nodes = np.broadcast_to(now, (*inputs.shape[:2], len(now))).copy()
-    at_ends = np.broadcast_to(now, (len(length), len(now))).copy()
-    for i, variable in enumerate(model.variables):
-        if not isinstance(variable, RelaxingVariable):
-            continue
-
-        def at(values, law):
-            return float(law(Conditions({}, inputs=Named(model.input_names, values), parameters=model.parameters)))
-
-        rate, held = at(end_inputs[0], variable.rate), now[i]
-        for k, duration in enumerate(length):
-            target = at(end_inputs[k], variable.target)
-            left = np.exp(-rate * np.r_[NODES, 1.0] * duration)
-            values = target + (held - target) * left
-            at_nodes[k, :, i], at_ends[k, i], held = values[:-1], values[-1], values[-1]
-    return at_nodes, at_ends
+    now = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
+    none = Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(()))
+    at_nodes, at_ends = [], []
+    for inputs, duration in zip(end_inputs, length, strict=True):
+        shares = [model.relaxed(now, Surroundings(jnp.asarray(inputs), none, packed.media, elapsed=share * duration))
+                  for share in (*NODES, 1.0)]  # fmt: skip
+        at_nodes.append(shares[:-1])
+        at_ends.append(now := shares[-1])
+    return np.array(at_nodes), np.array(at_ends)
 
 
 class _Sweep:

@@ -28,12 +28,12 @@ from graycell.inference import checkpoint, least_squares
 from graycell.inference.least_squares import Linearisation, Point
 from graycell.inference.likelihood import Objective, linearise, objective_of, residuals
 from graycell.inference.matching import Matching, adam, linearise_matching, matching_residuals
-from graycell.inference.problem import Problem
+from graycell.inference.problem import Problem, require_distinct
 from graycell.inference.results import Estimate, Fit, FitSettings, Progress
 from graycell.inference.stages import CLOSED, OPEN_AND_CLOSE, Stage, recipe_for
 from graycell.model import CultureModel
 from graycell.packing import pack_all
-from graycell.parameters import Parameter, ParameterTable
+from graycell.parameters import Parameter
 from graycell.provenance import provenance_of
 from graycell.runs.records import CultureRun
 from graycell.simulation.solve import Loop, SolverSettings
@@ -83,7 +83,7 @@ def fit(
         InputError: where a run does not fit the model.
     """
     problem = model if isinstance(model, Problem) else Problem(model, () if runs is None else runs)
-    model, runs = problem.started, list(problem.runs)  # type: ignore[arg-type]
+    model, runs = problem.start, list(problem.runs)  # type: ignore[arg-type]
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
     objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation)
     stages = settings.stages or recipe_for(model, runs)
@@ -118,22 +118,16 @@ def objective_for(
 
     Raises:
         FitError: for a model with the lagged closure, two runs of one name, or nothing to estimate.
-        ModelError: for a parameter that cannot be estimated as it is described.
         InputError: where a run does not fit the model.
     """
     if model.is_lagged:
         raise FitError("the lagged closure depends on its step and cannot be fitted; use the closure Dynamic.")
-    names = [run.name for run in runs]
-    if len(set(names)) < len(names):
-        raise FitError(
-            f"found runs {', '.join(names)}; results are reported by name, so names must differ; rename one."
-        )
+    require_distinct(runs)
     if not (rows or model.nets) or not runs:
         raise FitError(
             f"found {len(rows)} parameters and {len(model.nets)} networks to learn and {len(runs)} runs; something to "
             "learn and a run are needed."
         )
-    ParameterTable(tuple(rows)).require_estimable()
     packed = pack_all(runs, model)
     return objective_of(model, packed, rows, solver, regularisation)
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -13,10 +12,11 @@ from jaxtyping import Array, Float
 
 from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError, nearest
+from graycell.inference.likelihood import Coordinates
 from graycell.model import CultureModel
 from graycell.packing import PackedRun, pack
 from graycell.runs.records import CultureRun
-from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate, segments_at
 from graycell.simulation.trajectory import status_of
 
 if TYPE_CHECKING:
@@ -145,53 +145,52 @@ def predict(
     """
     if draws < 1:
         raise FitError(f"predict: found {draws} draws; at least 1 is needed; 200 are usual.")
-    model = fit.model_of(run.name)
     times = np.linspace(0.0, run.end, POINTS) if times is None else np.asarray(times, float)
+    model = fit.model_of(run.name)
     packed = pack(run, model, save_at=tuple(float(time) for time in times))
-    names, values, weights = _drawn(fit, draws, seed)
-    rows = jnp.argmax(packed.end[None, :] >= jnp.asarray(times)[:, None] - 1e-12, axis=1)
-    found, status = _simulate_draws(model, packed, rows, names, values, weights, settings)
-    found = np.where((np.asarray(status) == 0)[:, None, None], np.asarray(found), np.nan)
-    failed = int(np.sum(np.asarray(status)[1:] != 0))
+    rows = segments_at(np.asarray(packed.end), times)
+    drawn = _drawn(fit, draws, seed, run.name)
+    found, status = map(np.asarray, _simulate_draws(model, packed, rows, *drawn, settings))
+    found = np.where((status == SimulationStatus.finished)[:, None, None], found, np.nan)
+    failed = int(np.sum(status[1:] != SimulationStatus.finished))
     if failed == draws:
         raise FitError("predict: no draw could be simulated; simulate the fitted model and see its status.")
     return Prediction(model, run, times, model.quantities, found[1:], found[0], failed, seed)
 
 
-def _drawn(fit: "Fit", draws: int, seed: int) -> tuple[tuple[str, ...], Array, Array]:
-    """Return names, values (1 + draws, parameters) and weights (1 + draws, weights); the first row is the estimate."""
-    rows = [fit.model.table[row.name] for row in fit.estimates]
-    log = np.array([bool(row.log_scale) for row in rows], bool)
-    value = np.array([row.value for row in fit.estimates])
-    centre = np.where(log, np.log(np.where(log, value, 1.0)), value)
-    covariance = np.array(fit.covariance)
-    unknown = ~np.isfinite(np.diag(covariance))
-    prior = np.array([row.prior_sd for row in rows] + [1.0] * (len(covariance) - len(rows)))
+def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str, ...], Array, Array]:
+    """Return names, values (1 + draws, parameters) and weights (1 + draws, weights); the first row is the estimate.
+
+    A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
+    """
+    rows = [fit.model_of(run).table[row.name] for row in fit.estimates]
+    coordinates, n = Coordinates.of(rows), len(rows)
+    covariance, unknown = np.array(fit.covariance), ~np.isfinite(np.diag(fit.covariance))
     # parameters that the data do not determine are drawn from the prior; without one they keep the estimate
+    prior = np.r_[np.asarray(coordinates.prior_sd), np.ones(len(covariance) - n)]
     covariance[unknown], covariance[:, unknown] = 0.0, 0.0
     covariance[unknown, unknown] = np.where(np.isfinite(prior[unknown]), prior[unknown], 0.0) ** 2
     size, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
-    normal = np.random.default_rng(seed).standard_normal((draws, len(size)))
-    moved = (normal * np.sqrt(np.maximum(size, 0.0))) @ vectors.T
-    n = len(rows)
-    low, high = (np.array([getattr(row, side) for row in rows], float) for side in ("lower", "upper"))
-    scaled = np.concatenate([centre[None], centre + moved[:, :n]])
-    values = np.clip(np.where(log, np.exp(np.where(log, scaled, 0.0)), scaled), low, high)
-    weights = np.asarray(weights_of(fit.model.nets)) if fit.model.nets else np.zeros(0)
-    weights = np.concatenate([weights[None], weights + moved[:, n:]]) if len(weights) else np.zeros((draws + 1, 0))
-    return tuple(row.name for row in rows), jnp.asarray(values), jnp.asarray(weights)
+    random = np.random.default_rng(seed)
+    moved = (random.standard_normal((draws, len(size))) * np.sqrt(np.maximum(size, 0.0))) @ vectors.T
+    between = np.array([row.between_runs_sd for row in rows])
+    of_run = np.array([row.name in fit.per_run.get(run, {}) for row in rows], bool)
+    parameters = np.where(of_run, 0.0, moved[:, :n] + between * random.standard_normal((draws, n)))
+    scaled = coordinates.centre + jnp.concatenate([jnp.zeros((1, n)), parameters])
+    values = coordinates.unscaled(jnp.clip(scaled, coordinates.lower, coordinates.upper))
+    weights = weights_of(fit.model.nets) if fit.model.nets else jnp.zeros(0)
+    weights = weights + jnp.concatenate([jnp.zeros((1, weights.size)), moved[:, n:]])
+    return tuple(row.name for row in rows), values, weights
 
 
 @eqx.filter_jit
 def _simulate_draws(model: CultureModel, packed: PackedRun, rows, names, values, weights, settings):
     def simulated(drawn):
-        parameters, w = drawn
+        parameters, of_nets = drawn
         changed = model.with_parameters({name: parameters[i] for i, name in enumerate(names)})
-        changed = changed.changed(nets=with_weights(changed.nets, w))
-        path = integrate(changed, packed, Loop(), settings)
-        last = jax.tree.map(lambda leaf: leaf[:, -1], path.states)
-        code = status_of(last.amounts, path.variables, path.flux_status, path.loop_status, jnp.any(path.failed != 0))
-        return path.predicted[rows], code
+        path = integrate(changed.changed(nets=with_weights(changed.nets, of_nets)), packed, Loop(), settings)
+        amounts, failed = path.states.amounts[:, -1], jnp.any(path.failed != 0)
+        return path.predicted[rows], status_of(amounts, path.variables, path.flux_status, path.loop_status, failed)
 
     # one draw after the other: mapped together, every draw would wait for the one with the most steps
     return lax.map(simulated, (values, weights))
@@ -213,7 +212,7 @@ def to_arviz(fit: "Fit", draws: int, seed: int) -> Any:
         seed: of the draws.
 
     Returns:
-        The InferenceData, or a DataTree from ArviZ 1 on.
+        The InferenceData.
 
     Raises:
         FitError: where ArviZ is not installed.
@@ -221,8 +220,4 @@ def to_arviz(fit: "Fit", draws: int, seed: int) -> Any:
     arviz = _module("arviz", "to_arviz")
     names, values, _ = _drawn(fit, draws, seed)
     posterior = {name: np.asarray(values)[None, 1:, i] for i, name in enumerate(names)}
-    return (
-        arviz.from_dict({"posterior": posterior})
-        if int(arviz.__version__.split(".")[0])
-        else arviz.from_dict(posterior)
-    )
+    return arviz.from_dict(posterior)

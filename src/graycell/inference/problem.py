@@ -40,24 +40,30 @@ class Problem:
 
     def __post_init__(self) -> None:
         runs = (self.runs,) if isinstance(self.runs, CultureRun) else tuple(self.runs)
+        require_distinct(runs)
         object.__setattr__(self, "runs", tuple(_with_noise(run, self.noise, self.model) for run in runs))
-        object.__setattr__(self, "parameters", _table(self.model, self.parameters))
-        self.parameters.require_estimable()  # type: ignore[union-attr]
-        names = [run.name for run in runs]
-        if len(set(names)) < len(names):
-            raise FitError(
-                f"found runs {', '.join(names)}; results are reported by name, so names must differ; rename one."
-            )
+        object.__setattr__(self, "parameters", _table(self.model, self.parameters).require_estimable())
 
     @property
-    def table(self) -> ParameterTable:
-        """The parameters as a table."""
-        return _table(self.model, self.parameters)
+    def start(self) -> CultureModel:
+        """The model with the values and the metadata of the parameter table."""
+        return self.model.with_table(_table(self.model, self.parameters))
 
-    @property
-    def started(self) -> CultureModel:
-        """The model with the values and descriptions of the table."""
-        return self.model.with_table(self.table)
+
+def require_distinct(runs: Sequence[CultureRun]) -> None:
+    """Check that runs have different names, because results are reported by name.
+
+    Args:
+        runs: any.
+
+    Raises:
+        FitError: where two have one name.
+    """
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):
+        raise FitError(
+            f"found runs {', '.join(names)}; results are reported by name, so names must differ; rename one."
+        )
 
 
 def _table(model: CultureModel, given: ParameterTable | Mapping[str, Parameter] | None) -> ParameterTable:

@@ -67,7 +67,7 @@ def _require_sizes(name: str, net: neural.MLP) -> None:
 
 def _classes() -> dict[str, type]:
     found: dict[str, type] = {}
-    waiting: list[type] = [rates.RateLaw, variables.Variable]
+    waiting: list[type] = [rates.RateLaw]
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
@@ -76,7 +76,7 @@ def _classes() -> dict[str, type]:
     others = (
         closures.Dynamic, closures.Algebraic, closures.Lagged, flux.SoftWeights, flux.PublishedWeights,
         network.MetabolicNetwork, network.Reaction, neural.MLP, neural.Weights, variables.Input, variables.Species,
-        Parameter, ParameterTable,
+        variables.StateVariable, variables.RelaxingVariable, variables.LoopVariable, Parameter, ParameterTable,
     )  # fmt: skip
     return {**found, **{kind.__name__: kind for kind in others}}
 

@@ -31,12 +31,15 @@ class Curves(eqx.Module):
 
     def __call__(self, time: Float[Array, ""]) -> Float[Array, " curves"]:
         """Return the values at `time` [d]."""
-        # diffrax.CubicInterpolation does the same with a search by halves, whose loop took half of a simulation's time
-        inside = jnp.clip(time, self.time[:, 0], self.time[:, -1])
-        index = jnp.clip(jnp.sum(inside[:, None] >= self.time, axis=1) - 1, 0, self.time.shape[1] - 2)
-        row = jnp.arange(self.time.shape[0])
-        after = inside - self.time[row, index]
-        cubic, square, slope, value = (part[row, index] for part in self.coefficients)
+        # diffrax.CubicInterpolation does the same with a search by halves, whose loop took half of a simulation's time;
+        # a sum over all pieces is faster than to gather one
+        inside = jnp.clip(time, self.time[:, 0], self.time[:, -1])[:, None]
+        index = jnp.clip(jnp.sum(inside >= self.time, axis=1) - 1, 0, self.time.shape[1] - 2)[:, None]
+        here = index == jnp.arange(self.time.shape[1] - 1)[None, :]
+        start, cubic, square, slope, value = (
+            jnp.sum(jnp.where(here, part, 0.0), axis=1) for part in (self.time[:, :-1], *self.coefficients)
+        )
+        after = inside[:, 0] - start
         return value + after * (slope + after * (square + after * cubic))
 
 
@@ -109,8 +112,8 @@ _NO_CURVE = (np.array([0.0]), np.array([0.0]))
 def input_of(run: CultureRun, name: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Return an input of a run over time, as a signal or a measurement gives it.
 
-    Viability is a signal if there is one, else as measured, else VCD over TCD, else 1. A temperature follows its
-    set-points unless there is a signal.
+    Viability is a signal if there is one, else as measured, else VCD over TCD. A temperature follows its set-points
+    unless there is a signal.
 
     Args:
         run: any run.
@@ -129,14 +132,14 @@ def input_of(run: CultureRun, name: str) -> tuple[np.ndarray, np.ndarray] | None
     return None if set_by_events else _given(run, name)
 
 
-def viability_of(run: CultureRun) -> tuple[np.ndarray, np.ndarray]:
-    """Return viability over time: a signal if there is one, else as measured, else VCD over TCD, else 1.
+def viability_of(run: CultureRun) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return viability over time: a signal if there is one, else as measured, else VCD over TCD.
 
     Args:
         run: any run.
 
     Returns:
-        Times [d] and viabilities [1].
+        Times [d] and viabilities [1]; None where the run does not say it.
     """
     found = _given(run, VIABILITY)
     if found is not None:
@@ -146,7 +149,7 @@ def viability_of(run: CultureRun) -> tuple[np.ndarray, np.ndarray]:
         both, here, there = np.intersect1d(viable.time, total.time, return_indices=True)
         if len(both):
             return both, np.clip(viable.value[here] / np.maximum(total.value[there], 1e-12), 0.0, 1.0)
-    return np.array([0.0]), np.array([1.0])
+    return None
 
 
 def _given(run: CultureRun, quantity: str) -> tuple[np.ndarray, np.ndarray] | None:

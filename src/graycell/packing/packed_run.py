@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from graycell.errors import InputError
 from graycell.model import CultureModel
-from graycell.packing.curves import Curves, curves_of, padded_to
+from graycell.packing.curves import Curves, curves_of, input_of, padded_to
 from graycell.packing.pytrees import filled, is_traced, is_tracer, vector
 from graycell.packing.segments import Segments, breakpoints, measurements_of
 from graycell.reactor import Flows, Interventions
@@ -41,6 +41,7 @@ class PackedRun(eqx.Module):
         below: (segments, quantities) 1 where the value is a detection limit.
         traced_times: whether times of events are traced; derivatives with respect to them are then exact at segments of
             length 0.
+        steady_targets: whether the targets of all relaxing variables are constant in every segment.
     """
 
     start: Float[Array, " segments"]
@@ -58,6 +59,7 @@ class PackedRun(eqx.Module):
     standard_error: Float[Array, "segments quantities"]
     below: Float[Array, "segments quantities"]
     traced_times: bool = eqx.field(static=True, default=False)
+    steady_targets: bool = eqx.field(static=True, default=True)
 
     @property
     def inputs_count(self) -> int:
@@ -156,6 +158,7 @@ def pack(
         standard_error=jnp.asarray(error),
         below=jnp.asarray(below),
         traced_times=parts.traced_times,
+        steady_targets=all(input_of(run, name) is None for name in model.relaxing_inputs),
     )  # fmt: skip
 
 
@@ -184,7 +187,8 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
         The packed runs.
     """
     points = max(run.curves.time.shape[1] for run in packed)
-    even = [eqx.tree_at(lambda run: run.curves, run, padded_to(run.curves, points)) for run in packed]
+    steady = all(run.steady_targets for run in packed)
+    even = [replace(run, curves=padded_to(run.curves, points), steady_targets=steady) for run in packed]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *even)
 
 

@@ -1,6 +1,6 @@
 """Runs as PyTrees, so that their numbers can be traced by JAX; and arrays of numbers that may be traced."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -81,39 +81,53 @@ def filled(shape: tuple[int, ...], entries: dict) -> Any:
     return whole
 
 
-def _register() -> None:
-    """Register runs as PyTrees: their numbers are leaves, names and words are not. `runs.records` is free of JAX."""
-    for kind, words in (
-        (Bolus, ("medium",)), (Sample, ()), (Feed, ("medium",)), (Outflow, ("retains_cells",)), (Setpoint, ("input",)),
-        (Replacement, ("medium",)), (End, ()), (Measurement, ("quantity", "unit")), (Signal, ("quantity", "unit")),
-    ):  # fmt: skip
-        numbers = tuple(name for name in kind.__dataclass_fields__ if name not in words)
-        _register_record(kind, numbers, words)
-    tables = ("initial", "measurements", "signals")
+class _Known:
+    """Measurements and signals of a run, known before a program is compiled: equal where their content is.
 
-    def flatten(run: CultureRun):
-        children = [tuple(getattr(run, table).values()) for table in tables]
-        media = tuple(tuple(medium.values()) for medium in run.media.values())
-        names = tuple(tuple(getattr(run, table)) for table in tables)
-        of_media = tuple((name, tuple(medium)) for name, medium in run.media.items())
-        return (
-            (run.initial_volume, *children, media, run.events, run.initial_temperature, run.end),
-            (run.name, names, of_media, run.provenance),
+    They hold no number that is traced, because a curve is made of them by a library that knows no tracer.
+    """
+
+    def __init__(self, measurements: Mapping[str, Measurement], signals: Mapping[str, Signal]):
+        self.measurements, self.signals = dict(measurements), dict(signals)
+
+    def _content(self) -> tuple:
+        return tuple(
+            (name, *(value.tobytes() if isinstance(value, np.ndarray) else value for value in vars(series).values()))
+            for series_by_name in (self.measurements, self.signals)
+            for name, series in series_by_name.items()
         )
 
-    def unflatten(words, children) -> CultureRun:
-        name, names, of_media, provenance = words
-        volume, initial, measurements, signals, media, events, temperature, end = children
-        run = object.__new__(CultureRun)
-        named = {
-            table: dict(zip(keys, values, strict=True))
-            for table, keys, values in zip(tables, names, (initial, measurements, signals), strict=True)
-        }
-        composition = {medium: dict(zip(keys, values, strict=True))
-                       for (medium, keys), values in zip(of_media, media, strict=True)}  # fmt: skip
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+
+def _register() -> None:
+    """Register runs as PyTrees: numbers of the plan are leaves, names and data are not. `runs.records` knows no JAX."""
+    for kind, words in (
+        (Bolus, ("medium",)), (Sample, ()), (Feed, ("medium",)), (Outflow, ("retains_cells",)), (Setpoint, ("input",)),
+        (Replacement, ("medium",)), (End, ()),
+    ):  # fmt: skip
+        _register_record(kind, tuple(name for name in kind.__dataclass_fields__ if name not in words), words)
+
+    def flatten(run: CultureRun):
+        media = tuple(tuple(medium.values()) for medium in run.media.values())
+        of_media = tuple((name, tuple(medium)) for name, medium in run.media.items())
+        numbers = (run.initial_volume, tuple(run.initial.values()), media, run.events, run.initial_temperature, run.end)
+        return numbers, (run.name, tuple(run.initial), of_media, _Known(run.measurements, run.signals), run.provenance)
+
+    def unflatten(words, numbers) -> CultureRun:
+        name, initial, of_media, known, provenance = words
+        volume, concentrations, media, events, temperature, end = numbers
+        run = object.__new__(CultureRun)  # what is checked when a run is made needs plain numbers
         for field, value in {
-            "name": name, "initial_volume": volume, **named, "media": composition, "events": events,
-            "initial_temperature": temperature, "end": end, "provenance": provenance,
+            "name": name, "initial_volume": volume, "initial": dict(zip(initial, concentrations, strict=True)),
+            "measurements": known.measurements, "events": events,
+            "media": {medium: dict(zip(species, values, strict=True))
+                      for (medium, species), values in zip(of_media, media, strict=True)},
+            "signals": known.signals, "initial_temperature": temperature, "end": end, "provenance": provenance,
         }.items():  # fmt: skip
             object.__setattr__(run, field, value)
         return run

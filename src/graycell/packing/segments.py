@@ -129,7 +129,9 @@ class Segments:
                     replacement[at] = replacement.get(at, 0.0) + fraction
         shapes = ((self.count,), (self.count, self.columns), (self.count, self.columns))
         parts = (filled(shape, part) for shape, part in zip(shapes, (sample, bolus, replacement), strict=True))
-        return Interventions(*(jnp.asarray(part)[self.order] for part in parts))
+        if self.traced_times:
+            return Interventions(*(jnp.asarray(part)[self.order] for part in parts))
+        return Interventions(*map(jnp.asarray, parts))
 
     def flows(self):
         """Return the flows of every segment.

@@ -39,7 +39,8 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
     begun = run.ended_at(at)
     path = simulate(model, begun).require_finished()
     later = tuple(replace(event, time=event.time - at) for event in run.events if event.time >= at)
-    signals = {**run.signals, VIABILITY: Signal(VIABILITY, "1", *viability_of(run))}
+    known = viability_of(run)
+    signals = dict(run.signals) if known is None else {**run.signals, VIABILITY: Signal(VIABILITY, "1", *known)}
     return replace(
         run,
         initial_volume=float(path.volume[-1]),

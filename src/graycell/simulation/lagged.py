@@ -14,13 +14,16 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
+from graycell.cell.closures import Lagged
 from graycell.cell.rates import Conditions, Named
 from graycell.cell.variables import LoopVariable, RelaxingVariable
 from graycell.errors import ModelError
-from graycell.model import CultureModel
+from graycell.model import CultureModel, Evaluation
 from graycell.packing import PackedRun
 from graycell.runs.records import CultureRun, End, Replacement, Setpoint
 
+_WEIGHTS = np.array([1.0, 2.0, 2.0, 1.0]) / 6.0
+"""Of the four stages of a Runge-Kutta step."""
 _STEPS_MULTIPLE = 400
 """Paths are padded to a multiple of this many steps: ten days with steps of 0.1, 0.05 and 0.025 d compile once."""
 
@@ -33,14 +36,14 @@ class LaggedPath(NamedTuple):
         concentrations: (n, species) [mmol/L].
         variables: (n, variables) the redox ratio R and the temperature shift.
         inputs: (n, inputs).
-        stoichiometry: (n,) weight [1] of the shifted stoichiometry: 0, then 1.
+        cells: what the model computes there.
     """
 
     time: Float[Array, " n"]
     concentrations: Float[Array, "n species"]
     variables: Float[Array, "n variables"]
     inputs: Float[Array, "n inputs"]
-    stoichiometry: Float[Array, " n"]
+    cells: Evaluation
 
 
 def integrate(model: CultureModel, run: CultureRun, packed: PackedRun) -> LaggedPath:
@@ -71,10 +74,11 @@ def integrate(model: CultureModel, run: CultureRun, packed: PackedRun) -> Lagged
         here = np.isclose(starts, time, rtol=0.0, atol=1e-9)
         replacement[here] += np.asarray(packed.interventions.replacement[k])
     shifted_from = np.asarray(packed.start)[shift_target == 1.0]
-    begins = jnp.asarray(shifted_from[0] if len(shifted_from) else np.inf)
-    path = _step_through(
-        model, packed, jnp.asarray(starts), jnp.asarray(step), jnp.asarray(replacement), begins, loop, shift
-    )
+    begins = shifted_from[0] if len(shifted_from) else np.inf
+    # the step is traced, and the model one for all steps
+    same = model.with_closure(Lagged(1.0))
+    starts, step, replacement, begins = map(jnp.asarray, (starts, step, replacement, begins))
+    path = _step_through(same, packed, starts, step, replacement, begins, loop, shift)
     return jax.tree.map(lambda leaf: leaf[: count + 1], path)
 
 
@@ -130,12 +134,15 @@ def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacem
             cell = model.evaluate(c, variables_of(redox, shift_at(time)), inputs_at(time), stoichiometry=is_shifted)
             return model.production(cell), cell.targets[0]
 
-        k1, r1 = slope(start, c, redox)
-        k2, r2 = slope(start + step / 2, c + step / 2 * k1, r1)
-        k3, r3 = slope(start + step / 2, c + step / 2 * k2, r2)
-        k4, r4 = slope(start + step, c + step * k3, r3)
-        c = jnp.maximum(c + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4), 0.0)
-        _, redox = slope(start + step, c, (r1 + 2 * r2 + 2 * r3 + r4) / 6)
+        def stage(before, share):
+            k, r = before
+            now = slope(start + share * step, c + share * step * k, r)
+            return now, now
+
+        # one stage after the other in a loop: written out, the flux projection would be compiled four times
+        _, (k, r) = lax.scan(stage, (jnp.zeros_like(c), redox), jnp.array([0.0, 0.5, 0.5, 1.0]))
+        c = jnp.maximum(c + step * (_WEIGHTS @ k), 0.0)
+        _, redox = slope(start + step, c, _WEIGHTS @ r)
         kept = 1.0 - replaced @ packed.supplied
         c = kept * c + replaced @ (packed.supplied * packed.media)
         return (c, redox), (c, variables_of(redox, shift_at(start + step)))
@@ -143,10 +150,8 @@ def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacem
     begun = model.begin(packed.initial_variables, inputs_at(jnp.zeros(())))
     _, (c, variables) = lax.scan(one_step, (packed.initial, begun[loop]), (starts, replacement))
     time = jnp.concatenate([jnp.zeros(1), starts + step])
-    return LaggedPath(
-        time,
-        jnp.concatenate([packed.initial[None], c]),
-        jnp.concatenate([begun[None], variables]),
-        jax.vmap(inputs_at)(time),
-        jnp.concatenate([jnp.zeros(1), jnp.where(starts > begins + 1e-9, 1.0, 0.0)]),
-    )
+    c, variables = jnp.concatenate([packed.initial[None], c]), jnp.concatenate([begun[None], variables])
+    inputs = jax.vmap(inputs_at)(time)
+    shifted = jnp.concatenate([jnp.zeros(1), jnp.where(starts > begins + 1e-9, 1.0, 0.0)])
+    cells = lax.map(lambda at: model.evaluate(*at[:3], stoichiometry=at[3]), (c, variables, inputs, shifted))
+    return LaggedPath(time, c, variables, inputs, cells)

@@ -12,16 +12,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from graycell.cell.closures import Algebraic, LoopControl, LoopStatus
+from graycell.errors import ModelError
 from graycell.model import CultureModel, Evaluation
 from graycell.packing import PackedRun, is_traced, pack
 from graycell.runs.records import CultureRun
 from graycell.simulation import lagged
 from graycell.simulation.branches import OperatingPoints, jumps
-from graycell.simulation.solve import Loop, Path, SimulationStatus, SolverSettings, integrate
+from graycell.simulation.solve import Loop, Path, SimulationStatus, SolverSettings, integrate, segments_at
 from graycell.simulation.trajectory import Trajectory, status_of
 
 _SETTINGS = SolverSettings()
@@ -57,9 +59,10 @@ def simulate(
 
     Raises:
         InputError: where the run does not fit the model.
+        ModelError: for times to save outside of the run.
         SimulationError: with `throw`, where the simulation does not reach its end.
     """
-    wanted = () if save_at is None else tuple(jnp.asarray(save_at)) if _is_traced(save_at) else _times(save_at)
+    wanted = () if save_at is None else tuple(jnp.asarray(save_at)) if _is_traced(save_at) else _times(save_at, run)
     packed = pack(run, model, save_at=wanted)
     traced = is_traced(run) or _is_traced((model, save_at, loop))
     if model.is_lagged:
@@ -68,28 +71,26 @@ def simulate(
         loop = Loop(*(jnp.asarray(part, jnp.float64) for part in loop))
         path = _integrate(model, packed, loop, settings, 1 if wanted else points)
         trajectory = _of_path(model, run, packed, path, loop, jnp.asarray(wanted) if wanted else None, traced)
-    if (
-        not traced
-        and _is_algebraic(model)
-        and not np.any(np.asarray(loop.opened))
-        and not np.any(np.asarray(loop.gain))
-    ):
+    if not traced and isinstance(model.closure, Algebraic) and not np.any(np.asarray(loop)):
         trajectory = _with_jumps(trajectory)
     if throw:
         return _checked(trajectory) if traced else trajectory.require_finished()
     return trajectory
 
 
-def _times(save_at) -> tuple[float, ...]:
-    return tuple(float(time) for time in np.ravel(np.asarray(save_at)))
+def _times(save_at, run: CultureRun) -> tuple[float, ...]:
+    times = tuple(float(time) for time in np.ravel(np.asarray(save_at)))
+    outside = [time for time in times if not _is_traced(run.end) and not 0.0 <= time <= run.end]
+    if outside:
+        raise ModelError(
+            f"run '{run.name}': found {outside[0]:g} d in save_at; the run is simulated from 0 to {run.end:g} d; leave "
+            "it out."
+        )
+    return times
 
 
 def _is_traced(tree) -> bool:
     return any(isinstance(leaf, Tracer) for leaf in jax.tree.leaves(tree))
-
-
-def _is_algebraic(model: CultureModel) -> bool:
-    return isinstance(model.closure, Algebraic)
 
 
 def _checked(trajectory: Trajectory) -> Trajectory:
@@ -106,87 +107,52 @@ def _integrate(model: CultureModel, packed: PackedRun, loop: Loop, settings: Sol
     return integrate(model, packed, loop, settings, points)
 
 
-@eqx.filter_jit
-def evaluate_all(model: CultureModel, concentrations, variables, inputs, fed=None, stoichiometry=None) -> Evaluation:
-    """Return `CultureModel.evaluate` at n operating points, compiled.
-
-    Args:
-        model: any model.
-        concentrations: (n, species).
-        variables: (n, variables).
-        inputs: (n, inputs).
-        fed: (n, species) inflow per volume [mmol/L/d]; 0 if left out.
-        stoichiometry: (n,) weight of the shifted stoichiometry where it differs from the model's variable.
-
-    Returns:
-        The evaluations with a leading axis.
-    """
-
-    def evaluate(c, x, u, f, s):
-        return model.evaluate(c, x, u, fed=f, stoichiometry=s)
-
-    return jax.vmap(evaluate)(concentrations, variables, inputs, fed, stoichiometry)
-
-
 def _of_path(model, run, packed: PackedRun, path: Path, loop: Loop, save_at, traced: bool) -> Trajectory:
-    points = path.time.shape[1]
+    code, columns = _columns(model, packed, path, loop, save_at, jnp.asarray(run.initial_volume, jnp.float64))
+    if traced:
+        taken, predicted = np.zeros(0), path.predicted[:0]
+    else:
+        taken = _measured_times(run)
+        predicted = np.asarray(path.predicted)[segments_at(np.asarray(packed.end), taken)]
+    if not traced and save_at is None:
+        columns = _without_repeats(columns)
+    return Trajectory(
+        model=model, run=run, measured_time=taken, predicted=predicted, status_code=code, **columns
+    )
+
+
+@eqx.filter_jit
+def _columns(model, packed: PackedRun, path: Path, loop: Loop, save_at, initial_volume) -> tuple[Array, dict[str, Any]]:
+    """Return the status and the columns of a trajectory: all points of a path, or those at the times to save."""
     kept = (path.time, path.states, path.variables, path.loop_status, path.inputs)
     if save_at is not None:
-        # the first breakpoint of a time is the state before its events
-        rows = jnp.argmax(path.time[None, :, 0] >= save_at[:, None] - _SAME_TIME, axis=1)
-        kept = jax.tree.map(lambda leaf: leaf[rows], kept)
-        segments = rows
+        segments = segments_at(packed.end, save_at)
+        kept = jax.tree.map(lambda leaf: leaf[segments], kept)
     else:
-        segments = np.repeat(np.arange(len(packed.end)), points)
+        segments = np.repeat(np.arange(len(packed.end)), path.time.shape[1])
     time, states, variables, loop_status, inputs = jax.tree.map(_joined, kept)
     concentrations = states.amounts / states.volume[:, None]
     fed = (packed.flows.feed @ packed.media)[segments] / states.volume[:, None]
-    cells = _evaluate_path(model, packed, loop, time, concentrations, variables, inputs, fed)
-    failed = jnp.any(path.failed != 0)
-    code = status_of(concentrations, variables, cells.flux_status, loop_status, failed)
-    taken = [] if traced else sorted({float(t) for series in run.measurements.values() for t in series.time})
-    rows = _first_at(packed, taken) if taken else []
-    return _trajectory(
-        model, run, time, concentrations, states.volume, variables, inputs, cells, loop_status, code,
-        np.array(taken), path.predicted[np.array(rows, int)], traced or save_at is not None,
-    )  # fmt: skip
-
-
-def _first_at(packed: PackedRun, times: Sequence[float]) -> list[int]:
-    """Return the first segment that ends at each of these times."""
-    ends = np.asarray(packed.end)
-    return [int(np.flatnonzero(np.isclose(ends, time, rtol=0.0, atol=_SAME_TIME))[0]) for time in times]
-
-
-def _joined(leaf: Array) -> Array:
-    """Return an array with its first two axes joined; one of them may be empty, as the variables of a model may be."""
-    return leaf.reshape((leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]))
-
-
-_SAME_TIME = 1e-12
-"""[d] Times that differ by less are the same one."""
-
-
-@eqx.filter_jit
-def _evaluate_path(model, packed, loop, time, concentrations, variables, inputs, fed) -> Evaluation:
     measured = jax.vmap(packed.loops_at)(time)
-
-    def evaluate(c, x, u, f, m):
-        return model.evaluate(c, model.seen(x, LoopControl(m, loop.gain, loop.opened)), u, fed=f)
-
-    return jax.vmap(evaluate)(concentrations, variables, inputs, fed, measured)
-
-
-def _trajectory(
-    model, run, time, concentrations, volume, variables, inputs, cells: Evaluation, loop_status, code, measured_time,
-    predicted, whole: bool,
-) -> Trajectory:  # fmt: skip
-    columns: dict[str, Any] = {
+    seen = jax.vmap(lambda x, m: model.seen(x, LoopControl(m, loop.gain, loop.opened)))(variables, measured)
+    # one point after the other: mapped, the flux projection takes twice as long to compile
+    points = (concentrations, seen, inputs, fed)
+    cells = lax.map(lambda at: model.evaluate(*at[:3], fed=at[3]), points)
+    code = status_of(concentrations, variables, cells.flux_status, loop_status, jnp.any(path.failed != 0))
+    return code, {
         "time": time,
         "concentrations": concentrations,
-        "volume": volume * run.initial_volume,
+        "volume": states.volume * initial_volume,
         "variables": variables,
         "inputs": inputs,
+        "loop_status": loop_status,
+        **_of_cells(cells),
+    }
+
+
+def _of_cells(cells: Evaluation) -> dict[str, Any]:
+    """Return the columns of a trajectory that are evaluated at its points."""
+    return {
         "observables": cells.observables,
         "viable_cell_density": cells.cells,
         "fluxes": cells.fluxes,
@@ -194,16 +160,24 @@ def _trajectory(
         "conflict": cells.conflict,
         "targets": cells.targets,
         "flux_status": cells.flux_status,
-        "loop_status": loop_status,
     }
-    if not whole:  # segments of length 0 repeat their point
-        columns = {name: np.asarray(values) for name, values in columns.items()}
-        state = np.column_stack([columns["concentrations"], columns["volume"], columns["variables"]])
-        again = (np.diff(columns["time"]) == 0.0) & np.all(state[1:] == state[:-1], axis=1)
-        columns = {name: values[np.r_[True, ~again]] for name, values in columns.items()}
-    return Trajectory(
-        model=model, run=run, measured_time=measured_time, predicted=predicted, status_code=code, **columns
-    )
+
+
+def _without_repeats(columns: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns in numpy, without the points that segments of length 0 repeat."""
+    columns = {name: np.asarray(values) for name, values in columns.items()}
+    state = np.column_stack([columns["concentrations"], columns["volume"], columns["variables"]])
+    again = (np.diff(columns["time"]) == 0.0) & np.all(state[1:] == state[:-1], axis=1)
+    return {name: values[np.r_[True, ~again]] for name, values in columns.items()}
+
+
+def _measured_times(run: CultureRun) -> np.ndarray:
+    return np.array(sorted({float(time) for series in run.measurements.values() for time in series.time}))
+
+
+def _joined(leaf: Array) -> Array:
+    """Return an array with its first two axes joined; one of them may be empty, as the variables of a model may be."""
+    return leaf.reshape((leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]))
 
 
 def _with_jumps(trajectory: Trajectory) -> Trajectory:
@@ -219,17 +193,25 @@ def _with_jumps(trajectory: Trajectory) -> Trajectory:
 
 def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun) -> Trajectory:
     path = lagged.integrate(model, run, packed)
-    cells = evaluate_all(model, path.concentrations, path.variables, path.inputs, None, path.stoichiometry)
-    columns = np.column_stack([path.concentrations, cells.observables, path.variables])
-    taken = sorted({float(t) for series in run.measurements.values() for t in series.time})
-    predicted = np.stack([np.interp(taken, np.asarray(path.time), column) for column in columns.T], axis=1)
-    none = np.zeros(len(path.time), int)
-    code = status_of(path.concentrations, path.variables, cells.flux_status, none, False)
-    return _trajectory(
-        model, run, path.time, path.concentrations, jnp.ones(len(path.time)), path.variables, path.inputs, cells, none,
-        code, np.array(taken), predicted, False,
-    )  # fmt: skip
+    quantities = np.column_stack([path.concentrations, path.cells.observables, path.variables])
+    taken, none = _measured_times(run), np.zeros(len(path.time), int)
+    columns = {
+        "time": path.time,
+        "concentrations": path.concentrations,
+        "volume": np.full(len(path.time), run.initial_volume),
+        "variables": path.variables,
+        "inputs": path.inputs,
+        "loop_status": none,
+        **_of_cells(path.cells),
+    }
+    return Trajectory(
+        model=model,
+        run=run,
+        measured_time=taken,
+        predicted=np.stack([np.interp(taken, np.asarray(path.time), column) for column in quantities.T], axis=1),
+        status_code=status_of(path.concentrations, path.variables, path.cells.flux_status, none, False),
+        **_without_repeats(columns),
+    )
 
 
-__all__ = ["Loop", "Path", "SimulationStatus", "SolverSettings", "Trajectory", "evaluate_all",
-           "integrate", "simulate"]  # fmt: skip
+__all__ = ["Loop", "Path", "SimulationStatus", "SolverSettings", "Trajectory", "integrate", "simulate"]  # fmt: skip

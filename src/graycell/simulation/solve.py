@@ -1,12 +1,12 @@
 """The compiled core of a simulation: a packed run -> states at the ends of its segments.
 
-Between two events the model is a smooth ODE, solved by diffrax with adaptive steps; the events are met exactly. Time
-is scaled to 0..1 in every segment, so that derivatives by the times of events are exact.
+Between two events the model is a smooth ODE, solved by diffrax with adaptive steps; the events are met exactly. Where
+times of events are traced, time is scaled to 0..1 in every segment, so that derivatives by them are exact.
 """
 
 import enum
 from dataclasses import dataclass, field
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import diffrax
 import jax
@@ -68,6 +68,9 @@ class SolverSettings:
 _STEP_SHARE = 0.01
 """Part of the tolerance for one step: errors add up over some hundred steps, and a closed loop amplifies them.
 tests/simulation/test_simulate.py checks that trajectories keep the tolerance."""
+
+_FIRST_STEP_SHARE = 0.01
+"""Part of a segment for its first step; the controller then finds the right one."""
 
 
 class Loop(NamedTuple):
@@ -149,26 +152,32 @@ def integrate(
 
     def segment(carry: _Carry, now: _Segment):
         length = now.end - now.start
+        # the limits of an integral have no derivative in diffrax, so a length that has one goes into the integrand
+        unit, last_s = (length, jnp.ones(())) if packed.traced_times else (1.0, length)
 
-        def at(share) -> Surroundings:
-            time = now.start + share * length
+        def at(s) -> Surroundings:
+            time = now.start + s * unit
             control = LoopControl(packed.loops_at(time), loop.gain, loop.opened)
-            return Surroundings(packed.inputs_at(time, now.setpoints), now.flows, packed.media, control)
+            elapsed = s * unit if packed.steady_targets else None
+            return Surroundings(packed.inputs_at(time, now.setpoints), now.flows, packed.media, control, elapsed)
 
-        def derivative(share, state, _):
-            return jax.tree.map(lambda rate: length * rate, model.derivative(state, at(share)))
+        def derivative(s, state, _):
+            return jax.tree.map(lambda rate: unit * rate, model.derivative(state, at(s)))
 
-        after = model.after_event(carry.state, at(0.0))
-        state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), after, carry.state)
+        at_rest = model.after_event(carry.state, at(0.0))
+        state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
         # after a failure no segment is solved: it would take the most steps in every segment that is left
-        stop = jnp.where(carry.alive & (length > 0.0), 1.0, 0.0)
-        saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(fractions, stop))
+        stop = jnp.where(carry.alive & (length > 0.0), last_s, 0.0)
+        # chosen by diffrax it takes two more evaluations, and a third more time to compile
+        first_step = lax.stop_gradient(jnp.where(stop > 0.0, _FIRST_STEP_SHARE * last_s, 1.0))
+        shares = fractions * last_s
+        saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
         solution = diffrax.diffeqsolve(
             diffrax.ODETerm(derivative),
             settings.solver,
             jnp.zeros(()),
             stop,
-            None,
+            first_step,
             state,
             stepsize_controller=controller,
             saveat=saveat,
@@ -181,8 +190,8 @@ def integrate(
             states = _moved_end(states, length, model.derivative(state, at(0.0)))
         last = jax.tree.map(lambda leaf: leaf[-1], states)
         # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
-        closed = lax.map(lambda point: model.close(point[1], at(point[0])), (fractions, states))
-        cell = _at_end(model, last, closed.values[-1], at(1.0))
+        closed = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states))
+        cell = _at_end(model, last, closed.values[-1], at(last_s))
         amounts, volume = intervene(last.amounts, last.volume, now.done, packed.media, packed.supplied)
         successful = solution.result == diffrax.RESULTS.successful
         changed = jnp.any(now.done.bolus != 0.0) | jnp.any(now.done.replacement != 0.0)  # a sample changes nothing
@@ -192,12 +201,13 @@ def integrate(
             states,
             closed.values,
             closed.status,
-            jax.vmap(lambda share: at(share).inputs)(fractions),
+            jax.vmap(lambda s: at(s).inputs)(shares),
             jnp.where(carry.alive & successful, 0, 1),
             cell.flux_status,
             jnp.concatenate([last.concentrations, cell.observables, closed.values[-1]]),
         )
-        return _Carry(CultureState(amounts, volume, last.variables), changed, carry.alive & successful), out
+        after = CultureState(amounts, volume, model.relaxed(last.variables, at(last_s)))
+        return _Carry(after, changed, carry.alive & successful), out
 
     variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
     true = jnp.asarray(True)
@@ -214,3 +224,20 @@ def _moved_end(states: CultureState, length: Array, rate: CultureState) -> Cultu
     """Return states with the derivative by the length of a segment of length 0, which no step of the solver sees."""
     growth = jnp.where(length > 0.0, 0.0, length - lax.stop_gradient(length))
     return jax.tree.map(lambda state, slope: state + (growth * slope)[None], states, rate)
+
+
+def segments_at(ends: Any, times: Any) -> Any:
+    """Return the segments that end at given times, the first of each: before the events of that time.
+
+    Args:
+        ends: (segments,) [d] of a packed run, in numpy or JAX; each of the times is among them.
+        times: (n,) [d], in the same.
+
+    Returns:
+        (n,) numbers of segments.
+    """
+    return (ends[None, :] >= times[:, None] - _SAME_TIME).argmax(axis=1)
+
+
+_SAME_TIME = 1e-12
+"""[d] Times that differ by less are the same one."""

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from graycell.cell.closures import LoopStatus
@@ -85,16 +86,16 @@ class Trajectory(eqx.Module):
     targets: Float[Array, "n loops"]
     flux_status: Int[Array, " n"]
     loop_status: Int[Array, " n"]
-    measured_time: Float[Array, " m"]
-    predicted: Float[Array, "m quantities"]
+    measured_time: Float[Array | np.ndarray, " m"]
+    predicted: Float[Array | np.ndarray, "m quantities"]
     status_code: Int[Array, ""]
     jumps: tuple[Jump, ...] = ()
 
     def __repr__(self) -> str:
-        return (
-            f"Trajectory(run '{self.run.name}', {self.model.name}, {self.time.shape[-1]} points to "
-            f"{np.asarray(self.time)[..., -1]} d, {self.status.name})"
-        )
+        points = f"Trajectory(run '{self.run.name}', {self.model.name}, {self.time.shape[-1]} points"
+        if isinstance(self.time, Tracer):
+            return f"{points}, traced)"
+        return f"{points} to {np.max(self.time):g} d, {self.status.name})"
 
     def __getitem__(self, quantity: str) -> Any:
         for names, values in (
@@ -122,14 +123,20 @@ class Trajectory(eqx.Module):
         return FinalValues(self.model.quantities, last)
 
     @property
+    def _loop(self) -> str:
+        if not self.model.has_loop:
+            raise ModelError(f"model '{self.model.name}' has no loop, so no R and no R'.")
+        return self.model.loops[0]
+
+    @property
     def redox(self) -> Any:
-        """(n,) the first loop variable, such as the redox ratio R [1]; 1 for a model without a loop."""
-        return self[self.model.loops[0]] if self.model.has_loop else np.ones(self.time.shape)
+        """(n,) the first loop variable, such as the redox ratio R [1]; `ModelError` for a model without one."""
+        return self[self._loop]
 
     @property
     def ratio(self) -> Any:
-        """(n,) the target of the first loop variable, such as R' [1]; 1 for a model without a loop."""
-        return self.targets[..., 0] if self.model.has_loop else np.ones(self.time.shape)
+        """(n,) target of the first loop variable, such as R' [1]; `ModelError` for a model without one."""
+        return self.targets[..., self.model.loops.index(self._loop)]
 
     @property
     def stoichiometry_shift(self) -> Any:

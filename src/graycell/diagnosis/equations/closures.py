@@ -15,7 +15,6 @@ from graycell.models import published_feed
 from graycell.packing import pack
 from graycell.runs.records import Bolus, CultureRun
 from graycell.simulation import lagged
-from graycell.simulation.simulate import evaluate_all
 from graycell.simulation.solve import Loop, SolverSettings, integrate
 
 STEPS = (0.1, 0.05, 0.025)
@@ -77,13 +76,11 @@ def lagged_answers(model: CultureModel, run: CultureRun, steps: Sequence[float] 
     names, packed = model.quantities, pack(fed, model)
     for step in steps:
         try:
-            stepping = model.with_closure(Lagged(step))
-            path = lagged.integrate(stepping, fed, packed)
+            path = lagged.integrate(model.with_closure(Lagged(step)), fed, packed)
         except ModelError as error:
             none = np.zeros((0, len(names)))
             return ClosureAnswers("lagged", "step [d]", np.zeros(0), names, none, np.zeros(0), str(error))
-        cells = evaluate_all(stepping, path.concentrations, path.variables, path.inputs, None, path.stoichiometry)
-        columns = np.column_stack([path.concentrations, cells.observables, path.variables])
+        columns = np.column_stack([path.concentrations, path.cells.observables, path.variables])
         ends.append(columns[-1])
         tops.append(np.max(np.abs(columns), axis=0))
     return _answers("lagged", "step [d]", steps, names, np.stack(ends), tops[-1])
