@@ -19,9 +19,10 @@ test-fast: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow and not ode"
 
-# the claims of docs/inconsistency.md, computed anew; some ten minutes
+# the claims of the studies, computed anew, their figures and tables, and the slow fits; some ten minutes
 test-studies: $(VENV)/.installed-study $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "slow or not slow" tests/studies
+	$(BIN)/python -m pytest -q -m slow --ignore=tests/studies
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

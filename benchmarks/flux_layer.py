@@ -1,4 +1,4 @@
-"""How fast and how exact is the flux layer? Against other solvers, a reference in extended precision, and a floor.
+"""How fast and how exact is the flux projection? Against other solvers, a reference in extended precision, and a floor.
 
 Four parts, float64 unless a row says otherwise, all in one process. Times of one part are taken in turns, compile time
 and run time apart; run times are medians.

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_models import fed_batch, monod
 from typer.testing import CliRunner
 
 from graycell import Design, Lagged, designed_runs, generate, nolan_lee, read_runs, simulate, write_runs
@@ -67,6 +68,14 @@ def test_a_template_without_what_is_varied_is_a_sentence(run):
     with pytest.raises(InputError, match="no 'GLN'") as raised:
         designed_runs(EIGHT, without)
     assert len(raised.value.findings) == 2
+
+
+def test_measurements_have_the_units_of_the_model():
+    design = Design(runs=1, days=1.0, noise=0.0, initial={})
+    [made] = generate(monod(species={"DCD": "1e9 cells/L", "mAb": "mg/L"}), design, fed_batch())
+    units = {name: series.unit for name, series in made.measurements.items()}
+    assert units == {"VCD": "1e9 cells/L", "DCD": "1e9 cells/L", "GLC": "mmol/L", "LAC": "mmol/L", "mAb": "mg/L",
+                     "viability": "1"}  # fmt: skip
 
 
 def test_without_noise_the_values_are_those_of_simulate(published, exact):

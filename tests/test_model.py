@@ -11,7 +11,9 @@ import pytest
 import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_models import monod, pool
 
+import graycell as gc
 from graycell.cell.flux import SoftWeights
 from graycell.cell.network import EXTERNAL_SUFFIX
 from graycell.errors import ModelError
@@ -81,6 +83,63 @@ def test_a_model_has_no_attribute_of_another_name(published):
         published.changed(lean=1)
     with pytest.raises(ModelError, match="did you mean 'Km1'"):
         published.with_parameters({"Km01": 1.0})
+
+
+GLC, MU = gc.Concentration("GLC"), gc.Rate("mu")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"rates": {"product": 0.5 * gc.Volumetric(MU)}}, r"'product': found a Volumetric inside.*0\.5 \* law"),
+        ({"rates": {"product": gc.Volumetric(2.0 + gc.Volumetric(MU))}}, "'product': found a Volumetric inside"),
+        ({"rates": {"product": "mu"}}, r"reaction 'product': found 'mu'; a rate law or a number is needed"),
+        ({"rates": {"product": gc.Rate}}, r"reaction 'product': found <class .*Rate'>; a rate law or a number"),
+        ({"observables": {"x": "VCD"}}, r"observable 'x': found 'VCD'; a rate law or a number is needed"),
+        ({"observables": {"x": ("VCD", "1")}}, r"observable 'x': found 'VCD'; a rate law or a number is needed"),
+        ({"cells": object()}, r"cells: found .*; a rate law or a number is needed"),
+        ({"network": {"a": 3}}, r"reaction 'a': found 3; an equation or a Reaction is needed"),
+        ({"network": ["A_ext => B_ext"]}, r"network: found 'A_ext => B_ext'; a Reaction is needed"),
+        ({"network": {"a": gc.Reaction("b", "A_ext => B_ext")}}, "its Reaction has the name 'b'"),
+        ({"reactions": {"growth": 3}}, r"equation '3': one arrow"),
+        ({"variables": {"warmth": gc.RelaxingVariable(GLC, MU)}},
+         "the target of variable 'warmth' may use inputs and parameters only; use StateVariable"),
+        ({"variables": {"warmth": gc.RelaxingVariable(MU, gc.VariableValue("warmth"))}},
+         "the rate of variable 'warmth' may use inputs and parameters only; use StateVariable"),
+        ({"variables": {"warmth": gc.RelaxingVariable(gc.InputValue("temperatur"), MU)}}, "did you mean 'temperature'"),
+    ],
+)  # fmt: skip
+@pytest.mark.usefixtures("unchecked")
+def test_what_makes_no_model_is_a_sentence(changes, sentence):
+    whole = monod()
+    if "rates" in changes:
+        changes = {"rates": {**whole.rates, **changes["rates"]}}
+    with pytest.raises(ModelError, match=sentence):
+        monod(**changes)
+
+
+@pytest.mark.parametrize("build", [lambda: MU * "GLC", lambda: gc.StateVariable("GLC"), lambda: gc.Rate("k") / None])
+@pytest.mark.usefixtures("unchecked")
+def test_a_law_of_a_text_is_a_sentence(build):
+    with pytest.raises(ModelError, match="a rate law or a number is needed"):
+        build()
+
+
+def test_numbers_are_laws_and_a_volumetric_law_is_one_as_a_whole():
+    constants = {"death": 0.05, "product": gc.Volumetric(0.5 * gc.Rate("qp"))}
+    model = monod(rates={**monod().rates, **constants}, observables={"x": 2.0, "y": (3, "g/L")})
+    assert model.rates["death"] == gc.Constant(0.05)
+    assert model.volumetric == (False, False, False, False, True)
+    found = model.evaluate(jnp.ones(len(model.species)), inputs={"temperature": 37.0}).observables
+    assert [float(found[model.observable_names.index(name)]) for name in ("x", "y")] == [2.0, 3.0]
+
+
+def test_a_closure_whose_turnover_time_is_no_parameter_is_refused():
+    model = pool(gc.Dynamic("ts"))
+    with pytest.raises(ModelError, match=r"parameter 'tau', a turnover time, is not in the model; .*Known: q, ts"):
+        model.with_closure(gc.Dynamic())
+    assert model.with_closure(gc.Algebraic("ts")).closure == gc.Algebraic("ts")
+    assert monod().with_closure(gc.Dynamic()) == monod()  # without a loop there is nothing to close
 
 
 @functools.cache

@@ -1,13 +1,16 @@
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_models import fed_batch, monod
 
+import graycell as gc
 from graycell.cell.rates import Conditions, Named
 from graycell.errors import InputError
 from graycell.packing import pack, pack_all
-from graycell.runs import Bolus, Feed, Replacement, Sample, Setpoint
+from graycell.runs import Bolus, Feed, Measurement, Replacement, Sample, Setpoint
 
 
 def events_at(packed, time):
@@ -102,6 +105,87 @@ def test_viability_comes_from_viable_and_total_cells_where_it_is_not_given(run, 
 def test_a_run_that_cannot_be_simulated_is_an_input_error(run, published, changes, told):
     with pytest.raises(InputError, match=told):
         pack(replace(run, **changes), published)
+
+
+def of(name, unit, *values):
+    """A measurement at day 0, 1, ... with errors of a tenth."""
+    value = np.array(values)
+    return Measurement(name, unit, np.arange(float(len(value))), value, 0.1 * value)
+
+
+def measured_in(packed, model, name):
+    column = model.quantities.index(name)
+    there = np.isfinite(np.asarray(packed.standard_error)[:, column])
+    return np.asarray(packed.measured)[there, column], np.asarray(packed.standard_error)[there, column]
+
+
+def test_measurements_are_packed_in_the_units_of_the_model():
+    model = monod()
+    measurements = {
+        "mAb": of("mAb", "mg/L", 100.0, 200.0), "GLC": of("GLC", "mM", 60.0, 50.0),
+        "DCD": of("DCD", "1e6 cells/mL", 0.1, 0.2), "viability": of("viability", "%", 98.0, 95.0),
+    }  # fmt: skip
+    packed = pack(fed_batch(measurements=measurements), model)
+    for name, values in {"mAb": [0.1, 0.2], "GLC": [60.0, 50.0], "DCD": [0.1, 0.2], "viability": [0.98, 0.95]}.items():
+        value, error = measured_in(packed, model, name)
+        assert value == pytest.approx(values)
+        assert error == pytest.approx(0.1 * np.array(values))
+
+
+def test_a_unit_that_does_not_convert_names_both_and_a_remedy():
+    with pytest.raises(InputError) as raised:
+        pack(fed_batch(measurements={"mAb": of("mAb", "mmol/L", 0.0, 0.1)}), monod())
+    [finding] = raised.value.findings
+    assert "mmol/L" in finding.found
+    assert "g/L" in finding.needed
+    assert "graycell import" in finding.remedy
+
+
+def test_initial_values_and_media_that_say_their_unit_are_converted():
+    media = {"feed": {"GLC": 0.5, "mAb": 100.0}}
+    run = fed_batch(media=media, units={"mAb": "mg/L", "GLC": "mol/L"},
+                    initial={"VCD": 0.5, "DCD": 0.01, "GLC": 0.06, "LAC": 1.0, "mAb": 30.0})  # fmt: skip
+    packed, species = pack(run, monod()), monod().species
+    start = dict(zip(species, np.asarray(packed.initial), strict=True))
+    fed = dict(zip(species, np.asarray(packed.media)[0], strict=True))
+    assert (start["GLC"], start["mAb"]) == pytest.approx((60.0, 0.03))
+    assert (start["LAC"], start["VCD"]) == (1.0, 0.5)
+    assert (fed["GLC"], fed["mAb"]) == pytest.approx((500.0, 0.1))
+
+
+def test_a_limit_in_mmol_per_litre_is_for_species_in_mmol_per_litre():
+    model = monod(species={"DCD": "1e9 cells/L", "mAb": "mg/L"})
+    start = {**fed_batch().initial, "mAb": 3000.0}
+    packed = pack(fed_batch(initial=start), model)
+    assert float(packed.initial[model.species.index("mAb")]) == 3000.0
+    with pytest.raises(InputError, match="concentrations are >= 0"):
+        pack(fed_batch(initial={**start, "mAb": -1.0}), model)
+    with pytest.raises(InputError, match="nothing above 2000 mmol/L"):
+        pack(fed_batch(initial={**start, "GLC": 3000.0}), model)
+
+
+def test_the_initial_value_of_a_variable_or_an_input_is_no_concentration():
+    relaxing = gc.RelaxingVariable(gc.Ramp("temperature", 31.0, 37.0), gc.Rate("recovery"))
+    model = monod(variables={"warmth": relaxing, "GLCx": gc.StateVariable(gc.Constant(1.0))},
+                  inputs={"temperature": gc.Input("degC", 37.0), "LACs": gc.Input("1", 0.0)})  # fmt: skip
+    packed = pack(fed_batch().with_initial(GLCx=-3000.0, LACs=-2.0), model)
+    assert float(packed.initial_variables[model.variable_names.index("GLCx")]) == -3000.0
+    assert float(packed.first_setpoints[model.input_names.index("LACs")]) == -2.0
+
+
+@pytest.mark.parametrize("number", [np.int64, np.float32, jnp.asarray])
+def test_events_of_any_kind_of_number_are_put_in_order(number):
+    run = fed_batch().with_bolus(number(1), "feed", 0.1).with_setpoint(number(0), 36.0)
+    assert [float(event.time) for event in run.events] == [0.0, 1.0, 2.0, 3.0, 3.5, 4.0]
+
+
+def test_events_of_traced_times_stay_in_the_order_given():
+    def last(time):
+        run = fed_batch().with_bolus(time, "feed", 0.1)
+        assert isinstance(run.events[-1], Bolus)
+        return run.events[-1].time
+
+    assert float(jax.jit(last)(1.0)) == 1.0
 
 
 def test_without_an_end_a_run_ends_at_its_last_measurement_or_event(run):

@@ -3,11 +3,14 @@
 import re
 import shlex
 import tomllib
+import types
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
+from small_models import fed_batch, monod
 
 import graycell
 from graycell.balances.checking import check_path
@@ -56,13 +59,29 @@ def test_the_first_example_of_the_readme_runs(capsys):
     assert names["changed"].require_finished() is names["changed"]
 
 
-def test_the_readme_says_how_to_fit():
-    """Names and syntax; a fit of a network takes too long here, and others run it."""
+def test_the_fit_of_the_readme_runs(tmp_path, monkeypatch):
+    """A small model and run take the place of the CHO cell and the bundled run, whose fit takes too long here."""
     _, fitting, _ = python_blocks(README)
-    compile(fitting, "README.md", "exec")
-    assert set(re.findall(r"gc\.(\w+)", fitting)) >= {"fit", "save_fit", "report"}
-    assert callable(graycell.Fit.predict)
-    assert callable(graycell.Prediction.interval)
+    model, plan = monod(), fed_batch()
+    days = np.linspace(0.5, 6.0, 6)
+    made = graycell.simulate(model, plan, save_at=days)
+    measured = {
+        name: graycell.Measurement(name, "", days, np.asarray(made[name]), np.full(6, 0.05 * np.max(made[name])))
+        for name in ("VCD", "GLC", "LAC")
+    }
+    others = [name for name in model.table.names if name not in ("mu", "q")]
+    small = model.with_table(model.table.with_fixed(others)).with_parameters({"mu": 0.6, "q": 0.9})
+    run = replace(plan, measurements=measured)
+    names = {"gc": types.SimpleNamespace(**vars(graycell)), "run": run, "richer": run.with_bolus(4.5, "feed", 0.05)}
+    names["gc"].nolan_lee = lambda extended: small
+    monkeypatch.chdir(tmp_path)
+    exec(fitting, names)  # noqa: S102  our own README
+    values = {row.name: row.value for row in names["fitted"].estimates}
+    assert values == pytest.approx({"mu": 0.7, "q": 0.8}, rel=0.05)
+    assert graycell.load_fit("results/first").estimates == names["fitted"].estimates
+    assert Path("results/first/report.html").exists()
+    lactate = graycell.simulate(model, names["richer"], save_at=names["ahead"].time)["LAC"]
+    assert np.all((names["low"] <= lactate) & (lactate <= names["high"]))
 
 
 def test_the_own_model_of_the_readme_runs(capsys):
@@ -120,7 +139,7 @@ def test_the_layers_of_the_page_are_those_that_are_checked():
     assert "\n".join(layers).replace("graycell.", "") in PAGES["ARCHITECTURE.md"]
 
 
-def test_the_examples_of_the_flux_layer_run(capsys):
+def test_the_examples_of_the_flux_projection_run(capsys):
     """The first one is ten lines and stands alone; the second one goes on from it."""
     first, second = python_blocks(PAGES["flux-layer.md"])
     assert len(first.strip().splitlines()) <= 10

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from graycell import bundled_run, write_runs
+from graycell.cell.rates import Monod, Rate
 from graycell.errors import GraycellError, InputError, ModelError
 from graycell.model import CultureModel
 from graycell.models import MODELS
+from graycell.models.catalogue import DEFINITIONS
 from graycell.study import ModelPlan, read_study
 from graycell.study.library import library_model
 
@@ -23,13 +25,13 @@ laws = { v17 = "black", v2 = { kind = "gray", hidden = 2 } }
 fixed = ["vmax1f"]
 
 [models.hybrid]
-base = "specific-rates"
+base = "neural-rates"
 inputs = ["GLC", "LAC"]
 hidden = 3
 
 [fit]
 starts = 2
-start_spread = 1
+start_sd = 1
 held_out = "runs"
 
 [compare]
@@ -69,7 +71,7 @@ def test_a_good_study_is_read(study):
     assert [run.name for run in study.runs] == [bundled_run().name]
     assert list(study.models) == ["white", "gray", "hybrid"]
     assert study.settings.starts == 2
-    assert study.settings.start_spread == 1.0
+    assert study.settings.start_sd == 1.0
     assert study.settings.held_out == "runs"
     assert study.seeds == (0, 3)
     assert study.training == study.runs
@@ -157,12 +159,12 @@ seeds = [-1]
         ('base = "nolan-lee"\nhidden = 3', "a model of the base 'nolan-lee' has none; use base, laws"),
         ('base = "nolan-lee"\nfixed = "all"', "a list of names in quotes is needed"),
         (
-            'base = "specific-rates"\nlaws = { v17 = "black" }',
-            "a model of the base 'specific-rates' has none; use base",
+            'base = "neural-rates"\nlaws = { v17 = "black" }',
+            "a model of the base 'neural-rates' has none; use base",
         ),
-        ('base = "specific-rates"\nhidden = 2.5', "a whole number from 1 to 64"),
-        ('base = "specific-rates"\nhidden = true', "a whole number from 1 to 64"),
-        ('base = "specific-rates"\nbiomass_per_cell = "2.31"', "a number from 0.1 to 10"),
+        ('base = "neural-rates"\nhidden = 2.5', "a whole number from 1 to 64"),
+        ('base = "neural-rates"\nhidden = true', "a whole number from 1 to 64"),
+        ('base = "neural-rates"\nbiomass_per_cell = "2.31"', "a number from 0.1 to 10"),
         ('base = ["nolan-lee"]', "a model to begin from is needed"),
     ],
 )
@@ -248,6 +250,30 @@ def test_an_old_word_works_with_a_remark(told, folder):
     assert "use 'per_run' alone" in sentence
 
 
+@pytest.mark.parametrize(("old", "new"), [("specific-rates", "neural-rates"), ("evolution", "neural-ode")])
+def test_the_old_name_of_a_black_box_works_with_a_remark(old, new, folder):
+    text = f'runs = ["runs"]\n[models.black]\nbase = "{old}"\nhidden = 2\n'
+    (folder / "old.toml").write_text(text, encoding="utf-8")
+    study = read_study(folder / "old.toml")
+    assert study.models["black"].base == new
+    assert study.plan().build(study.runs).name == new
+    [remark] = study.remarks
+    assert f"[models.black] base: found '{old}'" in str(remark)
+    assert f"rename it to '{new}'" in str(remark)
+
+
+def test_an_old_word_of_the_fit_works_with_a_remark(told, folder):
+    text = 'runs = ["runs"]\n[models.white]\nbase = "nolan-lee"\n[fit]\nstart_spread = 0.7\n'
+    (folder / "old.toml").write_text(text, encoding="utf-8")
+    study = read_study(folder / "old.toml")
+    assert study.settings.start_sd == 0.7
+    [remark] = study.remarks
+    assert "[fit] start_spread: found 'start_spread'" in str(remark)
+    assert "rename it to 'start_sd'" in str(remark)
+    [sentence] = told("[fit]\nstart_spread = 0.7\nstart_sd = 0.7\n")
+    assert "use 'start_sd' alone" in sentence
+
+
 def test_a_study_is_checked_without_building_a_model(folder, monkeypatch):
     def build(*_, **__):
         raise AssertionError("a model was built")
@@ -266,6 +292,22 @@ def test_a_study_is_checked_against_the_names_that_the_built_model_has(name):
     assert known.parameters == built.table.names
     assert list(known.laws) == list(built.rates)
     assert [type(law) for law in known.laws.values()] == [type(law) for law in built.rates.values()]
+    assert known.inputs == (*built.species, *built.variable_names, *built.input_names)
+
+
+def test_a_model_that_is_added_to_the_library_can_be_used_in_a_study(folder, monkeypatch):
+    parts = {
+        "network": {"uptake": "GLC_ext => 2 PYR", "ldh": "PYR => LAC_ext", "growth": "0.1 PYR => VCD_ext"},
+        "rates": {"uptake": Rate("qmax") * Monod("GLC", "K"), "growth": Rate("mu") * Monod("GLC", "K")},
+        "parameters": {"qmax": 2.0, "mu": 0.8, "K": 0.5},
+    }
+    monkeypatch.setitem(DEFINITIONS, "small", lambda: parts)
+    monkeypatch.setitem(MODELS, "small", lambda: CultureModel(**parts))
+    text = 'runs = ["runs"]\n[models.one]\nbase = "small"\nlaws = { growth = { inputs = ["GLC"] } }\n'
+    (folder / "small.toml").write_text(text, encoding="utf-8")
+    assert list(read_study(folder / "small.toml").models["one"].laws) == ["growth"]
+    assert library_model("small").inputs == ("GLC", "LAC", "VCD")
+    library_model.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ class Falling(gc.RateLaw):
 def test_a_sound_law_passes():
     testing.check_rate_law(Haldane("GLC"), {"K": 0.5, "Ki": 60.0}, vanishes_without="GLC")
     testing.check_rate_law(gc.Inhibition("LAC", "Ki"), {"Ki": 20.0})
+    testing.check_rate_law(gc.Proportional("uptake", "Y"), {"Y": 1.2}, rates={"uptake": 0.8})
     testing.check_rate_law(gc.InputValue("pH") * gc.Rate("k"), {"k": 2.0}, inputs={"pH": 7.0})
 
 

@@ -25,10 +25,12 @@ from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.errors import Finding, InputError, ModelError, SimulationError, nearest
 from graycell.model import CultureModel
-from graycell.packing import PackedRun, pack, stack
+from graycell.packing import PackedRun, pack, stack, viability_of
 from graycell.runs import bundled_run
-from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.records import (
+    REDOX,
+    TCD,
+    TEMPERATURE,
     VCD,
     VIABILITY,
     Bolus,
@@ -39,9 +41,8 @@ from graycell.runs.records import (
     Provenance,
     Sample,
     Setpoint,
-    Signal,
 )
-from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.solve import Loop, SolverSettings, integrate, usable
 from graycell.simulation.trajectory import ZERO_SHARE
 
 Range = tuple[float, float]
@@ -54,6 +55,8 @@ _MOST_TRIES, _FEWEST_TRIES = 4, 32
 the truth, and the runs that are left do not cover the design."""
 _AT_ONCE = 8
 """Runs in one call of the compiled function: few enough for a progress bar; the last call is padded to as many."""
+_NOT_INPUTS = ("volume", TEMPERATURE, REDOX, VCD, TCD)
+"""Signals of a template that follow from its own events and states, so that they are not those of a run of a design."""
 _DIGITS = 2
 """Of times [d] and temperatures [degC]: a quarter of an hour, as exact as a laboratory works."""
 
@@ -160,8 +163,8 @@ def designed_runs(
 
     Args:
         design: ranges and sampling times.
-        template: gives the initial state, the medium of its first bolus and viability over time, which is an input of
-            the models; the bundled run if left out.
+        template: gives the initial state, the medium of its first bolus and the signals that are inputs of models, such
+            as viability and pH; the bundled run if left out.
         biomass: the species that counts cells.
         first: number of the first point of the design.
         count: number of points; all runs of the design if left out.
@@ -236,30 +239,25 @@ def _run(design: Design, template: CultureRun, medium: str, biomass: str, index:
     events += [Setpoint(shift, round(value["cold_temperature"], _DIGITS))] if shift < design.days else []
     # sorting is stable: where a sample and a bolus have the same time, the sample is taken first
     events.sort(key=lambda event: event.time)
+    viability = viability_of(template)
+    known = {name: signal for name, signal in template.signals.items() if name not in _NOT_INPUTS}
+    known |= {} if viability is None else {VIABILITY: viability}
     return CultureRun(
         name=_name(index, design.runs),
         initial_volume=volume,
         initial=MappingProxyType({name: c * factors.get(name, 1.0) for name, c in template.initial.items()}),
         events=(*events, End(design.days)),
         media=MappingProxyType({medium: template.media[medium]}),
-        signals=_viability(template),
+        signals=MappingProxyType(known),
         initial_temperature=template.initial_temperature,
         end=design.days,
         provenance=Provenance(notes=f"A run of a design with seed {design.seed}, around '{template.name}'."),
+        units=template.units,
     )
 
 
 def _name(index: int, runs: int) -> str:
     return f"run{index + 1:0{max(2, len(str(runs)))}d}"
-
-
-def _viability(template: CultureRun) -> Mapping[str, Signal]:
-    if VIABILITY in template.signals:
-        return MappingProxyType({VIABILITY: template.signals[VIABILITY]})
-    if VIABILITY in template.measurements:
-        series = template.measurements[VIABILITY]
-        return MappingProxyType({VIABILITY: Signal(VIABILITY, series.unit, series.time, series.value)})
-    return MappingProxyType({})
 
 
 def generate(
@@ -272,7 +270,7 @@ def generate(
 
     The measurement of a true value c has the standard deviation $s = \sqrt{(n c)^2 + f^2}$, n being `Design.noise` and
     f `Design.floor` times the largest c of the quantity in all runs; the noise is normal. `standard_error` is that s;
-    of values without noise (n = 0) it is f. Units are those of the quantities: mmol/L, 10^9 cells/L for VCD, 1 for R.
+    of values without noise (n = 0) it is f. Units are those of the model.
 
     Noise can make a small concentration negative, which no assay reports. Such a value is given as 0 with
     `Measurement.below`, so that a fit knows that the value was lower and has no bias. Where the 0 is used as a value,
@@ -341,7 +339,8 @@ def generate(
             name=_name(k, design.runs),
             initial=MappingProxyType({**run.initial, VCD: _cells_at_zero(model, run)}),
             measurements=MappingProxyType(
-                {name: _measurement(design, noisy, name, k, column) for name, column in columns.items()}
+                {name: _measurement(design, noisy, name, model.unit(name), k, column)
+                 for name, column in columns.items()}
             ),
             provenance=Provenance(notes=notes),
         )
@@ -440,13 +439,11 @@ def _solve_one(model: CultureModel, packed: PackedRun) -> _Solved:
     predicted = path.predicted
     concentrations = predicted[:, : len(model.species)]
     largest = jnp.maximum(jnp.max(concentrations, axis=0), packed.initial)
-    usable_flux = jnp.array([status.value for status in FluxStatus if status.usable])
-    usable_loop = jnp.array([status.value for status in LoopStatus if status.usable])
     finished = (
         jnp.all(path.failed == 0)
         & jnp.all(jnp.isfinite(predicted))
-        & jnp.all(jnp.isin(path.flux_status, usable_flux))
-        & jnp.all(jnp.isin(path.loop_status, usable_loop))
+        & jnp.all(usable(path.flux_status, FluxStatus))
+        & jnp.all(usable(path.loop_status, LoopStatus))
     )
     return _Solved(predicted, finished, jnp.min(concentrations, axis=0) < -ZERO_SHARE * largest)
 
@@ -471,11 +468,11 @@ def _noisy(design: Design, true: np.ndarray) -> _Noisy:
     return _Noisy(np.maximum(value, 0.0), error, value < 0.0)
 
 
-def _measurement(design: Design, noisy: _Noisy, name: str, k: int, column: int) -> Measurement:
+def _measurement(design: Design, noisy: _Noisy, name: str, unit: str, k: int, column: int) -> Measurement:
     below = noisy.below[k, :, column]
     return Measurement(
         name,
-        LIMITS[limit_of(name)].unit or "",
+        unit,
         np.array(design.sampling_times),
         noisy.value[k, :, column],
         noisy.standard_error[k, :, column],

@@ -39,7 +39,7 @@ from graycell.parameters import Parameter, ParameterTable
 from graycell.reactor import Balances, Flows, NeuralODE, Reactor
 
 Scalar = Float[Array, ""]
-Values = Float[Array, " names"] | Mapping[str, Any] | None
+Values = Float[Array, " _names"] | Mapping[str, Any] | None
 
 _DEFAULT_BIOMASS_PER_CELL = Parameter(2.31, "mmol/(1e9 cells)", 0.5, 10.0, estimated=False, name=BIOMASS_PER_CELL,
                                       meaning="biomass per cell", source="Nolan & Lee 2011")  # fmt: skip
@@ -198,15 +198,15 @@ class CultureModel(eqx.Module):
     def __init__(
         self,
         *,
-        rates: Mapping[str, RateLaw],
+        rates: Mapping[str, RateLaw | float],
         parameters: Mapping[str, Parameter | float] | ParameterTable,
         network: MetabolicNetwork | Mapping[str, str | Reaction] | Sequence[Reaction] | None = None,
         reactions: Mapping[str, str] | None = None,
         species: Mapping[str, Species | str] | None = None,
         variables: Mapping[str, Variable] | None = None,
         inputs: Mapping[str, Input | float] | None = None,
-        observables: Mapping[str, RateLaw | tuple[RateLaw, str]] | None = None,
-        cells: RateLaw | str | None = None,
+        observables: Mapping[str, RateLaw | float | tuple[RateLaw | float, str]] | None = None,
+        cells: RateLaw | float | str | None = None,
         weights: flux.PublishedWeights | flux.SoftWeights | None = None,
         reference: Mapping[str, float] | None = None,
         nets: Mapping[str, MLP] | None = None,
@@ -219,7 +219,8 @@ class CultureModel(eqx.Module):
         """Build a model; every name is checked here and not while compiling.
 
         Args:
-            rates: rate laws by reaction, in the order of evaluation. `Volumetric(law)` acts per litre of culture.
+            rates: rate laws or numbers by reaction, in the order of evaluation. `Volumetric(law)` acts per litre of
+                culture.
             parameters: by name; a plain number is not estimated.
             network: reactions of a cell at internal steady state; external species end in ``_ext``.
             reactions: reactions between species of the liquid, whose rates act directly; each needs a rate law.
@@ -242,7 +243,7 @@ class CultureModel(eqx.Module):
         Raises:
             ModelError: for an unknown name, also in a rate law, and where reactions and rate laws do not match.
         """
-        table = ParameterTable.of(parameters)
+        table, rates = ParameterTable.of(parameters), building.laws_of(rates, "reaction")
         network = building.network_of(network)
         direct = dict(reactions or {})
         columns = {reaction: parse_equation(equation) for reaction, equation in direct.items()}
@@ -270,8 +271,7 @@ class CultureModel(eqx.Module):
         self.input_names = tuple(inputs)
         self.inputs = tuple(inputs.values())
         self.observable_names = tuple(shown)
-        pairs = [law if isinstance(law, tuple) else (law, "1") for law in shown.values()]
-        self.observables, self.observable_units = tuple(law for law, _ in pairs), tuple(unit for _, unit in pairs)
+        self.observables, self.observable_units = building.observables_of(shown)
         self.cells = cells
         retained = [building.retained_share(name, spec, cells) for name, spec in zip(names, specs, strict=True)]
         self.reactor = Reactor(jnp.array(retained)) if balanced else NeuralODE()
@@ -500,7 +500,13 @@ class CultureModel(eqx.Module):
 
         Returns:
             The changed model; the same where it has no loop.
+
+        Raises:
+            ModelError: for a turnover time that is not a parameter.
         """
+        if self.has_loop and not isinstance(closure, Lagged) and closure.turnover_time not in self.parameters:
+            known = nearest(closure.turnover_time, self.parameters)
+            raise ModelError(f"parameter '{closure.turnover_time}', a turnover time, is not in the model; {known}.")
         variables = tuple(
             replace(variable, closure=closure) if isinstance(variable, LoopVariable) else variable
             for variable in self.variables
@@ -525,6 +531,9 @@ class CultureModel(eqx.Module):
             jnp.ones(k), Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(())), jnp.zeros((1, n)),
             LoopControl(jnp.zeros(len(self._loops))),
         )  # fmt: skip
+        building.check_relaxing(
+            self.variable_names, self.variables, Named(self.input_names, surroundings.inputs), self.parameters
+        )
         model = self if not self.is_lagged else self.with_closure(Dynamic(next(iter(self.parameters))))
         eqx.filter_eval_shape(lambda model, s, a: model.derivative(s, a), model, at, surroundings)
 
@@ -840,18 +849,18 @@ class CultureModel(eqx.Module):
         return tuple(self.variables[i].closure for i in which)  # type: ignore[attr-defined]
 
     def _gap(self, state: CultureState, at: Surroundings, which: Sequence[int]) -> Callable[[Array], Array]:
-        loops = [i for _, i in self._loops]
+        loops, fed = [i for _, i in self._loops], at.flows.feed @ at.media / state.volume
         places, index, tau = np.array([loops.index(i) for i in which]), np.array(which), self.turnover_times()
 
         def gap(values: Array) -> Array:
             full = self.relaxed(state.variables, at).at[index].set(values)
-            cell = self.evaluate(state.concentrations, self.seen(full, at.control), at.inputs)
+            cell = self.evaluate(state.concentrations, self.seen(full, at.control), at.inputs, fed=fed)
             return at.control.gap(cell.targets, full[np.array(loops)], tau)[places]
 
         return gap
 
 
-def _stack(values: Sequence[Array]) -> Array:
+def _stack(values: Sequence[Array | float]) -> Array:
     return jnp.stack([jnp.asarray(value, jnp.float64) for value in values]) if values else jnp.zeros(0)
 
 

@@ -21,11 +21,14 @@ import numpy as np
 from graycell.cell.neural import weights_of
 from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
+from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATURE
 
 VERSIONS = ("graycell", "jax", "jaxlib", "diffrax", "equinox", "optax", "numpy", "scipy")
 """Packages whose version a fit depends on."""
 _FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
 """Fields of a parameter on which a fit depends."""
+
+_USUAL_UNITS = ("", CONCENTRATION, CELL_DENSITY, DIMENSIONLESS, TEMPERATURE)
 
 
 def describe(model: CultureModel) -> dict[str, str]:
@@ -190,4 +193,8 @@ def hash_of_run(run: CultureRun) -> str:
         parts += [series.quantity, series.time.tolist(), series.value.tolist(), error.tolist()]
         below = getattr(series, "below", None)
         parts += [] if below is None else [np.asarray(below).tolist()]
+    series = {**run.measurements, **run.signals}
+    units = [*((name, one.unit) for name, one in series.items()), *run.units.items()]
+    # only others than those that every run has, so that the hashes of old runs stay
+    parts += sorted({(name, unit) for name, unit in units if unit not in _USUAL_UNITS})
     return _sha(parts)

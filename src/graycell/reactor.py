@@ -55,7 +55,7 @@ class Balances(eqx.Module):
         per_cell: whether rates are specific [mmol/(10^9 cells)/d], else volumetric [mmol/L/d].
     """
 
-    per_cell: eqx.AbstractClassVar[bool]
+    per_cell: ClassVar[bool]
 
     @abc.abstractmethod
     def derivative(

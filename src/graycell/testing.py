@@ -37,6 +37,7 @@ def check_rate_law(
     *,
     variables: Mapping[str, float] | None = None,
     inputs: Mapping[str, float] | None = None,
+    rates: Mapping[str, float] | None = None,
     vanishes_without: str | Sequence[str] = (),
     non_negative: bool = True,
 ) -> None:
@@ -50,6 +51,7 @@ def check_rate_law(
         parameters: values by name, in internal units; all parameters of the law.
         variables: values by name, such as ``{"R": 1.2}``.
         inputs: values by name, such as ``{"pH": 7.0}``.
+        rates: values of the reactions before it by name, such as ``{"uptake": 0.8}``, for a law like `Proportional`.
         vanishes_without: species without which the rate is 0, to a millionth.
         non_negative: whether the law must never be negative.
 
@@ -60,7 +62,7 @@ def check_rate_law(
     >>> check_rate_law(Rate("q") * Monod("GLC", "K"), {"q": 2.0, "K": 0.5}, vanishes_without="GLC")
     """
     asked, needed = Recorder({}, 1.0), Recorder(_values(parameters), 1.0)
-    law(Conditions(asked, _values(variables), _values(inputs), needed))
+    law(Conditions(asked, _values(variables), _values(inputs), needed, _values(rates)))
     missing = [name for name in needed.asked if name not in parameters]
     assert not missing, f"the law asks for the parameters {', '.join(missing)}; give them in `parameters`."
     species = list(asked.asked)
@@ -70,7 +72,7 @@ def check_rate_law(
     def rate(law, concentrations, values):
         c = dict(zip(species, concentrations, strict=True))
         p = dict(zip(names, values, strict=True))
-        return jnp.asarray(law(Conditions(c, _values(variables), _values(inputs), p)), jnp.float64)
+        return jnp.asarray(law(Conditions(c, _values(variables), _values(inputs), p, _values(rates))), jnp.float64)
 
     values = jnp.array([float(parameters[name]) for name in names])
     points = [np.ones(len(species))]

@@ -1,7 +1,7 @@
 """Internal units, and the only converters.
 
-Inside graycell everything is in one coherent set: day, litre, mmol, 10^9 cells, mg. Because
-10^9 cells/L = 10^6 cells/mL and 1 mmol/(10^9 cells)/d = 1 pmol/cell/d, equations have no conversion factors.
+Inside graycell everything is in one coherent set: day, litre, mmol, 10^9 cells, and g of what has no known molar mass.
+Because 10^9 cells/L = 10^6 cells/mL and 1 mmol/(10^9 cells)/d = 1 pmol/cell/d, equations have no conversion factors.
 Units are converted here, once, when data come in.
 """
 
@@ -18,6 +18,7 @@ from graycell.errors import GraycellError
 TIME = "d"
 VOLUME = "L"
 CONCENTRATION = "mmol/L"
+MASS_CONCENTRATION = "g/L"
 CELL_DENSITY = "1e9 cells/L"
 SPECIFIC_RATE = "mmol/(1e9 cells)/d"
 VOLUMETRIC_RATE = "L/d"
@@ -28,6 +29,7 @@ INTERNAL_UNITS = (
     TIME,
     VOLUME,
     CONCENTRATION,
+    MASS_CONCENTRATION,
     CELL_DENSITY,
     SPECIFIC_RATE,
     VOLUMETRIC_RATE,

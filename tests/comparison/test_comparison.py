@@ -7,7 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from culture_runs import DAYS, consuming, culture, series
+from small_models import fed_batch, monod
 
+from graycell.cell.rates import RateLaw
+from graycell.comparison import candidates
 from graycell.comparison.baselines import GaussianProcess, LastValue, MeanOfRuns
 from graycell.comparison.candidates import ModelCandidate
 from graycell.comparison.comparison import cross_validate, learning_curve
@@ -71,7 +74,7 @@ class Counted(Recorder):
         return {"offset": self.offset, "seed": seed}
 
 
-class Constant(eqx.Module):
+class Constant(RateLaw):
     """A law of somebody else, whose repr says nothing of its array."""
 
     rate: jax.Array = eqx.field(converter=jnp.asarray)
@@ -355,6 +358,22 @@ def test_a_folder_that_cannot_be_made_is_an_error_before_any_training(runs, tmp_
     with pytest.raises(FitError, match="a folder to write in is needed"):
         trainings_of([candidate], held_out(runs, ["d"]), tmp_path / "file")
     assert not candidate.seen
+
+
+def test_a_model_is_built_once_for_a_training(monkeypatch):
+    monkeypatch.setattr(candidates, "fit", lambda model, *_, **__: trained.append(model))
+    built, trained = [], []
+
+    def build(runs, seed):
+        built.append((len(runs), seed))
+        return monod()
+
+    candidate, runs = ModelCandidate("m", build), [fed_batch(name=name) for name in "ab"]
+    for used, seed in ((runs, 0), (runs[:1], 0), (runs[:1], 1)):
+        candidate.depends_on(used, seed)
+        candidate.train([replace(run) for run in used], seed)  # equal runs, not the same ones
+    assert built == [(2, 0), (1, 0), (1, 1)]
+    assert len(trained) == 3
 
 
 def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed(run):

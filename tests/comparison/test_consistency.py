@@ -105,14 +105,12 @@ def test_exchange_that_no_flux_of_the_network_makes_is_counted(published):
 def test_the_feed_of_a_neural_ode_is_no_exchange_of_the_cells(small):
     """dc/dt of a vessel that is fed, without cells, is the feed: the cells exchange nothing."""
     model = neural_ode_model([small], hidden=1)
-    planned = without_measurements(small)
-    time = np.array([0.0, 0.5, 1.0, 1.0, 3.0])
-    c = np.tile([2.0, 30.0, 1.0], (5, 1))
-    volume = np.array([1.0, 1.0, 1.0, 1.0, 1.1])
-    feed = np.where(np.arange(5) >= 3, 0.05, 0.0)[:, None]
-    fed = feed * (np.array([0.0, 300.0, 0.0]) - c) / volume[:, None]
-    path = SimpleNamespace(run=planned, time=time, concentrations=c, volume=volume, fluxes=fed)
-    assert _by_cells(model, path) == pytest.approx(0.0, abs=1e-12)
+    path = simulate(model, without_measurements(small), points=3)
+    rate = np.where(path.time > 1.0, 0.05, 0.0) / path.volume
+    assert path.dilution_rate == pytest.approx(rate, rel=1e-6)
+    assert path.fed == pytest.approx(rate[:, None] * np.array([0.0, 300.0, 0.0]), rel=1e-6)
+    fed = rate[:, None] * (np.array([0.0, 300.0, 0.0]) - path.concentrations)
+    assert _by_cells(model, replace(path, fluxes=fed)) == pytest.approx(0.0, abs=1e-9)
 
 
 def test_an_extrapolation_starts_with_threefold_everything_but_cells(run):

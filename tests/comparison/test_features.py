@@ -25,6 +25,14 @@ def test_an_event_acts_on_later_times_alone():
     assert columns["temperature: mean so far"] == pytest.approx([37.0, (2.0 * 37.0 + 0.5 * 33.0) / 2.5])
 
 
+def test_a_set_point_of_another_input_is_a_column_of_its_own():
+    events = (Setpoint(1.0, 6.8, "pH"), Setpoint(1.0, 40.0, "DO"), Setpoint(2.0, 33.0), Setpoint(3.0, 6.9, "pH"))
+    columns = features_of(CultureRun("a", 1.0, {"pH": 7.1}, events=events), np.array([0.5, 1.5, 4.0]))
+    assert columns["temperature: now"] == pytest.approx([37.0, 37.0, 33.0])
+    assert columns["setpoint: pH"] == pytest.approx([7.1, 6.8, 6.9])
+    assert columns["setpoint: DO"] == pytest.approx([40.0, 40.0, 40.0])
+
+
 def test_a_bleed_and_a_harvest_are_different_columns():
     run = CultureRun("a", 2.0, {}, events=(Outflow(0.0, 0.2), Outflow(1.0, 1.0, retains_cells=True)))
     columns = features_of(run, np.array([2.0]))

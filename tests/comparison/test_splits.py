@@ -13,6 +13,9 @@ from graycell.comparison.splits import (
     with_viability_known,
 )
 from graycell.errors import FitError
+from graycell.insilico import Design, designed_runs
+from graycell.packing import viability_of
+from graycell.runs.records import CultureRun, Measurement, Signal
 
 
 @pytest.fixture
@@ -86,3 +89,17 @@ def test_viability_comes_from_the_cell_counts_where_it_was_not_measured():
 def test_a_detection_limit_stays_with_its_sample():
     glucose = replace(series("GLC", DAYS), below=DAYS > 2.0)
     assert known_of(culture("a", GLC=glucose), 3.0).measurements["GLC"].below.tolist() == [False, False, False, True]
+
+
+def test_viability_is_the_same_everywhere_and_leaves_out_samples_without_cells():
+    time = np.arange(3.0)
+    viable, total = (Measurement(name, "1e9 cells/L", time, np.array(values), np.ones(3))
+                     for name, values in (("VCD", [0.0, 1.8, 1.0]), ("TCD", [0.0, 2.0, 2.0])))  # fmt: skip
+    signals = {name: Signal(name, "1", time, np.ones(3)) for name in ("pH", "volume")}
+    run = CultureRun("a", 1.0, {"BIOM": 1.0}, {"VCD": viable, "TCD": total}, media={"feed": {}}, signals=signals)
+    [designed] = designed_runs(Design(runs=1, initial={}), run)
+    for found in (viability_of(run), with_viability_known(run).signals["viability"], designed.signals["viability"]):
+        assert found.time.tolist() == [1.0, 2.0]
+        assert found.value.tolist() == [0.9, 0.5]
+    assert designed.signals["pH"] is run.signals["pH"]
+    assert "volume" not in designed.signals  # that of the template follows from its own events

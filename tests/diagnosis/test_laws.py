@@ -4,7 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from learned_fits import by_hand, gray, with_covariance
+from small_models import fed_batch, gray_monod, monod
 
+import graycell as gc
 from graycell.cell.neural import weights_of, with_weights
 from graycell.diagnosis import learned_reactions, recovered_law, recovered_laws
 from graycell.errors import FitError
@@ -143,6 +145,35 @@ def test_a_law_of_specific_rates_has_no_known_law(trajectories, run):
     assert [curve.input for curve in law.curves] == [*model.species, "shift"]
 
 
+def sampled_batch():
+    series = gc.Measurement("GLC", "mmol/L", np.array([1.0, 3.0, 6.0]), np.array([58.0, 50.0, 40.0]), np.ones(3))
+    return fed_batch(measurements={"GLC": series})
+
+
+def test_a_learned_law_of_a_model_without_a_network_is_recovered(random):
+    model = gray_monod()
+    assert learned_reactions(model) == ("uptake",)
+    size = len(model.table.estimated) + model.weight_count
+    direction = 0.1 * random.standard_normal(size)
+    made = by_hand(model, np.outer(direction, direction), sampled_batch())
+    [law] = recovered_laws(made, truth=monod(), points=POINTS)
+    assert (law.role, law.unit) == ("factor", "mmol/(1e9 cells)/d")
+    known = 0.8 * law.states["GLC"] / (1.0 + law.states["GLC"])
+    assert law.true == pytest.approx(known, rel=1e-9)
+    assert law.learned == pytest.approx(
+        [float(model.conditions(jnp.zeros(5).at[jnp.array([model.species.index("GLC"), model.species.index("LAC")])]
+                                .set(jnp.array([glucose, lactate])), inputs={"temperature": 37.0}).rates["uptake"])
+         for glucose, lactate in zip(law.states["GLC"], law.states["LAC"], strict=True)], rel=1e-9)  # fmt: skip
+    assert all(np.all(curve.high > curve.low) for curve in law.curves)
+
+
+def test_a_learned_volumetric_law_has_the_unit_of_one():
+    known = gray_monod().rates
+    model = gray_monod(rates={**known, "uptake": gc.Volumetric(known["uptake"])})
+    made = by_hand(model, run=sampled_batch())
+    assert recovered_laws(made, points=POINTS)[0].unit == "mmol/L/d"
+
+
 def test_a_reaction_without_a_learned_law_is_an_error_that_names_one_with(factor):
     with pytest.raises(FitError, match=r"no learned law in nolan-lee; .*v17"):
         recovered_law(factor[0], "v16")
@@ -165,7 +196,8 @@ def test_a_truth_without_a_species_of_the_model_is_an_error(factor, trajectories
         for table in (trajectory.run.measurements, trajectory.run.initial)
     )
     other = replace(trajectory.run, measurements=measured, initial=initial)
-    fewer = replace(trajectory, model=model, run=other, concentrations=trajectory.concentrations[:, kept])
+    columns = {name: getattr(trajectory, name)[:, kept] for name in ("concentrations", "fed")}
+    fewer = replace(trajectory, model=model, run=other, **columns)
     with pytest.raises(FitError, match="no 'LAC'"):
         law_of(factor[0], [fewer])
 

@@ -24,13 +24,13 @@ def gray(laws, seed=0):
     return model.with_table(table).changed(nets=with_weights(model.nets, jnp.asarray(weights)))
 
 
-def by_hand(model, covariance=None):
-    """A fit of the model to the bundled run, as if its values had been learned."""
+def by_hand(model, covariance=None, run=None):
+    """A fit of the model to a run, the bundled one if left out, as if its values had been learned."""
     rows = model.table.estimated
     estimates = tuple(Estimate(r.name, r.value, r.unit, 0.1, 0.1, r.value, False, 0.5) for r in rows)
     size = len(rows) + model.weight_count
     covariance = np.zeros((size, size)) if covariance is None else covariance
-    return Fit(model, (bundled_run(),), estimates, covariance, 1.0, True, FitSettings(starts=1))
+    return Fit(model, (bundled_run() if run is None else run,), estimates, covariance, 1.0, True, FitSettings(starts=1))
 
 
 def with_covariance(fit, covariance):

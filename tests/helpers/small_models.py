@@ -1,6 +1,10 @@
 """Models of a few reactions: they compile in a second or two, where the CHO cell takes many."""
 
+import jax.numpy as jnp
+import numpy as np
+
 import graycell as gc
+from graycell.cell.neural import MLP, NeuralRate, drawn_weights
 
 
 def monod(**changes) -> gc.CultureModel:
@@ -26,6 +30,27 @@ def monod(**changes) -> gc.CultureModel:
         "variables": {"warmth": gc.RelaxingVariable(gc.Ramp("temperature", 31.0, 37.0), gc.Rate("recovery"))},
         "inputs": {"temperature": gc.Input("degC", 37.0)},
         "observables": {"viability": gc.Concentration("VCD") / (gc.Concentration("VCD") + gc.Concentration("DCD"))},
+    }  # fmt: skip
+    return gc.CultureModel(**{**definition, **changes})
+
+
+def gray_monod(**changes) -> gc.CultureModel:
+    """Return `monod` with a learned factor of its uptake, of glucose and lactate, whose weights are drawn."""
+    weights = drawn_weights(2, 2, 1, np.random.default_rng(0), sd=1.0)
+    net = MLP(("GLC", "LAC"), jnp.array([30.0, 20.0]), jnp.array([20.0, 15.0]), jnp.ones(1), jnp.ones(1), weights)
+    known = monod()
+    factor = NeuralRate("uptake", 0, "positive", 10.0)
+    rates = {**known.rates, "uptake": known.rates["uptake"] * factor}
+    return monod(**{"name": "gray monod", "rates": rates, "nets": {"uptake": net}, **changes})
+
+
+def pool(closure, **changes) -> gc.CultureModel:
+    """Return a model of cells whose uptake is inhibited by a pool P, which follows the uptake: a loop."""
+    definition = {
+        "name": "pool", "species": {"VCD": "1e9 cells/L"}, "reactions": {"growth": "=> VCD", "uptake": "GLC =>"},
+        "rates": {"growth": 0.1, "uptake": gc.Rate("q") / (1.0 + gc.VariableValue("P"))},
+        "parameters": {"q": gc.Parameter(1.0, "mmol/(1e9 cells)/d"), "ts": 0.1},
+        "variables": {"P": gc.LoopVariable(gc.FluxValue("uptake"), closure)},
     }  # fmt: skip
     return gc.CultureModel(**{**definition, **changes})
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_runs import DAYS, batch
 
 from graycell.cell.neural import NeuralRate, weights_of
 from graycell.cell.rates import Inhibition, Product, Rate, Sum
@@ -14,7 +15,18 @@ from graycell.hybrid import NeuralRateSpec, law_from, neural_ode_model, neural_r
 from graycell.models import model_of, nolan_lee
 from graycell.models.plain import model_from_plain, model_to_plain
 from graycell.provenance import describe
-from graycell.runs import Feed, Setpoint
+from graycell.runs import Feed, Measurement, Setpoint
+
+
+def test_a_black_box_has_the_units_of_its_runs_and_no_species_without_one():
+    sampled = batch("a", 40.0)
+    titer, acidity = (Measurement(name, unit, DAYS, np.linspace(1.0, 2.0, len(DAYS)), np.ones(len(DAYS)))
+                      for name, unit in (("mAb", "g/L"), ("pH", "1")))  # fmt: skip
+    sampled = replace(sampled, initial={**sampled.initial, "mAb": 1.0, "pH": 7.0}, units={"mAb": "g/L"},
+                      measurements={**sampled.measurements, "mAb": titer, "pH": acidity})  # fmt: skip
+    model = neural_rates_model([sampled])
+    assert model.species == ("BIOM", "GLC", "LAC", "mAb")
+    assert (model.unit("GLC"), model.unit("mAb")) == ("mmol/L", "g/L")
 
 
 @pytest.fixture(scope="module")

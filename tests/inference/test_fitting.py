@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from small_models import fed_batch, monod
 
+import graycell as gc
 from graycell.cell.closures import Lagged
 from graycell.cell.rates import Rate, RateLaw
 from graycell.errors import FitError
@@ -218,6 +219,19 @@ def test_a_fit_is_read_with_its_own_model_and_never_with_another(width, publishe
         load_fit(tmp_path, model=nolan_lee(switch_width=0.1))
 
 
+def test_numbers_of_numpy_and_jax_in_a_run_go_into_the_file(tmp_path):
+    run = gc.CultureRun(
+        "a", np.float32(1.0), {"GLC": np.float32(40.0)}, media={"feed": {"GLC": np.float32(400.0)}},
+        events=(gc.Bolus(np.int64(1), "feed", np.float32(0.5)), gc.Outflow(jnp.array(2.0), np.float32(0.25), np.True_)),
+        initial_temperature=np.float32(36.5), end=np.int64(3), units={"GLC": "mmol/L"},
+    )  # fmt: skip
+    save_fit(replace(by_hand(monod()), runs=(run,)), tmp_path)
+    [back] = load_fit(tmp_path).runs
+    assert back.events == (gc.Bolus(1.0, "feed", 0.5), gc.Outflow(2.0, 0.25, True))
+    assert (back.media, back.initial_temperature, back.end) == ({"feed": {"GLC": 400.0}}, 36.5, 3.0)
+    assert back.units == {"GLC": "mmol/L"}
+
+
 def test_the_fit_of_a_model_without_a_network_is_not_read_with_other_laws(small_fit, tmp_path):
     save_fit(small_fit[0], tmp_path)
     with pytest.raises(FitError, match="rate laws"):
@@ -286,18 +300,16 @@ def test_what_cannot_be_fitted_is_refused(published, run):
         fit(published, [])
 
 
-def test_the_jacobian_of_the_residuals_is_that_of_central_differences(extended, run):
-    # a step across a kink of the rates leaves an error of the order of the root of the tolerance in a derivative
-    solver = SolverSettings(rtol=1e-12, atol=1e-13, most_steps=1_000_000, adjoint=diffrax.ForwardMode())
-    names = ("vmax1f", "vmax2", "vmax8f", "exp1a", "R_switch", "maintenance_cold")
-    rows = [extended.table[name] for name in names]
-    objective = objective_of(extended, pack_all([run], extended), rows, solver)
+def test_the_jacobian_of_the_residuals_is_that_of_central_differences(small):
+    model, run = small
+    solver = SolverSettings(rtol=1e-11, atol=1e-12, most_steps=100_000, adjoint=diffrax.ForwardMode())
+    objective = objective_of(model, pack_all([run], model), [model.table[name] for name in SMALL], solver)
     x = np.asarray(objective.coordinates.of_scaled(objective.coordinates.centre))
-    loop = Loop(jnp.asarray(5.0), jnp.asarray(0.0))  # nudged, so that the path stays on one branch
-    _, exact = linearise(objective, jnp.asarray(x), loop)
+    _, exact = linearise(objective, jnp.asarray(x), CLOSED)
     steps = 1e-4 * np.eye(len(x))
-    ends = [[np.asarray(residuals(objective, jnp.asarray(x + sign * one), loop)) for sign in (1, -1)] for one in steps]
-    central = np.stack([(up - down) / 2e-4 for up, down in ends], axis=1)
+    at = [(residuals(objective, jnp.asarray(x + one), CLOSED), residuals(objective, jnp.asarray(x - one), CLOSED))
+          for one in steps]  # fmt: skip
+    central = np.stack([(np.asarray(up) - np.asarray(down)) / 2e-4 for up, down in at], axis=1)
     assert np.max(np.abs(exact - central), axis=0) == pytest.approx(0.0, abs=1e-5 * np.max(np.abs(central)))
 
 
@@ -323,6 +335,7 @@ def held_at_1(model):
     return model.with_table(ParameterTable(tuple(rows)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change", "recipe"),
     [("loop closed from the start", lambda model: model, stages.CLOSED),
@@ -340,7 +353,9 @@ def test_without_opening_the_loop_or_with_r_switch_at_1_the_fit_is_worse(name, c
     assert lowest > 1.0 if recipe is stages.OPEN_AND_CLOSE else lowest < 0.95
 
 
-@pytest.mark.parametrize(("network", "at_most"), [("published", 0.184), ("extended", 0.10)])
+@pytest.mark.parametrize(
+    ("network", "at_most"), [pytest.param("published", 0.184, marks=pytest.mark.slow), ("extended", 0.10)]
+)
 def test_the_bundled_run_is_fitted_from_the_published_parameters(network, at_most, request, run):
     """0.184 is the public refit of the lagged scheme (Cui et al. 2024): the dynamic closure does better."""
     result = fit(request.getfixturevalue(network), [run], FitSettings(starts=1))

@@ -65,6 +65,31 @@ def test_a_parameter_that_differs_between_runs_keeps_its_value_in_a_run_of_the_f
     assert float(ahead.best[0, ahead.names.index("VCD")]) == pytest.approx(float(direct["VCD"][0]), rel=1e-4)
 
 
+def test_a_value_of_one_run_beyond_the_bounds_is_the_best_one_as_it_is(fitted):
+    beyond = 2.0 * fitted.model.table["qp"].upper
+    own = replace(fitted, per_run={"fed batch": {"qp": beyond}})
+    ahead = own.predict(fed_batch(), draws=2, times=[6.0])
+    direct = gc.simulate(own.model_of("fed batch"), fed_batch(), SolverSettings(rtol=1e-5, atol=1e-6), save_at=[6.0])
+    titer = ahead.names.index("mAb")
+    assert float(ahead.best[0, titer]) == pytest.approx(float(direct["mAb"][0]), rel=1e-9)
+    assert np.all(ahead["mAb"][:, 0] > 0.5 * ahead.best[0, titer])  # the draws keep it too
+
+
+@pytest.mark.parametrize("time", [-1.0, 6.5, float("nan")])
+def test_a_prediction_outside_of_the_run_is_refused(fitted, time):
+    with pytest.raises(gc.ModelError, match=r"d in times; the run is simulated from 0 to 6 d"):
+        fitted.predict(fed_batch(), draws=1, times=[1.0, time])
+
+
+def test_settings_in_the_place_of_runs_are_refused():
+    for first in (monod(), gc.Problem(monod(), fed_batch())):
+        with pytest.raises(gc.FitError, match=r"found FitSettings in the place of the runs; .*settings=FitSettings"):
+            gc.fit(first, gc.FitSettings(starts=1))
+    with pytest.raises(gc.FitError, match=r"found list in the place of the runs; .* a Problem has its own"):
+        gc.fit(gc.Problem(monod(), fed_batch()), [fed_batch()])
+
+
+@pytest.mark.filterwarnings("ignore:\\s*ArviZ is undergoing:FutureWarning")  # once a day, on import
 def test_predictions_and_posteriors_open_in_other_tools(fitted):
     ahead = fitted.predict(fed_batch(), draws=3, times=[1.0, 2.0])
     data = ahead.to_xarray()
@@ -95,7 +120,7 @@ def test_a_problem_changes_priors_bounds_and_noise_of_a_fit_and_not_the_model():
     [
         ({"parameters": {"nu": gc.Parameter(1.0)}}, gc.ModelError, "did you mean 'mu'"),
         ({"noise": {"GLK": (0.1, 0.1)}}, gc.ModelError, "did you mean 'GLC'"),
-        ({"noise": {"GLC": (0.0, 0.0)}}, gc.FitError, "one is above 0"),
+        ({"noise": {"GLC": (0.0, 0.0)}}, gc.FitError, "one is above"),
         ({"parameters": {"mu": gc.Parameter(1.0, "1/d", 2.0, 3.0)}}, gc.ModelError, "must enclose the value"),
         ({"runs": [fed_batch(), fed_batch()]}, gc.FitError, "names must differ"),
     ],

@@ -151,7 +151,7 @@ FAULTS = {
     "an array of another shape": {"array": [1.0, 2.0], "shape": [3]},
     "a number of words": {"number": "many"},
     "a mapping of one": {"mapping": [["growth"]]},
-    "no law": 3.0,
+    "no law": "fast",
 }
 
 

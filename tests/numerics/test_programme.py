@@ -1,5 +1,7 @@
 """The least-distance programme by its laws: feasible, stationary, complementary; and its derivatives."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -81,14 +83,18 @@ def test_a_row_that_occurs_twice_does_no_harm():
 
 def test_running_out_of_steps_is_a_status():
     target, variance, rows, offset = problem(1)
-    answer = qp.least_distance(target, variance, rows, offset, EQUALITIES, most_steps=1)
+    answer = jax.jit(lambda *parts: qp.least_distance(*parts, EQUALITIES, most_steps=1))(target, variance, rows, offset)
     assert int(answer.status) == qp.NOT_CONVERGED
+
+
+def point(*parts):
+    return qp.least_distance(*parts, EQUALITIES).point
 
 
 def test_a_batch_gives_what_one_by_one_gives():
     problems = [problem(seed, 2.0) for seed in range(64)]
     stacked = [jnp.stack(parts) for parts in zip(*problems, strict=True)]
-    together = jax.vmap(lambda *parts: qp.least_distance(*parts, EQUALITIES).point)(*stacked)
+    together = jax.jit(jax.vmap(point))(*stacked)
     alone = jnp.stack([solve(*parts, equalities=EQUALITIES).point for parts in problems])
     assert np.allclose(together, alone, rtol=1e-12, atol=1e-12)
 
@@ -97,9 +103,16 @@ def test_a_batch_may_have_fewer_unknowns_than_rows_that_are_tried_at_once():
     rows = jnp.array([[1.0, -1.0], [1.0, 0.0], [0.0, 1.0]])
     targets = jnp.array([[1.0, 2.0], [-1.0, -2.0]])
     for equalities, expected in ((1, [[1.5, 1.5], [0.0, 0.0]]), (3, [[0.0, 0.0], [0.0, 0.0]])):
-        batch = jax.vmap(lambda t, e=equalities: qp.least_distance(t, jnp.ones(2), rows, jnp.zeros(3), e))(targets)
+        one = jax.vmap(lambda t, e=equalities: qp.least_distance(t, jnp.ones(2), rows, jnp.zeros(3), e))
+        batch = jax.jit(one)(targets)
         assert np.all(np.asarray(batch.status) == qp.SOLVED)
         assert np.allclose(batch.point, expected, atol=1e-12)
+
+
+JACOBIANS = [
+    functools.cache(lambda argument, kind=kind: jax.jit(kind(point, argument))) for kind in (jax.jacfwd, jax.jacrev)
+]
+"""Forward and reverse mode by one of the arguments, compiled for all seeds."""
 
 
 @pytest.mark.parametrize("argument", [0, 1, 2, 3], ids=["target", "variance", "rows", "offset"])
@@ -111,12 +124,7 @@ def test_derivatives_are_those_of_central_differences(seed, argument):
     at_stake = np.asarray(answer.multipliers)[EQUALITIES:][np.asarray(answer.active)[EQUALITIES:]]
     assert np.all(at_stake > 1e-3)
 
-    def point(value):
-        changed = [*parts[:argument], value, *parts[argument + 1 :]]
-        return qp.least_distance(*changed, EQUALITIES).point
-
-    forward = np.asarray(jax.jacfwd(point)(parts[argument])).reshape(UNKNOWNS, -1)
-    reverse = np.asarray(jax.jacrev(point)(parts[argument])).reshape(UNKNOWNS, -1)
+    forward, reverse = (np.asarray(jacobian(argument)(*parts)).reshape(UNKNOWNS, -1) for jacobian in JACOBIANS)
     flat, differences = np.asarray(parts[argument]).ravel(), []
     for i in range(len(flat)):
         ends = []
@@ -135,5 +143,6 @@ def test_the_least_slack_has_the_least_sum_of_squares():
     """Three half-planes around a triangle that is turned inside out: by symmetry each gets the same slack."""
     angles = 2.0 * np.pi * np.arange(3) / 3.0
     matrix = jnp.asarray(np.stack([np.cos(angles), np.sin(angles)], axis=1))
-    assert np.allclose(qp.least_slack(matrix, jnp.ones(3)), 1.0, atol=1e-12)
-    assert np.allclose(qp.least_slack(matrix, -jnp.ones(3)), 0.0)
+    slack = jax.jit(lambda sides: qp.least_slack(matrix, sides))
+    assert np.allclose(slack(jnp.ones(3)), 1.0, atol=1e-12)
+    assert np.allclose(slack(-jnp.ones(3)), 0.0)

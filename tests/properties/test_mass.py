@@ -17,12 +17,13 @@ from graycell.simulation.simulate import SolverSettings, simulate
 
 SETTINGS = SolverSettings(rtol=1e-4, atol=1e-5)  # conservation is exact at any tolerance
 ERROR = 1e-9
+TIMES = (0.0, 0.31, 0.5, 1.0, 2.25, 3.0, 3.5, 4.0, 4.75)
 
 
 @st.composite
 def schedules(draw):
     """Up to 14 boluses, samples and rate changes over 5 days, in any order, some at one time."""
-    times = st.sampled_from([0.0, 0.31, 0.5, 1.0, 1.0, 2.25, 3.0, 3.5, 4.0, 4.75])
+    times = st.sampled_from([*TIMES, 1.0])
     media = st.sampled_from(["feed", "glucose"])
     events = draw(
         st.lists(
@@ -34,7 +35,9 @@ def schedules(draw):
             max_size=14,
         )
     )
-    return tuple(sorted([*events, Setpoint(3.0, 31.0), End(5.0)], key=lambda event: event.time))
+    # samples of nothing: all schedules have much the same number of segments, so that one compiled function serves them
+    nothing = [Sample(time, 0.0) for time in TIMES]
+    return tuple(sorted([*nothing, *events, Setpoint(3.0, 31.0), End(5.0)], key=lambda event: event.time))
 
 
 @functools.cache

@@ -1,7 +1,8 @@
 """Known answers of the published scheme: the lagged closure, a step of 0.05 d, the published 3 % feed.
 
-Source of the numbers: an independent implementation of the scheme with the public refit of its parameters
-(Cui et al., Comput. Chem. Eng. 183 (2024) 108594), as recorded by the founders of this project.
+Source of the numbers: `lagged_scheme.py` beside this file, an independent implementation of the scheme in NumPy and
+SciPy, with the published parameters and their public refit (Cui et al., Comput. Chem. Eng. 183 (2024) 108594). It
+prints the numbers: `python tests/reference/lagged_scheme.py`.
 """
 
 from dataclasses import replace
@@ -13,6 +14,7 @@ from graycell.cell.closures import Lagged
 from graycell.models import nolan_lee, published_feed
 from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
 from graycell.simulation.simulate import simulate
+from reference import lagged_scheme
 
 
 def at_end(trajectory, species):
@@ -29,6 +31,15 @@ def test_the_refit_ends_where_it_is_known_to_end(refit):
     assert at_end(refit, "ANTI") == pytest.approx(56.6, abs=0.1)
     assert at_end(refit, "GLC") == pytest.approx(30.3, abs=0.1)
     assert refit.redox[-1] == pytest.approx(8.96, abs=0.05)
+
+
+def test_the_refit_is_that_of_the_independent_implementation(refit):
+    time, concentrations, redox = lagged_scheme.simulate("refit")
+    assert refit.time == pytest.approx(time, abs=1e-9)
+    assert set(concentrations) == set(refit.model.species)
+    for name, expected in concentrations.items():
+        assert np.max(np.abs(refit[name] - expected)) < 1e-6 * np.max(expected), name
+    assert np.max(np.abs(refit.redox - redox)) < 1e-6 * np.max(redox)
 
 
 def test_the_refit_explains_what_it_is_known_to_explain(refit):

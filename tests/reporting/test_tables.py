@@ -72,6 +72,12 @@ def test_the_trajectory_has_a_column_for_every_flux_and_kinetic_rate(frames, tra
     assert set(frame["flux status"]) == {"solved"}
 
 
+def test_the_shrinkage_of_an_estimate_is_one_less_the_square_of_its_ratio(frames):
+    frame = frames["estimates"]
+    expected = 1.0 - frame["posterior SD / prior SD [1]"] ** 2
+    np.testing.assert_allclose(frame["shrinkage [1]"], expected, rtol=1e-12)
+
+
 def test_the_last_row_of_the_scores_is_the_mean_over_the_species(frames, trajectory):
     frame = frames["scores"]
     species = frame[~frame["quantity"].isin(["VCD", "R", MEAN])]

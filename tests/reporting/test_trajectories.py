@@ -1,6 +1,12 @@
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+from small_models import monod, pool
 
+import graycell as gc
 from graycell.errors import GraycellError, ModelError
 from graycell.reporting import (
     conflict_heatmap,
@@ -9,6 +15,11 @@ from graycell.reporting import (
     redox,
     residuals,
 )
+from graycell.reporting.equations.figures import branches_over_time
+from graycell.reporting.equations.page import loop_sentence
+from graycell.reporting.equations.tables import branches_frame
+from graycell.reporting.tables import residuals_frame
+from graycell.simulation.branches import Branches
 
 
 def _titles(figure):
@@ -75,3 +86,42 @@ def test_residuals_have_a_band_in_every_panel(trajectories):
 def test_a_figure_of_nothing_is_an_error():
     with pytest.raises(GraycellError, match="found no trajectories"):
         measured_and_simulated({})
+
+
+@pytest.fixture(scope="module")
+def looped():
+    """A run whose loop variable is not the redox ratio, with measurements of it."""
+    model = pool(gc.Dynamic("ts"), variables={
+        "P": gc.LoopVariable(gc.FluxValue("uptake"), gc.Dynamic("ts"), unit="mmol/(1e9 cells)/d")})  # fmt: skip
+    time = np.arange(3.0)
+    measured = {"P": gc.Measurement("P", "mmol/(1e9 cells)/d", time, np.ones(3), np.ones(3)),
+                "VCD": gc.Measurement("VCD", "1e6 cells/mL", time, np.ones(3), np.ones(3))}  # fmt: skip
+    run = gc.CultureRun("a", 1.0, {"VCD": 0.5, "GLC": 40.0, "P": 1.0}, measured, (gc.Setpoint(1.0, 6.8, "pH"),))
+    return gc.simulate(model, run)
+
+
+def test_a_loop_of_another_name_is_drawn_in_its_unit_and_other_set_points_are_no_shifts(looped):
+    figure = redox({"pool": looped})
+    assert _titles(figure) == ["<b>P</b> [mmol/(10⁹ cells)/d]"]
+    assert [trace.name for trace in figure.data][:3] == ["pool", "P' of the fluxes", "measured, ± 1 standard error"]
+    assert np.array_equal(figure.data[0].y, looped["P"])
+    assert not [shape for shape in figure.layout.shapes if shape.type == "line"]
+    with pytest.raises(GraycellError, match="no model with a redox loop"):
+        redox({"open": replace(looped, model=monod())})
+
+
+def test_units_of_tables_and_figures_are_those_of_the_model(looped):
+    frame = residuals_frame(looped)
+    assert dict(zip(frame["quantity"], frame["unit"], strict=True)) == {"P": "mmol/(1e9 cells)/d", "VCD": "1e9 cells/L"}
+    assert "<b>P</b> [mmol/(10⁹ cells)/d]" in _titles(measured_and_simulated({"pool": looped}))
+
+
+def test_a_diagnosis_names_the_loop_that_the_model_has(looped):
+    found = Branches(np.array([0.0, 2.0]), np.array([[1.0, 1.0], [2.0, 2.0]]), np.zeros((2, 2)), np.zeros((0, 2)))
+    diagnosis: Any = SimpleNamespace(model=looped.model, trajectory=looped, run=looped.run, over_time=found)
+    figure = branches_over_time(diagnosis)
+    assert _titles(figure) == ["<b>P</b> [mmol/(10⁹ cells)/d]"]
+    assert [trace.name for trace in figure.data][-2:] == ["simulated P", "measured, ± 1 standard error"]
+    columns = list(branches_frame(diagnosis, found, "time [d]").columns)
+    assert columns[2:] == ["P [mmol/(1e9 cells)/d]", "slope dP'/dP [1]"]
+    assert "more than one value of P is stable" in loop_sentence(diagnosis)

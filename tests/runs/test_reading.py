@@ -49,7 +49,7 @@ TABLES = {
 }
 
 FAULTS = {
-    "measurements": """time [d],VCD [1e6 cells/mL],viability [1],GLC [mmol/L],LAC [mmol/L],GLN [g/L]
+    "measurements": """time [d],VCD [1e6 cells/mL],viability [1],GLC [mmol/L],LAC [mmol/L],GLN [g/d]
 0,0.5,0.98,40,1,1
 1,1,1.4,-3.2,nan,1
 2,2,0.95,thirty,"3,2",1
@@ -238,7 +238,7 @@ def test_all_planted_faults_are_reported_at_once(tmp_path, suffix):
         ("measurements", 3, "LAC [mmol/L]", "'nan'"),
         ("measurements", 4, "GLC [mmol/L]", "'thirty'"),
         ("measurements", 5, "VCD [1e6 cells/mL]", "9000"),
-        ("measurements", 1, "GLN [g/L]", "the unit 'g/L'"),
+        ("measurements", 1, "GLN [g/d]", "the unit 'g/d'"),
         ("measurements", 5, "time [d]", "2 d after 2 d"),
         ("initial", 2, "volume [L]", "-1"),
         ("initial", 2, "temperature [degC]", "98"),
@@ -298,6 +298,7 @@ def test_rows_are_counted_as_a_spreadsheet_shows_them(tmp_path):
         ("GLC [furlong]", "the unit 'furlong'"),
         ("vcd [1e6 cells/mL]", "name the column 'VCD' if that is meant"),
         ("Viability [1]", "name the column 'viability' if that is meant"),
+        ("GLC [1]", "a unit of mmol/L is needed"),
         ("", "a heading that cannot be read"),
         ("time [h]", "a second column 'time'"),
         ("\x1b[2J", "a heading that cannot be read"),
@@ -346,6 +347,51 @@ def test_a_byte_order_mark_is_no_part_of_the_first_heading(tmp_path):
     path = tmp_path / "run.csv"
     path.write_text("time [d],GLC [mmol/L]\n0,1\n", encoding="utf-8-sig")
     assert read_runs(path)[0].initial == {"GLC": 1.0}
+
+
+def test_masses_become_amounts_where_the_molar_mass_is_known(tmp_path):
+    tables = {
+        "measurements": "time [d],VCD [1e6 cells/mL],GLC [g/L],mAb [mg/L],DCD [1e6 cells/mL],pH [1]\n"
+        "0,1,1.8016,10,0.1,7.1\n1,2,0.9008,<20,0.2,6.9\n",
+        "media": "medium,GLC [g/L],mAb [g/L]\nfeed,180.156,2\n",
+        "assay_error": "quantity,relative [1],absolute,unit\nGLC,0,0.18016,g/L\nmAb,0,1,mg/L\n",
+    }
+    [run] = read_runs(write_folder(tmp_path / "run", tables))
+    units = {name: series.unit for name, series in run.measurements.items()}
+    assert units == {"VCD": "1e9 cells/L", "GLC": "mmol/L", "mAb": "g/L", "DCD": "1e9 cells/L", "pH": "1"}
+    assert run.measurements["GLC"].value == pytest.approx([10.0, 5.0], rel=1e-4)
+    assert run.measurements["GLC"].standard_error == pytest.approx([1.0, 1.0], rel=1e-4)
+    assert run.measurements["mAb"].value == pytest.approx([0.01, 0.02])
+    assert run.measurements["mAb"].standard_error == pytest.approx([1e-3, 1e-3])
+    assert run.initial == pytest.approx({"VCD": 1.0, "GLC": 10.0, "mAb": 0.01, "DCD": 0.1, "pH": 7.1}, rel=1e-4)
+    assert run.media["feed"] == pytest.approx({"GLC": 1000.0, "mAb": 2.0}, rel=1e-4)
+    assert run.units == {"VCD": "1e9 cells/L", "mAb": "g/L", "DCD": "1e9 cells/L"}
+
+
+def test_a_name_has_one_kind_of_unit_in_all_tables(tmp_path):
+    tables = {"measurements": "time [d],mAb [g/L]\n0,1\n", "media": "medium,mAb [mmol/L]\nfeed,1\n"}
+    said = sentences(write_folder(tmp_path / "run", tables))
+    assert any("media.csv, row 1, column 'mAb [mmol/L]'" in sentence and "g/L" in sentence for sentence in said)
+
+
+@pytest.mark.parametrize(
+    ("row", "clause"),
+    [
+        ("1,setpoint,,6.8", "the event setpoint needs an input"),
+        ("1,setpoint,pH,", "the event setpoint needs a value"),
+        ("1,end,pH,", "the event end takes a time alone"),
+    ],
+)
+def test_a_set_point_of_an_input_needs_its_name_and_value(tmp_path, row, clause):
+    events = f"time [d],event,input,value\n{row}\n"
+    [said] = [s for s in sentences(write_folder(tmp_path / "run", {**TABLES, "events": events})) if "events" in s]
+    assert clause in said
+
+
+def test_the_value_of_a_set_point_has_no_unit_of_its_own(tmp_path):
+    events = "time [d],event,input,value [%]\n1,setpoint,DO,40\n"
+    said = sentences(write_folder(tmp_path / "run", {**TABLES, "events": events}))
+    assert any("a set-point is in the unit of its input" in sentence for sentence in said)
 
 
 def test_a_missing_file_is_a_finding_and_an_input_error(tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import openpyxl
 import pytest
+from small_models import fed_batch
 
 from graycell.errors import InputError
 from graycell.runs import (
@@ -79,7 +80,8 @@ def test_detection_limits_come_back(run, tmp_path):
 def test_every_kind_of_event_comes_back_in_its_order(run, tmp_path):
     events = (
         Sample(1.0, 0.01), Bolus(1.0, "feed", 1 / 3), Feed(1.5, "feed", 0.02), Outflow(2.0, 0.01),
-        Outflow(2.0, 0.03, retains_cells=True), Setpoint(3.3, 31.7), Replacement(4.0, "feed", 0.03), End(9.5),
+        Outflow(2.0, 0.03, retains_cells=True), Setpoint(3.3, 31.7), Setpoint(3.5, 40.0, "DO"),
+        Replacement(4.0, "feed", 0.03), End(9.5),
     )  # fmt: skip
     [back] = read_runs(write_runs([replace(run, events=events, end=9.5)], tmp_path / "out"))
     assert back.events == events
@@ -194,6 +196,24 @@ def test_every_form_gives_runs_back_with_the_error_of_every_value(run, tmp_path,
         assert set(before.media) <= set(back.media)
         for name, series in before.measurements.items():
             assert np.array_equal(series.standard_error, back.measurements[name].standard_error)
+
+
+@pytest.mark.parametrize("form", ["csv", "xlsx", "frames"])
+def test_what_any_model_measures_comes_back_with_its_unit(tmp_path, form):
+    time = np.array([0.0, 1.0, 2.0])
+    units = {"VCD": "1e9 cells/L", "DCD": "1e9 cells/L", "GLC": "mmol/L", "mAb": "g/L", "viability": "1", "pH": "1"}
+    values = {"VCD": 1.0, "DCD": 0.1, "GLC": 30.0, "mAb": 0.2, "viability": 0.9, "pH": 7.1}
+    measured = {name: Measurement(name, unit, time, values[name] + 0.01 * time, 0.1 + 0.2 * time)
+                for name, unit in units.items()}  # fmt: skip
+    before = fed_batch(measurements=measured, initial={**fed_batch().initial, "pH": -0.5},
+                       events=(Setpoint(1.0, 6.8, "pH"), *fed_batch().events))  # fmt: skip
+    [back] = written([before], tmp_path, form)
+    assert same_numbers(before, back)
+    assert back.events[:-1] == before.events  # and an end
+    assert back.units == {"VCD": "1e9 cells/L", "DCD": "1e9 cells/L", "mAb": "g/L"}
+    [again] = written([back], tmp_path / "again", form)
+    assert same_numbers(back, again)
+    assert again.units == back.units
 
 
 def test_no_cell_of_an_export_is_a_formula(run, tmp_path):

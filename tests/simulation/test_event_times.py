@@ -19,7 +19,7 @@ def test_the_times_of_the_shift_and_of_a_bolus_have_exact_derivatives(extended, 
     fine = SolverSettings(rtol=1e-11, atol=1e-12, most_steps=20_000, adjoint=ForwardMode())
 
     def final(times):
-        moved = {place: time for place, time in zip(places, times, strict=True)}
+        moved = dict(zip(places, times, strict=True))
         events = tuple(replace(event, time=moved.get(i, event.time)) for i, event in enumerate(kept))
         end = simulate(extended, replace(run, events=events, measurements={}, end=4.5), fine, points=2).final
         values = jnp.stack([end["ANTI"], end["LAC"]])

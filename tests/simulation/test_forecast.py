@@ -4,7 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from small_models import fed_batch, monod
 
+import graycell as gc
 from graycell.comparison.candidates import predicted
 from graycell.runs import Bolus, Feed, Measurement, Outflow, Sample, Setpoint
 from graycell.runs.records import REDOX, VCD
@@ -12,6 +14,7 @@ from graycell.simulation.forecast import from_last_samples
 from graycell.simulation.simulate import simulate
 
 AT = 6.0
+SMALL = monod()
 
 
 def measured(quantity, values, time=AT, below=None):
@@ -30,6 +33,15 @@ def fed(run):
     )  # fmt: skip
     events = tuple(sorted((*run.events, *more), key=lambda event: event.time))
     return replace(run, events=events, measurements={})
+
+
+def test_the_rest_of_a_run_in_other_units_is_in_those_of_the_model():
+    given = fed_batch(units={"GLC": "mol/L"}, initial={**fed_batch().initial, "GLC": 0.06},
+                      media={"feed": {"GLC": 0.5}}, measurements={"GLC": measured("GLC", 30.0, 1.0)})  # fmt: skip
+    rest = from_last_samples(SMALL, replace(given, measurements={
+        "GLC": replace(given.measurements["GLC"], unit="mol/L", value=np.array([0.03]))}))  # fmt: skip
+    assert rest.initial["GLC"] == pytest.approx(30.0)
+    assert simulate(SMALL, rest)["GLC"][0] == pytest.approx(30.0)
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +97,26 @@ def test_biomass_follows_the_cells_where_it_was_not_measured(published, sampled)
     plain = from_last_samples(published, replace(sampled, measurements={VCD: cells}))
     half = from_last_samples(published, replace(sampled, measurements={VCD: replace(cells, value=0.5 * cells.value)}))
     assert half.initial["BIOM"] == pytest.approx(0.5 * plain.initial["BIOM"], rel=1e-9)
+
+
+def test_what_may_be_negative_stays_so_and_every_measured_input_is_carried_over():
+    """A charge that falls with the pH, which was measured, and a stirrer whose speed the table `initial` gives."""
+    model = monod(
+        variables={**dict(zip(SMALL.variable_names, SMALL.variables, strict=True)),
+                   "charge": gc.StateVariable(-0.1 * gc.InputValue("pH") * gc.InputValue("stirrer"), unit="1")},
+        inputs={"temperature": gc.Input("degC", 37.0), "pH": gc.Input("1", 7.0), "stirrer": gc.Input("1", 1.0)},
+    )  # fmt: skip
+    times = np.array([1.0, 3.0])
+    acid = Measurement("pH", "1", times, np.array([7.4, 6.2]), np.full(2, 0.01))
+    initial = {**fed_batch().initial, "stirrer": 2.0}
+    running = fed_batch(initial=initial, measurements={"pH": acid})
+    rest = from_last_samples(model, running)
+    assert rest.signals["pH"].unit == "1"
+    assert rest.signals["pH"].time.tolist() == [-2.0, 0.0]
+    assert rest.initial["stirrer"] == 2.0
+    assert -5.0 < rest.initial["charge"] < -3.0
+    whole, ahead = (simulate(model, run).require_finished() for run in (running, rest))
+    assert float(ahead["charge"][-1]) == pytest.approx(float(whole["charge"][-1]), rel=1e-6)
 
 
 def test_a_detection_limit_moves_only_what_was_simulated_above_it(published, sampled):

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from diffrax import ForwardMode
 from small_models import fed_batch, monod
 
 import graycell as gc
@@ -67,18 +67,19 @@ def test_the_time_of_an_event_at_the_time_of_another_has_a_one_sided_derivative(
 
 
 def test_derivatives_by_parameters_are_those_of_central_differences():
-    exact = eqx.filter_jit(eqx.filter_grad(lambda model: answer(RUN, model)))(MODEL).parameters
-    ends = eqx.filter_jit(lambda model: answer(RUN, model))
-    for name in ("mu", "Ki", "qp", "recovery"):
-        value = float(MODEL.parameters[name])
-        above, below = (float(ends(MODEL.with_parameters({name: value * (1.0 + s)}))) for s in (1e-4, -1e-4))
-        assert float(exact[name]) == pytest.approx((above - below) / (2e-4 * value), rel=1e-4), name
+    names, forward = ("mu", "Ki", "qp", "recovery"), replace(FINE, adjoint=ForwardMode())
+    values = jnp.array([MODEL.parameters[name] for name in names])
 
+    def end(values):
+        model = MODEL.with_parameters(dict(zip(names, values, strict=True)))
+        final = simulate(model, RUN, forward, points=2).final
+        return final["LAC"] + 3.0 * final["mAb"], final["LAC"] + 3.0 * final["mAb"]
 
-def test_a_number_is_differentiated_without_compiling_the_whole():
-    """As in the first example of the documentation: plain jax.grad by one volume."""
-    exact = float(jax.grad(lambda volume: answer(with_event(0, volume=volume)))(0.05))
-    assert exact == pytest.approx(float(gradient(RUN).events[0].volume), rel=1e-6)
+    both = jax.jit(jax.jacfwd(end, has_aux=True))  # compiled once, for the derivatives and the values
+    for i, name in enumerate(names):
+        step = 1e-4 * values[i] * jnp.eye(4)[i]
+        expected = (float(both(values + step)[1]) - float(both(values - step)[1])) / float(2e-4 * values[i])
+        assert float(both(values)[0][i]) == pytest.approx(expected, rel=1e-4), name
 
 
 def test_runs_go_through_jit_and_vmap_as_they_are():
@@ -148,8 +149,91 @@ def test_what_is_measured_and_not_in_the_model_is_a_remark():
     assert any("osmolality" in sentence for sentence in found.remarks())
 
 
+def test_a_trajectory_has_its_run_in_the_units_of_the_model():
+    titer = gc.Measurement("mAb", "mg/L", np.array([0.0, 1.0]), np.array([0.0, 10.0]), np.array([1.0, 1.0]))
+    same = replace(RUN, measurements={"mAb": titer}, units={"GLC": "mol/L"},
+                   initial={**RUN.initial, "GLC": 0.06}, media={"feed": {"GLC": 0.5}})  # fmt: skip
+    plain, found = simulate(MODEL, RUN, points=2), simulate(MODEL, same, points=2)
+    assert found.run.measurements["mAb"].value == pytest.approx([0.0, 0.01])
+    assert found.run.measurements["mAb"].unit == "g/L"
+    assert float(found.final["GLC"]) == pytest.approx(float(plain.final["GLC"]), rel=1e-4)
+    assert jax.jit(lambda run: simulate(MODEL, run, points=2).final["GLC"])(same) == pytest.approx(found.final["GLC"])
+
+
 def test_throw_raises_the_remedy():
     impossible = SolverSettings(most_steps=2)
     with pytest.raises(gc.SimulationError, match="ran out of steps"):
         simulate(MODEL, RUN, impossible, points=2, throw=True)
     assert simulate(MODEL, RUN, impossible, points=2).status is gc.SimulationStatus.too_many_steps
+
+
+@pytest.mark.parametrize("time", [-0.5, 0.0, 7.0])
+def test_a_traced_event_outside_of_the_run_acts_at_its_beginning_or_end(time):
+    inside = float(np.clip(time, 0.0, RUN.end))
+    assert float(compiled(with_event(0, time=time))) == pytest.approx(float(compiled(with_event(0, time=inside))))
+
+
+def test_the_time_of_an_event_at_the_beginning_has_its_whole_derivative():
+    ahead = (float(compiled(with_event(0, time=1e-5))) - float(compiled(with_event(0, time=0.0)))) / 1e-5
+    assert float(gradient(with_event(0, time=0.0)).events[0].time) == pytest.approx(ahead, rel=1e-3)
+
+
+def test_traced_times_to_save_outside_of_the_run_are_nan_with_a_status():
+    saved = jax.jit(lambda times: simulate(MODEL, RUN, save_at=times))
+    found = saved(jnp.array([3.0, 6.0, 6.5]))
+    assert found.time.tolist() == [3.0, 6.0, 6.5]
+    for name in (*MODEL.quantities, *MODEL.input_names):
+        assert np.isfinite(found[name]).tolist() == [True, True, False], name
+    assert found.status is gc.SimulationStatus.not_finite
+    assert np.isnan(saved(jnp.array([-1.0, 3.0, 6.0]))["GLC"]).tolist() == [True, False, False]
+    assert saved(jnp.array([0.0, 3.0, 6.0])).status is gc.SimulationStatus.finished
+
+
+@pytest.mark.parametrize(
+    ("build", "sentence"),
+    [
+        (lambda x: RUN.with_bolus(5.0, "fed", x), "Bolus at 5 d: found the medium 'fed'; .* did you mean 'feed'"),
+        (lambda x: with_event(0, time=x, medium="fed"), "Bolus at a traced time: found the medium 'fed'"),
+        (lambda x: replace(RUN, initial={"GLC": x, "LAC": 1.0, "mAb": 0.0, "DCD": 0.0}), "VCD needs a concentration"),
+        (lambda x: replace(RUN, media={"feed": {"GLCC": x}}), "did you mean 'GLC'"),
+    ],
+    ids=["medium", "medium at a traced time", "initial", "species"],
+)
+def test_the_names_of_a_traced_run_are_checked(build, sentence):
+    with pytest.raises(gc.InputError, match=sentence):
+        jax.grad(lambda x: answer(build(x)))(0.1)
+
+
+def measured():
+    """The run with measurements of glucose and a signal of the temperature."""
+    times = np.array([1.0, 3.5, 6.0])
+    glucose = gc.Measurement("GLC", "mmol/L", times, np.array([58.0, 60.0, 50.0]), np.ones(3))
+    warmth = gc.Signal("temperature", "degC", np.array([0.0, 6.0]), np.array([37.0, 34.0]))
+    return replace(RUN, measurements={"GLC": glucose}, signals={"temperature": warmth})
+
+
+def test_a_trajectory_of_compiled_code_has_its_predictions():
+    run = measured()
+    plain, found = simulate(MODEL, run), jax.jit(lambda run: simulate(MODEL, run))(run)
+    assert np.allclose(found.at_samples("GLC"), plain.at_samples("GLC"), rtol=1e-6)
+    assert [score.rmse for score in gc.scores(found)] == pytest.approx([score.rmse for score in gc.scores(plain)])
+    slope = jax.grad(lambda c: simulate(MODEL, run.with_initial(GLC=c)).at_samples("GLC")[0])(60.0)
+    assert 0.9 < float(slope) <= 1.0
+
+
+def test_a_run_with_measurements_and_a_signal_goes_through_jit():
+    run = measured()
+    found = jax.jit(lambda run: simulate(MODEL, run).final["GLC"])(run)
+    assert float(found) == pytest.approx(float(simulate(MODEL, run).final["GLC"]), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["measurements", "signals"])
+def test_traced_measurements_and_signals_are_a_sentence(kind):
+    run = measured()
+
+    def final(values):
+        series = {name: replace(one, value=values) for name, one in getattr(run, kind).items()}
+        return simulate(MODEL, replace(run, **{kind: series})).final["GLC"]
+
+    with pytest.raises(gc.InputError, match=f"{kind} '.*': found numbers that JAX traces; {kind} are known before"):
+        jax.grad(final)(np.array([37.0, 36.0, 35.0]))

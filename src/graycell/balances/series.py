@@ -3,13 +3,14 @@
 from graycell.balances.mass_balances import CELLS
 from graycell.runs.checks import NOT_SPECIES
 from graycell.runs.records import CultureRun, Measurement
+from graycell.units import CONCENTRATION
 
 FEWEST = 5
 """Samples from which on equal values of a series are taken for copied ones."""
 
 
 def species_series(run: CultureRun, cells: bool = False) -> dict[str, Measurement]:
-    """Return the measured series of species.
+    """Return the measured series of species in mmol/L, whose balances are those of a metabolite.
 
     Args:
         run: the run.
@@ -21,5 +22,18 @@ def species_series(run: CultureRun, cells: bool = False) -> dict[str, Measuremen
     return {
         name: series
         for name, series in run.measurements.items()
-        if name not in NOT_SPECIES or (cells and name in CELLS)
+        if is_balanced(name, series) and (cells or name not in CELLS)
     }
+
+
+def is_balanced(name: str, series: Measurement) -> bool:
+    """Return whether a measured quantity has a mass balance: counts of cells, and what is in mmol/L; pH has none.
+
+    Args:
+        name: of the quantity.
+        series: of the quantity.
+
+    Returns:
+        Whether it has.
+    """
+    return name in CELLS or (name not in NOT_SPECIES and series.unit in ("", CONCENTRATION))

@@ -22,6 +22,7 @@ from graycell.balances.mass_balances import (
     growth_rate,
     summed,
 )
+from graycell.balances.series import is_balanced
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.checks import check_runs
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, CultureRun, Measurement
@@ -200,8 +201,8 @@ def specific_rates(
     first, last = max(start, float(counted.time[0])), min(end, float(counted.time[-1]))
 
     rates, balances, mass_balances = [*_growth(run, cells, first, last)], [], MassBalances(run, retained)
-    for quantity in run.measurements:
-        if quantity in NOT_PRODUCED:
+    for quantity, series in run.measurements.items():
+        if quantity in NOT_PRODUCED or not is_balanced(quantity, series):
             continue
         within = [
             balance for balance in mass_balances.balances(quantity) if balance.start >= first and balance.end <= last

@@ -5,13 +5,15 @@ Every name is checked here, once, and becomes an index; see `model.CultureModel`
 
 from collections.abc import Mapping, Sequence
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from graycell.cell import flux
+from graycell.cell.conditions import Conditions
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
-from graycell.cell.rates import RateLaw, ViableCells, Volumetric
-from graycell.cell.variables import Species
+from graycell.cell.rates import RateLaw, Scalar, ViableCells, Volumetric, law_of
+from graycell.cell.variables import RelaxingVariable, Species, Variable
 from graycell.errors import ModelError, nearest
 
 VCD, BIOMASS, VIABILITY = "VCD", "BIOM", "viability"
@@ -32,12 +34,73 @@ def network_of(given: MetabolicNetwork | Mapping[str, str | Reaction] | Sequence
     Returns:
         The network; None for a model without one.
     """
-    if given is None or isinstance(given, MetabolicNetwork):
-        return given
-    if isinstance(given, Mapping):
-        given = [reaction if isinstance(reaction, Reaction) else Reaction(name, reaction)
-                 for name, reaction in given.items()]  # fmt: skip
-    return MetabolicNetwork.from_reactions(given)
+    return given if given is None or isinstance(given, MetabolicNetwork) else MetabolicNetwork.from_reactions(given)
+
+
+def laws_of(given: Mapping[str, RateLaw | float], kind: str) -> dict[str, RateLaw]:
+    """Return laws by name, with a `Constant` for each number.
+
+    Args:
+        given: by name.
+        kind: of what has the laws, such as "reaction", for the message.
+
+    Returns:
+        The laws, in the same order.
+
+    Raises:
+        ModelError: for anything that is neither a law nor a number.
+    """
+    return {name: law_of(law, f"{kind} '{name}'") for name, law in given.items()}
+
+
+def observables_of(given: Mapping[str, RateLaw | float | tuple[RateLaw | float, str]]):
+    """Return laws and units of observables.
+
+    Args:
+        given: a law, or a law and its unit, by name.
+
+    Returns:
+        Laws, and units, 1 where none is given, in the order of the names.
+
+    Raises:
+        ModelError: for anything that is neither a law nor a number.
+    """
+    pairs = {name: law if isinstance(law, tuple) and len(law) == 2 else (law, "1") for name, law in given.items()}
+    laws = laws_of({name: law for name, (law, _) in pairs.items()}, "observable")
+    return tuple(laws.values()), tuple(unit for _, unit in pairs.values())
+
+
+class _Withheld(dict):
+    """A table of which a law may look up nothing; `sentence` says so."""
+
+    def __init__(self, sentence: str):
+        super().__init__()
+        self.sentence = sentence
+
+    def __contains__(self, name: object) -> bool:
+        raise ModelError(self.sentence)
+
+
+def check_relaxing(
+    names: Sequence[str], variables: Sequence[Variable], inputs: Mapping[str, Scalar], parameters: Mapping[str, Scalar]
+) -> None:
+    """Check that the laws of relaxing variables use inputs and parameters only: they are solved apart from the rest.
+
+    Args:
+        names: of the variables.
+        variables: of the model.
+        inputs: values by name.
+        parameters: values by name.
+
+    Raises:
+        ModelError: where a target or rate uses anything else.
+    """
+    for name, variable in zip(names, variables, strict=True):
+        if not isinstance(variable, RelaxingVariable):
+            continue
+        for part, law in (("target", variable.target), ("rate", variable.rate)):
+            no = _Withheld(f"the {part} of variable '{name}' may use inputs and parameters only; use StateVariable.")
+            law(Conditions(no, no, inputs, parameters, no, no, no, no))
 
 
 def liquid_species(
@@ -108,7 +171,7 @@ def check_reactions(
 
     Raises:
         ModelError: for a reaction in both, a reaction of the liquid without a rate law, a rate law without a reaction,
-            and a volumetric rate inside the cell.
+            a volumetric rate inside the cell, and one inside another law.
     """
     known = (*(() if network is None else network.names), *direct)
     for name in direct:
@@ -121,11 +184,22 @@ def check_reactions(
             raise ModelError(f"reaction '{name}' has a rate law and is not in the model; {nearest(name, known)}.")
         if network is not None and name in network.names and isinstance(rates[name], Volumetric):
             raise ModelError(f"reaction '{name}' is inside the cell, so its rate is per cell; leave Volumetric out.")
+        law = rates[name]
+        inner = law.law if isinstance(law, Volumetric) else law
+        if any(map(_is_volumetric, jax.tree.leaves(inner, is_leaf=_is_volumetric))):
+            raise ModelError(
+                f"reaction '{name}': found a Volumetric inside another law, where it does not make the rate "
+                "volumetric; write it around the whole: Volumetric(0.5 * law)."
+            )
     return known
 
 
+def _is_volumetric(part: object) -> bool:
+    return isinstance(part, Volumetric)
+
+
 def cells_of(
-    given: RateLaw | str | None, names: Sequence[str], rates: Mapping[str, RateLaw], balanced: bool
+    given: RateLaw | float | str | None, names: Sequence[str], rates: Mapping[str, RateLaw], balanced: bool
 ) -> RateLaw | None:
     """Return the law of the viable cell density [10^9 cells/L], see `model.CultureModel`.
 
@@ -141,7 +215,7 @@ def cells_of(
     Raises:
         ModelError: where specific rates have no cells, or the cells are not among the species.
     """
-    cells = ViableCells(given) if isinstance(given, str) else given
+    cells = ViableCells(given) if isinstance(given, str) else None if given is None else law_of(given, "cells")
     if cells is None and VCD in names:
         cells = ViableCells(VCD)
     if cells is None and BIOMASS in names:

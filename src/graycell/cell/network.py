@@ -54,7 +54,7 @@ def parse_equation(equation: str) -> dict[str, float]:
     >>> parse_equation("NADH_mito + 0.5 O2 => 2.5 ATP")
     {'NADH_mito': -1.0, 'O2': -0.5, 'ATP': 2.5}
     """
-    sides = re.split(r"<=>|=>", equation)
+    sides = re.split(r"<=>|=>", equation) if isinstance(equation, str) else []
     if len(sides) != 2:
         raise ModelError(f"equation '{equation}': one arrow, => or <=>, is needed between two sides.")
     coefficients: dict[str, float] = {}
@@ -150,6 +150,9 @@ class MetabolicNetwork:
         array([  0., -inf])
         """
         reactions = _named(reactions) if isinstance(reactions, Mapping) else tuple(reactions)
+        for reaction in reactions:
+            if not isinstance(reaction, Reaction):
+                raise ModelError(f"network: found {reaction!r}; a Reaction is needed; give equations by name.")
         names = [reaction.name for reaction in reactions]
         for name in names:
             if names.count(name) > 1:

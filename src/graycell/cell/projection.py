@@ -104,7 +104,7 @@ class FluxProjection(eqx.Module):
             shifted: Coefficients after it [1]; by default their difference from `stoichiometry` is that of the network.
 
         Returns:
-            The layer with these coefficients.
+            The projection with these coefficients.
         """
         rows = np.array(self.balances, int)
         difference = (self.network.shifted_stoichiometry - self.network.stoichiometry)[rows]
@@ -346,7 +346,7 @@ class _Programme(NamedTuple):
 
 
 def _cast(layer: FluxProjection, dtype) -> FluxProjection:
-    """Return the layer in another precision; nothing happens in the usual one."""
+    """Return the projection in another precision; nothing happens in the usual one."""
     if layer.unshifted_map.dtype == dtype:
         return layer
     return jax.tree.map(lambda leaf: leaf.astype(dtype) if eqx.is_inexact_array(leaf) else leaf, layer)

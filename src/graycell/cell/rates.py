@@ -11,14 +11,17 @@ mmol/(10^9 cells)/d, volumetric ones in mmol/L/d.
 """
 
 import abc
+import contextlib
 import inspect
 from typing import Any, get_args, get_origin
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 from graycell.cell.conditions import CONCENTRATION_FLOOR, Conditions, Named, Output, Scalar, look_up
+from graycell.errors import ModelError, shown
 
 __all__ = [
     "CONCENTRATION_FLOOR",
@@ -79,31 +82,31 @@ class RateLaw(eqx.Module):
         """Return the rate [mmol/(10^9 cells)/d or mmol/L/d], or the factor [1], at these conditions."""
 
     def __mul__(self, other: "RateLaw | float") -> "RateLaw":
-        return Product((*_parts(self, Product), *_parts(_law(other), Product)))
+        return Product((*_parts(self, Product), *_parts(law_of(other), Product)))
 
     def __rmul__(self, other: "RateLaw | float") -> "RateLaw":
-        return _law(other) * self
+        return law_of(other) * self
 
     def __add__(self, other: "RateLaw | float") -> "RateLaw":
-        return Sum((*_parts(self, Sum), *_parts(_law(other), Sum)))
+        return Sum((*_parts(self, Sum), *_parts(law_of(other), Sum)))
 
     def __radd__(self, other: "RateLaw | float") -> "RateLaw":
-        return _law(other) + self
+        return law_of(other) + self
 
     def __neg__(self) -> "RateLaw":
         return Constant(-1.0) * self
 
     def __sub__(self, other: "RateLaw | float") -> "RateLaw":
-        return self + (-_law(other))
+        return self + (-law_of(other))
 
     def __rsub__(self, other: "RateLaw | float") -> "RateLaw":
-        return _law(other) - self
+        return law_of(other) - self
 
     def __truediv__(self, other: "RateLaw | float") -> "RateLaw":
-        return Quotient(self, _law(other))
+        return Quotient(self, law_of(other))
 
     def __rtruediv__(self, other: "RateLaw | float") -> "RateLaw":
-        return Quotient(_law(other), self)
+        return Quotient(law_of(other), self)
 
 
 def _is_name(kind: Any) -> bool:
@@ -116,8 +119,29 @@ def _is_field(value: Any) -> bool:
     return hasattr(value, "metadata") and hasattr(value, "default_factory")
 
 
-def _law(value: "RateLaw | float") -> "RateLaw":
-    return value if isinstance(value, RateLaw) else Constant(float(value))
+def law_of(value: Any, what: str = "") -> "RateLaw":
+    """Return a law as it is, and a number as a `Constant`.
+
+    Args:
+        value: a law or a number.
+        what: has this law, for the message, such as "reaction 'growth'".
+
+    Returns:
+        The law.
+
+    Raises:
+        ModelError: for anything else.
+    """
+    if isinstance(value, RateLaw):
+        return value
+    if not isinstance(value, str):
+        with contextlib.suppress(TypeError, ValueError):
+            return Constant(float(value))
+    raise ModelError(
+        f"{f'{what}: ' if what else ''}found {shown(repr(value))}; a rate law or a number is needed; write it as "
+        "Rate('k') or Concentration('GLC'), for example."
+    )
+
 
 
 def _parts(law: "RateLaw", kind: type) -> tuple:
@@ -283,12 +307,16 @@ class Between(RateLaw):
         return (1.0 - p) * self.first(at) + p * self.second(at)
 
 
+def _scalar(value: Any) -> Array:
+    return jnp.asarray(value, jnp.float64)
+
+
 class Ramp(RateLaw):
     """0 at and beyond one value of an input, 1 at and beyond another, linear between.
 
     Attributes:
         input: name of the input.
-        zero: value of the input at which the law is 0.
+        zero: value of the input at which the law is 0; an array, so that laws of other values compile once.
         one: value of the input at which the law is 1.
 
     >>> print(Ramp("temperature", 37.0, 31.0)(Conditions({}, inputs={"temperature": jnp.array(34.0)})))
@@ -296,8 +324,8 @@ class Ramp(RateLaw):
     """
 
     input: str
-    zero: float = eqx.field(static=True)
-    one: float = eqx.field(static=True)
+    zero: Float[Array, ""] = eqx.field(converter=_scalar)
+    one: Float[Array, ""] = eqx.field(converter=_scalar)
 
     def __call__(self, at: Conditions) -> Scalar:
         return jnp.clip((at.input(self.input) - self.zero) / (self.one - self.zero), 0.0, 1.0)

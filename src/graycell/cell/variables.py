@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import equinox as eqx
 
 from graycell.cell.closures import Closure, Dynamic
-from graycell.cell.rates import RateLaw
+from graycell.cell.rates import RateLaw, law_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class StateVariable(eqx.Module):
         unit: of the value.
     """
 
-    derivative: RateLaw
+    derivative: RateLaw = eqx.field(converter=law_of)
     initial: float = eqx.field(static=True, default=0.0)
     unit: str = eqx.field(static=True, default="1")
 
@@ -66,8 +66,8 @@ class RelaxingVariable(eqx.Module):
         unit: of the value.
     """
 
-    target: RateLaw
-    rate: RateLaw
+    target: RateLaw = eqx.field(converter=law_of)
+    rate: RateLaw = eqx.field(converter=law_of)
     initial: float = eqx.field(static=True, default=0.0)
     unit: str = eqx.field(static=True, default="1")
 
@@ -82,7 +82,7 @@ class LoopVariable(eqx.Module):
         unit: of the value.
     """
 
-    target: RateLaw
+    target: RateLaw = eqx.field(converter=law_of)
     closure: Closure = Dynamic()
     initial: float = eqx.field(static=True, default=1.0)
     unit: str = eqx.field(static=True, default="1")

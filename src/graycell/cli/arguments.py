@@ -1,6 +1,7 @@
 """Arguments and options that several commands share, and the runs and models that they name."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -63,7 +64,7 @@ def model_with_parameters(model: str | None, parameters: str, closure: Closure |
     Args:
         model: name of a model of the library, or None for the default.
         parameters: ``published``, ``refit``, or the folder of a fit.
-        closure: of the redox loop.
+        closure: of the redox loop; a fit keeps its own turnover time.
 
     Returns:
         A model of the library with that parameter set, or the model of the fit.
@@ -76,4 +77,7 @@ def model_with_parameters(model: str | None, parameters: str, closure: Closure |
     fitted = load_fit(parameters).model
     if model is not None and model != fitted.name:
         raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
+    own = getattr(fitted.closure, "turnover_time", None)
+    if own is not None and not isinstance(closure, Lagged):
+        closure = replace(closure, turnover_time=own)  # an own model may name it otherwise
     return fitted.with_closure(closure)

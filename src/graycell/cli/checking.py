@@ -70,8 +70,8 @@ def _diagnose(
 
     Listed are the surplus equations and the relations that they would have to satisfy; the rate laws that the balances
     contradict; times with singular weights; the fixed points of the redox ratio R [1], over time and over a parameter;
-    and how the result of each closure of the redox loop depends on its step or tolerance. Under a minute for the
-    bundled run.
+    and how the result of each closure of the redox loop depends on its step or tolerance. It takes one to two
+    minutes for the bundled run.
 
     Example, the state of a fit: graycell diagnose run07/ --parameters results/fit --parameter vmax2
     """

@@ -78,8 +78,8 @@ def _import(
     and give it with --map; docs/import.md lists its words. Nothing is guessed: a unit that no heading states, and
     whether samples are taken before or after a feed, must be given.
 
-    The command prints the mass balance of every run (begin + fed - taken out + turned over = found), values that no
-    culture shows, and which columns were not read.
+    The command prints the mass balance of every run (begin + fed - taken out + net production = found), values that
+    no culture shows, and which columns were not read.
 
     Example: graycell import runs.xlsx --draft runs.toml
 
@@ -171,7 +171,7 @@ def _rates(
 
     Rates [mmol/(10^9 cells)/d] are given from sample to sample and over the whole phase, with standard errors from
     those of the assays. Feeds, samples and flows are accounted for; balances.csv shows the mass balance:
-    begin + fed - taken out + turned over = found.
+    begin + fed - taken out + net production = found.
 
     Example, the growth phase: graycell rates run07/ run08/ --from 1 --to 5
     """

@@ -9,7 +9,7 @@ from graycell.cell.network import MetabolicNetwork
 from graycell.comparison.consistency import count_inconsistencies, extrapolated
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.model import CultureModel
-from graycell.provenance import content_of, provenance_of
+from graycell.provenance import content_of, hash_of_run, provenance_of
 from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.forecast import from_last_samples
 from graycell.simulation.simulate import Trajectory, simulate
@@ -84,6 +84,7 @@ class ModelCandidate:
     settings: FitSettings = field(default_factory=FitSettings)
     network: MetabolicNetwork | None = None
     progress: Callable[[Progress], None] | None = field(default=None, compare=False)
+    _last: dict[tuple, CultureModel] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> FittedPredictor:
         """Fit the model to runs.
@@ -95,8 +96,8 @@ class ModelCandidate:
         Returns:
             The fit.
         """
-        fitted = fit(self.build(runs, seed), runs, replace(self.settings, seed=seed), progress=self.progress)
-        return FittedPredictor(fitted)
+        model = self._built(runs, seed)
+        return FittedPredictor(fit(model, runs, replace(self.settings, seed=seed), progress=self.progress))
 
     def described(self) -> dict[str, object]:
         """Return the settings, for the record.
@@ -116,8 +117,17 @@ class ModelCandidate:
         Returns:
             Plain data.
         """
-        found = provenance_of(self.build(runs, seed), runs, asdict(replace(self.settings, seed=seed)))
+        found = provenance_of(self._built(runs, seed), runs, asdict(replace(self.settings, seed=seed)))
         return {**found, "network": content_of(self.network)}
+
+    def _built(self, runs: Sequence[CultureRun], seed: int) -> CultureModel:
+        """Return the model; the last one is kept, because `depends_on` and `train` need it; building takes seconds."""
+        key = (seed, *map(hash_of_run, runs))
+        if key not in self._last:
+            model = self.build(runs, seed)
+            self._last.clear()
+            self._last[key] = model
+        return self._last[key]
 
     def consistency(self, predictor: FittedPredictor, runs: Sequence[CultureRun]) -> dict[str, tuple[int, int]]:
         """Count inconsistent predictions for runs, and for runs extrapolated from them.

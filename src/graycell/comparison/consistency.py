@@ -15,7 +15,6 @@ from scipy.optimize import nnls
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
 from graycell.comparison.splits import with_viability_known
 from graycell.model import CultureModel
-from graycell.packing import pack
 from graycell.reactor import NeuralODE, Reactor
 from graycell.runs.records import REDOX, VCD, Bolus, CultureRun, Feed
 from graycell.simulation.simulate import simulate
@@ -146,9 +145,9 @@ def _backwards(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) 
 def _steady(model: CultureModel, trajectory: Trajectory, finite: np.ndarray) -> tuple[int, int]:
     network, fluxes = model.require_projection().network, trajectory.fluxes[finite]
     inside = ~network.is_external
-    cold = np.asarray(trajectory.stoichiometry_shift)[finite][:, None]
-    warm, change = network.stoichiometry[inside], (network.shifted_stoichiometry - network.stoichiometry)[inside]
-    left = fluxes @ warm.T + cold * (fluxes @ change.T)
+    shift = np.asarray(trajectory.stoichiometry_shift)[finite][:, None]
+    before, change = network.stoichiometry[inside], (network.shifted_stoichiometry - network.stoichiometry)[inside]
+    left = fluxes @ before.T + shift * (fluxes @ change.T)
     size = np.max(np.abs(fluxes), axis=1) + 1e-12
     return int(np.sum(np.max(np.abs(left), axis=1) > _ROUNDING * size)), len(fluxes)
 
@@ -166,8 +165,8 @@ def _explained(model, trajectory: Trajectory, finite: np.ndarray, network: Metab
     )
     reversible = np.array([reaction.reversible for reaction in network.reactions])
     counted = 0
-    for rate, cold in zip(rates, np.asarray(trajectory.stoichiometry_shift)[finite], strict=True):
-        rows = np.vstack([outside / scale[:, None], _HEAVY * (inside + cold * change)])
+    for rate, shift in zip(rates, np.asarray(trajectory.stoichiometry_shift)[finite], strict=True):
+        rows = np.vstack([outside / scale[:, None], _HEAVY * (inside + shift * change)])
         both = np.hstack([rows, -rows[:, reversible]])
         target = np.r_[rate / scale, np.zeros(len(inside))]
         try:
@@ -185,12 +184,5 @@ def _by_cells(model: CultureModel, trajectory: Trajectory) -> np.ndarray:
     """
     if not isinstance(model.reactor, NeuralODE):
         return np.asarray(trajectory.fluxes)
-    packed = pack(trajectory.run, model)
-    time, end = trajectory.time, np.asarray(packed.end)
-    # of several points at one time the first ends a segment, the others start one
-    ends_one = np.r_[True, np.diff(time) > 0.0]
-    segment = np.where(ends_one, np.searchsorted(end, time), np.searchsorted(end, time, side="right"))
-    feed = np.asarray(packed.flows.feed)[np.minimum(segment, len(end) - 1)]
-    volume = trajectory.volume[:, None] / trajectory.run.initial_volume
-    fed = feed @ np.asarray(packed.media) - trajectory.concentrations * np.sum(feed, axis=1, keepdims=True)
-    return np.asarray(trajectory.fluxes - fed / volume)
+    fed = trajectory.fed - trajectory.concentrations * trajectory.dilution_rate[:, None]
+    return np.asarray(trajectory.fluxes - fed)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, NormalizedKernelMixin, StationaryKernelMixin
 
-from graycell.runs.records import VCD, Bolus, CultureRun, Feed, Outflow, Replacement, Setpoint
+from graycell.runs.records import TEMPERATURE, VCD, Bolus, CultureRun, Feed, Outflow, Replacement, Setpoint
 
 TIME = "time: d"
 """Name of the column of time, which is always present."""
@@ -23,7 +23,9 @@ def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
 
     time [d]; initial: each species [mmol/L], VCD [10^9 cells/L] and R [1] at time 0; fed: each species fed with any
     medium before that time [mmol per litre of initial volume]; volume: fed, bled and harvested, per initial volume [1];
-    temperature: now, and the mean since time 0 [degC]; signal: each known input. An event acts on later times only.
+    temperature: now, and the mean since time 0 [degC]; setpoint: that of each other input, in its unit; before the
+    first one it is the initial value, or else the first set-point; signal: each known input. An event acts on later
+    times only.
 
     Args:
         run: the run.
@@ -47,6 +49,7 @@ def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
                  if isinstance(event, Outflow) and event.retains_cells is retains]  # fmt: skip
         columns[f"volume: {word}"] = _integral(steps, time) / run.initial_volume
     columns |= _temperature(run, time)
+    columns |= _setpoints(run, time)
     columns |= {
         f"signal: {name}": np.interp(time, signal.time, signal.value)
         for name, signal in run.signals.items()
@@ -115,7 +118,7 @@ def scaling_of(tables: Sequence[Mapping[str, np.ndarray]]) -> Scaling:
     )
 
 
-class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
+class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):  # pyright: ignore[reportIncompatibleMethodOverride]
     r"""A squared exponential kernel with one length scale [1] for each group of columns.
 
     $k(x, x') = \exp(-\frac12 \sum_g d_g^2 / l_g^2)$, where $d_g^2$ is the mean of the squared differences over the
@@ -137,7 +140,7 @@ class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):
         """The hyperparameter that scikit-learn may fit."""
         return Hyperparameter("length_scale", "numeric", self.length_scale_bounds, max(self.groups) + 1)
 
-    def __call__(self, X, Y=None, eval_gradient=False):
+    def __call__(self, X, Y=None, eval_gradient=False):  # pyright: ignore[reportIncompatibleMethodOverride]
         """Return the kernel of the rows of X and Y, and its derivatives by log(length_scale) if requested."""
         groups = np.asarray(self.groups)
         other = X if Y is None else Y
@@ -199,8 +202,18 @@ def _temperature(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
     now = np.full(time.shape, run.initial_temperature)
     steps = [(0.0, run.initial_temperature)]
     for event in run.events:
-        if isinstance(event, Setpoint):
-            now = np.where(time > event.time, event.temperature, now)
-            steps.append((event.time, event.temperature))
+        if isinstance(event, Setpoint) and event.input == TEMPERATURE:
+            now = np.where(time > event.time, event.value, now)
+            steps.append((event.time, event.value))
     mean = np.where(time > 0.0, _integral(steps, time) / np.maximum(time, 1e-12), now)
     return {"temperature: now": now, "temperature: mean so far": mean}
+
+
+def _setpoints(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
+    columns: dict[str, np.ndarray] = {}
+    for event in run.events:
+        if isinstance(event, Setpoint) and event.input != TEMPERATURE:
+            name = f"setpoint: {event.input}"
+            before = columns.get(name, np.full(time.shape, run.initial.get(event.input, event.value), dtype=float))
+            columns[name] = np.where(time > event.time, event.value, before)
+    return columns

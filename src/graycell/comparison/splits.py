@@ -7,7 +7,8 @@ from types import MappingProxyType
 import numpy as np
 
 from graycell.errors import FitError, nearest
-from graycell.runs.records import TCD, VCD, VIABILITY, CultureRun, Measurement, Signal
+from graycell.packing import viability_of
+from graycell.runs.records import VIABILITY, CultureRun, Measurement
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def known_of(run: CultureRun, cut: float | None = None, viability_known: bool = 
 
 
 def with_viability_known(run: CultureRun) -> CultureRun:
-    """Return the run with viability as a signal: as measured, or as VCD over TCD.
+    """Return the run with viability as a signal, see `packing.viability_of`.
 
     Args:
         run: the run.
@@ -114,8 +115,8 @@ def with_viability_known(run: CultureRun) -> CultureRun:
     Returns:
         The run; unchanged if it has such a signal already, or if viability was not measured.
     """
-    signal = None if VIABILITY in run.signals else _viability(run)
-    if signal is None:
+    signal = viability_of(run)
+    if signal is None or signal is run.signals.get(VIABILITY):
         return run
     return replace(run, signals=MappingProxyType({**run.signals, VIABILITY: signal}))
 
@@ -187,18 +188,3 @@ def forward_in_time(runs: Sequence[CultureRun], day: float, *, viability_known: 
 
 def _first_sample(run: CultureRun) -> float:
     return min((float(series.time[0]) for series in run.measurements.values() if len(series.time)), default=np.inf)
-
-
-def _viability(run: CultureRun) -> Signal | None:
-    measured = run.measurements.get(VIABILITY)
-    if measured is not None:
-        return Signal(VIABILITY, measured.unit, measured.time, measured.value)
-    viable, total = run.measurements.get(VCD), run.measurements.get(TCD)
-    if viable is None or total is None:
-        return None
-    time, of_viable, of_total = np.intersect1d(viable.time, total.time, return_indices=True)
-    counted = total.value[of_total] > 0.0
-    if not np.any(counted):
-        return None
-    share = viable.value[of_viable][counted] / total.value[of_total][counted]
-    return Signal(VIABILITY, "1", time[counted], np.clip(share, 0.0, 1.0))

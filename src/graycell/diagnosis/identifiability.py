@@ -11,6 +11,7 @@ import numpy as np
 
 from graycell.errors import FitError
 from graycell.inference.fitting import Fit
+from graycell.parameters import Parameter
 
 UNDETERMINED = 0.8
 """Posterior SD over prior SD [1] above which the data do not determine a parameter or a combination of parameters: they
@@ -92,7 +93,8 @@ def undetermined_combinations(fit: Fit) -> Undetermined:
     names, matrix = _parameters(fit)
     known = np.isfinite(np.diag(matrix))
     inner = [name for name, finite in zip(names, known, strict=True) if finite]
-    scale = np.array([_prior_sd(fit, name) for name in inner])
+    table = fit.model.table  # once: it copies every value from the device
+    scale = np.array([_prior_sd(table[name]) for name in inner])
     scaled = matrix[np.ix_(known, known)] / np.outer(scale, scale)
     values, vectors = np.linalg.eigh(0.5 * (scaled + scaled.T))
     found = _varimax(vectors[:, values > UNDETERMINED**2])
@@ -131,8 +133,7 @@ def _parameters(fit: Fit) -> tuple[tuple[str, ...], np.ndarray]:
     return tuple(row.name for row in fit.estimates), np.asarray(fit.covariance)[:n, :n]
 
 
-def _prior_sd(fit: Fit, name: str) -> float:
-    row = fit.model.table[name]
+def _prior_sd(row: Parameter) -> float:
     if np.isfinite(row.prior_sd):
         return row.prior_sd
     lower, upper = row.bounds

@@ -19,9 +19,9 @@ from graycell.cell.neural import NeuralRate, weights_of, with_weights
 from graycell.cell.rates import Product, Ramp, RateLaw, Sum
 from graycell.errors import FitError, nearest
 from graycell.inference.fitting import Fit
+from graycell.inference.likelihood import Coordinates
 from graycell.model import CultureModel
 from graycell.models.catalogue import MODELS, model_of
-from graycell.packing import pack
 from graycell.simulation.simulate import Trajectory, simulate
 from graycell.units import CONCENTRATION, SPECIFIC_RATE, TIME
 
@@ -43,7 +43,7 @@ class LawCurve:
     """A law over one input of its network, with everything else at the median of the visited states.
 
     Attributes:
-        input: a species, ``R``, ``cold``, or ``feed`` and a species.
+        input: a species, a variable or an input, such as ``R`` or ``shift``, or ``feed`` and a species.
         input_unit: its unit.
         grid: (points,) values of the input.
         learned: (points,) the learned rate, in the unit of the law, as all rates here.
@@ -213,13 +213,17 @@ def _recovered(
     return RecoveredLaw(
         reaction,
         _role(law) or "factor",
-        SPECIFIC_RATE if fit.model.reactor.per_cell else f"{CONCENTRATION}/{TIME}",
+        SPECIFIC_RATE if _is_specific(fit.model, reaction) else f"{CONCENTRATION}/{TIME}",
         curves,
         {name: visited[name] for name in inputs},
         at_states,
         true_there,
         _relative_error(at_states, true_there),
     )
+
+
+def _is_specific(model: CultureModel, reaction: str) -> bool:
+    return model.reactor.per_cell and not model.volumetric[model.reactions.index(reaction)]
 
 
 def _curve(name: str, unit: str, grid: np.ndarray, part, visited: np.ndarray, sampled: np.ndarray) -> LawCurve:
@@ -302,11 +306,11 @@ def _table(trajectories: Sequence[Trajectory], samples_only: bool = False) -> _T
     """Return the finite states of trajectories: all points, or those at which a sample was taken."""
     parts = []
     for trajectory in trajectories:
-        fed = _fed(trajectory)
         columns = dict(zip(trajectory.model.species, trajectory.concentrations.T, strict=True))
         names = (*trajectory.model.variable_names, *trajectory.model.input_names)
         columns |= {name: np.asarray(trajectory[name]) for name in names}
-        columns |= {f"feed {name}": series for name, series in zip(trajectory.model.species, fed.T, strict=True)}
+        fed = zip(trajectory.model.species, np.asarray(trajectory.fed).T, strict=True)
+        columns |= {f"feed {name}": series for name, series in fed}
         rows = np.arange(len(trajectory.time))
         if samples_only:  # a sample is taken before an event of the same time
             rows = np.minimum(
@@ -321,16 +325,6 @@ def _table(trajectories: Sequence[Trajectory], samples_only: bool = False) -> _T
     return {name: column[finite] for name, column in table.items()}
 
 
-def _fed(trajectory: Trajectory) -> np.ndarray:
-    """Return the feed at every point, (points, species) [mmol/L/d]."""
-    packed = pack(trajectory.run, trajectory.model)
-    time = trajectory.time
-    after_event = np.r_[False, np.diff(time) == 0.0]
-    segments = np.searchsorted(np.asarray(packed.end), time - _TIME_TOLERANCE) + after_event
-    feed = np.asarray(packed.flows.feed @ packed.media)[np.minimum(segments, len(packed.end) - 1)]
-    return feed / (trajectory.volume / trajectory.run.initial_volume)[:, None]
-
-
 def _require_species(model: CultureModel, table: _Table) -> None:
     for name in model.species:
         if name not in table:
@@ -341,7 +335,7 @@ def _require_species(model: CultureModel, table: _Table) -> None:
 
 
 def _arrays(model: CultureModel, table: _Table) -> tuple[Array, ...]:
-    """Return states as `CultureModel.kinetic_rates` takes them: concentrations, variables, inputs, feed."""
+    """Return states as `CultureModel.conditions` takes them: concentrations, variables, inputs, feed."""
     _require_species(model, table)
     concentrations = np.stack([table[name] for name in model.species], axis=1)
     fed = np.stack([table[f"feed {name}"] for name in model.species], axis=1)
@@ -362,40 +356,38 @@ def _arrays(model: CultureModel, table: _Table) -> tuple[Array, ...]:
 
 
 def _rates(model: CultureModel | None, reaction: str, table: _Table) -> np.ndarray:
-    """Return the kinetic rates of a reaction in these states; NaN if the model has no law of it."""
-    if model is None or reaction not in model.kinetic:
+    """Return the rates of a reaction by its law in these states; NaN if the model has no law of it."""
+    if model is None or reaction not in model.rates:
         return np.full(len(next(iter(table.values()))), np.nan)
-    return np.asarray(_kinetic_rate(model, model.kinetic.index(reaction), *_arrays(model, table)))
+    return np.asarray(_rate(model, reaction, *_arrays(model, table)))
 
 
 @eqx.filter_jit
-def _kinetic_rate(model: CultureModel, place: int, concentrations, variables, inputs, fed) -> Float[Array, " states"]:
-    return jax.vmap(model.kinetic_rates)(concentrations, variables, inputs, fed)[:, place]
+def _rate(model: CultureModel, reaction: str, *states: Array) -> Float[Array, " states"]:
+    return jax.vmap(lambda *at: model.conditions(*at).rates[reaction])(*states)
 
 
 def _with_band(fit: Fit, reaction: str, table: _Table) -> tuple[np.ndarray, np.ndarray]:
     """Return the learned rates in these states, and half the width of their 95 % intervals."""
-    rows = [fit.model.table[row.name] for row in fit.estimates]
-    log = np.array([row.log_scale for row in rows], bool)
-    values = np.array([row.value for row in fit.estimates])
-    scaled = np.where(log, np.log(np.where(log, values, 1.0)), values)
-    learned = jnp.concatenate([jnp.asarray(scaled), weights_of(fit.model.nets)])
-    names, place = tuple(row.name for row in rows), fit.model.kinetic.index(reaction)
-    states = _arrays(fit.model, table)
-    rate, slope = _linearised(fit.model, names, jnp.asarray(log), learned, place, *states)
+    described = fit.model.table
+    names = tuple(row.name for row in fit.estimates)
+    coordinates = Coordinates.of([described[name] for name in names])
+    learned = jnp.concatenate([coordinates.centre, weights_of(fit.model.nets)])
+    rate, slope = _linearised(fit.model, names, coordinates, learned, reaction, *_arrays(fit.model, table))
     return np.asarray(rate), NORMAL_95 * _standard_deviation(np.asarray(slope), fit.covariance)
 
 
 @eqx.filter_jit
-def _linearised(model: CultureModel, names: tuple[str, ...], log, learned, place: int, *states) -> tuple[Array, Array]:
+def _linearised(
+    model: CultureModel, names: tuple[str, ...], coordinates: Coordinates, learned: Array, reaction: str, *states: Array
+) -> tuple[Array, Array]:
     """Return the rates, and their derivatives (states, learned) by the scaled parameters, then the weights."""
 
     def rates(learned):
-        scaled, weights = learned[: len(names)], learned[len(names) :]
-        values = jnp.where(log, jnp.exp(jnp.where(log, scaled, 0.0)), scaled)
+        values, weights = coordinates.unscaled(learned[: len(names)]), learned[len(names) :]
         moved = model.with_parameters({name: values[i] for i, name in enumerate(names)})
         moved = moved.changed(nets=with_weights(model.nets, weights))
-        rate = jax.vmap(moved.kinetic_rates)(*states)[:, place]
+        rate = _rate(moved, reaction, *states)
         return rate, rate
 
     slope, rate = jax.jacfwd(rates, has_aux=True)(learned)

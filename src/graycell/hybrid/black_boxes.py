@@ -20,6 +20,7 @@ from graycell.hybrid.smoothing import smooth_run
 from graycell.model import CultureModel
 from graycell.parameters import Parameter
 from graycell.runs.records import REDOX, TCD, TEMPERATURE, VCD, VIABILITY, CultureRun, Feed, Setpoint
+from graycell.units import CONCENTRATION, DIMENSIONLESS
 
 SHIFT = "shift"
 """The variable that follows the temperature of the runs: 0 at the highest, 1 at the lowest."""
@@ -52,7 +53,7 @@ def neural_rates_model(
     Raises:
         ModelError: where a run has no BIOM at time 0, and for an input that is not known.
     """
-    return _black("specific-rates", runs, tuple(inputs), hidden, biomass_per_cell, seed)
+    return _black("neural-rates", runs, tuple(inputs), hidden, biomass_per_cell, seed)
 
 
 def neural_ode_model(
@@ -79,16 +80,16 @@ def neural_ode_model(
     Raises:
         ModelError: where a run has no BIOM at time 0, and for an input that is not known.
     """
-    return _black("evolution", runs, tuple(inputs), hidden, biomass_per_cell, seed)
+    return _black("neural-ode", runs, tuple(inputs), hidden, biomass_per_cell, seed)
 
 
-BLACK_BOXES = {"specific-rates": neural_rates_model, "evolution": neural_ode_model}
+BLACK_BOXES = {"neural-rates": neural_rates_model, "neural-ode": neural_ode_model}
 """Builders of black boxes by name."""
 
 
 def _black(name, runs, inputs, hidden, biomass_per_cell, seed) -> CultureModel:
     species = _species_of(runs)
-    balanced = name == "specific-rates"
+    balanced = name == "neural-rates"
     temperatures = _temperatures(runs)
     if not inputs:
         fed = [] if balanced else [name for name in species if _flows_in(name, runs)]
@@ -108,6 +109,7 @@ def _black(name, runs, inputs, hidden, biomass_per_cell, seed) -> CultureModel:
         parameters["shift_rate"] = _SHIFT_RATE
     model = CultureModel(
         name=name,
+        species={species: unit for species in species if (unit := _unit_of(species, runs)) != CONCENTRATION},
         network=MetabolicNetwork.from_reactions(
             [Reaction(f"r {name}", f"<=> {name}{EXTERNAL_SUFFIX}") for name in species]
         ),
@@ -137,12 +139,20 @@ def _temperatures(runs: Sequence[CultureRun]) -> tuple[float, float] | None:
 def _species_of(runs: Sequence[CultureRun]) -> tuple[str, ...]:
     others = (REDOX, VCD, TCD, VIABILITY)
     common = [name for name in runs[0].initial if name not in others and all(name in run.initial for run in runs)]
+    common = [name for name in common if _unit_of(name, runs) != DIMENSIONLESS]  # such as pH
     if BIOMASS not in common:
         raise ModelError(
             f"runs {', '.join(run.name for run in runs)}: found no concentration of {BIOMASS} at time 0 in every run; "
             "a black box counts cells by it; give it in the table initial, 2.31 VCD/viability."
         )
     return tuple(sorted(common))
+
+
+def _unit_of(species: str, runs: Sequence[CultureRun]) -> str:
+    """Return the unit that the runs have a species in, that of the initial value before that of the measurement."""
+    given = [run.units[species] for run in runs if species in run.units]
+    measured = [run.measurements[species].unit for run in runs if species in run.measurements]
+    return next((unit for unit in (*given, *measured) if unit), CONCENTRATION)
 
 
 def _flows_in(species: str, runs: Sequence[CultureRun]) -> bool:

@@ -7,15 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from graycell.cell.rates import ViableCells
+from graycell.cell.rates import Ramp, ViableCells
+from graycell.cell.variables import LoopVariable, RelaxingVariable
 from graycell.errors import ModelError, nearest
 from graycell.hybrid.smoothing import SmoothRun
 from graycell.model import CultureModel
 
 HALF_UPTAKE = 0.02
 """Part [1] of the largest concentration at which uptake has fallen to a half: about the detection limit of an assay."""
-_LOOP_SCALE, _SHIFT_SCALE = (1.0, 0.5), (0.5, 0.5)
-"""Centre and standard deviation [1] of variables that may not be measured: a loop variable, one between 0 and 1."""
+_LOOP_SCALE, _RAMP_SCALE = (1.0, 0.5), (0.5, 0.5)
+"""Centre and standard deviation [1] of a loop variable, which may not be measured, and of one between 0 and 1."""
 
 
 def scales(
@@ -43,8 +44,9 @@ def scales(
     length = np.concatenate([np.repeat(np.asarray(run.length), run.volume.shape[1]) for run in smooth])
     pairs = []
     for name in inputs:
-        if name in model.variable_names:
-            pairs.append(_LOOP_SCALE if name in model.loops else _SHIFT_SCALE)
+        known_scale = _known_scale(model, name)
+        if known_scale is not None:
+            pairs.append(known_scale)
             continue
         values = np.concatenate([_values(model, run, name).ravel() for run in smooth])
         centre = np.average(values, weights=length)
@@ -53,7 +55,18 @@ def scales(
     return jnp.array([pair[0] for pair in pairs]), jnp.array([pair[1] for pair in pairs])
 
 
+def _known_scale(model: CultureModel, name: str) -> tuple[float, float] | None:
+    if name not in model.variable_names:
+        return None
+    variable = model.variables[model.variable_names.index(name)]
+    if isinstance(variable, LoopVariable):
+        return _LOOP_SCALE
+    return _RAMP_SCALE if isinstance(variable, RelaxingVariable) and isinstance(variable.target, Ramp) else None
+
+
 def _values(model: CultureModel, run: SmoothRun, name: str) -> np.ndarray:
+    if name in model.variable_names:
+        return np.asarray(run.variables[..., model.variable_names.index(name)])
     if name in model.input_names:
         return np.asarray(run.inputs[..., model.input_names.index(name)])
     i = model.species.index(name.removeprefix("feed "))

@@ -77,11 +77,16 @@ def fit(
         The result.
 
     Raises:
-        FitError: for a model with the lagged closure, runs of one name, nothing to learn, too few runs to hold some
-            out, a result that cannot be simulated, or a checkpoint of another fit.
+        FitError: for runs beside a `Problem`, a model with the lagged closure, runs of one name, nothing to learn, too
+            few runs to hold some out, a result that cannot be simulated, or a checkpoint of another fit.
         ModelError: for a parameter that cannot be estimated as it is described.
         InputError: where a run does not fit the model.
     """
+    if isinstance(runs, FitSettings) or (isinstance(model, Problem) and runs is not None):
+        raise FitError(
+            f"fit: found {type(runs).__name__} in the place of the runs; a model needs its runs there, and a Problem "
+            "has its own; give settings by name: settings=FitSettings(...)."
+        )
     problem = model if isinstance(model, Problem) else Problem(model, () if runs is None else runs)
     model, runs = problem.start, list(problem.runs)  # type: ignore[arg-type]
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
@@ -254,11 +259,11 @@ class _Fitter:
     def _starts(self) -> list[np.ndarray]:
         coordinates, model = self.objective.coordinates, self.objective.model
         random = np.random.default_rng(self.settings.seed)
-        spread = np.where(np.isfinite(coordinates.prior_sd), coordinates.prior_sd, 1.0) * self.settings.start_spread
+        sd = np.where(np.isfinite(coordinates.prior_sd), coordinates.prior_sd, 1.0) * self.settings.start_sd
         centre = np.asarray(coordinates.centre)
         starts = []
         for i in range(self.settings.starts):
-            drawn = centre if i == 0 else centre + spread * random.standard_normal(len(centre))
+            drawn = centre if i == 0 else centre + sd * random.standard_normal(len(centre))
             weights = weights_of(model.nets if i == 0 else _drawn_nets(model, random))
             starts.append(np.asarray(self.objective.join(coordinates.of_scaled(jnp.asarray(drawn)), weights)))
         return starts

@@ -17,7 +17,7 @@ from graycell.cell.neural import PRIOR, weight_labels, with_weights
 from graycell.model import CultureModel
 from graycell.packing import PackedRun
 from graycell.parameters import Parameter
-from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.solve import Loop, SolverSettings, integrate, usable
 
 
 class Coordinates(eqx.Module):
@@ -299,9 +299,8 @@ def until(packed: PackedRun, horizon: Array) -> PackedRun:
 def _usable_predictions(model: CultureModel, packed: PackedRun, loop: Loop, settings: SolverSettings) -> Array:
     """Return the predictions, NaN where a flux projection or loop failed: the fit then refuses the step."""
     path = integrate(model, packed, loop, settings)
-    usable = jnp.isin(path.flux_status, jnp.array([status for status in FluxStatus if status.usable]))
-    usable &= jnp.isin(path.loop_status[:, -1], jnp.array([status for status in LoopStatus if status.usable]))
-    return jnp.where(usable[:, None], path.predicted, jnp.nan)
+    kept = usable(path.flux_status, FluxStatus) & usable(path.loop_status[:, -1], LoopStatus)
+    return jnp.where(kept[:, None], path.predicted, jnp.nan)
 
 
 WHOLE = float("inf")

@@ -76,8 +76,9 @@ def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float
     made = smooth.length[:, None] * jnp.einsum("n,snk->sk", jnp.asarray(NODE_WEIGHTS), rates)
     amounts = smooth.at_end + jnp.cumsum(made - smooth.net_production, axis=0)
     concentrations = amounts / smooth.end_volume[:, None]
-    observables = jax.vmap(lambda c, x, u: model.evaluate(c, x, u).observables)(
-        concentrations, smooth.end_variables, smooth.end_inputs
+    fed = packed.flows.feed @ packed.media / smooth.end_volume[:, None]
+    observables = jax.vmap(lambda c, x, u, fed: model.evaluate(c, x, u, fed=fed).observables)(
+        concentrations, smooth.end_variables, smooth.end_inputs, fed
     )
     return jnp.concatenate([concentrations, observables, smooth.end_variables], axis=1)
 

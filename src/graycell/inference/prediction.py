@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -16,6 +17,7 @@ from graycell.inference.likelihood import Coordinates
 from graycell.model import CultureModel
 from graycell.packing import PackedRun, pack
 from graycell.runs.records import CultureRun
+from graycell.simulation.simulate import times_within
 from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate, segments_at
 from graycell.simulation.trajectory import status_of
 
@@ -34,7 +36,8 @@ class Prediction:
     """A run, simulated for draws of the parameters and weights of a fit.
 
     The draws come from the normal distribution around the estimates (its covariance comes from the curvature of the
-    cost), clipped to the bounds. They hold the uncertainty of the estimates, not that of the model, and no assay error.
+    cost), clipped to the bounds; what is not drawn, as the estimate itself, is not clipped. They hold the uncertainty
+    of the estimates, not that of the model, and no assay error.
 
     Attributes:
         model: with the estimates.
@@ -133,7 +136,7 @@ def predict(
         run: to predict; measurements are not needed.
         draws: how many.
         seed: of the draws.
-        times: [d]; evenly over the run if left out.
+        times: [d] within the run; evenly over it if left out.
         settings: of the solver.
 
     Returns:
@@ -142,12 +145,13 @@ def predict(
     Raises:
         FitError: where there is nothing to draw from, or no draw can be simulated.
         InputError: where the run does not fit the model.
+        ModelError: for a time outside of the run.
     """
     if draws < 1:
         raise FitError(f"predict: found {draws} draws; at least 1 is needed; 200 are usual.")
-    times = np.linspace(0.0, run.end, POINTS) if times is None else np.asarray(times, float)
-    model = fit.model_of(run.name)
-    packed = pack(run, model, save_at=tuple(float(time) for time in times))
+    wanted = times_within(np.linspace(0.0, run.end, POINTS) if times is None else times, run, "times")
+    times, model = np.array(wanted, float), fit.model_of(run.name)
+    packed = pack(run, model, save_at=wanted)
     rows = segments_at(np.asarray(packed.end), times)
     drawn = _drawn(fit, draws, seed, run.name)
     found, status = map(np.asarray, _simulate_draws(model, packed, rows, *drawn, settings))
@@ -163,7 +167,8 @@ def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str,
 
     A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
     """
-    rows = [fit.model_of(run).table[row.name] for row in fit.estimates]
+    table = fit.model_of(run).table
+    rows = [table[row.name] for row in fit.estimates]
     coordinates, n = Coordinates.of(rows), len(rows)
     covariance, unknown = np.array(fit.covariance), ~np.isfinite(np.diag(fit.covariance))
     # parameters that the data do not determine are drawn from the prior; without one they keep the estimate
@@ -176,10 +181,13 @@ def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str,
     between = np.array([row.between_runs_sd for row in rows])
     of_run = np.array([row.name in fit.per_run.get(run, {}) for row in rows], bool)
     parameters = np.where(of_run, 0.0, moved[:, :n] + between * random.standard_normal((draws, n)))
-    scaled = coordinates.centre + jnp.concatenate([jnp.zeros((1, n)), parameters])
-    values = coordinates.unscaled(jnp.clip(scaled, coordinates.lower, coordinates.upper))
+    centre, lower, upper = map(np.asarray, (coordinates.centre, coordinates.lower, coordinates.upper))
+    steps = np.concatenate([np.zeros((1, n)), parameters])
+    # what is not drawn is not clipped: the value of one run may lie beyond the bounds of the shared one
+    scaled = np.where(steps == 0.0, centre, np.clip(centre + steps, lower, upper))
+    values = jax.vmap(coordinates.unscaled)(jnp.asarray(scaled))
     weights = weights_of(fit.model.nets) if fit.model.nets else jnp.zeros(0)
-    weights = weights + jnp.concatenate([jnp.zeros((1, weights.size)), moved[:, n:]])
+    weights = weights[None, :] + jnp.concatenate([jnp.zeros((1, weights.size)), moved[:, n:]])
     return tuple(row.name for row in rows), values, weights
 
 

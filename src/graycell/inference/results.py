@@ -23,7 +23,7 @@ class FitSettings:
             followed for `screening` iterations of the first stage; where integral matching comes first, Adam starts at
             all of them instead. Every stage starts at the best point reached so far, by its own cost.
         screening: iterations for each start.
-        start_spread: standard deviation of the drawn starts, in units of the prior's [1].
+        start_sd: standard deviation of the drawn starts, in units of the prior's [1].
         seed: of the drawn starts and of the choice of held-out runs.
         least_gain: a trial that lowers the cost by less than this part [1] has stalled.
         patience: a stage ends after so many stalled trials in a row.
@@ -40,7 +40,7 @@ class FitSettings:
     stages: tuple[Stage, ...] | None = None
     starts: int = 4
     screening: int = 20
-    start_spread: float = 0.3
+    start_sd: float = 0.3
     seed: int = 0
     least_gain: float = 2e-4
     patience: int = 8

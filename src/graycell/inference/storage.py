@@ -149,13 +149,24 @@ def _run_to_plain(run: CultureRun) -> dict[str, Any]:
         "name": run.name,
         "initial_volume": float(run.initial_volume),
         "initial": {name: float(value) for name, value in run.initial.items()},
-        "initial_temperature": run.initial_temperature,
-        "end": run.end,
-        "media": {name: dict(medium) for name, medium in run.media.items()},
+        "initial_temperature": float(run.initial_temperature),
+        "end": float(run.end),
+        "media": {name: {species: float(value) for species, value in medium.items()}
+                  for name, medium in run.media.items()},
         "measurements": [series(one) for one in run.measurements.values()],
         "signals": [series(one) for one in run.signals.values()],
-        "events": [{"event": type(event).__name__, **asdict(event)} for event in run.events],
+        "events": [_event_to_plain(event) for event in run.events],
         "provenance": asdict(run.provenance),
+        "units": dict(run.units),
+    }  # fmt: skip
+
+
+def _event_to_plain(event: records.Event) -> dict[str, Any]:
+    """Return an event with plain numbers, where those of a run may be of numpy or JAX."""
+    given = {item.name: getattr(event, item.name) for item in fields(event)}
+    return {"event": type(event).__name__} | {
+        name: value if isinstance(value, str) else bool(value) if name == "retains_cells" else float(value)
+        for name, value in given.items()
     }
 
 
@@ -180,4 +191,5 @@ def _run_from_plain(data: dict[str, Any]) -> CultureRun:
         initial_temperature=data["initial_temperature"],
         end=data["end"],
         provenance=Provenance(**provenance),
+        units=data.get("units", {}),
     )

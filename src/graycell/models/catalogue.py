@@ -1,18 +1,30 @@
 """Known models by name."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from graycell.errors import ModelError, nearest
 from graycell.model import CultureModel
-from graycell.models.nolan_lee import nolan_lee
+from graycell.models.nolan_lee import nolan_lee_definition
+
+DEFINITIONS: dict[str, Callable[..., dict[str, Any]]] = {
+    "nolan-lee": nolan_lee_definition,
+    "nolan-lee-limited": partial(nolan_lee_definition, limited=True),
+    "nolan-lee-extended": partial(nolan_lee_definition, extended=True),
+    "nolan-lee-extended-limited": partial(nolan_lee_definition, extended=True, limited=True),
+}
+"""The arguments of `CultureModel` by the name of the model; the options of each are those of `nolan_lee`."""
+
+
+def _built(definition: Callable[..., dict[str, Any]], **options) -> CultureModel:
+    return CultureModel(**definition(**options))
+
 
 MODELS: dict[str, Callable[..., CultureModel]] = {
-    "nolan-lee": nolan_lee,
-    "nolan-lee-limited": lambda **options: nolan_lee(limited=True, **options),
-    "nolan-lee-extended": lambda **options: nolan_lee(extended=True, **options),
-    "nolan-lee-extended-limited": lambda **options: nolan_lee(extended=True, limited=True, **options),
+    name: partial(_built, definition) for name, definition in DEFINITIONS.items()
 }
-"""Builders by name; the options of each are those of `nolan_lee`."""
+"""Builders by name, one for each of `DEFINITIONS`."""
 
 
 def model_of(name: str, **options) -> CultureModel:

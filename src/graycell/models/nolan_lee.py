@@ -17,7 +17,7 @@ import csv
 import math
 from dataclasses import replace
 from importlib import resources
-from typing import Literal
+from typing import Any, Literal
 
 import equinox as eqx
 
@@ -283,6 +283,44 @@ def nolan_lee(
     >>> len(model.reactions), len(model.kinetic), model.projection.surplus
     (34, 12, ('v1', 'v9'))
     """
+    return CultureModel(
+        **nolan_lee_definition(
+            extended=extended,
+            limited=limited,
+            closure=closure,
+            weights=weights,
+            parameters=parameters,
+            switch_width=switch_width,
+        )
+    )
+
+
+def nolan_lee_definition(
+    *,
+    extended: bool = False,
+    limited: bool = False,
+    closure: Closure | Lagged | None = None,
+    weights: SoftWeights | PublishedWeights | None = None,
+    parameters: Literal["published", "refit"] = "published",
+    switch_width: float | None = None,
+) -> dict[str, Any]:
+    """Return the arguments of `CultureModel` that make `nolan_lee`; milliseconds, where the model takes seconds.
+
+    Args:
+        extended: see `nolan_lee`, as the others.
+        limited: limits uptake.
+        closure: of the redox loop.
+        weights: of the flux projection.
+        parameters: see `parameter_table`.
+        switch_width: of the switches at `R_switch` [1].
+
+    Returns:
+        Keyword arguments.
+
+    >>> definition = nolan_lee_definition(extended=True)
+    >>> definition["network"].names[-1], definition["gases"]
+    ('v35', ('O2', 'CO2'))
+    """
     closure = Dynamic() if closure is None else closure
     lagged = isinstance(closure, Lagged)
     weights = weights if weights is not None else PublishedWeights() if lagged else SoftWeights()
@@ -290,26 +328,26 @@ def nolan_lee(
     network, laws, table = published_network(), rate_laws(width), parameter_table(parameters, extended, limited)
     if extended:
         network = network.with_reactions([MAINTENANCE])
-        laws += (("v35", Between(Rate("maintenance_warm"), Rate("maintenance_cold"))),)
+        laws += ((MAINTENANCE.name, Between(Rate("maintenance_warm"), Rate("maintenance_cold"))),)
         table = table.with_values({"R_switch": 1.25})
     nadh = network.rows(["NADH_cyto"])[0]
     ratio = FluxRatio(tuple((name, float(nadh[network.index(name)])) for name in ("v1", "v16")), (("v34", 1.0),))
-    return CultureModel(
-        name="nolan-lee" + ("-extended" if extended else "") + ("-limited" if limited else ""),
-        network=network,
-        rates=dict(laws),
-        parameters=table,
-        variables={
+    return {
+        "name": "nolan-lee" + ("-extended" if extended else "") + ("-limited" if limited else ""),
+        "network": network,
+        "rates": dict(laws),
+        "parameters": table,
+        "variables": {
             REDOX: LoopVariable(ratio, closure, initial=1.0),
             SHIFT: RelaxingVariable(Ramp(TEMPERATURE, WARM, COLD), Rate("shift_rate")),
         },
-        inputs={TEMPERATURE: Input("degC", WARM), VIABILITY: Input("1", 1.0)},
-        cells=ViableCells("BIOM", "biomass_per_cell", VIABILITY),
-        weights=weights,
-        gases=("O2", "CO2"),
-        clearance="clearance" if limited else None,
-        stoichiometry_weight=SHIFT,
-    )
+        "inputs": {TEMPERATURE: Input("degC", WARM), VIABILITY: Input("1", 1.0)},
+        "cells": ViableCells("BIOM", "biomass_per_cell", VIABILITY),
+        "weights": weights,
+        "gases": ("O2", "CO2"),
+        "clearance": "clearance" if limited else None,
+        "stoichiometry_weight": SHIFT,
+    }
 
 
 def published_feed(run: CultureRun, fraction: float = 0.03) -> CultureRun:

@@ -12,7 +12,8 @@ from scipy.interpolate import PchipInterpolator
 from graycell.errors import Finding, InputError
 from graycell.model import CultureModel
 from graycell.packing.pytrees import is_tracer
-from graycell.runs.records import TCD, TEMPERATURE, VCD, VIABILITY, CultureRun, Setpoint
+from graycell.runs.records import TCD, TEMPERATURE, VCD, VIABILITY, CultureRun, Setpoint, Signal
+from graycell.units import DIMENSIONLESS
 
 _POINTS_MULTIPLE = 16
 """Curves are padded to a multiple of this many points, so that runs of similar length share a compiled function."""
@@ -123,7 +124,8 @@ def input_of(run: CultureRun, name: str) -> tuple[np.ndarray, np.ndarray] | None
         Times [d] and values; None where set-points or a default give it.
     """
     if name == VIABILITY:
-        return viability_of(run)
+        known = viability_of(run)
+        return None if known is None else (np.asarray(known.time), np.asarray(known.value))
     if name in run.signals:
         return run.signals[name].time, run.signals[name].value
     set_by_events = name == TEMPERATURE or any(
@@ -132,24 +134,27 @@ def input_of(run: CultureRun, name: str) -> tuple[np.ndarray, np.ndarray] | None
     return None if set_by_events else _given(run, name)
 
 
-def viability_of(run: CultureRun) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return viability over time: a signal if there is one, else as measured, else VCD over TCD.
+def viability_of(run: CultureRun) -> Signal | None:
+    """Return viability over time: a signal if there is one, else as measured, else VCD over TCD where TCD is above 0.
 
     Args:
         run: any run.
 
     Returns:
-        Times [d] and viabilities [1]; None where the run does not say it.
+        The signal; None where the run does not have any of them.
     """
-    found = _given(run, VIABILITY)
-    if found is not None:
-        return found
-    if VCD in run.measurements and TCD in run.measurements:
-        viable, total = run.measurements[VCD], run.measurements[TCD]
-        both, here, there = np.intersect1d(viable.time, total.time, return_indices=True)
-        if len(both):
-            return both, np.clip(viable.value[here] / np.maximum(total.value[there], 1e-12), 0.0, 1.0)
-    return None
+    for given in (run.signals.get(VIABILITY), run.measurements.get(VIABILITY)):
+        if given is not None and len(given.time):
+            return given if isinstance(given, Signal) else Signal(VIABILITY, given.unit, given.time, given.value)
+    viable, total = run.measurements.get(VCD), run.measurements.get(TCD)
+    if viable is None or total is None:
+        return None
+    time, of_viable, of_total = np.intersect1d(viable.time, total.time, return_indices=True)
+    counted = total.value[of_total] > 0.0
+    if not np.any(counted):
+        return None
+    share = viable.value[of_viable][counted] / total.value[of_total][counted]
+    return Signal(VIABILITY, DIMENSIONLESS, time[counted], np.clip(share, 0.0, 1.0))
 
 
 def _given(run: CultureRun, quantity: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -13,11 +13,17 @@ from jaxtyping import Array, Float
 
 from graycell.errors import InputError
 from graycell.model import CultureModel
+from graycell.packing.conversion import in_units_of
 from graycell.packing.curves import Curves, curves_of, input_of, padded_to
 from graycell.packing.pytrees import filled, is_traced, is_tracer, vector
 from graycell.packing.segments import Segments, breakpoints, measurements_of
 from graycell.reactor import Flows, Interventions
-from graycell.runs.checks import check_runs
+from graycell.runs.checks import (
+    check_runs,
+    every_species_has_a_beginning,
+    media_have_a_composition,
+    names_are_those_of_the_model,
+)
 from graycell.runs.records import CultureRun
 
 
@@ -102,7 +108,7 @@ def pack(
     """Return the arrays of a run for a model.
 
     Args:
-        run: its numbers may be traced.
+        run: its numbers may be traced; then its names alone are checked.
         model: gives species, variables, inputs and quantities.
         save_at: [d] more times that end a segment.
         segments: pad to at least so many segments; see `pack_all`.
@@ -113,10 +119,13 @@ def pack(
         The packed run.
 
     Raises:
-        InputError: with every error that `check_runs` finds, and every input that the run must give.
+        InputError: with every error that `check_runs` finds, every unit that does not convert to that of the model, and
+            every input that the run must give.
     """
-    traced = is_traced(run)
-    if not traced:
+    run = in_units_of(run, model)
+    if is_traced(run):
+        _require_names(run, model)
+    else:
         _require_usable(run, model)
     breaks = breakpoints(run, save_at)
     medium_names = list(run.media)
@@ -195,10 +204,30 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
 def _require_usable(run: CultureRun, model: CultureModel) -> None:
     pairs = zip(model.species, model.species_specs, strict=True)
     defaults = {name: spec.initial for name, spec in pairs if spec.initial is not None}
-    whole = replace(run, initial={**defaults, **run.initial})
-    findings = [finding for finding in check_runs([whole], model.species) if finding.severity == "error"]
+    liquid = _without_others(run, model)
+    whole = replace(liquid, initial={**defaults, **liquid.initial})
+    units = {name: model.unit(name) for name in model.species}
+    findings = [finding for finding in check_runs([whole], units) if finding.severity == "error"]
     if findings:
         raise InputError(findings)
+
+
+def _require_names(run: CultureRun, model: CultureModel) -> None:
+    """Raise `InputError` for what `check_runs` finds about names, all of a traced run that is known."""
+    pairs = zip(model.species, model.species_specs, strict=True)
+    needed = tuple(name for name, spec in pairs if spec.initial is None)
+    run = _without_others(run, model)
+    findings = [*media_have_a_composition(run, model.species), *names_are_those_of_the_model(run, model.species),
+                *every_species_has_a_beginning(run, needed)]  # fmt: skip
+    errors = [finding for finding in findings if finding.severity == "error"]
+    if errors:
+        raise InputError(errors)
+
+
+def _without_others(run: CultureRun, model: CultureModel) -> CultureRun:
+    """Return the run without initial values of variables, inputs and observables, which are no concentrations."""
+    others = (*model.variable_names, *model.input_names, *model.observable_names)
+    return replace(run, initial={name: value for name, value in run.initial.items() if name not in others})
 
 
 def _initial(run: CultureRun, name: str, default: float | None) -> Any:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from graycell.errors import Finding, InputError
 from graycell.runs.records import (
     Bolus,
     CultureRun,
@@ -89,6 +90,15 @@ class _Known:
 
     def __init__(self, measurements: Mapping[str, Measurement], signals: Mapping[str, Signal]):
         self.measurements, self.signals = dict(measurements), dict(signals)
+        traced = [
+            Finding(f"{where} '{name}'", "numbers that JAX traces", f"{where} are known before a program is compiled",
+                    "give them as they are, and trace the numbers of the model, the initial state or the events")
+            for where, several in (("measurements", measurements), ("signals", signals))
+            for name, series in several.items()
+            if any(map(is_tracer, vars(series).values()))
+        ]  # fmt: skip
+        if traced:
+            raise InputError(traced)
 
     def _content(self) -> tuple:
         return tuple(
@@ -116,10 +126,12 @@ def _register() -> None:
         media = tuple(tuple(medium.values()) for medium in run.media.values())
         of_media = tuple((name, tuple(medium)) for name, medium in run.media.items())
         numbers = (run.initial_volume, tuple(run.initial.values()), media, run.events, run.initial_temperature, run.end)
-        return numbers, (run.name, tuple(run.initial), of_media, _Known(run.measurements, run.signals), run.provenance)
+        known = _Known(run.measurements, run.signals)
+        units = tuple(run.units.items())
+        return numbers, (run.name, tuple(run.initial), of_media, known, run.provenance, units)
 
     def unflatten(words, numbers) -> CultureRun:
-        name, initial, of_media, known, provenance = words
+        name, initial, of_media, known, provenance, units = words
         volume, concentrations, media, events, temperature, end = numbers
         run = object.__new__(CultureRun)  # what is checked when a run is made needs plain numbers
         for field, value in {
@@ -128,6 +140,7 @@ def _register() -> None:
             "media": {medium: dict(zip(species, values, strict=True))
                       for (medium, species), values in zip(of_media, media, strict=True)},
             "signals": known.signals, "initial_temperature": temperature, "end": end, "provenance": provenance,
+            "units": dict(units),
         }.items():  # fmt: skip
             object.__setattr__(run, field, value)
         return run

@@ -81,7 +81,9 @@ class Segments:
     def sort(self) -> None:
         """Put the breakpoints in the order of time at run time; equal times keep their order."""
         # an event at the time of a measurement acts after it, as in a group, but each has a segment of its own
-        end = jnp.minimum(self.end, jnp.asarray(self.run.end))
+        end, last = self.end, jnp.asarray(self.run.end, jnp.float64)
+        # not by jnp.clip, which halves the derivative of a time that is at the beginning or the end
+        end = jnp.where(end > last, last, jnp.where(end < 0.0, 0.0, end))
         self.order = jnp.argsort(end, stable=True)
         self.end = end[self.order]
         self.start = jnp.concatenate([jnp.zeros(1), self.end[:-1]])

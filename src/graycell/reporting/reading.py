@@ -17,13 +17,13 @@ from graycell.simulation.simulate import Trajectory
 
 
 def has_redox_loop(model: CultureModel) -> bool:
-    """Return whether the model has the redox ratio R as a variable.
+    """Return whether the model has a variable that closes a loop with the fluxes, such as the redox ratio R.
 
     Args:
         model: any model.
 
     Returns:
-        Whether R, R' and the status of the loop are reported.
+        Whether the first loop variable, its target and the status of the loop are reported.
     """
     return model.has_loop
 
@@ -76,7 +76,7 @@ def values_of(trajectory: Trajectory, quantity: str) -> np.ndarray | None:
 
     Args:
         trajectory: a simulated run.
-        quantity: a species [mmol/L], `VCD` [10^9 cells/L] or `REDOX` [1].
+        quantity: a species, an observable or a loop variable.
 
     Returns:
         (n,) values, or None where the model does not have the quantity.
@@ -86,8 +86,20 @@ def values_of(trajectory: Trajectory, quantity: str) -> np.ndarray | None:
     return np.asarray(trajectory[quantity])
 
 
+def redox_of(trajectory: Trajectory) -> np.ndarray:
+    """Return the first loop variable, such as the redox ratio R.
+
+    Args:
+        trajectory: a simulated run of a model with a redox loop.
+
+    Returns:
+        (n,) values in the unit of the variable.
+    """
+    return np.asarray(trajectory.redox)
+
+
 def redox_of_fluxes(trajectory: Trajectory) -> np.ndarray:
-    """Return the redox ratio R' of the fluxes.
+    """Return the target of the first loop variable, such as the redox ratio R' of the fluxes.
 
     Args:
         trajectory: a simulated run of a model with a redox loop.
@@ -96,18 +108,6 @@ def redox_of_fluxes(trajectory: Trajectory) -> np.ndarray:
         (n,) values [1].
     """
     return np.asarray(trajectory.ratio)
-
-
-def temperature_shift_of(trajectory: Trajectory) -> np.ndarray:
-    """Return the temperature shift, 0 before and 1 after.
-
-    Args:
-        trajectory: a simulated run.
-
-    Returns:
-        (n,) values [1].
-    """
-    return np.asarray(trajectory.stoichiometry_shift)
 
 
 def fluxes_of(trajectory: Trajectory) -> dict[str, np.ndarray]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from graycell.runs.records import Bolus, CultureRun, Replacement, Setpoint
+from graycell.runs.records import TEMPERATURE, Bolus, CultureRun, Replacement, Setpoint
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 INK = "#1b2733"
@@ -158,7 +158,8 @@ def mark_events(figure: go.Figure, run: CultureRun, count: int) -> None:
         run: the run with the events.
         count: number of panels, from the first, that are marked.
     """
-    shifts = [event.time for event in run.events if isinstance(event, Setpoint) and event.time > 0.0]
+    shifts = [event.time for event in run.events
+              if isinstance(event, Setpoint) and event.input == TEMPERATURE and event.time > 0.0]  # fmt: skip
     boluses = sorted({event.time for event in run.events if isinstance(event, Bolus | Replacement)})
     shapes = list(figure.layout.shapes)
     for panel in range(1, count + 1):

@@ -33,28 +33,13 @@ from graycell.reporting.reading import (
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import mean_nrmse
 from graycell.simulation.simulate import Trajectory
-from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
+from graycell.units import CONCENTRATION, DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
 
 MEAN = "mean over species"
 """Name of the last row of `scores_frame`."""
 
 _FORMULA = ("=", "+", "-", "@")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-
-
-def unit_of(quantity: str) -> str:
-    """Return the internal unit of a measured quantity.
-
-    Args:
-        quantity: a species, `VCD` or `REDOX`.
-
-    Returns:
-        The unit, as heads of tables show it.
-
-    >>> unit_of("GLC")
-    'mmol/L'
-    """
-    return {VCD: CELL_DENSITY, REDOX: DIMENSIONLESS}.get(quantity, CONCENTRATION)
 
 
 VOLUMETRIC_PRODUCTION = f"{CONCENTRATION}/{TIME}"
@@ -123,9 +108,11 @@ def estimates_frame(fit: Fit) -> pd.DataFrame:
 
     Returns:
         One row a parameter. Value, standard error and start are in the unit of the column ``unit``. The ratio of the
-        posterior to the prior standard deviation [1] is near 1 if the data do not determine the parameter.
+        posterior to the prior standard deviation [1] is near 1 if the data do not determine the parameter; the
+        shrinkage [1], 1 less its square, is then near 0.
     """
-    rows = [(row, fit.model.table[row.name]) for row in fit.estimates]
+    table = fit.model.table  # once: it copies every value from the device
+    rows = [(row, table[row.name]) for row in fit.estimates]
     return pd.DataFrame(
         {
             "name": [row.name for row, _ in rows],
@@ -135,6 +122,7 @@ def estimates_frame(fit: Fit) -> pd.DataFrame:
             "relative error [1]": [row.relative_error for row, _ in rows],
             "start [unit]": [row.start for row, _ in rows],
             "posterior SD / prior SD [1]": [row.sd_ratio for row, _ in rows],
+            "shrinkage [1]": [row.shrinkage for row, _ in rows],
             "at bound": [row.at_bound for row, _ in rows],
             "meaning": [parameter.meaning for _, parameter in rows],
             "source": [parameter.source for _, parameter in rows],
@@ -180,7 +168,7 @@ def residuals_frame(trajectory: Trajectory) -> pd.DataFrame:
         part = {
             f"time [{TIME}]": series.time,
             "quantity": quantity,
-            "unit": unit_of(quantity),
+            "unit": trajectory.model.unit(quantity),
             "measured [unit]": series.value,
             "simulated [unit]": simulated,
             "difference [unit]": simulated - series.value,

@@ -11,11 +11,14 @@ import numpy as np
 import plotly.graph_objects as go
 
 from graycell.errors import GraycellError
+from graycell.model import CultureModel
 from graycell.reporting.reading import (
     conflicts_of,
     fluxes_of,
+    has_redox_loop,
     kinetic_rates_of,
     label_of,
+    redox_of,
     redox_of_fluxes,
     shown_quantities,
     values_of,
@@ -32,7 +35,7 @@ from graycell.reporting.style import (
     plain,
     pretty_unit,
 )
-from graycell.reporting.tables import residuals_frame, unit_of
+from graycell.reporting.tables import residuals_frame
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.simulate import Trajectory
 from graycell.units import SPECIFIC_RATE
@@ -60,7 +63,7 @@ def measured_and_simulated(
         dict.fromkeys(name for trajectory in trajectories.values() for name in shown_quantities(trajectory.model))
     )
     quantities.sort(key=lambda name: (name == REDOX, name != VCD))
-    titles = [f"<b>{plain(name)}</b> [{pretty_unit(unit_of(name))}]" for name in quantities]
+    titles = [_quantity_title(name, _model_with(trajectories, name)) for name in quantities]
     figure = panels(titles, 5, first.run.end)
     for panel, quantity in enumerate(quantities):
         tops = [0.0]
@@ -80,28 +83,40 @@ def measured_and_simulated(
 def redox(trajectories: Mapping[str, Trajectory], colours: Mapping[str, str] | None = None) -> go.Figure:
     """Draw the redox ratio R [1] over time [d]: measured, simulated, and (dashed) the R' of the fluxes.
 
+    Of a model whose loop has another variable, that variable and its target are drawn, in its unit.
+
     Args:
         trajectories: simulations of one run by label; those without a redox loop are not drawn.
         colours: by label; None for the default ones.
 
     Returns:
-        A figure of one panel.
+        A panel for each name of a loop variable.
+
+    Raises:
+        GraycellError: if no model has a redox loop.
     """
     first = _first(trajectories)
-    figure = panels(["<b>R</b> [1]"], 1, first.run.end)
-    tops = [0.0]
-    for label, trajectory in trajectories.items():
-        values = values_of(trajectory, REDOX)
-        if values is None:
-            continue
-        colour = _colour(label, trajectories, colours)
-        _add_line(figure, 0, 1, trajectory.time, values, label, colour)
-        _add_line(figure, 0, 1, trajectory.time, redox_of_fluxes(trajectory), "R' of the fluxes", colour, dash="dash")
-        tops.append(_top(values))
-    tops.append(_add_measured(figure, 0, 1, first, REDOX))
-    _axis_from_zero(figure, 0, 1, max(tops))
+    closed = {label: trajectory for label, trajectory in trajectories.items() if has_redox_loop(trajectory.model)}
+    names = list(dict.fromkeys(trajectory.model.loops[0] for trajectory in closed.values()))
+    if not names:
+        raise GraycellError("figure: found no model with a redox loop; one is needed; draw another figure.")
+    columns = len(names)
+    titles = [_quantity_title(name, _model_with(closed, name)) for name in names]
+    figure = panels(titles, columns, first.run.end)
+    for panel, name in enumerate(names):
+        tops = [0.0]
+        for label, trajectory in closed.items():
+            if trajectory.model.loops[0] != name:
+                continue
+            values, target = redox_of(trajectory), redox_of_fluxes(trajectory)
+            colour = _colour(label, trajectories, colours)
+            _add_line(figure, panel, columns, trajectory.time, values, label, colour)
+            _add_line(figure, panel, columns, trajectory.time, target, f"{name}' of the fluxes", colour, dash="dash")
+            tops.append(_top(values))
+        tops.append(_add_measured(figure, panel, columns, first, name))
+        _axis_from_zero(figure, panel, columns, max(tops))
     _one_legend(figure)
-    mark_events(figure, first.run, 1)
+    mark_events(figure, first.run, columns)
     return figure.update_layout(height=360)
 
 
@@ -321,6 +336,14 @@ def _one_legend(figure: go.Figure) -> None:
             line = {"color": MUTED, "width": 1, "dash": "dash"}
             figure.add_scatter(x=[None], y=[None], mode="lines", name=trace.name, line=line, showlegend=True)
         seen.add(trace.name)
+
+
+def _model_with(trajectories: Mapping[str, Trajectory], quantity: str) -> CultureModel:
+    return next(one.model for one in trajectories.values() if quantity in one.model.quantities)
+
+
+def _quantity_title(name: str, model: CultureModel) -> str:
+    return f"<b>{plain(name)}</b> [{plain(pretty_unit(model.unit(name)))}]"
 
 
 def _reaction_title(name: str, label: str, longest: int = 34) -> str:

@@ -1,20 +1,19 @@
 """Small checks of values and runs, whose faults are all reported at once.
 
-`LIMITS` and `value_fault` check one number; the reader applies them to every cell, `check_runs` to a finished
-`CultureRun`. A check of a whole run is a generator of `Finding` in `CHECKS`; to add one, write it and list it there.
+`LIMITS` and `value_fault` of `runs.limits` check one number; the reader applies them to every cell, `check_runs` to a
+finished `CultureRun`. A check of a whole run is a generator of `Finding` in `CHECKS`; to add one, write it and list it
+there.
 """
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 
 import numpy as np
 
 from graycell.errors import Finding, nearest
+from graycell.runs.limits import LIMITS, NOT_SPECIES, limit_of, value_fault, within
 from graycell.runs.records import (
-    REDOX,
     TCD,
     VCD,
     VIABILITY,
@@ -27,16 +26,7 @@ from graycell.runs.records import (
     Sample,
     Setpoint,
 )
-from graycell.units import (
-    CELL_DENSITY,
-    CONCENTRATION,
-    DIMENSIONLESS,
-    SPECIFIC_RATE,
-    TEMPERATURE,
-    TIME,
-    VOLUME,
-    VOLUMETRIC_RATE,
-)
+from graycell.units import DIMENSIONLESS, convert, converts
 
 FEWEST_SAMPLES = 3
 """Sample times below which a run says little about a rate: two points have no curvature."""
@@ -45,117 +35,8 @@ LONGEST_RUN = 60.0
 FEWEST_CELLS = 0.05
 """[10^6 cells/mL] An inoculum has ten times as many; a column in cells/L headed in cells/mL has a thousandth."""
 
-
-@dataclass(frozen=True)
-class Limit:
-    """The range of a number.
-
-    Attributes:
-        unit: internal unit of the bounds; None for a number whose heading has no unit.
-        lowest: below it a number is impossible.
-        highest: above it a number is impossible.
-        needed: the sentence of a `Finding`.
-        remedy: what the finding says to do.
-        plausible: above it the unit of a number is probably wrong.
-        open_below: whether `lowest` itself is impossible too.
-    """
-
-    unit: str | None
-    lowest: float
-    highest: float
-    needed: str
-    remedy: str = "correct the number"
-    plausible: float = math.inf
-    open_below: bool = False
-
-
-_IF_EMPTY = "leave the cell empty if no sample was taken"
-
-LIMITS = {
-    "time": Limit(TIME, 0.0, math.inf, "times are >= 0", "count the time from inoculation"),
-    "volume": Limit(VOLUME, 0.0, math.inf, "volumes are >= 0"),
-    "initial volume": Limit(
-        VOLUME, 0.0, math.inf, "an initial volume is > 0", "write the volume at inoculation", open_below=True
-    ),
-    "rate": Limit(VOLUMETRIC_RATE, 0.0, math.inf, "rates are >= 0", "use a bleed or a harvest for an outflow"),
-    "temperature": Limit(TEMPERATURE, 20.0, 42.0, "cultures are at 20 to 42 degC", "look at the unit"),
-    "fraction": Limit(DIMENSIONLESS, 0.0, 1.0, "a fraction is 0 to 1", "for percent write [%]"),
-    # 2000 mmol/L: far above any culture; 5000 mmol/L: glucose saturates in water at 25 degC (909 g/L);
-    # 300e6 cells/mL: above the densest perfusion
-    "concentration": Limit(CONCENTRATION, 0.0, math.inf, "concentrations are >= 0", _IF_EMPTY, plausible=2000.0),
-    "medium concentration": Limit(CONCENTRATION, 0.0, math.inf, "concentrations are >= 0", plausible=5000.0),
-    VCD: Limit(CELL_DENSITY, 0.0, math.inf, "cell densities are >= 0", _IF_EMPTY, plausible=300.0),
-    VIABILITY: Limit(DIMENSIONLESS, 0.0, 1.0, "viability is 0 to 1", "for percent write [%]"),
-    REDOX: Limit(DIMENSIONLESS, 0.0, math.inf, "the redox ratio R is >= 0", _IF_EMPTY),
-    "relative error": Limit(DIMENSIONLESS, 0.0, math.inf, "errors are >= 0"),
-    "absolute error": Limit(None, 0.0, math.inf, "errors are >= 0"),
-    "specific rate": Limit(SPECIFIC_RATE, -math.inf, math.inf, "any number"),
-    "number": Limit(DIMENSIONLESS, -math.inf, math.inf, "any number"),
-}
-"""The range of each kind of number."""
-
-NOT_SPECIES = {VCD: VCD, TCD: VCD, VIABILITY: VIABILITY, REDOX: REDOX}
-"""The measured quantities that are not species, and the key of `LIMITS` of each."""
-
-
-def limit_of(quantity: str) -> str:
-    """Return the key of `LIMITS` for a measured quantity: its own, or ``concentration`` for a species.
-
-    Args:
-        quantity: its name.
-
-    Returns:
-        The key.
-
-    >>> limit_of("VCD"), limit_of("GLC")
-    ('VCD', 'concentration')
-    """
-    return NOT_SPECIES.get(quantity, "concentration")
-
-
-def value_fault(place: str, limit: str, value: float, found: str | None = None) -> Finding | None:
-    """Return what is wrong with a number.
-
-    Args:
-        place: where the number is.
-        limit: a key of `LIMITS`.
-        value: the number in the internal unit.
-        found: the text to quote, if the number was written in another unit.
-
-    Returns:
-        The finding; None if there is nothing wrong.
-
-    >>> print(value_fault("run07.csv, row 14, column 'viability [%]'", "viability", 1.2, "120"))
-    run07.csv, row 14, column 'viability [%]': found 120; viability is 0 to 1; for percent write [%].
-    """
-    bounds = LIMITS[limit]
-    found = f"{value:.6g}" if found is None else found
-    inside = bounds.lowest <= value <= bounds.highest and not (bounds.open_below and value == bounds.lowest)
-    if not inside:
-        return Finding(place, found, bounds.needed, bounds.remedy)
-    if value > bounds.plausible:
-        most = f"nothing above {bounds.plausible:g} {bounds.unit} is plausible"
-        return Finding(place, found, most, "look at the unit of the column")
-    return None
-
-
-def within(limit: str, value: np.ndarray) -> np.ndarray:
-    """Return for which numbers `value_fault` finds nothing wrong.
-
-    Args:
-        limit: a key of `LIMITS`.
-        value: numbers in the internal unit, of any shape.
-
-    Returns:
-        Whether each is in range, of the same shape.
-    """
-    bounds = LIMITS[limit]
-    above = value > bounds.lowest if bounds.open_below else value >= bounds.lowest
-    return above & (value <= min(bounds.highest, bounds.plausible))
-
-
-ModelSpecies = tuple[str, ...] | None
-"""Names of the species of the model that the run is meant for; None if there is no model."""
+ModelSpecies = tuple[str, ...] | Mapping[str, str] | None
+"""Names of the species of the model that the run is meant for, or their units by name; None if there is no model."""
 Check = Callable[[CultureRun, ModelSpecies], Iterator[Finding]]
 
 
@@ -172,7 +53,11 @@ def _event_values(event: Event) -> Iterator[tuple[str, float]]:
 
 
 def _place(run: CultureRun, event: Event) -> str:
-    return f"run '{run.name}', {type(event).__name__} at {event.time:.6g} d"
+    try:
+        when = f"at {float(event.time):.6g} d"
+    except TypeError:  # JAX traces the time
+        when = "at a traced time"
+    return f"run '{run.name}', {type(event).__name__} {when}"
 
 
 def values_are_possible(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
@@ -188,14 +73,18 @@ def values_are_possible(run: CultureRun, species: ModelSpecies) -> Iterator[Find
     here = f"run '{run.name}'"
     judged = [(f"{here}, initial volume", "initial volume", run.initial_volume)]
     judged += [(f"{here}, initial temperature", "temperature", run.initial_temperature)]
-    judged += [(f"{here}, initial {name}", limit_of(name), value) for name, value in run.initial.items()]
+    for name, value in run.initial.items():
+        judged.append((f"{here}, initial {name}", *_limited(run, name, value, species)))
     for medium, composition in run.media.items():
         for name, value in composition.items():
-            judged.append((f"{here}, medium '{medium}', {name}", "medium concentration", value))
+            limit, value = _limited(run, name, value, species)
+            limit = "medium concentration" if limit == "concentration" else limit
+            judged.append((f"{here}, medium '{medium}', {name}", limit, value))
     for series in run.measurements.values():
-        limit = limit_of(series.quantity)
-        for k in np.flatnonzero(~within(limit, series.value)):
-            judged.append((f"{here}, {series.quantity} at {series.time[k]:.6g} d", limit, float(series.value[k])))
+        limit = limit_of(series.quantity, series.unit)
+        value = _in_unit_of(limit, series.value, series.unit)
+        for k in np.flatnonzero(~within(limit, value)):
+            judged.append((f"{here}, {series.quantity} at {series.time[k]:.6g} d", limit, float(value[k])))
         if np.any(~(series.standard_error > 0.0)):
             found = f"a standard error of {np.min(series.standard_error):.3g}"
             yield Finding(f"{here}, {series.quantity}", found, "an assay error is > 0", "correct the table assay_error")
@@ -206,6 +95,26 @@ def values_are_possible(run: CultureRun, species: ModelSpecies) -> Iterator[Find
     for event in run.events:
         judged += [(_place(run, event), limit, value) for limit, value in _event_values(event)]
     yield from (fault for place, limit, value in judged if (fault := value_fault(place, limit, value)) is not None)
+
+
+def _limited(run: CultureRun, name: str, value: float, species: ModelSpecies) -> tuple[str, float]:
+    """Return the limit of an initial value or of a part of a medium, and the value in the unit of that limit.
+
+    The unit is that of the run; else that of the model, where only amounts of substance and counts of cells in internal
+    units have a magnitude that is implausible; else that of the measurement.
+    """
+    if name not in run.units and isinstance(species, Mapping) and name in species:
+        limit, unit = limit_of(name), species[name]
+        return limit if unit == LIMITS[limit].unit else "other concentration", value
+    series = run.measurements.get(name)
+    unit = run.units.get(name, "" if series is None else series.unit)
+    return (limit := limit_of(name, unit)), _in_unit_of(limit, value, unit)
+
+
+def _in_unit_of(limit: str, value, unit: str):
+    """Return numbers in the unit of a limit, or as they are if they do not convert."""
+    to = LIMITS[limit].unit
+    return convert(value, unit, to) if unit and to and unit != to and converts(unit, to) else value
 
 
 def a_run_lasts_as_long_as_a_culture(run: CultureRun, species: ModelSpecies) -> Iterator[Finding]:
@@ -392,7 +301,8 @@ def every_species_has_a_beginning(run: CultureRun, species: ModelSpecies) -> Ite
     Yields:
         Each fault.
     """
-    wanted = species if species is not None else [name for name in run.measurements if name not in NOT_SPECIES]
+    measured = [name for name, series in run.measurements.items() if series.unit != DIMENSIONLESS]
+    wanted = species if species is not None else [name for name in measured if name not in NOT_SPECIES]
     for name in wanted:
         if name not in run.initial:
             needed = f"{name} needs a concentration at time 0"
@@ -475,12 +385,15 @@ CHECKS: tuple[Check, ...] = (
 """Every check of a run, in the order in which its findings are listed."""
 
 
-def check_runs(runs: Iterable[CultureRun], species: Iterable[str] | None = None) -> list[Finding]:
+def check_runs(
+    runs: Iterable[CultureRun], species: Iterable[str] | Mapping[str, str] | None = None
+) -> list[Finding]:
     """Return all that is wrong or odd about runs.
 
     Args:
         runs: any number.
-        species: names of the model's species; None if there is no model.
+        species: names of the model's species, or their units by name, so that numbers in other units than the internal
+            ones are not taken for implausible; None if there is no model.
 
     Returns:
         Errors and warnings; an empty list if there is nothing wrong.
@@ -490,7 +403,7 @@ def check_runs(runs: Iterable[CultureRun], species: Iterable[str] | None = None)
     run 'run07', initial volume: found -1; an initial volume is > 0; write the volume at inoculation.
     """
     runs = list(runs)
-    names = None if species is None else tuple(species)
+    names = species if species is None or isinstance(species, Mapping) else tuple(species)
     findings = [finding for run in runs for check in CHECKS for finding in check(run, names)]
     for name, count in Counter(run.name for run in runs).items():
         if count > 1:

@@ -4,6 +4,7 @@ A `CultureRun` is in internal units (day, litre, mmol/L, 10^9 cells/L, degC). Co
 `graycell.packing` turns runs into arrays.
 """
 
+import contextlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -133,11 +134,6 @@ class Setpoint:
     value: float
     input: str = TEMPERATURE
 
-    @property
-    def temperature(self) -> float:
-        """The value [degC] of a set-point of the temperature."""
-        return self.value
-
 
 @dataclass(frozen=True)
 class Replacement:
@@ -195,14 +191,16 @@ class CultureRun:
     Attributes:
         name: unique among the runs read together.
         initial_volume: [L].
-        initial: concentration [mmol/L] of each species at time 0; may hold `REDOX` [1]. A `VCD` here is not used.
+        initial: concentration of each species at time 0, and the values of variables; see `units`.
         measurements: by quantity.
         events: in the order of time; at one time, in the order of the file.
-        media: composition [mmol/L] by medium and species; a species that is not named is absent (0).
+        media: composition by medium and species; a species that is not named is absent (0); see `units`.
         signals: known inputs, such as viability.
         initial_temperature: [degC].
         end: [d] time at which the run ends; if it is not given, that of the last measurement or event.
         provenance: where the run comes from.
+        units: of the numbers of a species in `initial` and `media`, such as g/L; of a name that is not here they have
+            the unit of the model that is simulated, which is mmol/L unless it says otherwise.
     """
 
     name: str
@@ -215,6 +213,7 @@ class CultureRun:
     initial_temperature: float = 37.0
     end: float = -1.0
     provenance: Provenance = Provenance()
+    units: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         if isinstance(self.end, float | int) and self.end < 0.0:
@@ -249,8 +248,8 @@ class CultureRun:
             The run, with all events whose times are plain numbers in the order of time.
         """
         merged = (*self.events, *events)
-        if all(isinstance(event.time, float | int) for event in merged):
-            merged = tuple(sorted(merged, key=lambda event: event.time))
+        with contextlib.suppress(TypeError):  # a number that JAX traces has no order yet
+            merged = tuple(sorted(merged, key=lambda event: float(event.time)))
         return replace(self, events=merged)
 
     def with_bolus(self, time: float, medium: str, volume: float) -> "CultureRun":
@@ -283,7 +282,7 @@ class CultureRun:
         """Return the run with other concentrations at time 0.
 
         Args:
-            **concentrations: by species.
+            **concentrations: by species, in the units of those that the run has.
 
         Returns:
             The changed run.

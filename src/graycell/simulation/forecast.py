@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from graycell.cell.rates import FluxRatio
 from graycell.model import CultureModel
-from graycell.packing import viability_of
-from graycell.runs.records import VCD, VIABILITY, CultureRun, Event, Feed, Measurement, Outflow, Setpoint, Signal
+from graycell.packing.conversion import in_units_of
+from graycell.packing.curves import input_of
+from graycell.runs.records import VCD, CultureRun, Event, Feed, Measurement, Outflow, Setpoint, Signal
 from graycell.simulation.simulate import simulate
 from graycell.simulation.trajectory import Trajectory
 
@@ -18,9 +20,10 @@ from graycell.simulation.trajectory import Trajectory
 def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
     """Return the rest of a run as a run of its own, without measurements, whose time 0 is the last sample of `run`.
 
-    Its initial state is the simulated one plus measured - simulated at the last sample of each quantity, and not below
-    zero. Biomass follows the viable cell density where it was not measured itself. A value below a detection limit
-    corrects only a simulated value above the limit. Events at the time of the last sample happen after it.
+    Its initial state is the simulated one plus measured - simulated at the last sample of each quantity, of species not
+    below zero. Biomass follows the viable cell density where it was not measured itself. A value below a detection
+    limit corrects only a simulated value above the limit. Measured inputs of the model, such as pH or viability, become
+    signals. Events at the time of the last sample happen after it.
 
     Args:
         model: any model.
@@ -35,16 +38,17 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
         rest = from_last_samples(fitted.model, running)
         simulate(fitted.model, rest).time + running.last_sample
     """
+    run = in_units_of(run, model)  # what is left of it has the state of the model
     at = max(run.last_sample, 0.0)
     begun = run.ended_at(at)
     path = simulate(model, begun).require_finished()
     later = tuple(replace(event, time=event.time - at) for event in run.events if event.time >= at)
-    known = viability_of(run)
-    signals = dict(run.signals) if known is None else {**run.signals, VIABILITY: Signal(VIABILITY, "1", *known)}
+    signals = {**run.signals, **_measured_inputs(model, run)}
+    given = {name: run.initial[name] for name in model.input_names if name in run.initial}
     return replace(
         run,
         initial_volume=float(path.volume[-1]),
-        initial=_corrected(model, run, path),
+        initial={**given, **_corrected(model, run, path)},
         measurements={},
         events=_still_going(begun) + later,
         signals={name: replace(signal, time=signal.time - at) for name, signal in signals.items()},
@@ -63,7 +67,18 @@ def _corrected(model: CultureModel, run: CultureRun, path: Trajectory) -> dict[s
         simulated = path.at_samples(VCD)[-1]
         if simulated > 0.0:
             state[model.biomass] *= max(1.0 + _off(run.measurements[VCD], path.at_samples(VCD)) / simulated, 0.0)
-    return {name: max(value, 0.0) for name, value in state.items()}  # a trajectory may go a little below zero
+    # a trajectory may go a little below zero, where no species and no ratio of fluxes is; other variables may be there
+    ratios = [
+        name for name, one in zip(model.variable_names, model.variables, strict=True)
+        if isinstance(getattr(one, "target", None), FluxRatio)
+    ]  # fmt: skip
+    return {name: max(value, 0.0) if name in (*model.species, *ratios) else value for name, value in state.items()}
+
+
+def _measured_inputs(model: CultureModel, run: CultureRun) -> dict[str, Signal]:
+    """Return the inputs that a run gives over time, also as measurements, which the rest of the run has not."""
+    found = {name: input_of(run, name) for name in model.input_names}
+    return {name: Signal(name, model.unit(name), *curve) for name, curve in found.items() if curve is not None}
 
 
 def _off(series: Measurement, simulated: np.ndarray) -> float:

@@ -43,12 +43,20 @@ class OperatingPoints:
         variables: (n, variables) in the unit of each; the value of the loop variable is not used.
         inputs: (n, inputs) in the unit of each.
         changed: (n,) values of some parameters by name, in internal units, in place of the model's.
+        fed: (n, species) inflow per volume, in the unit of each per day; 0 if left out.
     """
 
     concentrations: Float[np.ndarray, "n species"]
     variables: Float[np.ndarray, "n variables"]
     inputs: Float[np.ndarray, "n inputs"]
     changed: Mapping[str, Float[np.ndarray, " n"]] = field(default_factory=dict)
+    fed: Float[np.ndarray, "n species"] | None = None
+
+    @property
+    def numbers(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Concentrations, variables, inputs and fed, with n rows each."""
+        fed = np.zeros(np.shape(self.concentrations)) if self.fed is None else self.fed
+        return tuple(np.asarray(part) for part in (self.concentrations, self.variables, self.inputs, fed))  # type: ignore[return-value]
 
     @classmethod
     def of(cls, trajectory: Any, rows: Any = slice(None)) -> "OperatingPoints":
@@ -61,9 +69,9 @@ class OperatingPoints:
         Returns:
             The operating points.
         """
-        parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs)
-        concentrations, variables, inputs = (np.asarray(part)[rows] for part in parts)
-        return cls(concentrations, variables, inputs)
+        parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs, trajectory.fed)
+        concentrations, variables, inputs, fed = (np.asarray(part)[rows] for part in parts)
+        return cls(concentrations, variables, inputs, fed=fed)
 
     def __len__(self) -> int:
         return len(self.concentrations)
@@ -78,9 +86,8 @@ class OperatingPoints:
             The operating points.
         """
         changed = {name: np.asarray(values)[index] for name, values in self.changed.items()}
-        parts = (self.concentrations, self.variables, self.inputs)
-        concentrations, variables, inputs = (np.asarray(part)[index] for part in parts)
-        return OperatingPoints(concentrations, variables, inputs, changed)
+        concentrations, variables, inputs, fed = (part[index] for part in self.numbers)
+        return OperatingPoints(concentrations, variables, inputs, changed, fed)
 
     def between(self, other: "OperatingPoints", share: Float[np.ndarray, " n"]) -> "OperatingPoints":
         """Return (1 - share) self + share other.
@@ -98,10 +105,9 @@ class OperatingPoints:
             return (1.0 - weight) * np.asarray(a) + weight * np.asarray(b)
 
         changed = {name: mixed(values, other.changed[name]) for name, values in self.changed.items()}
-        pairs = zip((self.concentrations, self.variables, self.inputs),
-                    (other.concentrations, other.variables, other.inputs), strict=True)  # fmt: skip
-        concentrations, variables, inputs = (mixed(a, b) for a, b in pairs)
-        return OperatingPoints(concentrations, variables, inputs, changed)
+        pairs = zip(self.numbers, other.numbers, strict=True)
+        concentrations, variables, inputs, fed = (mixed(a, b) for a, b in pairs)
+        return OperatingPoints(concentrations, variables, inputs, changed, fed)
 
 
 class FixedPoints(NamedTuple):
@@ -241,9 +247,9 @@ def _loop_of(model: CultureModel) -> int:
 
 
 def _ratio(model: CultureModel, point, redox):
-    concentrations, variables, inputs, changed = point
+    (concentrations, variables, inputs, fed), changed = point
     values = variables.at[_loop_of(model)].set(redox)
-    return model.with_parameters(changed).evaluate(concentrations, values, inputs).targets[0]
+    return model.with_parameters(changed).evaluate(concentrations, values, inputs, fed=fed).targets[0]
 
 
 @eqx.filter_jit
@@ -279,11 +285,11 @@ def _by_chunks(
             raise ModelError(f"parameter '{name}' is not known to the model; {nearest(name, model.parameters)}.")
     n, parts = len(points), []
     # with one closure, so that the map compiles once for all closures
-    cell = model.with_closure(Dynamic(getattr(model.closure, "turnover_time", "tau")))
+    cell = model.with_closure(Dynamic(getattr(model.closure, "turnover_time", next(iter(model.parameters), ""))))
     for start in range(0, n, chunk):
         index = np.minimum(np.arange(start, start + chunk), n - 1)
         here = points.take(index)
-        given = jax.tree.map(jnp.asarray, (here.concentrations, here.variables, here.inputs, dict(here.changed)))
+        given = jax.tree.map(jnp.asarray, (here.numbers, dict(here.changed)))
         out = function(cell, given, *(jnp.asarray(array[index]) for array in arrays))
         parts.append([np.asarray(array)[: n - start] for array in out])
     return tuple(map(np.concatenate, zip(*parts, strict=True))) if parts else (np.zeros(0), np.zeros(0))

@@ -19,11 +19,11 @@ from jaxtyping import Array, Float
 from graycell.cell.closures import Algebraic, LoopControl, LoopStatus
 from graycell.errors import ModelError
 from graycell.model import CultureModel, Evaluation
-from graycell.packing import PackedRun, is_traced, pack
+from graycell.packing import PackedRun, in_units_of, is_traced, pack
 from graycell.runs.records import CultureRun
 from graycell.simulation import lagged
 from graycell.simulation.branches import OperatingPoints, jumps
-from graycell.simulation.solve import Loop, Path, SimulationStatus, SolverSettings, integrate, segments_at
+from graycell.simulation.solve import SAME_TIME, Loop, Path, SimulationStatus, SolverSettings, integrate, segments_at
 from graycell.simulation.trajectory import Trajectory, status_of
 
 _SETTINGS = SolverSettings()
@@ -62,14 +62,20 @@ def simulate(
         ModelError: for times to save outside of the run.
         SimulationError: with `throw`, where the simulation does not reach its end.
     """
-    wanted = () if save_at is None else tuple(jnp.asarray(save_at)) if _is_traced(save_at) else _times(save_at, run)
+    if _is_traced(save_at):
+        wanted = tuple(jnp.asarray(save_at))
+    else:
+        wanted = () if save_at is None else times_within(save_at, run, "save_at")
+    run = in_units_of(run, model)  # what is measured is compared with the trajectory
     packed = pack(run, model, save_at=wanted)
     traced = is_traced(run) or _is_traced((model, save_at, loop))
     if model.is_lagged:
         trajectory = _simulate_lagged(model, run, packed)
     else:
         loop = Loop(*(jnp.asarray(part, jnp.float64) for part in loop))
-        path = _integrate(model, packed, loop, settings, 1 if wanted else points)
+        tolerances = jnp.asarray(settings.rtol, jnp.float64), jnp.asarray(settings.atol, jnp.float64)
+        others = replace(settings, rtol=1.0, atol=1.0)  # the tolerances are traced: one compiled function serves all
+        path = _integrate(model, packed, loop, others, *tolerances, 1 if wanted else points)
         trajectory = _of_path(model, run, packed, path, loop, jnp.asarray(wanted) if wanted else None, traced)
     if not traced and isinstance(model.closure, Algebraic) and not np.any(np.asarray(loop)):
         trajectory = _with_jumps(trajectory)
@@ -78,15 +84,28 @@ def simulate(
     return trajectory
 
 
-def _times(save_at, run: CultureRun) -> tuple[float, ...]:
-    times = tuple(float(time) for time in np.ravel(np.asarray(save_at)))
-    outside = [time for time in times if not _is_traced(run.end) and not 0.0 <= time <= run.end]
+def times_within(times: Any, run: CultureRun, argument: str) -> tuple[float, ...]:
+    """Return times at which a trajectory is asked for, which must lie within the run.
+
+    Args:
+        times: (n,) [d].
+        run: any run; where its end is traced by JAX nothing is checked.
+        argument: name of the argument, for the message.
+
+    Returns:
+        The times [d].
+
+    Raises:
+        ModelError: for a time before 0 or after the end of the run.
+    """
+    wanted = tuple(float(time) for time in np.ravel(np.asarray(times)))
+    outside = [time for time in wanted if not _is_traced(run.end) and not 0.0 <= time <= run.end]
     if outside:
         raise ModelError(
-            f"run '{run.name}': found {outside[0]:g} d in save_at; the run is simulated from 0 to {run.end:g} d; leave "
-            "it out."
+            f"run '{run.name}': found {outside[0]:g} d in {argument}; the run is simulated from 0 to {run.end:g} d; "
+            "leave it out."
         )
-    return times
+    return wanted
 
 
 def _is_traced(tree) -> bool:
@@ -103,19 +122,19 @@ def _checked(trajectory: Trajectory) -> Trajectory:
 
 
 @eqx.filter_jit
-def _integrate(model: CultureModel, packed: PackedRun, loop: Loop, settings: SolverSettings, points: int) -> Path:
-    return integrate(model, packed, loop, settings, points)
+def _integrate(model: CultureModel, packed: PackedRun, loop: Loop, settings, rtol, atol, points: int) -> Path:
+    return integrate(model, packed, loop, replace(settings, rtol=rtol, atol=atol), points)
 
 
 def _of_path(model, run, packed: PackedRun, path: Path, loop: Loop, save_at, traced: bool) -> Trajectory:
     code, columns = _columns(model, packed, path, loop, save_at, jnp.asarray(run.initial_volume, jnp.float64))
+    taken = _measured_times(run)
     if traced:
-        taken, predicted = np.zeros(0), path.predicted[:0]
+        times = jnp.asarray(taken)
+        predicted: Any = _within(packed, times, path.predicted[segments_at(packed.end, times)])
     else:
-        taken = _measured_times(run)
         predicted = np.asarray(path.predicted)[segments_at(np.asarray(packed.end), taken)]
-    if not traced and save_at is None:
-        columns = _without_repeats(columns)
+        columns = _without_repeats(columns) if save_at is None else columns
     return Trajectory(
         model=model, run=run, measured_time=taken, predicted=predicted, status_code=code, **columns
     )
@@ -127,7 +146,9 @@ def _columns(model, packed: PackedRun, path: Path, loop: Loop, save_at, initial_
     kept = (path.time, path.states, path.variables, path.loop_status, path.inputs)
     if save_at is not None:
         segments = segments_at(packed.end, save_at)
-        kept = jax.tree.map(lambda leaf: leaf[segments], kept)
+        numbers = (path.states, path.variables, path.inputs)
+        numbers = jax.tree.map(lambda leaf: _within(packed, save_at, leaf[segments]), numbers)
+        kept = (save_at[:, None], *numbers[:2], path.loop_status[segments], numbers[2])
     else:
         segments = np.repeat(np.arange(len(packed.end)), path.time.shape[1])
     time, states, variables, loop_status, inputs = jax.tree.map(_joined, kept)
@@ -145,9 +166,17 @@ def _columns(model, packed: PackedRun, path: Path, loop: Loop, save_at, initial_
         "volume": states.volume * initial_volume,
         "variables": variables,
         "inputs": inputs,
+        "fed": fed,
+        "dilution_rate": jnp.sum(packed.flows.feed, axis=1)[segments] / states.volume,
         "loop_status": loop_status,
         **_of_cells(cells),
     }
+
+
+def _within(packed: PackedRun, times: Array, values: Array) -> Array:
+    """Return values at times, NaN at those outside of the run, which are traced and so known only now."""
+    outside = ~((times >= 0.0) & (times <= packed.end[-1] + SAME_TIME))
+    return jnp.where(outside.reshape((-1, *(1,) * (values.ndim - 1))), jnp.nan, values)
 
 
 def _of_cells(cells: Evaluation) -> dict[str, Any]:
@@ -201,6 +230,8 @@ def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun) ->
         "volume": np.full(len(path.time), run.initial_volume),
         "variables": path.variables,
         "inputs": path.inputs,
+        "fed": np.zeros(path.concentrations.shape),  # the scheme knows no feed that flows
+        "dilution_rate": np.zeros(len(path.time)),
         "loop_status": none,
         **_of_cells(path.cells),
     }

@@ -12,9 +12,10 @@ import diffrax
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from graycell.cell.closures import LoopControl
+from graycell.cell.closures import LoopControl, LoopStatus
+from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
@@ -59,8 +60,8 @@ class SolverSettings:
     """
 
     solver: diffrax.AbstractSolver = field(default_factory=diffrax.Tsit5)
-    rtol: float = 1e-6
-    atol: float = 1e-7
+    rtol: float | Array = 1e-6
+    atol: float | Array = 1e-7
     most_steps: int = 4096
     adjoint: diffrax.AbstractAdjoint = field(default_factory=diffrax.RecursiveCheckpointAdjoint)
 
@@ -217,13 +218,27 @@ def integrate(
 
 
 def _at_end(model: CultureModel, state: CultureState, variables: Array, at: Surroundings) -> Evaluation:
-    return model.evaluate(state.concentrations, model.seen(variables, at.control), at.inputs)
+    fed = at.flows.feed @ at.media / state.volume
+    return model.evaluate(state.concentrations, model.seen(variables, at.control), at.inputs, fed=fed)
 
 
 def _moved_end(states: CultureState, length: Array, rate: CultureState) -> CultureState:
     """Return states with the derivative by the length of a segment of length 0, which no step of the solver sees."""
     growth = jnp.where(length > 0.0, 0.0, length - lax.stop_gradient(length))
     return jax.tree.map(lambda state, slope: state + (growth * slope)[None], states, rate)
+
+
+def usable(status: Int[Array, "*points"], kind: type[FluxStatus] | type[LoopStatus]) -> Bool[Array, "*points"]:
+    """Return where the result of a flux projection or of a loop can be used.
+
+    Args:
+        status: its numbers.
+        kind: `FluxStatus` or `LoopStatus`, whose `usable` decides.
+
+    Returns:
+        Whether it can, in the shape of the status.
+    """
+    return jnp.isin(status, jnp.array([int(one) for one in kind if one.usable]))
 
 
 def segments_at(ends: Any, times: Any) -> Any:
@@ -236,8 +251,8 @@ def segments_at(ends: Any, times: Any) -> Any:
     Returns:
         (n,) numbers of segments.
     """
-    return (ends[None, :] >= times[:, None] - _SAME_TIME).argmax(axis=1)
+    return (ends[None, :] >= times[:, None] - SAME_TIME).argmax(axis=1)
 
 
-_SAME_TIME = 1e-12
+SAME_TIME = 1e-12
 """[d] Times that differ by less are the same one."""

@@ -18,7 +18,7 @@ from graycell.model import CultureModel
 from graycell.runs.checks import NOT_SPECIES
 from graycell.runs.records import TEMPERATURE, CultureRun, Setpoint
 from graycell.simulation.branches import Jump
-from graycell.simulation.solve import SimulationStatus
+from graycell.simulation.solve import SimulationStatus, usable
 
 ZERO_SHARE = 0.01
 """Part [1] of its largest value by which a concentration may fall below zero without a remark: below the detection
@@ -59,6 +59,8 @@ class Trajectory(eqx.Module):
         inputs: (n, inputs) in the unit of each.
         observables: (n, observables) in the unit of each.
         viable_cell_density: (n,) [10^9 cells/L].
+        fed: (n, species) inflow per volume, in the unit of each per day, such as [mmol/L/d].
+        dilution_rate: (n,) [1/d] volume of all feeds per volume.
         fluxes: (n, reactions) [mmol/(10^9 cells)/d], or [mmol/L/d] of volumetric reactions.
         kinetic_rates: (n, kinetic) [mmol/(10^9 cells)/d].
         conflict: (n, kinetic) [1] deviation of each flux from its rate law, caused by the balances.
@@ -73,22 +75,24 @@ class Trajectory(eqx.Module):
 
     model: CultureModel
     run: CultureRun
-    time: Float[Array, " n"]
-    concentrations: Float[Array, "n species"]
-    volume: Float[Array, " n"]
-    variables: Float[Array, "n variables"]
-    inputs: Float[Array, "n inputs"]
-    observables: Float[Array, "n observables"]
-    viable_cell_density: Float[Array, " n"]
-    fluxes: Float[Array, "n reactions"]
-    kinetic_rates: Float[Array, "n kinetic"]
-    conflict: Float[Array, "n kinetic"]
-    targets: Float[Array, "n loops"]
-    flux_status: Int[Array, " n"]
-    loop_status: Int[Array, " n"]
+    time: Float[Array | np.ndarray, " n"]
+    concentrations: Float[Array | np.ndarray, "n species"]
+    volume: Float[Array | np.ndarray, " n"]
+    variables: Float[Array | np.ndarray, "n variables"]
+    inputs: Float[Array | np.ndarray, "n inputs"]
+    observables: Float[Array | np.ndarray, "n observables"]
+    viable_cell_density: Float[Array | np.ndarray, " n"]
+    fed: Float[Array | np.ndarray, "n species"]
+    dilution_rate: Float[Array | np.ndarray, " n"]
+    fluxes: Float[Array | np.ndarray, "n reactions"]
+    kinetic_rates: Float[Array | np.ndarray, "n kinetic"]
+    conflict: Float[Array | np.ndarray, "n kinetic"]
+    targets: Float[Array | np.ndarray, "n loops"]
+    flux_status: Int[Array | np.ndarray, " n"]
+    loop_status: Int[Array | np.ndarray, " n"]
     measured_time: Float[Array | np.ndarray, " m"]
     predicted: Float[Array | np.ndarray, "m quantities"]
-    status_code: Int[Array, ""]
+    status_code: Int[Array | np.ndarray, ""]
     jumps: tuple[Jump, ...] = ()
 
     def __repr__(self) -> str:
@@ -144,8 +148,8 @@ class Trajectory(eqx.Module):
         name = self.model.stoichiometry_weight
         return np.zeros(self.time.shape) if name is None else self[name]
 
-    def at_samples(self, quantity: str) -> np.ndarray:
-        """Return the simulated values at the samples of a quantity.
+    def at_samples(self, quantity: str) -> Any:
+        """Return the simulated values at the samples of a quantity; they may be differentiated.
 
         Args:
             quantity: a measured quantity of the model.
@@ -155,7 +159,8 @@ class Trajectory(eqx.Module):
         """
         series = self.run.measurements[quantity]
         rows = np.searchsorted(np.asarray(self.measured_time), series.time)
-        return np.asarray(self.predicted)[rows, self.model.quantities.index(quantity)]
+        values = self.predicted[rows, self.model.quantities.index(quantity)]
+        return values if isinstance(values, Tracer) else np.asarray(values)
 
     def remarks(self) -> list[str]:
         """Return a sentence for everything that a reader of the trajectory should know.
@@ -198,7 +203,7 @@ class Trajectory(eqx.Module):
     def _temperatures(self) -> list[str]:
         targets = [variable.target for variable in self.model.variables if isinstance(variable, RelaxingVariable)]
         for ramp in (law for law in targets if isinstance(law, Ramp) and law.input == TEMPERATURE):
-            low, high = sorted((ramp.zero, ramp.one))
+            low, high = sorted((float(ramp.zero), float(ramp.one)))
             outside = [e for e in self.run.events if isinstance(e, Setpoint) and e.input == TEMPERATURE
                        and not low <= e.value <= high]  # fmt: skip
             if outside:
@@ -236,9 +241,8 @@ def status_of(concentrations, variables, flux_status, loop_status, failed) -> In
         ()
     """
     finite = jnp.all(jnp.isfinite(concentrations)) & jnp.all(jnp.isfinite(variables))
-    usable = jnp.all(jnp.isin(flux_status, jnp.array([status for status in FluxStatus if status.usable])))
-    closed = jnp.all(jnp.isin(loop_status, jnp.array([status for status in LoopStatus if status.usable])))
+    projected, closed = jnp.all(usable(flux_status, FluxStatus)), jnp.all(usable(loop_status, LoopStatus))
     status = jnp.where(closed, SimulationStatus.finished, SimulationStatus.loop_failed)
-    status = jnp.where(usable, status, SimulationStatus.flux_failed)
+    status = jnp.where(projected, status, SimulationStatus.flux_failed)
     status = jnp.where(finite, status, SimulationStatus.not_finite)
     return jnp.where(failed, SimulationStatus.too_many_steps, status)

@@ -12,7 +12,7 @@
     laws = { v17 = "black" }              # by reaction: white, gray or black, or a table of `hybrid.NeuralRateSpec`
 
     [models.hybrid]
-    base = "specific-rates"               # mass balances of the vessel, and a network for all specific rates
+    base = "neural-rates"                 # mass balances of the vessel, and a network for all specific rates
 
     [fit]                                 # fields of `FitSettings`
     starts = 4

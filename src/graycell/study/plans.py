@@ -21,6 +21,7 @@ from graycell.inference.storage import load_fit
 from graycell.model import CultureModel
 from graycell.models import MODELS, model_of
 from graycell.runs import CultureRun
+from graycell.study.library import library_model
 
 SPLITS = ("held-out", "leave-one-run-out", "forward")
 """Ways to split runs, the default first; see `comparison.splits`."""
@@ -178,7 +179,7 @@ class Study:
         Returns:
             The models, then the baselines.
         """
-        known = next((MODELS[plan.base]().network for plan in self.models.values() if plan.base in MODELS), None)
+        known = next((library_model(plan.base).network for plan in self.models.values() if plan.base in MODELS), None)
         models = [
             ModelCandidate(name, plan.build, self.settings, known, progress=progress)
             for name, plan in self.models.items()

@@ -41,11 +41,15 @@ _BLACK_BOX_WORDS = ("base", "inputs", "hidden", "biomass_per_cell")
 _LIBRARY_WORDS = ("base", "laws", "reactions", "begin", "fixed", "per_run")
 _RENAMED_WORDS = {"own": "per_run"}
 """Old words of a model, which work for one minor version, and the words that replaced them."""
+_RENAMED_FIT_WORDS = {"start_spread": "start_sd"}
+"""The same for the words of a fit."""
+_RENAMED_BASES = {"specific-rates": "neural-rates", "evolution": "neural-ode"}
+"""The same for the names of black boxes."""
 _TABLES = {"laws": ("reaction", "v17"), "reactions": ("reaction", "v36"), "per_run": ("parameter", "vmax17")}
 """Words of a model whose value is a table: the keys of the table, and an example of a key."""
 _NUMBERS = {"hidden": (1, 64, int), "biomass_per_cell": (0.1, 10.0, float)}
 """Words of a model whose value is a number: least and largest value, and type."""
-_FIT = {"starts": (1, 1000), "screening": (1, 10_000), "start_spread": (0.0, 10.0), "seed": (0, 2**32 - 1),
+_FIT = {"starts": (1, 1000), "screening": (1, 10_000), "start_sd": (0.0, 10.0), "seed": (0, 2**32 - 1),
         "least_gain": (0.0, 0.1), "patience": (1, 1000), "rtol": (1e-12, 0.1), "atol": (1e-14, 0.1),
         "adam": (0, 100_000), "regularisation": (1e-3, 1e3), "held_out_share": (0.01, 0.9)}  # fmt: skip
 """Least and largest value of the numbers of `FitSettings`: what a computer can do, not what is wise."""
@@ -124,9 +128,11 @@ class _Reader:
     def model(self, name: str, described: Any) -> ModelPlan | None:
         """Return the plan of one model; None if it has a fault."""
         before, where, bases = self.errors, f"models.{name}", (*MODELS, *BLACK_BOXES)
-        described = self.with_new_words(where, described)
+        described = self.with_new_words(where, described, _RENAMED_WORDS)
         entries = self.known_words(where, described, _MODEL_WORDS)
         base = entries.get("base")
+        if isinstance(base, str) and base in _RENAMED_BASES:
+            base = entries["base"] = self.renamed(f"[{where}] base", base, _RENAMED_BASES[base])
         if not isinstance(base, str) or base not in bases:
             if isinstance(described, Mapping):
                 near = nearest(str(base), bases)
@@ -142,20 +148,24 @@ class _Reader:
             self.check_names(where, library_model(base), entries)
         return ModelPlan(name, **entries) if self.errors == before else None
 
-    def with_new_words(self, where: str, described: Any) -> Any:
-        """Return the table of a model with its old words replaced, each with a remark."""
+    def with_new_words(self, where: str, described: Any, renamed: Mapping[str, str]) -> Any:
+        """Return a table with its old words replaced, each with a remark."""
         if not isinstance(described, Mapping):
             return described
-        for old in _RENAMED_WORDS.keys() & described.keys():
-            new, place = _RENAMED_WORDS[old], f"[{where}] {old}"
+        for old in renamed.keys() & described.keys():
+            new, place = renamed[old], f"[{where}] {old}"
             if new in described:
                 self.fault(place, f"'{old}' and '{new}'", "they are the same", f"use '{new}' alone")
             else:
-                remedy = f"rename it to '{new}'; the old word still works in this version"
-                self.findings.append(
-                    Finding(f"{self.path}, {place}", f"'{old}'", "this word has a new name", remedy, "warning")
-                )
-        return {_RENAMED_WORDS.get(word, word): value for word, value in described.items()}
+                self.renamed(place, old, new)
+        return {renamed.get(word, word): value for word, value in described.items()}
+
+    def renamed(self, place: str, old: str, new: str) -> str:
+        """Add a remark on an old word and return the word that replaced it."""
+        remedy = f"rename it to '{new}'; the old word still works in this version"
+        needed = "this word has a new name"
+        self.findings.append(Finding(f"{self.path}, {place}", f"'{old}'", needed, remedy, "warning"))
+        return new
 
     def entry(self, place: str, word: str, value: Any) -> Any:
         """Return the checked value of one word of a model; an empty one, and a finding, if it has a wrong type."""
@@ -256,6 +266,7 @@ class _Reader:
     def settings(self, table: Any) -> FitSettings:
         known = [one.name for one in fields(FitSettings) if one.name != "stages"]
         settings = FitSettings()
+        table = self.with_new_words("fit", table, _RENAMED_FIT_WORDS)
         for name, value in self.known_words("fit", table, known).items():
             default = getattr(settings, name)
             if name == "held_out":

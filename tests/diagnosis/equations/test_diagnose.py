@@ -12,9 +12,11 @@ from graycell.cell.closures import Lagged
 from graycell.cli.checking import PRINTED_TABLES
 from graycell.cli.printing import console
 from graycell.diagnosis.equations import diagnose, operating_points
+from graycell.diagnosis.equations.diagnose import _times as default_times
 from graycell.errors import ModelError
 from graycell.models import nolan_lee
 from graycell.reporting.page import text
+from graycell.runs.records import Setpoint
 from graycell.simulation.simulate import simulate
 
 
@@ -68,6 +70,13 @@ def test_the_page_stands_alone_and_the_json_has_what_is_needed_to_repeat_it(diag
     assert {"versions", "runs", "settings", "code"} <= set(whole["provenance"])
     tables = {path.stem for path in folder.glob("*.csv")}
     assert set(whole["tables"]) | {"trajectory"} == tables
+
+
+def test_the_map_is_drawn_after_changes_of_temperature_and_of_no_other_input(run):
+    changed = run.with_events(Setpoint(1.1, 6.8, "pH"), Setpoint(2.1, 33.0))
+    times = default_times(changed)
+    assert 2.3 in times
+    assert 1.3 not in times
 
 
 def test_conditions_at_the_time_of_an_event_are_those_after_it(published, run):

@@ -26,16 +26,17 @@ def test_without_the_law_of_v10_and_of_no_other_the_fluxes_are_not_unique(struct
     assert structure.apart == ("v10",)
 
 
-@pytest.mark.parametrize("cold", [0.0, 1.0])
-def test_all_fluxes_at_steady_state_satisfy_the_surplus_relations(structure, published, cold, random):
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_all_fluxes_at_steady_state_satisfy_the_surplus_relations(structure, published, shift, random):
     network = published.network
     inside = ~network.is_external
-    matrix = (network.shifted_stoichiometry if cold else network.stoichiometry)[inside]
+    matrix = (network.shifted_stoichiometry if shift else network.stoichiometry)[inside]
     directions = np.linalg.svd(matrix)[2][np.linalg.matrix_rank(matrix) :]
     fluxes = random.standard_normal((20, len(directions))) @ directions
     for relation in structure.relations:
         right = sum(
-            (term.cold if cold else term.warm) * fluxes[:, network.index(term.reaction)] for term in relation.terms
+            (term.after_shift if shift else term.before_shift) * fluxes[:, network.index(term.reaction)]
+            for term in relation.terms
         )
         assert np.allclose(fluxes[:, network.index(relation.reaction)], right, atol=1e-10)
 

@@ -4,11 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from learned_fits import by_hand
 from plotly.offline import get_plotlyjs
+from small_models import fed_batch, gray_monod
 
 from graycell.errors import GraycellError
 from graycell.reporting import report
 from graycell.reporting.fits import page as reporting_html
+from graycell.runs import Measurement
 from graycell.simulation.simulate import SimulationStatus
 
 
@@ -25,6 +28,15 @@ def test_the_page_names_no_address_and_loads_nothing(html):
     assert set(re.findall(r'href="(.)', html)) == {"#"}
     assert "default-src 'none'" in html
     assert "mathjax" not in html.lower()
+
+
+def test_a_gray_model_without_a_network_has_a_page(tmp_path):
+    series = Measurement("GLC", "mmol/L", np.array([1.0, 3.0, 6.0]), np.array([58.0, 50.0, 40.0]), np.ones(3))
+    made = by_hand(gray_monod(), run=fed_batch(measurements={"GLC": series}))
+    page = report(made, tmp_path)
+    assert "gray monod" in page.read_text(encoding="utf-8")
+    table = pd.read_csv(next(iter(tmp_path.glob("*laws*.csv"))))
+    assert set(table["reaction"]) == {"uptake"}
 
 
 def test_no_button_sends_the_data_away(html):

@@ -15,7 +15,7 @@ from graycell.models import published_feed
 from graycell.packing import pack
 from graycell.runs.records import Bolus, CultureRun
 from graycell.simulation import lagged
-from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.solve import Loop, SolverSettings, integrate, usable
 
 STEPS = (0.1, 0.05, 0.025)
 """Of the published scheme [d]."""
@@ -120,8 +120,7 @@ def answers(
 def _predicted(model, packed, rtol):
     # the tolerance is traced, so one compiled function serves all
     path = integrate(model, packed, Loop(), SolverSettings(rtol=rtol, atol=rtol / 10, most_steps=_MOST_STEPS))
-    usable = jnp.array([status for status in LoopStatus if status.usable])
-    return path.predicted, jnp.any(path.failed != 0), jnp.all(jnp.isin(path.loop_status, usable))
+    return path.predicted, jnp.any(path.failed != 0), jnp.all(usable(path.loop_status, LoopStatus))
 
 
 def _answers(closure, setting, values, names, ends, tops) -> ClosureAnswers:

@@ -104,7 +104,8 @@ def relation_gaps(trajectory: Trajectory) -> Float[np.ndarray, "n relations"]:
     layer = trajectory.model.require_projection()
     surplus = [layer.network.index(name) for name in layer.surplus]
     left = [layer.kinetic.index(name) for name in layer.surplus]
-    rows = jax.vmap(lambda cold: layer.flux_map(cold).take(surplus).matrix)(jnp.asarray(trajectory.stoichiometry_shift))
+    shift = jnp.asarray(trajectory.stoichiometry_shift)
+    rows = jax.vmap(lambda shift: layer.flux_map(shift).take(surplus).matrix)(shift)
     implied = np.einsum("nrk,nk->nr", np.asarray(rows)[:, :, : len(layer.kinetic)], trajectory.kinetic_rates)
     return trajectory.kinetic_rates[:, left] - implied
 
@@ -141,19 +142,19 @@ def singular_weights(trajectory: Trajectory) -> tuple[SingularWeight, ...]:
     return tuple(sorted(rows, key=lambda row: (-len(row.crossings), row.least)))
 
 
-def _jump(model: CultureModel, kinetic_rates: np.ndarray, cold: float, j: int) -> tuple[float, str]:
+def _jump(model: CultureModel, kinetic_rates: np.ndarray, shift: float, j: int) -> tuple[float, str]:
     near, at = kinetic_rates.copy(), kinetic_rates.copy()
     near[j], at[j] = _NEAR_ZERO * np.max(np.abs(kinetic_rates)), 0.0
-    with_it, without = np.asarray(_project(model, np.stack([near, at]), cold))
+    with_it, without = np.asarray(_project(model, np.stack([near, at]), shift))
     largest = max(float(np.max(np.abs(without))), 1e-300)
     most = int(np.argmax(np.abs(with_it - without)))
     return float(abs(with_it[most] - without[most]) / largest), model.reactions[most]
 
 
 @eqx.filter_jit
-def _project(model: CultureModel, kinetic_rates, cold):
+def _project(model: CultureModel, kinetic_rates, shift):
     published = PublishedWeights()
-    return jax.vmap(lambda w: model.require_projection()(w, cold, variance=published.variance(w)).fluxes)(
+    return jax.vmap(lambda w: model.require_projection()(w, shift, variance=published.variance(w)).fluxes)(
         jnp.asarray(kinetic_rates)
     )
 

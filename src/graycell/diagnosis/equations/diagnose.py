@@ -1,7 +1,7 @@
 """diagnose: everything that the equations of a model contradict each other about, for one run."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -13,7 +13,7 @@ from graycell.diagnosis.equations.structure import Structure, structure_of
 from graycell.errors import ModelError, nearest
 from graycell.model import CultureModel
 from graycell.provenance import provenance_of
-from graycell.runs.records import CultureRun, Setpoint
+from graycell.runs.records import TEMPERATURE, CultureRun, Setpoint
 from graycell.simulation.branches import Branches, FixedPoints, OperatingPoints, branches, fixed_points, response
 from graycell.simulation.simulate import Trajectory, simulate
 
@@ -36,7 +36,7 @@ class LoopMap:
         trajectory_redox: (times,) R of the trajectory there [1].
         redox: (grid,) R [1].
         ratio: (times, grid) R' of the fluxes [1].
-        points: fixed points of the map; `points.moment` is the index of the time.
+        points: fixed points of the map; `points.point` is the index of the time.
     """
 
     time: Float[np.ndarray, " times"]
@@ -191,15 +191,15 @@ def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray
     """
     times = np.asarray(times, float)
     _require_within(trajectory.run, times)
-    parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs)
-    concentrations, variables, inputs = (_at(trajectory, times, np.asarray(part)) for part in parts)
-    return OperatingPoints(concentrations, variables, inputs)
+    parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs, trajectory.fed)
+    concentrations, variables, inputs, fed = (_at(trajectory, times, np.asarray(part)) for part in parts)
+    return OperatingPoints(concentrations, variables, inputs, fed=fed)
 
 
 def _with(points: OperatingPoints, parameter: str, values: np.ndarray | float) -> OperatingPoints:
     """Return operating points with values of a parameter, also for its usual value, so that one function compiles."""
     changed = {parameter: np.broadcast_to(values, len(points))}
-    return OperatingPoints(points.concentrations, points.variables, points.inputs, changed)
+    return replace(points, changed=changed)
 
 
 def _at(trajectory: Trajectory, times: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -220,7 +220,7 @@ def _at(trajectory: Trajectory, times: np.ndarray, columns: np.ndarray) -> np.nd
 
 
 def _times(run: CultureRun) -> list[float]:
-    shifts = [event.time for event in run.events if isinstance(event, Setpoint)]
+    shifts = [event.time for event in run.events if isinstance(event, Setpoint) and event.input == TEMPERATURE]
     wanted = [0.0, *(time + _AFTER_SHIFT for time in shifts), *(run.end * share for share in (0.25, 0.5, 0.75, 1.0))]
     return sorted({round(time, 6) for time in wanted if time <= run.end})
 

@@ -16,13 +16,13 @@ class Term:
 
     Attributes:
         reaction: its name.
-        warm: its coefficient before a temperature shift [1].
-        cold: its coefficient after the shift [1].
+        before_shift: its coefficient before a temperature shift [1].
+        after_shift: its coefficient after the shift [1].
     """
 
     reaction: str
-    warm: float
-    cold: float
+    before_shift: float
+    after_shift: float
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class SurplusRelation:
     """An equation between kinetic rates that the balances imply: `reaction` = sum of the terms.
 
     >>> print(SurplusRelation("uptake", (Term("lactate", 0.5, 0.5), Term("growth", -1.0, -1.2))))
-    uptake = 0.5 lactate - growth (cold: -1.2 growth)
+    uptake = 0.5 lactate - growth (after the shift: -1.2 growth)
 
     Attributes:
         reaction: the rate on the left side.
@@ -41,10 +41,10 @@ class SurplusRelation:
     terms: tuple[Term, ...]
 
     def __str__(self) -> str:
-        warm = "".join(_written(term.reaction, term.warm, first=i == 0) for i, term in enumerate(self.terms))
-        changed = [term for term in self.terms if abs(term.warm - term.cold) > _ZERO]
-        cold = "".join(_written(term.reaction, term.cold, first=i == 0) for i, term in enumerate(changed))
-        return f"{self.reaction} = {warm or '0'}{f' (cold: {cold})' if cold else ''}"
+        before = "".join(_written(term.reaction, term.before_shift, first=i == 0) for i, term in enumerate(self.terms))
+        changed = [term for term in self.terms if abs(term.before_shift - term.after_shift) > _ZERO]
+        after = "".join(_written(term.reaction, term.after_shift, first=i == 0) for i, term in enumerate(changed))
+        return f"{self.reaction} = {before or '0'}{f' (after the shift: {after})' if after else ''}"
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,13 @@ def structure_of(model: CultureModel) -> Structure:
         name: len(network.names) - rank(np.vstack([inside, np.delete(rows, i, axis=0)]))
         for i, name in enumerate(layer.kinetic)
     }
-    maps = [np.asarray(layer.flux_map(cold).matrix)[:, : len(layer.kinetic)] for cold in (0.0, 1.0)]
+    maps = [np.asarray(layer.flux_map(shift).matrix)[:, : len(layer.kinetic)] for shift in (0.0, 1.0)]
     relations = []
     for name in layer.surplus:
-        warm, cold = (flux_map[network.index(name)] for flux_map in maps)
+        before, after = (flux_map[network.index(name)] for flux_map in maps)
         terms = tuple(
             Term(other, float(a), float(b))
-            for other, a, b in zip(layer.kinetic, warm, cold, strict=True)
+            for other, a, b in zip(layer.kinetic, before, after, strict=True)
             if max(abs(a), abs(b)) > _ZERO
         )
         relations.append(SurplusRelation(name, terms))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, Shaped
 
 RUNNING, SOLVED, INFEASIBLE, NOT_CONVERGED = 0, 1, 2, 3
 """Statuses of a problem; a solution never has the first."""
@@ -162,7 +162,7 @@ class Found(NamedTuple):
     multiplier: Any
     dual_basis: Any
 
-    def to_rows(self, values: Float[Array, " slots"], count: int) -> Float[Array, " rows"]:
+    def to_rows(self, values: Shaped[Array, " slots"], count: int) -> Shaped[Array, " rows"]:
         """Move values from the slots to their rows.
 
         Args:

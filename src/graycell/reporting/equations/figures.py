@@ -6,17 +6,16 @@ import numpy as np
 import plotly.graph_objects as go
 
 from graycell.diagnosis.equations import ModelDiagnosis
-from graycell.reporting.equations.tables import parameter_head
-from graycell.reporting.reading import values_of
-from graycell.reporting.style import COLOURS, INK, MUTED, mark_events, panels, plain
-from graycell.runs.records import REDOX
+from graycell.reporting.equations.tables import loop_head, parameter_head
+from graycell.reporting.reading import redox_of
+from graycell.reporting.style import COLOURS, INK, MUTED, mark_events, panels, plain, pretty_unit
 from graycell.simulation.branches import Branches
 
 STABLE, UNSTABLE = "stable for a redox pool (slope < 1)", "unstable (slope > 1)"
 
 
 def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
-    """Draw R' over R [1] with the fixed points.
+    """Draw R' over R [1], or the target of another loop variable over it, with the fixed points.
 
     Args:
         diagnosis: of a model and a run.
@@ -24,7 +23,7 @@ def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
     Returns:
         A panel for each chosen time.
     """
-    loop = diagnosis.map
+    loop, loop_name, head = diagnosis.map, plain(diagnosis.model.loops[0]), plain(pretty_unit(loop_head(diagnosis)))
     figure = panels([f"<b>day {time:g}</b>" for time in loop.time], 3, 1.0)
     shown: set[str] = set()
     for i in range(len(loop.time)):
@@ -34,14 +33,14 @@ def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
         top = 1.25 * max(float(np.max(roots, initial=0.0)), float(loop.trajectory_redox[i]), 1.6)
         inside = loop.redox <= top
         lines = [
-            ("R' of the fluxes", loop.ratio[i][inside], COLOURS[0], None),
-            ("R' = R", loop.redox[inside], MUTED, "dot"),
+            (f"{loop_name}' of the fluxes", loop.ratio[i][inside], COLOURS[0], None),
+            (f"{loop_name}' = {loop_name}", loop.redox[inside], MUTED, "dot"),
         ]
         for name, values, colour, dash in lines:
             figure.add_scatter(
                 x=loop.redox[inside], y=values, mode="lines", name=name, legendgroup=name, showlegend=name not in shown,
                 line={"color": colour, "width": 2 if dash is None else 1, "dash": dash},
-                hovertemplate="R %{x:.3g}: R' %{y:.3g}", **place,
+                hovertemplate=f"{loop_name} %{{x:.3g}}: {loop_name}' %{{y:.3g}}", **place,
             )  # fmt: skip
             shown.add(name)
         for name, chosen, symbol in ((STABLE, slopes < 1.0, "circle"), (UNSTABLE, slopes >= 1.0, "circle-open")):
@@ -50,14 +49,14 @@ def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
             figure.add_scatter(
                 x=roots[chosen], y=roots[chosen], mode="markers", name=name, legendgroup=name,
                 showlegend=name not in shown, marker={"color": INK, "size": 9, "symbol": symbol},
-                customdata=slopes[chosen], hovertemplate="R %{x:.4g}, slope %{customdata:.3g}", **place,
+                customdata=slopes[chosen], hovertemplate=f"{loop_name} %{{x:.4g}}, slope %{{customdata:.3g}}", **place,
             )  # fmt: skip
             shown.add(name)
         figure.add_vline(loop.trajectory_redox[i], line={"color": COLOURS[1], "width": 1, "dash": "dash"}, **place)
         span = [0.0, top]
-        figure.update_xaxes(range=span, title_text="R [1]", **place)
+        figure.update_xaxes(range=span, title_text=head, **place)
         figure.update_yaxes(range=span, **place)
-    figure.update_yaxes(title_text="R' [1]", col=1)
+    figure.update_yaxes(title_text=head.replace(" [", "' [", 1), col=1)
     return figure
 
 
@@ -71,12 +70,12 @@ def branches_over_time(diagnosis: ModelDiagnosis) -> go.Figure:
         A figure of one panel.
     """
     trajectory, run = diagnosis.trajectory, diagnosis.run
-    redox = np.asarray(values_of(trajectory, REDOX))
-    figure = panels(["<b>R</b> [1]"], 1, run.end)
-    _add_branches(figure, diagnosis.over_time)
-    figure.add_scatter(x=trajectory.time, y=redox, mode="lines", name="simulated R",
+    redox, name = redox_of(trajectory), diagnosis.model.loops[0]
+    figure = panels([_title(diagnosis)], 1, run.end)
+    _add_branches(figure, diagnosis.over_time, plain(name))
+    figure.add_scatter(x=trajectory.time, y=redox, mode="lines", name=f"simulated {plain(name)}",
                        line={"color": COLOURS[1], "width": 2})  # fmt: skip
-    measured = run.measurements.get(REDOX)
+    measured = trajectory.run.measurements.get(name)  # in the unit of the model
     if measured is not None:
         figure.add_scatter(
             x=measured.time, y=measured.value, mode="markers", name="measured, ± 1 standard error",
@@ -98,8 +97,8 @@ def branches_over_parameter(diagnosis: ModelDiagnosis) -> go.Figure:
     Returns:
         A figure of one panel.
     """
-    figure = panels([f"<b>R</b> [1] at day {diagnosis.parameter_time:.3g}"], 1, 1.0)
-    _add_branches(figure, diagnosis.over_parameter)
+    figure = panels([f"{_title(diagnosis)} at day {diagnosis.parameter_time:.3g}"], 1, 1.0)
+    _add_branches(figure, diagnosis.over_parameter, plain(diagnosis.model.loops[0]))
     value = float(diagnosis.model.parameters[diagnosis.parameter])
     figure.add_vline(value, line={"color": COLOURS[1], "width": 1, "dash": "dash"})
     along = diagnosis.over_parameter.along
@@ -131,7 +130,12 @@ def closure_answers(diagnosis: ModelDiagnosis) -> go.Figure:
     return figure.update_layout(height=320)
 
 
-def _add_branches(figure: go.Figure, found: Branches) -> None:
+def _title(diagnosis: ModelDiagnosis) -> str:
+    name = diagnosis.model.loops[0]
+    return f"<b>{plain(name)}</b> [{plain(pretty_unit(diagnosis.model.unit(name)))}]"
+
+
+def _add_branches(figure: go.Figure, found: Branches, loop_name: str) -> None:
     for name, wanted in ((STABLE, True), (UNSTABLE, False)):
         x, y = [], []
         for redox, slope in zip(found.redox, found.slope, strict=True):
@@ -141,7 +145,7 @@ def _add_branches(figure: go.Figure, found: Branches) -> None:
         figure.add_scatter(
             x=x, y=y, mode="lines+markers", name=name, connectgaps=False, marker={"size": 4, "color": COLOURS[0]},
             line={"color": COLOURS[0], "width": 2 if wanted else 1, "dash": None if wanted else "dot"},
-            hovertemplate="%{x:.3g}: R %{y:.4g}",
+            hovertemplate=f"%{{x:.3g}}: {loop_name} %{{y:.4g}}",
         )  # fmt: skip
     if len(found.folds):
         figure.add_scatter(

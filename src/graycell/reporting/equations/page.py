@@ -10,10 +10,9 @@ from graycell.diagnosis.equations import ModelDiagnosis
 from graycell.reporting.equations import figures
 from graycell.reporting.equations.tables import diagnosis_frames
 from graycell.reporting.page import Section, drawing, facts, page, table, text
-from graycell.reporting.reading import label_of, values_of
-from graycell.reporting.tables import trajectory_frame, unit_of, write_table
+from graycell.reporting.reading import label_of, redox_of
+from graycell.reporting.tables import trajectory_frame, write_table
 from graycell.reporting.trajectories import conflict_heatmap
-from graycell.runs.records import REDOX
 from graycell.storage import write_whole
 
 DIAGNOSIS = "diagnosis.html"
@@ -22,8 +21,8 @@ _DISAGREES = 0.05
 _CAPTIONS = {
     "conflict": "The conflict is (flux - kinetic rate) over the size of the kinetic rate. Blue: the balances hold the "
     "flux below the kinetic rate; red: above. In a row at -1 the flux is zero whatever the rate law gives.",
-    "map": "The rate laws use R, and the fluxes they lead to have the ratio R'. R is a fixed point where the curve "
-    "crosses the dotted line: stable for a redox pool if filled, unstable if open. The dashed line is the simulated R.",
+    "map": "The rate laws use {R}, and the fluxes they lead to give {R}'. {R} is a fixed point where the curve crosses "
+    "the dotted line: stable for a pool if filled, unstable if open. The dashed line is the simulated {R}.",
     "time": "All fixed points over the run; each branch is a line. Look for times with more than one stable branch: "
     "there the equations allow several metabolic states, and the history of the run decides. A cross is a fold, where "
     "two branches end.",
@@ -84,21 +83,7 @@ def headline(diagnosis: ModelDiagnosis) -> list[str]:
         soft = projection is not None and isinstance(projection.weights, SoftWeights)
         are = "would be singular (the soft ones are not)" if soft else "are singular"
         sentences.append(f"Weights 1/w^2 {are} where the kinetic rate of {', '.join(crossing)} crosses zero.")
-    many = np.sum(np.isfinite(diagnosis.over_time.redox) & (diagnosis.over_time.slope < 1.0), axis=0)
-    if np.any(many > 1):
-        last = int(np.flatnonzero(many > 1)[-1])
-        redox, slope = diagnosis.over_time.redox[:, last], diagnosis.over_time.slope[:, last]
-        values = " or ".join(f"{value:.2f}" for value in sorted(redox[np.isfinite(redox) & (slope < 1.0)]))
-        time = diagnosis.over_time.along[last]
-        simulated = np.interp(time, diagnosis.trajectory.time, np.asarray(values_of(diagnosis.trajectory, REDOX)))
-        sentences.append(
-            f"On {_spans(diagnosis.over_time.along, many > 1)} more than one value of R is stable, and the history of "
-            f"the run decides between them. On day {time:.1f} they are {values}; the simulated R is {simulated:.2f}."
-        )
-    elif np.any(many == 0):
-        sentences.append(f"On {_spans(diagnosis.over_time.along, many == 0)} no value of R is stable.")
-    else:
-        sentences.append("At every time that was examined, one value of R is stable.")
+    sentences.append(loop_sentence(diagnosis))
     for answer in diagnosis.answers:
         finding = f"left out: {answer.note}" if answer.note else ""
         if len(answer.change):
@@ -109,6 +94,32 @@ def headline(diagnosis: ModelDiagnosis) -> list[str]:
             )
         sentences.append(f"The {answer.closure} closure: {finding}")
     return sentences + _disagreements(diagnosis) + diagnosis.trajectory.remarks()
+
+
+def loop_sentence(diagnosis: ModelDiagnosis) -> str:
+    """Return how many values of the loop variable are stable over the run.
+
+    Args:
+        diagnosis: of a model and a run.
+
+    Returns:
+        A sentence.
+    """
+    found, name = diagnosis.over_time, diagnosis.model.loops[0]
+    many = np.sum(np.isfinite(found.redox) & (found.slope < 1.0), axis=0)
+    if np.any(many > 1):
+        last = int(np.flatnonzero(many > 1)[-1])
+        redox, slope = found.redox[:, last], found.slope[:, last]
+        values = " or ".join(f"{value:.2f}" for value in sorted(redox[np.isfinite(redox) & (slope < 1.0)]))
+        time = found.along[last]
+        simulated = np.interp(time, diagnosis.trajectory.time, redox_of(diagnosis.trajectory))
+        return (
+            f"On {_spans(found.along, many > 1)} more than one value of {name} is stable, and the history of the run "
+            f"decides between them. On day {time:.1f} they are {values}; the simulated {name} is {simulated:.2f}."
+        )
+    if np.any(many == 0):
+        return f"On {_spans(found.along, many == 0)} no value of {name} is stable."
+    return f"At every time that was examined, one value of {name} is stable."
 
 
 def _disagreements(diagnosis: ModelDiagnosis) -> list[str]:
@@ -125,7 +136,7 @@ def _disagreements(diagnosis: ModelDiagnosis) -> list[str]:
         return []
     name = compared[0].quantities[most]
     words = ", ".join(f"{end[most]:.3g} ({answer.closure})" for answer, end in zip(compared, ends, strict=True))
-    return [f"The closures disagree, most about {name} at the end of the run [{unit_of(name)}]: {words}."]
+    return [f"The closures disagree, most about {name} at the end of the run [{path.model.unit(name)}]: {words}."]
 
 
 def _spans(along: np.ndarray, chosen: np.ndarray) -> str:
@@ -138,7 +149,7 @@ def _spans(along: np.ndarray, chosen: np.ndarray) -> str:
 
 def _sections(diagnosis: ModelDiagnosis, frames: dict) -> list[Section]:
     summary = "".join(f"<p>{text(sentence)}</p>" for sentence in headline(diagnosis))
-    run = diagnosis.run.provenance
+    run, loop = diagnosis.run.provenance, diagnosis.model.loops[0]
     made = facts(
         [("run", diagnosis.run.name), ("citation", run.citation or "not given"),
          *((str(key), json.dumps(value)) for key, value in diagnosis.provenance.items())]
@@ -150,9 +161,10 @@ def _sections(diagnosis: ModelDiagnosis, frames: dict) -> list[Section]:
         Section("conflicts", "Conflicts", drawing(conflict_heatmap(diagnosis.trajectory), "conflict",
                                                   _CAPTIONS["conflict"]) + table(frames["conflicts"])),
         Section("weights", "Singular weights", table(frames["singular-weights"])),
-        Section("map", "The map R to R'", drawing(figures.loop_maps(diagnosis), "maps", _CAPTIONS["map"])
+        Section("map", f"The map {loop} to {loop}'",
+                drawing(figures.loop_maps(diagnosis), "maps", _CAPTIONS["map"].format(R=loop))
                 + table(frames["fixed-points"])),
-        Section("branches", "Branches of R",
+        Section("branches", f"Branches of {loop}",
                 drawing(figures.branches_over_time(diagnosis), "over-time", _CAPTIONS["time"])
                 + drawing(figures.branches_over_parameter(diagnosis), "over-parameter", _CAPTIONS["parameter"])),
         Section("closures", "Closures", drawing(figures.closure_answers(diagnosis), "answers", _CAPTIONS["closures"])

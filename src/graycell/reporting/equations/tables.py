@@ -5,7 +5,6 @@ import pandas as pd
 
 from graycell.diagnosis.equations import ModelDiagnosis
 from graycell.reporting.reading import label_of
-from graycell.reporting.tables import unit_of
 from graycell.simulation.branches import Branches
 from graycell.units import SPECIFIC_RATE, TIME
 
@@ -26,8 +25,8 @@ def diagnosis_frames(diagnosis: ModelDiagnosis) -> dict[str, pd.DataFrame]:
         "conflicts": conflicts_frame(diagnosis),
         "singular-weights": singular_frame(diagnosis),
         "fixed-points": fixed_points_frame(diagnosis),
-        "branches-over-time": branches_frame(diagnosis.over_time, f"time [{TIME}]"),
-        "branches-over-parameter": branches_frame(diagnosis.over_parameter, parameter_head(diagnosis)),
+        "branches-over-time": branches_frame(diagnosis, diagnosis.over_time, f"time [{TIME}]"),
+        "branches-over-parameter": branches_frame(diagnosis, diagnosis.over_parameter, parameter_head(diagnosis)),
         "closures": closures_frame(diagnosis),
     }
 
@@ -143,7 +142,7 @@ def singular_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
 
 
 def fixed_points_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
-    """Return the fixed points of R -> R' at the chosen times, and the closures for which they are stable.
+    """Return the fixed points of R -> R' (or another loop) at the chosen times, and for which closures they are stable.
 
     Args:
         diagnosis: of a model and a run.
@@ -151,24 +150,25 @@ def fixed_points_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
     Returns:
         One row a fixed point.
     """
-    loop = diagnosis.map
-    points = loop.points
+    loop, head = diagnosis.map, loop_head(diagnosis)
+    points, name = loop.points, diagnosis.model.loops[0]
     return pd.DataFrame(
         {
             f"time [{TIME}]": loop.time[points.point],
-            "R [1]": points.redox,
-            "slope dR'/dR [1]": points.slope,
+            head: points.redox,
+            f"slope d{name}'/d{name} [1]": points.slope,
             "dynamic and algebraic": ["stable" if stable else "unstable" for stable in points.stable_if_dynamic],
             "lagged": ["stable" if stable else "unstable" for stable in points.stable_if_lagged],
-            "simulated R [1]": loop.trajectory_redox[points.point],
+            f"simulated {head}": loop.trajectory_redox[points.point],
         }
     )
 
 
-def branches_frame(branches: Branches, head: str) -> pd.DataFrame:
+def branches_frame(diagnosis: ModelDiagnosis, branches: Branches, head: str) -> pd.DataFrame:
     """Return branches of fixed points in long form.
 
     Args:
+        diagnosis: of a model and a run.
         branches: over time or over a parameter.
         head: of the column of times or values of the parameter.
 
@@ -176,12 +176,13 @@ def branches_frame(branches: Branches, head: str) -> pd.DataFrame:
         One row a fixed point.
     """
     branch, place = np.nonzero(np.isfinite(branches.redox))
+    name = diagnosis.model.loops[0]
     return pd.DataFrame(
         {
             head: branches.along[place],
             "branch": branch + 1,
-            "R [1]": branches.redox[branch, place],
-            "slope dR'/dR [1]": branches.slope[branch, place],
+            loop_head(diagnosis): branches.redox[branch, place],
+            f"slope d{name}'/d{name} [1]": branches.slope[branch, place],
         }
     )
 
@@ -201,9 +202,24 @@ def closures_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
             change = answer.change[k] if k < len(answer.change) else np.nan
             row = {"closure": answer.closure, "set by": answer.setting.split(" ")[0], "to": value,
                    "differs from the finest by [1]": change}  # fmt: skip
-            row |= {f"{name} [{unit_of(name)}]": answer.ends[k, j] for j, name in enumerate(answer.quantities)}
+            units = [diagnosis.model.unit(name) for name in answer.quantities]
+            row |= {f"{name} [{unit}]": answer.ends[k, j]
+                    for j, (name, unit) in enumerate(zip(answer.quantities, units, strict=True))}  # fmt: skip
             rows.append(row)
     return pd.DataFrame(rows)
+
+
+def loop_head(diagnosis: ModelDiagnosis) -> str:
+    """Return the head of a column of the variable that closes the loop.
+
+    Args:
+        diagnosis: of a model and a run.
+
+    Returns:
+        Name and unit, for instance ``R [1]``.
+    """
+    name = diagnosis.model.loops[0]
+    return f"{name} [{diagnosis.model.unit(name)}]"
 
 
 def parameter_head(diagnosis: ModelDiagnosis) -> str:

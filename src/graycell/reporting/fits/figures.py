@@ -24,7 +24,7 @@ def parameters(fit: Fit, colour: str = COLOURS[0]) -> go.Figure:
     """
     rows = sorted((row for row in fit.estimates if row.start != 0.0 and row.value / row.start > 0.0),
                   key=lambda row: row.value / row.start)  # fmt: skip
-    figure = go.Figure()
+    figure, table = go.Figure(), fit.model.table
     kinds = (
         ("determined by the data", colour, False),
         (f"not determined by the data (posterior SD / prior SD > {UNDETERMINED:g})", PALE, True),
@@ -32,7 +32,7 @@ def parameters(fit: Fit, colour: str = COLOURS[0]) -> go.Figure:
     for name, shade, wanted in kinds:
         chosen = [row for row in rows if (row.sd_ratio > UNDETERMINED) is wanted]
         ratio = np.array([row.value / row.start for row in chosen])
-        bounds = np.array([_interval(fit, row) for row in chosen]).reshape(-1, 2)
+        bounds = np.array([_interval(row, bool(table[row.name].log_scale)) for row in chosen]).reshape(-1, 2)
         words = [f"{row.value:.4g} ± {row.standard_error:.2g} {pretty_unit(row.unit)}, start {row.start:.4g}"
                  for row in chosen]  # fmt: skip
         figure.add_scatter(
@@ -119,10 +119,10 @@ def _decimal_ticks(values: np.ndarray) -> dict:
     return {"tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
-def _interval(fit: Fit, row: Estimate) -> tuple[float, float]:
+def _interval(row: Estimate, log_scale: bool) -> tuple[float, float]:
     """Return the 95 % interval over the start [1], symmetric on the scale that the parameter is estimated on."""
     ratio = row.value / row.start
-    if fit.model.table[row.name].log_scale:
+    if log_scale:
         factor = float(np.exp(_NORMAL_95 * row.relative_error))
         return ratio / factor, ratio * factor
     half = _NORMAL_95 * row.standard_error / abs(row.start)

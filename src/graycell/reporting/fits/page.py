@@ -176,9 +176,7 @@ def _by_run(
     shown = ""
     for i, name in enumerate(study.measured if kind == "residuals" else study.runs):
         chosen = {
-            label: trajectory
-            for label, trajectory in study.of_run(name).items()
-            if is_shown is None or is_shown(trajectory.model)
+            label: trajectory for label, trajectory in study.of_run(name).items() if is_shown(trajectory.model)
         }
         if chosen:
             figure = draw(chosen, colours=study.colours)
@@ -211,7 +209,8 @@ def _parameters(study: Study, index: int, label: str) -> str:
              for row in fit.estimates]  # fmt: skip
     note = (
         "Posterior SD / prior SD is the standard deviation of a parameter after the fit over that before it. Above "
-        f"{UNDETERMINED:g} (grey) the data do not determine the parameter, and its value comes from the prior."
+        f"{UNDETERMINED:g} (grey) the data do not determine the parameter, and its value comes from the prior. "
+        "Shrinkage is 1 less its square."
     )
     drawn = drawing(figures.parameters(fit, study.colours[label]), f"parameters-{index}", _CAPTIONS["parameters"])
     return f'<h3>{text(label)}</h3>{drawn}{table(frame, marks=marks)}<p class="note">{text(note)}</p>'

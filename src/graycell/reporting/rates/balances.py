@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from graycell.balances.mass_balances import CELLS, MassBalances, flow_intervals
+from graycell.balances.mass_balances import MassBalances, flow_intervals
+from graycell.balances.series import is_balanced
 from graycell.errors import InputError
-from graycell.runs.checks import NOT_SPECIES, check_runs
+from graycell.runs.checks import check_runs
 from graycell.runs.records import Bolus, CultureRun, Sample
 from graycell.units import TIME, VOLUME
 
-_HEADS = ["run", "of", f"from [{TIME}]", f"to [{TIME}]", "begin", "fed", "taken out", "turned over", "found", "unit"]
+_HEADS = ["run", "of", f"from [{TIME}]", f"to [{TIME}]", "begin", "fed", "taken out", "net production", "found", "unit"]
 
 
 def mass_balances_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
@@ -22,7 +23,7 @@ def mass_balances_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
 
     Returns:
         One row a run and quantity, from its first to its last sample that is not below the detection limit (the volume:
-        over the whole run): begin + fed - taken out + turned over (net production by the cells) = found.
+        over the whole run): begin + fed - taken out + net production by the cells = found.
 
     Raises:
         InputError: if `check_runs` finds an error.
@@ -48,8 +49,8 @@ def _volume_row(run: CultureRun) -> tuple:
 
 def _quantity_rows(run: CultureRun) -> list[tuple]:
     rows, of_run = [], MassBalances(run)
-    for quantity in run.measurements:
-        if quantity in NOT_SPECIES and quantity not in CELLS:
+    for quantity, series in run.measurements.items():
+        if not is_balanced(quantity, series):
             continue
         balances = of_run.balances(quantity)
         while balances and balances[0].begin_below:

@@ -84,7 +84,7 @@ def _sections(measured: Sequence[SpecificRates], frames: dict[str, pd.DataFrame]
     yields = (
         table(frames["yields"]) if len(frames["yields"]) else f"<p>{text(per)} was not measured or not consumed.</p>"
     )
-    equation = "<p>begin + fed - taken out + turned over = found; turned over is the net production by the cells. "
+    equation = "<p>begin + fed - taken out + net production by the cells = found. "
     return [
         Section("phase", "Over the phase", sentences + table(frames["rates-of-the-phase"])),
         Section("samples", "Between samples", drawn),

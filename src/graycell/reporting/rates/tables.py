@@ -61,7 +61,7 @@ def _rates_since_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
     rates = [rate for run_rates in measured for rate in run_rates.rates]
     return _rates_frame(rates).assign(**{
         "since": ["first sample" if rate.since_start else "last sample" for rate in rates],
-        "turned over [mmol or 1e9 cells]": [rate.net_production for rate in rates],
+        "net production [mmol or 1e9 cells]": [rate.net_production for rate in rates],
         "integral of viable cells [1e9 cells d]": [rate.viable_cells for rate in rates],
     })  # fmt: skip
 
@@ -93,7 +93,8 @@ def _balances_frame(measured: Sequence[SpecificRates]) -> pd.DataFrame:
     balances = [balance for run_rates in measured for balance in run_rates.balances]
     columns = {
         "run": "run", "species": "quantity", f"from [{TIME}]": "start", f"to [{TIME}]": "end", "begin [mmol]": "begin",
-        "fed [mmol]": "fed", "taken out [mmol]": "taken_out", "turned over [mmol]": "net_production",
-        "found [mmol]": "found", "volume at begin [L]": "begin_volume", "volume at end [L]": "end_volume",
+        "fed [mmol]": "fed", "taken out [mmol]": "taken_out",
+        "net production [mmol]": "net_production", "found [mmol]": "found",
+        "volume at begin [L]": "begin_volume", "volume at end [L]": "end_volume",
     }  # fmt: skip
     return pd.DataFrame({head: [getattr(balance, name) for balance in balances] for head, name in columns.items()})

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import nnls
 
-from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.format.assembly import DEFAULT_ABSOLUTE_ERROR, DEFAULT_RELATIVE_ERROR
 from graycell.runs.format.writers import Rows
+from graycell.runs.limits import LIMITS, limit_of
 from graycell.runs.records import CultureRun, Measurement
 
 _SAME_ERROR = 1e-12
@@ -28,7 +28,7 @@ def laws_of_errors(runs: Sequence[CultureRun]) -> tuple[Rows, set[str]]:
         series = [run.measurements[quantity] for run in runs if quantity in run.measurements]
         law = assay_error(series)
         if law is not None:
-            rows.append([quantity, *map(repr, law), LIMITS[limit_of(quantity)].unit or ""])
+            rows.append([quantity, *map(repr, law), series[0].unit or LIMITS[limit_of(quantity)].unit or ""])
             if not all(
                 _same(np.hypot(law[0] * measured.value, law[1]), measured.standard_error) for measured in series
             ):

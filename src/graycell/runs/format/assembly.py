@@ -13,17 +13,18 @@ from types import MappingProxyType
 import numpy as np
 
 from graycell.errors import Finding, nearest
-from graycell.runs.checks import LIMITS, NOT_SPECIES
 from graycell.runs.format.events import check_events, events_of
+from graycell.runs.format.kinds import KINDS
 from graycell.runs.format.tables import (
     ABSENT,
     IT_IS_REQUIRED,
-    KINDS,
     MixedTable,
     Typed,
+    in_internal_unit,
     rising_rows,
     typed,
 )
+from graycell.runs.limits import LIMITS, NOT_SPECIES
 from graycell.runs.records import (
     REDOX,
     VCD,
@@ -37,7 +38,7 @@ from graycell.runs.records import (
     Sample,
     Signal,
 )
-from graycell.units import UnitError, convert
+from graycell.units import CELL_DENSITY, MASS_CONCENTRATION, UnitError
 
 DEFAULT_RELATIVE_ERROR = 0.05
 """Assay error [1] of a quantity that the table assay_error does not list: common for cell counts and HPLC."""
@@ -78,6 +79,7 @@ def assemble(
     of_run = _rows_by_run(measurements, name, findings)
     media = _media(read["media"], findings)
     errors = _assay_errors(read["assay_error"], measurements, findings)
+    units = _units(read, findings)
     check_events(read["events"], media, findings)
     rows = {kind: _rows(read[kind], of_run, findings) for kind in ("initial", "events", "signals", "standard_errors")}
     runs = []
@@ -106,10 +108,26 @@ def assemble(
                 initial_temperature=temperature,
                 end=max(last, default=0.0),
                 provenance=replace(provenance, notes=notes) if nominal else provenance,
+                units=MappingProxyType({name: unit for name, unit in units.items()
+                                        if name in initial or any(name in medium for medium in media.values())}),
             )
         )
     # a fault of what several runs share is reported once
     return runs, list(dict.fromkeys(findings))
+
+
+def _units(read: Mapping[str, Typed], findings: list[Finding]) -> dict[str, str]:
+    """Return the units of initial values and media that are masses or counts of cells; a name has one in all tables."""
+    found: dict[str, tuple[str, str]] = {}
+    for kind in ("measurements", "standard_errors", "initial", "media"):
+        for name, limit in read[kind].limits.items():
+            unit = LIMITS[limit].unit or ""
+            first, table = found.setdefault(name, (unit, kind))
+            if first != unit and name not in ("time", "volume"):
+                place = f"{read[kind].table.place}, row 1, column '{read[kind].headings[name]}'"
+                needed = f"the table {table} has {name} in a unit of {first}"
+                findings.append(Finding(place, f"a unit of {unit}", needed, "write both in units that convert"))
+    return {name: unit for name, (unit, _) in found.items() if unit in (MASS_CONCENTRATION, CELL_DENSITY)}
 
 
 def _about(table: Typed, findings: list[Finding]) -> dict[str, str]:
@@ -199,7 +217,7 @@ def _assay_errors(table: Typed, measurements: Typed, findings: list[Finding]) ->
             findings.append(Finding(place, "an empty cell", needed, f"write one such as {internal_unit}"))
         elif absolute:
             try:
-                absolute = float(convert(absolute, unit, internal_unit))
+                absolute = in_internal_unit(absolute, quantity, unit, measurements.limits[quantity])
             except UnitError:
                 place = table.place(row, "unit")
                 needed = f"a unit of {internal_unit} is needed"

@@ -14,11 +14,12 @@ EVENTS = {
     "bleed": ("rate",),
     "harvest": ("rate",),
     "temperature": ("temperature",),
+    "setpoint": ("input", "value"),
     "replacement": ("medium", "fraction"),
     "end": (),
 }
 """The columns of each event; the last is its number."""
-_COLUMNS = ("medium", "volume", "rate", "temperature", "fraction")
+_COLUMNS = ("medium", "input", "volume", "rate", "temperature", "fraction", "value")
 
 
 def check_events(table: Typed, media: Collection[str], findings: list[Finding]) -> None:
@@ -51,7 +52,8 @@ def _faults(table: Typed, row: int, media: Collection[str]) -> Iterable[Finding]
             needed = f"the event {kind} takes {' and '.join(EVENTS[kind]) or 'a time'} alone"
             yield Finding(place, "a filled cell", needed, "leave the cell empty")
         elif not given and column in EVENTS[kind] and not table.is_faulty(row, column):
-            yield Finding(place, "an empty cell", f"the event {kind} needs a {column}", "fill the cell")
+            needed = f"the event {kind} needs {'an' if column == 'input' else 'a'} {column}"
+            yield Finding(place, "an empty cell", needed, "fill the cell")
     medium = table.word(row, "medium")
     if medium and "medium" in EVENTS[kind] and medium not in media:
         place = table.place(row, "medium")
@@ -77,10 +79,13 @@ def events_of(table: Typed, rows: Iterable[int], media: Collection[str]) -> tupl
 
 def _event(table: Typed, row: int, media: Collection[str]) -> Event | None:
     kind, medium, time = table.word(row, "event"), table.word(row, "medium"), table.number(row, "time")
+    name = table.word(row, "input")
     if kind == "end" and time is not None:
         return End(time)
     number = table.number(row, EVENTS[kind][-1]) if EVENTS.get(kind) else None
     if time is None or number is None or ("medium" in EVENTS[kind] and medium not in media):
+        return None
+    if "input" in EVENTS[kind] and not name:
         return None
     match kind:
         case "bolus":
@@ -91,6 +96,8 @@ def _event(table: Typed, row: int, media: Collection[str]) -> Event | None:
             return Feed(time, medium, number)
         case "temperature":
             return Setpoint(time, number)
+        case "setpoint":
+            return Setpoint(time, number, name)
         case "replacement":
             return Replacement(time, medium, number)
     return Outflow(time, number, retains_cells=kind == "harvest")

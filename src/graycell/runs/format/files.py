@@ -1,7 +1,6 @@
 """Files -> tables of text: CSV, XLSX, Parquet and TOML. Files are data: bounded in size, and never executed.
 
-`FORMATS` is the registry of formats for runs: how a path of a format is recognised, and how its tables are read.
-`graycell.runs.format.assembly` makes runs of tables; their columns are in `graycell.runs.format.tables.KINDS`.
+`FORMATS` is the registry of formats: how a path is recognised, how its tables are read. `assembly` makes runs of them.
 """
 
 import csv
@@ -24,7 +23,8 @@ import openpyxl
 from openpyxl.utils import get_column_letter
 
 from graycell.errors import Finding, InputError, nearest, shown
-from graycell.runs.format.tables import KINDS, Table, unguarded
+from graycell.runs.format.kinds import KINDS
+from graycell.runs.format.tables import Table, unguarded
 
 LARGEST_FILE = 50 * 2**20
 """[bytes]. A decade of online data at one a minute is below it."""

@@ -9,7 +9,8 @@ import pandas as pd
 from graycell.errors import Finding, InputError, nearest, shown
 from graycell.runs.format.assembly import assemble
 from graycell.runs.format.files import UnreadableError, cell_text, source_of, unknown_table
-from graycell.runs.format.tables import KINDS, Table
+from graycell.runs.format.kinds import KINDS
+from graycell.runs.format.tables import Table
 from graycell.runs.records import CultureRun, Provenance
 
 
@@ -23,7 +24,8 @@ def read_runs(path: str | Path) -> list[CultureRun]:
         path: of the folder or the file.
 
     Returns:
-        The runs, in internal units: d, L, mmol/L, 10^9 cells/L, degC.
+        The runs, in internal units: d, L, mmol/L, 10^9 cells/L, degC; masses in g/L, or in mmol/L where the molar mass
+        is known.
 
     Raises:
         InputError: with all faults of all tables.
@@ -45,7 +47,7 @@ def runs_from_tables(tables: Mapping[str, pd.DataFrame], name: str = "run") -> l
     """Return the runs in data frames whose columns are headings with units.
 
     Args:
-        tables: by name; the names are those of `graycell.runs.format.tables.KINDS`, such as measurements and initial.
+        tables: by name; the names are those of `graycell.runs.format.kinds.KINDS`, such as measurements and initial.
         name: of the run, if no column `run` gives names.
 
     Returns:

@@ -13,15 +13,14 @@ from typing import NamedTuple
 
 from graycell.errors import Finding, nearest
 from graycell.errors import shown as shown
-from graycell.runs.checks import LIMITS, NOT_SPECIES, value_fault
-from graycell.runs.records import REDOX, TCD, VCD, VIABILITY
-from graycell.units import UnitError, convert, converts, parse_heading
+from graycell.runs.format.kinds import TEXT, Kind
+from graycell.runs.limits import LIMITS, limits_for, value_fault
+from graycell.runs.solutes import MOLAR_MASS
+from graycell.units import CONCENTRATION, MASS_CONCENTRATION, UnitError, convert, converts, parse_heading
 
 MOST_FAULTS = 200
 """Faults that are listed for one table; a file of another kind would otherwise give one for every cell."""
 IT_IS_REQUIRED = "it is required"
-TEXT = "text"
-"""Instead of a key of `LIMITS`: the column holds words."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -86,59 +85,6 @@ class Table(MixedTable):
     """
 
     rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What a table may hold.
-
-    Attributes:
-        columns: by name, a key of `LIMITS`, or `TEXT`.
-        required: names of columns that must be there.
-        others: keys of `LIMITS` of columns with any other name, the first whose unit fits; none forbids them.
-        censored: whether a cell may be a detection limit, such as ``<0.5``: less than that was there.
-    """
-
-    columns: Mapping[str, str]
-    required: tuple[str, ...]
-    others: tuple[str, ...] = ()
-    censored: bool = False
-
-
-KINDS = {
-    "measurements": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), ("concentration",), censored=True),
-    "standard_errors": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), ("concentration",)),
-    "initial": Kind(
-        {"run": TEXT, "volume": "initial volume", "temperature": "temperature", REDOX: REDOX, VCD: VCD},
-        (),
-        ("concentration",),
-    ),
-    "media": Kind({"medium": TEXT}, ("medium",), ("medium concentration",)),
-    "events": Kind(
-        {
-            "run": TEXT,
-            "time": "time",
-            "event": TEXT,
-            "medium": TEXT,
-            "volume": "volume",
-            "rate": "rate",
-            "temperature": "temperature",
-            "fraction": "fraction",
-        },
-        ("time", "event"),
-    ),
-    "signals": Kind(
-        {"run": TEXT, "time": "time", VIABILITY: VIABILITY, VCD: VCD, TCD: VCD, REDOX: REDOX},
-        ("time",),
-        ("concentration", VCD, "temperature", "rate", "volume", "specific rate", "number"),
-    ),
-    "assay_error": Kind(
-        {"quantity": TEXT, "relative": "relative error", "absolute": "absolute error", "unit": TEXT},
-        ("quantity",),
-    ),
-    "about": Kind({"key": TEXT, "value": TEXT}, ("key", "value")),
-}
-"""The tables of runs by name: CSV files of a folder, sheets of a workbook."""
 
 
 @dataclass(frozen=True)
@@ -315,7 +261,7 @@ def typed(table: MixedTable, kind: Kind, findings: list[Finding]) -> Typed:
             continue
         limits[name], numbers[name] = limit, []
         for row, cell in enumerate(cells):
-            value, fault, is_limit = _number(cell, unit, limit, kind.censored and name != "time")
+            value, fault, is_limit = _number(cell, name, unit, limit, kind.censored and name != "time")
             numbers[name].append(value)
             if is_limit:
                 below.add((row, name))
@@ -338,15 +284,17 @@ def _word(cell: Cell) -> str:
     return " ".join(cell.split()) if isinstance(cell, str) else str(cell)
 
 
-def _number(cell: Cell, unit: str, limit: str, censored: bool) -> tuple[float | None, Finding | None, bool]:
+def _number(
+    cell: Cell, name: str, unit: str, limit: str, censored: bool
+) -> tuple[float | None, Finding | None, bool]:
     """Return the number of a cell in its internal unit, or its fault without a place, and if it is a detection limit.
 
     censored: whether ``<`` may be before a number.
     """
     if isinstance(cell, Below):
-        return *_judged(cell.limit, f"{cell.limit!r}", unit, limit), True
+        return *_judged(cell.limit, f"{cell.limit!r}", name, unit, limit), True
     if not isinstance(cell, str):
-        return *_judged(cell, f"{cell!r}", unit, limit), False
+        return *_judged(cell, f"{cell!r}", name, unit, limit), False
     cell = cell.strip()
     is_limit = censored and cell.startswith("<")
     digits = cell[1:].strip() if is_limit else cell
@@ -361,13 +309,42 @@ def _number(cell: Cell, unit: str, limit: str, censored: bool) -> tuple[float | 
         if digits.startswith("="):
             remedy = "write the value instead of the formula"
         return None, Finding("", f"'{digits}'", "a number is needed", remedy), is_limit
-    return *_judged(number, digits, unit, limit), is_limit
+    return *_judged(number, digits, name, unit, limit), is_limit
 
 
-def _judged(number: float, text: str, unit: str, limit: str) -> tuple[float | None, Finding | None]:
-    """Return a number in its internal unit, or what is wrong with it; `text` is the number as it was written."""
+def in_internal_unit(number: float, name: str, unit: str, limit: str) -> float:
+    """Return a number of a column in its internal unit; a mass of a solute of known molar mass as an amount.
+
+    Args:
+        number: in `unit`.
+        name: of the column.
+        unit: of the heading.
+        limit: the key of `LIMITS` of the column.
+
+    Returns:
+        The number in the unit of the limit.
+
+    Raises:
+        UnitError: the unit does not convert.
+
+    >>> round(in_internal_unit(1.8016, "GLC", "g/L", "concentration"), 2)
+    10.0
+    """
     internal_unit = LIMITS[limit].unit
-    value = number if internal_unit is None else float(convert(number, unit, internal_unit))
+    if internal_unit is None:
+        return number
+    if _is_mass_of_solute(name, unit, limit):
+        return float(convert(number, unit, MASS_CONCENTRATION)) * 1000.0 / MOLAR_MASS[name]
+    return float(convert(number, unit, internal_unit))
+
+
+def _is_mass_of_solute(name: str, unit: str, limit: str) -> bool:
+    return LIMITS[limit].unit == CONCENTRATION and name in MOLAR_MASS and converts(unit, MASS_CONCENTRATION)
+
+
+def _judged(number: float, text: str, name: str, unit: str, limit: str) -> tuple[float | None, Finding | None]:
+    """Return a number in its internal unit, or what is wrong with it; `text` is the number as it was written."""
+    value = in_internal_unit(number, name, unit, limit)
     text = shown(text)
     fault = value_fault("", limit, value, text)
     if fault is None and not math.isfinite(value):
@@ -425,30 +402,36 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
         found = f"an unknown column '{name}'"
         findings.append(Finding(place, found, "only known columns are read", hint))
         return None
-    candidates = (kind.columns[name],) if name in kind.columns else kind.others
+    candidates = (kind.columns[name],) if name in kind.columns else limits_for(name, kind.others)
     if candidates == (TEXT,):
         return TEXT
     example = _example(name, candidates[0])
+    if candidates == ("value",) and unit not in (None, ""):
+        needed = "a set-point is in the unit of its input"
+        findings.append(Finding(place, f"the unit '{unit}'", needed, f"write the heading '{name}' without a unit"))
+        return None
     if LIMITS[candidates[0]].unit is None:
         return candidates[0]
     if unit is None:
         remedy = f"write the unit in brackets, like '{example}'"
         findings.append(Finding(place, "no unit", "a column of numbers needs its unit", remedy))
         return None
-    for limit in candidates:
-        try:
-            convert(1.0, unit, LIMITS[limit].unit or "")
-        except UnitError:
-            continue
-        return limit
     lower = {column.lower(): column for column in kind.columns}
     close = [] if name in kind.columns else get_close_matches(name.lower(), lower, n=1)
+    if name not in kind.columns and name.lower() in lower:
+        meant = lower[name.lower()]
+        if kind.columns[meant] != TEXT and converts(unit, LIMITS[kind.columns[meant]].unit or ""):
+            remedy = f"name the column '{meant}' if that is meant, or give it another name"
+            findings.append(Finding(place, f"a column '{name}'", "names differ by more than capitals", remedy))
+            return None
+    for limit in candidates:
+        if converts(unit, LIMITS[limit].unit or "") or _is_mass_of_solute(name, unit, limit):
+            return limit
     remedy = f"write a unit that converts, like '{example}'"
-    if "concentration" in candidates and converts(unit, "g/L"):
-        remedy = "masses need a molar mass: use graycell import"
-    elif close:
+    if close:
         remedy = f"name the column '{lower[close[0]]}' if that is meant"
-    needed = f"a unit of {LIMITS[candidates[0]].unit} is needed"
+    units = [LIMITS[limit].unit or "" for limit in candidates]
+    needed = f"a unit of {', '.join(units[:-1])}{' or ' if units[1:] else ''}{units[-1]} is needed"
     findings.append(Finding(place, f"the unit '{unit}'", needed, remedy))
     return None
 

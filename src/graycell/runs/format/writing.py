@@ -6,19 +6,21 @@ The tables are read back and compared with the runs before they take their place
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from graycell.errors import Finding, InputError
-from graycell.runs.checks import LIMITS, check_runs, limit_of
+from graycell.runs.checks import check_runs
 from graycell.runs.format.assay import laws_of_errors
 from graycell.runs.format.files import UnreadableError, place_of, source_of
+from graycell.runs.format.kinds import KINDS
 from graycell.runs.format.reading import read_runs
-from graycell.runs.format.tables import KINDS, parse_number
+from graycell.runs.format.tables import parse_number
 from graycell.runs.format.writers import Rows, frame_of, mark_of_workbook, write_folder, write_parquet, write_workbook
+from graycell.runs.limits import LIMITS, limit_of
 from graycell.runs.records import (
     Bolus,
     CultureRun,
@@ -41,7 +43,9 @@ _VALUE_COLUMNS = {
     "rate": f"rate [{VOLUMETRIC_RATE}]",
     "temperature": f"temperature [{TEMPERATURE}]",
     "fraction": "fraction [1]",
+    "value": "value",  # in the unit of the input
 }
+_WORDS = ("medium", "input")
 
 
 def tables_of(runs: Sequence[CultureRun]) -> dict[str, pd.DataFrame]:
@@ -124,7 +128,7 @@ def _tables(runs: Sequence[CultureRun]) -> tuple[dict[str, Rows], list[dict[str,
         "measurements": _measurements(runs),
         "standard_errors": _standard_errors(runs, single),
         "initial": _initial(runs),
-        "media": _media_rows(media),
+        "media": _media_rows(runs, media),
         "events": _events(runs, names),
         "signals": _signals(runs),
         "assay_error": laws,
@@ -225,8 +229,13 @@ def _of_run(runs: Sequence[CultureRun], run: CultureRun) -> list[str]:
     return [run.name] if len(runs) > 1 else []
 
 
-def _heading(quantity: str) -> str:
-    return f"{quantity} [{LIMITS[limit_of(quantity)].unit}]"
+def _headings(runs: Sequence[CultureRun], names: Iterable[str]) -> list[str]:
+    """Return names with the units that a run has them in: of its measurement, or of its initial values and media."""
+    units: dict[str, str] = {}
+    for run in runs:
+        for name, unit in (*((name, series.unit) for name, series in run.measurements.items()), *run.units.items()):
+            units.setdefault(name, unit)
+    return [f"{name} [{units.get(name) or LIMITS[limit_of(name)].unit}]" for name in names]
 
 
 def _head(runs: Sequence[CultureRun], *columns: str) -> list[str]:
@@ -235,7 +244,7 @@ def _head(runs: Sequence[CultureRun], *columns: str) -> list[str]:
 
 def _measurements(runs: Sequence[CultureRun]) -> Rows:
     quantities = list(dict.fromkeys(name for run in runs for name in run.measurements))
-    rows = [_head(runs, f"time [{TIME}]", *map(_heading, quantities))]
+    rows = [_head(runs, f"time [{TIME}]", *_headings(runs, quantities))]
     for run in runs:
         at = {
             name: dict(zip(series.time.tolist(), _cells(series), strict=True))
@@ -259,7 +268,7 @@ def _by_time(time: np.ndarray, value: np.ndarray) -> dict[float, float]:
 
 def _initial(runs: Sequence[CultureRun]) -> Rows:
     names = list(dict.fromkeys(name for run in runs for name in run.initial))
-    rows = [_head(runs, f"volume [{VOLUME}]", f"temperature [{TEMPERATURE}]", *map(_heading, names))]
+    rows = [_head(runs, f"volume [{VOLUME}]", f"temperature [{TEMPERATURE}]", *_headings(runs, names))]
     for run in runs:
         cells = [run.initial_volume, run.initial_temperature, *(run.initial.get(name) for name in names)]
         rows.append([*_of_run(runs, run), *map(_number, cells)])
@@ -286,9 +295,9 @@ def _media(runs: Sequence[CultureRun]) -> tuple[dict[str, Mapping[str, float]], 
     return written, names
 
 
-def _media_rows(media: Mapping[str, Mapping[str, float]]) -> Rows:
+def _media_rows(runs: Sequence[CultureRun], media: Mapping[str, Mapping[str, float]]) -> Rows:
     species = list(dict.fromkeys(name for composition in media.values() for name in composition))
-    rows = [["medium", *map(_heading, species)]]
+    rows = [["medium", *_headings(runs, species)]]
     return rows + [
         [name, *(_number(composition.get(name_of)) for name_of in species)] for name, composition in media.items()
     ]
@@ -296,8 +305,8 @@ def _media_rows(media: Mapping[str, Mapping[str, float]]) -> Rows:
 
 def _events(runs: Sequence[CultureRun], names: Sequence[Mapping[str, str]]) -> Rows:
     found = [(run, _event(event, own)) for run, own in zip(runs, names, strict=True) for event in _with_end(run)]
-    columns = [column for column in ("medium", *_VALUE_COLUMNS) if any(column in cells for _, cells in found)]
-    heads = [column if column == "medium" else _VALUE_COLUMNS[column] for column in columns]
+    columns = [column for column in (*_WORDS, *_VALUE_COLUMNS) if any(column in cells for _, cells in found)]
+    heads = [_VALUE_COLUMNS.get(column, column) for column in columns]
     rows = [_head(runs, f"time [{TIME}]", "event", *heads)]
     return rows + [
         [*_of_run(runs, run), *(cells.get(column, "") for column in ("time", "event", *columns))]
@@ -326,8 +335,10 @@ def _event(event: Event, names: Mapping[str, str]) -> dict[str, str]:
             return {**time, "event": "feed", "medium": names[medium], "rate": _number(rate)}
         case Outflow(rate=rate, retains_cells=retains_cells):
             return {**time, "event": "harvest" if retains_cells else "bleed", "rate": _number(rate)}
-        case Setpoint(temperature=temperature):
-            return {**time, "event": "temperature", "temperature": _number(temperature)}
+        case Setpoint(input="temperature", value=value):
+            return {**time, "event": "temperature", "temperature": _number(value)}
+        case Setpoint(input=name, value=value):
+            return {**time, "event": "setpoint", "input": name, "value": _number(value)}
         case Replacement(medium=medium, fraction=fraction):
             return {**time, "event": "replacement", "medium": names[medium], "fraction": _number(fraction)}
     return {**time, "event": "end"}
@@ -349,7 +360,7 @@ def _signals(runs: Sequence[CultureRun]) -> Rows:
 def _standard_errors(runs: Sequence[CultureRun], quantities: Collection[str]) -> Rows:
     """Return the standard error of every value of these quantities."""
     names = sorted(quantities)
-    rows = [_head(runs, f"time [{TIME}]", *map(_heading, names))]
+    rows = [_head(runs, f"time [{TIME}]", *_headings(runs, names))]
     for run in runs:
         at = {name: _by_time(series.time, series.standard_error) for name in names
               if (series := run.measurements.get(name)) is not None}  # fmt: skip
@@ -395,6 +406,8 @@ def _differences(run: CultureRun, back: CultureRun, names: Mapping[str, str]) ->
     # a cell density at time 0 is not used, and the reader takes one from the samples
     if {**back.initial, "VCD": 0.0} != {**run.initial, "VCD": 0.0}:
         yield "an initial state"
+    if any(back.units.get(name, unit) != unit for name, unit in run.units.items()):
+        yield "the unit of an initial state or of a medium"
     same = {name: name for name in back.media}
     if [_event(event, names) for event in _with_end(run)] != [_event(event, same) for event in back.events]:
         yield "an event"
