@@ -95,13 +95,17 @@ def test_predictions_and_posteriors_open_in_other_tools(fitted):
     data = ahead.to_xarray()
     assert data["mAb"].attrs["units"] == "g/L"
     assert data["mAb"].sel(draw=2, time=2.0).item() == ahead["mAb"][2, 1]
-    posterior = fitted.to_arviz(draws=50, seed=3).posterior
-    assert posterior["mu"].shape == (1, 50)
-    assert float(posterior["mu"].mean()) == pytest.approx(float(fitted.model.parameters["mu"]), rel=0.05)
     figure = ahead.plot("mAb")
     assert "mAb [g/L]" in figure.layout.yaxis.title.text
     with pytest.raises(gc.ModelError, match="did you mean 'mAb'"):
         ahead.plot("mab")
+
+
+def test_a_posterior_opens_in_arviz(fitted):
+    pytest.importorskip("arviz", reason="part of the extra 'export'")
+    posterior = fitted.to_arviz(draws=50, seed=3).posterior
+    assert posterior["mu"].shape == (1, 50)
+    assert float(posterior["mu"].mean()) == pytest.approx(float(fitted.model.parameters["mu"]), rel=0.05)
 
 
 def test_a_problem_changes_priors_bounds_and_noise_of_a_fit_and_not_the_model():
