@@ -109,7 +109,6 @@ GLC, MU = gc.Concentration("GLC"), gc.Rate("mu")
         ({"variables": {"warmth": gc.RelaxingVariable(gc.InputValue("temperatur"), MU)}}, "did you mean 'temperature'"),
     ],
 )  # fmt: skip
-@pytest.mark.usefixtures("unchecked")
 def test_what_makes_no_model_is_a_sentence(changes, sentence):
     whole = monod()
     if "rates" in changes:
@@ -119,7 +118,6 @@ def test_what_makes_no_model_is_a_sentence(changes, sentence):
 
 
 @pytest.mark.parametrize("build", [lambda: MU * "GLC", lambda: gc.StateVariable("GLC"), lambda: gc.Rate("k") / None])
-@pytest.mark.usefixtures("unchecked")
 def test_a_law_of_a_text_is_a_sentence(build):
     with pytest.raises(ModelError, match="a rate law or a number is needed"):
         build()

@@ -88,7 +88,7 @@ def read(tmp_path_factory):
     for path, data in zip(paths, made.values(), strict=True):
         path.write_bytes(data)
     words = [sys.executable, "-c", READ, str(TESTS), *map(str, paths)]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=240)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=900)
     said, memory = json.loads(done.stdout)
     return dict(zip(made, said, strict=True)), memory
 
@@ -118,5 +118,5 @@ def test_broken_files_give_runs_or_sentences(tmp_path):
     """A short run of `make fuzz`."""
     pytest.importorskip("pyarrow")
     words = [sys.executable, str(TESTS / "fuzzing.py"), "--files", "800", "--seed", "2026", "--out", str(tmp_path)]
-    made = subprocess.run(words, capture_output=True, text=True, check=False, timeout=240)
+    made = subprocess.run(words, capture_output=True, text=True, check=False, timeout=900)
     assert made.returncode == 0, made.stdout + made.stderr
