@@ -169,11 +169,9 @@ def test_the_end_of_a_branch_has_a_time_a_status_and_a_remark(folded):
     assert any(f"at {jump.time:.2f} d, because its branch ends" in sentence for sentence in folded.remarks())
 
 
-def test_fewer_points_in_time_show_the_same_end_of_a_branch(folded):
+def test_more_points_in_time_show_the_same_end_of_a_branch(folded, extended, run):
     [jump] = folded.jumps
-    rows = np.flatnonzero(folded.time < jump.time + 0.5)[::5]
-    thinned = jumps(folded.model, folded.time[rows], OperatingPoints.of(folded, rows), folded.redox[rows])
-    [(_, again)] = thinned
+    [again] = simulate(extended.with_closure(ALGEBRAIC), run, points=120).jumps
     assert again.time == pytest.approx(jump.time, abs=0.01)
     assert again.before == pytest.approx(jump.before, abs=0.1)
 
