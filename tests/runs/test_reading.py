@@ -11,17 +11,7 @@ from hypothesis import strategies as st
 
 from graycell.balances.checking import check_path
 from graycell.errors import InputError
-from graycell.runs import (
-    Bolus,
-    Feed,
-    Outflow,
-    Replacement,
-    Sample,
-    Setpoint,
-    bundled_run,
-    read_runs,
-    runs_from_tables,
-)
+from graycell.runs import Bolus, Feed, Outflow, Replacement, Sample, Setpoint, bundled_run, read_runs, runs_from_tables
 from graycell.runs.format import files
 from graycell.runs.format.tables import MOST_FAULTS
 

@@ -143,7 +143,6 @@ def law_of(value: Any, what: str = "") -> "RateLaw":
     )
 
 
-
 def _parts(law: "RateLaw", kind: type) -> tuple:
     return (
         law.factors

@@ -70,9 +70,6 @@ _STEP_SHARE = 0.01
 """Part of the tolerance for one step: errors add up over some hundred steps, and a closed loop amplifies them.
 tests/simulation/test_simulate.py checks that trajectories keep the tolerance."""
 
-_FIRST_STEP_SHARE = 0.01
-"""Part of a segment for its first step; the controller then finds the right one."""
-
 
 class Loop(NamedTuple):
     """How far the loops are open in a fit.
@@ -169,8 +166,10 @@ def integrate(
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
         # after a failure no segment is solved: it would take the most steps in every segment that is left
         stop = jnp.where(carry.alive & (length > 0.0), last_s, 0.0)
-        # chosen by diffrax it takes two more evaluations, and a third more time to compile
-        first_step = lax.stop_gradient(jnp.where(stop > 0.0, _FIRST_STEP_SHARE * last_s, 1.0))
+        # searched by diffrax it takes two more evaluations, and a third more time to compile; a method of order 5 has
+        # steps in proportion to the fifth root of the tolerance, and the controller corrects the rest
+        share = (_STEP_SHARE * settings.rtol) ** 0.2
+        first_step = lax.stop_gradient(jnp.where(stop > 0.0, share * last_s, 1.0))
         shares = fractions * last_s
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
         solution = diffrax.diffeqsolve(

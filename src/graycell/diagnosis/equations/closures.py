@@ -3,26 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import equinox as eqx
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from graycell.cell.closures import Algebraic, Closure, Dynamic, Lagged, LoopStatus
+from graycell.cell.closures import Algebraic, Closure, Dynamic, Lagged
 from graycell.errors import ModelError
 from graycell.model import CultureModel
 from graycell.models import published_feed
 from graycell.packing import pack
 from graycell.runs.records import Bolus, CultureRun
 from graycell.simulation import lagged
-from graycell.simulation.solve import Loop, SolverSettings, integrate, usable
+from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
 
 STEPS = (0.1, 0.05, 0.025)
 """Of the published scheme [d]."""
 TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7)
 """Relative tolerances of the trajectory [1]; the others are compared with the last one."""
-_MOST_STEPS = 2048
-"""Per segment; the smallest tolerance takes some 300 in the bundled run."""
 
 
 @dataclass(frozen=True)
@@ -100,27 +96,17 @@ def answers(
     Returns:
         The results; their `note` says if a simulation fails.
     """
-    packed, model = pack(run, model), model.with_closure(closure)
-    names, found = model.quantities, []
+    model, found = model.with_closure(closure), []
     name = {Dynamic: "dynamic", Algebraic: "algebraic"}.get(type(closure), type(closure).__name__)
     for rtol in tolerances:
-        predicted, failed, closed = _predicted(model, packed, np.asarray(rtol))
-        if bool(failed) or not bool(closed):
-            steps = f"with rtol {rtol:g} the time from one event to the next takes more than {_MOST_STEPS} steps."
-            note = steps if bool(failed) else f"with rtol {rtol:g} no R closes the loop at some point."
-            return ClosureAnswers(name, "rtol [1]", np.zeros(0), names, np.zeros((0, len(names))), np.zeros(0), note)
-        found.append(np.asarray(predicted))
+        path = simulate(model, run, SolverSettings(rtol=rtol, atol=rtol / 10))
+        if path.status is not SimulationStatus.finished:
+            note = f"with rtol {rtol:g}: {path.status.remedy}"
+            none = np.zeros((0, len(model.quantities)))
+            return ClosureAnswers(name, "rtol [1]", np.zeros(0), model.quantities, none, np.zeros(0), note)
+        found.append(np.column_stack([path.concentrations, path.observables, path.variables]))
     tops = np.max(np.abs(found[-1]), axis=0)
-    last = int(np.argmax(np.asarray(packed.end)))
-    ends = np.stack([predicted[last] for predicted in found])
-    return _answers(name, "rtol [1]", tolerances, names, ends, tops)
-
-
-@eqx.filter_jit
-def _predicted(model, packed, rtol):
-    # the tolerance is traced, so one compiled function serves all
-    path = integrate(model, packed, Loop(), SolverSettings(rtol=rtol, atol=rtol / 10, most_steps=_MOST_STEPS))
-    return path.predicted, jnp.any(path.failed != 0), jnp.all(usable(path.loop_status, LoopStatus))
+    return _answers(name, "rtol [1]", tolerances, model.quantities, np.stack([columns[-1] for columns in found]), tops)
 
 
 def _answers(closure, setting, values, names, ends, tops) -> ClosureAnswers:
