@@ -91,7 +91,8 @@ def test_keep_solutes_changes_the_filter_alone():
 
 def liquid(species):
     """Return a model of these species, in which nothing happens: for the arrays of a run."""
-    return gc.CultureModel(species=dict.fromkeys(species, "mmol/L"), rates={}, parameters={}, cells=gc.Constant(1.0))
+    units = {name: "mg/L" if name == "ANTI" else "mmol/L" for name in species}  # as the runs have them
+    return gc.CultureModel(species=units, rates={}, parameters={}, cells=gc.Constant(1.0))
 
 
 @insilico_is_here
