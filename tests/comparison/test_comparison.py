@@ -1,5 +1,6 @@
 import json
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import equinox as eqx
 import jax
@@ -12,7 +13,7 @@ from small_models import fed_batch, monod
 from graycell.cell.rates import RateLaw
 from graycell.comparison import candidates
 from graycell.comparison.baselines import GaussianProcess, LastValue, MeanOfRuns
-from graycell.comparison.candidates import ModelCandidate
+from graycell.comparison.candidates import FittedPredictor, ModelCandidate
 from graycell.comparison.comparison import cross_validate, learning_curve
 from graycell.comparison.splits import forward_in_time, held_out, leave_one_run_out
 from graycell.errors import FitError, SimulationError
@@ -20,6 +21,7 @@ from graycell.hybrid import with_neural_rates
 from graycell.inference.fitting import FitSettings
 from graycell.models import nolan_lee
 from graycell.provenance import content_of
+from graycell.runs.records import Measurement
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,23 @@ def test_an_error_is_over_the_range_of_the_quantity_in_all_runs(runs):
     (overall,) = comparison.overall()
     assert overall.nrmse.value == pytest.approx((1.0 / width + 1.0 / 21.0) / 2.0)
     assert comparison.per_quantity()[0].rmse == pytest.approx(1.0)
+
+
+def test_a_quantity_in_two_units_is_an_error():
+    runs = [culture(name, GLC=3.0, mAb=Measurement("mAb", unit, DAYS, DAYS, 0.1 + DAYS))
+            for name, unit in (("a", "g/L"), ("b", "mg/L"))]  # fmt: skip
+    with pytest.raises(FitError, match=r"found mAb in mg/L \(run 'b'\) and g/L \(run 'a'\); one unit"):
+        cross_validate([LastValue()], leave_one_run_out(runs))
+
+
+def test_a_model_predicts_in_the_unit_of_the_runs():
+    fitted = SimpleNamespace(model_of=lambda name: monod())
+    times = {"mAb": np.array([2.0, 6.0]), "GLC": np.array([2.0])}
+    own = FittedPredictor(fitted).predict(fed_batch(), times)
+    others = FittedPredictor(fitted, {"mAb": "mg/L", "GLC": ""}).predict(fed_batch(), times)
+    assert own["mAb"][1] > 0.01
+    np.testing.assert_allclose(others["mAb"], 1000.0 * own["mAb"])
+    np.testing.assert_array_equal(others["GLC"], own["GLC"])
 
 
 def test_samples_at_time_0_never_count(runs):

@@ -13,6 +13,7 @@ from graycell.provenance import content_of, hash_of_run, provenance_of
 from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.forecast import from_last_samples
 from graycell.simulation.simulate import Trajectory, simulate
+from graycell.units import convert
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,11 @@ class FittedPredictor:
 
     Attributes:
         fit: to the training runs.
+        units: of the predictions, by quantity: those of the training runs; a quantity without one has the model's.
     """
 
     fit: Fit
+    units: Mapping[str, str] = field(default_factory=dict)
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Simulate a run, see `predicted`.
@@ -33,10 +36,15 @@ class FittedPredictor:
             times: (samples,) times [d] by quantity.
 
         Returns:
-            (samples,) values in internal units by quantity; a quantity that the model does not have is left out.
+            (samples,) values by quantity, in `units`; a quantity that the model does not have is left out.
         """
-        trajectory = predicted(self.fit.model_of(known.name), known, times)
-        return {name: trajectory.at_samples(name) for name in times if name in trajectory.run.measurements}
+        model = self.fit.model_of(known.name)
+        trajectory = predicted(model, known, times)
+        return {
+            name: convert(trajectory.at_samples(name), model.unit(name), self.units.get(name) or model.unit(name))
+            for name in times
+            if name in trajectory.run.measurements
+        }
 
 
 def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.ndarray]) -> Trajectory:
@@ -97,7 +105,8 @@ class ModelCandidate:
             The fit.
         """
         model = self._built(runs, seed)
-        return FittedPredictor(fit(model, runs, replace(self.settings, seed=seed), progress=self.progress))
+        units = {name: series.unit for run in runs for name, series in run.measurements.items()}
+        return FittedPredictor(fit(model, runs, replace(self.settings, seed=seed), progress=self.progress), units)
 
     def described(self) -> dict[str, object]:
         """Return the settings, for the record.

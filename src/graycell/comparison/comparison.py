@@ -262,7 +262,8 @@ def cross_validate(
         The errors of all candidates.
 
     Raises:
-        FitError: names are not unique, nothing can be scored, or predictions have a wrong shape.
+        FitError: names are not unique, a quantity has several units, nothing can be scored, or predictions have a
+                wrong shape.
     """
     return _cross_validate(
         candidates, splits, [(seed, split) for seed in seeds for split in splits], seeds, progress, folder
@@ -371,11 +372,18 @@ def _require_unique(kind: str, names: list) -> None:
 def _ranges(splits: Sequence[Split]) -> tuple[dict[str, float], tuple[str, ...]]:
     """Return the range of every quantity in its unit, and the quantities that have none."""
     values: dict[str, list[np.ndarray]] = {}
+    units: dict[str, dict[str, str]] = {}
     for split in splits:
         for run in (*split.train, *split.test):
             for quantity, series in run.measurements.items():
                 if quantity not in NOT_SCORED and len(series.value):
                     values.setdefault(quantity, []).append(series.value)
+                    units.setdefault(quantity, {}).setdefault(series.unit, run.name)
+    mixed = [f"{quantity} in " + " and ".join(f"{unit} (run '{run}')" for unit, run in found.items())
+             for quantity, found in units.items() if len(found) > 1]  # fmt: skip
+    if mixed:
+        raise FitError(f"comparison: found {'; '.join(mixed)}; one unit for each quantity is needed, because errors "
+                       "and baselines have it; write the runs in one unit.")  # fmt: skip
     ranges = {quantity: float(np.ptp(np.concatenate(parts))) for quantity, parts in values.items()}
     return (
         {quantity: width for quantity, width in ranges.items() if width > 0.0},

@@ -25,7 +25,7 @@ class Predictor(Protocol):
             times: (samples,) times [d] by quantity.
 
         Returns:
-            (samples,) values in the internal unit, by quantity.
+            (samples,) values by quantity, in the unit in which the training runs measured it.
 
         Raises:
             GraycellError: the run cannot be predicted; this counts as a failure of the candidate.

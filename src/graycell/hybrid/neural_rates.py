@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from graycell.cell.closures import LoopControl
 from graycell.cell.conditions import Recorder
@@ -225,16 +227,23 @@ def _generic(model: CultureModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.linspace(3.0, 7.0, len(model.species)), np.array(variables), np.array(inputs)
 
 
+@eqx.filter_jit
+def _slopes(model: CultureModel, k: Array, *point: np.ndarray):
+    """Return the derivatives of one kinetic rate by concentrations, variables and inputs at an operating point."""
+    return jax.grad(lambda at: model.kinetic_rates(*at)[k])(tuple(map(jnp.asarray, point)))
+
+
+@eqx.filter_jit
+def _kinetic_rates(model: CultureModel, *points: np.ndarray):
+    """Return the kinetic rates, (points, reactions), at operating points [mmol/(10^9 cells)/d]."""
+    return jax.vmap(model.kinetic_rates)(*map(jnp.asarray, points))
+
+
 def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
     """Return the names of the quantities on which the known law of a reaction depends."""
     if name not in model.kinetic:
         return ()
-    k, n, m = model.kinetic.index(name), len(model.species), len(model.variable_names)
-
-    def rate(point):
-        return model.kinetic_rates(point[:n], point[n : n + m], point[n + m :])[k]
-
-    slope = np.asarray(jax.grad(rate)(jnp.concatenate(_generic(model))))
+    slope = np.concatenate(_slopes(model, jnp.asarray(model.kinetic.index(name)), *_generic(model)))
     names = (*model.species, *model.variable_names, *model.input_names)
     return tuple(seen for seen, derivative in zip(names, slope, strict=True) if abs(derivative) > 1e-12)
 
@@ -252,8 +261,8 @@ def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -
         parts = [np.concatenate(part) for part in zip(*points, strict=True)]
     else:
         parts = [np.asarray(part)[None] for part in _generic(model)]
-    rates = jax.vmap(model.kinetic_rates)(*map(jnp.asarray, parts))[:, model.kinetic.index(name)]
-    size = float(jnp.max(jnp.abs(rates)))
+    rates = np.asarray(_kinetic_rates(model, *parts))[:, model.kinetic.index(name)]
+    size = float(np.max(np.abs(rates)))
     return 10.0 ** round(math.log10(size)) if size > 0.0 else 0.1
 
 
@@ -261,15 +270,18 @@ def _without_unused(model: CultureModel) -> ParameterTable:
     """Return the table, in which parameters that no law uses are not estimated."""
     used = Recorder(model.parameters)
     watched = model.changed(parameters=used)
-    c, variables, inputs = map(jnp.asarray, _generic(model))
-    watched.begin(variables * jnp.nan, inputs)
-    if model.is_lagged:
-        watched.evaluate(c, variables, inputs)
-    else:
-        none = Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(()))
-        control = LoopControl(jnp.zeros(len(model.loops)))
-        around = Surroundings(inputs, none, jnp.zeros((1, len(c))), control)
-        watched.derivative(CultureState(c, jnp.ones(()), variables), around)
+
+    def traced(c: Array, variables: Array, inputs: Array) -> None:
+        watched.begin(variables * jnp.nan, inputs)
+        if model.is_lagged:
+            watched.evaluate(c, variables, inputs)
+        else:
+            none = Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(()))
+            control = LoopControl(jnp.zeros(len(model.loops)))
+            around = Surroundings(inputs, none, jnp.zeros((1, len(c))), control)
+            watched.derivative(CultureState(c, jnp.ones(()), variables), around)
+
+    jax.eval_shape(traced, *_generic(model))  # nothing is compiled: the names that are looked up are wanted
     table = model.table
     for row in table.estimated:
         if row.name not in used.asked:

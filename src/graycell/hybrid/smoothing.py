@@ -7,6 +7,7 @@ them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -77,8 +78,8 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
     packed = pack(run, model)
     arrays = jax.tree.map(np.asarray, packed)
     curves: list[Callable[[float], float]] = [_nothing] * len(model.species)
-    end_inputs = jax.vmap(packed.inputs_at)(packed.end, packed.setpoints)
-    for i, points in enumerate(_production_at_samples(model, arrays, np.asarray(end_inputs))):
+    given = jax.tree.map(np.array, _given(model, packed))
+    for i, points in enumerate(_production_at_samples(model, arrays, given.end_inputs)):
         curves[i] = _curve(*points)
     length, sweep = arrays.end - arrays.start, _Sweep(arrays)
     at_nodes, at_end, end_volume, net_production = [], [], [], []
@@ -93,41 +94,56 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
         sweep.act(k, *points[-1])
     amounts = np.array([[amount for amount, _ in nodes] for nodes in at_nodes])
     volume = np.array([[size for _, size in nodes] for nodes in at_nodes])
-    times = jnp.asarray(arrays.start[:, None] + length[:, None] * NODES[None, :])
-    inputs = jax.vmap(lambda t, setpoints: jax.vmap(lambda time: packed.inputs_at(time, setpoints))(t))(
-        times, packed.setpoints
-    )
-    variables, end_variables = _variables(model, packed, np.asarray(end_inputs), length)
-    measured = jax.vmap(jax.vmap(packed.loops_at))(times), jax.vmap(packed.loops_at)(packed.end)
-    for k, name in enumerate(model.loops):
-        i = model.variable_names.index(name)
-        variables[..., i], end_variables[..., i] = np.asarray(measured[0])[..., k], np.asarray(measured[1])[..., k]
     return SmoothRun(
         length=jnp.asarray(length),
         concentrations=jnp.asarray(np.maximum(amounts / volume[:, :, None], 0.0)),
         volume=jnp.asarray(volume),
-        variables=jnp.asarray(variables),
-        inputs=inputs,
+        variables=jnp.asarray(given.variables),
+        inputs=jnp.asarray(given.inputs),
         at_end=jnp.asarray(np.array(at_end)),
         end_volume=jnp.asarray(np.array(end_volume)),
-        end_inputs=end_inputs,
-        end_variables=jnp.asarray(end_variables),
+        end_inputs=jnp.asarray(given.end_inputs),
+        end_variables=jnp.asarray(given.end_variables),
         fed=jnp.asarray((arrays.flows.feed @ arrays.media)[:, None, :] / volume[:, :, None]),
         net_production=jnp.asarray(np.array(net_production)),
     )
 
 
-def _variables(model: CultureModel, packed: PackedRun, end_inputs: np.ndarray, length: np.ndarray):
-    """Return the variables at the nodes and ends of segments: those that relax exactly, others at their first value."""
-    now = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
+class _Given(NamedTuple):
+    """What a run gives along its segments, at the nodes and at the end of each; shapes as in `SmoothRun`."""
+
+    inputs: Array
+    end_inputs: Array
+    variables: Array
+    end_variables: Array
+
+
+@eqx.filter_jit
+def _given(model: CultureModel, packed: PackedRun) -> _Given:
+    """Return inputs and variables: loops as measured, those that relax exactly, others at their first value."""
+    shares = jnp.asarray((*NODES, 1.0))
+    length = packed.end - packed.start
+    times = packed.start[:, None] + length[:, None] * shares[None, :]
+    inputs = jax.vmap(jax.vmap(packed.inputs_at, (0, None)))(times, packed.setpoints)
     none = Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(()))
-    at_nodes, at_ends = [], []
-    for inputs, duration in zip(end_inputs, length, strict=True):
-        shares = [model.relaxed(now, Surroundings(jnp.asarray(inputs), none, packed.media, elapsed=share * duration))
-                  for share in (*NODES, 1.0)]  # fmt: skip
-        at_nodes.append(shares[:-1])
-        at_ends.append(now := shares[-1])
-    return np.array(at_nodes), np.array(at_ends)
+
+    def segment(now: Array, of: tuple[Array, Array]) -> tuple[Array, Array]:
+        end_inputs, duration = of
+        def after(share: Array) -> Array:
+            return model.relaxed(now, Surroundings(end_inputs, none, packed.media, elapsed=share * duration))
+
+        at = jax.vmap(after)(shares)
+        return at[-1], at
+
+    first = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
+    variables = jax.lax.scan(segment, first, (inputs[:, -1], length))[1]
+    if model.loops:
+        at = np.array([model.variable_names.index(name) for name in model.loops])
+        variables = variables.at[..., at].set(jax.vmap(jax.vmap(packed.loops_at))(times))
+    return _Given(inputs[:, :-1], inputs[:, -1], variables[:, :-1], variables[:, -1])
+
+
+_after_interventions = jax.jit(intervene)
 
 
 class _Sweep:
@@ -151,7 +167,7 @@ class _Sweep:
     def act(self, k: int, amounts: np.ndarray, volume: float) -> None:
         """Go on from these amounts and volume at the end of segment k, after its interventions."""
         done = jax.tree.map(lambda leaf: leaf[k], self.packed.interventions)
-        after = intervene(jnp.asarray(amounts), jnp.asarray(volume), done, self.packed.media, self.packed.supplied)
+        after = _after_interventions(amounts, volume, done, self.packed.media, self.packed.supplied)
         self.amounts, self.volume = np.asarray(after[0]), float(after[1])
 
 
