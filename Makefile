@@ -12,12 +12,12 @@ demo: $(VENV)/.installed
 
 # the whole: linters, types, and every test but those of the studies
 test: $(VENV)/.installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 # what compiles no ODE, in a minute
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -n 2 --dist loadfile -q -m "not slow and not ode"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow and not ode"
 
 # the claims of the studies, computed anew, their figures and tables, and the slow fits; some ten minutes
 test-studies: $(VENV)/.installed-study $(VENV)/.installed-dev

@@ -126,16 +126,16 @@ def check_model(model: CultureModel, run: CultureRun, *, parameters: Sequence[st
     Raises:
         AssertionError: with a sentence for the first condition that fails.
     """
-    trajectory = simulate(model, run, _FINE, 2)
+    names = [row.name for row in model.table.estimated][:3] if parameters is None else list(parameters)
+    times = np.linspace(0.0, float(run.end), 5)[1:]
+    trajectory = simulate(model, run, _FINE, save_at=times)
     assert trajectory.status.name == "finished", f"{trajectory.status.name}: {trajectory.status.remedy}"
     again = model.rebuilt()
     assert again == model, "the model, built anew from its own definition, is another one; look at its laws' fields."
-    coarse = simulate(model, run, points=2)
+    coarse = simulate(model, run, save_at=times)
     size = np.max(np.abs(np.asarray(trajectory.concentrations)), axis=0) + 1e-9
     off = np.max(np.abs(np.asarray(coarse.concentrations) - np.asarray(trajectory.concentrations)) / size)
     assert off <= 1e-4, f"concentrations change by {off:.1e} with the tolerance of the solver."
-    names = [row.name for row in model.table.estimated][:3] if parameters is None else list(parameters)
-    times = np.linspace(0.0, float(run.end), 5)[1:]
 
     def ends(values):
         changed = model.with_parameters(dict(zip(names, values, strict=True)))

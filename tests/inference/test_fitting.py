@@ -353,9 +353,8 @@ def test_without_opening_the_loop_or_with_r_switch_at_1_the_fit_is_worse(name, c
     assert lowest > 1.0 if recipe is stages.OPEN_AND_CLOSE else lowest < 0.95
 
 
-@pytest.mark.parametrize(
-    ("network", "at_most"), [pytest.param("published", 0.184, marks=pytest.mark.slow), ("extended", 0.10)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize(("network", "at_most"), [("published", 0.184), ("extended", 0.10)])
 def test_the_bundled_run_is_fitted_from_the_published_parameters(network, at_most, request, run):
     """0.184 is the public refit of the lagged scheme (Cui et al. 2024): the dynamic closure does better."""
     result = fit(request.getfixturevalue(network), [run], FitSettings(starts=1))

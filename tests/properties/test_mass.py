@@ -35,7 +35,11 @@ def schedules(draw):
             max_size=14,
         )
     )
-    # samples of nothing: all schedules have much the same number of segments, so that one compiled function serves them
+    return whole(events)
+
+
+def whole(events):
+    """Return a schedule with samples of nothing: all have much the same number of segments, and one is compiled."""
     nothing = [Sample(time, 0.0) for time in TIMES]
     return tuple(sorted([*nothing, *events, Setpoint(3.0, 31.0), End(5.0)], key=lambda event: event.time))
 
@@ -132,7 +136,7 @@ def test_with_cells_every_conserved_combination_is_found(events):
 
 
 def test_the_volume_is_the_sum_of_what_went_in_and_out():
-    events = (Feed(0.0, "feed", 0.1), Bolus(1.0, "glucose", 0.05), Sample(2.0, 0.02), Feed(3.0, "feed", 0.0), End(5.0))
+    events = whole([Feed(0.0, "feed", 0.1), Bolus(1.0, "glucose", 0.05), Sample(2.0, 0.02), Feed(3.0, "feed", 0.0)])
     trajectory = simulate(published(), replace(base(), events=events), SETTINGS, points=2)
     assert trajectory.volume[-1] == pytest.approx(1.0 + 0.3 + 0.05 - 0.02, rel=1e-12)
     assert bool(jnp.all(jnp.diff(jnp.asarray(trajectory.time)) >= 0.0))

@@ -6,7 +6,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_models import pool
 
+import graycell as gc
 from graycell.cell.closures import Algebraic, LoopStatus
 from graycell.errors import ModelError
 from graycell.numerics.roots import PRECISE, rest_point
@@ -38,6 +40,26 @@ def algebraic(published, run):
 def folded(extended, run):
     """The extended network with published parameters: the branch on which the run begins ends on the first day."""
     return simulate(extended.with_closure(ALGEBRAIC), run)
+
+
+class Hill(gc.RateLaw):
+    """P^4/(1 + P^4) of a variable P."""
+
+    variable: str
+
+    def __call__(self, at):
+        power = at.variable(self.variable) ** 4
+        return power / (1.0 + power)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """P = 0.2 + 3 GLC/(5 + GLC) P^4/(1 + P^4): the upper branch ends in a fold while glucose is used up."""
+    uptake = gc.Rate("q") * gc.Monod("GLC", "K") * Hill("P") + gc.Constant(0.2)
+    model = pool(
+        Algebraic("ts"), rates={"growth": 0.1, "uptake": uptake}, parameters={"q": 3.0, "K": 5.0, "ts": 0.1}
+    )
+    return simulate(model, gc.CultureRun("fold", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 2.5}, end=8.0), points=41)
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +155,24 @@ def test_the_derivative_of_r_by_parameters_is_that_of_central_differences(publis
         assert np.max(np.abs(exact - central)) <= 1e-5 * np.max(np.abs(central))
 
 
+def test_a_loop_of_any_name_is_solved_to_the_end_of_its_branch_which_is_told(small):
+    assert small.status is SimulationStatus.finished
+    power, glucose = np.asarray(small["P"]) ** 4, np.asarray(small["GLC"])
+    gap = np.abs(np.asarray(small["P"]) - 0.2 - 3.0 * glucose / (5.0 + glucose) * power / (1.0 + power))
+    solved = np.asarray(small.loop_status) == LoopStatus.solved
+    assert np.mean(solved) > 0.9
+    assert np.max(gap[solved]) <= PRECISE
+    [jump] = small.jumps
+    # at a fold 0.2 + a P^4/(1 + P^4) = P and its derivative by P is 1, so 4 (P - 0.2) = P (1 + P^4)
+    fold = max(root.real for root in np.roots([1.0, 0.0, 0.0, 0.0, -3.0, 0.8]) if abs(root.imag) < 1e-9)
+    assert jump.before == pytest.approx(fold, abs=0.02)
+    assert jump.slope == pytest.approx(1.0, abs=0.05)
+    after = int(np.searchsorted(small.time, jump.time))
+    assert small.loop_status[after] == LoopStatus.branch_ended
+    assert any(f"P goes from {jump.before:.3g}" in one and "because its branch ends" in one for one in small.remarks())
+
+
+@pytest.mark.slow
 def test_where_the_algebraic_closure_is_solved_r_is_the_ratio_of_its_fluxes(algebraic, folded):
     for one in (algebraic, folded):
         assert one.status is SimulationStatus.finished
@@ -141,12 +181,14 @@ def test_where_the_algebraic_closure_is_solved_r_is_the_ratio_of_its_fluxes(alge
     assert set(algebraic.loop_status.tolist()) == {LoopStatus.solved}
 
 
+@pytest.mark.slow
 def test_r_does_not_depend_on_the_memory_of_the_branch(algebraic, published, run):
     other = simulate(published.with_closure(Algebraic(memory=0.01)), run)
     top = np.max(np.abs(algebraic.predicted), axis=0)
     assert np.max(np.abs(other.predicted - algebraic.predicted) / top) <= 1e-6
 
 
+@pytest.mark.slow
 def test_the_dynamic_closure_tends_to_the_algebraic_one_in_proportion_to_tau(algebraic, published, run):
     settings, top = SolverSettings(rtol=1e-7, atol=1e-8), np.max(np.abs(algebraic.predicted), axis=0)
     away = []
@@ -160,6 +202,7 @@ def test_the_dynamic_closure_tends_to_the_algebraic_one_in_proportion_to_tau(alg
     assert np.all(np.diff(ratios) > 0.0)  # and nearer to 2 with every halving
 
 
+@pytest.mark.slow
 def test_the_end_of_a_branch_has_a_time_a_status_and_a_remark(folded):
     [jump] = folded.jumps
     assert jump.before - jump.after > 1.0
@@ -169,6 +212,7 @@ def test_the_end_of_a_branch_has_a_time_a_status_and_a_remark(folded):
     assert any(f"at {jump.time:.2f} d, because its branch ends" in sentence for sentence in folded.remarks())
 
 
+@pytest.mark.slow
 def test_more_points_in_time_show_the_same_end_of_a_branch(folded, extended, run):
     [jump] = folded.jumps
     [again] = simulate(extended.with_closure(ALGEBRAIC), run, points=120).jumps
@@ -176,6 +220,7 @@ def test_more_points_in_time_show_the_same_end_of_a_branch(folded, extended, run
     assert again.before == pytest.approx(jump.before, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_steep_change_of_r_along_its_branch_is_no_jump(algebraic):
     points = OperatingPoints.of(algebraic)
     assert np.max(np.abs(np.diff(algebraic.redox))) > 0.1
@@ -183,6 +228,7 @@ def test_a_steep_change_of_r_along_its_branch_is_no_jump(algebraic):
     assert algebraic.jumps == ()
 
 
+@pytest.mark.slow
 def test_branches_over_a_parameter_end_in_folds(published, trajectory):
     row = int(np.searchsorted(trajectory.time, 3.2))
     along = np.linspace(0.5, 2.0, 31)

@@ -256,7 +256,7 @@ def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -
     if name not in model.kinetic:
         return 0.1
     if smooth:
-        points = [[np.asarray(part).reshape(-1, part.shape[-1])
+        points = [[np.asarray(part).reshape(run.volume.size, part.shape[-1])  # a model may have no variable
                    for part in (run.concentrations, run.variables, run.inputs)] for run in smooth]  # fmt: skip
         parts = [np.concatenate(part) for part in zip(*points, strict=True)]
     else:

@@ -28,8 +28,8 @@ class Jump(NamedTuple):
 
     Attributes:
         time: [d].
-        before: R [1].
-        after: R [1].
+        before: value of the loop variable, such as R [1].
+        after: value of the loop variable.
         slope: dR'/dR [1] just before; 1 at a smooth fold.
     """
 

@@ -195,8 +195,8 @@ class Trajectory(eqx.Module):
                 )
         for jump in self.jumps:
             sentences.append(
-                f"R goes from {jump.before:.3g} to {jump.after:.3g} at {jump.time:.2f} d, because its branch ends: see "
-                "graycell diagnose."
+                f"{self.model.loops[0]} goes from {jump.before:.3g} to {jump.after:.3g} at {jump.time:.2f} d, because "
+                "its branch ends: see graycell diagnose."
             )
         return sentences
 
