@@ -10,7 +10,7 @@ RESULTS := results
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
 
-# the whole: linters, types, and every test but those of the studies
+# the whole: linters, types, and every test but the studies and long fits
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
@@ -19,7 +19,7 @@ test-fast: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow and not ode"
 
-# the claims of the studies, computed anew, their figures and tables, and the slow fits; some ten minutes
+# the claims of the studies, computed anew, their figures and tables, and what takes long with the CHO cell; some ten minutes
 test-studies: $(VENV)/.installed-study $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/studies
 	$(BIN)/python -m pytest -q -m slow --ignore=tests/studies

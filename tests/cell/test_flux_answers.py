@@ -20,6 +20,17 @@ BRANCH = MetabolicNetwork.from_reactions(
 )
 
 
+_solve = jax.jit(jax.vmap(lambda w, s: LAYER(w, variance=s)))
+
+
+def solved(kinetic_rates, variance):
+    """Solve problems in batches of one size, so that the projection is compiled once for the tests of this file."""
+    rows, size = len(kinetic_rates), 500
+    padded = [np.resize(np.asarray(part), (-(-rows // size) * size, 12)) for part in (kinetic_rates, variance)]
+    batches = [_solve(*(part[i : i + size] for part in padded)) for i in range(0, len(padded[0]), size)]
+    return jax.tree.map(lambda *parts: np.concatenate(parts)[:rows], *batches)
+
+
 def awkward(count, seed):
     """Kinetic rates and variances: near a culture's, of all sizes and signs, at zero, at a kink, of unlike weights."""
     random = np.random.default_rng(seed)
@@ -37,7 +48,7 @@ def awkward(count, seed):
         if kind == 2:
             kinetic_rates[part] *= random.choice([0.0, 1e-6, -1e-6, 1.0], size=(size, 12))
         if kind == 3:  # balanced to begin with, then a little off: most bounds are met with multipliers near 0
-            fluxes = np.asarray(jax.vmap(LAYER)(jnp.asarray(noise)).fluxes)
+            fluxes = solved(noise, noise**2 + 0.05**2).fluxes
             kinetic_rates[part] = fluxes[:, [NETWORK.index(name) for name in KINETIC]] * (1.0 + 1e-9 * noise)
         variance[part] = kinetic_rates[part] ** 2 + 0.05**2
         if kind == 4:
@@ -77,7 +88,7 @@ def certified(kinetic_rates, variance, active):
 
 def test_awkward_problems_are_solved_to_a_relative_error_of_1e_8_of_a_certified_optimum():
     kinetic_rates, variance = awkward(2500, 3)
-    solutions = jax.jit(jax.vmap(lambda w, s: LAYER(w, variance=s)))(jnp.asarray(kinetic_rates), jnp.asarray(variance))
+    solutions = solved(kinetic_rates, variance)
     assert np.all(np.asarray(solutions.status) == FluxStatus.solved)
     errors, certificates = [], []
     for w, s, v, active in zip(
@@ -173,11 +184,8 @@ def test_float32_keeps_four_digits():
     kinetic_rates, variance = awkward(1000, 9)
     keep = np.arange(1000) % 5 == 0
     kinetic_rates, variance = jnp.asarray(kinetic_rates[keep]), jnp.asarray(variance[keep])
-    solve = jax.jit(jax.vmap(lambda w, s: LAYER(w, variance=s)))
-    single, double = (
-        solve(kinetic_rates.astype(jnp.float32), variance.astype(jnp.float32)),
-        solve(kinetic_rates, variance),
-    )
+    single = _solve(kinetic_rates.astype(jnp.float32), variance.astype(jnp.float32))
+    double = solved(kinetic_rates, variance)
     assert single.fluxes.dtype == jnp.float32
     assert np.all(np.asarray(single.status) == FluxStatus.solved)
     largest = np.max(np.abs(np.asarray(double.fluxes)), axis=1, keepdims=True)
@@ -190,7 +198,8 @@ def test_many_surplus_relations_give_what_few_unknowns_give(monkeypatch):
     assert len(layer.surplus) == 24
     assert layer.directions.shape[1] == 0
     random = np.random.default_rng(1)
-    rates = np.asarray(jax.vmap(LAYER)(jnp.asarray(random.uniform(0.0, 1.0, (64, 12)))).fluxes)
+    drawn = random.uniform(0.0, 1.0, (64, 12))
+    rates = solved(drawn, drawn**2 + 0.05**2).fluxes
     kinetic_rates = jnp.asarray(rates + 0.1 * random.normal(size=rates.shape))
 
     def solve():  # without the compiled call of the layer, which would not be traced again
