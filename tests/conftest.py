@@ -37,7 +37,8 @@ _COMPILING = (
     "tests/simulation", "tests/hybrid", "tests/inference", "tests/diagnosis", "tests/properties", "tests/reference",
     "tests/reporting", "tests/models", "tests/studies", "tests/comparison/test_comparison.py",
     "tests/comparison/test_consistency.py", "tests/test_model.py", "tests/test_insilico.py", "tests/test_cli.py",
-    "tests/test_study.py", "tests/test_readme.py", "tests/test_open_data.py", "tests/cell/test_flux_derivatives.py",
+    "tests/test_study.py", "tests/test_readme.py", "tests/test_open_data.py", "tests/test_testing.py",
+    "tests/numerics/test_programme.py", "src/graycell/numerics/programme", "tests/cell/test_flux_derivatives.py",
     "tests/cell/test_flux_answers.py", "tests/imports/test_hostile.py", "src/graycell/insilico.py",
     "src/graycell/hybrid", "src/graycell/inference", "src/graycell/comparison/baselines.py",
 )  # fmt: skip
