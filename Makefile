@@ -14,12 +14,12 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-dev lint
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
-# what compiles no ODE, in a minute
+# what compiles no ODE, in little more than a minute
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow and not ode"
 
-# the claims of the studies, computed anew, their figures and tables, and what takes long with the CHO cell; some ten minutes
+# the claims of the studies, computed anew, their figures and tables, and what takes long with the CHO cell
 test-studies: $(VENV)/.installed-study $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m "slow or not slow" tests/studies
 	$(BIN)/python -m pytest -q -m slow --ignore=tests/studies

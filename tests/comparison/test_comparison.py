@@ -113,13 +113,19 @@ def test_a_quantity_in_two_units_is_an_error():
             for name, unit in (("a", "g/L"), ("b", "mg/L"))]  # fmt: skip
     with pytest.raises(FitError, match=r"found mAb in mg/L \(run 'b'\) and g/L \(run 'a'\); one unit"):
         cross_validate([LastValue()], leave_one_run_out(runs))
+    same = [replace(run, measurements={"mAb": Measurement("mAb", unit, DAYS, DAYS, 0.1 + DAYS)})
+            for run, unit in zip([*runs, replace(runs[0], name="c")], ("g/L", "mg/mL", ""), strict=True)]  # fmt: skip
+    assert cross_validate([LastValue()], leave_one_run_out(same)).quantities == ("mAb",)
 
 
 def test_a_model_predicts_in_the_unit_of_the_runs():
-    fitted = SimpleNamespace(model_of=lambda name: monod())
+    def predict(**units):
+        series = {name: Measurement(name, unit, DAYS, DAYS, 0.1 + DAYS) for name, unit in units.items()}
+        fitted = SimpleNamespace(model_of=lambda name: monod(), runs=[fed_batch(measurements=series)])
+        return FittedPredictor(fitted).predict(fed_batch(), times)
+
     times = {"mAb": np.array([2.0, 6.0]), "GLC": np.array([2.0])}
-    own = FittedPredictor(fitted).predict(fed_batch(), times)
-    others = FittedPredictor(fitted, {"mAb": "mg/L", "GLC": ""}).predict(fed_batch(), times)
+    own, others = predict(), predict(mAb="mg/L", GLC="")
     assert own["mAb"][1] > 0.01
     np.testing.assert_allclose(others["mAb"], 1000.0 * own["mAb"])
     np.testing.assert_array_equal(others["GLC"], own["GLC"])

@@ -22,11 +22,9 @@ class FittedPredictor:
 
     Attributes:
         fit: to the training runs.
-        units: of the predictions, by quantity: those of the training runs; a quantity without one has the model's.
     """
 
     fit: Fit
-    units: Mapping[str, str] = field(default_factory=dict)
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Simulate a run, see `predicted`.
@@ -36,12 +34,14 @@ class FittedPredictor:
             times: (samples,) times [d] by quantity.
 
         Returns:
-            (samples,) values by quantity, in `units`; a quantity that the model does not have is left out.
+            (samples,) values by quantity, in the unit in which the training runs measured it, else in the model's; a
+            quantity that the model does not have is left out.
         """
+        measured = {name: one.unit for run in self.fit.runs for name, one in run.measurements.items() if one.unit}
         model = self.fit.model_of(known.name)
         trajectory = predicted(model, known, times)
         return {
-            name: convert(trajectory.at_samples(name), model.unit(name), self.units.get(name) or model.unit(name))
+            name: convert(trajectory.at_samples(name), model.unit(name), measured.get(name, model.unit(name)))
             for name in times
             if name in trajectory.run.measurements
         }
@@ -105,8 +105,7 @@ class ModelCandidate:
             The fit.
         """
         model = self._built(runs, seed)
-        units = {name: series.unit for run in runs for name, series in run.measurements.items()}
-        return FittedPredictor(fit(model, runs, replace(self.settings, seed=seed), progress=self.progress), units)
+        return FittedPredictor(fit(model, runs, replace(self.settings, seed=seed), progress=self.progress))
 
     def described(self) -> dict[str, object]:
         """Return the settings, for the record.

@@ -21,6 +21,7 @@ from graycell.comparison.trainings import Consistency, ErrorRow, Trainings
 from graycell.errors import FitError, GraycellError, nearest
 from graycell.provenance import hash_of_code, hash_of_run, where_it_ran
 from graycell.runs.records import REDOX, TCD, VIABILITY, CultureRun
+from graycell.units import convert, converts
 
 NOT_SCORED = (REDOX, VIABILITY, TCD)
 """Measured quantities that are not scored."""
@@ -262,8 +263,8 @@ def cross_validate(
         The errors of all candidates.
 
     Raises:
-        FitError: names are not unique, a quantity has several units, nothing can be scored, or predictions have a
-                wrong shape.
+        FitError: names are not unique, a quantity has several units, nothing can be scored, or a prediction has a
+            wrong shape.
     """
     return _cross_validate(
         candidates, splits, [(seed, split) for seed in seeds for split in splits], seeds, progress, folder
@@ -328,6 +329,7 @@ def _cross_validate(
     _require_unique("candidates", [candidate.name for candidate in candidates])
     _require_unique("splits", [split.name for split in splits])
     _require_unique("seeds", list(seeds))
+    _require_one_unit(splits)
     ranges, left_out = _ranges(splits)
     trainings = Trainings(None if folder is None else Path(folder), ranges)
     rows: list[ErrorRow] = []
@@ -369,21 +371,28 @@ def _require_unique(kind: str, names: list) -> None:
                        "give others.")  # fmt: skip
 
 
+def _require_one_unit(splits: Sequence[Split]) -> None:
+    """Raise `FitError` for quantities whose numbers mean different things in two runs; no unit is that of the model."""
+    first: dict[str, tuple[str, str]] = {}
+    mixed: dict[str, str] = {}
+    for run in (run for split in splits for run in (*split.train, *split.test)):
+        for quantity, unit in ((name, series.unit) for name, series in run.measurements.items() if series.unit):
+            known, of = first.setdefault(quantity, (unit, run.name))
+            if unit != known and not (converts(unit, known) and convert(1.0, unit, known) == 1.0):
+                mixed[quantity] = f"{quantity} in {known} (run '{of}') and {unit} (run '{run.name}')"
+    if mixed:
+        raise FitError(f"comparison: found {'; '.join(mixed.values())}; one unit for each quantity is needed, because "
+                       "errors and baselines have it; write the runs in one unit.")  # fmt: skip
+
+
 def _ranges(splits: Sequence[Split]) -> tuple[dict[str, float], tuple[str, ...]]:
     """Return the range of every quantity in its unit, and the quantities that have none."""
     values: dict[str, list[np.ndarray]] = {}
-    units: dict[str, dict[str, str]] = {}
     for split in splits:
         for run in (*split.train, *split.test):
             for quantity, series in run.measurements.items():
                 if quantity not in NOT_SCORED and len(series.value):
                     values.setdefault(quantity, []).append(series.value)
-                    units.setdefault(quantity, {}).setdefault(series.unit, run.name)
-    mixed = [f"{quantity} in " + " and ".join(f"{unit} (run '{run}')" for unit, run in found.items())
-             for quantity, found in units.items() if len(found) > 1]  # fmt: skip
-    if mixed:
-        raise FitError(f"comparison: found {'; '.join(mixed)}; one unit for each quantity is needed, because errors "
-                       "and baselines have it; write the runs in one unit.")  # fmt: skip
     ranges = {quantity: float(np.ptp(np.concatenate(parts))) for quantity, parts in values.items()}
     return (
         {quantity: width for quantity, width in ranges.items() if width > 0.0},

@@ -129,6 +129,7 @@ def _given(model: CultureModel, packed: PackedRun) -> _Given:
 
     def segment(now: Array, of: tuple[Array, Array]) -> tuple[Array, Array]:
         end_inputs, duration = of
+
         def after(share: Array) -> Array:
             return model.relaxed(now, Surroundings(end_inputs, none, packed.media, elapsed=share * duration))
 
