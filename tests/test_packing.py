@@ -4,13 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.interpolate import PchipInterpolator
 from small_models import fed_batch, monod
 
 import graycell as gc
 from graycell.cell.rates import Conditions, Named
 from graycell.errors import InputError
 from graycell.packing import pack, pack_all
-from graycell.runs import Bolus, Feed, Measurement, Replacement, Sample, Setpoint
+from graycell.runs import Bolus, Feed, Measurement, Replacement, Sample, Setpoint, Signal
 
 
 def events_at(packed, time):
@@ -81,6 +82,22 @@ def test_volumes_are_per_litre_of_initial_volume(run, published):
     assert float(np.sum(packed.interventions.bolus)) == pytest.approx(
         sum(event.volume for event in run.events if isinstance(event, Bolus)) / 2.0
     )
+
+
+def test_signals_of_different_times_are_interpolated_as_each_of_them_alone(random):
+    points = {"pH": np.array([0.5, 1.3, 2.0, 3.7]), "DO": np.linspace(0.2, 3.1, 20), "stir": np.array([1.0])}
+    values = {name: random.uniform(1.0, 2.0, len(time)) for name, time in points.items()}
+    signals = {name: Signal(name, "1", points[name], values[name]) for name in points}
+    model = monod(inputs={"temperature": gc.Input("degC", 37.0), **{name: gc.Input("1", 0.0) for name in points}})
+    packed = pack(replace(fed_batch(), signals=signals), model, points=40)
+    times = np.r_[np.linspace(0.0, 4.0, 200), *points.values()]
+    found = jax.vmap(packed.inputs_at, in_axes=(0, None))(jnp.asarray(times), packed.setpoints[0])
+    assert len(packed.curves.time) == 48
+    for name in ("pH", "DO"):
+        inside = np.clip(times, points[name][0], points[name][-1])
+        expected = PchipInterpolator(points[name], values[name])(inside)
+        assert np.allclose(found[:, model.input_names.index(name)], expected, rtol=1e-13)
+    assert np.all(found[:, model.input_names.index("stir")] == values["stir"])
 
 
 def test_viability_comes_from_viable_and_total_cells_where_it_is_not_given(run, published):

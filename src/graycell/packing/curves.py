@@ -22,25 +22,23 @@ _POINTS_MULTIPLE = 16
 class Curves(eqx.Module):
     """Known functions of time: monotone cubic interpolation (PCHIP), constant outside of their points.
 
+    All curves have the knots of all, so one search for a time serves them.
+
     Attributes:
-        time: (curves, points) [d], rising.
-        coefficients: (4, curves, points - 1) of (t - t_i)^3, its square, its first power and 1, from t_i on.
+        time: (knots,) [d], rising.
+        coefficients: (knots - 1, 4, curves) of (t - t_i)^3, its square, its first power and 1, from t_i on.
     """
 
-    time: Float[Array, "curves points"]
-    coefficients: Float[Array, "4 curves pieces"]
+    time: Float[Array, " knots"]
+    coefficients: Float[Array, "pieces 4 curves"]
 
     def __call__(self, time: Float[Array, ""]) -> Float[Array, " curves"]:
         """Return the values at `time` [d]."""
-        # diffrax.CubicInterpolation does the same with a search by halves, whose loop took half of a simulation's time;
-        # a sum over all pieces is faster than to gather one
-        inside = jnp.clip(time, self.time[:, 0], self.time[:, -1])[:, None]
-        index = jnp.clip(jnp.sum(inside >= self.time, axis=1) - 1, 0, self.time.shape[1] - 2)[:, None]
-        here = index == jnp.arange(self.time.shape[1] - 1)[None, :]
-        start, cubic, square, slope, value = (
-            jnp.sum(jnp.where(here, part, 0.0), axis=1) for part in (self.time[:, :-1], *self.coefficients)
-        )
-        after = inside[:, 0] - start
+        # diffrax.CubicInterpolation does the same with a search by halves, whose loop took half of a simulation's time
+        inside = jnp.clip(time, self.time[0], self.time[-1])
+        index = jnp.clip(jnp.sum(inside >= self.time) - 1, 0, self.time.shape[0] - 2)
+        after = inside - self.time[index]
+        cubic, square, slope, value = self.coefficients[index]
         return value + after * (slope + after * (square + after * cubic))
 
 
@@ -95,16 +93,12 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
         elif found[0][0] > 0.0:
             found = np.r_[0.0, found[0]], np.r_[first, found[1]]
         series.append(found)
-    if not series:
-        return Curves(jnp.zeros((0, 2)), jnp.zeros((4, 0, 1)))
-    pieces = [_pieces(*points_of_curve) for points_of_curve in series]
-    most = max([points or 0, *(len(time) for time, _ in pieces)])
-    most = _POINTS_MULTIPLE * math.ceil(most / _POINTS_MULTIPLE)
-    padded = [_pad(time, parts, most) for time, parts in pieces]
-    return Curves(
-        jnp.asarray(np.stack([time for time, _ in padded])),
-        jnp.asarray(np.stack([parts for _, parts in padded], axis=1)),
-    )
+    knots = np.unique(np.concatenate([time for time, _ in series] or [np.zeros(1)]))
+    knots = np.r_[knots, knots + 1.0] if len(knots) == 1 else knots
+    pieces = [_pieces(time, value, knots[:-1]) for time, value in series]
+    coefficients = np.stack(pieces, axis=2) if pieces else np.zeros((len(knots) - 1, 4, 0))
+    most = _POINTS_MULTIPLE * math.ceil(max(points or 0, len(knots)) / _POINTS_MULTIPLE)
+    return padded_to(Curves(jnp.asarray(knots), jnp.asarray(coefficients)), most)
 
 
 _NO_CURVE = (np.array([0.0]), np.array([0.0]))
@@ -164,22 +158,16 @@ def _given(run: CultureRun, quantity: str) -> tuple[np.ndarray, np.ndarray] | No
     return None
 
 
-def _pieces(time: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    if len(time) == 1:
-        return np.array([time[0], time[0] + 1.0]), np.array([[0.0], [0.0], [0.0], [value[0]]])
-    return np.asarray(time, float), PchipInterpolator(time, value).c
-
-
-def _pad(time: np.ndarray, parts: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Append points with the last value, at times after the last one."""
-    more = points - len(time)
-    if more <= 0:
-        return time, parts
-    last = time[-1] - time[-2]
-    value = ((parts[0, -1] * last + parts[1, -1]) * last + parts[2, -1]) * last + parts[3, -1]
-    tail = np.zeros((4, more))
-    tail[3] = value
-    return np.r_[time, time[-1] + np.arange(1.0, more + 1.0)], np.hstack([parts, tail])
+def _pieces(time: np.ndarray, value: np.ndarray, starts: np.ndarray) -> np.ndarray:
+    """Return the coefficients (pieces, 4) of a curve from the starts of pieces on; each of its points is a start."""
+    parts = np.zeros((len(starts), 4))
+    parts[:, 3] = np.where(starts < time[0], value[0], value[-1])
+    inside = (starts >= time[0]) & (starts < time[-1])
+    if np.any(inside):
+        curve = PchipInterpolator(time, value)
+        for order in range(4):
+            parts[inside, 3 - order] = curve(starts[inside], nu=order) / math.factorial(order)
+    return parts
 
 
 def padded_to(curves: Curves, points: int) -> Curves:
@@ -187,13 +175,17 @@ def padded_to(curves: Curves, points: int) -> Curves:
 
     Args:
         curves: with at most as many points.
-        points: of every curve.
+        points: number of knots.
 
     Returns:
         The longer curves.
     """
-    if curves.time.shape[1] == points:
-        return curves
     time, parts = np.asarray(curves.time), np.asarray(curves.coefficients)
-    padded = [_pad(time[i], parts[:, i], points) for i in range(len(time))]
-    return Curves(jnp.asarray(np.stack([t for t, _ in padded])), jnp.asarray(np.stack([c for _, c in padded], axis=1)))
+    more = points - len(time)
+    if more == 0:
+        return curves
+    tail = np.zeros((more, *parts.shape[1:]))
+    last = time[-1] - time[-2]
+    tail[:, 3] = ((parts[-1, 0] * last + parts[-1, 1]) * last + parts[-1, 2]) * last + parts[-1, 3]
+    later = time[-1] + np.arange(1.0, more + 1.0)
+    return Curves(jnp.asarray(np.r_[time, later]), jnp.asarray(np.concatenate([parts, tail])))

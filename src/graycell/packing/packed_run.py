@@ -113,7 +113,7 @@ def pack(
         save_at: [d] more times that end a segment.
         segments: pad to at least so many segments; see `pack_all`.
         media: pad to at least so many media.
-        points: pad the curves to at least so many points.
+        points: pad the curves to at least so many knots.
 
     Returns:
         The packed run.
@@ -195,7 +195,7 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
     Returns:
         The packed runs.
     """
-    points = max(run.curves.time.shape[1] for run in packed)
+    points = max(run.curves.time.shape[0] for run in packed)
     steady = all(run.steady_targets for run in packed)
     even = [replace(run, curves=padded_to(run.curves, points), steady_targets=steady) for run in packed]
     return jax.tree.map(lambda *leaves: jnp.stack(leaves), *even)
