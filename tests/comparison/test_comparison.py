@@ -90,6 +90,20 @@ def runs():
     return tuple(consuming(name, 30.0 + 2.0 * i) for i, name in enumerate("abcd"))
 
 
+def test_the_caller_chooses_what_is_scored():
+    runs = [
+        culture(name, GLC=series("GLC", [0.0, 3.0], [30.0, last]), pH=series("pH", [0.0, 3.0], [7.0, last / 3.0]))
+        for name, last in (("a", 20.0), ("b", 21.0))
+    ]
+    splits = leave_one_run_out(runs)
+    assert cross_validate([LastValue()], splits).quantities == ("GLC", "pH")
+    assert cross_validate([LastValue()], splits, quantities=["GLC"]).quantities == ("GLC",)
+    curve = learning_curve([LastValue()], runs[:1], runs[1:], [1], [0], quantities=["pH"])
+    assert curve.quantities == ("pH",)
+    with pytest.raises(FitError, match="found 'GLc' in quantities, which no run measured; did you mean 'GLC'"):
+        cross_validate([LastValue()], splits, quantities=["GLc"])
+
+
 def test_the_last_value_of_a_constant_run_has_no_error():
     runs = [culture(name, GLC=value) for name, value in (("a", 3.0), ("b", 5.0))]
     comparison = cross_validate([LastValue()], leave_one_run_out(runs))

@@ -3,7 +3,8 @@
 The error of a quantity in a run is the root mean square error over the range of that quantity: of all its measured
 values in all runs of the comparison. Samples at time 0 never count, because they are given. A value below a detection
 limit counts by how far the prediction is above the limit. All measured quantities are scored except R, viability and
-the total cell density, which models take as inputs. If a candidate fails, its error there is infinite and reported.
+the total cell density, which models take as inputs, unless the caller chooses. If a candidate fails, its error there is
+infinite and reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from graycell.runs.records import REDOX, TCD, VIABILITY, CultureRun
 from graycell.units import convert, converts
 
 NOT_SCORED = (REDOX, VIABILITY, TCD)
-"""Measured quantities that are not scored."""
+"""Measured quantities that are not scored unless the caller chooses."""
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,7 @@ def cross_validate(
     progress: Callable[[ComparisonProgress], None] | None = None,
     *,
     folder: str | Path | None = None,
+    quantities: Sequence[str] | None = None,
 ) -> Comparison:
     """Train every candidate on every split with every seed, and score what it predicts.
 
@@ -258,17 +260,18 @@ def cross_validate(
         folder: keeps the scores of every training, so that a comparison can be interrupted and continued. A training
             is repeated if its candidate, runs, quantities, code or versions changed, or if its candidate is not
             `Repeatable`. None keeps nothing.
+        quantities: names of the measured quantities that are scored, such as those that every candidate predicts. If
+            left out, all but R, viability and the total cell density.
 
     Returns:
         The errors of all candidates.
 
     Raises:
-        FitError: names are not unique, a quantity has several units, nothing can be scored, or a prediction has a
-            wrong shape.
+        FitError: names are not unique, a quantity has several units or is not measured, nothing can be scored, or a
+            prediction has a wrong shape.
     """
-    return _cross_validate(
-        candidates, splits, [(seed, split) for seed in seeds for split in splits], seeds, progress, folder
-    )
+    plan = [(seed, split) for seed in seeds for split in splits]
+    return _cross_validate(candidates, splits, plan, seeds, progress, folder, quantities)
 
 
 def learning_curve(
@@ -281,6 +284,7 @@ def learning_curve(
     *,
     viability_known: bool = True,
     folder: str | Path | None = None,
+    quantities: Sequence[str] | None = None,
 ) -> Comparison:
     """Train on growing subsets of runs and score on test runs; `Comparison.by_size` is the curve.
 
@@ -296,6 +300,7 @@ def learning_curve(
         progress: called before each training.
         viability_known: whether viability is a known input, see `Split`.
         folder: keeps the scores of every training, see `cross_validate`.
+        quantities: names of the measured quantities that are scored, see `cross_validate`.
 
     Returns:
         The errors of all candidates.
@@ -314,7 +319,7 @@ def learning_curve(
             train = tuple(runs[i] for i in order[:size])
             name = f"{size} run{'s' * (size > 1)}, draw {seed}"
             plan.append((seed, Split(name, train, tuple(test_runs), viability_known=viability_known)))
-    found = _cross_validate(candidates, [split for _, split in plan], plan, seeds, progress, folder)
+    found = _cross_validate(candidates, [split for _, split in plan], plan, seeds, progress, folder, quantities)
     return replace(found, is_curve=True)
 
 
@@ -325,12 +330,13 @@ def _cross_validate(
     seeds: Sequence[int],
     progress: Callable[[ComparisonProgress], None] | None,
     folder: str | Path | None,
+    quantities: Sequence[str] | None,
 ) -> Comparison:
     _require_unique("candidates", [candidate.name for candidate in candidates])
     _require_unique("splits", [split.name for split in splits])
     _require_unique("seeds", list(seeds))
     _require_one_unit(splits)
-    ranges, left_out = _ranges(splits)
+    ranges, left_out = _ranges(splits, quantities)
     trainings = Trainings(None if folder is None else Path(folder), ranges)
     rows: list[ErrorRow] = []
     consistency: list[Consistency] = []
@@ -385,14 +391,20 @@ def _require_one_unit(splits: Sequence[Split]) -> None:
                        "errors and baselines have it; write the runs in one unit.")  # fmt: skip
 
 
-def _ranges(splits: Sequence[Split]) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Return the range of every quantity in its unit, and the quantities that have none."""
+def _ranges(splits: Sequence[Split], chosen: Sequence[str] | None = None) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Return the range of every scored quantity in its unit, and the quantities that have none."""
     values: dict[str, list[np.ndarray]] = {}
     for split in splits:
         for run in (*split.train, *split.test):
             for quantity, series in run.measurements.items():
-                if quantity not in NOT_SCORED and len(series.value):
+                scored = quantity not in NOT_SCORED if chosen is None else quantity in chosen
+                if scored and len(series.value):
                     values.setdefault(quantity, []).append(series.value)
+    for quantity in chosen or ():
+        if quantity not in values:
+            measured = dict.fromkeys(name for split in splits for run in split.test for name in run.measurements)
+            raise FitError(f"comparison: found '{quantity}' in quantities, which no run measured; "
+                           f"{nearest(quantity, tuple(measured))}.")  # fmt: skip
     ranges = {quantity: float(np.ptp(np.concatenate(parts))) for quantity, parts in values.items()}
     return (
         {quantity: width for quantity, width in ranges.items() if width > 0.0},

@@ -98,7 +98,7 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
     pieces = [_pieces(time, value, knots[:-1]) for time, value in series]
     coefficients = np.stack(pieces, axis=2) if pieces else np.zeros((len(knots) - 1, 4, 0))
     most = _POINTS_MULTIPLE * math.ceil(max(points or 0, len(knots)) / _POINTS_MULTIPLE)
-    return padded_to(Curves(jnp.asarray(knots), jnp.asarray(coefficients)), most)
+    return Curves(*(jnp.asarray(part) for part in _padded(knots, coefficients, most)))
 
 
 _NO_CURVE = (np.array([0.0]), np.array([0.0]))
@@ -180,12 +180,15 @@ def padded_to(curves: Curves, points: int) -> Curves:
     Returns:
         The longer curves.
     """
-    time, parts = np.asarray(curves.time), np.asarray(curves.coefficients)
-    more = points - len(time)
-    if more == 0:
+    if len(curves.time) == points:
         return curves
+    parts = _padded(np.asarray(curves.time), np.asarray(curves.coefficients), points)
+    return Curves(*(jnp.asarray(part) for part in parts))
+
+
+def _padded(time: np.ndarray, parts: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return knots and coefficients with pieces of the last values added, up to so many knots."""
+    more, last = points - len(time), time[-1] - time[-2]
     tail = np.zeros((more, *parts.shape[1:]))
-    last = time[-1] - time[-2]
     tail[:, 3] = ((parts[-1, 0] * last + parts[-1, 1]) * last + parts[-1, 2]) * last + parts[-1, 3]
-    later = time[-1] + np.arange(1.0, more + 1.0)
-    return Curves(jnp.asarray(np.r_[time, later]), jnp.asarray(np.concatenate([parts, tail])))
+    return np.r_[time, time[-1] + np.arange(1.0, more + 1.0)], np.concatenate([parts, tail])
