@@ -29,7 +29,7 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-# 20 000 broken files, some minutes; the tests break 800
+# 20 000 broken files, some minutes; the tests break 400
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python tests/fuzzing.py --files 20000 --out $(RESULTS)/fuzz
 

@@ -6,6 +6,7 @@ import signal
 from dataclasses import replace
 from importlib import resources
 
+import numpy as np
 import pandas as pd
 import pytest
 import typer
@@ -18,6 +19,7 @@ from graycell.cli import arguments, checking, comparing, modelling
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED, UNFINISHED
 from graycell.diagnosis import DerivativeCheck, GradientCheck, Verdict
 from graycell.inference import FitSettings, Stage, checkpoint, save_fit
+from graycell.models import MODELS
 from graycell.provenance import provenance_of
 
 BUNDLED = resources.files("graycell.runs") / "bundled" / "nolan-lee-2011-cell-line-a"
@@ -188,25 +190,41 @@ def test_an_old_word_of_a_study_is_a_remark(graycell, folder, monkeypatch):
         assert "rename it to 'per_run'" in printed
 
 
-def test_fit_then_simulate_then_report(graycell, tmp_path, monkeypatch):
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    """Put a model with a loop into the library, under the name small; return the folder of a run of it."""
+    model = pool(gc.Dynamic("ts"), name="small")
+    monkeypatch.setitem(MODELS, "small", lambda **_: model)
+    plan = gc.CultureRun("batch", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 1.0}, end=4.0)
+    days = np.array([1.0, 2.0, 3.0, 4.0])
+    made = gc.simulate(model.with_parameters({"q": 1.3}), plan, save_at=days)
+    measured = {
+        name: gc.Measurement(name, model.unit(name), days, np.asarray(made[name]), np.full(4, 0.1))
+        for name in ("GLC", "P")
+    }
+    gc.write_runs([replace(plan, measurements=measured)], tmp_path / "batch")
+    return tmp_path / "batch"
+
+
+def test_fit_then_simulate_then_report(graycell, small, tmp_path, monkeypatch):
     quick = FitSettings(starts=1, stages=(Stage("loop open", 2, opened=1.0), Stage("loop closed", 2)))
     monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
     out = tmp_path / "fit"
-    code, printed = graycell("fit", "--model", "nolan-lee", "--out", out)
+    code, printed = graycell("fit", small, "--model", "small", "--out", out)
     assert code == UNFINISHED  # two iterations do not converge, and the command says so
     assert "read the result with care" in printed
     assert (out / "fit.json").exists()
-    code, printed = graycell("simulate", "--parameters", out)
+    code, printed = graycell("simulate", small, "--parameters", out)
     assert code == 0
     code, printed = graycell("report", out)
     assert code == 0
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "nolan-lee" in page
+    assert "small" in page
     given = []
     monkeypatch.setattr(modelling, "report", lambda fits, folder, truth: given.append(truth) or folder)
     for truth in ("nolan-lee-extended", out):
         assert graycell("report", out, "--truth", truth)[0] == 0
-    assert [one.name for one in given] == ["nolan-lee-extended", "nolan-lee"]
+    assert [one.name for one in given] == ["nolan-lee-extended", "small"]
     code, printed = graycell("report", out, "--truth", "nolan-le")
     assert code == FAULTS
     assert "did you mean 'nolan-lee'" in printed
@@ -215,7 +233,7 @@ def test_fit_then_simulate_then_report(graycell, tmp_path, monkeypatch):
     assert "found no fit" in printed
 
 
-def test_a_fit_that_is_stopped_keeps_its_state(graycell, tmp_path, monkeypatch):
+def test_a_fit_that_is_stopped_keeps_its_state(graycell, small, tmp_path, monkeypatch):
     """Ctrl-C, here sent by the first iteration to its own process: exit code 130, and the checkpoint is there."""
     quick = FitSettings(starts=1, stages=(Stage("loop closed", 3),))
     monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
@@ -226,7 +244,7 @@ def test_a_fit_that_is_stopped_keeps_its_state(graycell, tmp_path, monkeypatch):
         os.kill(os.getpid(), signal.SIGINT)
 
     monkeypatch.setattr(checkpoint, "save", save_and_interrupt)
-    code, printed = graycell("fit", "--model", "nolan-lee", "--out", tmp_path)
+    code, printed = graycell("fit", small, "--model", "small", "--out", tmp_path)
     assert code == INTERRUPTED
     assert "give the same command again" in printed
     assert (tmp_path / checkpoint.FILE).exists()
@@ -241,11 +259,11 @@ def test_the_fit_of_an_own_model_keeps_its_turnover_time(tmp_path):
         assert arguments.model_with_parameters(None, str(tmp_path), asked).closure == closure
 
 
-def test_the_fit_of_another_model_is_a_fault(graycell, tmp_path, monkeypatch):
+def test_the_fit_of_another_model_is_a_fault(graycell, small, tmp_path, monkeypatch):
     quick = FitSettings(starts=1, stages=(Stage("loop closed", 1),))
     monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
-    graycell("fit", "--model", "nolan-lee", "--out", tmp_path)
-    code, printed = graycell("simulate", "--model", "nolan-lee-extended", "--parameters", tmp_path)
+    graycell("fit", small, "--model", "small", "--out", tmp_path)
+    code, printed = graycell("simulate", small, "--model", "nolan-lee-extended", "--parameters", tmp_path)
     assert code == FAULTS
     assert "leave --model out" in printed
 

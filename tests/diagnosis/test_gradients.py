@@ -141,6 +141,7 @@ def test_a_check_as_plain_data_is_json_and_states_what_it_depends_on(checked):
     assert len(data["checks"]) == 7
 
 
+@pytest.mark.slow
 def test_the_derivatives_of_the_library_are_those_of_central_differences(extended, run):
     """Of the one with the largest error, a common one and the switch; bounds become active along this run."""
     result = check_gradients(extended, [run], ("vmax13", "Km1", "R_switch"))

@@ -9,10 +9,10 @@ import diffrax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_models import fed_batch, monod
+from small_models import fed_batch, monod, pool
 
 import graycell as gc
-from graycell.cell.closures import Lagged
+from graycell.cell.closures import Dynamic, Lagged
 from graycell.cell.rates import Rate, RateLaw
 from graycell.errors import FitError
 from graycell.inference import Fit, FitSettings, Stage, checkpoint, fit, load_fit, save_fit, stages
@@ -56,38 +56,16 @@ def truth(published, run):
     return known, replace(run, name="simulated", measurements=measurements)
 
 
-@pytest.fixture(scope="module")
-def fitted(published, truth, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("fit")
-    return fit(few(published), [truth[1]], FitSettings(starts=1), folder=folder), folder
-
-
-def test_known_parameters_are_found_again(fitted, truth):
-    known, _ = truth
-    for estimate in fitted[0].estimates:
+@pytest.mark.slow
+def test_known_parameters_of_the_cho_cell_are_found_again(published, truth):
+    known, run = truth
+    fitted = fit(few(published), [run], FitSettings(starts=1))
+    for estimate in fitted.estimates:
         assert estimate.value == pytest.approx(known[estimate.name], rel=2e-3), estimate.name
         assert 0.0 < estimate.relative_error < 0.2
         assert not estimate.at_bound
-    assert fitted[0].converged
-    assert fitted[0].model.parameters["vmax1f"] == pytest.approx(known["vmax1f"], rel=2e-3)
-
-
-def test_the_model_that_went_in_is_as_it_was(published, fitted):
-    assert published.table["vmax1f"].value == pytest.approx(3.8)
-    assert fitted[0].estimates[0].start == pytest.approx(3.8)
-
-
-def test_a_fit_with_noise_covers_the_truth_with_its_standard_errors(published, truth, random):
-    known, run = truth
-    noisy = {
-        name: replace(series, value=series.value + series.standard_error * random.standard_normal(10))
-        for name, series in run.measurements.items()
-    }
-    result = fit(few(published), [replace(run, measurements=noisy)], FitSettings(starts=1))
-    for estimate in result.estimates:
-        assert abs(estimate.value - known[estimate.name]) < 4.0 * estimate.standard_error, estimate.name
-    measured = sum(len(series.value) for series in noisy.values())
-    assert 0.6 < 2.0 * result.cost / measured < 1.5  # chi-squared over the number of measurements
+    assert fitted.converged
+    assert fitted.model.parameters["vmax1f"] == pytest.approx(known["vmax1f"], rel=2e-3)
 
 
 SMALL = {"mu": 0.84, "q": 0.64}
@@ -122,6 +100,48 @@ def small_fit(small, tmp_path_factory):
 def test_parameters_of_a_model_without_a_network_are_found_again(small_fit):
     assert {row.name: row.value for row in small_fit[0].estimates} == pytest.approx(SMALL, rel=2e-3)
     assert small_fit[0].converged
+
+
+def test_the_model_that_went_in_is_as_it_was(small, small_fit):
+    assert small[0] == monod().with_table(small[0].table)
+    start = {row.name: row.start for row in small_fit[0].estimates}
+    assert start == {name: monod().table[name].value for name in SMALL}
+
+
+def test_a_fit_with_noise_covers_the_truth_with_its_standard_errors(small, random):
+    model, run = small
+    noisy = {
+        name: replace(series, value=series.value + series.standard_error * random.standard_normal(len(series.time)))
+        for name, series in run.measurements.items()
+    }
+    result = fit(model, [replace(run, measurements=noisy)], FitSettings(starts=1))
+    for estimate in result.estimates:
+        assert 0.0 < estimate.relative_error < 0.2
+        assert not estimate.at_bound
+        assert abs(estimate.value - SMALL[estimate.name]) < 4.0 * estimate.standard_error, estimate.name
+    measured = sum(len(series.value) for series in noisy.values())
+    assert 0.6 < 2.0 * result.cost / measured < 1.5  # chi-squared over the number of measurements
+
+
+@pytest.fixture(scope="module")
+def loop_fit():
+    """The fit of a loop from three times the true parameter, where the variable of the loop was measured too."""
+    model, time = pool(Dynamic("ts")), np.array([0.5, 1.0, 2.0, 3.0, 4.0])
+    plan = CultureRun("batch", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 1.0}, end=4.0)
+    path = simulate(model, plan, save_at=time).require_finished()
+    measured = {
+        name: Measurement(name, "", time, np.asarray(path[name]), np.full(len(time), 0.03 * np.ptp(path[name])))
+        for name in ("GLC", "P")
+    }
+    return fit(model.with_parameters({"q": 3.0}), replace(plan, measurements=measured), FitSettings(starts=1)), None
+
+
+def test_the_parameter_of_a_loop_is_found_again(loop_fit):
+    """The loop is opened and closed again, since its variable was measured."""
+    q = next(row for row in loop_fit[0].estimates if row.name == "q")
+    assert q.value == pytest.approx(1.0, rel=2e-3)
+    stages = list(dict.fromkeys(row["stage"] for row in loop_fit[0].history))
+    assert (stages[0], stages[-1]) == ("loop open", "loop closed")
 
 
 class Killed(Exception):
@@ -178,7 +198,7 @@ def test_a_checkpoint_that_cannot_be_read_is_named(small, tmp_path):
         fit(small[0], [small[1]], folder=tmp_path)
 
 
-@pytest.mark.parametrize("of", ["fitted", "small_fit"])
+@pytest.mark.parametrize("of", ["loop_fit", "small_fit"])
 def test_a_fit_on_disk_is_the_fit(of, request, tmp_path):
     result = request.getfixturevalue(of)[0]
     save_fit(result, tmp_path)

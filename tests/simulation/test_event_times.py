@@ -13,6 +13,7 @@ from graycell.simulation.simulate import simulate
 from graycell.simulation.solve import SolverSettings
 
 
+@pytest.mark.slow
 def test_the_times_of_the_shift_and_of_a_bolus_have_exact_derivatives(extended, run):
     kept = tuple(event for event in run.events if event.time <= 4.0)
     places = [next(i for i, event in enumerate(kept) if isinstance(event, kind)) for kind in (Setpoint, Bolus)]
