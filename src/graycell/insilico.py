@@ -274,7 +274,8 @@ def generate(
 
     Noise can make a small concentration negative, which no assay reports. Such a value is given as 0 with
     `Measurement.below`, so that a fit knows that the value was lower and has no bias. Where the 0 is used as a value,
-    as by a reader of the written tables, it is biased: at a true value of 0 by 0.4 s on average.
+    as by a reader of the written tables, it is biased: at a true value of 0 by 0.4 s on average. A viability above 1
+    is given as 1.
 
     A point is replaced by the next one of the design if its run does not reach its end, has no flux or no R, or if a
     concentration falls below zero by more than 1 % of its largest value. The notes of the runs hold the number of
@@ -322,7 +323,7 @@ def generate(
                 kept.append((run, true))
         if progress is not None:
             progress(len(kept) / design.runs, f"{len(kept)} runs, {len(faults)} points replaced")
-    noisy = _noisy(design, np.stack([true for _, true in kept]))
+    noisy = _noisy(design, np.stack([true for _, true in kept]), model.quantities)
     columns = {name: model.quantities.index(name) for name in measured}
     below = int(np.sum(noisy.below[:, :, list(columns.values())]))
     notes = (
@@ -337,7 +338,7 @@ def generate(
         replace(
             run,
             name=_name(k, design.runs),
-            initial=MappingProxyType({**run.initial, VCD: _cells_at_zero(model, run)}),
+            initial=MappingProxyType({**run.initial, **_observed_at_zero(model, run, measured)}),
             measurements=MappingProxyType(
                 {name: _measurement(design, noisy, name, model.unit(name), k, column)
                  for name, column in columns.items()}
@@ -348,11 +349,15 @@ def generate(
     ]
 
 
-def _cells_at_zero(model: CultureModel, run: CultureRun) -> float:
-    """Return the viable cell density [10^9 cells/L] at time 0, which a comparison needs."""
+def _observed_at_zero(model: CultureModel, run: CultureRun, measured: Sequence[str]) -> dict[str, float]:
+    """Return viable cell density [10^9 cells/L] and what is measured, at time 0, which a comparison needs."""
     packed = pack(run, model)
     inputs = packed.inputs_at(jnp.zeros(()), packed.first_setpoints)
-    return float(model.evaluate(packed.initial, model.begin(packed.initial_variables, inputs), inputs).cells)
+    variables = model.begin(packed.initial_variables, inputs)
+    cell = model.evaluate(packed.initial, variables, inputs)
+    values = np.concatenate([packed.initial, cell.observables, variables]).tolist()
+    at_zero = dict(zip(model.quantities, values, strict=True))
+    return {VCD: float(cell.cells), **{name: at_zero[name] for name in measured}}
 
 
 def _cells_of(model: CultureModel) -> str:
@@ -456,7 +461,7 @@ class _Noisy(NamedTuple):
     below: np.ndarray
 
 
-def _noisy(design: Design, true: np.ndarray) -> _Noisy:
+def _noisy(design: Design, true: np.ndarray, quantities: Sequence[str]) -> _Noisy:
     runs, *shape = true.shape
     largest = np.max(np.abs(true), axis=(0, 1))
     # a quantity that is always 0 gives no scale; its unit is then the scale, as in the reader
@@ -465,7 +470,8 @@ def _noisy(design: Design, true: np.ndarray) -> _Noisy:
     # noise is drawn for all quantities, so that it does not depend on which ones are measured
     drawn = np.stack([np.random.default_rng([design.seed, 1, k]).standard_normal(shape) for k in range(runs)])
     value = true + drawn * error if design.noise > 0.0 else true
-    return _Noisy(np.maximum(value, 0.0), error, value < 0.0)
+    most = [1.0 if name == VIABILITY else np.inf for name in quantities]  # no counter finds more live cells than cells
+    return _Noisy(np.clip(value, 0.0, most), error, value < 0.0)
 
 
 def _measurement(design: Design, noisy: _Noisy, name: str, unit: str, k: int, column: int) -> Measurement:
