@@ -11,7 +11,7 @@ import pytest
 import scipy.linalg
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_models import monod, pool
+from small_models import fed_batch, monod, pool
 
 import graycell as gc
 from graycell.cell.flux import SoftWeights
@@ -65,16 +65,15 @@ def test_one_change_makes_models_unequal(published, what):
     assert CHANGES[what](nolan_lee()) == changed
 
 
-def test_a_model_with_a_parameter_outside_of_its_bounds_simulates(published, run):
+def test_a_model_with_a_parameter_outside_of_its_bounds_simulates():
     """Bounds are those of a fit: a fit refuses the value, a simulation does not."""
-    bound = published.table["Km1"].upper
-    model = published.with_parameters({"Km1": 1.5 * bound})
-    path = simulate(model, replace(run, end=3.0, measurements={}, events=()))
+    within, run = monod(), fed_batch()
+    model = within.with_parameters({"K": 1.5 * within.table["K"].upper})
+    path = simulate(model, run)
     assert path.status is SimulationStatus.finished
-    uptake = simulate(published, replace(run, end=3.0, measurements={}, events=())).fluxes[0]
-    v1 = model.reactions.index("v1")
-    assert 0.0 < path.fluxes[0, v1] < uptake[v1]
-    with pytest.raises(ModelError, match=r"parameter Km1: .* must enclose the value"):
+    uptake = model.reactions.index("uptake")
+    assert 0.0 < path.fluxes[0, uptake] < simulate(within, run).fluxes[0, uptake]
+    with pytest.raises(ModelError, match=r"parameter K: .* must enclose the value"):
         model.table.require_estimable()
 
 
