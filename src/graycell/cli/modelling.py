@@ -27,6 +27,7 @@ from graycell.cli.arguments import (
 from graycell.cli.exit_codes import INTERRUPTED, UNFINISHED
 from graycell.cli.printing import (
     MOST_PRINTED_RUNS,
+    print_error,
     print_findings,
     print_scores,
     print_trajectory,
@@ -47,8 +48,8 @@ commands = typer.Typer()
 _PANEL = "Models"
 
 
-class Redox(StrEnum):
-    """Closures of the redox loop, for --redox."""
+class ClosureName(StrEnum):
+    """Closures of the loop of a model, for --closure."""
 
     dynamic = "dynamic"
     algebraic = "algebraic"
@@ -59,13 +60,14 @@ class Redox(StrEnum):
 def _simulate(
     run: RunArgument = None,
     model: ModelOrFitsOption = None,
-    redox: Annotated[
-        Redox,
+    closure: Annotated[
+        ClosureName,
         typer.Option(
-            help="Redox ratio R [1]. dynamic: from a balance of the redox pool; algebraic: R = R' at all times; "
-            "lagged: the published scheme."
+            help="How the loop of the redox ratio R [1] is closed. dynamic: by a balance of the redox pool; algebraic: "
+            "R = R' at all times; lagged: the published scheme."
         ),
-    ] = Redox.dynamic,
+    ] = ClosureName.dynamic,
+    redox: Annotated[ClosureName | None, typer.Option(help="Old name of --closure.", hidden=True)] = None,
     step: Annotated[float, typer.Option(help="Step of the lagged scheme [d].", min=1e-4, max=1.0)] = 0.05,
     parameters: ParametersOption = "published",
     rtol: Annotated[float, typer.Option(help="Relative tolerance of the ODE solver [1].", min=1e-9, max=1e-2)] = 1e-6,
@@ -75,13 +77,18 @@ def _simulate(
 
     Example: graycell simulate run07/ --parameters results/fit --out run07.csv
 
-    The published scheme with its refit parameters: graycell simulate --redox lagged --step 0.05 --parameters refit
+    The published scheme with its refit parameters: graycell simulate --closure lagged --step 0.05 --parameters refit
     """
-    closure = {Redox.dynamic: Dynamic(), Redox.algebraic: Algebraic(), Redox.lagged: Lagged(step)}[redox]
+    if redox is not None:
+        print_error("--redox is now called --closure; the old name still works in this version.")
+        closure = redox
+    closures = {
+        ClosureName.dynamic: Dynamic(), ClosureName.algebraic: Algebraic(), ClosureName.lagged: Lagged(step)
+    }  # fmt: skip
     runs, unfinished = runs_from([run] if run else []), False
-    built = model_with_parameters(model, parameters, closure)
+    built = model_with_parameters(model, parameters, closures[closure])
     for culture in runs:
-        if redox is Redox.lagged and any(isinstance(event, Bolus) for event in culture.events):
+        if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
         trajectory = simulate(built, culture, SolverSettings(rtol=rtol, atol=rtol / 10))
         print_trajectory(trajectory, adjusted=parameters in LIBRARY_PARAMETERS)
