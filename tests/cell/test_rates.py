@@ -117,7 +117,8 @@ def test_laws_compose():
 
 
 def test_an_unknown_species_is_named_with_the_nearest_one():
-    at = Conditions({"GLC": 1.0}, {"shift": 0.0}, parameters={"Ki": 1.0})
+    one = jnp.array(1.0)
+    at = Conditions({"GLC": one}, {"shift": one}, parameters={"Ki": one})
     with pytest.raises(ModelError, match="did you mean 'GLC'"):
         Monod("GLCC", "k")(at)
     with pytest.raises(ModelError, match="parameter 'a'"):

@@ -29,6 +29,7 @@ from functools import lru_cache
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.cell.network import MetabolicNetwork
@@ -55,9 +56,9 @@ def project_fluxes(
     kinetic_rates: Mapping[str, Float[Array, ""] | float],
     weights: Mapping[str, Float[Array, ""] | float] | PublishedWeights | SoftWeights | None = None,
     *,
-    lower: Float[Array, " reactions"] | None = None,
-    upper: Float[Array, " reactions"] | None = None,
-    stoichiometry: Float[Array, "species reactions"] | None = None,
+    lower: Float[Array | np.ndarray, " reactions"] | None = None,
+    upper: Float[Array | np.ndarray, " reactions"] | None = None,
+    stoichiometry: Float[Array | np.ndarray, "species reactions"] | None = None,
     reference: Mapping[str, float] | None = None,
     smoothing: float | Float[Array, ""] = 0.0,
 ) -> FluxSolution:

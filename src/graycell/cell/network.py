@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Real
 
 from graycell.errors import ModelError, nearest
 
@@ -174,9 +174,9 @@ class MetabolicNetwork:
         cls,
         species: Sequence[str],
         reactions: Sequence[str],
-        stoichiometry: Float[np.ndarray, "species reactions"],
-        lower: Float[np.ndarray, " reactions"] | None = None,
-        upper: Float[np.ndarray, " reactions"] | None = None,
+        stoichiometry: Real[np.ndarray, "species reactions"] | Sequence[Sequence[float]],
+        lower: Real[np.ndarray, " reactions"] | Sequence[float] | None = None,
+        upper: Real[np.ndarray, " reactions"] | Sequence[float] | None = None,
         no_bound: float = np.inf,
     ) -> "MetabolicNetwork":
         """Build a network from a stoichiometric table, such as that of a spreadsheet or of another tool.
@@ -207,7 +207,7 @@ class MetabolicNetwork:
             raise ModelError(f"stoichiometric table: {'; '.join(faults)}. Correct the table.")
         low, high = np.where(low <= -no_bound, -np.inf, low), np.where(high >= no_bound, np.inf, high)
         written = tuple(
-            Reaction(name, _equation(species, column, reversible=low[j] < 0.0))
+            Reaction(name, _equation(species, column, reversible=bool(low[j] < 0.0)))
             for j, (name, column) in enumerate(zip(reactions, matrix.T, strict=True))
         )
         return cls(written, tuple(species), matrix, matrix, low, high)

@@ -90,8 +90,8 @@ class FluxProjection(eqx.Module):
 
     def with_stoichiometry(
         self,
-        stoichiometry: Float[Array, "species reactions"],
-        shifted: Float[Array, "species reactions"] | None = None,
+        stoichiometry: Float[Array | np.ndarray, "species reactions"],
+        shifted: Float[Array | np.ndarray, "species reactions"] | None = None,
     ) -> "FluxProjection":
         """Replace the stoichiometric coefficients; they may be traced and differentiated.
 
@@ -148,12 +148,12 @@ class FluxProjection(eqx.Module):
 
     def __call__(
         self,
-        kinetic_rates: Float[Array, " kinetic"],
+        kinetic_rates: Float[Array | np.ndarray, " kinetic"],
         shift: Float[Array, ""] | float = 0.0,
         *,
-        variance: Float[Array, " kinetic"] | None = None,
-        lower: Float[Array, " reactions"] | None = None,
-        upper: Float[Array, " reactions"] | None = None,
+        variance: Float[Array | np.ndarray, " kinetic"] | None = None,
+        lower: Float[Array | np.ndarray, " reactions"] | None = None,
+        upper: Float[Array | np.ndarray, " reactions"] | None = None,
         smoothing: float | Float[Array, ""] = 0.0,
         rest_allowed: bool = False,
     ) -> FluxSolution:
@@ -353,10 +353,10 @@ def _cast(layer: FluxProjection, dtype) -> FluxProjection:
 
 
 def basis_map(
-    stoichiometry: Float[Array, "balances reactions"] | Float[np.ndarray, "balances reactions"],
-    change: Float[Array, "balances shifted"] | Float[np.ndarray, "balances shifted"],
+    stoichiometry: Float[Array | np.ndarray, "balances reactions"],
+    change: Float[Array | np.ndarray, "balances shifted"],
     selected: Float[np.ndarray, "basis reactions"],
-    directions: Float[Array, "reactions k"] | Float[np.ndarray, "reactions k"],
+    directions: Float[Array | np.ndarray, "reactions k"],
     usual: Float[np.ndarray, "balances reactions"],
 ) -> tuple[Array, Array] | tuple[np.ndarray, np.ndarray]:
     """Compute the map from basis and directions to all fluxes, and the response to a change of columns.

@@ -44,7 +44,7 @@ class SoftWeights(eqx.Module):
     [0.0025 1.0025]
     """
 
-    softening: float = 0.05
+    softening: float | Float[Array, ""] = 0.05
 
     def variance(self, kinetic_rates: Float[Array, " kinetic"]) -> Float[Array, " kinetic"]:
         """Compute the inverse weight of each kinetic flux.

@@ -13,7 +13,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Array, Float, Int
 
 from graycell.cell.closures import LoopControl
 from graycell.cell.conditions import Recorder
@@ -54,7 +54,7 @@ class NeuralRateSpec:
     """
 
     kind: Kind = "black"
-    inputs: tuple[str, ...] = ()
+    inputs: Sequence[str] = ()
     form: Form | Literal[""] = ""
     part: str = ""
     hidden: int = 4
@@ -228,13 +228,13 @@ def _generic(model: CultureModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 @eqx.filter_jit
-def _slopes(model: CultureModel, k: Array, *point: np.ndarray):
+def _slopes(model: CultureModel, k: Int[Array, ""], *point: Float[Array | np.ndarray, " _"]):
     """Return the derivatives of one kinetic rate by concentrations, variables and inputs at an operating point."""
     return jax.grad(lambda at: model.kinetic_rates(*at)[k])(tuple(map(jnp.asarray, point)))
 
 
 @eqx.filter_jit
-def _kinetic_rates(model: CultureModel, *points: np.ndarray):
+def _kinetic_rates(model: CultureModel, *points: Float[Array | np.ndarray, "points _"]):
     """Return the kinetic rates, (points, reactions), at operating points [mmol/(10^9 cells)/d]."""
     return jax.vmap(model.kinetic_rates)(*map(jnp.asarray, points))
 

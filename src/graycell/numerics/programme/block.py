@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from graycell.numerics.programme.problem import Tolerance
 
@@ -16,12 +16,12 @@ FEW_EQUALITIES = 8
 """Equalities up to which the first two passes are tried; their steps are unrolled."""
 
 
-def dot(a: Float[Array, "n width"], b: Float[Array, "n width"]) -> Float[Array, " width"]:
+def dot(a: Float[Array, "n #width"], b: Float[Array, "n #width"]) -> Float[Array, " #width"]:
     """Multiply the vectors of a block in pairs.
 
     Args:
-        a: A vector for each problem.
-        b: A vector for each problem.
+        a: A vector for each problem, or one for all.
+        b: A vector for each problem, or one for all.
 
     Returns:
         The scalar product of each pair.
@@ -130,14 +130,14 @@ class Block:
             base = base + weights(k) * self.right[k]
         return base
 
-    def equation(self, j: int) -> Float[Array, "n width"]:
+    def equation(self, j: int | Int[Array, ""]) -> Float[Array, "n #width"]:
         """Select an equality.
 
         Args:
             j: Its number.
 
         Returns:
-            Its row in each problem.
+            Its row in each problem, or the one of all.
         """
         base = self.equations.base[j]
         return self._with_right(
