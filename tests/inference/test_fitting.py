@@ -234,6 +234,7 @@ def test_a_fit_is_read_with_its_own_model_and_never_with_another(width, publishe
     model = nolan_lee(switch_width=width)
     save_fit(by_hand(model), tmp_path)
     assert load_fit(tmp_path).model == load_fit(tmp_path, model=model).model == model
+    assert load_fit(tmp_path).covariance.shape == (0, 0)
     assert (model == published) == (width == 0.05)
     with pytest.raises(FitError, match="rate laws"):
         load_fit(tmp_path, model=nolan_lee(switch_width=0.1))

@@ -1,6 +1,7 @@
 """Prediction: a distribution of trajectories of one run, from the posterior of a fit."""
 
 import importlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Real
 
 from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError, nearest
@@ -126,7 +127,7 @@ def predict(
     draws: int = 200,
     *,
     seed: int = 0,
-    times: Float[np.ndarray, " n"] | None = None,
+    times: Sequence[float] | Real[np.ndarray, " n"] | None = None,
     settings: SolverSettings = _SETTINGS,
 ) -> Prediction:
     """Return a distribution of trajectories of a run.

@@ -89,11 +89,12 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
         if base.nets:
             base = base.changed(nets=with_weights(base.nets, jnp.asarray(data["weights"], jnp.float64)))
         _require_same(base, data["provenance"], path)
+        covariance = np.array(data["covariance"], float)
         return Fit(
             base,
             tuple(_run_from_plain(run) for run in data["runs"]),
             tuple(Estimate(**estimate) for estimate in data["estimates"]),
-            np.array(data["covariance"]),
+            covariance.reshape(len(covariance), len(covariance)),  # (0, 0), not (0,), where nothing was learned
             float(data["cost"]),
             bool(data["converged"]),
             settings,

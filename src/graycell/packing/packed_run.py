@@ -100,7 +100,7 @@ def pack(
     run: CultureRun,
     model: CultureModel,
     *,
-    save_at: Sequence[float] = (),
+    save_at: Sequence[float | Float[Array, ""]] = (),
     segments: int | None = None,
     media: int | None = None,
     points: int | None = None,

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from graycell.model import CultureModel
 from graycell.packing.curves import first_value, input_of
@@ -17,7 +18,7 @@ _SEGMENTS_MULTIPLE = 8
 """Runs are padded to a multiple of this many segments, so that runs of similar length share a compiled function."""
 
 
-def breakpoints(run: CultureRun, save_at: Sequence[float] = ()) -> list[tuple[Any, list]]:
+def breakpoints(run: CultureRun, save_at: Sequence[float | Float[Array, ""]] = ()) -> list[tuple[Any, list]]:
     """Return the times at which segments end, with their events: time 0 first, in the order of time and file.
 
     Events of traced times come last, each by itself; their order is found at run time.

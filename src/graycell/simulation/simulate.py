@@ -36,7 +36,7 @@ def simulate(
     points: int = 13,
     loop: Loop = Loop(),  # noqa: B008  an immutable tuple
     *,
-    save_at: Sequence[float] | Float[Array | np.ndarray, " n"] | None = None,
+    save_at: Sequence[float | Float[Array, ""]] | Float[Array | np.ndarray, " n"] | None = None,
     throw: bool = False,
 ) -> Trajectory:
     """Simulate a run.
