@@ -1,5 +1,6 @@
 """Fixtures shared by all tests. Compiling dominates, so a model is built once and simulated with few settings."""
 
+import gc
 import os
 from importlib.metadata import version
 from pathlib import Path
@@ -14,10 +15,18 @@ if version("jaxlib").startswith("0.10."):  # XLA ends the process at a flag that
     os.environ["XLA_FLAGS"] = given if quick in given else f"{given} {quick}".strip()
 
 import jax
+import jaxtyping
 import numpy as np
 import pytest
 
-import graycell
+_CHECKED = ("cell", "hybrid", "inference", "model", "numerics", "packing", "parameters", "reactor", "simulation")
+"""Rooms whose types and shapes are checked at every call; the others have few arrays."""
+
+with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "typechecking.checked"):
+    import graycell
+
+gc.freeze()  # what is imported stays: looking through it again and again took a fifth of the time of tests that compile
+gc.set_threshold(20_000, 10, 10)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
@@ -62,6 +71,14 @@ def few_mappings():
     maps = Path("/proc/self/maps")
     if maps.exists() and len(maps.read_text().splitlines()) > _MOST_MAPPINGS:
         jax.clear_caches()
+
+
+@pytest.fixture
+def unchecked():
+    """Types are not checked, as for a user, whose wrong input must be a sentence."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ GLC, MU = gc.Concentration("GLC"), gc.Rate("mu")
         ({"variables": {"warmth": gc.RelaxingVariable(gc.InputValue("temperatur"), MU)}}, "did you mean 'temperature'"),
     ],
 )  # fmt: skip
-def test_what_makes_no_model_is_a_sentence(changes, sentence):
+def test_what_makes_no_model_is_a_sentence(changes, sentence, unchecked):
     whole = monod()
     if "rates" in changes:
         changes = {"rates": {**whole.rates, **changes["rates"]}}

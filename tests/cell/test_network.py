@@ -143,5 +143,8 @@ def test_a_network_is_built_from_a_mapping_of_names():
     assert branch().with_reactions({"c": "A => C_ext"}) == branch().with_reactions([Reaction("c", "A => C_ext")])
     with pytest.raises(ModelError, match="'x': its Reaction has the name 'in'"):
         MetabolicNetwork.from_reactions({"x": Reaction("in", "A_ext => A")})
+
+
+def test_a_reaction_that_is_a_number_is_an_error(unchecked):
     with pytest.raises(ModelError, match="'x': found 3"):
         MetabolicNetwork.from_reactions({"x": 3})

@@ -125,7 +125,9 @@ def test_a_new_reaction_with_a_learned_law_takes_up_what_its_equation_says(publi
         ({"v20": "black"}, None, "nothing is known of what it depends on"),
     ],
 )  # fmt: skip
-def test_an_unknown_name_or_impossible_number_is_a_sentence_with_the_nearest(laws, reactions, told, published, run):
+def test_an_unknown_name_or_impossible_number_is_a_sentence_with_the_nearest(
+    laws, reactions, told, published, run, unchecked
+):
     with pytest.raises(ModelError, match=told):
         with_neural_rates(published, laws, [run], reactions)
 

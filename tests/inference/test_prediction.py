@@ -81,7 +81,7 @@ def test_a_prediction_outside_of_the_run_is_refused(fitted, time):
         fitted.predict(fed_batch(), draws=1, times=[1.0, time])
 
 
-def test_settings_in_the_place_of_runs_are_refused():
+def test_settings_in_the_place_of_runs_are_refused(unchecked):
     for first in (monod(), gc.Problem(monod(), fed_batch())):
         with pytest.raises(gc.FitError, match=r"found FitSettings in the place of the runs; .*settings=FitSettings"):
             gc.fit(first, gc.FitSettings(starts=1))

@@ -156,7 +156,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_data_that_make_no_model_are_an_error(fault):
+def test_data_that_make_no_model_are_an_error(fault, unchecked):
     plain = model_to_plain(small())
     plain["rates"] = {"mapping": [["growth", FAULTS[fault]]]}
     with pytest.raises(ModelError):
