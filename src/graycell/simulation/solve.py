@@ -237,7 +237,7 @@ def usable(status: Int[Array, "*points"], kind: type[FluxStatus] | type[LoopStat
     Returns:
         Whether it can, in the shape of the status.
     """
-    return jnp.isin(status, jnp.array([int(one) for one in kind if one.usable]))
+    return jnp.isin(status, jnp.array([int(one) for one in kind if one.usable], status.dtype))
 
 
 def segments_at(ends: Any, times: Any) -> Any:

@@ -164,7 +164,7 @@ def _running_blocks(work: Callable, found: Found, width: int) -> Found:
         part = work(lambda leaf: leaf)
         return jax.tree.map(lambda old, new: jnp.where(running, new, old), found, part)
     order = jnp.nonzero(running, size=size + width, fill_value=size)[0].astype(jnp.int32)
-    count = jnp.sum(running)
+    count = jnp.sum(running, dtype=jnp.int32)
 
     def body(carry):
         done, found = carry
