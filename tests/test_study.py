@@ -100,7 +100,7 @@ def test_a_model_that_is_not_in_the_study_is_told_with_the_nearest(study):
         study.plan()
 
 
-def test_every_fault_is_told_at_once_with_its_place_and_the_nearest_word(told):
+def test_every_fault_is_told_at_once_with_its_place_and_the_nearest_word(told, unchecked):
     sentences = told(
         """
 [models.gray]
@@ -168,7 +168,7 @@ seeds = [-1]
         ('base = ["nolan-lee"]', "a model to begin from is needed"),
     ],
 )
-def test_a_word_of_a_model_that_cannot_be_is_a_sentence(model, words, told):
+def test_a_word_of_a_model_that_cannot_be_is_a_sentence(model, words, told, unchecked):
     sentences = told(models=f"[models.one]\n{model}\n")
     assert len(sentences) == 1
     assert words in sentences[0]
