@@ -62,25 +62,32 @@ def small():
     return simulate(model, gc.CultureRun("fold", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 2.5}, end=8.0), points=41)
 
 
-@pytest.fixture(scope="module")
-def states(trajectory):
-    """200 random conditions around a run: concentrations off by 30 %, warm, cold and between."""
+@pytest.fixture(scope="module", params=["small", pytest.param("cho", marks=pytest.mark.slow)])
+def cell(request):
+    """A model with a loop, and 200 random conditions around a run of it: of the CHO cell warm, cold and between."""
     random = np.random.default_rng(0)
-    rows = random.integers(0, len(trajectory.time), 200)
-    concentrations = trajectory.concentrations[rows] * np.exp(0.3 * random.standard_normal((200, 13)))
-    assert trajectory.model.variable_names == ("R", "shift")
+    if request.param == "small":
+        made = request.getfixturevalue("small")
+        glucose = np.exp(random.uniform(-2.0, 4.0, 200))
+        inputs = np.zeros((200, len(made.model.input_names)))
+        return made.model, OperatingPoints(np.column_stack([np.ones(200), glucose]), np.ones((200, 1)), inputs)
+    made = request.getfixturevalue("trajectory")
+    rows = random.integers(0, len(made.time), 200)
+    concentrations = made.concentrations[rows] * np.exp(0.3 * random.standard_normal((200, 13)))
+    assert made.model.variable_names == ("R", "shift")
     variables = np.column_stack([np.ones(200), random.choice([0.0, 0.5, 1.0], 200)])
-    return OperatingPoints(concentrations, variables, np.asarray(trajectory.inputs)[rows])
+    return made.model, OperatingPoints(concentrations, variables, np.asarray(made.inputs)[rows])
 
 
 @pytest.fixture(scope="module")
-def points(published, states):
-    return fixed_points(published, states, -3.0, 14.0)
+def points(cell):
+    return fixed_points(*cell, -3.0, 14.0)
 
 
-def test_all_fixed_points_are_found_that_a_scan_of_5000_points_finds(published, states, points):
+def test_all_fixed_points_are_found_that_a_scan_of_5000_points_finds(cell, points):
+    model, states = cell
     grid = np.linspace(-3.0, 14.0, 5000)
-    ratio, _ = response(published, states.take(np.repeat(np.arange(200), 5000)), np.tile(grid, 200))
+    ratio, _ = response(model, states.take(np.repeat(np.arange(200), 5000)), np.tile(grid, 200))
     gap = ratio.reshape(200, 5000) - grid
     point, place = np.nonzero(gap[:, 1:] * gap[:, :-1] <= 0.0)
     assert len(point) > 200  # many states have more than one
@@ -88,10 +95,10 @@ def test_all_fixed_points_are_found_that_a_scan_of_5000_points_finds(published, 
     assert np.all((points.redox >= grid[place]) & (points.redox <= grid[place + 1]))
 
 
-def test_fixed_points_solve_the_loop_and_have_the_slope_of_central_differences(published, states, points):
-    here = states.take(points.point)
-    assert np.max(np.abs(response(published, here, points.redox)[0] - points.redox)) <= PRECISE
-    ends = [response(published, here, points.redox + sign * 1e-6)[0] for sign in (1.0, -1.0)]
+def test_fixed_points_solve_the_loop_and_have_the_slope_of_central_differences(cell, points):
+    model, here = cell[0], cell[1].take(points.point)
+    assert np.max(np.abs(response(model, here, points.redox)[0] - points.redox)) <= PRECISE
+    ends = [response(model, here, points.redox + sign * 1e-6)[0] for sign in (1.0, -1.0)]
     central = (ends[0] - ends[1]) / 2e-6
     # a bound may become active within the step: there the slope has two sides
     agrees = np.abs(points.slope - central) <= 1e-5 * np.maximum(np.abs(points.slope), 1.0)
@@ -120,9 +127,9 @@ def test_lagging_stays_where_its_stages_and_their_average_come_nearer(slope, sta
     assert bool(FixedPoints(np.zeros(1, int), np.array([1.3]), np.array([slope])).stable_if_lagged[0]) == stays
 
 
-def test_a_pool_rests_at_the_fixed_point_that_its_start_is_drawn_to(published, states, points):
+def test_a_pool_rests_at_the_fixed_point_that_its_start_is_drawn_to(cell, points):
     start = np.full(200, 3.0)
-    found, status = resting_values(published, states, start)
+    found, status = resting_values(*cell, start)
     assert np.all(status == LoopStatus.solved)
     for k in range(200):
         roots, held = points.redox[points.point == k], points.stable_if_dynamic[points.point == k]
@@ -131,24 +138,26 @@ def test_a_pool_rests_at_the_fixed_point_that_its_start_is_drawn_to(published, s
         assert found[k] == pytest.approx(below[-1] if drawn_down else above[0], abs=1e-9)
 
 
-def test_the_derivative_of_r_by_parameters_is_that_of_central_differences(published, states, points):
-    names = ("vmax1f", "vmax2", "vmax16", "Km2", "R_switch", "vmax3r")
+def test_the_derivative_of_the_rest_by_parameters_is_that_of_central_differences(cell, points):
+    model, states = cell
+    names = ("q", "K") if model.name == "pool" else ("vmax1f", "vmax2", "vmax16", "Km2", "R_switch", "vmax3r")
     rows = np.flatnonzero((points.slope < 0.5) & (np.bincount(points.point)[points.point] == 1))[:4]
-    values = jnp.array([published.parameters[name] for name in names])
+    values = jnp.array([model.parameters[name] for name in names])
+    loop = model.variable_names.index(model.loops[0])
 
     @jax.jit
-    def root(logs, concentrations, shift, start):
-        model = published.with_parameters(dict(zip(names, values * jnp.exp(logs), strict=True)))
+    def root(logs, concentrations, variables, start):
+        changed = model.with_parameters(dict(zip(names, values * jnp.exp(logs), strict=True)))
 
         def gap(r):
-            return model.evaluate(concentrations, {"R": r, "shift": shift}).targets[0] - r
+            return changed.evaluate(concentrations, variables.at[loop].set(r)).targets[0] - r
 
         return rest_point(gap, start)[0]
 
     by_parameters = jax.jit(jax.jacfwd(root))
     for row in rows:
         k = points.point[row]
-        at = jnp.asarray(states.concentrations[k]), jnp.asarray(states.variables[k, 1]), jnp.asarray(points.redox[row])
+        at = jnp.asarray(states.concentrations[k]), jnp.asarray(states.variables[k]), jnp.asarray(points.redox[row])
         exact = np.asarray(by_parameters(jnp.zeros(len(names)), *at))
         steps = 1e-5 * np.eye(len(names))
         central = np.array([(root(one, *at) - root(-one, *at)) / 2e-5 for one in steps])
@@ -242,7 +251,8 @@ def test_branches_over_a_parameter_end_in_folds(published, trajectory):
         assert response(published, here, np.array([redox]))[1][0] == pytest.approx(1.0, abs=0.15)
 
 
-def test_an_unknown_parameter_is_named_with_the_nearest(published, states):
-    points = replace(states.take(np.arange(1)), changed={"R_swich": np.ones(1)})
+def test_an_unknown_parameter_is_named_with_the_nearest(published):
+    one = OperatingPoints(np.ones((1, 13)), np.ones((1, 2)), np.ones((1, len(published.input_names))))
+    points = replace(one, changed={"R_swich": np.ones(1)})
     with pytest.raises(ModelError, match="did you mean 'R_switch'"):
         response(published, points, np.ones(1))
