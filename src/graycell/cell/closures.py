@@ -90,8 +90,8 @@ class LoopControl(NamedTuple):
         Returns:
             (loops,)
 
-        >>> print(LoopControl(measured=9.0, gain=5.0).gap(3.0, 1.0, 0.1))
-        6.0
+        >>> print(LoopControl(measured=9.0, gain=5.0).gap(jnp.array([3.0]), jnp.array([1.0]), jnp.array([0.1])))
+        [6.]
         """
         return target - values + tau * self.gain * (self.measured - values)
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, cast
 import diffrax
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
@@ -227,7 +228,9 @@ def _moved_end(states: CultureState, length: Array, rate: CultureState) -> Cultu
     return jax.tree.map(lambda state, slope: state + (growth * slope)[None], states, rate)
 
 
-def usable(status: Int[Array, "*points"], kind: type[FluxStatus] | type[LoopStatus]) -> Bool[Array, "*points"]:
+def usable(
+    status: Int[Array | np.ndarray, "*points"], kind: type[FluxStatus] | type[LoopStatus]
+) -> Bool[Array, "*points"]:
     """Return where the result of a flux projection or of a loop can be used.
 
     Args:
