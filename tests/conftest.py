@@ -29,6 +29,7 @@ gc.freeze()  # what is imported stays: looking through it again and again took a
 gc.set_threshold(20_000, 10, 10)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")
+jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 _MOST_MAPPINGS = 30_000
 """Every compiled function takes some memory mappings of its process; Linux allows 65530, and beyond XLA crashes."""

@@ -144,7 +144,8 @@ def adam_chunk(matching: Matching, state, weights: Array, learning_rate: float):
             x, moments = state
             value, slope = jax.value_and_grad(cost)(x)
             slope = jnp.where(jnp.isfinite(slope), slope, 0.0)
-            update, moments = adam.update(slope, moments)
+            with jax.numpy_dtype_promotion("standard"):  # optax raises a float to the power of an int32
+                update, moments = adam.update(slope, moments)
             return (optax.apply_updates(x, update), moments), value
 
         return lax.scan(iteration, state, length=CHUNK)
