@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_models import limited_network
 from small_runs import batch
 
 from graycell.comparison.candidates import predicted
@@ -21,9 +22,9 @@ from graycell.comparison.consistency import (
     extrapolated,
     without_measurements,
 )
-from graycell.hybrid import neural_ode_model, neural_rates_model, with_neural_rates
+from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates
 from graycell.models import nolan_lee
-from graycell.runs import Bolus, Feed
+from graycell.runs import Bolus, CultureRun, Feed
 from graycell.runs.records import VIABILITY, Measurement
 from graycell.simulation.simulate import simulate
 
@@ -42,25 +43,28 @@ def by_check(counts):
     return {count.check: (count.counted, count.of) for count in counts}
 
 
-@pytest.fixture(scope="module")
-def short(run):
-    """Two days of the bundled run, with a feed; viability stays a known input."""
+@pytest.fixture(scope="module", params=["small", pytest.param("cho", marks=pytest.mark.slow)])
+def limited(request):
+    """A gray model with limited uptake, and two days of a run with a bolus and a feed."""
     events = (Bolus(0.5, "feed", 0.03), Feed(1.0, "feed", 0.05))
-    return replace(run, events=events, measurements={}, end=2.0)
-
-
-@pytest.fixture(scope="module")
-def limited(short):
-    return with_neural_rates(nolan_lee(extended=True, limited=True), {"v17": "black", "v1": "gray", "v16": "gray"}, [])
+    if request.param == "cho":
+        run = replace(request.getfixturevalue("run"), events=events, measurements={}, end=2.0)
+        laws = {"v17": "black", "v1": "gray", "v16": "gray"}
+        return with_neural_rates(nolan_lee(extended=True, limited=True), laws, []), run
+    run = CultureRun("short", 1.0, {"VCD": 1.0, "GLC": 2.0, "LAC": 1.0}, events=events, media={"feed": {"GLC": 300.0}},
+                     end=2.0)  # fmt: skip
+    laws = {kind: NeuralRateSpec(kind, inputs=("LAC",)) for kind in ("gray", "black")}
+    return with_neural_rates(limited_network(), {"ldh": laws["gray"], "growth": laws["black"]}, [run]), run
 
 
 @pytest.mark.parametrize(("seed", "sd"), [(0, 1.0), (1, 10.0)])
-def test_a_gray_model_with_limited_uptake_counts_0_for_any_weights_also_in_extrapolation(limited, short, seed, sd):
-    counts = by_check(count_inconsistencies(with_random_weights(limited, seed, sd), [short, extrapolated(short)]))
+def test_a_gray_model_with_limited_uptake_counts_0_for_any_weights_also_in_extrapolation(limited, seed, sd):
+    model, short = limited
+    counts = by_check(count_inconsistencies(with_random_weights(model, seed, sd), [short, extrapolated(short)]))
     assert {check: counted for check, (counted, _) in counts.items()} == {
         MASS: 0, BELOW_ZERO: 0, BACKWARDS: 0, STOICHIOMETRY: 0,
     }  # fmt: skip
-    assert counts[MASS][1] == 2 * len(limited.species)
+    assert counts[MASS][1] == 2 * len(model.species)
     assert counts[BACKWARDS][1] > 10
 
 

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from small_models import limited_network
 from small_runs import batch
 
 from graycell.cell.closures import Dynamic, Lagged
@@ -189,12 +190,6 @@ def with_nonzero_outputs(model):
 
 def test_the_derivatives_of_a_gray_network_with_limited_uptake_are_those_of_central_differences():
     """By a known parameter, the clearance that binds, and weights of a learned law and of a learned factor."""
-    white = CultureModel(
-        network={"uptake": "GLC_ext => 2 PYR", "ldh": "PYR => LAC_ext", "growth": "0.1 PYR => VCD_ext"},
-        rates={"uptake": Rate("q"), "ldh": Rate("l")},
-        parameters={"q": 2.0, "l": 4.0, "clearance": Parameter(0.5, "L/(1e9 cells)/d")},
-        clearance="clearance",
-    )
     days, error = np.array([1.0, 2.0]), np.full(2, 0.1)
     series = {name: Measurement(name, "mmol/L", days, np.array([1.0, 1.5]), error) for name in ("GLC", "LAC")}
     short = CultureRun("short", 1.0, {"VCD": 1.0, "GLC": 2.0, "LAC": 1.0}, series, (Feed(0.5, "feed", 0.02),),
@@ -203,7 +198,7 @@ def test_the_derivatives_of_a_gray_network_with_limited_uptake_are_those_of_cent
         "ldh": NeuralRateSpec("gray", inputs=("LAC",), hidden=1),
         "growth": NeuralRateSpec("black", inputs=("LAC",), hidden=1),
     }
-    model = with_nonzero_outputs(with_neural_rates(white, laws, [short]))
+    model = with_nonzero_outputs(with_neural_rates(limited_network(), laws, [short]))
     names = ("l", "clearance", "ldh.output_bias[0]", "ldh.hidden[0]", "growth.output[0]")
     result = check_gradients(model, short, names)
     assert {check.name: check.verdict for check in result.checks} == dict.fromkeys(names, Verdict.agrees)

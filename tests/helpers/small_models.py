@@ -44,6 +44,17 @@ def gray_monod(**changes) -> gc.CultureModel:
     return monod(**{"name": "gray monod", "rates": rates, "nets": {"uptake": net}, **changes})
 
 
+def limited_network() -> gc.CultureModel:
+    """Return a network of three reactions whose uptake is limited to what is there."""
+    return gc.CultureModel(
+        name="limited network",
+        network={"uptake": "GLC_ext => 2 PYR", "ldh": "PYR => LAC_ext", "growth": "0.1 PYR => VCD_ext"},
+        rates={"uptake": gc.Rate("q"), "ldh": gc.Rate("l")},
+        parameters={"q": 2.0, "l": 4.0, "clearance": gc.Parameter(0.5, "L/(1e9 cells)/d")},
+        clearance="clearance",
+    )
+
+
 def pool(closure, **changes) -> gc.CultureModel:
     """Return a model of cells whose uptake is inhibited by a pool P, which follows the uptake: a loop."""
     definition = {

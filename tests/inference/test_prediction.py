@@ -60,19 +60,20 @@ def test_a_prediction_is_a_distribution_around_the_estimate(fitted):
 
 def test_a_parameter_that_differs_between_runs_keeps_its_value_in_a_run_of_the_fit(fitted):
     own = replace(fitted, per_run={"fed batch": {"mu": 0.9}})
-    ahead = own.predict(fed_batch(), draws=3, times=[3.0])
-    direct = gc.simulate(fitted.model.with_parameters({"mu": 0.9}), fed_batch(), save_at=[3.0])
+    ahead = own.predict(fed_batch(), draws=3, times=[3.0, 6.0])
+    direct = gc.simulate(fitted.model.with_parameters({"mu": 0.9}), fed_batch(), save_at=[3.0, 6.0])
     assert float(ahead.best[0, ahead.names.index("VCD")]) == pytest.approx(float(direct["VCD"][0]), rel=1e-4)
 
 
 def test_a_value_of_one_run_beyond_the_bounds_is_the_best_one_as_it_is(fitted):
     beyond = 2.0 * fitted.model.table["qp"].upper
     own = replace(fitted, per_run={"fed batch": {"qp": beyond}})
-    ahead = own.predict(fed_batch(), draws=2, times=[6.0])
-    direct = gc.simulate(own.model_of("fed batch"), fed_batch(), SolverSettings(rtol=1e-5, atol=1e-6), save_at=[6.0])
+    ahead = own.predict(fed_batch(), draws=3, times=[3.0, 6.0])
+    fine = SolverSettings(rtol=1e-5, atol=1e-6)
+    direct = gc.simulate(own.model_of("fed batch"), fed_batch(), fine, save_at=[3.0, 6.0])
     titer = ahead.names.index("mAb")
-    assert float(ahead.best[0, titer]) == pytest.approx(float(direct["mAb"][0]), rel=1e-9)
-    assert np.all(ahead["mAb"][:, 0] > 0.5 * ahead.best[0, titer])  # the draws keep it too
+    assert float(ahead.best[1, titer]) == pytest.approx(float(direct["mAb"][1]), rel=1e-9)
+    assert np.all(ahead["mAb"][:, 1] > 0.5 * ahead.best[1, titer])  # the draws keep it too
 
 
 @pytest.mark.parametrize("time", [-1.0, 6.5, float("nan")])

@@ -28,9 +28,12 @@ class Stage:
     matching: bool = False
 
 
-def _open_and_close(opened: int, nudged: int, closed: int) -> tuple[Stage, ...]:
+_GAINS = (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)
+"""[1/d] Of the stages that close the loops, one after the other."""
+
+
+def _open_and_close(opened: int, nudged: int, closed: int, gains: Sequence[float] = _GAINS) -> tuple[Stage, ...]:
     """Return the stages that open the loops and close them again, with so many iterations each."""
-    gains = (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)
     return (
         Stage("loop open", opened, opened=1.0),
         *(Stage(f"nudged, {gain:g}/d", nudged, gain=gain) for gain in gains),
@@ -38,8 +41,9 @@ def _open_and_close(opened: int, nudged: int, closed: int) -> tuple[Stage, ...]:
     )
 
 
-OPEN_AND_CLOSE = _open_and_close(120, 60, 200)
-"""The recipe for runs that measure every loop variable, such as R."""
+OPEN_AND_CLOSE = _open_and_close(120, 60, 200, sorted((*_GAINS, 1.4), reverse=True))
+"""The recipe for runs that measure every loop variable, such as R. From 2/d to 1/d the published network leaves the
+branch of the bundled run, so a stage lies between: its fit ends at a cost of 1046 and not of 1118."""
 CLOSED = (Stage("loop closed", 300),)
 """The recipe for runs that do not, and for models without a loop."""
 MATCH = (Stage("integral matching", 40, opened=1.0, matching=True),)
