@@ -2,17 +2,7 @@
 
 import gc
 import os
-from importlib.metadata import version
 from pathlib import Path
-
-if version("jaxlib").startswith("0.10."):  # XLA ends the process at a flag that it does not know
-    # the compiler works less with these, and what it makes runs as fast: most of the tests' time is compiling
-    quick = (
-        "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1 "
-        "--xla_cpu_enable_concurrency_optimized_scheduler=false"
-    )
-    given = os.environ.get("XLA_FLAGS", "")  # the other processes of the tests inherit them
-    os.environ["XLA_FLAGS"] = given if quick in given else f"{given} {quick}".strip()
 
 import jax
 import jaxtyping
@@ -24,6 +14,9 @@ _CHECKED = ("cell", "hybrid", "inference", "model", "numerics", "packing", "para
 
 with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "typechecking.checked"):
     import graycell
+    from graycell.cli.compiler import compile_quickly
+
+compile_quickly()  # most of the tests' time is compiling
 
 gc.freeze()  # what is imported stays: looking through it again and again took a fifth of the time of tests that compile
 gc.set_threshold(20_000, 10, 10)

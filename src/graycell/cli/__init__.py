@@ -6,6 +6,7 @@
     comparing    generate, cross-validate
     arguments    arguments that several commands share, and the runs and models that they name
     printing     sentences, findings, tables, progress bars
+    compiler     settings of XLA with which a command compiles sooner
     exit_codes   0 success, 1 faults, 3 unfinished, 130 interrupted
 
 `main` is the entry point. The functions of the commands are private: nothing but Typer calls them, and their
@@ -18,6 +19,7 @@ import typer
 import typer.core
 
 from graycell.cli import checking, comparing, modelling, runs
+from graycell.cli.compiler import compile_quickly
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
 from graycell.cli.printing import console, print_error, print_findings, say
 from graycell.errors import GraycellError, InputError
@@ -84,6 +86,7 @@ for _group in (runs, modelling, comparing, checking):
 
 def main() -> None:
     """Run the command line; a deliberate error is printed as its sentences, without a traceback."""
+    compile_quickly()
     try:
         app()
     except InputError as error:
