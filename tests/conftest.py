@@ -69,7 +69,7 @@ def few_mappings():
 
 @pytest.fixture
 def unchecked():
-    """Types are not checked, as for a user, whose wrong input must be a sentence."""
+    """Disable the checks of types, to see the errors that a user sees."""
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)

@@ -109,6 +109,15 @@ def test_measurements_have_the_units_of_the_model():
                      "viability": "1"}  # fmt: skip
 
 
+def test_a_template_in_other_units_is_converted_once():
+    model = monod(species={"DCD": "1e9 cells/L", "mAb": "mg/L"})
+    template = fed_batch(initial={**fed_batch().initial, "mAb": 0.1}, units={"mAb": "g/L"})
+    [one] = generate(model, Design(runs=1, days=1.0, noise=0.0, initial={}), template)
+    assert one.initial["mAb"] == pytest.approx(100.0)
+    assert one.units["mAb"] == "mg/L"
+    assert simulate(model, one)["mAb"][0] == pytest.approx(100.0)
+
+
 def test_without_noise_the_values_are_those_of_simulate(exact):
     trajectory = simulate(TRUTH, exact[3])
     for name, series in exact[3].measurements.items():
@@ -136,8 +145,8 @@ def test_glucose_fed_is_left_sampled_or_taken_up(exact):
     sampled = sum(event.volume * at[event.time] for event in samples)
     left = at[6.0] * (run.initial_volume + change_of_volume)
     row = TRUTH.species.index("GLC")
-    made = trajectory.fluxes @ np.asarray(TRUTH.exchange)[row] * trajectory.viable_cell_density * trajectory.volume
-    taken_up = -np.trapezoid(made, trajectory.time)
+    produced = trajectory.fluxes @ np.asarray(TRUTH.exchange)[row] * trajectory.viable_cell_density * trajectory.volume
+    taken_up = -np.trapezoid(produced, trajectory.time)
     assert taken_up > 10.0
     assert left + sampled + taken_up == pytest.approx(run.initial["GLC"] * run.initial_volume + fed, rel=1e-3)
 

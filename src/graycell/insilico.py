@@ -25,7 +25,7 @@ from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.errors import Finding, InputError, ModelError, SimulationError, nearest
 from graycell.model import CultureModel
-from graycell.packing import PackedRun, pack, stack, viability_of
+from graycell.packing import PackedRun, in_units_of, pack, stack, viability_of
 from graycell.runs import bundled_run
 from graycell.runs.records import (
     REDOX,
@@ -44,6 +44,7 @@ from graycell.runs.records import (
 )
 from graycell.simulation.solve import Loop, SolverSettings, integrate, usable
 from graycell.simulation.trajectory import ZERO_SHARE
+from graycell.units import CONCENTRATION, convert
 
 Range = tuple[float, float]
 Report = Callable[[float, str], None]
@@ -275,7 +276,7 @@ def generate(
     Noise can make a small concentration negative, which no assay reports. Such a value is given as 0 with
     `Measurement.below`, so that a fit knows that the value was lower and has no bias. Where the 0 is used as a value,
     as by a reader of the written tables, it is biased: at a true value of 0 by 0.4 s on average. A viability above 1
-    is given as 1.
+    is given as 1, without a mark, which biases values near 1 low.
 
     A point is replaced by the next one of the design if its run does not reach its end, has no flux or no R, or if a
     concentration falls below zero by more than 1 % of its largest value. The notes of the runs hold the number of
@@ -302,7 +303,7 @@ def generate(
     """
     if model.is_lagged:
         raise ModelError("the lagged closure is no ODE, and its answer depends on a step; generate with Dynamic.")
-    template = bundled_run() if template is None else template
+    template = in_units_of(bundled_run() if template is None else template, model)
     measured = _measured(model, design)
     kept: list[tuple[CultureRun, np.ndarray]] = []
     faults: list[str] = []
@@ -323,8 +324,9 @@ def generate(
                 kept.append((run, true))
         if progress is not None:
             progress(len(kept) / design.runs, f"{len(kept)} runs, {len(faults)} points replaced")
-    noisy = _noisy(design, np.stack([true for _, true in kept]), model.quantities)
+    noisy = _noisy(design, np.stack([true for _, true in kept]), model)
     columns = {name: model.quantities.index(name) for name in measured}
+    units = {name: model.unit(name) for name in model.species if model.unit(name) != CONCENTRATION}
     below = int(np.sum(noisy.below[:, :, list(columns.values())]))
     notes = (
         f"In silico, {model.name} with parameters {parameter_hash(model)}, around '{template.name}'. Seed "
@@ -339,6 +341,7 @@ def generate(
             run,
             name=_name(k, design.runs),
             initial=MappingProxyType({**run.initial, **_observed_at_zero(model, run, measured)}),
+            units=MappingProxyType({**run.units, **units}),
             measurements=MappingProxyType(
                 {name: _measurement(design, noisy, name, model.unit(name), k, column)
                  for name, column in columns.items()}
@@ -461,7 +464,7 @@ class _Noisy(NamedTuple):
     below: np.ndarray
 
 
-def _noisy(design: Design, true: np.ndarray, quantities: Sequence[str]) -> _Noisy:
+def _noisy(design: Design, true: np.ndarray, model: CultureModel) -> _Noisy:
     runs, *shape = true.shape
     largest = np.max(np.abs(true), axis=(0, 1))
     # a quantity that is always 0 gives no scale; its unit is then the scale, as in the reader
@@ -470,7 +473,8 @@ def _noisy(design: Design, true: np.ndarray, quantities: Sequence[str]) -> _Nois
     # noise is drawn for all quantities, so that it does not depend on which ones are measured
     drawn = np.stack([np.random.default_rng([design.seed, 1, k]).standard_normal(shape) for k in range(runs)])
     value = true + drawn * error if design.noise > 0.0 else true
-    most = [1.0 if name == VIABILITY else np.inf for name in quantities]  # no counter finds more live cells than cells
+    # no counter finds more live cells than cells
+    most = [convert(1.0, "1", model.unit(name)) if name == VIABILITY else np.inf for name in model.quantities]
     return _Noisy(np.clip(value, 0.0, most), error, value < 0.0)
 
 

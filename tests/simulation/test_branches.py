@@ -56,9 +56,7 @@ class Hill(gc.RateLaw):
 def small():
     """P = 0.2 + 3 GLC/(5 + GLC) P^4/(1 + P^4): the upper branch ends in a fold while glucose is used up."""
     uptake = gc.Rate("q") * gc.Monod("GLC", "K") * Hill("P") + gc.Constant(0.2)
-    model = pool(
-        Algebraic("ts"), rates={"growth": 0.1, "uptake": uptake}, parameters={"q": 3.0, "K": 5.0, "ts": 0.1}
-    )
+    model = pool(Algebraic("ts"), rates={"growth": 0.1, "uptake": uptake}, parameters={"q": 3.0, "K": 5.0, "ts": 0.1})
     return simulate(model, gc.CultureRun("fold", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 2.5}, end=8.0), points=41)
 
 
@@ -142,6 +140,7 @@ def test_the_derivative_of_the_rest_by_parameters_is_that_of_central_differences
     model, states = cell
     names = ("q", "K") if model.name == "pool" else ("vmax1f", "vmax2", "vmax16", "Km2", "R_switch", "vmax3r")
     rows = np.flatnonzero((points.slope < 0.5) & (np.bincount(points.point)[points.point] == 1))[:4]
+    assert len(rows) == 4
     values = jnp.array([model.parameters[name] for name in names])
     loop = model.variable_names.index(model.loops[0])
 

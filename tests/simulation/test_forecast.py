@@ -90,9 +90,9 @@ def test_the_state_moves_by_what_each_quantity_was_off(sampled):
     assert early.initial["GLC"] == 0.0
 
 
-@pytest.mark.parametrize("sampled", [True, False], ids=["sampled", "simulated"])
-def test_a_loop_and_its_cells_go_on_from_the_sample(sampled):
-    """Biomass follows the cells, which were counted twice as many as simulated; R from its sample, or as simulated."""
+@pytest.mark.parametrize("pool_sampled", [True, False], ids=["sampled", "simulated"])
+def test_a_loop_and_its_cells_go_on_from_the_sample(pool_sampled):
+    """Biomass follows the cells, whose count is twice the simulated one; P goes on from its sample, or as simulated."""
     model = gc.CultureModel(
         reactions={"growth": "=> BIOM", "uptake": "GLC =>"},
         rates={"growth": gc.Rate("mu"), "uptake": gc.Rate("q") / (1.0 + gc.VariableValue("P"))},
@@ -102,10 +102,10 @@ def test_a_loop_and_its_cells_go_on_from_the_sample(sampled):
     run = gc.CultureRun("a", 1.0, {"BIOM": 1.0, "GLC": 20.0, "P": 1.0}, end=2.0)
     path = simulate(model, run, save_at=[1.0])
     cells = {VCD: measured(VCD, 2.0 * path[VCD][0], 1.0)}
-    pool = {"P": measured("P", 0.9, 1.0)} if sampled else {}
+    pool = {"P": measured("P", 0.9, 1.0)} if pool_sampled else {}
     rest = from_last_samples(model, replace(run, measurements={**cells, **pool}))
     assert rest.initial["BIOM"] == pytest.approx(2.0 * float(path["BIOM"][0]), rel=1e-4)
-    assert rest.initial["P"] == pytest.approx(0.9 if sampled else float(path["P"][0]), rel=1e-4)
+    assert rest.initial["P"] == pytest.approx(0.9 if pool_sampled else float(path["P"][0]), rel=1e-4)
 
 
 def test_what_may_be_negative_stays_so_and_every_measured_input_is_carried_over():

@@ -232,6 +232,8 @@ def test_a_trajectory_of_compiled_code_has_its_predictions():
         return simulate(MODEL, run.with_initial(GLC=c), forward, points=2).at_samples("GLC")
 
     exact = jax.jit(jax.jacfwd(at_samples))(60.0)
+    reverse = jax.jit(jax.grad(lambda c: simulate(MODEL, run.with_initial(GLC=c), FINE, points=2).at_samples("GLC")[0]))
+    assert float(reverse(60.0)) == pytest.approx(float(exact[0]), rel=1e-6)
     ends = [simulate(MODEL, run.with_initial(GLC=c), FINE, points=2).at_samples("GLC") for c in (60.01, 59.99)]
     assert np.allclose(exact, (ends[0] - ends[1]) / 0.02, rtol=1e-4)
 

@@ -49,7 +49,7 @@ _PANEL = "Models"
 
 
 class ClosureName(StrEnum):
-    """Closures of the loop of a model, for --closure."""
+    """Ways to close the loop of a model, for --closure."""
 
     dynamic = "dynamic"
     algebraic = "algebraic"
@@ -80,7 +80,7 @@ def _simulate(
     The published scheme with its refit parameters: graycell simulate --closure lagged --step 0.05 --parameters refit
     """
     if redox is not None:
-        print_error("--redox is now called --closure; the old name still works in this version.")
+        print_error("--redox is now called --closure; the old name still works in this version, and takes precedence.")
         closure = redox
     closures = {
         ClosureName.dynamic: Dynamic(), ClosureName.algebraic: Algebraic(), ClosureName.lagged: Lagged(step)

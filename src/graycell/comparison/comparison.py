@@ -267,8 +267,8 @@ def cross_validate(
         The errors of all candidates.
 
     Raises:
-        FitError: names are not unique, a quantity has several units or is not measured, nothing can be scored, or a
-            prediction has a wrong shape.
+        FitError: names are not unique, a measured quantity has several units, even if it is not scored, one of
+            `quantities` is not measured, nothing can be scored, or a prediction has a wrong shape.
     """
     plan = [(seed, split) for seed in seeds for split in splits]
     return _cross_validate(candidates, splits, plan, seeds, progress, folder, quantities)
@@ -394,15 +394,14 @@ def _require_one_unit(splits: Sequence[Split]) -> None:
 def _ranges(splits: Sequence[Split], chosen: Sequence[str] | None = None) -> tuple[dict[str, float], tuple[str, ...]]:
     """Return the range of every scored quantity in its unit, and the quantities that have none."""
     values: dict[str, list[np.ndarray]] = {}
-    for split in splits:
-        for run in (*split.train, *split.test):
-            for quantity, series in run.measurements.items():
-                scored = quantity not in NOT_SCORED if chosen is None else quantity in chosen
-                if scored and len(series.value):
-                    values.setdefault(quantity, []).append(series.value)
+    runs = [run for split in splits for run in (*split.train, *split.test)]
+    for quantity, series in (item for run in runs for item in run.measurements.items()):
+        scored = quantity not in NOT_SCORED if chosen is None else quantity in chosen
+        if scored and len(series.value):
+            values.setdefault(quantity, []).append(series.value)
     for quantity in chosen or ():
         if quantity not in values:
-            measured = dict.fromkeys(name for split in splits for run in split.test for name in run.measurements)
+            measured = dict.fromkeys(name for run in runs for name in run.measurements)
             raise FitError(f"comparison: found '{quantity}' in quantities, which no run measured; "
                            f"{nearest(quantity, tuple(measured))}.")  # fmt: skip
     ranges = {quantity: float(np.ptp(np.concatenate(parts))) for quantity, parts in values.items()}

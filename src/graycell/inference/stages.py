@@ -29,7 +29,7 @@ class Stage:
 
 
 _GAINS = (30.0, 10.0, 5.0, 2.0, 1.0, 0.5, 0.2, 0.1)
-"""[1/d] Of the stages that close the loops, one after the other."""
+"""[1/d] Gains of the stages that close the loops, in order."""
 
 
 def _open_and_close(opened: int, nudged: int, closed: int, gains: Sequence[float] = _GAINS) -> tuple[Stage, ...]:

@@ -16,13 +16,13 @@ from graycell.runs.records import TCD, TEMPERATURE, VCD, VIABILITY, CultureRun, 
 from graycell.units import DIMENSIONLESS
 
 _POINTS_MULTIPLE = 16
-"""Curves are padded to a multiple of this many points, so that runs of similar length share a compiled function."""
+"""Curves are padded to a multiple of this many knots, so that runs of similar length share a compiled function."""
 
 
 class Curves(eqx.Module):
     """Known functions of time: monotone cubic interpolation (PCHIP), constant outside of their points.
 
-    All curves have the knots of all, so one search for a time serves them.
+    All curves share the union of their knots, so one search per time is enough.
 
     Attributes:
         time: (knots,) [d], rising.
@@ -64,7 +64,7 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
     Args:
         run: any run.
         model: whose inputs and loop variables are meant.
-        points: pad the curves to at least so many points.
+        points: pad the curves to at least this many knots.
 
     Returns:
         The curves; 0 for an input that set-points or a default give.
@@ -174,8 +174,8 @@ def padded_to(curves: Curves, points: int) -> Curves:
     """Return curves with more points and the same values.
 
     Args:
-        curves: with at most as many points.
-        points: number of knots.
+        curves: with at most that many knots.
+        points: number of knots to pad to.
 
     Returns:
         The longer curves.
@@ -187,7 +187,7 @@ def padded_to(curves: Curves, points: int) -> Curves:
 
 
 def _padded(time: np.ndarray, parts: np.ndarray, points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return knots and coefficients with pieces of the last values added, up to so many knots."""
+    """Append pieces that hold the last values, until there are `points` knots."""
     more, last = points - len(time), time[-1] - time[-2]
     tail = np.zeros((more, *parts.shape[1:]))
     tail[:, 3] = ((parts[-1, 0] * last + parts[-1, 1]) * last + parts[-1, 2]) * last + parts[-1, 3]

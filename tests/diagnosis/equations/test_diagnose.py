@@ -34,7 +34,7 @@ def command(folder, *arguments):
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """A network of five reactions with four rate laws and a pool R, and a temperature shift that slows one law."""
+    """Return what the command printed and its folder, for a network of five reactions with a pool R and a shift."""
     shift = gc.VariableValue("shift")
     model = gc.CultureModel(
         name="small",
@@ -99,7 +99,8 @@ def test_a_well_posed_closure_has_a_result_that_does_not_depend_on_the_tolerance
     change = frame.groupby("closure")["differs from the finest by [1]"].max()
     assert change["dynamic"] < 1e-4
     assert change["algebraic"] < 1e-4
-    assert change["lagged"] > 1e-3 if of == "small" else change["lagged"] > 1e-2
+    least = {"small": 1e-3, "diagnosed": 1e-2}[of]  # the loop of the CHO cell amplifies more
+    assert change["lagged"] > least
 
 
 def test_the_page_stands_alone_and_the_json_has_what_is_needed_to_repeat_it(small):

@@ -106,7 +106,7 @@ def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str)
     )
     sections = [
         Section("summary", "Summary", _summary(comparison, reference)),
-        Section("overall", "Overall", _note(_RULES + size) + table(frames["overall"])),
+        Section("overall", "Overall", _note(_rules(comparison) + size) + table(frames["overall"])),
         Section(
             "quantities",
             "By quantity",
@@ -125,12 +125,16 @@ def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str)
     return [*sections, Section("made", "How this was made", _making(comparison, whole))]
 
 
-_RULES = (
-    "The error of a quantity in a run is the root mean squared difference over the range of all its measured values in "
-    f"all runs of the comparison. Samples at time 0 are left out; {', '.join(NOT_SCORED)} are not scored. The mean is "
-    "over the quantities of a run, then over the runs; of several seeds the median is given. 95 % intervals come from "
-    f"resampling whole runs {intervals.DRAWS} times with replacement; with few runs they are too short."
-)
+def _rules(comparison: Comparison) -> str:
+    """Return how the errors of a comparison are computed."""
+    left_out = [name for name in NOT_SCORED if name not in comparison.ranges]
+    not_scored = f"; {', '.join(left_out)} are not scored" if left_out else ""
+    return (
+        "The error of a quantity in a run is the root mean squared difference over the range of all its measured "
+        f"values in all runs of the comparison. Samples at time 0 are left out{not_scored}. The mean is over the "
+        "quantities of a run, then over the runs; of several seeds the median is given. 95 % intervals come from "
+        f"resampling whole runs {intervals.DRAWS} times with replacement; with few runs they are too short."
+    )
 
 
 def _summary(comparison: Comparison, reference: str) -> str:
