@@ -18,7 +18,7 @@ with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "t
 
 compile_quickly()  # most of the tests' time is compiling
 
-gc.freeze()  # what is imported stays: looking through it again and again took a fifth of the time of tests that compile
+gc.freeze()  # what is imported stays: no need to look through it whenever a test compiles
 gc.set_threshold(20_000, 10, 10)
 
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -6,12 +6,11 @@ import signal
 from dataclasses import replace
 from importlib import resources
 
-import numpy as np
 import pandas as pd
 import pytest
 import typer
 from learned_fits import by_hand
-from small_models import fed_batch, pool
+from small_models import fed_batch, pool, pool_batch
 
 import graycell as gc
 from graycell import cli
@@ -200,14 +199,7 @@ def small(tmp_path, monkeypatch):
     """Put a model with a loop into the library, under the name small; return the folder of a run of it."""
     model = pool(gc.Dynamic("ts"), name="small")
     monkeypatch.setitem(MODELS, "small", lambda **_: model)
-    plan = gc.CultureRun("batch", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 1.0}, end=4.0)
-    days = np.array([1.0, 2.0, 3.0, 4.0])
-    made = gc.simulate(model.with_parameters({"q": 1.3}), plan, save_at=days)
-    measured = {
-        name: gc.Measurement(name, model.unit(name), days, np.asarray(made[name]), np.full(4, 0.1))
-        for name in ("GLC", "P")
-    }
-    gc.write_runs([replace(plan, measurements=measured)], tmp_path / "batch")
+    gc.write_runs([pool_batch(model, 1.3)], tmp_path / "batch")
     return tmp_path / "batch"
 
 

@@ -1,5 +1,7 @@
 """Models of a few reactions: they compile in a second or two, where the CHO cell takes many."""
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -64,6 +66,19 @@ def pool(closure, **changes) -> gc.CultureModel:
         "variables": {"P": gc.LoopVariable(gc.FluxValue("uptake"), closure)},
     }  # fmt: skip
     return gc.CultureModel(**{**definition, **changes})
+
+
+def pool_batch(model: gc.CultureModel, q: float) -> gc.CultureRun:
+    """Return a run of `pool` with exact measurements of glucose and the pool, simulated with an uptake rate q."""
+    days = np.array([0.5, 1.0, 2.0, 3.0, 4.0])
+    plan = gc.CultureRun("batch", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 1.0}, end=4.0)
+    made = gc.simulate(model.with_parameters({"q": q}), plan, save_at=days).require_finished()
+    values = {name: np.asarray(made[name]) for name in ("GLC", "P")}
+    measured = {
+        name: gc.Measurement(name, model.unit(name), days, value, np.full(len(days), 0.03 * np.ptp(value)))
+        for name, value in values.items()
+    }
+    return replace(plan, measurements=measured)
 
 
 def fed_batch(**changes) -> gc.CultureRun:

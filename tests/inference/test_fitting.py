@@ -9,7 +9,7 @@ import diffrax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small_models import fed_batch, monod, pool
+from small_models import fed_batch, monod, pool, pool_batch
 
 import graycell as gc
 from graycell.cell.closures import Dynamic, Lagged
@@ -127,14 +127,8 @@ def test_a_fit_with_noise_covers_the_truth_with_its_standard_errors(small, rando
 @pytest.fixture(scope="module")
 def loop_fit():
     """The fit of a loop from three times the true parameter, where the variable of the loop was measured too."""
-    model, time = pool(Dynamic("ts")), np.array([0.5, 1.0, 2.0, 3.0, 4.0])
-    plan = CultureRun("batch", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 1.0}, end=4.0)
-    path = simulate(model, plan, save_at=time).require_finished()
-    measured = {
-        name: Measurement(name, "", time, np.asarray(path[name]), np.full(len(time), 0.03 * np.ptp(path[name])))
-        for name in ("GLC", "P")
-    }
-    return fit(model.with_parameters({"q": 3.0}), replace(plan, measurements=measured), FitSettings(starts=1))
+    model = pool(Dynamic("ts"))
+    return fit(model.with_parameters({"q": 3.0}), pool_batch(model, 1.0), FitSettings(starts=1))
 
 
 def test_the_parameter_of_a_loop_is_found_again(loop_fit):

@@ -201,13 +201,14 @@ def test_traced_times_to_save_outside_of_the_run_are_nan_with_a_status():
     ("build", "sentence"),
     [
         (lambda x: RUN.with_bolus(5.0, "fed", x), "Bolus at 5 d: found the medium 'fed'; .* did you mean 'feed'"),
+        (lambda x: RUN.with_bolus(7.0, "feed", x), "Bolus at 7 d: .* events lie between 0 and the end .* at 6 d"),
         (lambda x: with_event(0, time=x, medium="fed"), "Bolus at a traced time: found the medium 'fed'"),
         (lambda x: replace(RUN, initial={"GLC": x, "LAC": 1.0, "mAb": 0.0, "DCD": 0.0}), "VCD needs a concentration"),
         (lambda x: replace(RUN, media={"feed": {"GLCC": x}}), "did you mean 'GLC'"),
     ],
-    ids=["medium", "medium at a traced time", "initial", "species"],
+    ids=["medium", "time", "medium at a traced time", "initial", "species"],
 )
-def test_the_names_of_a_traced_run_are_checked(build, sentence):
+def test_what_is_known_of_a_traced_run_is_checked(build, sentence):
     with pytest.raises(gc.InputError, match=sentence):
         jax.grad(lambda x: answer(build(x)))(0.1)
 

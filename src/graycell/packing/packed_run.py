@@ -20,6 +20,7 @@ from graycell.packing.segments import Segments, breakpoints, measurements_of
 from graycell.reactor import Flows, Interventions
 from graycell.runs.checks import (
     check_runs,
+    events_are_within_the_run,
     every_species_has_a_beginning,
     media_have_a_composition,
     names_are_those_of_the_model,
@@ -108,7 +109,7 @@ def pack(
     """Return the arrays of a run for a model.
 
     Args:
-        run: its numbers may be traced; then its names alone are checked.
+        run: its numbers may be traced; then names and known times alone are checked.
         model: gives species, variables, inputs and quantities.
         save_at: [d] more times that end a segment.
         segments: pad to at least so many segments; see `pack_all`.
@@ -124,7 +125,7 @@ def pack(
     """
     run = in_units_of(run, model)
     if is_traced(run):
-        _require_names(run, model)
+        _require_known_parts(run, model)
     else:
         _require_usable(run, model)
     breaks = breakpoints(run, save_at)
@@ -212,13 +213,16 @@ def _require_usable(run: CultureRun, model: CultureModel) -> None:
         raise InputError(findings)
 
 
-def _require_names(run: CultureRun, model: CultureModel) -> None:
-    """Raise `InputError` for what `check_runs` finds about names, all of a traced run that is known."""
+def _require_known_parts(run: CultureRun, model: CultureModel) -> None:
+    """Raise `InputError` for what `check_runs` finds about what is known of a traced run: names, and some times."""
     pairs = zip(model.species, model.species_specs, strict=True)
     needed = tuple(name for name, spec in pairs if spec.initial is None)
     run = _without_others(run, model)
     findings = [*media_have_a_composition(run, model.species), *names_are_those_of_the_model(run, model.species),
                 *every_species_has_a_beginning(run, needed)]  # fmt: skip
+    if not is_tracer(run.end):
+        events = tuple(event for event in run.events if not is_tracer(event.time))
+        findings += events_are_within_the_run(replace(run, events=events), model.species)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         raise InputError(errors)
