@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 RESULTS := results
 
-.PHONY: demo test test-fast test-studies lint fuzz bench study-inconsistency study-learning clean
+.PHONY: demo test tests test-fast test-studies lint fuzz bench study-inconsistency study-learning clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
 
-# the whole: linters, types, and every test but the studies and long fits
-test: $(VENV)/.installed-dev lint
+# the whole: linters, types, and every test but the studies and long fits; the types beside the tests, on what they leave
+# idle of two cores
+test: $(VENV)/.installed-dev
+	$(MAKE) -j 2 lint tests
+
+tests: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 # what compiles no ODE, in a minute
@@ -58,7 +62,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q -e '.[dev]'
+	$(BIN)/python -m pip install -q --no-compile -e '.[dev]'  # what is used of it is compiled when it is used
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-study: pyproject.toml | $(VENV)/bin/python

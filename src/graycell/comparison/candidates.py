@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 
 from graycell.cell.network import MetabolicNetwork
-from graycell.comparison.consistency import count_inconsistencies, extrapolated
+from graycell.comparison.consistency import POINTS, count_inconsistencies, extrapolated
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.model import CultureModel
 from graycell.provenance import content_of, hash_of_run, provenance_of
@@ -72,7 +72,8 @@ def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.nda
         if name in model.quantities
     }
     rest = replace(rest, measurements=wanted)
-    return simulate(model, rest.ended_at(rest.last_sample) if wanted else rest).require_finished()
+    rest = rest.ended_at(rest.last_sample) if wanted else rest
+    return simulate(model, rest, points=POINTS).require_finished()
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ MASS, BELOW_ZERO, BACKWARDS, STOICHIOMETRY = "mass", "below zero", "backwards", 
 """Checks: amounts that appear or vanish in a vessel without cells; concentrations below zero; fluxes of irreversible
 reactions below zero; exchange rates with the medium that no flux of the network can produce."""
 
-_POINTS = 3
-"""Points of every segment that are checked."""
+POINTS = 3
+"""Points of every segment that are checked; a prediction has as many, so that it shares the compiled function."""
 _MASS = 1e-6
 """Part [1] of the largest amount in a vessel without cells that is accepted as an error of the solver."""
 _ROUNDING = 1e-7
@@ -96,7 +96,7 @@ def count_inconsistencies(
 
     for run in runs:
         planned = without_measurements(run)
-        trajectory = simulate(model, planned, points=_POINTS)
+        trajectory = simulate(model, planned, points=POINTS)
         add(MASS, *_mass(model, planned))
         finite = np.all(np.isfinite(trajectory.concentrations), axis=1)
         c = trajectory.concentrations[finite]
@@ -128,7 +128,7 @@ def _mass(model: CultureModel, run: CultureRun) -> tuple[int, int]:
     reactor = Reactor(jnp.zeros(len(model.species))) if isinstance(model.reactor, NeuralODE) else model.reactor
     alone = model.changed(exchange=0.0 * model.exchange, reactor=reactor)
     # as many points as above, so that the compiled function is reused
-    predicted, balanced = (simulate(vessel, sterile, points=_POINTS) for vessel in (model, alone))
+    predicted, balanced = (simulate(vessel, sterile, points=POINTS) for vessel in (model, alone))
     amounts, expected = (path.concentrations[-1] * path.volume[-1] for path in (predicted, balanced))
     largest = np.max(np.abs(expected), initial=1e-12)
     off = ~(np.abs(amounts - expected) <= _MASS * largest)  # also where it is not finite

@@ -6,27 +6,36 @@ initial concentrations, media, volumes and rates of feeds, and the times of even
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.core import Tracer
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
-from graycell.cell.closures import Algebraic, LoopControl, LoopStatus
+from graycell.cell.closures import Algebraic, LoopStatus
 from graycell.errors import ModelError
 from graycell.model import CultureModel, Evaluation
 from graycell.packing import PackedRun, in_units_of, is_traced, pack
 from graycell.runs.records import CultureRun
 from graycell.simulation import lagged
 from graycell.simulation.branches import OperatingPoints, jumps
-from graycell.simulation.solve import SAME_TIME, Loop, Path, SimulationStatus, SolverSettings, integrate, segments_at
+from graycell.simulation.solve import (
+    SAME_TIME,
+    Loop,
+    SimulationStatus,
+    SolverSettings,
+    integrate,
+    joined,
+    segments_at,
+)
 from graycell.simulation.trajectory import Trajectory, status_of
 
 _SETTINGS = SolverSettings()
+_FEWEST_SEGMENTS = 16
+"""To which a run is padded: with and without its measurements, most runs then share one compiled function."""
 
 
 def simulate(
@@ -67,7 +76,7 @@ def simulate(
     else:
         wanted = () if save_at is None else times_within(save_at, run, "save_at")
     run = in_units_of(run, model)  # what is measured is compared with the trajectory
-    packed = pack(run, model, save_at=wanted)
+    packed = pack(run, model, save_at=wanted, segments=_FEWEST_SEGMENTS)
     traced = is_traced(run) or _is_traced((model, save_at, loop))
     if model.is_lagged:
         trajectory = _simulate_lagged(model, run, packed)
@@ -75,8 +84,9 @@ def simulate(
         loop = Loop(*(jnp.asarray(part, jnp.float64) for part in loop))
         tolerances = jnp.asarray(settings.rtol, jnp.float64), jnp.asarray(settings.atol, jnp.float64)
         others = replace(settings, rtol=1.0, atol=1.0)  # the tolerances are traced: one compiled function serves all
-        path = _integrate(model, packed, loop, others, *tolerances, 1 if wanted else points)
-        trajectory = _of_path(model, run, packed, path, loop, jnp.asarray(wanted) if wanted else None, traced)
+        given = model, packed, loop, others, *tolerances, jnp.asarray(run.initial_volume, jnp.float64)
+        solved = _solved(*given, 1 if wanted else points, jnp.asarray(wanted) if wanted else None)
+        trajectory = _named(model, run, packed, solved, traced, bool(wanted))
     if not traced and isinstance(model.closure, Algebraic) and not np.any(np.asarray(loop)):
         trajectory = _with_jumps(trajectory)
     if throw:
@@ -121,60 +131,62 @@ def _checked(trajectory: Trajectory) -> Trajectory:
     return eqx.tree_at(lambda one: one.time, trajectory, time)
 
 
-@eqx.filter_jit
-def _integrate(model: CultureModel, packed: PackedRun, loop: Loop, settings, rtol, atol, points: int) -> Path:
-    return integrate(model, packed, loop, replace(settings, rtol=rtol, atol=atol), points)
+class _Solved(NamedTuple):
+    """Status of a simulation, predicted measurements at the ends of segments, and the columns of a `Trajectory`."""
 
-
-def _of_path(model, run, packed: PackedRun, path: Path, loop: Loop, save_at, traced: bool) -> Trajectory:
-    code, columns = _columns(model, packed, path, loop, save_at, jnp.asarray(run.initial_volume, jnp.float64))
-    taken = _measured_times(run)
-    if traced:
-        times = jnp.asarray(taken)
-        predicted: Any = _within(packed, times, path.predicted[segments_at(packed.end, times)])
-    else:
-        predicted = np.asarray(path.predicted)[segments_at(np.asarray(packed.end), taken)]
-        columns = _without_repeats(columns) if save_at is None else columns
-    return Trajectory(
-        model=model, run=run, measured_time=taken, predicted=predicted, status_code=code, **columns
-    )
+    code: Int[Array, ""]
+    predicted: Float[Array, "segments quantities"]
+    columns: dict[str, Any]
 
 
 @eqx.filter_jit
-def _columns(model, packed: PackedRun, path: Path, loop: Loop, save_at, initial_volume) -> tuple[Array, dict[str, Any]]:
-    """Return the status and the columns of a trajectory: all points of a path, or those at the times to save."""
-    kept = (path.time, path.states, path.variables, path.loop_status, path.inputs)
-    if save_at is not None:
-        segments = segments_at(packed.end, save_at)
-        numbers = (path.states, path.variables, path.inputs)
-        numbers = jax.tree.map(lambda leaf: _within(packed, save_at, leaf[segments]), numbers)
-        kept = (save_at[:, None], *numbers[:2], path.loop_status[segments], numbers[2])
-    else:
+def _solved(model, packed: PackedRun, loop: Loop, settings, rtol, atol, volume, points: int, save_at) -> _Solved:
+    """Simulate; the columns hold all points of the path, or those at the times to save; volume: [L] at time 0."""
+    path = integrate(model, packed, loop, replace(settings, rtol=rtol, atol=atol), points)
+    kept = path.time, path.states, path.variables, path.inputs, path.fed, path.cells, path.loop_status
+    rate = jnp.sum(packed.flows.feed, axis=1)
+    if save_at is None:
         segments = np.repeat(np.arange(len(packed.end)), path.time.shape[1])
-    time, states, variables, loop_status, inputs = jax.tree.map(_joined, kept)
+        time, states, variables, inputs, fed, cells, loop_status = jax.tree.map(joined, kept)
+    else:
+        segments = segments_at(packed.end, save_at)
+        _, states, variables, inputs, fed, cells, loop_status = jax.tree.map(lambda leaf: leaf[segments, 0], kept)
+        time, within = save_at, lambda leaf: _within(packed, save_at, leaf)
+        states, variables, inputs, fed, cells = jax.tree.map(within, (states, variables, inputs, fed, cells))
     concentrations = states.amounts / states.volume[:, None]
-    fed = (packed.flows.feed @ packed.media)[segments] / states.volume[:, None]
-    measured = jax.vmap(packed.loops_at)(time)
-    seen = jax.vmap(lambda x, m: model.seen(x, LoopControl(m, loop.gain, loop.opened)))(variables, measured)
-    # one point after the other: mapped, the flux projection takes twice as long to compile
-    points = (concentrations, seen, inputs, fed)
-    cells = lax.map(lambda at: model.evaluate(*at[:3], fed=at[3]), points)
     code = status_of(concentrations, variables, cells.flux_status, loop_status, jnp.any(path.failed != 0))
-    return code, {
+    columns = {
         "time": time,
         "concentrations": concentrations,
-        "volume": states.volume * initial_volume,
+        "volume": states.volume * volume,
         "variables": variables,
         "inputs": inputs,
         "fed": fed,
-        "dilution_rate": jnp.sum(packed.flows.feed, axis=1)[segments] / states.volume,
+        "dilution_rate": rate[segments] / states.volume,
         "loop_status": loop_status,
         **_of_cells(cells),
     }
+    return _Solved(code, path.predicted, columns)
+
+
+def _named(model, run: CultureRun, packed: PackedRun, solved: _Solved, traced: bool, chosen: bool) -> Trajectory:
+    """Return the trajectory of a run; chosen: at times to save, which are kept as they are."""
+    taken, columns = _measured_times(run), solved.columns
+    if traced:
+        times = jnp.asarray(taken)
+        predicted: Any = _within(packed, times, solved.predicted[segments_at(packed.end, times)])
+    else:
+        predicted = np.asarray(solved.predicted)[segments_at(np.asarray(packed.end), taken)]
+        columns = columns if chosen else _without_repeats(columns)
+    return Trajectory(
+        model=model, run=run, measured_time=taken, predicted=predicted, status_code=solved.code, **columns
+    )
 
 
 def _within(packed: PackedRun, times: Array, values: Array) -> Array:
     """Return values at times, NaN at those outside of the run, which are traced and so known only now."""
+    if not jnp.issubdtype(values.dtype, jnp.floating):
+        return values
     outside = ~((times >= 0.0) & (times <= packed.end[-1] + SAME_TIME))
     return jnp.where(outside.reshape((-1, *(1,) * (values.ndim - 1))), jnp.nan, values)
 
@@ -202,11 +214,6 @@ def _without_repeats(columns: dict[str, Any]) -> dict[str, Any]:
 
 def _measured_times(run: CultureRun) -> np.ndarray:
     return np.array(sorted({float(time) for series in run.measurements.values() for time in series.time}))
-
-
-def _joined(leaf: Array) -> Array:
-    """Return an array with its first two axes joined; one of them may be empty, as the variables of a model may be."""
-    return leaf.reshape((leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]))
 
 
 def _with_jumps(trajectory: Trajectory) -> Trajectory:
@@ -245,4 +252,4 @@ def _simulate_lagged(model: CultureModel, run: CultureRun, packed: PackedRun) ->
     )
 
 
-__all__ = ["Loop", "Path", "SimulationStatus", "SolverSettings", "Trajectory", "integrate", "simulate"]  # fmt: skip
+__all__ = ["Loop", "SimulationStatus", "SolverSettings", "Trajectory", "integrate", "simulate"]  # fmt: skip

@@ -85,7 +85,7 @@ class Loop(NamedTuple):
 
 
 class Path(NamedTuple):
-    """States at the chosen points of every segment, before its interventions.
+    """States and cells at the chosen points of every segment, before its interventions.
 
     Attributes:
         time: (segments, points) [d].
@@ -93,9 +93,9 @@ class Path(NamedTuple):
         variables: (segments, points, variables) after the closures.
         loop_status: (segments, points) `LoopStatus`.
         inputs: (segments, points, inputs).
+        fed: (segments, points, species) inflow per volume, in the unit of each species per day.
+        cells: (segments, points, ...).
         failed: (segments,) 1 from the first segment that ran out of steps on.
-        flux_status: (segments,) `FluxStatus` at the end of every segment.
-        predicted: (segments, quantities) predicted measurements at the end, in the order of `CultureModel.quantities`.
     """
 
     time: Float[Array, "segments points"]
@@ -103,9 +103,20 @@ class Path(NamedTuple):
     variables: Float[Array, "segments points variables"]
     loop_status: Int[Array, "segments points"]
     inputs: Float[Array, "segments points inputs"]
+    fed: Float[Array, "segments points species"]
+    cells: Evaluation
     failed: Int[Array, " segments"]
-    flux_status: Int[Array, " segments"]
-    predicted: Float[Array, "segments quantities"]
+
+    @property
+    def flux_status(self) -> Int[Array, " segments"]:
+        """`FluxStatus` at the end of every segment."""
+        return self.cells.flux_status[:, -1]
+
+    @property
+    def predicted(self) -> Float[Array, "segments quantities"]:
+        """Predicted measurements at the end of every segment, in the order of `CultureModel.quantities`."""
+        concentrations = self.states.amounts[:, -1] / self.states.volume[:, -1, None]
+        return jnp.concatenate([concentrations, self.cells.observables[:, -1], self.variables[:, -1]], axis=1)
 
 
 class _Segment(NamedTuple):
@@ -144,7 +155,7 @@ def integrate(
             beginning, after the interventions before it, its end, and points evenly between.
 
     Returns:
-        States, predictions and statuses.
+        States, cells and statuses.
     """
     controller = diffrax.PIDController(rtol=_STEP_SHARE * settings.rtol, atol=_STEP_SHARE * settings.atol)
     fractions = jnp.linspace(0.0, 1.0, points) if points > 1 else jnp.ones(1)
@@ -192,34 +203,45 @@ def integrate(
         last = jax.tree.map(lambda leaf: leaf[-1], states)
         # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
         closed = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states))
-        cell = _at_end(model, last, closed.values[-1], at(last_s))
         amounts, volume = intervene(last.amounts, last.volume, now.done, packed.media, packed.supplied)
         successful = solution.result == diffrax.RESULTS.successful
         changed = jnp.any(now.done.bolus != 0.0) | jnp.any(now.done.replacement != 0.0)  # a sample changes nothing
-        out = Path(
-            # start + (end - start) may miss the end by one rounding
-            jnp.where(fractions == 1.0, now.end, jnp.minimum(now.start + fractions * length, now.end)),
-            states,
-            closed.values,
-            closed.status,
-            jax.vmap(lambda s: at(s).inputs)(shares),
-            jnp.where(carry.alive & successful, 0, 1),
-            cell.flux_status,
-            jnp.concatenate([last.concentrations, cell.observables, closed.values[-1]]),
-        )
+        # start + (end - start) may miss the end by one rounding
+        time = jnp.where(fractions == 1.0, now.end, jnp.minimum(now.start + fractions * length, now.end))
+        inputs, failed = jax.vmap(lambda s: at(s).inputs)(shares), jnp.where(carry.alive & successful, 0, 1)
         after = CultureState(amounts, volume, model.relaxed(last.variables, at(last_s)))
+        out = (time, states, closed.values, closed.status, inputs, failed)
         return _Carry(after, changed, carry.alive & successful), out
 
     variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
     true = jnp.asarray(True)
     first = _Carry(CultureState(packed.initial, jnp.ones(()), variables), true, true)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
-    return lax.scan(segment, first, given)[1]
+    time, states, closed, loop_status, inputs, failed = lax.scan(segment, first, given)[1]
+    fed = (packed.flows.feed @ packed.media)[:, None, :] / states.volume[..., None]
+
+    def cell(point: tuple[Array, ...]) -> Evaluation:
+        now, concentrations, variables, inputs, fed = point
+        seen = model.seen(variables, LoopControl(packed.loops_at(now), loop.gain, loop.opened))
+        return model.evaluate(concentrations, seen, inputs, fed=fed)
+
+    # one point after the other: mapped, the flux projection takes twice as long to compile
+    concentrations = states.amounts / states.volume[..., None]
+    cells = lax.map(cell, jax.tree.map(joined, (time, concentrations, closed, inputs, fed)))
+    cells = jax.tree.map(lambda leaf: leaf.reshape((*time.shape, *leaf.shape[1:])), cells)
+    return Path(time, states, closed, loop_status, inputs, fed, cells, failed)
 
 
-def _at_end(model: CultureModel, state: CultureState, variables: Array, at: Surroundings) -> Evaluation:
-    fed = at.flows.feed @ at.media / state.volume
-    return model.evaluate(state.concentrations, model.seen(variables, at.control), at.inputs, fed=fed)
+def joined(leaf: Array) -> Array:
+    """Return an array with its first two axes joined, such as segments and points.
+
+    Args:
+        leaf: one of the two axes may be empty, as the variables of a model may be.
+
+    Returns:
+        The array.
+    """
+    return leaf.reshape((leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]))
 
 
 def _moved_end(states: CultureState, length: Array, rate: CultureState) -> CultureState:
