@@ -223,20 +223,17 @@ def measured():
 
 def test_a_trajectory_of_compiled_code_has_its_predictions():
     """With measurements and a signal; the derivative of a prediction at a sample is that of central differences."""
-    run, forward = measured(), replace(FINE, adjoint=ForwardMode())
+    run = measured()
     plain, found = simulate(MODEL, run, FINE, points=2), simulated(run)
     assert np.allclose(found.at_samples("GLC"), plain.at_samples("GLC"), rtol=1e-6)
     assert float(found.final["GLC"]) == pytest.approx(float(plain.final["GLC"]), rel=1e-6)
     assert [score.rmse for score in gc.scores(found)] == pytest.approx([score.rmse for score in gc.scores(plain)])
 
     def at_samples(c):
-        return simulate(MODEL, run.with_initial(GLC=c), forward, points=2).at_samples("GLC")
+        return jnp.sum(simulate(MODEL, run.with_initial(GLC=c), FINE, points=2).at_samples("GLC"))
 
-    exact = jax.jit(jax.jacfwd(at_samples))(60.0)
-    reverse = jax.jit(jax.grad(lambda c: simulate(MODEL, run.with_initial(GLC=c), FINE, points=2).at_samples("GLC")[0]))
-    assert float(reverse(60.0)) == pytest.approx(float(exact[0]), rel=1e-6)
-    ends = [simulate(MODEL, run.with_initial(GLC=c), FINE, points=2).at_samples("GLC") for c in (60.01, 59.99)]
-    assert np.allclose(exact, (ends[0] - ends[1]) / 0.02, rtol=1e-4)
+    exact = float(jax.jit(jax.grad(at_samples))(60.0))
+    assert exact == pytest.approx(float(at_samples(60.01) - at_samples(59.99)) / 0.02, rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["measurements", "signals"])

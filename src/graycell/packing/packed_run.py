@@ -199,7 +199,12 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
     points = max(run.curves.time.shape[0] for run in packed)
     steady = all(run.steady_targets for run in packed)
     even = [replace(run, curves=padded_to(run.curves, points), steady_targets=steady) for run in packed]
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *even)
+
+    def stacked(*leaves: Array) -> Array:
+        # in numpy where nothing is traced: JAX would compile a program for every shape
+        return jnp.stack(leaves) if any(map(is_tracer, leaves)) else jnp.asarray(np.stack(leaves))
+
+    return jax.tree.map(stacked, *even)
 
 
 def _require_usable(run: CultureRun, model: CultureModel) -> None:

@@ -219,17 +219,21 @@ def integrate(
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
     time, states, closed, loop_status, inputs, failed = lax.scan(segment, first, given)[1]
     fed = (packed.flows.feed @ packed.media)[:, None, :] / states.volume[..., None]
+    cells = _cells(model, packed, loop, time, states.amounts / states.volume[..., None], closed, inputs, fed)
+    return Path(time, states, closed, loop_status, inputs, fed, cells, failed)
+
+
+def _cells(model: CultureModel, packed: PackedRun, loop: Loop, *points: Array) -> Evaluation:
+    """Evaluate the cells at points (segments, points): time, concentrations, variables, inputs, inflow per volume."""
 
     def cell(point: tuple[Array, ...]) -> Evaluation:
-        now, concentrations, variables, inputs, fed = point
-        seen = model.seen(variables, LoopControl(packed.loops_at(now), loop.gain, loop.opened))
+        time, concentrations, variables, inputs, fed = point
+        seen = model.seen(variables, LoopControl(packed.loops_at(time), loop.gain, loop.opened))
         return model.evaluate(concentrations, seen, inputs, fed=fed)
 
     # one point after the other: mapped, the flux projection takes twice as long to compile
-    concentrations = states.amounts / states.volume[..., None]
-    cells = lax.map(cell, jax.tree.map(joined, (time, concentrations, closed, inputs, fed)))
-    cells = jax.tree.map(lambda leaf: leaf.reshape((*time.shape, *leaf.shape[1:])), cells)
-    return Path(time, states, closed, loop_status, inputs, fed, cells, failed)
+    cells = lax.map(cell, tuple(map(joined, points)))
+    return jax.tree.map(lambda leaf: leaf.reshape((*points[0].shape, *leaf.shape[1:])), cells)
 
 
 def joined(leaf: Array) -> Array:
