@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import diffrax
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -13,11 +14,12 @@ from graycell.hybrid import neural_rates_model
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import residuals
-from graycell.inference.matching import CHUNK, Matching, adam, linearise_matching, matching_residuals
+from graycell.inference.matching import CHUNK, Matching, adam, linearise_matching
 from graycell.runs.records import Bolus, Feed, Sample
 from graycell.simulation.simulate import Loop, SolverSettings, simulate
 
 SOLVER = SolverSettings(rtol=1e-6, atol=1e-7, adjoint=diffrax.ForwardMode())
+matching_residuals = eqx.filter_jit(Matching.residuals)
 EVENTS = (Sample(1.0, 0.02), Bolus(1.5, "feed", 0.04), Feed(2.0, "feed", 0.02), Bolus(3.0, "feed", 0.04))
 
 

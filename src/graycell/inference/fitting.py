@@ -26,8 +26,8 @@ from graycell.errors import FitError
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference import checkpoint, least_squares
 from graycell.inference.least_squares import Linearisation, Point
-from graycell.inference.likelihood import Objective, linearise, objective_of, residuals
-from graycell.inference.matching import Matching, adam, linearise_matching, matching_residuals
+from graycell.inference.likelihood import Objective, linearise, objective_of
+from graycell.inference.matching import Matching, adam, linearise_matching
 from graycell.inference.problem import Problem, require_distinct
 from graycell.inference.results import Estimate, Fit, FitSettings, Progress
 from graycell.inference.stages import CLOSED, OPEN_AND_CLOSE, Stage, recipe_for
@@ -167,7 +167,7 @@ class _Fitter:
         """Make all attempts, from the checkpoint on if there is one, and return the last point."""
         attempt, point, spent = 0, None, 0.0
         starts = self._starts()
-        reached = [starts[0]]
+        reached = [starts[0]]  # where the next stage may begin
         watched = None
         saved = checkpoint.load(self.folder, self.fingerprint) if self.folder else None
         if saved is not None:
@@ -180,30 +180,28 @@ class _Fitter:
             if point is None:
                 if stage.matching:
                     reached += self._adam(attempt, starts, began)
-                point = Point(self._best(reached, stage) if start is None else starts[start])
+                if start is None:
+                    reached = [self._best(reached, stage)]
+                point = Point(reached[-1] if start is None else starts[start])
             last = self._follow(attempt, point, reached, began, watched)
             reached.append(last.x)
             point, watched, attempt = None, None, attempt + 1
         return last
-
-    def _residuals(self, stage: Stage, x: np.ndarray) -> np.ndarray:
-        if stage.matching:
-            return np.asarray(matching_residuals(self.matching, jnp.asarray(x)))
-        return np.asarray(residuals(self.objective, jnp.asarray(x), _loop(stage), stage.horizon * self.longest))
 
     def _linearised(self, stage: Stage, x: np.ndarray) -> Linearisation:
         if stage.matching:
             found = linearise_matching(self.matching, jnp.asarray(x))
         else:
             found = linearise(self.objective, jnp.asarray(x), _loop(stage), stage.horizon * self.longest)
-        return Linearisation(*map(np.asarray, found))
+        residuals, jacobian = map(np.asarray, found)
+        return Linearisation(residuals[self.kept], jacobian[self.kept], residuals[self.held])
 
     def _best(self, reached: Sequence[np.ndarray], stage: Stage) -> np.ndarray:
-        """Return the point, of all reached so far, that is best by the cost of this stage.
+        """Return the point with the lowest cost of this stage: of all starts, or of both ends of the last stage.
 
         So the next stage does not start where a stage went astray, as one that closes the loop can.
         """
-        costs = [_cost(self._residuals(stage, x)[self.kept]) for x in reached]
+        costs = [self._linearised(stage, x).cost for x in reached] if len(reached) > 1 else [0.0]
         return reached[int(np.argmin(costs))]
 
     def _adam(self, attempt: int, starts: list[np.ndarray], began: float) -> list[np.ndarray]:
@@ -232,18 +230,14 @@ class _Fitter:
             watch.best, watch.least, watch.since = watched
             if self.history and not self.history[-1]["accepted"]:
                 watch.seen = point.x  # a refused trial: this point was looked at before the stop
-        at = None
+        at, moved = self._linearised(stage, point.x), True
         while point.iteration < stage.iterations and point.stalled < self.settings.patience and not watch.stops:
-            if at is None:
-                whole = self._linearised(stage, point.x)
-                if not (np.all(np.isfinite(whole.residuals)) and np.all(np.isfinite(whole.jacobian))):
-                    break  # a drawn start that cannot be simulated; _best leaves it out
-                watch.look(point.x, whole.residuals)
-                at = Linearisation(whole.residuals[self.kept], whole.jacobian[self.kept])
-            point, moved = least_squares.step(
-                point, at, lambda x: self._residuals(stage, x)[self.kept], self.settings.least_gain
-            )
-            at = None if moved else at
+            if not np.isfinite(at.cost):
+                break  # a drawn start that cannot be simulated; _best leaves it out
+            if moved:
+                watch.look(point.x, at.held)
+            point, tried = least_squares.step(point, at, lambda x: self._linearised(stage, x), self.settings.least_gain)
+            at, moved = tried, tried is not at
             seconds = time.perf_counter() - began
             row = {"stage": label, "iteration": point.iteration, "cost": point.cost, "damping": point.damping,
                    "accepted": moved, "seconds": round(seconds, 3)}  # fmt: skip
@@ -278,11 +272,11 @@ class _Watch:
         self.cost, self.least, self.since = math.inf, math.inf, 0
         self.seen: np.ndarray | None = None
 
-    def look(self, x: np.ndarray, residuals: np.ndarray) -> None:
-        """Record the cost of the held-out samples at a point, from all its residuals."""
+    def look(self, x: np.ndarray, held: np.ndarray) -> None:
+        """Record the cost of the residuals of the held-out samples at a point."""
         if not self.active:
             return
-        self.cost = _cost(residuals[self.held])
+        self.cost = 0.5 * float(held @ held)
         if self.seen is not None and np.array_equal(x, self.seen):
             return
         self.seen, self.since = x, self.since + 1
@@ -292,11 +286,6 @@ class _Watch:
     @property
     def stops(self) -> bool:
         return self.active and self.since >= self.patience
-
-
-def _cost(residuals: np.ndarray) -> float:
-    """Return half the sum of squares, infinite where a residual is not finite."""
-    return 0.5 * float(np.sum(residuals**2)) if np.all(np.isfinite(residuals)) else math.inf
 
 
 def _drawn_nets(model: CultureModel, random: np.random.Generator) -> dict[str, MLP]:

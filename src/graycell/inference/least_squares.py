@@ -1,8 +1,8 @@
 """Levenberg-Marquardt steps with a small explicit state, so that a fit can be interrupted and resumed anywhere.
 
 Why not a library: a fit here must checkpoint after every iteration and resume to the same result, bit for bit.
-scipy's trust region does not give its radius away, and optimistix holds compiled closures in its state and linearises
-anew at every trial, also a refused one. The state here is a point and a damping.
+scipy's trust region does not give its radius away, and optimistix holds compiled closures in its state. The state here
+is a point and a damping. A trial is linearised at once: four of five are accepted, and one function is compiled.
 
 K. Madsen, H. B. Nielsen, O. Tingleff, "Methods for non-linear least squares problems", 2nd ed., DTU (2004), 3.2.
 """
@@ -45,57 +45,66 @@ class Linearisation(NamedTuple):
     Attributes:
         residuals: (m,)
         jacobian: (m, n)
+        held: (k,) residuals of what is not learned from.
     """
 
     residuals: Float[np.ndarray, " m"]
     jacobian: Float[np.ndarray, "m n"]
+    held: Float[np.ndarray, " k"] = np.zeros(0)
+
+    @property
+    def cost(self) -> float:
+        """Half the sum of squares; infinite where a number of any of them is not finite."""
+        if not all(np.all(np.isfinite(part)) for part in self):
+            return np.inf
+        return 0.5 * float(self.residuals @ self.residuals)
 
 
 def step(
     now: Point,
     at: Linearisation,
-    residuals: Callable[[np.ndarray], np.ndarray],
+    linearise: Callable[[np.ndarray], Linearisation],
     least_gain: float,
-) -> tuple[Point, bool]:
+) -> tuple[Point, Linearisation]:
     """Try one damped step.
 
-    A trial whose residuals are not finite is refused, like one that is worse.
+    A trial where residuals or derivatives are not finite is refused, like one that is worse.
 
     Args:
         now: the present state.
-        at: residuals and Jacobian at `now`.
-        residuals: from x (n,) to residuals (m,).
+        at: the linearisation at `now`.
+        linearise: from x (n,) to the linearisation there.
         least_gain: relative decrease of the cost [1] below which a trial counts as stalled.
 
     Returns:
-        The next state, and whether its point is a new one.
+        The next state, and the linearisation there: `at` itself where the trial was refused.
 
-    >>> linear = Linearisation(np.array([2.0]), np.array([[1.0]]))
-    >>> point, moved = step(Point(np.array([2.0])), linear, lambda x: x, 1e-6)
-    >>> moved, bool(point.cost < 0.1)
+    >>> def linear(x):
+    ...     return Linearisation(x, np.array([[1.0]]))
+    >>> point, at = step(Point(np.array([2.0])), linear(np.array([2.0])), linear, 1e-6)
+    >>> bool(point.cost < 0.1), bool(at.residuals[0] == point.x[0])
     (True, True)
     """
     hessian, gradient = at.jacobian.T @ at.jacobian, at.jacobian.T @ at.residuals
-    cost = 0.5 * float(at.residuals @ at.residuals)
     damping = now.damping if now.damping > 0.0 else _FIRST_DAMPING
     scale = max(float(np.max(np.diag(hessian))), 1e-300)
     # solved as a least-squares problem: J^T J would square the condition of a poorly determined fit
-    n = len(now.x)
+    n, cost = len(now.x), at.cost
     stacked = np.vstack([at.jacobian, np.sqrt(damping * scale) * np.eye(n)])
     try:
         # by a QR decomposition with pivoting: with hundreds of weights an SVD takes longer than the ODE
         target = -np.concatenate([at.residuals, np.zeros(n)])
         move = np.asarray(scipy.linalg.lstsq(stacked, target, lapack_driver="gelsy")[0])  # type: ignore[index]
-        trial = residuals(now.x + move)
+        trial = linearise(now.x + move)
     except (np.linalg.LinAlgError, ValueError):  # derivatives of very different size; more damping evens them out
-        move, trial = np.zeros(n), np.array([np.nan])
-    trial_cost = 0.5 * float(trial @ trial) if np.all(np.isfinite(trial)) else np.inf
+        move, trial = np.zeros(n), at
+    trial_cost = np.inf if trial is at else trial.cost
     predicted = 0.5 * float(move @ (damping * scale * move - gradient))
     quality = (cost - trial_cost) / max(predicted, 1e-300)
     gained = cost - trial_cost > least_gain * cost
     stalled = 0 if gained else now.stalled + 1
     if quality > 0.0:
         damping = np.clip(damping * max(1.0 / 3.0, 1.0 - (2.0 * quality - 1.0) ** 3), _LEAST_DAMPING, _MOST_DAMPING)
-        return Point(now.x + move, float(damping), 2.0, trial_cost, now.iteration + 1, stalled), True
+        return Point(now.x + move, float(damping), 2.0, trial_cost, now.iteration + 1, stalled), trial
     damping = float(min(damping * now.growth, _MOST_DAMPING))
-    return Point(now.x, damping, now.growth * 2.0, cost, now.iteration + 1, stalled), False
+    return Point(now.x, damping, now.growth * 2.0, cost, now.iteration + 1, stalled), at

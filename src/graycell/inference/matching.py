@@ -84,20 +84,6 @@ def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float
 
 
 @eqx.filter_jit
-def matching_residuals(matching: Matching, x: Array) -> Array:
-    """Return `Matching.residuals`, compiled.
-
-    Args:
-        matching: of a fit.
-        x: (n,) coordinates.
-
-    Returns:
-        (residuals,) [standard errors].
-    """
-    return matching.residuals(x)
-
-
-@eqx.filter_jit
 def linearise_matching(matching: Matching, x: Array) -> tuple[Array, Array]:
     """Return the residuals of integral matching and their Jacobian, compiled.
 
