@@ -167,7 +167,7 @@ class _Fitter:
         """Make all attempts, from the checkpoint on if there is one, and return the last point."""
         attempt, point, spent = 0, None, 0.0
         starts = self._starts()
-        reached = [starts[0]]  # where the next stage may begin
+        reached = [starts[0]]
         watched = None
         saved = checkpoint.load(self.folder, self.fingerprint) if self.folder else None
         if saved is not None:
@@ -180,9 +180,7 @@ class _Fitter:
             if point is None:
                 if stage.matching:
                     reached += self._adam(attempt, starts, began)
-                if start is None:
-                    reached = [self._best(reached, stage)]
-                point = Point(reached[-1] if start is None else starts[start])
+                point = Point(self._best(reached, stage) if start is None else starts[start])
             last = self._follow(attempt, point, reached, began, watched)
             reached.append(last.x)
             point, watched, attempt = None, None, attempt + 1
@@ -197,7 +195,7 @@ class _Fitter:
         return Linearisation(residuals[self.kept], jacobian[self.kept], residuals[self.held])
 
     def _best(self, reached: Sequence[np.ndarray], stage: Stage) -> np.ndarray:
-        """Return the point with the lowest cost of this stage: of all starts, or of both ends of the last stage.
+        """Return the point, of all reached so far, with the lowest cost of this stage.
 
         So the next stage does not start where a stage went astray, as one that closes the loop can.
         """
