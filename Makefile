@@ -61,8 +61,9 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e .
 	touch $@
 
+# without bytecode: Python writes that of what is used, when it is used
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install -q --no-compile -e '.[dev]'  # what is used of it is compiled when it is used
+	$(BIN)/python -m pip install -q --no-compile -e '.[dev]'
 	touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-study: pyproject.toml | $(VENV)/bin/python

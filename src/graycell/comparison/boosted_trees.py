@@ -60,7 +60,7 @@ class BoostedTrees(DependsOnFields):
             FitError: nothing was measured.
         """
         by_quantity = runs_by_quantity(runs)
-        # thousands of small trees: a sixth of the time would go into checks of the same parameters
+        # thousands of small trees, whose parameters are the same and would be checked for each
         with sklearn.config_context(skip_parameter_validation=True):
             forests = {name: self._forest(samples_of(measured, name), seed) for name, measured in by_quantity.items()}
         return _Forests(forests)

@@ -2,7 +2,7 @@
 
 Why not a library: a fit here must checkpoint after every iteration and resume to the same result, bit for bit.
 scipy's trust region does not give its radius away, and optimistix holds compiled closures in its state. The state here
-is a point and a damping. A trial is linearised at once: four of five are accepted, and one function is compiled.
+is a point and a damping. A trial is linearised at once: most are accepted, and one function is compiled.
 
 K. Madsen, H. B. Nielsen, O. Tingleff, "Methods for non-linear least squares problems", 2nd ed., DTU (2004), 3.2.
 """
