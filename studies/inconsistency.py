@@ -81,8 +81,8 @@ def step_dependence() -> dict:
         "refit": {"mean NRMSE": gc.mean_nrmse(fitted), **{f"NRMSE {score.quantity}": score.nrmse for score in fitted}},
         "LAC": [end(path, "LAC") for path in rows],
         "ANTI": [end(path, "ANTI") for path in rows],
-        "R": [float(path.redox[-1]) for path in rows],
-        "paths": [{"time": path.time.tolist(), "R": path.redox.tolist()} for path in rows],
+        "R": [float(path.loop_value[-1]) for path in rows],
+        "paths": [{"time": path.time.tolist(), "R": path.loop_value.tolist()} for path in rows],
     }
 
 
@@ -94,13 +94,13 @@ def maps() -> dict:
     path = lagged("refit", 0.05)
     rows = [int(np.argmin(np.abs(path.time - day))) for day in DAYS]
     here = OperatingPoints.of(path, rows)
-    found: dict = {"day": DAYS, "R": GRID.tolist(), "lagged R": path.redox[rows].tolist()}
+    found: dict = {"day": DAYS, "R": GRID.tolist(), "lagged R": path.loop_value[rows].tolist()}
     for name, model in (("published", path.model), ("soft", gc.nolan_lee(parameters="refit"))):
         points = fixed_points(model, here)
         ratio = response(model, here.take(np.repeat(np.arange(len(DAYS)), len(GRID))), np.tile(GRID, len(DAYS)))[0]
         found[name] = {
             "ratio": ratio.reshape(len(DAYS), -1).tolist(),
-            "points": [points.redox[points.point == k].tolist() for k in range(len(DAYS))],
+            "points": [points.loop_value[points.point == k].tolist() for k in range(len(DAYS))],
             "slopes": [points.slope[points.point == k].tolist() for k in range(len(DAYS))],
             "lagging stays": [points.stable_if_lagged[points.point == k].tolist() for k in range(len(DAYS))],
         }
@@ -117,7 +117,7 @@ def closures() -> dict:
     return {
         "measured": {"time": measured.time.tolist(), "R": measured.value.tolist(),
                      "error": measured.standard_error.tolist(), "LAC": run.measurements["LAC"].value.tolist()},
-        "paths": {name: {"time": path.time.tolist(), "R": path.redox.tolist(), "LAC": end(path, "LAC"),
+        "paths": {name: {"time": path.time.tolist(), "R": path.loop_value.tolist(), "LAC": end(path, "LAC"),
                          "jumps": len(path.jumps)} for name, path in paths.items()},
     }  # fmt: skip
 
@@ -229,12 +229,12 @@ def fits(report: Callable[[str], None]) -> dict:
             "stages": {stage: min(row["cost"] for row in fitted.history if row["stage"] == stage)
                        for stage in stages_seen},
             "most conflict": conflicts(path)[0].reaction,
-            "path": {"time": path.time.tolist(), "R": path.redox.tolist(), "R'": path.ratio.tolist()},
+            "path": {"time": path.time.tolist(), "R": path.loop_value.tolist(), "R'": path.loop_target.tolist()},
             "tau": float(fitted.model.parameters["tau"]),
             "algebraic": {"mean NRMSE": gc.mean_nrmse(limit), "NRMSE LAC": {r.quantity: r.nrmse for r in limit}["LAC"],
                           "status": algebraic.status.name, "R at samples": algebraic.at_samples(REDOX).tolist(),
                           "jumps": [asdict_of(jump) for jump in algebraic.jumps]},
-            "branches": {"time": every[points.point].tolist(), "R": points.redox.tolist(),
+            "branches": {"time": every[points.point].tolist(), "R": points.loop_value.tolist(),
                          "slope": points.slope.tolist()},
         }  # fmt: skip
     return found

@@ -74,7 +74,7 @@ def simulated(seed: int) -> tuple[CultureModel, list[CultureRun], list[CultureRu
             value = row.value * np.exp(SCATTER * random.standard_normal())
             values[row.name] = float(np.clip(value, row.lower, row.upper))
     truth = model.with_parameters(values)
-    design = Design(runs=max(SIZES) + TESTED, seed=seed, redox=True)
+    design = Design(runs=max(SIZES) + TESTED, seed=seed, loops=True)
     runs, exact = generate(truth, design), generate(truth, replace(design, noise=0.0))
     return truth, runs[: max(SIZES)], runs[max(SIZES) :], exact[max(SIZES) :]
 

@@ -50,12 +50,12 @@ def made(**changes):
 
 @pytest.fixture(scope="module")
 def exact():
-    return made(noise=0.0, redox=True)
+    return made(noise=0.0, loops=True)
 
 
 @pytest.fixture(scope="module")
 def noisy():
-    return made(redox=True)
+    return made(loops=True)
 
 
 def values(runs, quantity):
@@ -181,7 +181,7 @@ def test_a_value_below_zero_is_zero_and_says_so():
 
 
 def test_one_seed_gives_one_set_of_runs(noisy):
-    again, other = made(redox=True), made(redox=True, seed=1)
+    again, other = made(loops=True), made(loops=True, seed=1)
     assert np.array_equal(values(noisy, "LAC"), values(again, "LAC"))
     assert not np.any(values(noisy, "LAC") == values(other, "LAC"))
 

@@ -88,7 +88,7 @@ class Design:
         floor: standard deviation at a value of 0, as a part of the largest true value of the quantity in all runs [1].
             The squares of the two are added.
         measured: quantities; all species and observables of the model if None.
-        redox: whether the loop variables, such as R, are measured too.
+        loops: whether the loop variables, such as R, are measured too.
 
     Raises:
         InputError: with every fault at once.
@@ -111,7 +111,7 @@ class Design:
     noise: float = 0.05
     floor: float = 0.02
     measured: tuple[str, ...] | None = None
-    redox: bool = False
+    loops: bool = False
 
     def __post_init__(self) -> None:
         findings = []
@@ -392,13 +392,13 @@ def _measured(model: CultureModel, design: Design) -> tuple[str, ...]:
     """Return the measured quantities in the order of the model."""
     known = model.quantities
     usual = (*model.species, *model.observable_names)
-    wanted = {*(usual if design.measured is None else design.measured), *(model.loops if design.redox else ())}
+    wanted = {*(usual if design.measured is None else design.measured), *(model.loops if design.loops else ())}
     unknown = [name for name in wanted if name not in known]
     if unknown:
         needed = "the truth computes what is measured"
         raise InputError(Finding("design, measured", f"'{name}'", needed, nearest(name, known)) for name in unknown)
-    if design.redox and not model.has_loop:
-        raise ModelError(f"{model.name} has no redox ratio R to be measured; leave it out of the design.")
+    if design.loops and not model.has_loop:
+        raise ModelError(f"{model.name} has no loop variable, such as R, to be measured; leave it out of the design.")
     return tuple(name for name in known if name in wanted)
 
 

@@ -22,7 +22,7 @@ def fit():
     run = bundled_run()
     source = replace(run.provenance, citation=HOSTILE, files=("=cmd()",))
     run = replace(run, name=HOSTILE, media=MappingProxyType(dict(run.media)), provenance=source)
-    model = nolan_lee(extended=True)
+    model = nolan_lee()
     estimates = tuple(
         Estimate(row.name, row.value * 1.1, row.unit, 0.2 * row.value, 0.2 / 1.1, row.value, i == 0, 0.5 * (i % 3))
         for i, row in enumerate(model.table.estimated)

@@ -8,7 +8,7 @@ import pytest
 
 from graycell.hybrid import neural_rates_model
 from graycell.reporting import report
-from graycell.reporting.reading import has_network, has_redox_loop, shown_quantities
+from graycell.reporting.reading import has_loop, has_network, shown_quantities
 from graycell.runs import bundled_run
 
 
@@ -21,20 +21,20 @@ def folder(fit, tmp_path_factory):
 
 
 def test_a_model_is_asked_for_its_redox_loop_and_network(fit):
-    assert has_redox_loop(fit.model)
+    assert has_loop(fit.model)
     assert has_network(fit.model)
     black = neural_rates_model([bundled_run()])
-    assert not has_redox_loop(black)
+    assert not has_loop(black)
     assert not has_network(black)
     assert "R" not in shown_quantities(black)
 
 
 def test_the_report_of_a_black_box_has_no_section_about_redox_ratio_fluxes_or_conflict(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
-    for section in ("redox-ratio", "key-fluxes", "conflict", "parameters"):
+    for section in ("loop-variable", "key-fluxes", "conflict", "parameters"):
         assert f'<section id="{section}"' not in page
     assert '<section id="measured-and-simulated"' in page
-    for name in ("closure of the redox loop", "weights of the flux projection", "overdetermined by", "(nudged)"):
+    for name in ("closure of the loop", "weights of the flux projection", "overdetermined by", "(nudged)"):
         assert name not in page
 
 

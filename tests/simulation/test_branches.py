@@ -90,13 +90,13 @@ def test_all_fixed_points_are_found_that_a_scan_of_5000_points_finds(cell, point
     point, place = np.nonzero(gap[:, 1:] * gap[:, :-1] <= 0.0)
     assert len(point) > 200  # many states have more than one
     assert np.array_equal(points.point, point)
-    assert np.all((points.redox >= grid[place]) & (points.redox <= grid[place + 1]))
+    assert np.all((points.loop_value >= grid[place]) & (points.loop_value <= grid[place + 1]))
 
 
 def test_fixed_points_solve_the_loop_and_have_the_slope_of_central_differences(cell, points):
     model, here = cell[0], cell[1].take(points.point)
-    assert np.max(np.abs(response(model, here, points.redox)[0] - points.redox)) <= PRECISE
-    ends = [response(model, here, points.redox + sign * 1e-6)[0] for sign in (1.0, -1.0)]
+    assert np.max(np.abs(response(model, here, points.loop_value)[0] - points.loop_value)) <= PRECISE
+    ends = [response(model, here, points.loop_value + sign * 1e-6)[0] for sign in (1.0, -1.0)]
     central = (ends[0] - ends[1]) / 2e-6
     # a bound may become active within the step: there the slope has two sides
     agrees = np.abs(points.slope - central) <= 1e-5 * np.maximum(np.abs(points.slope), 1.0)
@@ -130,7 +130,7 @@ def test_a_pool_rests_at_the_fixed_point_that_its_start_is_drawn_to(cell, points
     found, status = resting_values(*cell, start)
     assert np.all(status == LoopStatus.solved)
     for k in range(200):
-        roots, held = points.redox[points.point == k], points.stable_if_dynamic[points.point == k]
+        roots, held = points.loop_value[points.point == k], points.stable_if_dynamic[points.point == k]
         below, above = roots[roots < 3.0], roots[roots >= 3.0]
         drawn_down = len(below) and held[len(below) - 1]
         assert found[k] == pytest.approx(below[-1] if drawn_down else above[0], abs=1e-9)
@@ -156,7 +156,8 @@ def test_the_derivative_of_the_rest_by_parameters_is_that_of_central_differences
     by_parameters = jax.jit(jax.jacfwd(root))
     for row in rows:
         k = points.point[row]
-        at = jnp.asarray(states.concentrations[k]), jnp.asarray(states.variables[k]), jnp.asarray(points.redox[row])
+        conditions = jnp.asarray(states.concentrations[k]), jnp.asarray(states.variables[k])
+        at = *conditions, jnp.asarray(points.loop_value[row])
         exact = np.asarray(by_parameters(jnp.zeros(len(names)), *at))
         steps = 1e-5 * np.eye(len(names))
         central = np.array([(root(one, *at) - root(-one, *at)) / 2e-5 for one in steps])
@@ -184,7 +185,7 @@ def test_a_loop_of_any_name_is_solved_to_the_end_of_its_branch_which_is_told(sma
 def test_where_the_algebraic_closure_is_solved_r_is_the_ratio_of_its_fluxes(algebraic, folded):
     for one in (algebraic, folded):
         assert one.status is SimulationStatus.finished
-        gap = np.abs(one.redox - one.ratio)
+        gap = np.abs(one.loop_value - one.loop_target)
         assert np.max(gap[one.loop_status == LoopStatus.solved]) <= PRECISE
     assert set(algebraic.loop_status.tolist()) == {LoopStatus.solved}
 
@@ -231,8 +232,8 @@ def test_more_points_in_time_show_the_same_end_of_a_branch(folded, extended, run
 @pytest.mark.slow
 def test_a_steep_change_of_r_along_its_branch_is_no_jump(algebraic):
     points = OperatingPoints.of(algebraic)
-    assert np.max(np.abs(np.diff(algebraic.redox))) > 0.1
-    assert jumps(algebraic.model, algebraic.time, points, algebraic.redox) == []
+    assert np.max(np.abs(np.diff(algebraic.loop_value))) > 0.1
+    assert jumps(algebraic.model, algebraic.time, points, algebraic.loop_value) == []
     assert algebraic.jumps == ()
 
 
@@ -242,7 +243,7 @@ def test_branches_over_a_parameter_end_in_folds(published, trajectory):
     along = np.linspace(0.5, 2.0, 31)
     points = replace(OperatingPoints.of(trajectory, np.full(31, row)), changed={"R_switch": along})
     found = branches(published, points, along)
-    count = np.sum(np.isfinite(found.redox), axis=0)
+    count = np.sum(np.isfinite(found.loop_value), axis=0)
     assert {1, 3} <= set(count.tolist())
     assert len(found.folds) == np.count_nonzero(np.diff(count))
     for value, redox in found.folds:

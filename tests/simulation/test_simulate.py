@@ -65,7 +65,7 @@ def test_a_trajectory_covers_the_run_and_is_finite(trajectory, run):
     assert trajectory.status is SimulationStatus.finished
     assert trajectory.time[0] == 0.0
     assert trajectory.time[-1] == run.end == 10.0
-    for name in ("concentrations", "fluxes", "kinetic_rates", "conflict", "redox", "ratio", "volume"):
+    for name in ("concentrations", "fluxes", "kinetic_rates", "conflict", "loop_value", "loop_target", "volume"):
         assert np.all(np.isfinite(getattr(trajectory, name))), name
     assert trajectory.require_finished() is trajectory
 
@@ -75,7 +75,7 @@ def test_solutions_do_not_depend_on_the_tolerance(network, request, run):
     """From rtol 1e-6 to 1e-9 no state changes by more than 1e-5 of its largest value."""
     model = request.getfixturevalue(network)
     coarse, fine = simulate(model, run), simulate(model, run, SolverSettings(rtol=1e-9, atol=1e-10))
-    for name in ("concentrations", "redox", "volume"):
+    for name in ("concentrations", "loop_value", "volume"):
         rough, sharp = getattr(coarse, name), getattr(fine, name)
         assert np.max(np.abs(rough - sharp) / np.max(np.abs(sharp), axis=0)) <= 1e-5
 
@@ -103,7 +103,7 @@ def test_the_balance_holds_between_the_fluxes_and_the_change_of_concentration(tr
 def test_the_redox_pool_turns_over_in_its_turnover_time(trajectory, published):
     """dR/dt = (R' - R)/tau, checked by differences of the dense points inside a segment."""
     inside = (trajectory.time > 0.4) & (trajectory.time < 1.15)
-    time, redox, ratio = trajectory.time[inside], trajectory.redox[inside], trajectory.ratio[inside]
+    time, redox, ratio = trajectory.time[inside], trajectory.loop_value[inside], trajectory.loop_target[inside]
     slope = (redox[2:] - redox[:-2]) / (time[2:] - time[:-2])
     expected = (ratio - redox)[1:-1] / float(published.parameters["tau"])
     assert np.max(np.abs(slope - expected)) < 2e-2 * np.max(np.abs(expected))

@@ -86,7 +86,7 @@ def test_three_fixed_points_follow_the_shift_and_lagging_leaves_a_steep_one_wher
         for k, day in enumerate(days):
             here = points.point == k
             row = stored["day"].index(day)
-            assert np.allclose(points.redox[here], stored[name]["points"][row], atol=1e-3)
+            assert np.allclose(points.loop_value[here], stored[name]["points"][row], atol=1e-3)
             assert points.stable_if_dynamic[here].tolist() == [True, False, True]
             assert points.stable_if_lagged[here].tolist() == [True, False, day == 8.0]
 
@@ -95,9 +95,9 @@ def test_the_ratio_above_1_is_what_lactate_serine_and_cystine_leave_of_the_shutt
     """R' - 1 = (v2 + v12 + v13)/v34, and v12 and v13 cannot be negative: the barrier at R = 1."""
     trajectory, model = lagged[0.05], lagged[0.05].model
     flux = {name: trajectory.fluxes[:, model.reactions.index(name)] for name in ("v2", "v12", "v13", "v34")}
-    inside = trajectory.ratio < 49.0
+    inside = trajectory.loop_target < 49.0
     above = (flux["v2"] + flux["v12"] + flux["v13"]) / flux["v34"]
-    assert np.allclose(trajectory.ratio[inside] - 1.0, above[inside], atol=1e-6)
+    assert np.allclose(trajectory.loop_target[inside] - 1.0, above[inside], atol=1e-6)
     lower = model.network.lower
     assert lower[model.network.index("v12")] == lower[model.network.index("v13")] == 0.0
 
@@ -108,8 +108,8 @@ def test_no_well_posed_closure_takes_the_refit_to_where_lactate_is_used(run):
     assert end(one, "LAC") == pytest.approx(stored["dynamic, tau 0.1 d"]["LAC"], abs=1e-3)
     limit = gc.simulate(gc.nolan_lee(parameters="refit", closure=gc.Algebraic()), run)
     assert end(limit, "LAC") == pytest.approx(stored["algebraic"]["LAC"], abs=1e-3)
-    assert np.min(one.redox) > 1.0
-    assert np.min(limit.redox) > 1.0
+    assert np.min(one.loop_value) > 1.0
+    assert np.min(limit.loop_value) > 1.0
     assert limit.jumps == ()
     measured = np.array(STORED["closures"]["measured"]["R"])
     assert np.min(measured) < 1.0

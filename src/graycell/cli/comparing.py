@@ -75,7 +75,7 @@ def _generate(
     """
     truth = model_with_parameters(model or (TRUTH if parameters in LIBRARY_PARAMETERS else None), parameters, Dynamic())
     varied = runs_from([template] if template else [])[0]
-    design = Design(runs=runs, seed=seed, days=days, sampling_interval=every, noise=noise, floor=floor, redox=redox)
+    design = Design(runs=runs, seed=seed, days=days, sampling_interval=every, noise=noise, floor=floor, loops=redox)
     with progress_bar("generate") as update:
         made = generate(truth, design, varied, progress=update)
     path = write_runs(made, out)

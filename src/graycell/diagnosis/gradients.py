@@ -158,7 +158,7 @@ def check_gradients(
         tolerance: accepted relative error [1], relative to the largest derivative of a parameter.
         steps: of the coordinates, between 0 and 1 [1].
         rtol: relative tolerance of the trajectory [1], see `SolverSettings`.
-        loop: how far the redox loop is open; the last stage of a fit is the closed loop.
+        loop: how far the loops are open; the last stage of a fit is the closed loop.
         progress: called with the part done [1] and a description.
 
     Returns:

@@ -35,8 +35,8 @@ from graycell.reporting.tables import (
 from graycell.reporting.trajectories import (
     conflict_heatmap,
     key_fluxes,
+    loop_variables,
     measured_and_simulated,
-    redox,
     residuals,
 )
 
@@ -59,10 +59,10 @@ __all__ = [
     "key_fluxes",
     "law_errors_frame",
     "laws_frame",
+    "loop_variables",
     "measured_and_simulated",
     "parameters",
     "recovered",
-    "redox",
     "report",
     "residuals",
     "residuals_frame",

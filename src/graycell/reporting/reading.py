@@ -1,6 +1,6 @@
 """What reports ask of a model and read from a trajectory; no other module of `reporting` reads these attributes.
 
-A report shows nothing about what a model does not have: `has_redox_loop` and `has_network` decide.
+A report shows nothing about what a model does not have: `has_loop` and `has_network` decide.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from graycell.simulation.scores import Score, scores
 from graycell.simulation.simulate import Trajectory
 
 
-def has_redox_loop(model: CultureModel) -> bool:
+def has_loop(model: CultureModel) -> bool:
     """Return whether the model has a variable that closes a loop with the fluxes, such as the redox ratio R.
 
     Args:
@@ -59,7 +59,7 @@ def label_of(model: CultureModel, reaction: str) -> str:
 
 
 def shown_quantities(model: CultureModel) -> list[str]:
-    """Return the quantities that a report of the model shows: its species, VCD, and R where it has a redox loop.
+    """Return the quantities that a report of the model shows: its species, VCD, and R where it has a loop.
 
     Args:
         model: any model.
@@ -86,28 +86,28 @@ def values_of(trajectory: Trajectory, quantity: str) -> np.ndarray | None:
     return np.asarray(trajectory[quantity])
 
 
-def redox_of(trajectory: Trajectory) -> np.ndarray:
+def loop_value_of(trajectory: Trajectory) -> np.ndarray:
     """Return the first loop variable, such as the redox ratio R.
 
     Args:
-        trajectory: a simulated run of a model with a redox loop.
+        trajectory: a simulated run of a model with a loop.
 
     Returns:
         (n,) values in the unit of the variable.
     """
-    return np.asarray(trajectory.redox)
+    return np.asarray(trajectory.loop_value)
 
 
-def redox_of_fluxes(trajectory: Trajectory) -> np.ndarray:
+def loop_target_of(trajectory: Trajectory) -> np.ndarray:
     """Return the target of the first loop variable, such as the redox ratio R' of the fluxes.
 
     Args:
-        trajectory: a simulated run of a model with a redox loop.
+        trajectory: a simulated run of a model with a loop.
 
     Returns:
         (n,) values [1].
     """
-    return np.asarray(trajectory.ratio)
+    return np.asarray(trajectory.loop_target)
 
 
 def fluxes_of(trajectory: Trajectory) -> dict[str, np.ndarray]:
@@ -159,10 +159,10 @@ def flux_statuses(trajectory: Trajectory) -> list[FluxStatus]:
 
 
 def loop_statuses(trajectory: Trajectory) -> list[LoopStatus]:
-    """Return how the redox loop was closed at every point.
+    """Return how the loop was closed at every point.
 
     Args:
-        trajectory: a simulated run of a model with a redox loop.
+        trajectory: a simulated run of a model with a loop.
 
     Returns:
         n statuses.
@@ -177,7 +177,7 @@ def shown_scores(trajectory: Trajectory) -> list[Score]:
         trajectory: a simulated run.
 
     Returns:
-        One `Score` a quantity; R is left out where the model has no redox loop.
+        One `Score` a quantity; R is left out where the model has no loop.
     """
     return [row for row in scores(trajectory) if row.quantity in shown_quantities(trajectory.model)]
 

@@ -21,11 +21,11 @@ from graycell.reporting.reading import (
     conflicts_of,
     flux_statuses,
     fluxes_of,
+    has_loop,
     has_network,
-    has_redox_loop,
     kinetic_rates_of,
     loop_statuses,
-    redox_of_fluxes,
+    loop_target_of,
     shown_quantities,
     shown_scores,
     values_of,
@@ -54,7 +54,7 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     Returns:
         One row a point in time; an event has a row before and a row after it. Columns: time [d], volume [L],
         VCD [10^9 cells/L], viability and temperature shift (0 before, 1 after) [1], species [mmol/L] and fluxes
-        [mmol/(10^9 cells)/d]. With a redox loop also R, R' of the fluxes [1] and the status of the loop; with a network
+        [mmol/(10^9 cells)/d]. With a loop also R, R' of the fluxes [1] and the status of the loop; with a network
         also kinetic rates [mmol/(10^9 cells)/d], conflicts [1] and the status of the flux projection.
     """
     model = trajectory.model
@@ -64,8 +64,8 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     }
     names = (*model.observable_names, *model.input_names, *model.variable_names)
     columns |= {f"{name} [{model.unit(name)}]": np.asarray(trajectory[name]) for name in names}
-    if has_redox_loop(model):
-        columns[f"{model.loops[0]}' of the fluxes [{model.unit(model.loops[0])}]"] = redox_of_fluxes(trajectory)
+    if has_loop(model):
+        columns[f"{model.loops[0]}' of the fluxes [{model.unit(model.loops[0])}]"] = loop_target_of(trajectory)
     columns |= {f"{name} [{model.unit(name)}]": values_of(trajectory, name) for name in model.species}
     volumetric = dict(zip(model.reactions, model.volumetric, strict=True))
     columns |= {f"{name} [{VOLUMETRIC_PRODUCTION if volumetric[name] else SPECIFIC_RATE}]": flux
@@ -75,7 +75,7 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
             columns[f"kinetic rate {name} [{SPECIFIC_RATE}]"] = rate
         columns |= {f"conflict {name} [{DIMENSIONLESS}]": value for name, value in conflicts_of(trajectory).items()}
         columns["flux status"] = [status.name for status in flux_statuses(trajectory)]
-    if has_redox_loop(model):
+    if has_loop(model):
         columns["loop status"] = [status.name for status in loop_statuses(trajectory)]
     return pd.DataFrame(columns)
 

@@ -15,11 +15,11 @@ from graycell.model import CultureModel
 from graycell.reporting.reading import (
     conflicts_of,
     fluxes_of,
-    has_redox_loop,
+    has_loop,
     kinetic_rates_of,
     label_of,
-    redox_of,
-    redox_of_fluxes,
+    loop_target_of,
+    loop_value_of,
     shown_quantities,
     values_of,
 )
@@ -56,7 +56,7 @@ def measured_and_simulated(
         colours: by label; None for the default ones.
 
     Returns:
-        Panels of VCD [10^9 cells/L], every species [mmol/L] and, with a redox loop, R [1] over time [d].
+        Panels of VCD [10^9 cells/L], every species [mmol/L] and, with a loop, R [1] over time [d].
     """
     first = _first(trajectories)
     quantities = list(
@@ -80,26 +80,24 @@ def measured_and_simulated(
     return figure
 
 
-def redox(trajectories: Mapping[str, Trajectory], colours: Mapping[str, str] | None = None) -> go.Figure:
-    """Draw the redox ratio R [1] over time [d]: measured, simulated, and (dashed) the R' of the fluxes.
-
-    Of a model whose loop has another variable, that variable and its target are drawn, in its unit.
+def loop_variables(trajectories: Mapping[str, Trajectory], colours: Mapping[str, str] | None = None) -> go.Figure:
+    """Draw the first loop variable over time [d], such as the redox ratio R: measured, simulated, and (dashed) R'.
 
     Args:
-        trajectories: simulations of one run by label; those without a redox loop are not drawn.
+        trajectories: simulations of one run by label; those without a loop are not drawn.
         colours: by label; None for the default ones.
 
     Returns:
         A panel for each name of a loop variable.
 
     Raises:
-        GraycellError: if no model has a redox loop.
+        GraycellError: if no model has a loop.
     """
     first = _first(trajectories)
-    closed = {label: trajectory for label, trajectory in trajectories.items() if has_redox_loop(trajectory.model)}
+    closed = {label: trajectory for label, trajectory in trajectories.items() if has_loop(trajectory.model)}
     names = list(dict.fromkeys(trajectory.model.loops[0] for trajectory in closed.values()))
     if not names:
-        raise GraycellError("figure: found no model with a redox loop; one is needed; draw another figure.")
+        raise GraycellError("figure: found no model with a loop; one is needed; draw another figure.")
     columns = len(names)
     titles = [_quantity_title(name, _model_with(closed, name)) for name in names]
     figure = panels(titles, columns, first.run.end)
@@ -108,7 +106,7 @@ def redox(trajectories: Mapping[str, Trajectory], colours: Mapping[str, str] | N
         for label, trajectory in closed.items():
             if trajectory.model.loops[0] != name:
                 continue
-            values, target = redox_of(trajectory), redox_of_fluxes(trajectory)
+            values, target = loop_value_of(trajectory), loop_target_of(trajectory)
             colour = _colour(label, trajectories, colours)
             _add_line(figure, panel, columns, trajectory.time, values, label, colour)
             _add_line(figure, panel, columns, trajectory.time, target, f"{name}' of the fluxes", colour, dash="dash")

@@ -45,13 +45,13 @@ class Branches:
 
     Attributes:
         along: (n,) time [d], or values of a parameter in its internal unit.
-        redox: (branches, n) R [1]; NaN where a branch does not exist.
+        loop_value: (branches, n) R [1]; NaN where a branch does not exist.
         slope: (branches, n) dR'/dR [1].
         folds: (f, 2) where two branches meet and end: the value of `along`, and R [1].
     """
 
     along: Float[np.ndarray, " n"]
-    redox: Float[np.ndarray, "branches n"]
+    loop_value: Float[np.ndarray, "branches n"]
     slope: Float[np.ndarray, "branches n"]
     folds: Float[np.ndarray, "f 2"] = field(default_factory=lambda: np.zeros((0, 2)))
 
@@ -82,8 +82,8 @@ def branches(
     open_lines: list[int] = []
     for k, row in enumerate(rows):
         open_lines = [] if k in breaks else open_lines
-        ends = found.redox[[lines[i][k - 1] for i in open_lines]] if open_lines else np.zeros(0)
-        pairs = _nearest_pairs(ends, found.redox[row])
+        ends = found.loop_value[[lines[i][k - 1] for i in open_lines]] if open_lines else np.zeros(0)
+        pairs = _nearest_pairs(ends, found.loop_value[row])
         now = []
         for j, index in enumerate(row):
             if j in pairs:
@@ -94,19 +94,20 @@ def branches(
             lines[line][k] = int(index)
             now.append(line)
         open_lines = now
-    redox, slope = np.full((2, len(lines), len(points)), np.nan)
+    loop_value, slope = np.full((2, len(lines), len(points)), np.nan)
     for i, line in enumerate(lines):
         for k, index in line.items():
-            redox[i, k], slope[i, k] = found.redox[index], found.slope[index]
+            loop_value[i, k], slope[i, k] = found.loop_value[index], found.slope[index]
     along = np.asarray(along, float)
-    return Branches(along, redox, slope, _folds(model, points, along, [found.redox[row] for row in rows], breaks))
+    folds = _folds(model, points, along, [found.loop_value[row] for row in rows], breaks)
+    return Branches(along, loop_value, slope, folds)
 
 
 def jumps(
     model: CultureModel,
     time: Float[np.ndarray, " n"],
     points: OperatingPoints,
-    redox: Float[np.ndarray, " n"],
+    loop_value: Float[np.ndarray, " n"],
 ) -> list[tuple[int, Jump]]:
     """Return the places where R along a trajectory leaves its branch.
 
@@ -117,24 +118,24 @@ def jumps(
         model: with a loop and the closure `Algebraic`.
         time: (n,) [d].
         points: of the trajectory.
-        redox: (n,) R [1].
+        loop_value: (n,) R [1].
 
     Returns:
         The jumps, each with the number of the point after it.
     """
-    if not np.any(np.abs(np.diff(redox)) > _SEEN):
+    if not np.any(np.abs(np.diff(loop_value)) > _SEEN):
         return []
-    resting = np.abs(response(model, points, redox)[0] - redox) <= 1e3 * PRECISE
-    goal = redox.copy()
+    resting = np.abs(response(model, points, loop_value)[0] - loop_value) <= 1e3 * PRECISE
+    goal = loop_value.copy()
     if not np.all(resting):
-        goal[~resting], _ = resting_values(model, points.take(np.flatnonzero(~resting)), redox[~resting])
-    change = np.abs(goal[1:] - redox[:-1])
-    some = np.flatnonzero(resting[:-1] & (change > _SEEN * np.maximum(1.0, np.abs(redox[:-1]))))
+        goal[~resting], _ = resting_values(model, points.take(np.flatnonzero(~resting)), loop_value[~resting])
+    change = np.abs(goal[1:] - loop_value[:-1])
+    some = np.flatnonzero(resting[:-1] & (change > _SEEN * np.maximum(1.0, np.abs(loop_value[:-1]))))
     if not len(some):
         return []
     before, after = points.take(some), points.take(some + 1)
     left, right = np.zeros(len(some)), np.ones(len(some))
-    at_left, at_right = redox[some].copy(), goal[some + 1].copy()
+    at_left, at_right = loop_value[some].copy(), goal[some + 1].copy()
     whole, at_end = right.copy(), at_right.copy()
     for k in range(_PASSES):
         if k:
@@ -189,7 +190,7 @@ def _folds(model, points: OperatingPoints, along, rows: list[np.ndarray], breaks
         middle = (left + right) / 2.0
         found = fixed_points(model, before.between(after, middle))
         for i in range(len(index)):
-            here = found.redox[found.point == i]
+            here = found.loop_value[found.point == i]
             many = len(here) > fewer_count[i]
             pairs[i] = here if many else pairs[i]
             left[i], right[i] = (middle[i], right[i]) if many == more[i] else (left[i], middle[i])

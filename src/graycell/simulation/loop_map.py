@@ -115,12 +115,12 @@ class FixedPoints(NamedTuple):
 
     Attributes:
         point: (k,) number of the operating point.
-        redox: (k,) the value R of the loop variable [1].
+        loop_value: (k,) the value R of the loop variable [1].
         slope: (k,) dR'/dR there [1].
     """
 
     point: Int[np.ndarray, " k"]
-    redox: Float[np.ndarray, " k"]
+    loop_value: Float[np.ndarray, " k"]
     slope: Float[np.ndarray, " k"]
 
     @property
@@ -140,14 +140,14 @@ class FixedPoints(NamedTuple):
 
 
 def response(
-    model: CultureModel, points: OperatingPoints, redox: Float[np.ndarray, " n"]
+    model: CultureModel, points: OperatingPoints, loop_value: Float[np.ndarray, " n"]
 ) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
     """Return the map R -> R' and its slope at one R for each operating point.
 
     Args:
         model: with a loop.
         points: fixed conditions.
-        redox: (n,) R [1].
+        loop_value: (n,) R [1].
 
     Returns:
         R' (n,) [1] and dR'/dR (n,) [1].
@@ -155,7 +155,7 @@ def response(
     Raises:
         ModelError: where a changed parameter is not in the model.
     """
-    ratio, slope = _by_chunks(_response, model, points, np.asarray(redox, float))
+    ratio, slope = _by_chunks(_response, model, points, np.asarray(loop_value, float))
     return ratio, slope
 
 
@@ -184,10 +184,10 @@ def fixed_points(
     bend = min(max(_DENSE_TO, low), high)
     grid = np.concatenate([np.linspace(low, bend, _DENSE), np.linspace(bend, high, _SPARSE)[1:] if high > bend else []])
     n = len(points)
-    point, redox = np.repeat(np.arange(n), len(grid)), np.tile(grid, n)
-    value, slope = _gap(model, points, point, redox)
+    point, loop_value = np.repeat(np.arange(n), len(grid)), np.tile(grid, n)
+    value, slope = _gap(model, points, point, loop_value)
     starts = np.flatnonzero(point[1:] == point[:-1])
-    cells = tuple(np.stack([part[starts], part[starts + 1]]) for part in (redox, value, slope))
+    cells = tuple(np.stack([part[starts], part[starts + 1]]) for part in (loop_value, value, slope))
     of = point[starts]
     crossings = []
     for _ in range(_ROUNDS):
@@ -223,8 +223,8 @@ def resting_values(
     Raises:
         ModelError: where a changed parameter is not in the model.
     """
-    redox, status = _by_chunks(_rest, model, points, np.asarray(start, float), chunk=_SMALL_CHUNK)
-    return redox, status
+    loop_value, status = _by_chunks(_rest, model, points, np.asarray(start, float), chunk=_SMALL_CHUNK)
+    return loop_value, status
 
 
 # ------------------------------------------------------------------------------------------------------- compiled
@@ -246,18 +246,18 @@ def _loop_of(model: CultureModel) -> int:
     return model.variable_names.index(model.loops[0])
 
 
-def _ratio(model: CultureModel, point, redox):
+def _ratio(model: CultureModel, point, loop_value):
     (concentrations, variables, inputs, fed), changed = point
-    values = variables.at[_loop_of(model)].set(redox)
+    values = variables.at[_loop_of(model)].set(loop_value)
     return model.with_parameters(changed).evaluate(concentrations, values, inputs, fed=fed).targets[0]
 
 
 @eqx.filter_jit
-def _response(model, points, redox):
-    def at_point(point, redox):
-        return jax.jvp(lambda r: _ratio(model, point, r), (redox,), (jnp.ones_like(redox),))
+def _response(model, points, loop_value):
+    def at_point(point, loop_value):
+        return jax.jvp(lambda r: _ratio(model, point, r), (loop_value,), (jnp.ones_like(loop_value),))
 
-    return jax.vmap(at_point)(points, redox)
+    return jax.vmap(at_point)(points, loop_value)
 
 
 @eqx.filter_jit
@@ -286,10 +286,12 @@ def _by_chunks(
     n, parts = len(points), []
     # with one closure, so that the map compiles once for all closures
     cell = model.with_closure(Dynamic(getattr(model.closure, "turnover_time", next(iter(model.parameters), ""))))
+    # and with a value of every parameter at every point, so that it compiles once whatever is changed
+    usual = {name: np.full(chunk, float(value)) for name, value in model.parameters.items()}
     for start in range(0, n, chunk):
         index = np.minimum(np.arange(start, start + chunk), n - 1)
         here = points.take(index)
-        given = jax.tree.map(jnp.asarray, (here.numbers, dict(here.changed)))
+        given = jax.tree.map(jnp.asarray, (here.numbers, {**usual, **here.changed}))
         out = function(cell, given, *(jnp.asarray(array[index]) for array in arrays))
         parts.append([np.asarray(array)[: n - start] for array in out])
     return tuple(map(np.concatenate, zip(*parts, strict=True))) if parts else (np.zeros(0), np.zeros(0))
@@ -298,14 +300,14 @@ def _by_chunks(
 # ------------------------------------------------------------------------------------------------------- scanning
 
 
-def _gap(model, points, point, redox):
-    value, slope = response(model, points.take(point), redox)
-    return value - redox, slope - 1.0
+def _gap(model, points, point, loop_value):
+    value, slope = response(model, points.take(point), loop_value)
+    return value - loop_value, slope - 1.0
 
 
-def _may_hide(redox, value, slope):
+def _may_hide(loop_value, value, slope):
     """Return which intervals may have more roots than the signs at their ends show."""
-    width = redox[1] - redox[0]
+    width = loop_value[1] - loop_value[0]
     secant = np.abs(value[1] - value[0]) / width
     steepest = _STEEPER * np.maximum(np.max(np.abs(slope), axis=0), secant)
     return np.min(np.abs(value), axis=0) <= steepest * width
@@ -313,15 +315,15 @@ def _may_hide(redox, value, slope):
 
 def _crossing(of, cells, which):
     """Return point, ends and gaps of the intervals where the gap changes its sign; a root at an end counts once."""
-    redox, value, _ = (part[:, which] for part in cells)
+    loop_value, value, _ = (part[:, which] for part in cells)
     changes = (value[0] * value[1] < 0.0) | (value[0] == 0.0)
-    return of[which][changes], redox[:, changes], value[:, changes]
+    return of[which][changes], loop_value[:, changes], value[:, changes]
 
 
 def _cut(model, points, of, cells):
-    redox, value, slope = cells
+    loop_value, value, slope = cells
     shares = np.linspace(0.0, 1.0, _PARTS + 1)[:, None]
-    inner = redox[0] + shares * (redox[1] - redox[0])
+    inner = loop_value[0] + shares * (loop_value[1] - loop_value[0])
     some = inner[1:-1]
     new_value, new_slope = _gap(model, points, np.tile(of, len(some)), some.ravel())
     values = np.concatenate([value[:1], new_value.reshape(some.shape), value[1:]])

@@ -219,7 +219,7 @@ def _measured_times(run: CultureRun) -> np.ndarray:
 def _with_jumps(trajectory: Trajectory) -> Trajectory:
     """Return the trajectory with the ends of branches that lie between its points."""
     at = OperatingPoints.of(trajectory)
-    found = jumps(trajectory.model, np.asarray(trajectory.time), at, np.asarray(trajectory.redox))
+    found = jumps(trajectory.model, np.asarray(trajectory.time), at, np.asarray(trajectory.loop_value))
     status = np.array(trajectory.loop_status)
     for after, _ in found:
         if status[after] == LoopStatus.solved:

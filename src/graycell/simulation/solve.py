@@ -37,7 +37,7 @@ class SimulationStatus(enum.IntEnum):
         return {
             0: "The run was simulated to its end.",
             1: "The solver ran out of steps: the model is stiff here. See whether the times and units of the run are "
-            "right; else loosen rtol, raise the turnover time of the redox pool, or, in Python, give SolverSettings an "
+            "right; else loosen rtol, raise the turnover time of a loop, or, in Python, give SolverSettings an "
             "implicit solver such as diffrax.Kvaerno5().",
             2: "A state is not finite. Check the parameters and the initial state.",
             3: "At some point no flux meets bounds and balances; see the column 'flux status' of the trajectory.",

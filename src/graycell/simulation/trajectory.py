@@ -133,12 +133,12 @@ class Trajectory(eqx.Module):
         return self.model.loops[0]
 
     @property
-    def redox(self) -> Any:
+    def loop_value(self) -> Any:
         """(n,) the first loop variable, such as the redox ratio R [1]; `ModelError` for a model without one."""
         return self[self._loop]
 
     @property
-    def ratio(self) -> Any:
+    def loop_target(self) -> Any:
         """(n,) target of the first loop variable, such as R' [1]; `ModelError` for a model without one."""
         return self.targets[..., self.model.loops.index(self._loop)]
 

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import fed_batch, monod
 
 import graycell as gc
 from graycell import cli
@@ -123,15 +124,15 @@ def test_the_map_is_drawn_after_changes_of_temperature_and_of_no_other_input(run
     assert 1.3 not in times
 
 
-def test_conditions_at_the_time_of_an_event_are_those_after_it(published, run):
-    trajectory = simulate(published, run)
-    rows = np.flatnonzero(trajectory.time == 4.0)
-    assert len(rows) == 2  # the bolus of day 4
-    found = operating_points(trajectory, [4.0, 0.0, 10.0])
+def test_conditions_at_the_time_of_an_event_are_those_after_it():
+    trajectory = simulate(monod(), fed_batch())
+    rows = np.flatnonzero(trajectory.time == 2.0)
+    assert len(rows) == 2  # the bolus of day 2
+    found = operating_points(trajectory, [2.0, 0.0, 6.0])
     assert np.allclose(found.concentrations[0], trajectory.concentrations[rows[1]])
     assert np.allclose(found.concentrations[1:], trajectory.concentrations[[0, -1]])
-    with pytest.raises(ModelError, match="goes from 0 to 10 d"):
-        operating_points(trajectory, [11.0])
+    with pytest.raises(ModelError, match="goes from 0 to 6 d"):
+        operating_points(trajectory, [7.0])
 
 
 def test_what_cannot_be_diagnosed_is_an_error_with_a_remedy(published, run):

@@ -1,4 +1,4 @@
-"""What the equations of a model contradict each other about, and the result of each closure of the redox loop.
+"""What the equations of a model contradict each other about, and the result of each closure of a loop.
 
 diagnose(model, run) -> ModelDiagnosis     all of it, for one run
 structure_of(model)                        counts, ranks, surplus relations

@@ -1,4 +1,4 @@
-"""answers, lagged_answers: how the result of each closure of the redox loop depends on its step or tolerance."""
+"""answers, lagged_answers: how the result of each closure of a loop depends on its step or tolerance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

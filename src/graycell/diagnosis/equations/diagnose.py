@@ -19,8 +19,8 @@ from graycell.simulation.simulate import Trajectory, simulate
 
 _POINTS = 61
 """Points of a diagram of branches."""
-_GRID = np.linspace(0.0, 8.0, 401)
-"""R [1] of the curves of the map: beyond what was measured in cell line A of Nolan & Lee (2011), 0.7 to 5.2."""
+_GRID, _BEYOND = 401, 1.5
+"""Points of a curve of the map, from 0 to 1.5 times the largest value of the loop variable in the simulation."""
 _AFTER_SHIFT = 0.2
 """[d] after a change of temperature at which the map is evaluated, when most of the transition is over."""
 DiagnosisProgress = Callable[[float, str], None]
@@ -33,16 +33,16 @@ class LoopMap:
 
     Attributes:
         time: (times,) [d].
-        trajectory_redox: (times,) R of the trajectory there [1].
-        redox: (grid,) R [1].
-        ratio: (times, grid) R' of the fluxes [1].
+        simulated: (times,) R of the trajectory there [1].
+        loop_value: (grid,) R [1].
+        target: (times, grid) R' of the fluxes [1].
         points: fixed points of the map; `points.point` is the index of the time.
     """
 
     time: Float[np.ndarray, " times"]
-    trajectory_redox: Float[np.ndarray, " times"]
-    redox: Float[np.ndarray, " grid"]
-    ratio: Float[np.ndarray, "times grid"]
+    simulated: Float[np.ndarray, " times"]
+    loop_value: Float[np.ndarray, " grid"]
+    target: Float[np.ndarray, "times grid"]
     points: FixedPoints
 
 
@@ -96,7 +96,7 @@ def diagnose(
     """Diagnose a model along a run, which is simulated with the model's closure.
 
     Args:
-        model: a model with a redox loop.
+        model: a model with a loop.
         run: the run; a `SimulationError` if it cannot be simulated to its end.
         times: at which the map R -> R' is evaluated [d]; None for the start, shortly after every change of temperature,
             and the quarters of the run.
@@ -109,7 +109,7 @@ def diagnose(
         Structure, conflicts, singular weights, maps, branches, and the results of all closures.
 
     Raises:
-        ModelError: the model has no redox loop or the closure `Lagged`, the parameter is unknown, or a time is outside
+        ModelError: the model has no loop or the closure `Lagged`, the parameter is unknown, or a time is outside
             of the run.
     """
     report = progress or (lambda done, what: None)
@@ -130,18 +130,17 @@ def diagnose(
     report(0.2, "conflicts")
     found, singular, gaps = conflicts(trajectory), singular_weights(trajectory), relation_gaps(trajectory)
     report(0.3, "fixed points")
-    value = float(model.parameters[parameter])
-    loop = loop_maps(trajectory, times, parameter)
+    loop = loop_maps(trajectory, times)
     events = sorted({event.time for event in run.events if 0.0 < event.time < run.end})
     every = np.unique(np.concatenate([np.linspace(0.0, run.end, _POINTS), events]))
     breaks = [int(k) for k in np.searchsorted(every, events)]
-    over_time = branches(model, _with(operating_points(trajectory, every), parameter, value), every, breaks)
+    over_time = branches(model, operating_points(trajectory, every), every, breaks)
     report(0.5, f"branches over {parameter}")
-    many = np.sum(np.isfinite(over_time.redox), axis=0)
+    many = np.sum(np.isfinite(over_time.loop_value), axis=0)
     at = float(every[int(np.argmax(many))]) if parameter_time is None else float(parameter_time)
     along = _range(model, parameter) if values is None else np.asarray(values, float)
     here = operating_points(trajectory, np.full(len(along), at))
-    over_parameter = branches(model, _with(here, parameter, along), along)
+    over_parameter = branches(model, replace(here, changed={parameter: along}), along)
     results = []
     for done, what, call in (
         (0.6, "dynamic closure", lambda: answers(model, run, Dynamic(turnover_time))),
@@ -158,25 +157,23 @@ def diagnose(
     )  # fmt: skip
 
 
-def loop_maps(trajectory: Trajectory, times: Sequence[float] | None = None, parameter: str | None = None) -> LoopMap:
+def loop_maps(trajectory: Trajectory, times: Sequence[float] | None = None) -> LoopMap:
     """Return the map R -> R' at chosen times of a trajectory, with its fixed points.
 
     Args:
-        trajectory: of a model with a redox loop.
+        trajectory: of a model with a loop.
         times: [d]; None as in `diagnose`.
-        parameter: whose branches are followed later, so that compiled functions are reused; None as in `diagnose`.
 
     Returns:
         The map.
     """
     model, run = trajectory.model, trajectory.run
     chosen = np.array(sorted(times) if times else _times(run), float)
-    parameter = _parameter(model, parameter)
-    conditions = _with(operating_points(trajectory, chosen), parameter, float(model.parameters[parameter]))
-    rows = np.repeat(np.arange(len(chosen)), len(_GRID))
-    ratio, _ = response(model, conditions.take(rows), np.tile(_GRID, len(chosen)))
-    held = _at(trajectory, chosen, trajectory.redox[:, None])[:, 0]
-    return LoopMap(chosen, held, _GRID, ratio.reshape(len(chosen), -1), fixed_points(model, conditions))
+    conditions = operating_points(trajectory, chosen)
+    grid = np.linspace(0.0, _BEYOND * (float(np.max(trajectory.loop_value)) or 1.0), _GRID)
+    target, _ = response(model, conditions.take(np.repeat(np.arange(len(chosen)), _GRID)), np.tile(grid, len(chosen)))
+    simulated = _at(trajectory, chosen, trajectory.loop_value[:, None])[:, 0]
+    return LoopMap(chosen, simulated, grid, target.reshape(len(chosen), -1), fixed_points(model, conditions))
 
 
 def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray) -> OperatingPoints:
@@ -194,12 +191,6 @@ def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray
     parts = (trajectory.concentrations, trajectory.variables, trajectory.inputs, trajectory.fed)
     concentrations, variables, inputs, fed = (_at(trajectory, times, np.asarray(part)) for part in parts)
     return OperatingPoints(concentrations, variables, inputs, fed=fed)
-
-
-def _with(points: OperatingPoints, parameter: str, values: np.ndarray | float) -> OperatingPoints:
-    """Return operating points with values of a parameter, also for its usual value, so that one function compiles."""
-    changed = {parameter: np.broadcast_to(values, len(points))}
-    return replace(points, changed=changed)
 
 
 def _at(trajectory: Trajectory, times: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -7,11 +7,11 @@ import plotly.graph_objects as go
 
 from graycell.diagnosis.equations import ModelDiagnosis
 from graycell.reporting.equations.tables import loop_head, parameter_head
-from graycell.reporting.reading import redox_of
+from graycell.reporting.reading import loop_value_of
 from graycell.reporting.style import COLOURS, INK, MUTED, mark_events, panels, plain, pretty_unit
 from graycell.simulation.branches import Branches
 
-STABLE, UNSTABLE = "stable for a redox pool (slope < 1)", "unstable (slope > 1)"
+STABLE, UNSTABLE = "stable for a pool (slope < 1)", "unstable (slope > 1)"
 
 
 def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
@@ -29,17 +29,17 @@ def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
     for i in range(len(loop.time)):
         place: dict[str, Any] = {"row": i // 3 + 1, "col": i % 3 + 1}
         here = loop.points.point == i
-        roots, slopes = loop.points.redox[here], loop.points.slope[here]
-        top = 1.25 * max(float(np.max(roots, initial=0.0)), float(loop.trajectory_redox[i]), 1.6)
-        inside = loop.redox <= top
+        roots, slopes = loop.points.loop_value[here], loop.points.slope[here]
+        top = 1.25 * max(float(np.max(roots, initial=0.0)), float(loop.simulated[i]), 1.6)
+        inside = loop.loop_value <= top
         lines = [
-            (f"{loop_name}' of the fluxes", loop.ratio[i][inside], COLOURS[0], None),
-            (f"{loop_name}' = {loop_name}", loop.redox[inside], MUTED, "dot"),
+            (f"{loop_name}' of the fluxes", loop.target[i][inside], COLOURS[0], None),
+            (f"{loop_name}' = {loop_name}", loop.loop_value[inside], MUTED, "dot"),
         ]
         for name, values, colour, dash in lines:
             figure.add_scatter(
-                x=loop.redox[inside], y=values, mode="lines", name=name, legendgroup=name, showlegend=name not in shown,
-                line={"color": colour, "width": 2 if dash is None else 1, "dash": dash},
+                x=loop.loop_value[inside], y=values, mode="lines", name=name, legendgroup=name,
+                showlegend=name not in shown, line={"color": colour, "width": 2 if dash is None else 1, "dash": dash},
                 hovertemplate=f"{loop_name} %{{x:.3g}}: {loop_name}' %{{y:.3g}}", **place,
             )  # fmt: skip
             shown.add(name)
@@ -52,7 +52,7 @@ def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
                 customdata=slopes[chosen], hovertemplate=f"{loop_name} %{{x:.4g}}, slope %{{customdata:.3g}}", **place,
             )  # fmt: skip
             shown.add(name)
-        figure.add_vline(loop.trajectory_redox[i], line={"color": COLOURS[1], "width": 1, "dash": "dash"}, **place)
+        figure.add_vline(loop.simulated[i], line={"color": COLOURS[1], "width": 1, "dash": "dash"}, **place)
         span = [0.0, top]
         figure.update_xaxes(range=span, title_text=head, **place)
         figure.update_yaxes(range=span, **place)
@@ -70,10 +70,10 @@ def branches_over_time(diagnosis: ModelDiagnosis) -> go.Figure:
         A figure of one panel.
     """
     trajectory, run = diagnosis.trajectory, diagnosis.run
-    redox, name = redox_of(trajectory), diagnosis.model.loops[0]
+    loop_value, name = loop_value_of(trajectory), diagnosis.model.loops[0]
     figure = panels([_title(diagnosis)], 1, run.end)
     _add_branches(figure, diagnosis.over_time, plain(name))
-    figure.add_scatter(x=trajectory.time, y=redox, mode="lines", name=f"simulated {plain(name)}",
+    figure.add_scatter(x=trajectory.time, y=loop_value, mode="lines", name=f"simulated {plain(name)}",
                        line={"color": COLOURS[1], "width": 2})  # fmt: skip
     measured = trajectory.run.measurements.get(name)  # in the unit of the model
     if measured is not None:
@@ -82,7 +82,7 @@ def branches_over_time(diagnosis: ModelDiagnosis) -> go.Figure:
             error_y={"type": "data", "array": measured.standard_error, "color": INK, "thickness": 1, "width": 2},
             marker={"color": INK, "size": 5, "symbol": "square"},
         )  # fmt: skip
-    tops = [np.nanmax(diagnosis.over_time.redox, initial=1.0), np.max(redox)]
+    tops = [np.nanmax(diagnosis.over_time.loop_value, initial=1.0), np.max(loop_value)]
     figure.update_yaxes(range=[0.0, 1.06 * float(max(tops))])
     mark_events(figure, run, 1)
     return figure.update_layout(height=420)
@@ -138,10 +138,10 @@ def _title(diagnosis: ModelDiagnosis) -> str:
 def _add_branches(figure: go.Figure, found: Branches, loop_name: str) -> None:
     for name, wanted in ((STABLE, True), (UNSTABLE, False)):
         x, y = [], []
-        for redox, slope in zip(found.redox, found.slope, strict=True):
-            chosen = np.isfinite(redox) & ((slope < 1.0) == wanted)
+        for loop_value, slope in zip(found.loop_value, found.slope, strict=True):
+            chosen = np.isfinite(loop_value) & ((slope < 1.0) == wanted)
             x += [*np.where(chosen, found.along, np.nan), np.nan]
-            y += [*np.where(chosen, redox, np.nan), np.nan]
+            y += [*np.where(chosen, loop_value, np.nan), np.nan]
         figure.add_scatter(
             x=x, y=y, mode="lines+markers", name=name, connectgaps=False, marker={"size": 4, "color": COLOURS[0]},
             line={"color": COLOURS[0], "width": 2 if wanted else 1, "dash": None if wanted else "dot"},

@@ -10,7 +10,7 @@ from graycell.diagnosis.equations import ModelDiagnosis
 from graycell.reporting.equations import figures
 from graycell.reporting.equations.tables import diagnosis_frames
 from graycell.reporting.page import Section, drawing, facts, page, table, text
-from graycell.reporting.reading import label_of, redox_of
+from graycell.reporting.reading import label_of, loop_value_of
 from graycell.reporting.tables import trajectory_frame, write_table
 from graycell.reporting.trajectories import conflict_heatmap
 from graycell.storage import write_whole
@@ -106,13 +106,13 @@ def loop_sentence(diagnosis: ModelDiagnosis) -> str:
         A sentence.
     """
     found, name = diagnosis.over_time, diagnosis.model.loops[0]
-    many = np.sum(np.isfinite(found.redox) & (found.slope < 1.0), axis=0)
+    many = np.sum(np.isfinite(found.loop_value) & (found.slope < 1.0), axis=0)
     if np.any(many > 1):
         last = int(np.flatnonzero(many > 1)[-1])
-        redox, slope = found.redox[:, last], found.slope[:, last]
-        values = " or ".join(f"{value:.2f}" for value in sorted(redox[np.isfinite(redox) & (slope < 1.0)]))
+        loop_value, slope = found.loop_value[:, last], found.slope[:, last]
+        values = " or ".join(f"{value:.2f}" for value in sorted(loop_value[np.isfinite(loop_value) & (slope < 1.0)]))
         time = found.along[last]
-        simulated = np.interp(time, diagnosis.trajectory.time, redox_of(diagnosis.trajectory))
+        simulated = np.interp(time, diagnosis.trajectory.time, loop_value_of(diagnosis.trajectory))
         return (
             f"On {_spans(found.along, many > 1)} more than one value of {name} is stable, and the history of the run "
             f"decides between them. On day {time:.1f} they are {values}; the simulated {name} is {simulated:.2f}."

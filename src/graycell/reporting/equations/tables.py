@@ -155,11 +155,11 @@ def fixed_points_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
     return pd.DataFrame(
         {
             f"time [{TIME}]": loop.time[points.point],
-            head: points.redox,
+            head: points.loop_value,
             f"slope d{name}'/d{name} [1]": points.slope,
             "dynamic and algebraic": ["stable" if stable else "unstable" for stable in points.stable_if_dynamic],
             "lagged": ["stable" if stable else "unstable" for stable in points.stable_if_lagged],
-            f"simulated {head}": loop.trajectory_redox[points.point],
+            f"simulated {head}": loop.simulated[points.point],
         }
     )
 
@@ -175,13 +175,13 @@ def branches_frame(diagnosis: ModelDiagnosis, branches: Branches, head: str) -> 
     Returns:
         One row a fixed point.
     """
-    branch, place = np.nonzero(np.isfinite(branches.redox))
+    branch, place = np.nonzero(np.isfinite(branches.loop_value))
     name = diagnosis.model.loops[0]
     return pd.DataFrame(
         {
             head: branches.along[place],
             "branch": branch + 1,
-            loop_head(diagnosis): branches.redox[branch, place],
+            loop_head(diagnosis): branches.loop_value[branch, place],
             f"slope d{name}'/d{name} [1]": branches.slope[branch, place],
         }
     )

@@ -18,7 +18,7 @@ from graycell.reporting.fits.identifiability import combinations_frame, correlat
 from graycell.reporting.fits.laws import law_errors_frame, laws_frame, recovered
 from graycell.reporting.fits.summary import Study, headline, making
 from graycell.reporting.page import Section, drawing, page, table, text
-from graycell.reporting.reading import has_network, has_redox_loop, label_of
+from graycell.reporting.reading import has_loop, has_network, label_of
 from graycell.reporting.tables import (
     estimates_frame,
     file_word,
@@ -36,9 +36,10 @@ REPORT = "report.html"
 _CAPTIONS = {
     "measured": "Look for panels in which a line is outside the error bars of several samples in a row. The dotted "
     "line is a temperature shift, a tick at the bottom of a panel is a bolus.",
-    "redox": "R is the NADH made in the cytosol over the NADH carried into the mitochondria; R' is the same ratio of "
-    "the fluxes, which R follows. When the ratio falls, lactate turns from produced to consumed. Where the dashed line "
-    "(R') leaves the solid one (R), the redox pool lags behind the fluxes.",
+    "loop": "Solid is the variable that closes a loop with the fluxes, dashed the value that the fluxes would give it, "
+    "which it follows. Where the dashed line leaves the solid one, the pool lags behind the fluxes. In the models of "
+    "Nolan & Lee it is R, the NADH made in the cytosol over the NADH carried into the mitochondria: when R falls, "
+    "lactate turns from produced to consumed.",
     "fluxes": "Solid is the flux that the balances allow, dashed the kinetic rate of the rate law (the axis fits the "
     "fluxes and may cut off a kinetic rate). A gap between them is a contradiction between rate laws and balances.",
     "conflict": "The conflict is (flux - kinetic rate) over the size of the kinetic rate. Blue: the balances hold the "
@@ -55,8 +56,9 @@ _CAPTIONS = {
     "ratio of the two better than either alone.",
     "convergence": "The cost is half the sum of squared residuals, in standard errors. The end of the last stage "
     "should be flat. A jump between two stages is no error, because each stage minimises a different cost.",
-    "convergence with loop": "In the first stages the rate laws use the measured R (loop open); then the R of the "
-    "model is pulled to the measured one, more and more weakly (nudged); in the last stage the loop is closed.",
+    "convergence with loop": "In the first stages the rate laws use the measured loop variable, such as R (loop open); "
+    "then that of the model is pulled to the measured one, more and more weakly (nudged); in the last stage the loop "
+    "is closed.",
 }
 """What to look for in a figure, by its kind."""
 
@@ -67,7 +69,7 @@ def report(
     """Simulate the runs of every fit and write a page and its tables; all units are internal units.
 
     A simulation that does not finish is shown as far as it went, with its remedy. A section about something that no
-    model of the report has, such as a redox loop, is left out.
+    model of the report has, such as a loop, is left out.
 
         report({"published": first, "extended": second}, "results")
 
@@ -149,7 +151,7 @@ def _sections(study: Study) -> list[Section]:
         "Summary": headline(study),
         "Measured and simulated": _by_run(study, trajectory_figures.measured_and_simulated, "measured"),
         "Scores": "".join(_heading(study, name) + _scores(study, name) for name in study.measured),
-        "Redox ratio": _by_run(study, trajectory_figures.redox, "redox", has_redox_loop),
+        "Loop variable": _by_run(study, trajectory_figures.loop_variables, "loop", has_loop),
         "Key fluxes": _by_run(study, trajectory_figures.key_fluxes, "fluxes", has_network),
         "Conflict": "".join(
             f"<h3>{text(label)}: {text(name)}</h3>"
@@ -253,6 +255,6 @@ def _convergence(study: Study, index: int, label: str) -> str:
     fit = study.fits[label]
     if not fit.history:
         return ""
-    more = f" {_CAPTIONS['convergence with loop']}" if has_redox_loop(fit.model) else ""
+    more = f" {_CAPTIONS['convergence with loop']}" if has_loop(fit.model) else ""
     figure = figures.convergence(fit, study.colours[label])
     return f"<h3>{text(label)}</h3>" + drawing(figure, f"convergence-{index}", _CAPTIONS["convergence"] + more)

@@ -12,14 +12,14 @@ from graycell.diagnosis.laws import RecoveredLaw
 from graycell.inference.fitting import Fit
 from graycell.model import CultureModel
 from graycell.reporting.page import facts, number, text
-from graycell.reporting.reading import flux_statuses, has_network, has_redox_loop, shown_scores
+from graycell.reporting.reading import flux_statuses, has_loop, has_network, shown_scores
 from graycell.reporting.style import colours_of
 from graycell.runs.records import CultureRun
 from graycell.simulation.scores import mean_nrmse
 from graycell.simulation.simulate import SimulationStatus, Trajectory
 
 _HEADS = {
-    "closure": "closure of the redox loop",
+    "closure": "closure of the loop",
     "weights": "weights of the flux projection",
     "parameters": "SHA-256 of the parameters",
     "runs": "SHA-256 of the runs",
@@ -206,7 +206,7 @@ def making(study: Study) -> str:
         rows = _network_facts(fit.model)
         provenance = dict(fit.provenance)
         settings = provenance.pop("settings", None) or json.loads(json.dumps(asdict(fit.settings)))
-        absent = {"closure": not has_redox_loop(fit.model), "weights": not has_network(fit.model)}
+        absent = {"closure": not has_loop(fit.model), "weights": not has_network(fit.model)}
         rows += [(_HEADS.get(str(key), str(key)), _flat(value)) for key, value in provenance.items()
                  if not absent.get(str(key))]  # fmt: skip
         rows += [(key.replace("_", " "), _flat(value)) for key, value in settings.items()]
