@@ -19,7 +19,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float
-from scipy.stats import qmc
 
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
@@ -189,6 +188,8 @@ def designed_runs(
 
 def _points(design: Design, count: int) -> np.ndarray:
     """Return the first points of the design, (count, varied) [1], between 0 and 1."""
+    from scipy.stats import qmc  # takes half a second to import
+
     seeded = np.random.default_rng([design.seed, 0])
     # a Sobol sequence is even in powers of two; the first points do not depend on how many there are
     columns = len(_varied(design))

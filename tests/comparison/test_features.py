@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from culture_runs import consuming, culture
 
-from graycell.comparison.features import GroupedRBF, features_of, scaling_of
+from graycell.comparison.features import features_of, scaling_of
+from graycell.comparison.gaussian_process import GroupedRBF
 from graycell.runs.records import Bolus, CultureRun, Feed, Outflow, Replacement, Setpoint, Signal
 
 MEDIA = {"feed": {"GLC": 400.0, "GLN": 40.0}}

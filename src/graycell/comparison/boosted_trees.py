@@ -1,4 +1,4 @@
-"""BoostedTrees: a baseline that learns each quantity as gradient-boosted trees over the features of a run."""
+"""The training of `baselines.BoostedTrees`: each quantity is a sum of boosted trees over the features of a run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import sklearn
 from sklearn.ensemble import GradientBoostingRegressor
 
 from graycell.comparison.features import features_of
-from graycell.comparison.protocols import DependsOnFields, Predictor
+from graycell.comparison.protocols import Predictor
 from graycell.comparison.samples import (
     Samples,
     Target,
@@ -23,15 +23,10 @@ from graycell.runs.records import CultureRun
 
 
 @dataclass(frozen=True)
-class BoostedTrees(DependsOnFields):
-    """Gradient-boosted trees for each quantity over the columns of `features_of`.
-
-    The target (the value, its change since time 0, or its deviation from the mean of the runs) and the number of trees
-    are those with the lowest error in a cross-validation over whole training runs. A forecast that starts after time 0
-    is shifted so that it starts at the last known value, because trees do not extrapolate in time.
+class Boosting:
+    """How the trees are grown; see `baselines.BoostedTrees`.
 
     Attributes:
-        name: in all tables.
         trees: largest number of trees.
         depth: of each tree.
         rate: learning rate [1].
@@ -39,12 +34,11 @@ class BoostedTrees(DependsOnFields):
         folds: most groups of runs in the cross-validation.
     """
 
-    name: str = "boosted trees"
-    trees: int = 300
-    depth: int = 3
-    rate: float = 0.05
-    leaf: int = 3
-    folds: int = 4
+    trees: int
+    depth: int
+    rate: float
+    leaf: int
+    folds: int
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> Predictor:
         """Train on runs.

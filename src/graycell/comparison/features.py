@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.gaussian_process.kernels import Hyperparameter, Kernel, NormalizedKernelMixin, StationaryKernelMixin
 
 from graycell.runs.records import TEMPERATURE, VCD, Bolus, CultureRun, Feed, Outflow, Replacement, Setpoint
 
@@ -116,46 +115,6 @@ def scaling_of(tables: Sequence[Mapping[str, np.ndarray]]) -> Scaling:
         deviation=np.array([column.std() or 1.0 for column in raw.values()]),  # time may be constant
         groups=tuple(kinds.index(name.split(":")[0]) for name in kept),
     )
-
-
-class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):  # pyright: ignore[reportIncompatibleMethodOverride]
-    r"""A squared exponential kernel with one length scale [1] for each group of columns.
-
-    $k(x, x') = \exp(-\frac12 \sum_g d_g^2 / l_g^2)$, where $d_g^2$ is the mean of the squared differences over the
-    columns of group g: a group has the same weight whatever its size.
-
-    Attributes:
-        groups: index of the group of each column, -1 for a column that is ignored.
-        length_scale: a number, or one for each group [1].
-        length_scale_bounds: for all of them [1], or "fixed".
-    """
-
-    def __init__(self, groups, length_scale, length_scale_bounds=(0.1, 100.0)):
-        self.groups = groups
-        self.length_scale = length_scale
-        self.length_scale_bounds = length_scale_bounds
-
-    @property
-    def hyperparameter_length_scale(self) -> Hyperparameter:
-        """The hyperparameter that scikit-learn may fit."""
-        return Hyperparameter("length_scale", "numeric", self.length_scale_bounds, max(self.groups) + 1)
-
-    def __call__(self, X, Y=None, eval_gradient=False):  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Return the kernel of the rows of X and Y, and its derivatives by log(length_scale) if requested."""
-        groups = np.asarray(self.groups)
-        other = X if Y is None else Y
-        squares = []
-        # scikit-learn turns a length scale of one entry into a number
-        for group, scale in enumerate(np.atleast_1d(self.length_scale)):
-            seen = groups == group
-            difference = X[:, None, seen] - other[None, :, seen]
-            squares.append(np.sum(difference**2, axis=2) / max(int(np.sum(seen)), 1) / scale**2)
-        kernel = np.exp(-0.5 * np.sum(squares, axis=0))
-        if not eval_gradient:
-            return kernel
-        if self.hyperparameter_length_scale.fixed:
-            return kernel, np.empty((*kernel.shape, 0))
-        return kernel, np.stack([kernel * square for square in squares], axis=2)
 
 
 def _initial(run: CultureRun) -> dict[str, float]:

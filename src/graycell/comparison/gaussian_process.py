@@ -1,4 +1,4 @@
-"""GaussianProcess: a baseline that learns each quantity as a Gaussian process over the features of a run."""
+"""The training of `baselines.GaussianProcess`: each quantity is a Gaussian process over the features of a run."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -8,11 +8,18 @@ from typing import Any, cast
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, WhiteKernel
+from sklearn.gaussian_process.kernels import (
+    ConstantKernel,
+    Hyperparameter,
+    Kernel,
+    NormalizedKernelMixin,
+    StationaryKernelMixin,
+    WhiteKernel,
+)
 from threadpoolctl import threadpool_limits
 
-from graycell.comparison.features import TIME, GroupedRBF, Scaling, features_of
-from graycell.comparison.protocols import DependsOnFields, Predictor
+from graycell.comparison.features import TIME, Scaling, features_of
+from graycell.comparison.protocols import Predictor
 from graycell.comparison.samples import (
     Samples,
     Target,
@@ -25,46 +32,65 @@ from graycell.comparison.samples import (
 from graycell.runs.records import CultureRun
 
 
-@dataclass(frozen=True)
-class GaussianProcess(DependsOnFields):
-    """A Gaussian process for each quantity over the standardised columns of `features_of`.
+class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):  # pyright: ignore[reportIncompatibleMethodOverride]
+    r"""A squared exponential kernel with one length scale [1] for each group of columns.
 
-    The kernel is a sum of squared exponentials over time (a curve common to all runs), over all columns (deviations
-    from it that the features explain) and over time within a run (deviations that nothing explains), and of white noise
-    (the assay). The second has a length scale for every column, or for every group of columns; the target is the
-    value, its change since time 0, or its deviation from the mean of the runs. The combination of kernel and target
-    with the lowest error in a leave-one-run-out validation is chosen. The process is conditioned on all samples, and
-    on what is known of the run itself.
+    $k(x, x') = \exp(-\frac12 \sum_g d_g^2 / l_g^2)$, where $d_g^2$ is the mean of the squared differences over the
+    columns of group g: a group has the same weight whatever its size.
 
     Attributes:
-        name: in all tables.
-        starts: starting points for the marginal likelihood of the chosen kernel.
-        largest: most samples, of whole runs, on which hyperparameters are estimated.
+        groups: index of the group of each column, -1 for a column that is ignored.
+        length_scale: a number, or one for each group [1].
+        length_scale_bounds: for all of them [1], or "fixed".
     """
 
-    name: str = "Gaussian process"
-    starts: int = 2
-    largest: int = 250
+    def __init__(self, groups, length_scale, length_scale_bounds=(0.1, 100.0)):
+        self.groups = groups
+        self.length_scale = length_scale
+        self.length_scale_bounds = length_scale_bounds
 
-    def train(self, runs: Sequence[CultureRun], seed: int) -> Predictor:
-        """Train on runs.
+    @property
+    def hyperparameter_length_scale(self) -> Hyperparameter:
+        """The hyperparameter that scikit-learn may fit."""
+        return Hyperparameter("length_scale", "numeric", self.length_scale_bounds, max(self.groups) + 1)
 
-        Args:
-            runs: training runs.
-            seed: the only source of random numbers.
+    def __call__(self, X, Y=None, eval_gradient=False):  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return the kernel of the rows of X and Y, and its derivatives by log(length_scale) if requested."""
+        groups = np.asarray(self.groups)
+        other = X if Y is None else Y
+        squares = []
+        # scikit-learn turns a length scale of one entry into a number
+        for group, scale in enumerate(np.atleast_1d(self.length_scale)):
+            seen = groups == group
+            difference = X[:, None, seen] - other[None, :, seen]
+            squares.append(np.sum(difference**2, axis=2) / max(int(np.sum(seen)), 1) / scale**2)
+        kernel = np.exp(-0.5 * np.sum(squares, axis=0))
+        if not eval_gradient:
+            return kernel
+        if self.hyperparameter_length_scale.fixed:
+            return kernel, np.empty((*kernel.shape, 0))
+        return kernel, np.stack([kernel * square for square in squares], axis=2)
 
-        Returns:
-            The processes of the measured quantities.
 
-        Raises:
-            FitError: nothing was measured.
-        """
-        return _Processes(
-            {
-                name: _process(samples_of(measured, name), self.starts, self.largest, seed)
-                for name, measured in runs_by_quantity(runs).items()
-            }
-        )
+def train(runs: Sequence[CultureRun], starts: int, largest: int, seed: int) -> Predictor:
+    """Train a Gaussian process for each measured quantity.
+
+    Args:
+        runs: training runs.
+        starts: starting points for the marginal likelihood of the chosen kernel.
+        largest: most samples, of whole runs, on which hyperparameters are estimated.
+        seed: the only source of random numbers.
+
+    Returns:
+        The processes of the measured quantities.
+
+    Raises:
+        FitError: nothing was measured.
+    """
+    by_quantity = runs_by_quantity(runs)
+    return _Processes(
+        {name: _process(samples_of(measured, name), starts, largest, seed) for name, measured in by_quantity.items()}
+    )
 
 
 @dataclass(frozen=True)
