@@ -161,11 +161,16 @@ def test_smoothing_keeps_inside_the_bounds_and_goes_to_the_exact_fluxes():
     kinetic_rates, variance = awkward(200, 5)
     keep = np.arange(200) % 5 == 0  # the sizes of a culture
     kinetic_rates, variance = jnp.asarray(kinetic_rates[keep] * np.array([1.0, -1.0] * 6)), jnp.asarray(variance[keep])
-    solve = jax.jit(jax.vmap(lambda w, s, smoothing: LAYER(w, variance=s, smoothing=smoothing), in_axes=(0, 0, None)))
-    exact, off = solve(kinetic_rates, variance, 1e-12), []
+
+    @jax.jit
+    def solve(smoothing):  # one after the other: half of what a batch takes to compile
+        each = lambda problem: LAYER(problem[0], variance=problem[1], smoothing=smoothing)  # noqa: E731
+        return jax.lax.map(each, (kinetic_rates, variance))
+
+    exact, off = solve(1e-12), []
     assert np.mean(np.sum(np.asarray(exact.active), axis=1)) > 2.0
     for smoothing in (1e-3, 1e-5, 1e-7):
-        smooth = solve(kinetic_rates, variance, smoothing)
+        smooth = solve(smoothing)
         assert np.all(np.asarray(smooth.status) == FluxStatus.solved)
         assert np.min(np.asarray(smooth.fluxes)[:, list(LAYER.lower_index)]) > 0.0
         off.append(float(jnp.max(jnp.abs(smooth.fluxes - exact.fluxes))))
@@ -203,7 +208,8 @@ def test_many_surplus_relations_give_what_few_unknowns_give(monkeypatch):
     kinetic_rates = jnp.asarray(rates + 0.1 * random.normal(size=rates.shape))
 
     def solve():  # without the compiled call of the layer, which would not be traced again
-        return jax.jit(jax.vmap(lambda w: layer._solve(w, jnp.asarray(0.0), *4 * (None,), False)))(kinetic_rates)
+        each = lambda w: layer._solve(w, jnp.asarray(0.0), *4 * (None,), False)  # noqa: E731
+        return jax.jit(lambda rates: jax.lax.map(each, rates))(kinetic_rates)
 
     by_coordinates = solve()
     monkeypatch.setattr(projection, "_FEW_RELATIONS", 24)

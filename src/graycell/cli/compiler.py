@@ -4,6 +4,7 @@ import os
 import types
 import weakref
 from importlib.metadata import version
+from typing import Any
 
 import diffrax._integrate
 import jax
@@ -30,8 +31,8 @@ def compile_quickly() -> None:
     if version("jaxlib").startswith(_MEASURED_WITH) and _FLAGS not in given:
         os.environ["XLA_FLAGS"] = f"{_FLAGS} {given}".strip()  # of two equal flags the last one counts
     if version("diffrax").startswith(_READ_IN):
-        used = vars(diffrax._integrate.eqxi)  # pyright: ignore[reportPrivateImportUsage]
-        diffrax._integrate.eqxi = types.SimpleNamespace(**{**used, "prevbefore": _Shortened()})
+        module: Any = diffrax._integrate
+        module.eqxi = types.SimpleNamespace(**{**vars(module.eqxi), "prevbefore": _Shortened()})
 
 
 class _Shortened:
