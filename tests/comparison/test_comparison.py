@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from culture_runs import DAYS, consuming, culture, series
-from small_models import fed_batch, monod
+from small_models import fed_batch, limited_network, monod
 
 from graycell.cell.rates import RateLaw
 from graycell.comparison import candidates
@@ -19,7 +19,6 @@ from graycell.comparison.splits import forward_in_time, held_out, leave_one_run_
 from graycell.errors import FitError, SimulationError
 from graycell.hybrid import with_neural_rates
 from graycell.inference.fitting import FitSettings
-from graycell.models import nolan_lee
 from graycell.provenance import content_of
 from graycell.runs.records import Measurement
 
@@ -415,20 +414,24 @@ def test_a_model_is_built_once_for_a_training(monkeypatch):
     assert len(trained) == 3
 
 
-def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed(run):
+def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed():
+    days = np.array([1.0, 3.0])
+    series = {name: Measurement(name, "mmol/L", days, np.array([40.0, 20.0]), np.ones(2)) for name in ("GLC", "LAC")}
+    run = fed_batch(measurements=series)
+
     def learned(laws):
-        return ModelCandidate("m", lambda runs, seed: with_neural_rates(nolan_lee(), laws, runs, seed=seed))
+        return ModelCandidate("m", lambda runs, seed: with_neural_rates(limited_network(), laws, runs, seed=seed))
 
     def of(model):
         return replace(gray, build=lambda runs, seed: model)
 
-    gray, limited = learned({"v17": {"kind": "black"}}), nolan_lee(limited=True)
+    gray, limited = learned({"ldh": {"kind": "black", "inputs": ["LAC"]}}), limited_network()
     warmer = replace(run, initial_temperature=36.0)
     dependencies = [candidate.depends_on([run], 0) for candidate in (
-        gray, learned({"v17": {"kind": "gray"}}), replace(gray, settings=FitSettings(starts=2)),
-        replace(gray, network=nolan_lee().network), of(limited), of(limited.rebuilt(clearance="tau")),
-        of(limited.rebuilt(rates={**limited.rates, "v1": Constant(1.0)})),
-        of(limited.rebuilt(rates={**limited.rates, "v1": Constant(2.0)})),
+        gray, learned({"ldh": {"kind": "gray", "inputs": ["LAC"]}}), replace(gray, settings=FitSettings(starts=2)),
+        replace(gray, network=limited.network), of(limited), of(limited.rebuilt(clearance="l")),
+        of(limited.rebuilt(rates={**limited.rates, "uptake": Constant(1.0)})),
+        of(limited.rebuilt(rates={**limited.rates, "uptake": Constant(2.0)})),
     )]  # fmt: skip
     dependencies += [gray.depends_on([run], 1), gray.depends_on([warmer], 0)]
     assert len({json.dumps(content_of(each)) for each in dependencies}) == len(dependencies)
