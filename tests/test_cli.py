@@ -6,8 +6,6 @@ import signal
 from dataclasses import replace
 from importlib import resources
 
-import equinox.internal
-import jax.numpy as jnp
 import pandas as pd
 import pytest
 import typer
@@ -17,7 +15,6 @@ from small_models import fed_batch, pool, pool_batch
 import graycell as gc
 from graycell import cli
 from graycell.cli import arguments, checking, comparing, modelling
-from graycell.cli.compiler import _Shortened
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED, UNFINISHED
 from graycell.diagnosis import DerivativeCheck, GradientCheck, Verdict
 from graycell.inference import FitSettings, Stage, checkpoint, save_fit
@@ -301,14 +298,3 @@ def test_a_gradient_check_of_an_unknown_parameter_is_a_sentence(graycell, tmp_pa
     code, printed = graycell("check-gradients", "--parameter", "vmax1", "--out", tmp_path)
     assert code == FAULTS
     assert "did you mean 'vmax1" in printed
-
-
-@pytest.mark.parametrize("end", [-3.0, 0.0, 1.0, 240.0])
-def test_a_hundred_calls_at_once_end_where_a_hundred_roundings_end(end):
-    below, shortened = jnp.asarray(end), _Shortened()
-    for _ in range(100):
-        below = equinox.internal.prevbefore(below)
-    at = jnp.asarray(end)
-    for _ in range(100):
-        at = shortened(at)
-    assert end - 2.0 * abs(end - float(below)) <= float(at) <= float(below) or at == end == 0.0

@@ -20,6 +20,7 @@ from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
+from graycell.simulation.short_end import short_end
 
 
 class SimulationStatus(enum.IntEnum):
@@ -184,19 +185,20 @@ def integrate(
         first_step = lax.stop_gradient(jnp.where(stop > 0.0, share * last_s, 1.0))
         shares = fractions * last_s
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
-        solution = diffrax.diffeqsolve(
-            diffrax.ODETerm(derivative),
-            settings.solver,
-            jnp.zeros(()),
-            stop,
-            first_step,
-            state,
-            stepsize_controller=controller,
-            saveat=saveat,
-            max_steps=settings.most_steps,
-            adjoint=settings.adjoint,
-            throw=False,
-        )
+        with short_end():
+            solution = diffrax.diffeqsolve(
+                diffrax.ODETerm(derivative),
+                settings.solver,
+                jnp.zeros(()),
+                stop,
+                first_step,
+                state,
+                stepsize_controller=controller,
+                saveat=saveat,
+                max_steps=settings.most_steps,
+                adjoint=settings.adjoint,
+                throw=False,
+            )
         states = cast(CultureState, solution.ys)
         if packed.traced_times:
             states = _moved_end(states, length, model.derivative(state, at(0.0)))
