@@ -254,7 +254,7 @@ def test_an_unknown_quantity_is_a_sentence():
 
 def test_generate_writes_runs_that_check_takes(tmp_path):
     folder = tmp_path / "runs"
-    ended = CliRunner().invoke(app, ["generate", "--out", str(folder), "--runs", "8", "--days", "6", "--redox"])
+    ended = CliRunner().invoke(app, ["generate", "--out", str(folder), "--runs", "8", "--days", "6", "--loops"])
     assert ended.exit_code == 0, ended.output
     assert "points of the design had no plausible run" in ended.output
     assert len(read_runs(folder)) == 8

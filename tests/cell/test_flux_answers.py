@@ -208,8 +208,7 @@ def test_many_surplus_relations_give_what_few_unknowns_give(monkeypatch):
     kinetic_rates = jnp.asarray(rates + 0.1 * random.normal(size=rates.shape))
 
     def solve():  # without the compiled call of the layer, which would not be traced again
-        each = lambda w: layer._solve(w, jnp.asarray(0.0), *4 * (None,), False)  # noqa: E731
-        return jax.jit(lambda rates: jax.lax.map(each, rates))(kinetic_rates)
+        return jax.jit(jax.vmap(lambda w: layer._solve(w, jnp.asarray(0.0), *4 * (None,), False)))(kinetic_rates)
 
     by_coordinates = solve()
     monkeypatch.setattr(projection, "_FEW_RELATIONS", 24)

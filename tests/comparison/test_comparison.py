@@ -416,8 +416,9 @@ def test_a_model_is_built_once_for_a_training(monkeypatch):
 
 def test_a_training_of_a_model_depends_on_laws_settings_runs_and_seed():
     days = np.array([1.0, 3.0])
-    series = {name: Measurement(name, "mmol/L", days, np.array([40.0, 20.0]), np.ones(2)) for name in ("GLC", "LAC")}
-    run = fed_batch(measurements=series)
+    falling = np.array([40.0, 20.0])
+    measured = {name: Measurement(name, "mmol/L", days, falling, np.ones(2)) for name in ("GLC", "LAC")}
+    run = fed_batch(measurements=measured)
 
     def learned(laws):
         return ModelCandidate("m", lambda runs, seed: with_neural_rates(limited_network(), laws, runs, seed=seed))

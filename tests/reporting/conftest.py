@@ -45,12 +45,12 @@ def trajectory(fit):
 
 @pytest.fixture(scope="session")
 def trajectories(trajectory):
-    return {"extended": trajectory, "<i>twin</i>": trajectory}
+    return {"published": trajectory, "<i>twin</i>": trajectory}
 
 
 @pytest.fixture(scope="session")
 def report_folder(fit, tmp_path_factory):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # a session fixture would else hide them
-        page = report({"=extended": fit, "<i>twin</i>": fit}, tmp_path_factory.mktemp("report"), note="<u>note</u>")
+        page = report({"=published": fit, "<i>twin</i>": fit}, tmp_path_factory.mktemp("report"), note="<u>note</u>")
     return page.parent

@@ -20,7 +20,7 @@ def folder(fit, tmp_path_factory):
     return report(black, tmp_path_factory.mktemp("black")).parent
 
 
-def test_a_model_is_asked_for_its_redox_loop_and_network(fit):
+def test_a_model_is_asked_for_its_loop_and_network(fit):
     assert has_loop(fit.model)
     assert has_network(fit.model)
     black = neural_rates_model([bundled_run()])
@@ -29,7 +29,7 @@ def test_a_model_is_asked_for_its_redox_loop_and_network(fit):
     assert "R" not in shown_quantities(black)
 
 
-def test_the_report_of_a_black_box_has_no_section_about_redox_ratio_fluxes_or_conflict(folder):
+def test_the_report_of_a_black_box_has_no_section_about_loops_fluxes_or_conflict(folder):
     page = (folder / "report.html").read_text(encoding="utf-8")
     for section in ("loop-variable", "key-fluxes", "conflict", "parameters"):
         assert f'<section id="{section}"' not in page
@@ -38,7 +38,7 @@ def test_the_report_of_a_black_box_has_no_section_about_redox_ratio_fluxes_or_co
         assert name not in page
 
 
-def test_the_tables_of_a_black_box_have_no_column_about_redox_ratio_or_conflict(folder):
+def test_the_tables_of_a_black_box_have_no_column_about_loops_or_conflict(folder):
     trajectory = pd.read_csv(next(folder.glob("trajectory_*.csv")))
     assert not [
         head for head in trajectory.columns if head.startswith(("R ", "R'", "conflict", "kinetic rate", "loop"))

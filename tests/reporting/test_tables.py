@@ -35,7 +35,7 @@ CHECKED = GradientCheck(
 def frames(fit, trajectory):
     return {
         "trajectory": trajectory_frame(trajectory),
-        "scores": scores_frame({"extended": trajectory}),
+        "scores": scores_frame({"published": trajectory}),
         "estimates": estimates_frame(fit),
         "history": history_frame(fit),
         "residuals": residuals_frame(trajectory),
@@ -84,8 +84,8 @@ def test_the_last_row_of_the_scores_is_the_mean_over_the_species(frames, traject
     assert frame["quantity"].iloc[-1] == MEAN
     assert list(frame["quantity"].iloc[-3:-1]) == ["VCD", "R"]
     assert len(species) == 13
-    np.testing.assert_allclose(frame["extended [1]"].iloc[-1], species["extended [1]"].mean())
-    np.testing.assert_allclose(frame["extended [1]"].iloc[-1], mean_nrmse(scores(trajectory)))
+    np.testing.assert_allclose(frame["published [1]"].iloc[-1], species["published [1]"].mean())
+    np.testing.assert_allclose(frame["published [1]"].iloc[-1], mean_nrmse(scores(trajectory)))
 
 
 def test_residuals_are_simulated_minus_measured_over_the_standard_error(frames, trajectory):

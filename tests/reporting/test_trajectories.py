@@ -37,8 +37,8 @@ def test_every_species_and_vcd_and_r_has_a_panel_with_its_unit(trajectories):
 def test_a_model_has_one_colour_and_is_in_the_legend_once(trajectories):
     figure = measured_and_simulated(trajectories)
     shown = [trace.name for trace in figure.data if trace.showlegend]
-    assert sorted(shown) == ["&lt;i&gt;twin&lt;/i&gt;", "extended", "measured, ± 1 standard error"]
-    assert len({trace.line.color for trace in figure.data if trace.name == "extended"}) == 1
+    assert sorted(shown) == ["&lt;i&gt;twin&lt;/i&gt;", "measured, ± 1 standard error", "published"]
+    assert len({trace.line.color for trace in figure.data if trace.name == "published"}) == 1
 
 
 def test_measured_points_carry_one_standard_error(trajectories, trajectory):

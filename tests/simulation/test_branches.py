@@ -251,6 +251,27 @@ def test_branches_over_a_parameter_end_in_folds(published, trajectory):
         assert response(published, here, np.array([redox]))[1][0] == pytest.approx(1.0, abs=0.15)
 
 
+def test_the_map_compiles_once_for_all_changes_of_parameters():
+    traced = []
+
+    class Counted(gc.RateLaw):
+        def __call__(self, at):
+            traced.append(1)
+            return at.parameter("q") / (1.0 + at.variable("P"))
+
+    model = pool(gc.Dynamic("ts"), rates={"growth": 0.1, "uptake": Counted()})
+    points = OperatingPoints(np.ones((2, 2)), np.ones((2, 1)), np.zeros((2, 0)))
+    counts = []
+    for changed in ({}, {}, {"q": np.array([1.0, 3.0])}, {"ts": np.ones(2)}):
+        before = len(traced)
+        found, _ = response(model, replace(points, changed=changed), np.ones(2))
+        counts.append(len(traced) - before)
+    assert counts[0] > counts[1]  # compiled; to build a model anew traces its laws too
+    assert counts[1:] == [counts[1]] * 3
+    assert response(model, replace(points, changed={"q": np.array([1.0, 3.0])}), np.ones(2))[0].tolist() == [0.5, 1.5]
+    assert found.tolist() == [0.5, 0.5]
+
+
 def test_an_unknown_parameter_is_named_with_the_nearest(published):
     one = OperatingPoints(np.ones((1, 13)), np.ones((1, 2)), np.ones((1, len(published.input_names))))
     points = replace(one, changed={"R_swich": np.ones(1)})

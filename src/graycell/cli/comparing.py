@@ -13,7 +13,7 @@ from graycell.cli.arguments import (
     runs_from,
 )
 from graycell.cli.exit_codes import UNFINISHED
-from graycell.cli.printing import counted, print_findings, print_frame, progress_bar, say
+from graycell.cli.printing import counted, print_error, print_findings, print_frame, progress_bar, say
 from graycell.comparison import Comparison, ComparisonProgress, cross_validate, learning_curve
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.insilico import Design, generate
@@ -62,7 +62,8 @@ def _generate(
     seed: Annotated[int, typer.Option(help="Seed of the design and of the noise.", min=0, max=2**32 - 1)] = 0,
     days: Annotated[float, typer.Option(help="Duration of a run [d].", min=0.1, max=60.0)] = 10.0,
     every: Annotated[float, typer.Option(help="Time between two samples [d].", min=0.05)] = 1.0,
-    redox: Annotated[bool, typer.Option("--redox/--no-redox", help="Measure the redox ratio R [1] too.")] = False,
+    loops: Annotated[bool, typer.Option(help="Measure the loop variables too, such as the redox ratio R.")] = False,
+    redox: Annotated[bool | None, typer.Option(help="Old name of --loops.", hidden=True)] = None,
 ) -> None:
     """Make in-silico runs with known parameters and write them as the tables of runs.
 
@@ -71,11 +72,14 @@ def _generate(
     concentration) are replaced, and a sentence reports how many. In Python, graycell.Design has every range. The same
     seed gives the same runs.
 
-    Example, from a fit: graycell generate --runs 8 --parameters results/fit --redox --out results/runs
+    Example, from a fit: graycell generate --runs 8 --parameters results/fit --loops --out results/runs
     """
+    if redox is not None:
+        print_error("--redox is now called --loops; the old name still works in this version, and takes precedence.")
+        loops = redox
     truth = model_with_parameters(model or (TRUTH if parameters in LIBRARY_PARAMETERS else None), parameters, Dynamic())
     varied = runs_from([template] if template else [])[0]
-    design = Design(runs=runs, seed=seed, days=days, sampling_interval=every, noise=noise, floor=floor, loops=redox)
+    design = Design(runs=runs, seed=seed, days=days, sampling_interval=every, noise=noise, floor=floor, loops=loops)
     with progress_bar("generate") as update:
         made = generate(truth, design, varied, progress=update)
     path = write_runs(made, out)

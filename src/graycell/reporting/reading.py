@@ -59,7 +59,7 @@ def label_of(model: CultureModel, reaction: str) -> str:
 
 
 def shown_quantities(model: CultureModel) -> list[str]:
-    """Return the quantities that a report of the model shows: its species, VCD, and R where it has a loop.
+    """Return the quantities that a report of the model shows: its species, observables and loop variables.
 
     Args:
         model: any model.
@@ -177,7 +177,7 @@ def shown_scores(trajectory: Trajectory) -> list[Score]:
         trajectory: a simulated run.
 
     Returns:
-        One `Score` a quantity; R is left out where the model has no loop.
+        One `Score` a quantity.
     """
     return [row for row in scores(trajectory) if row.quantity in shown_quantities(trajectory.model)]
 

@@ -30,6 +30,11 @@ def test_the_page_names_no_address_and_loads_nothing(html):
     assert "mathjax" not in html.lower()
 
 
+def test_the_page_of_a_model_with_a_loop_shows_it(html):
+    assert '<section id="loop-variable"' in html
+    assert "(nudged)" in html
+
+
 def test_a_gray_model_without_a_network_has_a_page(tmp_path):
     series = Measurement("GLC", "mmol/L", np.array([1.0, 3.0, 6.0]), np.array([58.0, 50.0, 40.0]), np.ones(3))
     made = by_hand(gray_monod(), run=fed_batch(measurements={"GLC": series}))
@@ -83,7 +88,7 @@ def test_the_tables_beside_the_page_have_plain_names_and_harmless_heads(report_f
         "trajectory": 2,
     }  # fmt: skip
     scores = pd.read_csv(next(report_folder.glob("scores_*.csv")))
-    assert list(scores.columns) == ["quantity", "'=extended [1]", "<i>twin</i> [1]"]
+    assert list(scores.columns) == ["quantity", "'=published [1]", "<i>twin</i> [1]"]
 
 
 def test_a_report_of_nothing_is_an_error(tmp_path):

@@ -20,7 +20,8 @@ from graycell.simulation.simulate import Trajectory, simulate
 _POINTS = 61
 """Points of a diagram of branches."""
 _GRID, _BEYOND = 401, 1.5
-"""Points of a curve of the map, from 0 to 1.5 times the largest value of the loop variable in the simulation."""
+"""Points of a curve of the map, from 0 to 1.5 times the largest value of the loop variable, simulated or fixed point:
+the curve goes on beyond all that is marked on it."""
 _AFTER_SHIFT = 0.2
 """[d] after a change of temperature at which the map is evaluated, when most of the transition is over."""
 DiagnosisProgress = Callable[[float, str], None]
@@ -170,10 +171,12 @@ def loop_maps(trajectory: Trajectory, times: Sequence[float] | None = None) -> L
     model, run = trajectory.model, trajectory.run
     chosen = np.array(sorted(times) if times else _times(run), float)
     conditions = operating_points(trajectory, chosen)
-    grid = np.linspace(0.0, _BEYOND * (float(np.max(trajectory.loop_value)) or 1.0), _GRID)
+    points = fixed_points(model, conditions)
+    largest = max(float(np.max(trajectory.loop_value)), float(np.max(points.loop_value, initial=0.0)))
+    grid = np.linspace(0.0, _BEYOND * largest if largest > 0.0 else 1.0, _GRID)
     target, _ = response(model, conditions.take(np.repeat(np.arange(len(chosen)), _GRID)), np.tile(grid, len(chosen)))
     simulated = _at(trajectory, chosen, trajectory.loop_value[:, None])[:, 0]
-    return LoopMap(chosen, simulated, grid, target.reshape(len(chosen), -1), fixed_points(model, conditions))
+    return LoopMap(chosen, simulated, grid, target.reshape(len(chosen), -1), points)
 
 
 def operating_points(trajectory: Trajectory, times: Sequence[float] | np.ndarray) -> OperatingPoints:

@@ -30,7 +30,7 @@ def loop_maps(diagnosis: ModelDiagnosis) -> go.Figure:
         place: dict[str, Any] = {"row": i // 3 + 1, "col": i % 3 + 1}
         here = loop.points.point == i
         roots, slopes = loop.points.loop_value[here], loop.points.slope[here]
-        top = 1.25 * max(float(np.max(roots, initial=0.0)), float(loop.simulated[i]), 1.6)
+        top = 1.25 * max(float(np.max(roots, initial=0.0)), float(np.max(loop.simulated)))
         inside = loop.loop_value <= top
         lines = [
             (f"{loop_name}' of the fluxes", loop.target[i][inside], COLOURS[0], None),

@@ -36,10 +36,10 @@ REPORT = "report.html"
 _CAPTIONS = {
     "measured": "Look for panels in which a line is outside the error bars of several samples in a row. The dotted "
     "line is a temperature shift, a tick at the bottom of a panel is a bolus.",
-    "loop": "Solid is the variable that closes a loop with the fluxes, dashed the value that the fluxes would give it, "
-    "which it follows. Where the dashed line leaves the solid one, the pool lags behind the fluxes. In the models of "
-    "Nolan & Lee it is R, the NADH made in the cytosol over the NADH carried into the mitochondria: when R falls, "
-    "lactate turns from produced to consumed.",
+    "loop": "The solid line is the loop variable; the dashed line is its target, which the fluxes determine and the "
+    "variable follows. Where the lines differ, the variable lags behind the fluxes. In the models of Nolan & Lee, R is "
+    "the NADH made in the cytosol over the NADH carried into the mitochondria: when R falls, lactate turns from "
+    "produced to consumed.",
     "fluxes": "Solid is the flux that the balances allow, dashed the kinetic rate of the rate law (the axis fits the "
     "fluxes and may cut off a kinetic rate). A gap between them is a contradiction between rate laws and balances.",
     "conflict": "The conflict is (flux - kinetic rate) over the size of the kinetic rate. Blue: the balances hold the "
@@ -57,8 +57,8 @@ _CAPTIONS = {
     "convergence": "The cost is half the sum of squared residuals, in standard errors. The end of the last stage "
     "should be flat. A jump between two stages is no error, because each stage minimises a different cost.",
     "convergence with loop": "In the first stages the rate laws use the measured loop variable, such as R (loop open); "
-    "then that of the model is pulled to the measured one, more and more weakly (nudged); in the last stage the loop "
-    "is closed.",
+    "then the simulated variable is pulled to the measured one, more and more weakly (nudged); in the last stage the "
+    "loop is closed.",
 }
 """What to look for in a figure, by its kind."""
 
