@@ -104,16 +104,6 @@ def test_without_the_rate_of_v10_the_status_says_not_unique():
     assert np.max(np.abs(mixed(0.0) @ np.asarray(solution.fluxes))) < 1e-9
 
 
-def test_bounds_that_contradict_the_balances_are_infeasible_and_finite():
-    network = NETWORK.with_bounds("v1", 1.0, np.inf).with_bounds("v20", 0.0, 0.5)
-    layer = prepare(network, KINETIC)
-    solution = layer(jnp.full(12, 0.3))
-    assert int(solution.status) == FluxStatus.infeasible
-    assert float(solution.violation) > 0.1
-    assert np.all(np.isfinite(solution.fluxes))
-    assert "Relax the bounds" in FluxStatus.infeasible.remedy
-
-
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_a_kinetic_rate_that_is_not_finite_is_named(bad):
     solution = allocate(jnp.full(12, 0.3).at[4].set(bad), jnp.array(0.0))
@@ -143,7 +133,8 @@ def test_published_weights_answer_over_any_range_of_rates():
 def test_derivatives_by_kinetic_rates_and_temperature_are_those_of_central_differences():
     kinetic_rates = jnp.array([0.6, 0.8, 0.1, 0.3, -0.05, 0.15, 0.08, 0.02, 0.01, 0.4, 0.03, 0.06])
     shift = jnp.array(0.4)
-    by_rates = np.asarray(jax.jacfwd(lambda w: LAYER(w, shift).fluxes)(kinetic_rates))
+    exact = jax.jit(jax.jacfwd(lambda w, p: LAYER(w, p).fluxes, argnums=(0, 1)))(kinetic_rates, shift)
+    by_rates, by_shift = map(np.asarray, exact)
     central = np.stack(
         [
             (allocate(kinetic_rates + 1e-6 * e, shift).fluxes - allocate(kinetic_rates - 1e-6 * e, shift).fluxes) / 2e-6
@@ -152,7 +143,6 @@ def test_derivatives_by_kinetic_rates_and_temperature_are_those_of_central_diffe
         axis=1,
     )
     assert np.max(np.abs(by_rates - central)) <= 1e-5 * np.max(np.abs(central))
-    by_shift = np.asarray(jax.jacfwd(lambda p: LAYER(kinetic_rates, p).fluxes)(shift))
     central = (
         np.asarray(allocate(kinetic_rates, shift + 1e-6).fluxes - allocate(kinetic_rates, shift - 1e-6).fluxes) / 2e-6
     )

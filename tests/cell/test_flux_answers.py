@@ -135,8 +135,12 @@ def test_where_bounds_contradict_each_other_the_least_slack_is_reported_by_name(
 def test_bounds_of_a_culture_that_contradict_each_other_report_every_slack_at_once():
     """Glucose uptake at least 1 and all ways of its carbon closed: the sum of squares is distributed over the ways."""
     network = NETWORK.with_bounds("v1", 1.0, np.inf).with_bounds("v20", 0.0, 0.5)
-    solution = prepare(network, KINETIC)(jnp.full(12, 0.3))
-    names = prepare(network, KINETIC).bound_names
+    layer = prepare(network, KINETIC)
+    solution, names = layer(jnp.full(12, 0.3)), layer.bound_names
+    assert int(solution.status) == FluxStatus.infeasible
+    assert float(solution.violation) > 0.1
+    assert np.all(np.isfinite(solution.fluxes))
+    assert "Relax the bounds" in FluxStatus.infeasible.remedy
     relaxed = {name for name, amount in zip(names, np.asarray(solution.bound_slack), strict=True) if amount > 1e-6}
     assert {"v1", "v20"} <= relaxed
     inside = NETWORK.stoichiometry[~NETWORK.is_external]

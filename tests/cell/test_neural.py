@@ -49,7 +49,8 @@ def all_forms(net, glc, fed, redox, shift):
 def test_sign_and_bound_hold_for_any_weights_and_inputs(numbers, glc, fed, redox, shift):
     parts = np.split(np.array(numbers), [16, 20, 24])
     weights = Weights(*map(jnp.asarray, (parts[0].reshape(4, 4), parts[1], parts[2].reshape(1, 4), parts[3])))
-    positive, either, fraction, uptake = map(float, all_forms(net_of(weights), glc, fed, redox, shift))
+    seen = map(jnp.asarray, (glc, fed, redox, shift))  # a Python number would be compiled into the function
+    positive, either, fraction, uptake = map(float, all_forms(net_of(weights), *seen))
     slack = 1.0 + 1e-12
     assert SCALE / 100.0 / slack <= positive <= 100.0 * SCALE * slack
     assert abs(either) <= 10.0 * SCALE * slack
