@@ -37,6 +37,7 @@ def pytest_configure(config):
     jax.config.update("jax_compilation_cache_dir", folder)
 
 
+_ROOT = Path(__file__).parent.parent
 _COMPILING = (
     "tests/simulation", "tests/hybrid", "tests/inference", "tests/diagnosis", "tests/properties", "tests/reference",
     "tests/reporting", "tests/models", "tests/studies", "tests/comparison/test_comparison.py",
@@ -49,11 +50,19 @@ _COMPILING = (
 """Where differential equations, fits or much else are compiled: `make test-fast` leaves them out."""
 
 
+def _compiles(path):
+    return path.is_relative_to(_ROOT) and path.relative_to(_ROOT).as_posix().startswith(_COMPILING)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Import nothing of what `make test-fast` leaves out."""
+    return True if "not ode" in config.option.markexpr and _compiles(collection_path) else None
+
+
 def pytest_collection_modifyitems(items):
     """Mark what compiles, so that a lane without it ends in a minute; it runs first, so that processes end together."""
-    root = Path(__file__).parent.parent
     for item in items:
-        if item.path.relative_to(root).as_posix().startswith(_COMPILING):
+        if _compiles(item.path):
             item.add_marker(pytest.mark.ode)
     items.sort(key=lambda item: item.get_closest_marker("ode") is None)  # stable
 
