@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 RESULTS := results
 
-# where an environment forbids bytecode, every process would compile all that it imports, for ten seconds
+# where an environment forbids bytecode, every process would compile all that it imports
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test tests test-fast test-studies lint fuzz bench study-inconsistency study-learning clean

@@ -188,7 +188,7 @@ def designed_runs(
 
 def _points(design: Design, count: int) -> np.ndarray:
     """Return the first points of the design, (count, varied) [1], between 0 and 1."""
-    from scipy.stats import qmc  # takes half a second to import
+    from scipy.stats import qmc  # slow to import
 
     seeded = np.random.default_rng([design.seed, 0])
     # a Sobol sequence is even in powers of two; the first points do not depend on how many there are

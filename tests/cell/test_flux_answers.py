@@ -167,7 +167,7 @@ def test_smoothing_keeps_inside_the_bounds_and_goes_to_the_exact_fluxes():
     kinetic_rates, variance = jnp.asarray(kinetic_rates[keep] * np.array([1.0, -1.0] * 6)), jnp.asarray(variance[keep])
 
     @jax.jit
-    def solve(smoothing):  # one after the other: half of what a batch takes to compile
+    def solve(smoothing):  # one after the other: a batch takes longer to compile
         each = lambda problem: LAYER(problem[0], variance=problem[1], smoothing=smoothing)  # noqa: E731
         return jax.lax.map(each, (kinetic_rates, variance))
 

@@ -88,7 +88,7 @@ def test_derivatives_of_a_thousand_problems_are_those_of_central_differences(pro
 
 
 def one_by_one(function):
-    """Map a function over the first axis, one after the other: half of what a batch takes to compile."""
+    """Map a function over the first axis, one after the other: a batch takes longer to compile."""
     return jax.jit(lambda x: jax.lax.map(function, x))
 
 

@@ -39,6 +39,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graycell.comparison.boosted_trees import BoostedTrees
+from graycell.comparison.gaussian_process import GaussianProcess
 from graycell.comparison.protocols import Candidate, DependsOnFields, Predictor
 from graycell.comparison.samples import last_known, mean_curve, require_learned, runs_by_quantity
 from graycell.errors import FitError
@@ -105,87 +107,6 @@ class MeanOfRuns(DependsOnFields):
             FitError: nothing was measured.
         """
         return _Curves({name: mean_curve(measured, name) for name, measured in runs_by_quantity(runs).items()})
-
-
-@dataclass(frozen=True)
-class GaussianProcess(DependsOnFields):
-    """A Gaussian process for each quantity over the standardised columns of `features_of`.
-
-    The kernel is a sum of squared exponentials over time (a curve common to all runs), over all columns (deviations
-    from it that the features explain) and over time within a run (deviations that nothing explains), and of white noise
-    (the assay). The second has a length scale for every column, or for every group of columns; the target is the
-    value, its change since time 0, or its deviation from the mean of the runs. The combination of kernel and target
-    with the lowest error in a leave-one-run-out validation is chosen. The process is conditioned on all samples, and
-    on what is known of the run itself.
-
-    Attributes:
-        name: in all tables.
-        starts: starting points for the marginal likelihood of the chosen kernel.
-        largest: most samples, of whole runs, on which hyperparameters are estimated.
-    """
-
-    name: str = "Gaussian process"
-    starts: int = 2
-    largest: int = 250
-
-    def train(self, runs: Sequence[CultureRun], seed: int) -> Predictor:
-        """Train on runs.
-
-        Args:
-            runs: training runs.
-            seed: the only source of random numbers.
-
-        Returns:
-            The processes of the measured quantities.
-
-        Raises:
-            FitError: nothing was measured.
-        """
-        from graycell.comparison.gaussian_process import train  # scikit-learn takes a second to import
-
-        return train(runs, self.starts, self.largest, seed)
-
-
-@dataclass(frozen=True)
-class BoostedTrees(DependsOnFields):
-    """Gradient-boosted trees for each quantity over the columns of `features_of`.
-
-    The target (the value, its change since time 0, or its deviation from the mean of the runs) and the number of trees
-    are those with the lowest error in a cross-validation over whole training runs. A forecast that starts after time 0
-    is shifted so that it starts at the last known value, because trees do not extrapolate in time.
-
-    Attributes:
-        name: in all tables.
-        trees: largest number of trees.
-        depth: of each tree.
-        rate: learning rate [1].
-        leaf: fewest samples of a leaf.
-        folds: most groups of runs in the cross-validation.
-    """
-
-    name: str = "boosted trees"
-    trees: int = 300
-    depth: int = 3
-    rate: float = 0.05
-    leaf: int = 3
-    folds: int = 4
-
-    def train(self, runs: Sequence[CultureRun], seed: int) -> Predictor:
-        """Train on runs.
-
-        Args:
-            runs: training runs.
-            seed: the only source of random numbers.
-
-        Returns:
-            The trees of the measured quantities.
-
-        Raises:
-            FitError: nothing was measured.
-        """
-        from graycell.comparison.boosted_trees import Boosting  # scikit-learn takes a second to import
-
-        return Boosting(self.trees, self.depth, self.rate, self.leaf, self.folds).train(runs, seed)
 
 
 BASELINES: tuple[Candidate, ...] = (LastValue(), MeanOfRuns(), GaussianProcess(), BoostedTrees())

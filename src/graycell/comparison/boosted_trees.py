@@ -1,14 +1,13 @@
-"""The training of `baselines.BoostedTrees`: each quantity is a sum of boosted trees over the features of a run."""
+"""BoostedTrees: a baseline that learns each quantity as gradient-boosted trees over the features of a run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import sklearn
-from sklearn.ensemble import GradientBoostingRegressor
 
 from graycell.comparison.features import features_of
-from graycell.comparison.protocols import Predictor
+from graycell.comparison.protocols import DependsOnFields, Predictor
 from graycell.comparison.samples import (
     Samples,
     Target,
@@ -21,12 +20,20 @@ from graycell.comparison.samples import (
 )
 from graycell.runs.records import CultureRun
 
+if TYPE_CHECKING:
+    from sklearn.ensemble import GradientBoostingRegressor
+
 
 @dataclass(frozen=True)
-class Boosting:
-    """How the trees are grown; see `baselines.BoostedTrees`.
+class BoostedTrees(DependsOnFields):
+    """Gradient-boosted trees for each quantity over the columns of `features_of`.
+
+    The target (the value, its change since time 0, or its deviation from the mean of the runs) and the number of trees
+    are those with the lowest error in a cross-validation over whole training runs. A forecast that starts after time 0
+    is shifted so that it starts at the last known value, because trees do not extrapolate in time.
 
     Attributes:
+        name: in all tables.
         trees: largest number of trees.
         depth: of each tree.
         rate: learning rate [1].
@@ -34,11 +41,12 @@ class Boosting:
         folds: most groups of runs in the cross-validation.
     """
 
-    trees: int
-    depth: int
-    rate: float
-    leaf: int
-    folds: int
+    name: str = "boosted trees"
+    trees: int = 300
+    depth: int = 3
+    rate: float = 0.05
+    leaf: int = 3
+    folds: int = 4
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> Predictor:
         """Train on runs.
@@ -53,6 +61,8 @@ class Boosting:
         Raises:
             FitError: nothing was measured.
         """
+        import sklearn  # slow to import
+
         by_quantity = runs_by_quantity(runs)
         # thousands of small trees, whose parameters are the same and would be checked for each
         with sklearn.config_context(skip_parameter_validation=True):
@@ -84,7 +94,9 @@ class Boosting:
         best = min(errors, key=lambda target: float(np.min(errors[target])))
         return best, int(np.argmin(errors[best])) + 1
 
-    def _regressor(self, count: int, seed: int) -> GradientBoostingRegressor:
+    def _regressor(self, count: int, seed: int) -> "GradientBoostingRegressor":
+        from sklearn.ensemble import GradientBoostingRegressor  # slow to import
+
         return GradientBoostingRegressor(
             n_estimators=count, learning_rate=self.rate, max_depth=self.depth, min_samples_leaf=self.leaf,
             subsample=0.8, random_state=seed,
@@ -95,7 +107,7 @@ class Boosting:
 class _Forest:
     samples: Samples
     target: Target
-    regressor: GradientBoostingRegressor
+    regressor: "GradientBoostingRegressor"
 
     def predict(self, known: CultureRun, time: np.ndarray) -> np.ndarray:
         quantity = self.samples.quantity

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from graycell.comparison.gaussian_process import GroupedRBF
+from graycell.comparison.gaussian_regression import GroupedRBF
 
 
 def test_the_kernel_has_the_derivatives_of_finite_differences(random):
