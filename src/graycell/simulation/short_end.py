@@ -22,9 +22,9 @@ _ROUNDINGS = 100
 def short_end() -> Iterator[None]:
     """Shorten a chain of operations in the solves that are traced inside the context.
 
-    diffrax finds the time 100 roundings before the end of a solve by 100 calls in a row, which take XLA
-    long to compile in every program. Another thread that traces a solve of diffrax in that
-    moment gets the short chain too; if both alternate, each change between them adds 100 roundings.
+    diffrax finds the time 100 roundings before the end of a solve by 100 calls in a row, which take XLA long to compile
+    in every program. Another thread that traces a solve of diffrax in that moment gets the short chain too; if both
+    alternate, each change between them adds 100 roundings.
 
     Returns:
         The context.

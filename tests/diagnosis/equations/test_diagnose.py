@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from small_models import fed_batch, monod
+from small_models import fed_batch, monod, pool
 
 import graycell as gc
 from graycell import cli
@@ -15,6 +15,7 @@ from graycell.cli.checking import PRINTED_TABLES
 from graycell.cli.printing import console
 from graycell.diagnosis.equations import diagnose, operating_points
 from graycell.diagnosis.equations.diagnose import _times as default_times
+from graycell.diagnosis.equations.diagnose import loop_maps
 from graycell.errors import ModelError
 from graycell.models import MODELS, nolan_lee
 from graycell.reporting.page import text
@@ -122,6 +123,18 @@ def test_the_map_is_drawn_after_changes_of_temperature_and_of_no_other_input(run
     times = default_times(changed)
     assert 2.3 in times
     assert 1.3 not in times
+
+
+def test_the_map_reaches_past_a_fixed_point_above_the_simulation():
+    """P follows 1/(1 + P), which is P at 0.618; the run ends before P comes near."""
+    run = gc.CultureRun("short", 1.0, {"VCD": 1.0, "GLC": 20.0, "P": 0.1}, end=0.02)
+    trajectory = simulate(pool(gc.Dynamic("ts")), run)
+    assert np.max(trajectory.loop_value) < 0.4
+    found = loop_maps(trajectory, [0.0, 0.01])
+    golden = (np.sqrt(5.0) - 1.0) / 2.0
+    assert found.points.loop_value == pytest.approx([golden, golden], rel=1e-9)
+    assert (found.loop_value[0], found.loop_value[-1]) == pytest.approx((0.0, 1.5 * golden))
+    assert np.allclose(found.target, 1.0 / (1.0 + found.loop_value[None]))
 
 
 def test_conditions_at_the_time_of_an_event_are_those_after_it():
