@@ -92,6 +92,9 @@ class _Bracket(NamedTuple):
     """The bracket of the method of Chandrupatla (Adv. Eng. Softw. 28 (1997) 145-149).
 
     new: the newest point; across: the point on the other side of the root; before: the point that `new` replaced.
+    `with_point` leaves it open which of the last two is across; `ordered` says so from the stored gaps. In the step
+    that evaluates a gap, a compiler may evaluate it twice and round differently, so that its sign is not that of
+    the gap that is stored.
     """
 
     new: Array
@@ -102,8 +105,15 @@ class _Bracket(NamedTuple):
     before_gap: Array
 
     @property
+    def ordered(self) -> "_Bracket":
+        """The bracket, with the root between `new` and `across`."""
+        same = jnp.sign(self.new_gap) == jnp.sign(self.before_gap)
+        ends = jax.tree.map(partial(jnp.where, same), (*self[2:4], *self[4:]), (*self[4:], *self[2:4]))
+        return _Bracket(*self[:2], *ends)
+
+    @property
     def narrow(self):
-        """Whether the bracket cannot become narrower."""
+        """Whether the bracket, ordered, cannot become narrower."""
         rounding = jnp.abs(self.across - self.new) <= 4e-16 * jnp.abs(self.new) + 1e-300
         return rounding | (self.new_gap == 0.0) | (self.across_gap == 0.0)
 
@@ -123,10 +133,8 @@ class _Bracket(NamedTuple):
         return self.new + share * (self.across - self.new)
 
     def with_point(self, x, value) -> "_Bracket":
-        """Return the bracket once the gap at `x` is known."""
-        same = jnp.sign(value) == jnp.sign(self.new_gap)
-        of = jax.tree.map(partial(jnp.where, same), (*self[2:4], *self[:2]), (*self[:2], *self[2:4]))
-        return _Bracket(x, value, *of)
+        """Return the ordered bracket with a new point, not ordered."""
+        return _Bracket(x, value, *self[2:4], *self[:2])
 
     def best(self):
         """Return the end with the smaller gap, and this gap."""
@@ -157,13 +165,13 @@ def root_within(
     """
 
     def step(now):
-        steps, bracket = now
+        steps, bracket = now[0], now[1].ordered
         x = bracket.place()
         return steps + 1, bracket.with_point(x, gap(x))
 
     begun = _Bracket(near, near_gap, far, far_gap, far, far_gap)
-    last = lax.while_loop(lambda now: ~now[1].narrow & (now[0] < 100), step, (jnp.asarray(0), begun))
-    return last[1].best()
+    last = lax.while_loop(lambda now: ~now[1].ordered.narrow & (now[0] < 100), step, (jnp.asarray(0), begun))
+    return last[1].ordered.best()
 
 
 def _along_the_line(gap, start):
@@ -174,30 +182,32 @@ def _along_the_line(gap, start):
 
     class Carry(NamedTuple):
         steps: Array
-        x: Array
         step: Array
-        walking: Array
+        walked: Array
         bracket: _Bracket
 
+        @property
+        def walks(self):  # while it walks, the bracket is the last two points
+            return self.walked & (self.bracket.new_gap * self.bracket.across_gap > 0.0)
+
     def body(now: Carry) -> Carry:
-        value = gap(now.x)
-        first = now.steps == 0
-        near_gap = jnp.where(first, value, now.bracket.new_gap)
-        walking = now.walking & (value * near_gap > 0.0)
-        walked = _Bracket(now.x, value, *(2 * jax.tree.map(partial(jnp.where, first), (now.x, value), now.bracket[:2])))
-        bracket = jax.tree.map(partial(jnp.where, now.walking), walked, now.bracket.with_point(now.x, value))
-        ahead = now.x + jnp.sign(value) * now.step
-        longest = jnp.minimum(2.0 * now.step, _LONGEST_STEP * jnp.maximum(1.0, jnp.abs(ahead)))
-        return Carry(now.steps + 1, jnp.where(walking, ahead, bracket.place()), longest, walking, bracket)
+        first, walks, bracket = now.steps == 0, now.walks, now.bracket.ordered
+        ahead = bracket.new + jnp.sign(bracket.new_gap) * now.step
+        x = jnp.where(first, start, jnp.where(walks, ahead, bracket.place()))
+        value = gap(x)
+        left = jax.tree.map(partial(jnp.where, first), (x, value), bracket[:2])
+        either = jax.tree.map(partial(jnp.where, walks), _Bracket(x, value, *left, *left), bracket.with_point(x, value))
+        longer = jnp.minimum(2.0 * now.step, _LONGEST_STEP * jnp.maximum(1.0, jnp.abs(x)))
+        return Carry(now.steps + 1, jnp.where(first, now.step, longer), walks, either)
 
     def runs(now: Carry):
-        return (now.walking | ~now.bracket.narrow) & (now.steps < _MOST_STEPS)
+        return (now.walks | ~now.bracket.ordered.narrow) & (now.steps < _MOST_STEPS)
 
     nowhere = _Bracket(*(6 * (jnp.full_like(start, jnp.inf),)))
-    begun = Carry(jnp.asarray(0), start, jnp.asarray(_FIRST_STEP, start.dtype), jnp.asarray(True), nowhere)
+    begun = Carry(jnp.asarray(0), jnp.asarray(_FIRST_STEP, start.dtype), jnp.asarray(True), nowhere)
     last = lax.while_loop(runs, body, begun)
-    root, value = last.bracket.best()
-    return root, _status(value, last.walking)
+    root, value = last.bracket.ordered.best()
+    return root, _status(value, last.walks)
 
 
 def _not_zero(x):
