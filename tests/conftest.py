@@ -16,7 +16,7 @@ with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "t
     import graycell
     from graycell.cli.compiler import compile_quickly
 
-compile_quickly()  # most of the tests' time is compiling
+compile_quickly(optimise=False)  # most of the tests' time is compiling
 
 gc.freeze()  # what is imported stays: no need to look through it whenever a test compiles
 gc.set_threshold(20_000, 10, 10)
@@ -32,9 +32,12 @@ def pytest_configure(config):
     """Keep what was compiled on disk: for the other process of the tests, their commands, and the next time."""
     if getattr(config, "cache", None) is None:  # pytest -p no:cacheprovider
         return
-    folder = str(config.cache.mkdir("compiled"))
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = folder
-    jax.config.update("jax_compilation_cache_dir", folder)
+    for name, value in (
+        ("jax_compilation_cache_dir", str(config.cache.mkdir("compiled"))),
+        ("jax_persistent_cache_min_compile_time_secs", 0.1),  # [s]; what compiles sooner is not kept
+    ):
+        os.environ[name.upper()] = str(value)
+        jax.config.update(name, value)
 
 
 _ROOT = Path(__file__).parent.parent

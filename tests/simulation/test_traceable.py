@@ -122,6 +122,12 @@ def test_save_at_gives_the_state_before_an_event_of_that_time():
     assert np.allclose(found.concentrations[1], whole.concentrations[before], rtol=1e-6)
 
 
+@pytest.mark.parametrize("compiled", [simulated, gradient], ids=["simulation", "gradient"])
+def test_a_program_can_be_kept_on_disk(compiled):
+    """JAX keeps no program that calls into Python."""
+    assert "pure_callback[" not in str(compiled.trace(RUN).jaxpr)
+
+
 def test_an_equal_model_built_anew_is_not_compiled_again():
     traced = []
 

@@ -36,6 +36,8 @@ from graycell.simulation.trajectory import Trajectory, status_of
 _SETTINGS = SolverSettings()
 _FEWEST_SEGMENTS = 16
 """To which a run is padded: with and without its measurements, most runs then share one compiled function."""
+_SAVED_TOGETHER = 16
+"""Times to save are padded to a multiple, for the same reason."""
 
 
 def simulate(
@@ -85,8 +87,9 @@ def simulate(
         tolerances = jnp.asarray(settings.rtol, jnp.float64), jnp.asarray(settings.atol, jnp.float64)
         others = replace(settings, rtol=1.0, atol=1.0)  # the tolerances are traced: one compiled function serves all
         given = model, packed, loop, others, *tolerances, jnp.asarray(run.initial_volume, jnp.float64)
-        solved = _solved(*given, 1 if wanted else points, jnp.asarray(wanted) if wanted else None)
-        trajectory = _named(model, run, packed, solved, traced, bool(wanted))
+        last = wanted[-1:] * (-len(wanted) % _SAVED_TOGETHER)
+        solved = _solved(*given, 1 if wanted else points, jnp.asarray((*wanted, *last)) if wanted else None)
+        trajectory = _named(model, run, packed, solved, traced, len(wanted))
     if not traced and isinstance(model.closure, Algebraic) and not np.any(np.asarray(loop)):
         trajectory = _with_jumps(trajectory)
     if throw:
@@ -169,15 +172,17 @@ def _solved(model, packed: PackedRun, loop: Loop, settings, rtol, atol, volume, 
     return _Solved(code, path.predicted, columns)
 
 
-def _named(model, run: CultureRun, packed: PackedRun, solved: _Solved, traced: bool, chosen: bool) -> Trajectory:
-    """Return the trajectory of a run; chosen: at times to save, which are kept as they are."""
+def _named(model, run: CultureRun, packed: PackedRun, solved: _Solved, traced: bool, saved: int) -> Trajectory:
+    """Return the trajectory of a run; saved: number of times to save, which are kept as they are; 0 for all points."""
     taken, columns = _measured_times(run), solved.columns
     if traced:
         times = jnp.asarray(taken)
         predicted: Any = _within(packed, times, solved.predicted[segments_at(packed.end, times)])
+        columns = {name: values[:saved] for name, values in columns.items()} if saved else columns
     else:
         predicted = np.asarray(solved.predicted)[segments_at(np.asarray(packed.end), taken)]
-        columns = columns if chosen else _without_repeats(columns)
+        columns = {name: np.asarray(values)[: saved or None] for name, values in columns.items()}
+        columns = columns if saved else _without_repeats(columns)
     return Trajectory(
         model=model, run=run, measured_time=taken, predicted=predicted, status_code=solved.code, **columns
     )

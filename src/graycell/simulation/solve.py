@@ -20,7 +20,7 @@ from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
-from graycell.simulation.short_end import short_end
+from graycell.simulation.short_solve import short_solve
 
 
 class SimulationStatus(enum.IntEnum):
@@ -185,7 +185,7 @@ def integrate(
         first_step = lax.stop_gradient(jnp.where(stop > 0.0, share * last_s, 1.0))
         shares = fractions * last_s
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
-        with short_end():
+        with short_solve():
             solution = diffrax.diffeqsolve(
                 diffrax.ODETerm(derivative),
                 settings.solver,

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from graycell.simulation.short_end import _Shortened, short_end
+from graycell.simulation.short_solve import _Shortened, short_solve
 
 
 @pytest.mark.parametrize("end", [-3.0, 0.0, 1.0, 240.0])
@@ -19,18 +19,21 @@ def test_a_hundred_calls_at_once_end_where_a_hundred_roundings_end(end):
     assert end - 2.0 * abs(end - float(below)) <= float(at) <= float(below) or at == end == 0.0
 
 
-def test_a_solve_has_no_chain_inside():
-    def steps():
+def test_a_solve_has_no_chain_and_no_call_into_python_inside():
+    def program():
         term = diffrax.ODETerm(lambda t, y, _: -y)  # a new one each time, of which no trace is kept
-        solve = lambda stop: diffrax.diffeqsolve(term, diffrax.Tsit5(), 0.0, stop, 0.1, jnp.ones(()))  # noqa: E731
-        return str(jax.make_jaxpr(lambda stop: solve(stop).ys)(2.0)).count(" nextafter ")
+        tsit5, until = diffrax.Tsit5(), lambda stop: diffrax.SaveAt(ts=stop * jnp.linspace(0.0, 1.0, 3))
+        solve = lambda stop: diffrax.diffeqsolve(term, tsit5, 0.0, stop, 0.1, jnp.ones(()), saveat=until(stop))  # noqa: E731
+        return str(jax.make_jaxpr(lambda stop: solve(stop).ys)(2.0))
 
-    long = steps()
-    with short_end():
-        assert steps() == long - 100
+    whole = program()
+    with short_solve():
+        short = program()
+    assert short.count(" nextafter ") == whole.count(" nextafter ") - 100
+    assert short.count("pure_callback[") < whole.count("pure_callback[")
 
 
 def test_diffrax_is_changed_inside_alone():
-    with short_end():
+    with short_solve():
         assert diffrax._integrate.eqxi is not equinox.internal
     assert diffrax._integrate.eqxi is equinox.internal

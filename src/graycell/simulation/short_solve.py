@@ -1,4 +1,7 @@
-"""short_end: a solve of diffrax compiles sooner; its end counts as reached 100 to 200 roundings before, not 100."""
+"""short_solve: a solve of diffrax compiles sooner, and is found again in JAX's cache on disk by other processes.
+
+Its end counts as reached 100 to 200 roundings before, not 100, and the order of its times is not checked.
+"""
 
 import types
 import weakref
@@ -13,18 +16,19 @@ import jax
 import jax.numpy as jnp
 
 _READ_IN = ("0.7.2",)
-"""Versions of diffrax in whose code the chain was found; others stay as they are."""
+"""Versions of diffrax in whose code chain and checks were found; others stay as they are."""
 _ROUNDINGS = 100
 """diffrax takes the end as reached this many roundings before it."""
 
 
 @contextmanager
-def short_end() -> Iterator[None]:
-    """Shorten a chain of operations in the solves that are traced inside the context.
+def short_solve() -> Iterator[None]:
+    """Leave out what the solves that are traced inside the context do not need.
 
     diffrax finds the time 100 roundings before the end of a solve by 100 calls in a row, which take XLA long to compile
-    in every program. Another thread that traces a solve of diffrax in that moment gets the short chain too; if both
-    alternate, each change between them adds 100 roundings.
+    in every program; here it is one. And diffrax checks the order of start, end and times to save by calls into Python,
+    with which a program cannot be kept on disk; here the caller vouches for it. Another thread that traces a solve of
+    diffrax in that moment gets the same; if both alternate, each change between them adds 100 roundings.
 
     Returns:
         The context.
@@ -33,7 +37,8 @@ def short_end() -> Iterator[None]:
     if diffrax.__version__ not in _READ_IN:
         yield
         return
-    module.eqxi = types.SimpleNamespace(**{**vars(equinox.internal), "prevbefore": _Shortened()})
+    others = {"prevbefore": _Shortened(), "error_if": lambda value, wrong, message: value}
+    module.eqxi = types.SimpleNamespace(**{**vars(equinox.internal), **others})
     try:
         yield
     finally:
