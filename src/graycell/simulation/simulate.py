@@ -174,14 +174,18 @@ def _solved(model, packed: PackedRun, loop: Loop, settings, rtol, atol, volume, 
 
 def _named(model, run: CultureRun, packed: PackedRun, solved: _Solved, traced: bool, saved: int) -> Trajectory:
     """Return the trajectory of a run; saved: number of times to save, which are kept as they are; 0 for all points."""
-    taken, columns = _measured_times(run), solved.columns
+    taken = _measured_times(run)
+    columns: dict[str, Any] = solved.columns
+    if not traced:
+        columns = {name: np.asarray(values) for name, values in columns.items()}
+    if saved:
+        columns = {name: values[:saved] for name, values in columns.items()}
+    predicted: Any
     if traced:
         times = jnp.asarray(taken)
-        predicted: Any = _within(packed, times, solved.predicted[segments_at(packed.end, times)])
-        columns = {name: values[:saved] for name, values in columns.items()} if saved else columns
+        predicted = _within(packed, times, solved.predicted[segments_at(packed.end, times)])
     else:
         predicted = np.asarray(solved.predicted)[segments_at(np.asarray(packed.end), taken)]
-        columns = {name: np.asarray(values)[: saved or None] for name, values in columns.items()}
         columns = columns if saved else _without_repeats(columns)
     return Trajectory(
         model=model, run=run, measured_time=taken, predicted=predicted, status_code=solved.code, **columns

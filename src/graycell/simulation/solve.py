@@ -172,6 +172,7 @@ def integrate(
             elapsed = s * unit if packed.steady_targets else None
             return Surroundings(packed.inputs_at(time, now.setpoints), now.flows, packed.media, control, elapsed)
 
+        @jax.jit  # diffrax traces it several times; compiled as one function it is traced once
         def derivative(s, state, _):
             return jax.tree.map(lambda rate: unit * rate, model.derivative(state, at(s)))
 
