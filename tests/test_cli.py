@@ -129,6 +129,13 @@ def test_a_place_that_cannot_be_written_is_a_sentence(graycell, tmp_path):
     assert "Traceback" not in printed
 
 
+def test_a_file_of_unknown_ending_is_a_sentence_before_anything_is_simulated(graycell, tmp_path):
+    code, printed = graycell("simulate", "--out", tmp_path / "trajectory")
+    assert code == FAULTS
+    assert "known endings are .csv, .parquet, .xlsx" in printed
+    assert "NRMSE" not in printed
+
+
 def test_an_unknown_model_is_a_sentence_with_the_nearest(graycell):
     code, printed = graycell("simulate", "--model", "nolan-leee")
     assert code == FAULTS

@@ -38,7 +38,7 @@ from graycell.inference import Fit, FitSettings, fit, load_fit, save_fit
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.model import CultureModel
 from graycell.models import MODELS, model_of, published_feed
-from graycell.reporting import UNDETERMINED, file_word, report, trajectory_frame, write_table
+from graycell.reporting import UNDETERMINED, file_word, report, table_ending, trajectory_frame, write_table
 from graycell.runs import Bolus, CultureRun, bundled_run
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
@@ -85,6 +85,8 @@ def _simulate(
     closures = {
         ClosureName.dynamic: Dynamic(), ClosureName.algebraic: Algebraic(), ClosureName.lagged: Lagged(step)
     }  # fmt: skip
+    if out is not None:
+        table_ending(out)
     runs, unfinished = runs_from([run] if run else []), False
     built = model_with_parameters(model, parameters, closures[closure])
     for culture in runs:

@@ -29,6 +29,7 @@ from graycell.reporting.tables import (
     history_frame,
     residuals_frame,
     scores_frame,
+    table_ending,
     trajectory_frame,
     write_table,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "residuals",
     "residuals_frame",
     "scores_frame",
+    "table_ending",
     "trajectory_frame",
     "write_table",
 ]

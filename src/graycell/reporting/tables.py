@@ -241,6 +241,33 @@ def file_word(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-.")[:60] or "unnamed"
 
 
+def table_ending(path: str | Path) -> str:
+    """Return the ending of a file to which `write_table` can write; to be asked before what the table is made of.
+
+    Args:
+        path: the file.
+
+    Returns:
+        Its ending, in small letters.
+
+    Raises:
+        GraycellError: for another ending, or for Parquet if pyarrow is not installed.
+
+    >>> table_ending("run07.CSV")
+    '.csv'
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in _WRITERS:
+        found = f"the ending '{path.suffix}'" if path.suffix else "no ending"
+        raise GraycellError(f"{path.name}: found {found}; known endings are {', '.join(_WRITERS)}; use one of them.")
+    if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
+        raise GraycellError(
+            f"{path.name}: found no pyarrow; Parquet files need it; install pyarrow or write .csv or .xlsx."
+        )
+    return suffix
+
+
 def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
     """Write a table to a CSV, Parquet or XLSX file; a failure leaves an existing file as it was.
 
@@ -257,20 +284,12 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
     Raises:
         GraycellError: for another ending, or for Parquet if pyarrow is not installed.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in _WRITERS:
-        found = f"the ending '{path.suffix}'" if path.suffix else "no ending"
-        raise GraycellError(f"{path.name}: found {found}; known endings are {', '.join(_WRITERS)}; use one of them.")
-    if suffix == ".parquet" and importlib.util.find_spec("pyarrow") is None:
-        raise GraycellError(
-            f"{path.name}: found no pyarrow; Parquet files need it; install pyarrow or write .csv or .xlsx."
-        )
+    path, ending = Path(path), table_ending(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
-            _WRITERS[suffix](frame, file)
+            _WRITERS[ending](frame, file)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
