@@ -2,30 +2,33 @@
 
 import gc
 import os
+import sys
 from pathlib import Path
 
-import jax
 import jaxtyping
 import numpy as np
 import pytest
 
+_HANDS_OUT = "-n" in sys.argv and "PYTEST_XDIST_WORKER" not in os.environ
+"""Whether this process only hands out tests to others: it imports nothing of what is tested."""
 _CHECKED = ("cell", "hybrid", "inference", "model", "numerics", "packing", "parameters", "reactor", "simulation")
 """Rooms whose types and shapes are checked at every call; the others have few arrays."""
-
-with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "typechecking.checked"):
-    import graycell
-    from graycell.cli.compiler import compile_quickly
-
-compile_quickly(optimise=False)  # most of the tests' time is compiling
-
-gc.freeze()  # what is imported stays: no need to look through it whenever a test compiles
-gc.set_threshold(20_000, 10, 10)
-
-jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_numpy_dtype_promotion", "strict")
-
 _MOST_MAPPINGS = 30_000
 """Every compiled function takes some memory mappings of its process; Linux allows 65530, and beyond XLA crashes."""
+
+if not _HANDS_OUT:
+    with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "typechecking.checked"):
+        import graycell
+        from graycell.cli.compiler import compile_quickly
+    import jax
+
+    compile_quickly(optimise=False)  # most of the tests' time is compiling
+
+    gc.freeze()  # what is imported stays: no need to look through it whenever a test compiles
+    gc.set_threshold(20_000, 10, 10)
+
+    jax.config.update("jax_numpy_rank_promotion", "raise")
+    jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 
 def pytest_configure(config):
@@ -37,7 +40,8 @@ def pytest_configure(config):
         ("jax_persistent_cache_min_compile_time_secs", 0.1),  # [s]; what compiles sooner is not kept
     ):
         os.environ[name.upper()] = str(value)
-        jax.config.update(name, value)
+        if not _HANDS_OUT:
+            jax.config.update(name, value)
 
 
 _ROOT = Path(__file__).parent.parent
