@@ -115,6 +115,16 @@ def test_what_makes_no_model_is_a_sentence(changes, sentence, unchecked):
         monod(**changes)
 
 
+def test_an_unknown_name_in_a_rate_law_is_told_with_the_reaction():
+    with pytest.raises(ModelError, match="rate law of 'uptake': species 'GCL' is not known to the model; did you mean"):
+        monod(rates={**monod().rates, "uptake": gc.Rate("q") * gc.Monod("GCL", "K")})
+
+
+def test_runs_in_the_place_of_a_run_are_a_sentence(unchecked):
+    with pytest.raises(ModelError, match="found list in the place of the run"):
+        simulate(monod(), [fed_batch()])  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("build", [lambda: MU * "GLC", lambda: gc.StateVariable("GLC"), lambda: gc.Rate("k") / None])
 def test_a_law_of_a_text_is_a_sentence(build):
     with pytest.raises(ModelError, match="a rate law or a number is needed"):

@@ -568,7 +568,7 @@ class CultureModel(eqx.Module):
         )
         at = at._replace(outputs={name: net(at) for name, net in self.nets.items()})
         for reaction, law in zip(self.rate_names, self.laws, strict=True):
-            at = at._replace(rates={**at.rates, reaction: law(at)})
+            at = at._replace(rates={**at.rates, reaction: building.value_of(law, at, f"rate law of '{reaction}'")})
         return at
 
     def variable_vector(self, values: Values = None) -> Float[Array, " variables"]:

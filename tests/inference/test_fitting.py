@@ -277,6 +277,11 @@ def test_other_bounds_of_a_flux_are_another_model(published):
     assert describe(published.rebuilt(network=network)) != describe(published)
 
 
+def test_runs_without_measurements_are_a_sentence():
+    with pytest.raises(FitError, match=r"found no measurement of VCD, .* in the runs"):
+        fit(monod(), [fed_batch()])
+
+
 def test_a_parameter_that_the_data_say_nothing_about_has_no_finite_standard_error(small):
     """The rate at which the cells follow a shift of the temperature does not show before the shift at day 4."""
     model, run = small

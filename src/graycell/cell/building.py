@@ -103,6 +103,26 @@ def check_relaxing(
             law(Conditions(no, no, inputs, parameters, no, no, no, no))
 
 
+def value_of(law: RateLaw, at: Conditions, place: str) -> Scalar:
+    """Return the value of a law.
+
+    Args:
+        law: any law.
+        at: the operating point.
+        place: where the law is, for the message.
+
+    Returns:
+        Its value, in its unit.
+
+    Raises:
+        ModelError: where the law asks for what the model does not know, with the place.
+    """
+    try:
+        return law(at)
+    except ModelError as error:
+        raise ModelError(f"{place}: {error}") from None
+
+
 def liquid_species(
     network: MetabolicNetwork | None,
     gases: Sequence[str],

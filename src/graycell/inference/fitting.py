@@ -77,8 +77,9 @@ def fit(
         The result.
 
     Raises:
-        FitError: for runs beside a `Problem`, a model with the lagged closure, runs of one name, nothing to learn, too
-            few runs to hold some out, a result that cannot be simulated, or a checkpoint of another fit.
+        FitError: for runs beside a `Problem`, a model with the lagged closure, runs of one name, nothing to learn or to
+            learn it from, too few runs to hold some out, a result that cannot be simulated, or a checkpoint of another
+            fit.
         ModelError: for a parameter that cannot be estimated as it is described.
         InputError: where a run does not fit the model.
     """
@@ -91,6 +92,11 @@ def fit(
     model, runs = problem.start, list(problem.runs)  # type: ignore[arg-type]
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
     objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation)
+    if not np.any(np.isfinite(np.asarray(objective.packed.standard_error))):
+        raise FitError(
+            f"fit: found no measurement of {', '.join(model.quantities)} in the runs; a fit compares these with the "
+            "model; give runs with measurements, graycell check names their columns."
+        )
     stages = settings.stages or recipe_for(model, runs)
     matching = None
     if any(stage.matching for stage in stages):

@@ -70,9 +70,14 @@ def simulate(
 
     Raises:
         InputError: where the run does not fit the model.
-        ModelError: for times to save outside of the run.
+        ModelError: for times to save outside of the run, or something else in the place of the run.
         SimulationError: with `throw`, where the simulation does not reach its end.
     """
+    if not isinstance(run, CultureRun):
+        raise ModelError(
+            f"simulate: found {type(run).__name__} in the place of the run; a CultureRun is needed; of a list, such as "
+            "read_runs returns, give one after the other."
+        )
     if _is_traced(save_at):
         wanted = tuple(jnp.asarray(save_at))
     else:
