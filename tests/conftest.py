@@ -9,7 +9,8 @@ import jaxtyping
 import numpy as np
 import pytest
 
-_HANDS_OUT = "-n" in sys.argv and "PYTEST_XDIST_WORKER" not in os.environ
+_PROCESSES = dict(zip(sys.argv, sys.argv[1:], strict=False)).get("-n", "0")
+_HANDS_OUT = _PROCESSES != "0" and "PYTEST_XDIST_WORKER" not in os.environ
 """Whether this process only hands out tests to others: it imports nothing of what is tested."""
 _CHECKED = ("cell", "hybrid", "inference", "model", "numerics", "packing", "parameters", "reactor", "simulation")
 """Rooms whose types and shapes are checked at every call; the others have few arrays."""

@@ -115,9 +115,24 @@ def test_what_makes_no_model_is_a_sentence(changes, sentence, unchecked):
         monod(**changes)
 
 
-def test_an_unknown_name_in_a_rate_law_is_told_with_the_reaction():
-    with pytest.raises(ModelError, match="rate law of 'uptake': species 'GCL' is not known to the model; did you mean"):
-        monod(rates={**monod().rates, "uptake": gc.Rate("q") * gc.Monod("GCL", "K")})
+UNKNOWN = gc.Concentration("GCL")
+
+
+@pytest.mark.parametrize(
+    ("place", "changes"),
+    [
+        ("rate law of 'uptake'", {"rates": {"uptake": UNKNOWN}}),
+        ("observable 'seen'", {"observables": {"seen": UNKNOWN}}),
+        ("variable 'age'", {"variables": {"age": gc.StateVariable(UNKNOWN)}}),
+        ("variable 'P'", {"variables": {"P": gc.LoopVariable(UNKNOWN, gc.Dynamic("recovery"))}}),
+    ],
+)
+def test_an_unknown_name_in_a_law_is_told_with_its_place(place, changes):
+    whole = monod()
+    variables = dict(zip(whole.variable_names, whole.variables, strict=True))
+    parts = {"rates": whole.rates, "observables": {}, "variables": variables}
+    with pytest.raises(ModelError, match=f"{place}: species 'GCL' is not known to the model; did you mean 'GLC'"):
+        monod(**{kind: {**parts[kind], **added} for kind, added in changes.items()})
 
 
 def test_runs_in_the_place_of_a_run_are_a_sentence(unchecked):

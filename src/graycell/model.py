@@ -657,8 +657,14 @@ class CultureModel(eqx.Module):
             fluxes,
             conflict,
             status,
-            _stack([variable.target(at) for variable in self._loop_variables]),
-            _stack([law(at) for law in self.observables]),
+            _stack([
+                building.value_of(variable.target, at, f"variable '{name}'")
+                for name, variable in zip(self.loops, self._loop_variables, strict=True)
+            ]),
+            _stack([
+                building.value_of(law, at, f"observable '{name}'")
+                for name, law in zip(self.observable_names, self.observables, strict=True)
+            ]),
             jnp.ones(()) if self.cells is None else self.cells(at),
         )
         return evaluation, at
@@ -831,7 +837,8 @@ class CultureModel(eqx.Module):
             if isinstance(variable, RelaxingVariable):
                 rates.append(0.0 if held else variable.rate(at) * (variable.target(at) - state.variables[i]))
             elif isinstance(variable, StateVariable):
-                rates.append(variable.derivative(at))
+                place = f"variable '{self.variable_names[i]}'"
+                rates.append(building.value_of(variable.derivative, at, place))
             elif isinstance(variable, LoopVariable) and isinstance(variable.closure, Algebraic):
                 rates.append((closed.rest[i] - state.variables[i]) / variable.closure.memory)
             else:

@@ -278,7 +278,7 @@ def test_other_bounds_of_a_flux_are_another_model(published):
 
 
 def test_runs_without_measurements_are_a_sentence():
-    with pytest.raises(FitError, match=r"found no measurement of VCD, .* in the runs"):
+    with pytest.raises(FitError, match="found no measurement in the runs of what the model computes, VCD"):
         fit(monod(), [fed_batch()])
 
 

@@ -92,11 +92,6 @@ def fit(
     model, runs = problem.start, list(problem.runs)  # type: ignore[arg-type]
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
     objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation)
-    if not np.any(np.isfinite(np.asarray(objective.packed.standard_error))):
-        raise FitError(
-            f"fit: found no measurement of {', '.join(model.quantities)} in the runs; a fit compares these with the "
-            "model; give runs with measurements, graycell check names their columns."
-        )
     stages = settings.stages or recipe_for(model, runs)
     matching = None
     if any(stage.matching for stage in stages):
@@ -128,7 +123,7 @@ def objective_for(
         The objective on all runs.
 
     Raises:
-        FitError: for a model with the lagged closure, two runs of one name, or nothing to estimate.
+        FitError: for a model with the lagged closure, two runs of one name, nothing to estimate, or nothing measured.
         InputError: where a run does not fit the model.
     """
     if model.is_lagged:
@@ -140,6 +135,11 @@ def objective_for(
             "learn and a run are needed."
         )
     packed = pack_all(runs, model)
+    if not np.any(np.isfinite(np.asarray(packed.standard_error))):
+        raise FitError(
+            f"found no measurement in the runs of what the model computes, {', '.join(model.quantities)}; a fit "
+            "compares the two; give runs with measurements."
+        )
     return objective_of(model, packed, rows, solver, regularisation)
 
 

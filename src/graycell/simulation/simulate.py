@@ -181,17 +181,15 @@ def _named(model, run: CultureRun, packed: PackedRun, solved: _Solved, traced: b
     """Return the trajectory of a run; saved: number of times to save, which are kept as they are; 0 for all points."""
     taken = _measured_times(run)
     columns: dict[str, Any] = solved.columns
-    if not traced:
-        columns = {name: np.asarray(values) for name, values in columns.items()}
-    if saved:
-        columns = {name: values[:saved] for name, values in columns.items()}
     predicted: Any
     if traced:
         times = jnp.asarray(taken)
         predicted = _within(packed, times, solved.predicted[segments_at(packed.end, times)])
     else:
         predicted = np.asarray(solved.predicted)[segments_at(np.asarray(packed.end), taken)]
-        columns = columns if saved else _without_repeats(columns)
+        columns = jax.device_get(columns) if saved else _without_repeats(columns)
+    if saved:
+        columns = {name: values[:saved] for name, values in columns.items()}
     return Trajectory(
         model=model, run=run, measured_time=taken, predicted=predicted, status_code=solved.code, **columns
     )
