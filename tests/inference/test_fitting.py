@@ -278,7 +278,7 @@ def test_other_bounds_of_a_flux_are_another_model(published):
 
 
 def test_runs_without_measurements_are_a_sentence():
-    with pytest.raises(FitError, match="found no measurement in the runs of what the model computes, VCD"):
+    with pytest.raises(FitError, match="runs fed batch: found no measured value that the model predicts"):
         fit(monod(), [fed_batch()])
 
 

@@ -176,11 +176,6 @@ def check_gradients(
     report = progress or (lambda done, what: None)
     objective = _objective(model, runs, names, rtol)
     measured = np.flatnonzero(np.isfinite(np.asarray(objective.packed.standard_error)))
-    if not measured.size:
-        raise FitError(
-            f"runs {', '.join(run.name for run in runs)}: found no measured value that the model predicts; a fit and "
-            f"its derivatives need some; measure any of {', '.join(model.quantities)}."
-        )
     loop = Loop(*(jnp.asarray(value, jnp.float64) for value in loop))
     x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model.nets))
     labels = objective.labels([run.name for run in runs])

@@ -137,8 +137,8 @@ def objective_for(
     packed = pack_all(runs, model)
     if not np.any(np.isfinite(np.asarray(packed.standard_error))):
         raise FitError(
-            f"found no measurement in the runs of what the model computes, {', '.join(model.quantities)}; a fit "
-            "compares the two; give runs with measurements."
+            f"runs {', '.join(run.name for run in runs)}: found no measured value that the model predicts; a fit and "
+            f"its derivatives need some; measure any of {', '.join(model.quantities)}."
         )
     return objective_of(model, packed, rows, solver, regularisation)
 
