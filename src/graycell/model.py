@@ -29,7 +29,7 @@ from graycell.cell.closures import (
     close_algebraic,
     rest_of,
 )
-from graycell.cell.conditions import Conditions, Named, Recorder
+from graycell.cell.conditions import Concentrations, Conditions, Named, Recorder
 from graycell.cell.network import MetabolicNetwork, Reaction, parse_equation
 from graycell.cell.neural import MLP
 from graycell.cell.rates import RateLaw, ViableCells, Volumetric
@@ -558,7 +558,7 @@ class CultureModel(eqx.Module):
         """
         fed = jnp.zeros(len(self.species)) if fed is None else fed
         at = Conditions(
-            Named(self.species, concentrations),
+            Concentrations(self.species, concentrations),
             Named(self.variable_names, self.variable_vector(variables)),
             Named(self.input_names, self.input_vector(inputs)),
             self.parameters,
@@ -765,11 +765,12 @@ class CultureModel(eqx.Module):
         if at.elapsed is None:
             return values
         known = Conditions({}, {}, Named(self.input_names, at.inputs), self.parameters)
+        entries = list(jnp.unstack(values))
         for i, variable in enumerate(self.variables):
             if isinstance(variable, RelaxingVariable):
                 target, left = variable.target(known), jnp.exp(-variable.rate(known) * at.elapsed)
-                values = values.at[i].set(target + (values[i] - target) * left)
-        return values
+                entries[i] = target + (entries[i] - target) * left
+        return _stack(entries)
 
     @property
     def relaxing_inputs(self) -> tuple[str, ...]:
@@ -826,8 +827,10 @@ class CultureModel(eqx.Module):
         Returns:
             (variables,)
         """
-        loops = [i for _, i in self._loops]
-        return values.at[np.array(loops)].set(control.seen(values[np.array(loops)])) if loops else values
+        entries, loops = list(jnp.unstack(values)), [i for _, i in self._loops]
+        for i, value in zip(loops, jnp.unstack(control.seen(_stack([entries[i] for i in loops]))), strict=True):
+            entries[i] = value
+        return _stack(entries)
 
     def _variable_derivatives(self, state: CultureState, closed: Closed, targets, at: Conditions, around: Surroundings):
         loops, tau, held = [i for _, i in self._loops], self.turnover_times(), around.elapsed is not None

@@ -173,7 +173,7 @@ def pool(p, adjoint):
         return -layer.fluxes[0]
 
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(slope), diffrax.Tsit5(), 0.0, 2.0, 0.002, jnp.array(1.0), args=p, adjoint=adjoint
+        diffrax.ODETerm(slope), diffrax.Euler(), 0.0, 2.0, 0.002, jnp.array(1.0), args=p, adjoint=adjoint
     )
     return solution.ys[0]
 

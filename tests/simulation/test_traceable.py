@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from diffrax import ForwardMode
-from small_models import fed_batch, monod
+from small_models import fed_batch, monod, pool, pool_batch
 
 import graycell as gc
 from graycell.simulation.simulate import simulate
@@ -88,6 +88,21 @@ def test_derivatives_by_parameters_are_those_of_central_differences():
         step = 1e-4 * values[i] * jnp.eye(4)[i]
         expected = (float(both(values + step)[1]) - float(both(values - step)[1])) / float(2e-4 * values[i])
         assert float(both(values)[0][i]) == pytest.approx(expected, rel=1e-4), name
+
+
+def test_a_traced_run_may_have_a_measured_loop_variable():
+    """As the bundled run does: its first measurement is later than its beginning."""
+    model = pool(gc.Dynamic("ts"))
+    run, forward = pool_batch(model, 1.0), replace(FINE, adjoint=ForwardMode())
+
+    def end(first):
+        found = simulate(model, run.with_initial(P=first), forward, points=2)
+        return found.final["GLC"], found.final["GLC"]
+
+    both = jax.jit(jax.jacfwd(end, has_aux=True))
+    expected = (float(both(1.001)[1]) - float(both(0.999)[1])) / 0.002
+    assert float(both(1.0)[0]) == pytest.approx(expected, rel=1e-4)
+    assert abs(expected) > 1e-6
 
 
 def test_runs_go_through_jit_and_vmap_as_they_are():

@@ -22,16 +22,16 @@ class Named(Mapping):
 
     Attributes:
         names: one for each entry.
-        values_of: array with the entries along its first axis.
+        entries: of the array; taken apart once, for laws look up many names, and each of them many times.
     """
 
     def __init__(self, names: Sequence[str], values: Array):
-        self.names, self.values_of = tuple(names), values
+        self.names, self.entries = tuple(names), tuple(jnp.unstack(values))
 
     def __getitem__(self, name: str) -> Array:
         if name not in self.names:
             raise KeyError(name)
-        return self.values_of[self.names.index(name)]
+        return self.entries[self.names.index(name)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -41,6 +41,18 @@ class Named(Mapping):
 
     def __contains__(self, name: object) -> bool:
         return name in self.names
+
+
+class Concentrations(Named):
+    """Concentrations by species.
+
+    Attributes:
+        not_below_the_floor: the same, never below `CONCENTRATION_FLOOR`.
+    """
+
+    def __init__(self, names: Sequence[str], values: Array):
+        super().__init__(names, values)
+        self.not_below_the_floor = Named(names, jnp.maximum(values, CONCENTRATION_FLOOR))
 
 
 class Recorder(dict):
@@ -100,6 +112,8 @@ class Conditions(NamedTuple):
         Raises:
             ModelError: for a name that is not in the model.
         """
+        if isinstance(self.concentrations, Concentrations):
+            return look_up(self.concentrations.not_below_the_floor, species, "species")
         return jnp.maximum(look_up(self.concentrations, species, "species"), CONCENTRATION_FLOOR)
 
     def variable(self, name: str) -> Scalar:

@@ -4,8 +4,10 @@ import math
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator
 
@@ -34,12 +36,17 @@ class Curves(eqx.Module):
 
     def __call__(self, time: Float[Array, ""]) -> Float[Array, " curves"]:
         """Return the values at `time` [d]."""
-        # diffrax.CubicInterpolation does the same with a search by halves, whose loop took half of a simulation's time
-        inside = jnp.clip(time, self.time[0], self.time[-1])
-        index = jnp.clip(jnp.sum(inside >= self.time) - 1, 0, self.time.shape[0] - 2)
-        after = inside - self.time[index]
-        cubic, square, slope, value = self.coefficients[index]
-        return value + after * (slope + after * (square + after * cubic))
+        return _values(self.time, self.coefficients, time)
+
+
+@jax.jit  # a model asks for its inputs in many places: as a function of its own this is traced and lowered once
+def _values(knots: Array, coefficients: Array, time: Array) -> Array:
+    # diffrax.CubicInterpolation does the same with a search by halves, whose loop took half of a simulation's time
+    inside = jnp.clip(time, knots[0], knots[-1])
+    index = jnp.clip(jnp.sum(inside >= knots) - 1, 0, knots.shape[0] - 2)
+    after = inside - lax.dynamic_index_in_dim(knots, index, keepdims=False)
+    cubic, square, slope, value = lax.dynamic_index_in_dim(coefficients, index, keepdims=False)
+    return value + after * (slope + after * (square + after * cubic))
 
 
 def first_value(run: CultureRun, name: str, default: float | None) -> Any:
@@ -90,7 +97,7 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
         found = _given(run, name)
         if found is None:
             found = np.array([0.0]), np.array([first if not is_tracer(first) else 0.0])
-        elif found[0][0] > 0.0:
+        elif found[0][0] > 0.0 and not is_tracer(first):  # scipy takes no traced value; the first measured one is held
             found = np.r_[0.0, found[0]], np.r_[first, found[1]]
         series.append(found)
     knots = np.unique(np.concatenate([time for time, _ in series] or [np.zeros(1)]))

@@ -71,15 +71,15 @@ def filled(shape: tuple[int, ...], entries: dict) -> Any:
     Returns:
         The array, of numpy unless an entry is traced.
     """
-    known = np.zeros(shape)
-    for at, value in entries.items():
-        if not is_tracer(value):
-            known[at] = float(value)
-    whole: Any = known
+    known, traced = np.zeros(shape), {}
     for at, value in entries.items():
         if is_tracer(value):
-            whole = jnp.asarray(whole).at[at].set(value)
-    return whole
+            traced[at] = value
+        else:
+            known[at] = float(value)
+    if not traced:
+        return known
+    return jnp.asarray(known).at[tuple(np.array(list(traced)).T)].set(vector(list(traced.values())))
 
 
 class _Known:
