@@ -160,7 +160,6 @@ def integrate(
     """
     controller = diffrax.PIDController(rtol=_STEP_SHARE * settings.rtol, atol=_STEP_SHARE * settings.atol)
     fractions = jnp.linspace(0.0, 1.0, points) if points > 1 else jnp.ones(1)
-    species = len(model.species)
 
     def segment(carry: _Carry, now: _Segment):
         length = now.end - now.start
@@ -174,8 +173,8 @@ def integrate(
             return Surroundings(packed.inputs_at(time, now.setpoints), now.flows, packed.media, control, elapsed)
 
         @jax.jit  # diffrax traces it several times; compiled as one function it is traced once
-        def derivative(s, y, _):
-            return jax.tree.map(lambda rate: unit * rate, _joined(model.derivative(_state(y, species), at(s))))
+        def derivative(s, state, _):
+            return jax.tree.map(lambda rate: unit * rate, model.derivative(state, at(s)))
 
         at_rest = model.after_event(carry.state, at(0.0))
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
@@ -194,14 +193,14 @@ def integrate(
                 jnp.zeros(()),
                 stop,
                 first_step,
-                _joined(state),
+                state,
                 stepsize_controller=controller,
                 saveat=saveat,
                 max_steps=settings.most_steps,
                 adjoint=settings.adjoint,
                 throw=False,
             )
-        states = _state(cast(tuple[Array, ...], solution.ys), species)
+        states = cast(CultureState, solution.ys)
         if packed.traced_times:
             states = _moved_end(states, length, model.derivative(state, at(0.0)))
         last = jax.tree.map(lambda leaf: leaf[-1], states)
@@ -225,21 +224,6 @@ def integrate(
     fed = (packed.flows.feed @ packed.media)[:, None, :] / states.volume[..., None]
     cells = _cells(model, packed, loop, time, states.amounts / states.volume[..., None], closed, inputs, fed)
     return Path(time, states, closed, loop_status, inputs, fed, cells, failed)
-
-
-def _joined(state: CultureState) -> tuple[Array, ...]:
-    """Return a state in as few arrays as are fast: much of what diffrax and JAX trace is traced for each of them.
-
-    The variables stay apart, if there are any: joined with the others they make a compiled simulation 1.4 times slower.
-    """
-    contents = jnp.concatenate([state.amounts, state.volume[None]])
-    return (contents, state.variables) if state.variables.size else (contents,)
-
-
-def _state(parts: tuple[Array, ...], species: int) -> CultureState:
-    """Return the state, or the states at several times, of `_joined`."""
-    contents, variables = parts if len(parts) > 1 else (parts[0], parts[0][..., :0])
-    return CultureState(contents[..., :species], contents[..., species], variables)
 
 
 def _cells(model: CultureModel, packed: PackedRun, loop: Loop, *points: Array) -> Evaluation:
