@@ -11,7 +11,7 @@ from small_models import fed_batch, monod, pool, pool_batch
 
 import graycell as gc
 from graycell.simulation.simulate import simulate
-from graycell.simulation.solve import SolverSettings
+from graycell.simulation.solve import Loop, SolverSettings
 
 FINE = SolverSettings(rtol=1e-9, atol=1e-10)
 MODEL, RUN = monod(), fed_batch()
@@ -91,7 +91,7 @@ def test_derivatives_by_parameters_are_those_of_central_differences():
 
 
 def test_a_traced_run_may_have_a_measured_loop_variable():
-    """As the bundled run does: its first measurement is later than its beginning."""
+    """The bundled run has one too; it is first measured after the beginning."""
     model = pool(gc.Dynamic("ts"))
     run, forward = pool_batch(model, 1.0), replace(FINE, adjoint=ForwardMode())
 
@@ -103,6 +103,9 @@ def test_a_traced_run_may_have_a_measured_loop_variable():
     expected = (float(both(1.001)[1]) - float(both(0.999)[1])) / 0.002
     assert float(both(1.0)[0]) == pytest.approx(expected, rel=1e-4)
     assert abs(expected) > 1e-6
+    assert float(both(1.0)[1]) == pytest.approx(float(simulate(model, run, forward, points=2).final["GLC"]), rel=1e-7)
+    with pytest.raises(gc.ModelError, match="initial value of 'P' that JAX traces, with its loop open"):
+        jax.jit(lambda first: simulate(model, run.with_initial(P=first), loop=Loop(opened=1.0)).final["GLC"])(1.0)
 
 
 def test_runs_go_through_jit_and_vmap_as_they_are():

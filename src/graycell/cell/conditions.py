@@ -22,7 +22,7 @@ class Named(Mapping):
 
     Attributes:
         names: one for each entry.
-        entries: of the array; taken apart once, for laws look up many names, and each of them many times.
+        entries: those of the array. It is taken apart once, because laws look up the same names many times.
     """
 
     def __init__(self, names: Sequence[str], values: Array):

@@ -97,7 +97,7 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
         found = _given(run, name)
         if found is None:
             found = np.array([0.0]), np.array([first if not is_tracer(first) else 0.0])
-        elif found[0][0] > 0.0 and not is_tracer(first):  # scipy takes no traced value; the first measured one is held
+        elif found[0][0] > 0.0 and not is_tracer(first):  # a traced one: the loop is closed
             found = np.r_[0.0, found[0]], np.r_[first, found[1]]
         series.append(found)
     knots = np.unique(np.concatenate([time for time, _ in series] or [np.zeros(1)]))

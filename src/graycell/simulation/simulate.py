@@ -60,7 +60,8 @@ def simulate(
         run: measurements are not needed. Its numbers may be traced by JAX.
         settings: of the solver.
         points: number of points in every segment, the time between two events or measurements.
-        loop: how far the loops are open; closed unless a fit opens them.
+        loop: how far the loops are open; closed unless a fit opens them. An open loop follows a curve through its
+            initial value, which then must not be traced.
         save_at: [d] times of the trajectory in place of the points; at the time of an event, the state before it.
         throw: whether to raise where the simulation does not reach its end. Otherwise `Trajectory.status` reports it,
             and `Trajectory.require_finished` turns it into an exception.
@@ -70,7 +71,8 @@ def simulate(
 
     Raises:
         InputError: where the run does not fit the model.
-        ModelError: for times to save outside of the run, or something else in the place of the run.
+        ModelError: for times to save outside of the run, something else in the place of the run, or an open loop whose
+            initial value is traced.
         SimulationError: with `throw`, where the simulation does not reach its end.
     """
     if not isinstance(run, CultureRun):
@@ -82,6 +84,7 @@ def simulate(
         wanted = tuple(jnp.asarray(save_at))
     else:
         wanted = () if save_at is None else times_within(save_at, run, "save_at")
+    _require_known_start(model, run, loop)
     run = in_units_of(run, model)  # what is measured is compared with the trajectory
     packed = pack(run, model, save_at=wanted, segments=_FEWEST_SEGMENTS)
     traced = is_traced(run) or _is_traced((model, save_at, loop))
@@ -100,6 +103,18 @@ def simulate(
     if throw:
         return _checked(trajectory) if traced else trajectory.require_finished()
     return trajectory
+
+
+def _require_known_start(model: CultureModel, run: CultureRun, loop: Loop) -> None:
+    """Raise where an open loop would follow a curve through an initial value that is not known before compiling."""
+    if not _is_traced(loop) and not np.any(np.asarray(loop)):
+        return
+    for name in model.loops:
+        if _is_traced(run.initial.get(name)):
+            raise ModelError(
+                f"simulate: found an initial value of '{name}' that JAX traces, with its loop open; give it as a "
+                "number, or close the loop."
+            )
 
 
 def times_within(times: Any, run: CultureRun, argument: str) -> tuple[float, ...]:
