@@ -827,6 +827,8 @@ class CultureModel(eqx.Module):
         Returns:
             (variables,)
         """
+        if not self._loops:
+            return values
         entries, loops = list(jnp.unstack(values)), [i for _, i in self._loops]
         for i, value in zip(loops, jnp.unstack(control.seen(_stack([entries[i] for i in loops]))), strict=True):
             entries[i] = value

@@ -219,12 +219,13 @@ def test_many_surplus_relations_give_what_few_unknowns_give(monkeypatch):
     by_rates = solve()
     assert np.all(np.asarray(by_coordinates.status) == FluxStatus.solved)
     assert np.allclose(by_coordinates.fluxes, by_rates.fluxes, atol=1e-10)
-    held, by_rates_held = np.asarray(by_coordinates.active), np.asarray(by_rates.active)
-    assert np.max(np.sum(held, axis=1)) >= 4
+    one, other = np.asarray(by_coordinates.active), np.asarray(by_rates.active)
+    assert np.max(np.sum(one, axis=1)) >= 4
     # where more bounds meet than are independent, rounding decides which of them are the active ones
-    assert np.all(np.sum(held, axis=1) == np.sum(by_rates_held, axis=1))
+    assert np.mean(np.all(one == other, axis=1)) > 0.95
+    assert np.all(np.sum(one, axis=1) == np.sum(other, axis=1))
     bounded = np.asarray(by_coordinates.fluxes)[:, [NETWORK.index(name) for name in layer.bound_names]]
-    assert np.max(np.abs(bounded[held | by_rates_held])) < 1e-10
+    assert np.max(np.abs(bounded[one | other])) < 1e-10
 
 
 def test_weights_by_name_may_leave_out_and_hold():

@@ -172,9 +172,8 @@ def pool(p, adjoint):
         layer = project_fluxes(CHAIN, {"in": p[0] * y / (0.3 + y), "out": p[1] - 0.4 * t})
         return -layer.fluxes[0]
 
-    # Euler: one projection to compile; the adjoints are tested, and not the solver
     solution = diffrax.diffeqsolve(
-        diffrax.ODETerm(slope), diffrax.Euler(), 0.0, 2.0, 0.002, jnp.array(1.0), args=p, adjoint=adjoint
+        diffrax.ODETerm(slope), diffrax.Tsit5(), 0.0, 2.0, 0.002, jnp.array(1.0), args=p, adjoint=adjoint
     )
     return solution.ys[0]
 

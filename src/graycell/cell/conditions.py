@@ -44,15 +44,15 @@ class Named(Mapping):
 
 
 class Concentrations(Named):
-    """Concentrations by species.
+    """Concentrations by species; the floor of rate laws is put in once for all, and not at every look-up.
 
     Attributes:
-        not_below_the_floor: the same, never below `CONCENTRATION_FLOOR`.
+        floored: the same, never below `CONCENTRATION_FLOOR`.
     """
 
     def __init__(self, names: Sequence[str], values: Array):
         super().__init__(names, values)
-        self.not_below_the_floor = Named(names, jnp.maximum(values, CONCENTRATION_FLOOR))
+        self.floored = Named(names, jnp.maximum(values, CONCENTRATION_FLOOR))
 
 
 class Recorder(dict):
@@ -113,7 +113,8 @@ class Conditions(NamedTuple):
             ModelError: for a name that is not in the model.
         """
         if isinstance(self.concentrations, Concentrations):
-            return look_up(self.concentrations.not_below_the_floor, species, "species")
+            return look_up(self.concentrations.floored, species, "species")
+        # another mapping, such as a dict with which a law is tried alone
         return jnp.maximum(look_up(self.concentrations, species, "species"), CONCENTRATION_FLOOR)
 
     def variable(self, name: str) -> Scalar:

@@ -36,11 +36,11 @@ class Curves(eqx.Module):
 
     def __call__(self, time: Float[Array, ""]) -> Float[Array, " curves"]:
         """Return the values at `time` [d]."""
-        return _values(self.time, self.coefficients, time)
+        return _interpolated(self.time, self.coefficients, time)
 
 
 @jax.jit  # a model asks for its inputs in many places: as a function of its own this is traced and lowered once
-def _values(knots: Array, coefficients: Array, time: Array) -> Array:
+def _interpolated(knots: Array, coefficients: Array, time: Array) -> Array:
     # diffrax.CubicInterpolation does the same with a search by halves, whose loop took half of a simulation's time
     inside = jnp.clip(time, knots[0], knots[-1])
     index = jnp.clip(jnp.sum(inside >= knots) - 1, 0, knots.shape[0] - 2)
@@ -97,7 +97,7 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
         found = _given(run, name)
         if found is None:
             found = np.array([0.0]), np.array([first if not is_tracer(first) else 0.0])
-        elif found[0][0] > 0.0 and not is_tracer(first):  # a traced one: the loop is closed
+        elif found[0][0] > 0.0 and not is_tracer(first):  # `simulate` refuses a traced one with an open loop
             found = np.r_[0.0, found[0]], np.r_[first, found[1]]
         series.append(found)
     knots = np.unique(np.concatenate([time for time, _ in series] or [np.zeros(1)]))

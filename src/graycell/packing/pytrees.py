@@ -66,7 +66,7 @@ def filled(shape: tuple[int, ...], entries: dict) -> Any:
 
     Args:
         shape: of the array.
-        entries: values by index; some may be traced.
+        entries: values by index, a tuple with a number for each axis; some may be traced.
 
     Returns:
         The array, of numpy unless an entry is traced.
