@@ -149,6 +149,20 @@ def test_measurements_are_packed_in_the_units_of_the_model():
         assert error == pytest.approx(0.1 * np.array(values))
 
 
+def test_a_molar_mass_brings_amounts_and_masses_together():
+    species = {"GLC": gc.Species("g/L"), "mAb": gc.Species("g/L", molar_mass=150e3), "VCD": "1e9 cells/L"}
+    model = gc.CultureModel(reactions={"growth": "GLC => VCD"}, species=species, rates={"growth": 1.0}, parameters={})
+    run = gc.CultureRun("a", 1.0, {"GLC": 10.0, "mAb": 0.01, "VCD": 1.0}, {"mAb": of("mAb", "mmol/L", 0.02, 0.03)},
+                        units={"GLC": "mmol/L", "mAb": "mmol/L"})  # fmt: skip
+    packed = pack(run, model)
+    at = dict(zip(model.species, np.asarray(packed.initial), strict=True))
+    assert at["GLC"] == pytest.approx(1.80156)  # of the known solute
+    assert at["mAb"] == pytest.approx(1.5)
+    value, error = measured_in(packed, model, "mAb")
+    assert value == pytest.approx([3.0, 4.5])
+    assert error == pytest.approx(0.1 * np.array([3.0, 4.5]))
+
+
 def test_a_unit_that_does_not_convert_names_both_and_a_remedy():
     with pytest.raises(InputError) as raised:
         pack(fed_batch(measurements={"mAb": of("mAb", "mmol/L", 0.0, 0.1)}), monod())

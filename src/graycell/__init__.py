@@ -4,7 +4,9 @@ The way of the data, from a file to a report:
 
     read_runs, import_runs, check_path   files -> CultureRun (names, internal units); Finding is one fault of a file
     specific_rates                       CultureRun -> its specific rates as the samples show them, without a model
-    CultureModel, nolan_lee, model_of    a model: species, variables, inputs, rate laws, network, observables
+    CultureModel, read_model             a model: in Python, or from a model file or the library by name
+    read_sbml, read_antimony, sbml_text  models of other tools -> ModelFile, and back
+    choose_model                         runs -> the models of the library that they allow, compared
     with_neural_rates                    CultureModel, runs -> one with some rate laws learned (gray)
     neural_rates_model, neural_ode_model runs -> a model with all specific rates, or dc/dt, learned (black)
     simulate                             model, run -> Trajectory; may be jitted, mapped and differentiated
@@ -66,7 +68,9 @@ from graycell.cell.rates import (  # noqa: E402
     Volumetric,
     switch,
 )
+from graycell.cell.triggers import Trigger  # noqa: E402
 from graycell.cell.variables import (  # noqa: E402
+    Clock,
     Input,
     LoopVariable,
     RelaxingVariable,
@@ -77,9 +81,11 @@ from graycell.cell.variables import (  # noqa: E402
 from graycell.comparison import (  # noqa: E402
     BASELINES,
     Candidate,
+    Choice,
     Comparison,
     ModelCandidate,
     Predictor,
+    choose_model,
     cross_validate,
     forward_in_time,
     held_out,
@@ -96,11 +102,21 @@ from graycell.errors import (  # noqa: E402
     ModelError,
     SimulationError,
 )
-from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates  # noqa: E402
+from graycell.exchange import read_antimony, read_sbml, sbml_text  # noqa: E402
+from graycell.formulas import Formula  # noqa: E402
+from graycell.hybrid import (  # noqa: E402
+    NeuralRateSpec,
+    build_model,
+    neural_ode_model,
+    neural_rates_model,
+    read_model,
+    with_neural_rates,
+)
 from graycell.imports.importing import import_runs  # noqa: E402
 from graycell.inference import Fit, FitSettings, Prediction, Problem, fit, load_fit, save_fit  # noqa: E402
 from graycell.insilico import Design, designed_runs, generate  # noqa: E402
 from graycell.model import CultureModel  # noqa: E402
+from graycell.modelfiles import ModelFile, model_file_text, parse_model_file, read_model_file  # noqa: E402
 from graycell.models import e_coli_core_network, model_of, nolan_lee, published_feed  # noqa: E402
 from graycell.parameters import Parameter, ParameterTable  # noqa: E402
 from graycell.reporting import (  # noqa: E402
@@ -173,6 +189,8 @@ __all__ = [
     "Between",
     "Bolus",
     "Candidate",
+    "Choice",
+    "Clock",
     "Comparison",
     "Concentration",
     "Conditions",
@@ -193,6 +211,7 @@ __all__ = [
     "FluxSolution",
     "FluxStatus",
     "FluxValue",
+    "Formula",
     "GradientCheck",
     "GraycellError",
     "Inhibition",
@@ -207,6 +226,7 @@ __all__ = [
     "ModelCandidate",
     "ModelDiagnosis",
     "ModelError",
+    "ModelFile",
     "Monod",
     "NeuralRate",
     "NeuralRateSpec",
@@ -239,14 +259,17 @@ __all__ = [
     "Study",
     "Sum",
     "Trajectory",
+    "Trigger",
     "Variable",
     "VariableValue",
     "ViableCells",
     "Volumetric",
+    "build_model",
     "bundled_run",
     "check_gradients",
     "check_path",
     "check_runs",
+    "choose_model",
     "comparison_report",
     "cross_validate",
     "designed_runs",
@@ -263,19 +286,26 @@ __all__ = [
     "leave_one_run_out",
     "load_fit",
     "mean_nrmse",
+    "model_file_text",
     "model_of",
     "neural_ode_model",
     "neural_rates_model",
     "nolan_lee",
+    "parse_model_file",
     "prepare",
     "project_fluxes",
     "published_feed",
+    "read_antimony",
+    "read_model",
+    "read_model_file",
     "read_runs",
+    "read_sbml",
     "read_study",
     "recovered_law",
     "report",
     "runs_from_tables",
     "save_fit",
+    "sbml_text",
     "scores",
     "simulate",
     "specific_rates",

@@ -14,7 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from graycell.cell import building, flux
 from graycell.cell.building import BIOMASS_PER_CELL, CELL_UNIT, VCD
@@ -29,11 +29,12 @@ from graycell.cell.closures import (
     close_algebraic,
     rest_of,
 )
-from graycell.cell.conditions import Concentrations, Conditions, Named, Recorder
+from graycell.cell.conditions import Concentrations, Conditions, Definitions, Named, Recorder
 from graycell.cell.network import MetabolicNetwork, Reaction, parse_equation
 from graycell.cell.neural import MLP
 from graycell.cell.rates import RateLaw, ViableCells, Volumetric
-from graycell.cell.variables import Input, LoopVariable, RelaxingVariable, Species, StateVariable, Variable
+from graycell.cell.triggers import Trigger
+from graycell.cell.variables import Clock, Input, LoopVariable, RelaxingVariable, Species, StateVariable, Variable
 from graycell.errors import ModelError, nearest
 from graycell.parameters import Parameter, ParameterTable
 from graycell.reactor import Balances, Flows, NeuralODE, Reactor
@@ -74,6 +75,7 @@ class Surroundings(NamedTuple):
         control: how a fit opens the loops; not at all in a simulation.
         elapsed: [d] since the state of the relaxing variables, whose targets are constant since then, so that their
             values are known exactly; None where they are integrated with the others.
+        time: [d] since the beginning of the run; None where no variable needs it.
     """
 
     inputs: Float[Array, " inputs"]
@@ -81,6 +83,7 @@ class Surroundings(NamedTuple):
     media: Float[Array, "media species"]
     control: LoopControl = LoopControl()
     elapsed: Scalar | None = None
+    time: Scalar | None = None
 
 
 class Evaluation(NamedTuple):
@@ -103,6 +106,24 @@ class Evaluation(NamedTuple):
     targets: Float[Array, " loops"]
     observables: Float[Array, " observables"]
     cells: Scalar
+
+
+class Triggered(NamedTuple):
+    """The triggers of a model at one operating point.
+
+    Attributes:
+        true: (triggers,) whether the condition holds.
+        values: (triggers, species and variables) what each would set, NaN for what it leaves alone.
+        priority: (triggers,) [1].
+    """
+
+    true: Bool[Array, " triggers"]
+    values: Float[Array, "triggers targets"]
+    priority: Float[Array, " triggers"]
+
+
+_LAST = -1e300
+"""Priority of a trigger without one."""
 
 
 class Aside:
@@ -140,6 +161,8 @@ class CultureModel(eqx.Module):
         exchange: (species, reactions) stoichiometry of the liquid.
         rate_names: reactions of the rate laws, in the order of evaluation.
         laws: the rate laws; a law may use the rates before it.
+        definition_names: names of the definitions.
+        definitions: quantities that laws share, such as a growth rate, as laws; each is computed once.
         variable_names: names of the variables.
         variables: see `cell.variables`.
         input_names: names of the inputs.
@@ -147,6 +170,8 @@ class CultureModel(eqx.Module):
         observable_names: names of the observables.
         observables: readings of an instrument, as laws of all of the above.
         observable_units: units of the observables.
+        trigger_names: names of the triggers.
+        triggers: what happens when a condition becomes true, see `cell.triggers`.
         cells: law of the viable cell density [10^9 cells/L]; None where no rate is specific.
         reactor: balances of the vessel.
         parameters: values by name, in internal units.
@@ -178,6 +203,8 @@ class CultureModel(eqx.Module):
     exchange: Float[Array, "species reactions"]
     rate_names: tuple[str, ...] = eqx.field(static=True)
     laws: tuple[RateLaw, ...]
+    definition_names: tuple[str, ...] = eqx.field(static=True)
+    definitions: tuple[RateLaw, ...]
     variable_names: tuple[str, ...] = eqx.field(static=True)
     variables: tuple[Variable, ...]
     input_names: tuple[str, ...] = eqx.field(static=True)
@@ -185,6 +212,8 @@ class CultureModel(eqx.Module):
     observable_names: tuple[str, ...] = eqx.field(static=True)
     observables: tuple[RateLaw, ...]
     observable_units: tuple[str, ...] = eqx.field(static=True)
+    trigger_names: tuple[str, ...] = eqx.field(static=True)
+    triggers: tuple[Trigger, ...]
     cells: RateLaw | None
     reactor: Balances
     parameters: dict[str, Array]
@@ -203,9 +232,11 @@ class CultureModel(eqx.Module):
         network: MetabolicNetwork | Mapping[str, str | Reaction] | Sequence[Reaction] | None = None,
         reactions: Mapping[str, str] | None = None,
         species: Mapping[str, Species | str] | None = None,
+        definitions: Mapping[str, RateLaw | float] | None = None,
         variables: Mapping[str, Variable] | None = None,
         inputs: Mapping[str, Input | float] | None = None,
         observables: Mapping[str, RateLaw | float | tuple[RateLaw | float, str]] | None = None,
+        triggers: Mapping[str, Trigger] | None = None,
         cells: RateLaw | float | str | None = None,
         weights: flux.PublishedWeights | flux.SoftWeights | None = None,
         reference: Mapping[str, float] | None = None,
@@ -225,9 +256,11 @@ class CultureModel(eqx.Module):
             network: reactions of a cell at internal steady state; external species end in ``_ext``.
             reactions: reactions between species of the liquid, whose rates act directly; each needs a rate law.
             species: unit (a string) or `Species` of the species that are not in mmol/L or not in any reaction.
+            definitions: by name, quantities that laws share; a law takes one with `at.definition(name)`.
             variables: by name, see `cell.variables`.
             inputs: by name, functions of time that a run gives; a plain number is a default.
             observables: by name, a law or a law and its unit, such as ``(Concentration("titer") * 0.15, "g/L")``.
+            triggers: by name, see `cell.triggers`. A model with triggers is simulated, and not fitted.
             cells: law of the viable cell density [10^9 cells/L], or the name of the species that counts them. If left
                 out, the species VCD; else the biomass BIOM [mmol/L] times the input viability over the parameter
                 biomass_per_cell (2.31 mmol/(10^9 cells), Nolan & Lee 2011, unless the model has its own).
@@ -267,11 +300,14 @@ class CultureModel(eqx.Module):
         self.volumetric = tuple(isinstance(rates.get(reaction), Volumetric) for reaction in known)
         self.exchange = jnp.asarray(exchange)
         self.rate_names, self.laws = tuple(rates), tuple(rates.values())
+        defined = building.laws_of(definitions or {}, "definition")
+        self.definition_names, self.definitions = tuple(defined), tuple(defined.values())
         self.variable_names, self.variables = tuple(variables or {}), tuple((variables or {}).values())
         self.input_names = tuple(inputs)
         self.inputs = tuple(inputs.values())
         self.observable_names = tuple(shown)
         self.observables, self.observable_units = building.observables_of(shown)
+        self.trigger_names, self.triggers = tuple(triggers or {}), tuple((triggers or {}).values())
         self.cells = cells
         retained = [building.retained_share(name, spec, cells) for name, spec in zip(names, specs, strict=True)]
         self.reactor = Reactor(jnp.array(retained)) if balanced else NeuralODE()
@@ -336,10 +372,12 @@ class CultureModel(eqx.Module):
             "reactions": dict(zip(self.direct, self.direct_equations, strict=True)),
             "species": dict(zip(self.species, self.species_specs, strict=True)),
             "rates": self.rates,
+            "definitions": dict(zip(self.definition_names, self.definitions, strict=True)),
             "parameters": self.table,
             "variables": dict(zip(self.variable_names, self.variables, strict=True)),
             "inputs": dict(zip(self.input_names, self.inputs, strict=True)),
             "observables": {name: (law, unit) for name, law, unit in shown if name not in added or law != self.cells},
+            "triggers": dict(zip(self.trigger_names, self.triggers, strict=True)),
             "cells": self.cells,
             "weights": None if self.projection is None else self.projection.weights,
             "reference": None if self.projection is None else building.fluxes_by_name(self.projection),
@@ -531,11 +569,18 @@ class CultureModel(eqx.Module):
             jnp.ones(k), Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(())), jnp.zeros((1, n)),
             LoopControl(jnp.zeros(len(self._loops))),
         )  # fmt: skip
+        for name, trigger in zip(self.trigger_names, self.triggers, strict=True):
+            for target in trigger.targets:
+                if target not in (*self.species, *self.variable_names):
+                    known = nearest(target, [*self.species, *self.variable_names])
+                    raise ModelError(f"trigger '{name}' sets '{target}', which is no species and no variable; {known}.")
         building.check_relaxing(
             self.variable_names, self.variables, Named(self.input_names, surroundings.inputs), self.parameters
         )
         model = self if not self.is_lagged else self.with_closure(Dynamic(next(iter(self.parameters))))
         eqx.filter_eval_shape(lambda model, s, a: model.derivative(s, a), model, at, surroundings)
+        if self.triggers:
+            eqx.filter_eval_shape(lambda model, s, a: model.triggered(s, a), model, at, surroundings)
 
     # ----------------------------------------------------------------------------------------------- what it computes
 
@@ -557,19 +602,27 @@ class CultureModel(eqx.Module):
             ModelError: for an input without a default that is not given.
         """
         fed = jnp.zeros(len(self.species)) if fed is None else fed
+        rates: dict[str, Scalar] = {}  # grows below, so that a law sees the rates before it
         at = Conditions(
             Concentrations(self.species, concentrations),
             Named(self.variable_names, self.variable_vector(variables)),
             Named(self.input_names, self.input_vector(inputs)),
             self.parameters,
-            {},
+            rates,
             {},
             Named(self.species, fed),
         )
-        at = at._replace(outputs={name: net(at) for name, net in self.nets.items()})
+        at = self._with_definitions(at._replace(outputs={name: net(at) for name, net in self.nets.items()}))
         for reaction, law in zip(self.rate_names, self.laws, strict=True):
-            at = at._replace(rates={**at.rates, reaction: building.value_of(law, at, f"rate law of '{reaction}'")})
+            rates[reaction] = building.value_of(law, at, f"rate law of '{reaction}'")
         return at
+
+    def _with_definitions(self, at: Conditions) -> Conditions:
+        if not self.definitions:
+            return at
+        defined = Definitions(dict(zip(self.definition_names, self.definitions, strict=True)))
+        defined.at = at._replace(definitions=defined)
+        return defined.at
 
     def variable_vector(self, values: Values = None) -> Float[Array, " variables"]:
         """Return the variables as an array.
@@ -652,6 +705,8 @@ class CultureModel(eqx.Module):
         if self.direct:
             fluxes = jnp.concatenate([fluxes, jnp.stack([jnp.asarray(at.rates[name]) for name in self.direct])])
         at = at._replace(fluxes=Named(self.reactions, fluxes))
+        if self.network is not None:  # a definition may use rates, which are fluxes from now on
+            at = self._with_definitions(at)
         evaluation = Evaluation(
             kinetic_rates,
             fluxes,
@@ -751,7 +806,7 @@ class CultureModel(eqx.Module):
         return Closed(closed, rest, found.status)
 
     def relaxed(self, values: Float[Array, " variables"], at: Surroundings) -> Float[Array, " variables"]:
-        """Return the variables, with those that relax to a constant target where they are after `at.elapsed`.
+        """Return the variables, with clocks at the time, and those that relax to a constant target after `at.elapsed`.
 
         x = target + (x_0 - target) exp(-rate elapsed): exact, and without a limit on the steps of the solver.
 
@@ -762,12 +817,14 @@ class CultureModel(eqx.Module):
         Returns:
             (variables,); as they are where `at.elapsed` is None.
         """
-        if at.elapsed is None:
+        if at.elapsed is None and at.time is None:
             return values
         known = Conditions({}, {}, Named(self.input_names, at.inputs), self.parameters)
         entries = list(jnp.unstack(values))
         for i, variable in enumerate(self.variables):
-            if isinstance(variable, RelaxingVariable):
+            if isinstance(variable, Clock) and at.time is not None:
+                entries[i] = at.time
+            elif isinstance(variable, RelaxingVariable) and at.elapsed is not None:
                 target, left = variable.target(known), jnp.exp(-variable.rate(known) * at.elapsed)
                 entries[i] = target + (entries[i] - target) * left
         return _stack(entries)
@@ -844,11 +901,43 @@ class CultureModel(eqx.Module):
             elif isinstance(variable, StateVariable):
                 place = f"variable '{self.variable_names[i]}'"
                 rates.append(building.value_of(variable.derivative, at, place))
+            elif isinstance(variable, Clock):
+                rates.append(1.0)
             elif isinstance(variable, LoopVariable) and isinstance(variable.closure, Algebraic):
                 rates.append((closed.rest[i] - state.variables[i]) / variable.closure.memory)
             else:
                 rates.append(gap[loops.index(i)] / tau[loops.index(i)])
         return _stack(rates)
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether a variable is the time."""
+        return any(isinstance(variable, Clock) for variable in self.variables)
+
+    def triggered(self, state: CultureState, at: Surroundings) -> Triggered:
+        """Return the conditions of the triggers, and what each would set now.
+
+        Args:
+            state: of the culture.
+            at: its surroundings.
+
+        Returns:
+            See `Triggered`.
+        """
+        values = self.close(state, at).values
+        seen = self.conditions(state.concentrations, self.seen(values, at.control), at.inputs)
+        targets = (*self.species, *self.variable_names)
+        new = jnp.full((len(self.triggers), len(targets)), jnp.nan)
+        for i, (name, trigger) in enumerate(zip(self.trigger_names, self.triggers, strict=True)):
+            for target, law in zip(trigger.targets, trigger.values, strict=True):
+                value = building.value_of(law, seen, f"trigger '{name}'")
+                new = new.at[i, targets.index(target)].set(value)
+        laws = [(trigger.when, trigger.priority) for trigger in self.triggers]
+        return Triggered(
+            jnp.stack([building.value_of(when, seen, "trigger") != 0.0 for when, _ in laws]),
+            new,
+            _stack([_LAST if law is None else building.value_of(law, seen, "trigger") for _, law in laws]),
+        )
 
     def _algebraic(self) -> list[int]:
         if self.is_lagged:

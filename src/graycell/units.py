@@ -52,6 +52,8 @@ class UnitError(GraycellError):
 def _registry() -> pint.UnitRegistry:
     registry = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
     registry.define("cell = [cell] = cells")
+    registry.define("celsius_step = [celsius]")
+    registry.define("osmol = mol = Osm")
     return registry
 
 
@@ -145,6 +147,33 @@ def converts(unit: str, to: str) -> bool:
     return True
 
 
+def convert_amount(value, unit: str, to: str, molar_mass: float | None = None):
+    """Return a value in another unit; with a molar mass, also an amount as a mass and a mass as an amount.
+
+    Args:
+        value: a number or an array.
+        unit: of the value.
+        to: the other unit.
+        molar_mass: [g/mol] or None.
+
+    Returns:
+        The value in `to`.
+
+    Raises:
+        UnitError: the two do not measure the same thing, and no molar mass brings them together.
+
+    >>> convert_amount(2.0, "mmol/L", "g/L", 180.0)
+    0.36
+    """
+    if molar_mass and not converts(unit, to):
+        for amount, mass in ((CONCENTRATION, MASS_CONCENTRATION), ("mmol/L/d", "g/L/d")):
+            if converts(unit, amount) and converts(to, mass):
+                return convert(convert(value, unit, amount) * molar_mass / 1000.0, mass, to)
+            if converts(unit, mass) and converts(to, amount):
+                return convert(convert(value, unit, mass) * 1000.0 / molar_mass, amount, to)
+    return convert(value, unit, to)
+
+
 def parse_heading(heading: str) -> tuple[str, str | None]:
     """Return the name and the unit of a column heading such as ``GLC [mmol/L]``.
 
@@ -167,3 +196,120 @@ def parse_heading(heading: str) -> tuple[str, str | None]:
         example = "write a name and a unit in brackets, like GLC [mmol/L]"
         raise UnitError(f"heading '{heading}' cannot be read; {example}")
     return match["name"], match["unit"]
+
+
+ENERGY = "J/mol"
+"""Unit of an activation energy in a formula."""
+Dimensions = tuple[tuple[str, Fraction], ...]
+"""Powers of the base units `d`, `L`, `mmol`, `1e9 cells`, `mg`, `degC`, `K`, sorted by name; empty for a number."""
+_BASES = {"[time]": "d", "[substance]": "mmol", "[cell]": "1e9 cells", "[mass]": "mg", "[temperature]": "K",
+          "[celsius]": "degC", "[current]": "A", "[luminosity]": "cd"}  # fmt: skip
+
+
+@functools.lru_cache(maxsize=4096)
+def dimensions(unit: str) -> Dimensions:
+    """Return what a unit measures, in powers of the coherent base units.
+
+    Degrees Celsius are apart from kelvins, because an offset lies between them.
+
+    Args:
+        unit: any.
+
+    Returns:
+        The powers.
+
+    Raises:
+        UnitError: the unit cannot be read.
+
+    >>> dimensions("g/L") == dimensions("mg/mL"), dimensions("1/h")
+    (True, (('d', Fraction(-1, 1)),))
+    """
+    powers: dict[str, Fraction] = {}
+    for base, exponent in _linear(unit).dimensionality.items():
+        power = Fraction(exponent).limit_denominator(100)
+        if base == "[length]":
+            name, power = ("L", power / 3) if power % 3 == 0 else ("dm", power)
+        else:
+            name = _BASES.get(base, base)
+        if power:
+            powers[name] = power
+    return tuple(sorted(powers.items()))
+
+
+def is_readable(unit: str) -> bool:
+    """Return whether a unit can be read.
+
+    Args:
+        unit: as written.
+
+    Returns:
+        Whether it can.
+
+    >>> is_readable("1/min"), is_readable("per day")
+    (True, False)
+    """
+    try:
+        dimensions(unit)
+    except UnitError:
+        return False
+    return True
+
+
+def unit_text(powers: Dimensions) -> str:
+    """Return a unit with given powers of the base units.
+
+    Args:
+        powers: see `dimensions`.
+
+    Returns:
+        The unit as text.
+
+    >>> unit_text(dimensions("umol/1e6 cells/h"))
+    'mmol/(1e9 cells)/d'
+    """
+    if powers == dimensions(ENERGY):
+        return ENERGY
+    ordered = sorted(powers, key=lambda one: ("mg", "mmol", "L", "dm", "1e9 cells", "degC", "K", "d").index(one[0])
+                     if one[0] in ("mg", "mmol", "L", "dm", "1e9 cells", "degC", "K", "d") else 99)  # fmt: skip
+
+    def written(base: str, power: Fraction) -> str:
+        base = f"({base})" if " " in base and (power != 1 or above) else base
+        return base if power == 1 else f"{base}^{power}" if power.denominator == 1 else f"{base}^({power})"
+
+    above = [one for one in ordered if one[1] > 0]
+    counted = above == [("1e9 cells", Fraction(1))]
+    text = "1e9 cells" if counted else "*".join(written(base, power) for base, power in above) or "1"
+    above = above or [("", Fraction(0))]
+    return text + "".join(f"/{written(base, -power)}" for base, power in ordered if power < 0)
+
+
+def coherent_factor(unit: str) -> float:
+    """Return what a number in a unit is multiplied by to be in the coherent base units.
+
+    Args:
+        unit: any; a temperature counts as a difference.
+
+    Returns:
+        The factor [1].
+
+    Raises:
+        UnitError: the unit cannot be read.
+
+    >>> coherent_factor("1/h"), coherent_factor("g/L"), coherent_factor("1e6 cells/mL"), coherent_factor("degC")
+    (24.0, 1000.0, 1.0, 1.0)
+    """
+    factor = float(_linear(unit).to_base_units().magnitude)
+    for base, power in dimensions(unit):
+        factor /= float(_linear(base).to_base_units().magnitude) ** float(power)
+    if dimensions(unit) == dimensions(ENERGY):
+        return convert(1.0, unit, ENERGY)
+    return float(f"{factor:.15g}")  # without the rounding of pint: 24 and not 23.999999999999996
+
+
+def _linear(unit: str) -> Any:
+    """Return one of a unit, in which a degree Celsius is a unit of its own without an offset."""
+    text = unit.replace("°C", "degC").replace("degC", "celsius_step")
+    quantity = _quantity(1.0, text)
+    if not math.isfinite(float(quantity.magnitude)) or float(quantity.magnitude) <= 0.0:
+        raise UnitError(f"unit '{unit}' cannot be read; write it like mmol/L or 1e6 cells/mL")
+    return quantity

@@ -2,8 +2,8 @@
 
     python tests/reference/lagged_scheme.py
 
-prints them, in about ten seconds. It imports neither graycell nor JAX and shares only data with the package: the tables
-of reactions and parameters, and the bundled run. Network, rate laws, projection and steps are written independently;
+prints them, in about ten seconds. It imports neither graycell nor JAX and shares only data with the package: the
+equations and parameters of the model file, not its formulas, and the bundled run. Network, rate laws, projection and steps are written independently;
 the projection is solved by another method.
 
 Sources: R. P. Nolan, K. Lee, Metab. Eng. 13 (2011) 108-124, for reactions, rate laws and scheme; Cui et al., Comput.
@@ -13,6 +13,7 @@ Chem. Eng. 183 (2024) 108594, for the parameters `refit`; C. L. Lawson, R. J. Ha
 
 import csv
 import sys
+import tomllib
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from scipy.linalg import null_space
 from scipy.optimize import nnls
 
 PACKAGE = Path(__file__).parents[2] / "src" / "graycell"
-TABLES = PACKAGE / "models" / "tables"
+MODEL = PACKAGE / "models" / "files" / "nolan-lee.toml"
 RUN = PACKAGE / "runs" / "bundled" / "nolan-lee-2011-cell-line-a"
 KINETIC = ("v1", "v2", "v3", "v8", "v10", "v11", "v9", "v13", "v16", "v12", "v17", "v33")
 GASES = ("O2", "CO2")
@@ -44,6 +45,10 @@ FITTED = 47
 
 def read(path):
     return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def model_file():
+    return tomllib.loads(MODEL.read_text(encoding="utf-8"))
 
 
 def numbers(row):
@@ -79,9 +84,10 @@ class Network(NamedTuple):
 
 
 def network():
-    rows = read(TABLES / "nolan_lee_reactions.csv")
+    reactions = model_file()["network"]
+    rows = list(reactions.values())
     before = [coefficients(row["equation"]) for row in rows]
-    after = [coefficients(row["cold_equation"] or row["equation"]) for row in rows]
+    after = [coefficients(row.get("shifted", row["equation"])) for row in rows]
     found = sorted({name for column in before for name in column})
     inside = [name for name in found if not name.endswith("_ext")]
     liquid = [name for name in found if name.endswith("_ext") and name.removesuffix("_ext") not in GASES]
@@ -90,7 +96,7 @@ def network():
         return np.array([[column.get(name, 0.0) for column in columns] for name in species])
 
     return Network(
-        [row["reaction"] for row in rows],
+        list(reactions),
         np.array(["<=>" not in row["equation"] for row in rows]),
         [null_space(matrix(inside, columns)) for columns in (before, after)],
         matrix(liquid, before),
@@ -170,13 +176,15 @@ def project(cell, w, shifted):
 def simulate(parameters, step=0.05, glucose=1.0):
     """Return times [d], concentrations [mmol/L] by species, and R [1]: Runge-Kutta steps with a lagged R.
 
-    Each stage of a step uses the R' of the stage before. parameters: column of the table. step: [d]. glucose: factor on
+    Each stage of a step uses the R' of the stage before. parameters: published or refit. step: [d]. glucose: factor on
     the initial glucose [1].
     """
     cell = network()
     unit = {"nmol/1e6 cells/d": 1e-3}  # to mmol/(10^9 cells)/d
-    table = read(TABLES / "nolan_lee_parameters.csv")
-    p = {row["parameter"]: float(row[parameters]) * unit.get(row["unit"], 1.0) for row in table}
+    file = model_file()
+    table, refit = file["parameters"], file["sets"]["refit"]
+    values = refit if parameters == "refit" else {name: table[name]["value"] for name in refit}
+    p = {name: value * unit.get(table[name].get("unit"), 1.0) for name, value in values.items()}
     start = numbers(read(RUN / "initial.csv")[0])
     medium = numbers(read(RUN / "media.csv")[0])
     events = read(RUN / "events.csv")

@@ -355,7 +355,7 @@ def test_masses_become_amounts_where_the_molar_mass_is_known(tmp_path):
     assert run.measurements["mAb"].standard_error == pytest.approx([1e-3, 1e-3])
     assert run.initial == pytest.approx({"VCD": 1.0, "GLC": 10.0, "mAb": 0.01, "DCD": 0.1, "pH": 7.1}, rel=1e-4)
     assert run.media["feed"] == pytest.approx({"GLC": 1000.0, "mAb": 2.0}, rel=1e-4)
-    assert run.units == {"VCD": "1e9 cells/L", "mAb": "g/L", "DCD": "1e9 cells/L"}
+    assert run.units == {"VCD": "1e9 cells/L", "GLC": "mmol/L", "mAb": "g/L", "DCD": "1e9 cells/L"}
 
 
 def test_a_name_has_one_kind_of_unit_in_all_tables(tmp_path):

@@ -210,7 +210,7 @@ def test_what_any_model_measures_comes_back_with_its_unit(tmp_path, form):
     [back] = written([before], tmp_path, form)
     assert same_numbers(before, back)
     assert back.events[:-1] == before.events  # and an end
-    assert back.units == {"VCD": "1e9 cells/L", "DCD": "1e9 cells/L", "mAb": "g/L"}
+    assert back.units == {"VCD": "1e9 cells/L", "DCD": "1e9 cells/L", "GLC": "mmol/L", "LAC": "mmol/L", "mAb": "g/L"}
     [again] = written([back], tmp_path / "again", form)
     assert same_numbers(back, again)
     assert again.units == back.units

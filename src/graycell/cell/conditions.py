@@ -77,6 +77,42 @@ class Recorder(dict):
         return jnp.asarray(self.default, jnp.float64)
 
 
+class Definitions(Mapping):
+    """Quantities that a model defines by laws; each is computed when it is first looked up, once for all laws.
+
+    Attributes:
+        laws: by name.
+        at: the conditions that the laws see; set after both exist, because the conditions hold the definitions.
+    """
+
+    def __init__(self, laws: Mapping[str, Any]):
+        self.laws, self.at, self._known = laws, None, {}
+
+    def __getitem__(self, name: str) -> Array:
+        path = [] if name in self._known else [name]
+        while path:
+            law = self.laws[path[-1]]
+            # what a formula needs is computed first: a law that asks for it inside of others may be too deep for Python
+            needed = (one for one in getattr(law, "names", ()) if one in self.laws and one not in self._known)
+            first = next(needed, None)
+            if first in path:
+                raise ModelError(f"definition '{first}' needs itself; make it a variable.")
+            if first is None:
+                self._known[path.pop()] = law(self.at)
+            else:
+                path.append(first)
+        return self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.laws)
+
+    def __len__(self) -> int:
+        return len(self.laws)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.laws
+
+
 class Conditions(NamedTuple):
     """What a rate law sees at one operating point.
 
@@ -89,6 +125,7 @@ class Conditions(NamedTuple):
         fluxes: by reaction, after the flux projection; empty for rate laws, filled for variables and observables.
         fed: by species, inflow per volume [mmol/L/d].
         outputs: of the neural networks, by name, see `cell.neural`.
+        definitions: quantities that the model defines, by name, see `Definitions`.
     """
 
     concentrations: Mapping[str, Scalar]
@@ -99,6 +136,7 @@ class Conditions(NamedTuple):
     fluxes: Mapping[str, Scalar] = _NOTHING
     fed: Mapping[str, Scalar] = _NOTHING
     outputs: Mapping[str, "Output"] = _NOTHING
+    definitions: Mapping[str, Scalar] = _NOTHING
 
     def concentration(self, species: str) -> Scalar:
         """Return a concentration, never below `CONCENTRATION_FLOOR`.
@@ -171,6 +209,38 @@ class Conditions(NamedTuple):
             The flux after the projection [mmol/(10^9 cells)/d].
         """
         return look_up(self.fluxes, reaction, "flux")
+
+    def definition(self, name: str) -> Scalar:
+        """Return a quantity that the model defines; raises `ModelError` for an unknown name.
+
+        Args:
+            name: of the definition.
+
+        Returns:
+            Its value, in its unit.
+        """
+        return look_up(self.definitions, name, "definition")
+
+    def value(self, name: str) -> Scalar:
+        """Return what a name stands for in a formula; a concentration without a floor.
+
+        Args:
+            name: of a parameter, a definition, a variable, an input, a species or a reaction. The name of a reaction is
+                its flux where fluxes are known, else its rate.
+
+        Returns:
+            The value, in its unit.
+
+        Raises:
+            ModelError: for an unknown name.
+        """
+        tables = (self.parameters, self.inputs, self.definitions, self.variables, self.concentrations, self.fluxes,
+                  self.rates)  # fmt: skip
+        for table in tables:
+            if name in table:
+                return table[name]
+        known = [one for table in tables for one in table]
+        raise ModelError(f"'{name}' is not known to the model; {nearest(name, known)}.")
 
     def output(self, net: str) -> "Output":
         """Return the outputs of a neural network; raises `ModelError` for an unknown name.

@@ -35,11 +35,14 @@ class Species:
         unit: of its concentration: ``mmol/L``, ``g/L``, ``1e9 cells/L`` or another amount per volume.
         initial: concentration at time 0 where a run does not give it; None if a run must give it.
         retained: whether a cell filter retains it in a perfusion harvest; if None, cells alone are retained.
+        molar_mass: [g/mol] with which a run that has it as a mass serves a model that has it as an amount, and the other
+            way round; None if it is not known.
     """
 
     unit: str = "mmol/L"
     initial: float | None = None
     retained: bool | None = None
+    molar_mass: float | None = None
 
 
 class StateVariable(eqx.Module):
@@ -88,4 +91,16 @@ class LoopVariable(eqx.Module):
     unit: str = eqx.field(static=True, default="1")
 
 
-Variable = StateVariable | RelaxingVariable | LoopVariable
+class Clock(eqx.Module):
+    """The time since the beginning of the run, as a variable: known exactly, whatever the steps of the solver.
+
+    Attributes:
+        initial: value in `CultureModel.evaluate` where none is given.
+        unit: of the value.
+    """
+
+    initial: float = eqx.field(static=True, default=0.0)
+    unit: str = eqx.field(static=True, default="d")
+
+
+Variable = StateVariable | RelaxingVariable | LoopVariable | Clock

@@ -1,6 +1,7 @@
 """The command line `graycell`.
 
     runs         check, import, template, export, rates
+    models       models, import-model, export-model
     modelling    simulate, fit, report, demo
     checking     diagnose, check-gradients
     comparing    generate, cross-validate
@@ -18,7 +19,7 @@ import sys
 import typer
 import typer.core
 
-from graycell.cli import checking, comparing, modelling, runs
+from graycell.cli import checking, comparing, modelling, models, runs
 from graycell.cli.compiler import compile_quickly
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
 from graycell.cli.printing import console, print_error, print_findings, say
@@ -64,7 +65,11 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
 
     graycell generate --out my-runs/       make in-silico runs with known parameters
 
-    graycell fit my-run/ --out my-fit/     fit a model; after a stop, the same command continues the fit
+    graycell models                        list the models of the library, and what each needs of a run
+
+    graycell check my-model.toml           list every fault of a model file at once
+
+    graycell fit my-runs/ --out my-fit/    fit the models that the measurements allow, and choose one
 
     graycell report my-fit/                write my-fit/report.html
 
@@ -80,7 +85,7 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
 3 a simulation or fit that did not finish; 130 stopped by Ctrl-C.
 """,
 )
-for _group in (runs, modelling, comparing, checking):
+for _group in (runs, models, modelling, comparing, checking):
     app.add_typer(_group.commands)
 
 

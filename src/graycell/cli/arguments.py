@@ -7,19 +7,20 @@ from typing import Annotated
 
 import typer
 
-from graycell.cell.closures import Closure, Lagged
+from graycell.cell.closures import Closure, Dynamic, Lagged
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.printing import print_findings
 from graycell.errors import ModelError
+from graycell.hybrid import read_model
 from graycell.inference import load_fit
 from graycell.model import CultureModel
-from graycell.models import MODELS, model_of
+from graycell.models import FILE_MODELS, model_of
 from graycell.runs import CultureRun, bundled_run, check_runs, read_runs
 
 PUBLISHED, EXTENDED, TRUTH = "nolan-lee", "nolan-lee-extended", "nolan-lee-extended-limited"
 """Default models: to simulate, to fit, and to generate in-silico runs with."""
 LIBRARY_PARAMETERS = ("published", "refit")
-"""Parameter sets of a model of the library; any other value of --parameters is the folder of a fit."""
+"""Parameter sets of Nolan & Lee."""
 
 RunArgument = Annotated[
     Path | None, typer.Argument(metavar="RUN", help="Folder, XLSX or CSV; default: the bundled run.")
@@ -27,14 +28,25 @@ RunArgument = Annotated[
 RunsArgument = Annotated[
     list[Path] | None, typer.Argument(metavar="RUN", help="Folders, XLSX or CSV; default: the bundled run.")
 ]
-ModelOption = Annotated[str, typer.Option("--model", help=f"One of {', '.join(MODELS)}.")]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A model file (.toml), or a model of the library, see graycell models. Left out: of the models that the "
+        "measurements allow, the one that predicts runs best that it has not seen.",
+    ),
+]
 ModelOrFitsOption = Annotated[
     str | None,
     typer.Option(
-        "--model", help=f"One of {', '.join(MODELS)}; default: the model of the fit in --parameters, or {PUBLISHED}."
+        "--model",
+        help="A model file (.toml), or a model of the library, see graycell models; default: the model of the fit in "
+        f"--parameters, or {PUBLISHED}.",
     ),
 ]
-ParametersOption = Annotated[str, typer.Option(help="published, refit, or a folder written by graycell fit.")]
+ParametersOption = Annotated[
+    str, typer.Option(help="published, another set of the model, or a folder written by graycell fit.")
+]
 
 
 def runs_from(paths: Sequence[Path]) -> list[CultureRun]:
@@ -58,13 +70,16 @@ def runs_from(paths: Sequence[Path]) -> list[CultureRun]:
     return runs
 
 
-def model_with_parameters(model: str | None, parameters: str, closure: Closure | Lagged) -> CultureModel:
+def model_with_parameters(
+    model: str | None, parameters: str, closure: Closure | Lagged, runs: Sequence[CultureRun] = ()
+) -> CultureModel:
     """Return the model that --model and --parameters name.
 
     Args:
-        model: name of a model of the library, or None for the default.
-        parameters: ``published``, ``refit``, or the folder of a fit.
+        model: path of a model file, name of a model of the library, or None for the default.
+        parameters: ``published``, another parameter set of the model, or the folder of a fit.
         closure: of the redox loop; a fit keeps its own turnover time.
+        runs: that the model is for, which decide the unit of its product.
 
     Returns:
         A model of the library with that parameter set, or the model of the fit.
@@ -72,8 +87,13 @@ def model_with_parameters(model: str | None, parameters: str, closure: Closure |
     Raises:
         ModelError: if the model is unknown, or is not the one that was fitted.
     """
-    if parameters in LIBRARY_PARAMETERS:
-        return model_of(model or PUBLISHED, closure=closure, parameters=parameters)
+    name = model or PUBLISHED
+    if not Path(parameters).is_dir():
+        chosen = "" if parameters == "published" else parameters
+        if name.endswith(".toml") or name in FILE_MODELS:
+            built = read_model(name, runs, chosen)
+            return built.with_closure(closure) if built.has_loop and closure != Dynamic() else built
+        return model_of(name, closure=closure, parameters=parameters)
     fitted = load_fit(parameters).model
     if model is not None and model != fitted.name:
         raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")

@@ -5,11 +5,13 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import pandas as pd
 import typer
 
 from graycell.cell.closures import Algebraic, Dynamic, Lagged
@@ -29,20 +31,32 @@ from graycell.cli.printing import (
     MOST_PRINTED_RUNS,
     print_error,
     print_findings,
+    print_frame,
     print_scores,
     print_trajectory,
     progress_bar,
     say,
 )
+from graycell.comparison import ComparisonProgress, choose_model
+from graycell.hybrid import read_model
 from graycell.inference import Fit, FitSettings, fit, load_fit, save_fit
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.model import CultureModel
 from graycell.models import MODELS, model_of, published_feed
-from graycell.reporting import UNDETERMINED, file_word, report, table_ending, trajectory_frame, write_table
+from graycell.reporting import (
+    UNDETERMINED,
+    comparison_report,
+    file_word,
+    report,
+    table_ending,
+    trajectory_frame,
+    write_table,
+)
 from graycell.runs import Bolus, CultureRun, bundled_run
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
 from graycell.study import Study, read_study
+from graycell.study.library import library_model
 
 commands = typer.Typer()
 _PANEL = "Models"
@@ -88,7 +102,7 @@ def _simulate(
     if out is not None:
         table_ending(out)
     runs, unfinished = runs_from([run] if run else []), False
-    built = model_with_parameters(model, parameters, closures[closure])
+    built = model_with_parameters(model, parameters, closures[closure], runs)
     for culture in runs:
         if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
@@ -108,7 +122,7 @@ def _fit(
     runs: Annotated[
         list[Path] | None, typer.Argument(metavar="RUN", help="Runs, or a study; default: the bundled run.")
     ] = None,
-    model: ModelOption = EXTENDED,
+    model: ModelOption = None,
     out: Annotated[Path, typer.Option(help="Folder of the result, and of the checkpoint to continue from.")] = Path(
         "results/fit"
     ),
@@ -118,28 +132,70 @@ def _fit(
 ) -> None:
     """Fit a model to runs, or the models of a study to its runs.
 
+    Without --model, the models of the library that the measurements allow are fitted, compared on runs that they were
+    not fitted to (of a single run: on its later samples), and the best one is fitted to all runs. The command says why
+    the others could not be used. The bundled run, and runs measured like it, get nolan-lee-extended.
+
     RUN may be a study instead: a TOML file with runs and models, whose rate laws are white (known), gray (corrected) or
     black (learned). Every model of it is fitted into a folder of its own below --out.
 
     The fit of one model starts from the published parameters. Its state is written to the folder after every
     iteration: after a stop, the same command continues the fit to the same result. Next: graycell report FOLDER
 
-    Example: graycell fit run07/ run08/ --model nolan-lee-extended --out results/clone-x
+    Example: graycell fit my-runs/ --out results/my-runs
+
+    A model of your own: graycell fit my-runs/ --model my-model.toml --out results/my-model
 
     A study: graycell fit study.toml --only gray --out results/study
     """
     if runs and runs[0].suffix == ".toml":
         if len(runs) > 1:
             raise typer.BadParameter("a study names its own runs; give the TOML file alone")
-        if (model, starts, seed) != (EXTENDED, 4, 0):
+        if (model, starts, seed) != (None, 4, 0):
             raise typer.BadParameter("a study has its own settings of the fit: write model, starts and seed into it")
         _fit_study(read_study(runs[0]), only, out)
         return
     if only:
         raise typer.BadParameter("--only chooses a model of a study; give a TOML file, or use --model")
-    result = _fit_with_progress(runs_from(runs or []), model_of(model), out, FitSettings(starts=starts, seed=seed))
+    cultures = runs_from(runs or [])
+    settings = FitSettings(starts=starts, seed=seed)
+    if model is None:
+        model = EXTENDED if not runs or _allow_extended(cultures) else _choose(cultures, settings, out)
+    result = _fit_with_progress(cultures, read_model(model, cultures, seed=seed), out, settings)
     if not _save_and_print(result, out):
         raise typer.Exit(UNFINISHED)
+
+
+def _allow_extended(runs: list[CultureRun]) -> bool:
+    needed = library_model(EXTENDED).species
+    return all(name in run.measurements or name in run.initial for run in runs for name in needed)
+
+
+def _choose(runs: list[CultureRun], settings: FitSettings, out: Path) -> str:
+    """Compare the models of the library that runs allow, print the comparison, and return the name of the best."""
+    with progress_bar("choosing a model") as update:
+        at = ComparisonProgress(0.0, "", "", 0)
+
+        def show(now: ComparisonProgress) -> None:
+            nonlocal at
+            at = now
+            update(now.done, f"{now.candidate}, {now.split}")
+
+        def show_fit(now: FitProgress) -> None:
+            update(at.done, f"{at.candidate}, {at.split}: {now.stage}, {100 * now.done:.0f} %")
+
+        choice = choose_model(runs, replace(settings, starts=1), show, show_fit, folder=out / "trained")
+    comparison_report(choice.comparison, out / "choice")
+    rows = [{"model": name, "error [1]": error, "is": "a model" if name in choice.usable.models else "a baseline"}
+            for name, error in choice.errors.items()]  # fmt: skip
+    what = "runs left out in turn" if len(runs) > 1 else "the later samples"
+    print_frame(pd.DataFrame(rows), f"Mean error (NRMSE) in {what}, of {', '.join(choice.comparison.quantities)}")
+    for name, reason in choice.usable.reasons.items():
+        say(f"Not used: {name} {reason}.")
+    if choice.winner not in choice.usable.models:
+        say(f"The baseline '{choice.winner}' predicts better than every model: do not trust a model beyond these runs.")
+    say(f"Taken: {choice.best}. The comparison: {out / 'choice' / 'comparison.html'}")
+    return choice.best
 
 
 def _fit_study(study: Study, only: str | None, out: Path) -> None:

@@ -12,12 +12,13 @@ from graycell.balances.plausibility import implausible
 from graycell.balances.specific_rates import specific_rates
 from graycell.cli.arguments import RunsArgument, runs_from
 from graycell.cli.exit_codes import FAULTS
+from graycell.cli.models import check_model_files
 from graycell.cli.printing import MOST_PRINTED_RUNS, console, counted, print_findings, print_frame, say
 from graycell.errors import Finding, InputError, nearest, shown
+from graycell.hybrid import read_model
 from graycell.imports.drafting.proposing import propose
 from graycell.imports.importing import imported
 from graycell.imports.ready import profiles
-from graycell.models import MODELS, model_of
 from graycell.reporting.rates.balances import mass_balances_frame
 from graycell.reporting.rates.page import headline, phase_frame, rates_report
 from graycell.runs import check_runs, read_runs
@@ -31,13 +32,15 @@ _PANEL = "Runs"
 
 @commands.command("check", rich_help_panel=_PANEL)
 def _check(
-    files: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders, XLSX or CSV files.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="RUN", help="Folders, XLSX or CSV files; or model files in TOML.")
+    ],
     model: Annotated[
         str | None,
-        typer.Option("--model", help=f"List what this model needs and the run lacks too; one of {', '.join(MODELS)}."),
+        typer.Option("--model", help="List what this model needs and the run lacks too; see graycell models."),
     ] = None,
 ) -> None:
-    """List every fault of runs at once: what cannot be read, and values that no culture shows.
+    """List every fault of runs or model files at once: what cannot be read, and values that no culture shows.
 
     Each sentence says where the fault is, what was found, what is needed and how to correct it. Exit code 1 if there
     is an error; with remarks alone it is 0.
@@ -45,15 +48,21 @@ def _check(
     Example: graycell check run07/ run08.xlsx
 
     Before a fit: graycell check run07/ --model nolan-lee-extended
+
+    A model file: graycell check my-model.toml
     """
-    species = None if model is None else model_of(model).species
+    models, files = [path for path in files if path.suffix == ".toml"], [one for one in files if one.suffix != ".toml"]
+    usable = check_model_files(models)
+    if not files:
+        raise typer.Exit(0 if usable else FAULTS)
+    species = None if model is None else read_model(model).species
     findings = check_paths(files, species)
     print_findings(findings)
     errors = sum(finding.severity == "error" for finding in findings)
     names = ", ".join(path.name or str(path) for path in files[:MOST_PRINTED_RUNS])
     more = f" and {len(files) - MOST_PRINTED_RUNS} more" if len(files) > MOST_PRINTED_RUNS else ""
     say(f"Checked {names}{more}: {counted(errors, 'error')}, {counted(len(findings) - errors, 'remark')}.")
-    raise typer.Exit(FAULTS if errors else 0)
+    raise typer.Exit(FAULTS if errors or not usable else 0)
 
 
 @commands.command("import", rich_help_panel=_PANEL)

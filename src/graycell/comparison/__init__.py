@@ -4,6 +4,7 @@ splits         Split, leave_one_run_out, held_out, forward_in_time: what is trai
 protocols      Candidate and Predictor, which every candidate fulfils, and what it may offer in addition
 baselines      predictors without biology, and how an own one is written; their features and samples
 candidates     ModelCandidate: a model of graycell to be fitted
+choosing       choose_model: which models of the library runs allow, and which predicts best
 comparison     cross_validate, learning_curve -> Comparison
 intervals      means and paired differences with bootstrap intervals
 consistency    how often predictions are physically impossible
@@ -12,6 +13,7 @@ trainings      the scores of each training, kept on disk
 
 from graycell.comparison.baselines import BASELINES, BoostedTrees, GaussianProcess, LastValue, MeanOfRuns
 from graycell.comparison.candidates import FittedPredictor, ModelCandidate
+from graycell.comparison.choosing import Choice, Usable, choose_model, usable_models
 from graycell.comparison.comparison import Comparison, ComparisonProgress, cross_validate, learning_curve
 from graycell.comparison.consistency import Count, count_inconsistencies, extrapolated
 from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor, Repeatable
@@ -22,6 +24,7 @@ __all__ = [
     "BoostedTrees",
     "Candidate",
     "ChecksConsistency",
+    "Choice",
     "Comparison",
     "ComparisonProgress",
     "Count",
@@ -34,6 +37,8 @@ __all__ = [
     "Predictor",
     "Repeatable",
     "Split",
+    "Usable",
+    "choose_model",
     "count_inconsistencies",
     "cross_validate",
     "extrapolated",
@@ -41,4 +46,5 @@ __all__ = [
     "held_out",
     "learning_curve",
     "leave_one_run_out",
+    "usable_models",
 ]

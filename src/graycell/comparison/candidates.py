@@ -9,11 +9,12 @@ from graycell.cell.network import MetabolicNetwork
 from graycell.comparison.consistency import POINTS, count_inconsistencies, extrapolated
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.model import CultureModel
+from graycell.packing import molar_mass_of
 from graycell.provenance import content_of, hash_of_run, provenance_of
 from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.forecast import from_last_samples
 from graycell.simulation.simulate import Trajectory, simulate
-from graycell.units import convert
+from graycell.units import convert_amount
 
 
 @dataclass(frozen=True)
@@ -41,10 +42,11 @@ class FittedPredictor:
         model = self.fit.model_of(known.name)
         trajectory = predicted(model, known, times)
         return {
-            name: convert(trajectory.at_samples(name), model.unit(name), measured.get(name, model.unit(name)))
+            name: convert_amount(trajectory.at_samples(name), model.unit(name), measured.get(name, model.unit(name)),
+                                 molar_mass_of(model, name))
             for name in times
             if name in trajectory.run.measurements
-        }
+        }  # fmt: skip
 
 
 def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.ndarray]) -> Trajectory:

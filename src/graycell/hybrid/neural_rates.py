@@ -17,9 +17,9 @@ from jaxtyping import Array, Float, Int
 
 from graycell.cell.closures import LoopControl
 from graycell.cell.conditions import Recorder
-from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
+from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction, parse_equation
 from graycell.cell.neural import MLP, Form, NeuralRate, drawn_weights
-from graycell.cell.rates import Product, RateLaw, Sum
+from graycell.cell.rates import Product, RateLaw, Sum, Volumetric
 from graycell.errors import ModelError, nearest
 from graycell.hybrid.scaling import HALF_UPTAKE, scales
 from graycell.hybrid.smoothing import SmoothRun, smooth_run
@@ -116,10 +116,11 @@ def with_neural_rates(
 
     Args:
         model: with known laws.
-        laws: by reaction, a `NeuralRateSpec` or what `law_from` takes. A reaction of the network without a rate law
-            gets one.
+        laws: by reaction or definition, a `NeuralRateSpec` or what `law_from` takes. A reaction of the network without
+            a rate law gets one.
         runs: training runs; they scale the inputs of the networks.
-        reactions: new ones, by name, as equations such as ``CYSTINE_ext =>``; each needs a law.
+        reactions: new ones, by name, as equations such as ``CYSTINE_ext =>``; each needs a law. They are put into the
+            network, or into the liquid of a model without one.
         seed: of the first weights.
 
     Returns:
@@ -133,31 +134,70 @@ def with_neural_rates(
     >>> gray.nets["v17"].inputs, gray.weight_count
     (('LAC', 'shift'), 17)
     """
-    if model.network is None:
-        raise ModelError(f"model '{model.name}' has no network; write NeuralRate into its rates.")
     chosen = {name: law if isinstance(law, NeuralRateSpec) else law_from(law) for name, law in laws.items()}
-    new = dict(reactions or {})
-    network = model.network.with_reactions([Reaction(name, equation) for name, equation in new.items()])
-    for name, equation in new.items():
-        if name not in chosen:
-            raise ModelError(f"reaction '{name}' is new and has no rate law; give it one, such as {name} = 'black'.")
-        _require_known_species(model.network, network, name, equation)
+    network, direct = _with_reactions(model, dict(reactions or {}), chosen)
     smooth = [smooth_run(model, run) for run in runs]
     random = np.random.default_rng(seed)
-    known, nets = dict(model.rates), dict(model.nets)
+    known = {**dict(zip(model.definition_names, model.definitions, strict=True)), **model.rates}
+    nets, names = dict(model.nets), (*(() if network is None else network.names), *direct)
     for name, law in chosen.items():
-        network.index(name)
+        if name not in (*names, *model.definition_names):
+            if network is not None:
+                network.index(name)  # raises, with the nearest name
+            near = nearest(name, (*names, *model.definition_names))
+            raise ModelError(f"reaction '{name}' is not in the model; {near}.")
         if law.kind == "white":
             continue
-        learned, nets[name] = _learned(model, network, name, law, smooth, random)
-        if name in known and law.part:
-            known[name] = _with_part(known[name], law.part, learned, name)
-        elif name in known and law.kind == "gray":
-            known[name] = Sum((known[name], learned)) if learned.form == "any" else Product((known[name], learned))
-        else:
-            known[name] = learned
-    built = model.rebuilt(network=network, rates=known, nets=nets)
+        irreversible = "<=>" not in {**model_equations(model), **(reactions or {})}.get(name, "")
+        learned, nets[name] = _learned(model, irreversible, name, law, smooth, random)
+        known[name] = _with_learned(known.get(name), law, learned, name)
+    defined = {name: known[name] for name in model.definition_names}
+    rates = {name: law for name, law in known.items() if name not in defined}
+    built = model.rebuilt(network=network, reactions=direct, rates=rates, definitions=defined, nets=nets)
     return built.with_table(_without_unused(built))
+
+
+def model_equations(model: CultureModel) -> dict[str, str]:
+    """Return the equations of all reactions of a model.
+
+    Args:
+        model: any model.
+
+    Returns:
+        Equations by reaction.
+    """
+    inside = () if model.network is None else model.network.reactions
+    return {one.name: one.equation for one in inside} | dict(zip(model.direct, model.direct_equations, strict=True))
+
+
+def _with_reactions(model: CultureModel, new: dict[str, str], laws: Mapping[str, NeuralRateSpec]):
+    """Return network and reactions of the liquid with new reactions: in the network, if the model has one."""
+    for name, equation in new.items():
+        if name not in laws:
+            raise ModelError(f"reaction '{name}' is new and has no rate law; give it one, such as {name} = 'black'.")
+        if model.network is None:
+            for species in parse_equation(equation):
+                if species not in model.species:
+                    raise ModelError(f"reaction '{name}', {equation}: species '{species}' is not in the model; "
+                                     f"{nearest(species, model.species)}.")  # fmt: skip
+    direct = dict(zip(model.direct, model.direct_equations, strict=True))
+    if model.network is None:
+        return None, {**direct, **new}
+    network = model.network.with_reactions([Reaction(name, equation) for name, equation in new.items()])
+    for name, equation in new.items():
+        _require_known_species(model.network, network, name, equation)
+    return network, direct
+
+
+def _with_learned(known: RateLaw | None, law: NeuralRateSpec, learned: NeuralRate, name: str) -> RateLaw:
+    """Return a law with its learned part in place; a volumetric rate stays volumetric."""
+    if isinstance(known, Volumetric):
+        return Volumetric(_with_learned(known.law, law, learned, name))
+    if known is not None and law.part:
+        return _with_part(known, law.part, learned, name)
+    if known is not None and law.kind == "gray":
+        return Sum((known, learned)) if learned.form == "any" else Product((known, learned))
+    return learned
 
 
 def _require_known_species(known: MetabolicNetwork, network: MetabolicNetwork, name: str, equation: str) -> None:
@@ -171,9 +211,9 @@ def _require_known_species(known: MetabolicNetwork, network: MetabolicNetwork, n
             )
 
 
-def _learned(model, network, name: str, law: NeuralRateSpec, smooth, random) -> tuple[NeuralRate, MLP]:
-    """Return the learned law of a reaction, and its network."""
-    if name not in model.rates and (law.part or law.kind == "gray"):
+def _learned(model, irreversible: bool, name: str, law: NeuralRateSpec, smooth, random) -> tuple[NeuralRate, MLP]:
+    """Return the learned law of a reaction or definition, and its network."""
+    if name not in _lawful(model) and (law.part or law.kind == "gray"):
         what = f"no part '{law.part}' to replace" if law.part else "nothing to correct"
         raise ModelError(
             f"learned law of {name}: it has no known law, so {what}; use '{name} = \"black\"' without part."
@@ -182,8 +222,7 @@ def _learned(model, network, name: str, law: NeuralRateSpec, smooth, random) -> 
     inputs = law.inputs or _seen_by(model, name)
     if not inputs:
         raise ModelError(f"learned law of {name}: nothing is known of what it depends on; give inputs = ['GLC', ...].")
-    reversible = network.reactions[network.index(name)].reversible
-    form = law.form or ("fraction" if law.part else "positive" if gray or not reversible else "any")
+    form = law.form or ("fraction" if law.part else "positive" if gray or irreversible else "any")
     size = law.scale or _power_of_ten(model, name, smooth)
     scale = 1.0 if (gray or law.part) and form == "positive" else size
     half_uptake = 1.0
@@ -227,23 +266,35 @@ def _generic(model: CultureModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.linspace(3.0, 7.0, len(model.species)), np.array(variables), np.array(inputs)
 
 
+def _lawful(model: CultureModel) -> tuple[str, ...]:
+    """Return the names of everything that has a law: reactions, then definitions."""
+    return (*model.rate_names, *model.definition_names)
+
+
+def _values(model: CultureModel, at: tuple[Array, Array, Array]) -> Array:
+    """Return the values of all laws at an operating point, in the order of `_lawful`."""
+    conditions = model.conditions(*at)
+    return jnp.stack([conditions.rates[name] for name in model.rate_names]
+                     + [conditions.definition(name) for name in model.definition_names])  # fmt: skip
+
+
 @eqx.filter_jit
 def _slopes(model: CultureModel, k: Int[Array, ""], *point: Float[Array | np.ndarray, " _"]):
-    """Return the derivatives of one kinetic rate by concentrations, variables and inputs at an operating point."""
-    return jax.grad(lambda at: model.kinetic_rates(*at)[k])(tuple(map(jnp.asarray, point)))
+    """Return the derivatives of one law by concentrations, variables and inputs at an operating point."""
+    return jax.grad(lambda at: _values(model, at)[k])(tuple(map(jnp.asarray, point)))
 
 
 @eqx.filter_jit
-def _kinetic_rates(model: CultureModel, *points: Float[Array | np.ndarray, "points _"]):
-    """Return the kinetic rates, (points, reactions), at operating points [mmol/(10^9 cells)/d]."""
-    return jax.vmap(model.kinetic_rates)(*map(jnp.asarray, points))
+def _along(model: CultureModel, *points: Float[Array | np.ndarray, "points _"]):
+    """Return the values of all laws, (points, laws), at operating points."""
+    return jax.vmap(lambda *at: _values(model, at))(*map(jnp.asarray, points))
 
 
 def _seen_by(model: CultureModel, name: str) -> tuple[str, ...]:
-    """Return the names of the quantities on which the known law of a reaction depends."""
-    if name not in model.kinetic:
+    """Return the names of the quantities on which the known law of a reaction or definition depends."""
+    if name not in _lawful(model):
         return ()
-    slope = np.concatenate(_slopes(model, jnp.asarray(model.kinetic.index(name)), *_generic(model)))
+    slope = np.concatenate(_slopes(model, jnp.asarray(_lawful(model).index(name)), *_generic(model)))
     names = (*model.species, *model.variable_names, *model.input_names)
     return tuple(seen for seen, derivative in zip(names, slope, strict=True) if abs(derivative) > 1e-12)
 
@@ -253,7 +304,7 @@ def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -
 
     Without a known law it is 0.1; without runs, the size at a generic operating point is used.
     """
-    if name not in model.kinetic:
+    if name not in _lawful(model):
         return 0.1
     if smooth:
         points = [[np.asarray(part).reshape(run.volume.size, part.shape[-1])  # a model may have no variable
@@ -261,7 +312,7 @@ def _power_of_ten(model: CultureModel, name: str, smooth: Sequence[SmoothRun]) -
         parts = [np.concatenate(part) for part in zip(*points, strict=True)]
     else:
         parts = [np.asarray(part)[None] for part in _generic(model)]
-    rates = np.asarray(_kinetic_rates(model, *parts))[:, model.kinetic.index(name)]
+    rates = np.asarray(_along(model, *parts))[:, _lawful(model).index(name)]
     size = float(np.max(np.abs(rates)))
     return 10.0 ** round(math.log10(size)) if size > 0.0 else 0.1
 

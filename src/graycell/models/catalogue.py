@@ -6,7 +6,14 @@ from typing import Any
 
 from graycell.errors import ModelError, nearest
 from graycell.model import CultureModel
+from graycell.modelfiles import definition_of
+from graycell.models.library import library_files, model_file
 from graycell.models.nolan_lee import nolan_lee_definition
+
+
+def _from_file(name: str, parameters: str = "") -> dict[str, Any]:
+    return definition_of(model_file(name), "" if parameters == "published" else parameters)
+
 
 DEFINITIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "nolan-lee": nolan_lee_definition,
@@ -14,7 +21,12 @@ DEFINITIONS: dict[str, Callable[..., dict[str, Any]]] = {
     "nolan-lee-extended": partial(nolan_lee_definition, extended=True),
     "nolan-lee-extended-limited": partial(nolan_lee_definition, extended=True, limited=True),
 }
-"""The arguments of `CultureModel` by the name of the model; the options of each are those of `nolan_lee`."""
+FILE_MODELS = tuple(name for name in library_files() if name not in DEFINITIONS)
+"""Names of the models that are read from a file alone. That of Nolan & Lee can be read from a file too, which holds the
+published model; the builder has its options."""
+DEFINITIONS |= {name: partial(_from_file, name) for name in FILE_MODELS}
+"""The arguments of `CultureModel` by the name of the model. Options: those of `nolan_lee`, or, for a model file,
+`parameters`, the name of one of its sets."""
 
 
 def _built(definition: Callable[..., dict[str, Any]], **options) -> CultureModel:
@@ -32,7 +44,7 @@ def model_of(name: str, **options) -> CultureModel:
 
     Args:
         name: see `MODELS`.
-        **options: see `nolan_lee`.
+        **options: see `DEFINITIONS`.
 
     Returns:
         The model.
@@ -42,4 +54,7 @@ def model_of(name: str, **options) -> CultureModel:
     """
     if name not in MODELS:
         raise ModelError(f"model '{name}' is not in the library; {nearest(name, MODELS)}.")
-    return MODELS[name](**options)
+    try:
+        return MODELS[name](**options)
+    except TypeError as error:
+        raise ModelError(f"model '{name}' has no such option: {error}.") from None

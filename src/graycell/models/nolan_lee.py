@@ -1,9 +1,10 @@
 """The CHO cell of Nolan & Lee (2011), as published and extended with an ATP maintenance reaction.
 
 Source: R. P. Nolan, K. Lee, "Dynamic model of CHO cell metabolism", Metab. Eng. 13 (2011) 108-124. Reactions and
-parameters are in `tables/`; the column `refit` is the public refit of the lagged scheme with a step of 0.05 d
-(Cui et al., Comput. Chem. Eng. 183 (2024) 108594). Three parts are not in the publication; the parameter table marks
-them:
+parameters are those of the model file `files/nolan-lee.toml`, which has the rate laws as text too; its set `refit` is
+the public refit of the lagged scheme with a step of 0.05 d (Cui et al., Comput. Chem. Eng. 183 (2024) 108594). The laws
+here stand apart because they can do more: other closures, steps in place of switches, an extension. Three parts are not
+in the publication; the parameter table marks them:
 
 - `R_switch`, the redox ratio at which lactate production turns into lactate uptake (published: 1). It is a parameter
   here, because no step-independent closure crosses R = 1;
@@ -13,10 +14,7 @@ them:
   5 L/(10^9 cells)/d, and diffusion to a cell a thousand times as much.
 """
 
-import csv
-import math
 from dataclasses import replace
-from importlib import resources
 from typing import Any, Literal
 
 import equinox as eqx
@@ -43,10 +41,12 @@ from graycell.cell.rates import (
 from graycell.cell.variables import Input, LoopVariable, RelaxingVariable
 from graycell.errors import ModelError
 from graycell.model import CultureModel
+from graycell.models.library import model_file
 from graycell.parameters import Parameter, ParameterTable
 from graycell.runs.records import REDOX, TEMPERATURE, VIABILITY, Bolus, CultureRun, Replacement
-from graycell.units import SPECIFIC_RATE, TIME, convert
+from graycell.units import SPECIFIC_RATE, convert
 
+_FILE = "nolan-lee"
 _SOURCE = "Nolan & Lee 2011"
 _SOURCES = {"published": f"{_SOURCE}, published", "refit": "Cui et al. 2024, refit of Nolan & Lee 2011"}
 _OURS = "graycell (not in Nolan & Lee 2011)"
@@ -190,11 +190,9 @@ def published_network() -> MetabolicNetwork:
     Returns:
         34 reactions of 39 species.
     """
+    entries = model_file(_FILE).network.items()
     return MetabolicNetwork.from_reactions(
-        [
-            Reaction(row["reaction"], row["equation"], row["label"], row["cold_equation"] or None)
-            for row in _table("nolan_lee_reactions.csv")
-        ]
+        [Reaction(name, entry.equation, entry.meaning, entry.shifted or None) for name, entry in entries]
     )
 
 
@@ -214,34 +212,20 @@ def parameter_table(
     Returns:
         The table.
     """
-    rows = []
-    for row in _table("nolan_lee_parameters.csv"):
-        unit = SPECIFIC_RATE if row["unit"] == _RATE_UNIT else row["unit"]
-        value = float(row[values])
-        value = convert(value, row["unit"], unit) if unit != row["unit"] else value
-        exponent = row["parameter"].startswith("exp")
-        rows.append(
-            Parameter(
-                value,
-                unit,
-                name=row["parameter"],
-                lower=0.2 if exponent else value / 20.0,
-                upper=6.0 if exponent else value * 20.0,
-                prior_sd=math.log(3.0),
-                meaning=row["meaning"],
-                source=_SOURCES[values],
-            )
-        )
-    rows += [
-        Parameter(1.0, "1", name="R_switch", lower=0.5, upper=3.0, prior_sd=0.3, estimated=extended,
-                  meaning="redox ratio at which lactate turns from made to used", source=f"{_OURS}; 1 as published"),
-        Parameter(0.1, TIME, name="tau", lower=0.005, upper=2.0, prior_sd=1.0, estimated=False,
-                  meaning="turnover time of the cytosolic redox pool", source=_OURS),
-        Parameter(2.31, "mmol/(1e9 cells)", name="biomass_per_cell", lower=0.5, upper=10.0, estimated=False,
-                  meaning="biomass per cell", source=_SOURCE),
-        Parameter(33.94, "1/d", name="shift_rate", lower=1.0, upper=1000.0, estimated=False,
-                  meaning="rate of the transition after a temperature shift", source=_SOURCE),
-    ]  # fmt: skip
+    file, rows = model_file(_FILE), []
+    published = file.sets["refit"]
+    chosen = published if values == "refit" else {}
+    for row in file.parameters.values():
+        if row.name not in published:
+            continue
+        value = chosen.get(row.name, row.value)
+        bounds = row.bounds if row.name.startswith("exp") else (None, None)
+        unit = SPECIFIC_RATE if row.unit == _RATE_UNIT else row.unit
+        value = convert(value, row.unit, unit) if unit != row.unit else value
+        rows.append(replace(row, value=value, unit=unit, lower=bounds[0], upper=bounds[1], source=_SOURCES[values]))
+    rows += [file.parameters[name] for name in ("R_switch", "tau", "biomass_per_cell", "shift_rate")]
+    if extended:
+        rows = [replace(row, estimated=True) if row.name == "R_switch" else row for row in rows]
     if limited:
         rows.append(
             Parameter(5.0, "L/(1e9 cells)/d", name="clearance", lower=0.5, upper=500.0, estimated=False, source=_OURS,
@@ -372,7 +356,3 @@ def published_feed(run: CultureRun, fraction: float = 0.03) -> CultureRun:
     )
     return replace(run, name=f"{run.name}, published feed", events=events)
 
-
-def _table(name: str) -> list[dict[str, str]]:
-    path = resources.files("graycell.models") / "tables" / name
-    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

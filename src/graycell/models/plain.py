@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from graycell.cell import closures, flux, network, neural, rates, variables
+from graycell.cell import closures, flux, network, neural, rates, triggers, variables
 from graycell.errors import ModelError, nearest
 from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable
@@ -76,7 +76,8 @@ def _classes() -> dict[str, type]:
     others = (
         closures.Dynamic, closures.Algebraic, closures.Lagged, flux.SoftWeights, flux.PublishedWeights,
         network.MetabolicNetwork, network.Reaction, neural.MLP, neural.Weights, variables.Input, variables.Species,
-        variables.StateVariable, variables.RelaxingVariable, variables.LoopVariable, Parameter, ParameterTable,
+        variables.StateVariable, variables.RelaxingVariable, variables.LoopVariable, variables.Clock, triggers.Trigger,
+        Parameter, ParameterTable,
     )  # fmt: skip
     return {**found, **{kind.__name__: kind for kind in others}}
 

@@ -15,9 +15,20 @@ curves        inputs and loop variables as functions of time
 pytrees       runs as PyTrees, and numbers that may be traced
 """
 
-from graycell.packing.conversion import in_units_of
+from graycell.packing.conversion import in_units_of, molar_mass_of
 from graycell.packing.curves import Curves, input_of, viability_of
 from graycell.packing.packed_run import PackedRun, pack, pack_all, stack
 from graycell.packing.pytrees import is_traced
 
-__all__ = ["Curves", "PackedRun", "in_units_of", "input_of", "is_traced", "pack", "pack_all", "stack", "viability_of"]
+__all__ = [
+    "Curves",
+    "PackedRun",
+    "in_units_of",
+    "input_of",
+    "is_traced",
+    "molar_mass_of",
+    "pack",
+    "pack_all",
+    "stack",
+    "viability_of",
+]

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from graycell.errors import Finding, InputError
 from graycell.model import CultureModel
 from graycell.runs.records import CultureRun, Measurement
-from graycell.units import convert, converts
+from graycell.runs.solutes import MOLAR_MASS
+from graycell.units import UnitError, convert_amount, converts
 
 
 class _Other(NamedTuple):
@@ -17,6 +18,22 @@ class _Other(NamedTuple):
     name: str
     unit: str
     wanted: str
+    molar_mass: float | None = None
+
+    @property
+    def is_convertible(self) -> bool:
+        """Whether the unit converts to the one that is wanted."""
+        if converts(self.unit, self.wanted):
+            return True
+        try:
+            convert_amount(1.0, self.unit, self.wanted, self.molar_mass)
+        except UnitError:
+            return False
+        return True
+
+    def converted(self, value: Any) -> Any:
+        """Return a value in the unit that is wanted."""
+        return convert_amount(value, self.unit, self.wanted, self.molar_mass)
 
 
 def in_units_of(run: CultureRun, model: CultureModel) -> CultureRun:
@@ -40,8 +57,8 @@ def in_units_of(run: CultureRun, model: CultureModel) -> CultureRun:
     findings = [
         Finding(f"run '{run.name}', {one.table}, {one.name}", f"the unit '{one.unit}'",
                 f"model '{model.name}' has {one.name} in '{one.wanted}'",
-                "give one of the two in a unit that converts; for moles of masses use graycell import")
-        for one in others if not converts(one.unit, one.wanted)
+                "give the species of the model its molar mass, or convert the runs with graycell import")
+        for one in others if not one.is_convertible
     ]  # fmt: skip
     if findings:
         raise InputError(findings)
@@ -49,11 +66,11 @@ def in_units_of(run: CultureRun, model: CultureModel) -> CultureRun:
         return run
     tables = {"measurements": dict(run.measurements), "signals": dict(run.signals), "initial": dict(run.initial)}
     media = {f"medium '{name}'": dict(composition) for name, composition in run.media.items()}
-    for table, name, unit, wanted in others:
-        numbers: dict[str, Any] = media[table] if table in media else tables[table]
-        given = numbers[name]
-        numbers[name] = _converted(given, wanted) if table in ("measurements", "signals") else convert(
-            given, unit, wanted)  # fmt: skip
+    for one in others:
+        numbers: dict[str, Any] = media[one.table] if one.table in media else tables[one.table]
+        given = numbers[one.name]
+        is_series = one.table in ("measurements", "signals")
+        numbers[one.name] = _converted(given, one) if is_series else one.converted(given)
     units = {name: unit for name, unit in run.units.items() if name not in model.species}
     return replace(run, **tables, media={name: media[f"medium '{name}'"] for name in run.media}, units=units)
 
@@ -68,21 +85,36 @@ def _others(run: CultureRun, model: CultureModel) -> Iterator[_Other]:
             # the unit of an input may be a word that no converter knows, so one that does not convert is no fault
             is_compared = table == "measurements" and name in model.quantities
             if series.unit != wanted and (is_compared or converts(series.unit, wanted)):
-                yield _Other(table, name, series.unit, wanted)
+                yield _Other(table, name, series.unit, wanted, molar_mass_of(model, name))
     for name, unit in run.units.items():
         if name not in model.species or unit == model.unit(name):
             continue
         tables = {"initial": run.initial, **{f"medium '{medium}'": part for medium, part in run.media.items()}}
         for table, numbers in tables.items():
             if name in numbers:
-                yield _Other(table, name, unit, model.unit(name))
+                yield _Other(table, name, unit, model.unit(name), molar_mass_of(model, name))
 
 
-def _converted(series: Any, unit: str) -> Any:
+def molar_mass_of(model: CultureModel, name: str) -> float | None:
+    """Return the molar mass of a species of a model: its own, or that of a known solute of its name.
+
+    Args:
+        model: any model.
+        name: of a quantity.
+
+    Returns:
+        [g/mol]; None for what is no species, or has no known molar mass.
+    """
+    if name not in model.species:
+        return None
+    return model.species_specs[model.species.index(name)].molar_mass or MOLAR_MASS.get(name)
+
+
+def _converted(series: Any, one: _Other) -> Any:
     """Return a measurement or a signal in another unit."""
-    value = convert(series.value, series.unit, unit)
+    value = one.converted(series.value)
     if not isinstance(series, Measurement):
-        return replace(series, unit=unit, value=value)
+        return replace(series, unit=one.wanted, value=value)
     # an error is a difference, to which an offset such as that of degC does not apply
-    error = convert(series.standard_error, series.unit, unit) - convert(0.0, series.unit, unit)
-    return replace(series, unit=unit, value=value, standard_error=error)
+    error = one.converted(series.standard_error) - one.converted(0.0)
+    return replace(series, unit=one.wanted, value=value, standard_error=error)

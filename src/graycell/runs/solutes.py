@@ -6,6 +6,10 @@ Names are those of the species of the library. Source of the atomic masses: IUPA
 
 import re
 
+from graycell.errors import ModelError
+
+_LONGEST_FORMULA = 100
+"""Characters of a chemical formula."""
 ATOMIC_MASS = {"C": 12.011, "H": 1.0080, "N": 14.007, "O": 15.999, "S": 32.06}
 """[g/mol]"""
 FORMULAS = {
@@ -31,7 +35,51 @@ def atoms_of(name: str) -> dict[str, int]:
     >>> atoms_of("GLN")
     {'C': 5, 'H': 10, 'N': 2, 'O': 3}
     """
-    return {element: int(count or 1) for element, count in re.findall(r"([A-Z])(\d*)", FORMULAS[name])}
+    return atoms_in(FORMULAS[name])
+
+
+def atoms_in(formula: str) -> dict[str, int]:
+    """Return how many atoms of each element a chemical formula has.
+
+    Args:
+        formula: elements with their numbers, without brackets.
+
+    Returns:
+        The numbers of atoms by element.
+
+    Raises:
+        ModelError: for text that is no such formula.
+
+    >>> atoms_in("C6H12O6")
+    {'C': 6, 'H': 12, 'O': 6}
+    """
+    if len(formula) > _LONGEST_FORMULA or not re.fullmatch(r"([A-Z][a-z]?\d{0,6})+", formula):
+        raise ModelError(f"found '{formula}'; a chemical formula is needed; write it like C6H12O6.")
+    found: dict[str, int] = {}
+    for element, count in re.findall(r"([A-Z][a-z]?)(\d*)", formula):
+        found[element] = found.get(element, 0) + int(count or 1)
+    return found
+
+
+def molar_mass(formula: str) -> float | None:
+    """Return the molar mass of a chemical formula.
+
+    Args:
+        formula: elements with their numbers.
+
+    Returns:
+        [g/mol]; None for a formula with an element whose mass is not in `ATOMIC_MASS`.
+
+    Raises:
+        ModelError: for text that is no formula.
+
+    >>> molar_mass("C6H12O6")
+    180.156
+    """
+    atoms = atoms_in(formula)
+    if any(element not in ATOMIC_MASS for element in atoms):
+        return None
+    return sum(count * ATOMIC_MASS[element] for element, count in atoms.items())
 
 
 MOLAR_MASS = {name: sum(count * ATOMIC_MASS[element] for element, count in atoms_of(name).items()) for name in FORMULAS}

@@ -21,6 +21,7 @@ from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
 from graycell.simulation.short_solve import short_solve
+from graycell.simulation.triggers import solve_with_triggers
 
 
 class SimulationStatus(enum.IntEnum):
@@ -131,11 +132,19 @@ class _Segment(NamedTuple):
 
 
 class _Carry(NamedTuple):
-    """State between two segments; changed: by interventions just before; alive: no segment failed so far."""
+    """State between two segments.
+
+    Attributes:
+        state: of the culture.
+        changed: whether interventions changed it just before.
+        alive: whether no segment failed so far.
+        true: (triggers,) whether the condition of each trigger held.
+    """
 
     state: CultureState
     changed: Array
     alive: Array
+    true: Array
 
 
 def integrate(
@@ -170,7 +179,9 @@ def integrate(
             time = now.start + s * unit
             control = LoopControl(packed.loops_at(time), loop.gain, loop.opened)
             elapsed = s * unit if packed.steady_targets else None
-            return Surroundings(packed.inputs_at(time, now.setpoints), now.flows, packed.media, control, elapsed)
+            clock = jnp.where(s == last_s, now.end, time) if model.has_clock else None
+            inputs = packed.inputs_at(time, now.setpoints)
+            return Surroundings(inputs, now.flows, packed.media, control, elapsed, clock)
 
         @jax.jit  # diffrax traces it several times; compiled as one function it is traced once
         def derivative(s, state, _):
@@ -186,39 +197,48 @@ def integrate(
         first_step = lax.stop_gradient(jnp.where(stop > 0.0, share * last_s, 1.0))
         shares = fractions * last_s
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
-        with short_solve():
-            solution = diffrax.diffeqsolve(
-                diffrax.ODETerm(derivative),
-                settings.solver,
-                jnp.zeros(()),
-                stop,
-                first_step,
-                state,
-                stepsize_controller=controller,
-                saveat=saveat,
-                max_steps=settings.most_steps,
-                adjoint=settings.adjoint,
-                throw=False,
-            )
-        states = cast(CultureState, solution.ys)
+        def solve(s, state, **options):
+            with short_solve():
+                return diffrax.diffeqsolve(
+                    diffrax.ODETerm(derivative),
+                    settings.solver,
+                    s,
+                    stop,
+                    first_step,
+                    state,
+                    stepsize_controller=controller,
+                    max_steps=settings.most_steps,
+                    adjoint=settings.adjoint,
+                    throw=False,
+                    **options,
+                )
+
+        if model.triggers:
+            met = solve_with_triggers(model, solve, derivative, at, state, carry.true, stop, carry.alive)
+            states, successful = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), met.state), met.ok
+            true = met.true
+        else:
+            solution = solve(jnp.zeros(()), state, saveat=saveat)
+            states, successful = cast(CultureState, solution.ys), solution.result == diffrax.RESULTS.successful
+            true = carry.true
         if packed.traced_times:
             states = _moved_end(states, length, model.derivative(state, at(0.0)))
         last = jax.tree.map(lambda leaf: leaf[-1], states)
         # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
         closed = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states))
         amounts, volume = intervene(last.amounts, last.volume, now.done, packed.media, packed.supplied)
-        successful = solution.result == diffrax.RESULTS.successful
         changed = jnp.any(now.done.bolus != 0.0) | jnp.any(now.done.replacement != 0.0)  # a sample changes nothing
         # start + (end - start) may miss the end by one rounding
         time = jnp.where(fractions == 1.0, now.end, jnp.minimum(now.start + fractions * length, now.end))
         inputs, failed = jax.vmap(lambda s: at(s).inputs)(shares), jnp.where(carry.alive & successful, 0, 1)
         after = CultureState(amounts, volume, model.relaxed(last.variables, at(last_s)))
         out = (time, states, closed.values, closed.status, inputs, failed)
-        return _Carry(after, changed, carry.alive & successful), out
+        return _Carry(after, changed, carry.alive & successful, true), out
 
     variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
-    true = jnp.asarray(True)
-    first = _Carry(CultureState(packed.initial, jnp.ones(()), variables), true, true)
+    yes = jnp.asarray(True)
+    initially = jnp.asarray([trigger.initially for trigger in model.triggers], bool)
+    first = _Carry(CultureState(packed.initial, jnp.ones(()), variables), yes, yes, initially)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
     time, states, closed, loop_status, inputs, failed = lax.scan(segment, first, given)[1]
     fed = (packed.flows.feed @ packed.media)[:, None, :] / states.volume[..., None]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from graycell.cell.building import liquid_species, network_of
 from graycell.cell.network import MetabolicNetwork, parse_equation
 from graycell.cell.rates import Between, Constant, Product, Quotient, Rate, RateLaw, Sum
+from graycell.modelfiles import definition_of, read_model_file
 from graycell.models.catalogue import DEFINITIONS
 from graycell.parameters import ParameterTable
 
@@ -20,7 +21,8 @@ class LibraryModel:
     """What a study may name in a model of the library.
 
     Attributes:
-        network: the reactions.
+        network: the reactions inside the cell.
+        learnable: names of what may have a learned law: all reactions, and definitions.
         species: in the liquid, without the suffix ``_ext``.
         inputs: what a neural network may see, beside ``feed`` and a species: species, variables and inputs.
         parameters: names of all parameters.
@@ -28,6 +30,7 @@ class LibraryModel:
     """
 
     network: MetabolicNetwork
+    learnable: tuple[str, ...]
     species: tuple[str, ...]
     inputs: tuple[str, ...]
     parameters: tuple[str, ...]
@@ -60,10 +63,10 @@ class LibraryModel:
 
 @functools.cache
 def library_model(name: str) -> LibraryModel:
-    """Return what a study may name in a model of the library.
+    """Return what a study may name in a model of the library, or of a model file.
 
     Args:
-        name: of the model, one of `models.MODELS`.
+        name: of the model, one of `models.MODELS`, or the path of a model file.
 
     Returns:
         Its names and rate laws.
@@ -72,13 +75,15 @@ def library_model(name: str) -> LibraryModel:
     >>> len(found.network.names), found.network.names[-1], found.species[:2]
     (35, 'v35', ('BIOM', 'ANTI'))
     """
-    definition = DEFINITIONS[name]()
+    definition = DEFINITIONS[name]() if name in DEFINITIONS else definition_of(read_model_file(name))
     network = network_of(definition.get("network")) or MetabolicNetwork.from_reactions([])
     columns = {reaction: parse_equation(equation) for reaction, equation in definition.get("reactions", {}).items()}
     species, _ = liquid_species(network, definition.get("gases", ()), columns, definition.get("species", {}))
     inputs = (*species, *definition.get("variables", {}), *definition.get("inputs", {}))
     parameters = tuple(ParameterTable.of(definition["parameters"]).names)
-    return LibraryModel(network, species, inputs, parameters, definition["rates"])
+    laws = {**definition.get("definitions", {}), **definition["rates"]}
+    learnable = (*network.names, *columns, *definition.get("definitions", {}))
+    return LibraryModel(network, learnable, species, inputs, parameters, laws)
 
 
 def _parts(law: RateLaw) -> Iterator[RateLaw]:

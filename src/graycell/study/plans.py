@@ -15,11 +15,10 @@ from graycell.comparison import (
     leave_one_run_out,
 )
 from graycell.errors import Finding, ModelError, nearest
-from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, with_neural_rates
+from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, read_model, with_neural_rates
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.inference.storage import load_fit
 from graycell.model import CultureModel
-from graycell.models import MODELS, model_of
 from graycell.runs import CultureRun
 from graycell.study.library import library_model
 
@@ -33,8 +32,8 @@ class ModelPlan:
 
     Attributes:
         name: in the study.
-        base: a model of the library, or a black box.
-        laws: learned rate laws by reaction, see `hybrid.with_neural_rates`.
+        base: a model of the library, the path of a model file, or a black box.
+        laws: learned laws by reaction or definition, see `hybrid.with_neural_rates`.
         reactions: equations of new reactions by name.
         begin: folder of a fit whose parameters are the start.
         fixed: parameters that are not estimated, or ``all``.
@@ -73,7 +72,7 @@ class ModelPlan:
             return BLACK_BOXES[self.base](
                 runs, inputs=self.inputs, hidden=self.hidden, biomass_per_cell=self.biomass_per_cell, seed=seed
             )
-        model = model_of(self.base)
+        model = read_model(self.base, runs, seed=seed)
         if self.begin is not None:
             start = load_fit(self.begin).model.table.values()
             model = model.with_parameters({name: value for name, value in start.items() if name in model.table.names})
@@ -179,7 +178,8 @@ class Study:
         Returns:
             The models, then the baselines.
         """
-        known = next((library_model(plan.base).network for plan in self.models.values() if plan.base in MODELS), None)
+        networks = (library_model(plan.base).network for plan in self.models.values() if plan.base not in BLACK_BOXES)
+        known = next((network for network in networks if network.names), None)
         models = [
             ModelCandidate(name, plan.build, self.settings, known, progress=progress)
             for name, plan in self.models.items()

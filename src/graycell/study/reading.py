@@ -12,6 +12,7 @@ from graycell.comparison import BASELINES
 from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
 from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, law_from
 from graycell.inference.fitting import FitSettings
+from graycell.modelfiles import read_model_file
 from graycell.models import MODELS
 from graycell.runs import CultureRun, read_runs
 from graycell.runs.format.files import read_toml
@@ -133,7 +134,11 @@ class _Reader:
         base = entries.get("base")
         if isinstance(base, str) and base in _RENAMED_BASES:
             base = entries["base"] = self.renamed(f"[{where}] base", base, _RENAMED_BASES[base])
-        if not isinstance(base, str) or base not in bases:
+        if isinstance(base, str) and base.endswith(".toml"):
+            base = entries["base"] = self.model_file(base)
+            if not base:
+                return None
+        elif not isinstance(base, str) or base not in bases:
             if isinstance(described, Mapping):
                 near = nearest(str(base), bases)
                 self.fault(f"[{where}] base", f"{base!r}", "a model to begin from is needed", near)
@@ -144,9 +149,19 @@ class _Reader:
                 needed = f"a model of the base '{base}' has none"
                 self.fault(f"[{where}] {word}", f"'{word}'", needed, f"use {', '.join(used)}")
         entries = {word: self.entry(f"[{where}] {word}", word, entries[word]) for word in entries if word in used}
-        if base in MODELS:
+        if base not in BLACK_BOXES:
             self.check_names(where, library_model(base), entries)
         return ModelPlan(name, **entries) if self.errors == before else None
+
+    def model_file(self, base: str) -> str:
+        """Return the path of a model file, "" for one that has faults."""
+        path = self.path.parent / base
+        try:
+            read_model_file(path)
+        except InputError as error:
+            self.findings += error.findings
+            return ""
+        return str(path)
 
     def with_new_words(self, where: str, described: Any, renamed: Mapping[str, str]) -> Any:
         """Return a table with its old words replaced, each with a remark."""
@@ -209,7 +224,7 @@ class _Reader:
             if not isinstance(equation, str):
                 self.fault(place, f"{equation!r}", "an equation is needed", f'write {name} = "CYSTINE_ext =>"')
                 continue
-            if name in model.network.names:
+            if name in model.learnable:
                 self.fault(place, f"'{name}'", "the model has a reaction of this name", "choose another name")
             if name not in laws:
                 remedy = f'add laws = {{ {name} = {{ inputs = ["GLC"] }} }}'
@@ -221,11 +236,12 @@ class _Reader:
         # a species inside the cell may be new if at least two reactions share it
         uses = Counter(species for equation in parsed.values() for species, number in equation.items() if number)
         for name, equation in parsed.items():
-            for species in equation.keys() - set(model.network.species):
-                if species.endswith(EXTERNAL_SUFFIX) or uses[species] == 1:
-                    near = nearest(species, model.network.species)
+            known = model.network.species or model.species
+            for species in equation.keys() - set(known):
+                if species.endswith(EXTERNAL_SUFFIX) or uses[species] == 1 or not model.network.species:
                     place = f"[{where}] reactions.{name}"
-                    self.fault(place, f"the species '{species}'", "it is not in the network", near)
+                    needed = "it is not in the network" if model.network.species else "it is not in the model"
+                    self.fault(place, f"the species '{species}'", needed, nearest(species, known))
 
     def law(
         self, place: str, reaction: str, described: Any, model: LibraryModel, reactions: Mapping[str, str]
@@ -237,8 +253,8 @@ class _Reader:
             remedy = 'use "white", "gray", "black" or a table such as { kind = "black", inputs = ["LAC"] }'
             self.fault(place, f"{described!r}", str(error).rstrip("."), remedy)
             return None
-        if reaction not in (*model.network.names, *reactions):
-            near = nearest(reaction, (*model.network.names, *reactions))
+        if reaction not in (*model.learnable, *reactions):
+            near = nearest(reaction, (*model.learnable, *reactions))
             self.fault(place, f"'{reaction}'", "it is not a reaction of the model", near)
             return spec
         for name in spec.inputs:

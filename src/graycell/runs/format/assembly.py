@@ -38,7 +38,7 @@ from graycell.runs.records import (
     Sample,
     Signal,
 )
-from graycell.units import CELL_DENSITY, MASS_CONCENTRATION, UnitError
+from graycell.units import CELL_DENSITY, CONCENTRATION, MASS_CONCENTRATION, UnitError, parse_heading
 
 DEFAULT_RELATIVE_ERROR = 0.05
 """Assay error [1] of a quantity that the table assay_error does not list: common for cell counts and HPLC."""
@@ -117,7 +117,7 @@ def assemble(
 
 
 def _units(read: Mapping[str, Typed], findings: list[Finding]) -> dict[str, str]:
-    """Return the units of initial values and media that are masses or counts of cells; a name has one in all tables."""
+    """Return the units of initial values and media; a name has one in all tables."""
     found: dict[str, tuple[str, str]] = {}
     for kind in ("measurements", "standard_errors", "initial", "media"):
         for name, limit in read[kind].limits.items():
@@ -127,7 +127,7 @@ def _units(read: Mapping[str, Typed], findings: list[Finding]) -> dict[str, str]
                 place = f"{read[kind].table.place}, row 1, column '{read[kind].headings[name]}'"
                 needed = f"the table {table} has {name} in a unit of {first}"
                 findings.append(Finding(place, f"a unit of {unit}", needed, "write both in units that convert"))
-    return {name: unit for name, (unit, _) in found.items() if unit in (MASS_CONCENTRATION, CELL_DENSITY)}
+    return {name: unit for name, (unit, _) in found.items() if unit in (MASS_CONCENTRATION, CELL_DENSITY, CONCENTRATION)}
 
 
 def _about(table: Typed, findings: list[Finding]) -> dict[str, str]:
@@ -347,5 +347,6 @@ def _signals(table: Typed, rows: list[int], findings: list[Finding]) -> dict[str
     for quantity, limit in table.limits.items():
         time, value, _ = _points(table, rows, quantity)
         if quantity != "time" and len(time):
-            signals[quantity] = Signal(quantity, LIMITS[limit].unit or "", time, value)
+            unit = LIMITS[limit].unit or parse_heading(table.headings[quantity])[1] or ""
+            signals[quantity] = Signal(quantity, unit, time, value)
     return signals

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from graycell.runs.limits import MEASURED, NOT_SPECIES
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY
 
+ANY_UNIT = "value"
+"""The key of `LIMITS` of a column that may have any unit: a sensor shows what it shows."""
 TEXT = "text"
 """Instead of a key of `LIMITS`: the column holds words."""
 
@@ -54,7 +56,7 @@ KINDS = {
     "signals": Kind(
         {"run": TEXT, "time": "time", VIABILITY: VIABILITY, VCD: VCD, TCD: VCD, REDOX: REDOX},
         ("time",),
-        (*MEASURED[:3], "temperature", "rate", "volume", "specific rate", "number"),
+        (*MEASURED[:3], "temperature", "rate", "volume", "specific rate", "number", ANY_UNIT),
     ),
     "assay_error": Kind(
         {"quantity": TEXT, "relative": "relative error", "absolute": "absolute error", "unit": TEXT},

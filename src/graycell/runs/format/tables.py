@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 from graycell.errors import Finding, nearest
 from graycell.errors import shown as shown
-from graycell.runs.format.kinds import TEXT, Kind
+from graycell.runs.format.kinds import ANY_UNIT, TEXT, Kind
 from graycell.runs.limits import LIMITS, limits_for, value_fault
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.units import CONCENTRATION, MASS_CONCENTRATION, UnitError, convert, converts, parse_heading
+from graycell.units import CONCENTRATION, MASS_CONCENTRATION, UnitError, convert, converts, is_readable, parse_heading
 
 MOST_FAULTS = 200
 """Faults that are listed for one table; a file of another kind would otherwise give one for every cell."""
@@ -425,8 +425,11 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
             findings.append(Finding(place, f"a column '{name}'", "names differ by more than capitals", remedy))
             return None
     for limit in candidates:
+        if limit == ANY_UNIT and not close and is_readable(unit):
+            return limit
         if converts(unit, LIMITS[limit].unit or "") or _is_mass_of_solute(name, unit, limit):
             return limit
+    candidates = tuple(limit for limit in candidates if limit != ANY_UNIT)
     remedy = f"write a unit that converts, like '{example}'"
     if close:
         remedy = f"name the column '{lower[close[0]]}' if that is meant"

@@ -1,0 +1,1 @@
+def sbml_text(file): raise NotImplementedError

@@ -1,0 +1,14 @@
+"""Formulas as text: read into trees, checked for units, and turned into laws. Nothing in a formula is executed.
+
+    tree         numbers, names and calls; text of a tree
+    functions    the functions of formulas
+    parsing      text -> tree, within bounds
+    values       tree -> number, or JAX
+    units        tree -> unit, and where units do not fit
+    law          Formula, a rate law
+"""
+
+from graycell.formulas.law import Formula
+from graycell.formulas.parsing import FormulaError, parse
+
+__all__ = ["Formula", "FormulaError", "parse"]

@@ -1,0 +1,17 @@
+"""Models as text files in TOML: read, checked like data, and built. Nothing in a file is executed.
+
+    content      ModelFile: what a file says, as data
+    positions    the line and column of every value
+    reading      text -> ModelFile, with every fault at once
+    checks       names, equations, uses, balances
+    units        units through every formula
+    building     ModelFile -> CultureModel
+    writing      ModelFile -> text
+"""
+
+from graycell.modelfiles.building import build, definition_of
+from graycell.modelfiles.content import ModelFile
+from graycell.modelfiles.reading import parse_model_file, read_model_file
+from graycell.modelfiles.writing import model_file_text
+
+__all__ = ["ModelFile", "build", "definition_of", "model_file_text", "parse_model_file", "read_model_file"]

@@ -1,0 +1,147 @@
+"""Positions: where in the text of a TOML file each value stands; tomllib reads values without their places."""
+
+from collections.abc import Iterator
+
+Path = tuple[str, ...]
+"""Keys from the top of a file to a value; the place in an array is a number as text."""
+
+
+class Positions:
+    """The line and column of every value and key of a TOML text that tomllib has read without a fault.
+
+    Attributes:
+        values: (line, column) of each value, from 1, by its path; of a table, of its heading.
+        keys: (line, column) of each key, by the same path.
+    """
+
+    def __init__(self, text: str):
+        self.values: dict[Path, tuple[int, int]] = {}
+        self.keys: dict[Path, tuple[int, int]] = {}
+        self._text, self._at, self._line, self._line_start = text, 0, 1, 0
+        self._tables: dict[Path, int] = {}
+        self._whole()
+
+    def of(self, path: Path, key: bool = False) -> tuple[int, int]:
+        """Return where a value stands.
+
+        Args:
+            path: to the value; if it is not in the text, its nearest parent is meant.
+            key: whether its key is meant.
+
+        Returns:
+            Line and column, from 1.
+        """
+        known = self.keys if key else self.values
+        while path and path not in known:
+            path, known = path[:-1], self.values
+        return known.get(path, (1, 1))
+
+    # ------------------------------------------------------------------------------------------------------- reading
+
+    def _whole(self) -> None:
+        table: Path = ()
+        while self._skip_space(newlines=True):
+            if self._text[self._at] == "[":
+                table = self._heading()
+            else:
+                self._pair(table)
+
+    def _heading(self) -> Path:
+        place, is_array = self._place(), self._text.startswith("[[", self._at)
+        self._step(2 if is_array else 1)
+        path: Path = ()
+        for key, _ in self._keys():
+            path = (*path, key)
+            if path in self._tables and path not in self.values:
+                path = (*path, str(self._tables[path]))
+        self._step(2 if is_array else 1)
+        if is_array:
+            self._tables[path] = self._tables.get(path, -1) + 1
+            path = (*path, str(self._tables[path]))
+        self.values[path] = self.keys[path] = place
+        return path
+
+    def _pair(self, table: Path) -> None:
+        path = table
+        for key, place in self._keys():
+            path = (*path, key)
+            self.keys.setdefault(path, place)
+        self._step(1)  # the sign of equality
+        self._skip_space()
+        self._value(path)
+
+    def _keys(self) -> Iterator[tuple[str, tuple[int, int]]]:
+        """Yield the parts of a dotted key with their places, up to what follows it."""
+        while True:
+            self._skip_space()
+            place, start = self._place(), self._at
+            if self._text[self._at] in "\"'":
+                self._string()
+                key = self._text[start + 1 : self._at - 1]
+            else:
+                while self._at < len(self._text) and (self._text[self._at].isalnum() or self._text[self._at] in "_-"):
+                    self._step(1)
+                key = self._text[start : self._at]
+            yield key, place
+            self._skip_space()
+            if not self._text.startswith(".", self._at):
+                return
+            self._step(1)
+
+    def _value(self, path: Path) -> None:
+        self.values[path] = self._place()
+        first = self._text[self._at]
+        if first in "\"'":
+            self._string()
+        elif first == "[":
+            self._members(path, "]", table=False)
+        elif first == "{":
+            self._members(path, "}", table=True)
+        else:
+            while self._at < len(self._text) and self._text[self._at] not in ",]}#\n":
+                self._step(1)
+
+    def _members(self, path: Path, closing: str, table: bool) -> None:
+        self._step(1)
+        count = 0
+        while self._skip_space(newlines=True) and self._text[self._at] != closing:
+            if self._text[self._at] == ",":
+                self._step(1)
+            elif table:
+                self._pair(path)
+            else:
+                self._value((*path, str(count)))
+                count += 1
+        self._step(1)
+
+    def _string(self) -> None:
+        mark = self._text[self._at]
+        delimiter = mark * 3 if self._text.startswith(mark * 3, self._at) else mark
+        self._step(len(delimiter))
+        while self._at < len(self._text) and not self._text.startswith(delimiter, self._at):
+            self._step(2 if mark == '"' and self._text[self._at] == "\\" else 1)
+        self._step(len(delimiter))
+        while len(delimiter) == 3 and self._text.startswith(mark, self._at):
+            self._step(1)  # quotes at the end of a long string belong to it
+
+    def _skip_space(self, newlines: bool = False) -> bool:
+        """Skip what means nothing; return whether anything is left."""
+        while self._at < len(self._text):
+            one = self._text[self._at]
+            if one == "#":
+                while self._at < len(self._text) and self._text[self._at] != "\n":
+                    self._step(1)
+            elif one in " \t" or (newlines and one in "\r\n"):
+                self._step(1)
+            else:
+                return True
+        return False
+
+    def _step(self, count: int) -> None:
+        for _ in range(count):
+            if self._at < len(self._text) and self._text[self._at] == "\n":
+                self._line, self._line_start = self._line + 1, self._at + 1
+            self._at += 1
+
+    def _place(self) -> tuple[int, int]:
+        return self._line, self._at - self._line_start + 1

@@ -1,0 +1,168 @@
+"""Triggers in a simulation: the solver stops where a condition changes, and what fires sets its new values."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import optimistix
+from jax import lax
+from jaxtyping import Array, Bool, Float
+
+from graycell.errors import ModelError
+from graycell.model import CultureModel, CultureState, Surroundings
+
+_MOST_STOPS = 4096
+"""Stops of the solver within a segment: a chain of triggers that never ends is a fault of the model."""
+_MOST_FIRED = 1024
+"""Triggers that fire at one time."""
+_ROOT_TOLERANCE = 1e-13
+"""[1] Of the time of a trigger, relative to it."""
+_TINY = 1e-30
+"""Size of a function that only changes its sign: below any tolerance, so that the bracket alone ends the search."""
+_MOST_MOVES = 64
+"""Doublings of a rounding that move the time past the change of a condition."""
+
+
+class Met(NamedTuple):
+    """The end of a segment.
+
+    Attributes:
+        state: after what fired at this time.
+        true: (triggers,) whether each condition holds.
+        ok: whether the solver reached the end.
+    """
+
+    state: CultureState
+    true: Bool[Array, " triggers"]
+    ok: Array
+
+
+def solve_with_triggers(
+    model: CultureModel,
+    solve: Callable[..., Any],
+    derivative: Callable[..., CultureState],
+    at: Callable[[Any], Surroundings],
+    state: CultureState,
+    true: Bool[Array, " triggers"],
+    stop: Float[Array, ""],
+    alive: Array,
+) -> Met:
+    """Solve a segment of a model with triggers; there is no derivative through it.
+
+    Args:
+        model: with triggers.
+        solve: from a time, a state and options of diffrax to its solution at the end of the segment.
+        derivative: of the state.
+        at: from a time to the surroundings.
+        state: at the beginning of the segment.
+        true: whether the conditions held just before.
+        stop: [d] end of the segment, from its beginning.
+        alive: whether no segment failed so far.
+
+    Returns:
+        The state at the end, after what fires there.
+
+    Raises:
+        ModelError: where JAX differentiates it.
+    """
+    state = _without_derivative(state)
+
+    def on(carry):
+        s, _, _, stops, ok = carry
+        return ok & (s < stop) & (stops < _MOST_STOPS)
+
+    def piece(carry):
+        s, state, true, stops, _ = carry
+
+        def unchanged(t, y, args, **kwargs):
+            return jnp.where(jnp.all(model.triggered(y, at(t)).true == true), _TINY, -_TINY)
+
+        root_finder = optimistix.Bisection(rtol=_ROOT_TOLERANCE, atol=_ROOT_TOLERANCE)
+        solution = solve(s, state, saveat=diffrax.SaveAt(t1=True), event=diffrax.Event(unchanged, root_finder))
+        reached, end = solution.ts[-1], jax.tree.map(lambda leaf: leaf[-1], solution.ys)
+        stopped = solution.result == diffrax.RESULTS.event_occurred
+        ok = stopped | (solution.result == diffrax.RESULTS.successful)
+        past, end = _past_the_change(model, derivative, at, reached, end, true, stop, stopped)
+        reached = jnp.where(stopped, past, stop)
+        end, true, fired = fire(model, at(reached), end, true)
+        return reached, end, true, stops + 1, ok & fired
+
+    state, true, fired = fire(model, at(jnp.zeros(())), state, true)
+    first = jnp.zeros(()), state, true, jnp.asarray(0), alive & fired
+    s, state, true, _, ok = lax.while_loop(on, piece, first)
+    return Met(state, true, ok & (s >= stop))
+
+
+def _past_the_change(model, derivative, at, s, state, true, stop, stopped):
+    """Return the first time after the change of a condition, and the state there: the root may be just before it."""
+    slope = derivative(s, state, None)
+
+    def moved(step):
+        return jax.tree.map(lambda leaf, rate: leaf + step * rate, state, slope)
+
+    def before(carry):
+        step, moves = carry
+        same = jnp.all(model.triggered(moved(step), at(s + step)).true == true)
+        return stopped & same & (moves < _MOST_MOVES) & (s + step < stop)
+
+    first = jnp.zeros(()), jnp.asarray(0)
+    least = 4.0 * jnp.finfo(float).eps * jnp.maximum(jnp.abs(s), 1e-3)
+    step, _ = lax.while_loop(before, lambda carry: (jnp.maximum(2.0 * carry[0], least), carry[1] + 1), first)
+    step = jnp.minimum(step, stop - s)
+    return s + step, moved(step)
+
+
+def fire(
+    model: CultureModel, at: Surroundings, state: CultureState, true: Bool[Array, " triggers"]
+) -> tuple[CultureState, Bool[Array, " triggers"], Array]:
+    """Return the state after everything that fires at one time, as events of SBML do.
+
+    Args:
+        model: with triggers.
+        at: surroundings.
+        state: before it.
+        true: whether the conditions held just before.
+
+    Returns:
+        The state, whether each condition holds now, and whether an end was reached.
+    """
+    persistent = jnp.asarray([trigger.persistent for trigger in model.triggers])
+    at_trigger = jnp.asarray([trigger.at_trigger for trigger in model.triggers])
+    species = len(model.species)
+
+    def waiting(carry):
+        _, true, pending, _, now, count = carry
+        return (jnp.any(pending) | jnp.any(now.true & ~true)) & (count < _MOST_FIRED)
+
+    def one(carry):
+        state, true, pending, stored, now, count = carry
+        rising = now.true & ~true
+        stored = jnp.where(rising[:, None], now.values, stored)
+        pending = (pending | rising) & (persistent | now.true)
+        first = jnp.argmax(jnp.where(pending, now.priority, -jnp.inf))
+        values = jnp.where(at_trigger[first], stored[first], now.values[first])
+        old = jnp.concatenate([state.concentrations, state.variables])
+        new = jnp.where(jnp.isnan(values) | ~pending[first], old, values)
+        state = CultureState(new[:species] * state.volume, state.volume, new[species:])
+        return state, now.true, pending.at[first].set(False), stored, model.triggered(state, at), count + 1
+
+    now = model.triggered(state, at)
+    none = jnp.zeros(len(model.triggers), bool)
+    carry = state, true, none, now.values, now, jnp.asarray(0)
+    state, _, _, _, now, count = lax.while_loop(waiting, one, carry)
+    return state, now.true, count < _MOST_FIRED
+
+
+@jax.custom_jvp
+def _without_derivative(state: CultureState) -> CultureState:
+    return state
+
+
+@_without_derivative.defjvp
+def _refuse(primals, tangents):
+    raise ModelError(
+        "a model with triggers has no derivative: the times at which they fire would be left out; simulate it, or fit "
+        "a model without triggers."
+    )
