@@ -8,7 +8,7 @@ RESULTS := results
 # where an environment forbids bytecode, every process would compile all that it imports
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test tests test-fast test-studies lint fuzz bench study-inconsistency study-learning clean
+.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -45,6 +45,11 @@ bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/flux_layer.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/trajectory.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/thousand_runs.py --out $(RESULTS)/bench
+
+# the time courses of the SBML Test Suite, where its folder is there; a quarter of an hour on two cores
+SBML_SUITE ?= ../shared/peers/sbml-semantic
+peer-sbml: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/peer_sbml.py --suite $(SBML_SUITE) --out $(RESULTS)/peer-sbml
 
 # numbers, figures and tables of docs/inconsistency.md
 study-inconsistency: $(VENV)/.installed-study

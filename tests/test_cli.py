@@ -14,7 +14,7 @@ from small_models import fed_batch, pool, pool_batch
 
 import graycell as gc
 from graycell import cli
-from graycell.cli import arguments, checking, comparing, modelling
+from graycell.cli import arguments, checking, comparing, fitting, modelling
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED, UNFINISHED
 from graycell.diagnosis import DerivativeCheck, GradientCheck, Verdict
 from graycell.inference import FitSettings, Stage, checkpoint, save_fit
@@ -164,7 +164,7 @@ def test_the_help_lists_every_command_and_no_old_name(graycell):
     code, printed = graycell("--help")
     assert code == 0
     assert "Usage" in printed
-    assert len(COMMANDS) == 13
+    assert len(COMMANDS) == 16
     for command in COMMANDS:
         assert re.search(rf"^\W*{command}  ", printed, flags=re.MULTILINE), command
     for old in cli.RENAMED_COMMANDS:
@@ -192,7 +192,7 @@ def test_an_old_word_of_a_study_is_a_remark(graycell, folder, monkeypatch):
     def stop(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(modelling, "fit", stop)
+    monkeypatch.setattr(fitting, "fit", stop)
     monkeypatch.setattr(comparing, "cross_validate", stop)
     for command in ("fit", "cross-validate"):
         code, printed = graycell(command, folder.parent / "study.toml", "--out", folder.parent / "out")
@@ -212,7 +212,7 @@ def small(tmp_path, monkeypatch):
 
 def test_fit_then_simulate_then_report(graycell, small, tmp_path, monkeypatch):
     quick = FitSettings(starts=1, stages=(Stage("loop open", 2, opened=1.0), Stage("loop closed", 2)))
-    monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
+    monkeypatch.setattr(fitting, "FitSettings", lambda **_: quick)
     out = tmp_path / "fit"
     code, printed = graycell("fit", small, "--model", "small", "--out", out)
     assert code == UNFINISHED  # two iterations do not converge, and the command says so
@@ -240,7 +240,7 @@ def test_fit_then_simulate_then_report(graycell, small, tmp_path, monkeypatch):
 def test_a_fit_that_is_stopped_keeps_its_state(graycell, small, tmp_path, monkeypatch):
     """Ctrl-C, here sent by the first iteration to its own process: exit code 130, and the checkpoint is there."""
     quick = FitSettings(starts=1, stages=(Stage("loop closed", 3),))
-    monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
+    monkeypatch.setattr(fitting, "FitSettings", lambda **_: quick)
     save = checkpoint.save
 
     def save_and_interrupt(*arguments):
@@ -265,7 +265,7 @@ def test_the_fit_of_an_own_model_keeps_its_turnover_time(tmp_path):
 
 def test_the_fit_of_another_model_is_a_fault(graycell, small, tmp_path, monkeypatch):
     quick = FitSettings(starts=1, stages=(Stage("loop closed", 1),))
-    monkeypatch.setattr(modelling, "FitSettings", lambda **_: quick)
+    monkeypatch.setattr(fitting, "FitSettings", lambda **_: quick)
     graycell("fit", small, "--model", "small", "--out", tmp_path)
     code, printed = graycell("simulate", small, "--model", "nolan-lee-extended", "--parameters", tmp_path)
     assert code == FAULTS

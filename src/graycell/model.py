@@ -14,7 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from graycell.cell import building, flux
 from graycell.cell.building import BIOMASS_PER_CELL, CELL_UNIT, VCD
@@ -33,7 +33,7 @@ from graycell.cell.conditions import Concentrations, Conditions, Definitions, Na
 from graycell.cell.network import MetabolicNetwork, Reaction, parse_equation
 from graycell.cell.neural import MLP
 from graycell.cell.rates import RateLaw, ViableCells, Volumetric
-from graycell.cell.triggers import Trigger
+from graycell.cell.triggers import Trigger, Triggered, check_targets, triggered
 from graycell.cell.variables import Clock, Input, LoopVariable, RelaxingVariable, Species, StateVariable, Variable
 from graycell.errors import ModelError, nearest
 from graycell.parameters import Parameter, ParameterTable
@@ -106,24 +106,6 @@ class Evaluation(NamedTuple):
     targets: Float[Array, " loops"]
     observables: Float[Array, " observables"]
     cells: Scalar
-
-
-class Triggered(NamedTuple):
-    """The triggers of a model at one operating point.
-
-    Attributes:
-        true: (triggers,) whether the condition holds.
-        values: (triggers, species and variables) what each would set, NaN for what it leaves alone.
-        priority: (triggers,) [1].
-    """
-
-    true: Bool[Array, " triggers"]
-    values: Float[Array, "triggers targets"]
-    priority: Float[Array, " triggers"]
-
-
-_LAST = -1e300
-"""Priority of a trigger without one."""
 
 
 class Aside:
@@ -298,19 +280,16 @@ class CultureModel(eqx.Module):
         self.projection = None if network is None else building.projection_of(network, kinetic, weights, reference)
         self.direct, self.direct_equations = tuple(direct), tuple(direct.values())
         self.volumetric = tuple(isinstance(rates.get(reaction), Volumetric) for reaction in known)
-        self.exchange = jnp.asarray(exchange)
-        self.rate_names, self.laws = tuple(rates), tuple(rates.values())
-        defined = building.laws_of(definitions or {}, "definition")
-        self.definition_names, self.definitions = tuple(defined), tuple(defined.values())
+        self.exchange, self.rate_names, self.laws = jnp.asarray(exchange), tuple(rates), tuple(rates.values())
+        self.definition_names = tuple(definitions or {})
+        self.definitions = tuple(building.laws_of(definitions or {}, "definition").values())
         self.variable_names, self.variables = tuple(variables or {}), tuple((variables or {}).values())
-        self.input_names = tuple(inputs)
-        self.inputs = tuple(inputs.values())
+        self.input_names, self.inputs = tuple(inputs), tuple(inputs.values())
         self.observable_names = tuple(shown)
         self.observables, self.observable_units = building.observables_of(shown)
         self.trigger_names, self.triggers = tuple(triggers or {}), tuple((triggers or {}).values())
         self.cells = cells
-        retained = [building.retained_share(name, spec, cells) for name, spec in zip(names, specs, strict=True)]
-        self.reactor = Reactor(jnp.array(retained)) if balanced else NeuralODE()
+        self.reactor = Reactor(building.retained_shares(names, specs, cells)) if balanced else NeuralODE()
         self.parameters = _as_arrays(table)
         self.nets = dict(nets or {})
         self.clearance, self.uptakes, self.gases = clearance, uptakes, tuple(gases)
@@ -569,11 +548,7 @@ class CultureModel(eqx.Module):
             jnp.ones(k), Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(())), jnp.zeros((1, n)),
             LoopControl(jnp.zeros(len(self._loops))),
         )  # fmt: skip
-        for name, trigger in zip(self.trigger_names, self.triggers, strict=True):
-            for target in trigger.targets:
-                if target not in (*self.species, *self.variable_names):
-                    known = nearest(target, [*self.species, *self.variable_names])
-                    raise ModelError(f"trigger '{name}' sets '{target}', which is no species and no variable; {known}.")
+        check_targets(dict(zip(self.trigger_names, self.triggers, strict=True)), (*self.species, *self.variable_names))
         building.check_relaxing(
             self.variable_names, self.variables, Named(self.input_names, surroundings.inputs), self.parameters
         )
@@ -621,8 +596,8 @@ class CultureModel(eqx.Module):
         if not self.definitions:
             return at
         defined = Definitions(dict(zip(self.definition_names, self.definitions, strict=True)))
-        defined.at = at._replace(definitions=defined)
-        return defined.at
+        at = defined.at = at._replace(definitions=defined)
+        return at
 
     def variable_vector(self, values: Values = None) -> Float[Array, " variables"]:
         """Return the variables as an array.
@@ -922,22 +897,12 @@ class CultureModel(eqx.Module):
             at: its surroundings.
 
         Returns:
-            See `Triggered`.
+            See `cell.triggers.Triggered`.
         """
         values = self.close(state, at).values
         seen = self.conditions(state.concentrations, self.seen(values, at.control), at.inputs)
-        targets = (*self.species, *self.variable_names)
-        new = jnp.full((len(self.triggers), len(targets)), jnp.nan)
-        for i, (name, trigger) in enumerate(zip(self.trigger_names, self.triggers, strict=True)):
-            for target, law in zip(trigger.targets, trigger.values, strict=True):
-                value = building.value_of(law, seen, f"trigger '{name}'")
-                new = new.at[i, targets.index(target)].set(value)
-        laws = [(trigger.when, trigger.priority) for trigger in self.triggers]
-        return Triggered(
-            jnp.stack([building.value_of(when, seen, "trigger") != 0.0 for when, _ in laws]),
-            new,
-            _stack([_LAST if law is None else building.value_of(law, seen, "trigger") for _, law in laws]),
-        )
+        named = dict(zip(self.trigger_names, self.triggers, strict=True))
+        return triggered(named, (*self.species, *self.variable_names), seen)
 
     def _algebraic(self) -> list[int]:
         if self.is_lagged:

@@ -230,7 +230,7 @@ def dimensions(unit: str) -> Dimensions:
         if base == "[length]":
             name, power = ("L", power / 3) if power % 3 == 0 else ("dm", power)
         else:
-            name = _BASES.get(base, base)
+            name = _BASES.get(str(base), str(base))
         if power:
             powers[name] = power
     return tuple(sorted(powers.items()))

@@ -12,8 +12,9 @@ from graycell.runs import CultureRun, End, Feed, Replacement, Setpoint
 FOLDER = Path(__file__).parents[1] / "reference" / "cho_models"
 COLUMNS = {
     "Xv_1e9_cells_per_L": "VCD", "Xd_1e9_cells_per_L": "dead", "Xl_1e9_cells_per_L": "lysed",
-    "Xt_1e9_cells_per_L": "TCD", "X_V_cells": "VCD", "X_D_cells": "dead", "X_T_cells": "TCD", "Glc_mM": "GLC", "Gln_mM": "GLN",
-    "Lac_mM": "LAC", "NH3_mM": "NH3", "mAb_mg_per_L": "ANTI", "product_mg_per_L": "ANTI", "P_over_1000": "ANTI",
+    "Xt_1e9_cells_per_L": "TCD", "X_V_cells": "VCD", "X_D_cells": "dead", "X_T_cells": "TCD",
+    "Glc_mM": "GLC", "Gln_mM": "GLN", "Lac_mM": "LAC", "NH3_mM": "NH3",
+    "mAb_mg_per_L": "ANTI", "product_mg_per_L": "ANTI", "P_over_1000": "ANTI",
 }  # fmt: skip
 """Columns of the tables, and the quantities of the models; the volume stands apart."""
 REPLACED = 0.02

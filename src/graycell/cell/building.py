@@ -6,8 +6,9 @@ Every name is checked here, once, and becomes an index; see `model.CultureModel`
 from collections.abc import Mapping, Sequence
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from graycell.cell import flux
 from graycell.cell.conditions import Conditions
@@ -159,21 +160,25 @@ def _species_spec(name: str, given: Species | str | None) -> Species:
     return Species(given if given is not None else CELL_UNIT if name == VCD else "mmol/L")
 
 
-def retained_share(name: str, spec: Species, cells: RateLaw | None) -> float:
-    """Return the share [1] of a species that a cell filter retains.
+def retained_shares(names: Sequence[str], specs: Sequence[Species], cells: RateLaw | None) -> Float[Array, " species"]:
+    """Return the share of each species that a cell filter retains.
 
     Args:
-        name: of the species.
-        spec: of the species.
+        names: of the species.
+        specs: of the species.
         cells: law of the viable cell density.
 
     Returns:
-        1 or 0.
+        (species,) 1 or 0.
     """
-    if spec.retained is not None:
-        return float(spec.retained)
-    counts = isinstance(cells, ViableCells) and cells.species == name
-    return float(counts or "cells" in spec.unit)
+
+    def share(name: str, spec: Species) -> float:
+        if spec.retained is not None:
+            return float(spec.retained)
+        counts = isinstance(cells, ViableCells) and cells.species == name
+        return float(counts or "cells" in spec.unit)
+
+    return jnp.array([share(name, spec) for name, spec in zip(names, specs, strict=True)])
 
 
 def check_reactions(

@@ -86,7 +86,8 @@ class Definitions(Mapping):
     """
 
     def __init__(self, laws: Mapping[str, Any]):
-        self.laws, self.at, self._known = laws, None, {}
+        self.laws, self._known = laws, {}
+        self.at: Conditions | None = None
 
     def __getitem__(self, name: str) -> Array:
         path = [] if name in self._known else [name]

@@ -3,9 +3,17 @@
 Events with a known time belong to a run. A trigger belongs to a model: its time follows from the states.
 """
 
-import equinox as eqx
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from graycell.cell.building import value_of
+from graycell.cell.conditions import Conditions
 from graycell.cell.rates import RateLaw
+from graycell.errors import ModelError, nearest
 
 
 class Trigger(eqx.Module):
@@ -31,3 +39,60 @@ class Trigger(eqx.Module):
     persistent: bool = eqx.field(static=True, default=True)
     initially: bool = eqx.field(static=True, default=True)
     at_trigger: bool = eqx.field(static=True, default=True)
+
+
+class Triggered(NamedTuple):
+    """The triggers of a model at one operating point.
+
+    Attributes:
+        true: (triggers,) whether the condition holds.
+        values: (triggers, targets) what each would set, NaN for what it leaves alone.
+        priority: (triggers,) [1].
+    """
+
+    true: Bool[Array, " triggers"]
+    values: Float[Array, "triggers targets"]
+    priority: Float[Array, " triggers"]
+
+
+_LAST = -1e300
+"""Priority of a trigger without one."""
+
+
+def triggered(triggers: Mapping[str, Trigger], targets: Sequence[str], at: Conditions) -> Triggered:
+    """Return the conditions of triggers, and what each would set.
+
+    Args:
+        triggers: by name, at least one.
+        targets: names of all species and variables.
+        at: the operating point.
+
+    Returns:
+        See `Triggered`.
+    """
+    values = jnp.full((len(triggers), len(targets)), jnp.nan)
+    true, priority = [], []
+    for i, (name, trigger) in enumerate(triggers.items()):
+        place = f"trigger '{name}'"
+        for target, law in zip(trigger.targets, trigger.values, strict=True):
+            values = values.at[i, targets.index(target)].set(value_of(law, at, place))
+        true.append(value_of(trigger.when, at, place) != 0.0)
+        priority.append(jnp.asarray(_LAST) if trigger.priority is None else value_of(trigger.priority, at, place))
+    return Triggered(jnp.stack(true), values, jnp.stack(priority))
+
+
+def check_targets(triggers: Mapping[str, Trigger], targets: Sequence[str]) -> None:
+    """Check that triggers set what a model has.
+
+    Args:
+        triggers: by name.
+        targets: names of all species and variables.
+
+    Raises:
+        ModelError: for a target that is neither.
+    """
+    for name, trigger in triggers.items():
+        for target in trigger.targets:
+            if target not in targets:
+                near = nearest(target, targets)
+                raise ModelError(f"trigger '{name}' sets '{target}', which is no species and no variable; {near}.")

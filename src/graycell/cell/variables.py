@@ -35,8 +35,8 @@ class Species:
         unit: of its concentration: ``mmol/L``, ``g/L``, ``1e9 cells/L`` or another amount per volume.
         initial: concentration at time 0 where a run does not give it; None if a run must give it.
         retained: whether a cell filter retains it in a perfusion harvest; if None, cells alone are retained.
-        molar_mass: [g/mol] with which a run that has it as a mass serves a model that has it as an amount, and the other
-            way round; None if it is not known.
+        molar_mass: [g/mol] with which a run that has a mass serves a model that has an amount, and the other way round;
+            None if it is not known.
     """
 
     unit: str = "mmol/L"

@@ -2,7 +2,8 @@
 
     runs         check, import, template, export, rates
     models       models, import-model, export-model
-    modelling    simulate, fit, report, demo
+    modelling    simulate, report, demo
+    fitting      fit
     checking     diagnose, check-gradients
     comparing    generate, cross-validate
     arguments    arguments that several commands share, and the runs and models that they name
@@ -19,7 +20,7 @@ import sys
 import typer
 import typer.core
 
-from graycell.cli import checking, comparing, modelling, models, runs
+from graycell.cli import checking, comparing, fitting, modelling, models, runs
 from graycell.cli.compiler import compile_quickly
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
 from graycell.cli.printing import console, print_error, print_findings, say
@@ -85,7 +86,7 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
 3 a simulation or fit that did not finish; 130 stopped by Ctrl-C.
 """,
 )
-for _group in (runs, models, modelling, comparing, checking):
+for _group in (runs, models, modelling, fitting, comparing, checking):
     app.add_typer(_group.commands)
 
 

@@ -11,7 +11,6 @@ from rich.text import Text
 from graycell.cell.closures import Dynamic
 from graycell.cli.arguments import (
     EXTENDED,
-    ModelOption,
     ModelOrFitsOption,
     ParametersOption,
     RunArgument,
@@ -23,7 +22,7 @@ from graycell.cli.exit_codes import FAULTS
 from graycell.cli.printing import console, print_frame, progress_bar, say
 from graycell.diagnosis import GradientCheck, Verdict, check_gradients
 from graycell.diagnosis.equations.diagnose import diagnose
-from graycell.models import model_of
+from graycell.hybrid import read_model
 from graycell.reporting import (
     diagnosis_frames,
     diagnosis_report,
@@ -95,7 +94,9 @@ def _diagnose(
 @commands.command("check-gradients", rich_help_panel=_PANEL)
 def _check_gradients(
     runs: RunsArgument = None,
-    model: ModelOption = EXTENDED,
+    model: Annotated[
+        str, typer.Option("--model", help="A model file (.toml), or a model of the library, see graycell models.")
+    ] = EXTENDED,
     parameter: Annotated[
         list[str] | None,
         typer.Option(
@@ -118,7 +119,7 @@ def _check_gradients(
     """
     cultures = runs_from(runs or [])
     with progress_bar("check-gradients") as update:
-        result = check_gradients(model_of(model), cultures, parameter or None, progress=update)
+        result = check_gradients(read_model(model, cultures), cultures, parameter or None, progress=update)
     table = write_table(gradient_checks_frame(result), out / "gradients.csv")
     write_whole(out / "gradients.json", json.dumps(result.plain(), indent=1))
     _print_gradient_check(result)

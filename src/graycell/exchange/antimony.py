@@ -41,7 +41,9 @@ def read_antimony(path: str | Path) -> ModelFile:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise _refused(str(path), "another encoding than UTF-8", "Antimony is written in UTF-8", "save it as UTF-8") from None
+        raise _refused(
+            str(path), "another encoding than UTF-8", "Antimony is written in UTF-8", "save it as UTF-8"
+        ) from None
     return imported(sbml_of(text, str(path)).encode(), str(path)).file
 
 
@@ -68,8 +70,8 @@ def sbml_of(text: str, path: str = "model.ant") -> str:
         antimony.clearPreviousLoads()
         try:
             if antimony.loadAntimonyString(text) < 0:
-                raise _refused(path, f"'{' '.join(antimony.getLastError().split())}'", "a model in Antimony is needed",
-                               "correct the line that is named")  # fmt: skip
+                said = " ".join((antimony.getLastError() or "").split())
+                raise _refused(path, f"'{said}'", "a model in Antimony is needed", "correct the line that is named")
             sbml = antimony.getSBMLString(antimony.getMainModuleName())
         finally:
             antimony.clearPreviousLoads()

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from graycell.errors import Finding, InputError
 from graycell.exchange.contents import Quantity, SbmlEvent, SbmlModel, SbmlReaction
+from graycell.exchange.initial import UnknownValueError
 from graycell.exchange.maths import flat
-from graycell.exchange.meaning import Meaning, Unknown, depends_on, product
+from graycell.exchange.meaning import Meaning, depends_on, product
 from graycell.exchange.names import Names
 from graycell.formulas.parsing import FormulaError, parse
 from graycell.formulas.tree import Call, Name, Number, Tree, names_in, text_of
@@ -69,7 +70,7 @@ class _Assembly:
         self.parameters: dict[str, Parameter] = {}
         self.triggers: dict[str, TriggerEntry] = {}
         self.trees: dict[str, Tree] = {}
-        self.unknown: dict[str, Unknown] = {}
+        self.unknown: dict[str, UnknownValueError] = {}
         self.findings: list[Finding] = []
 
     def imported(self) -> Imported:
@@ -134,14 +135,14 @@ class _Assembly:
                 assert one.assigned is not None
                 self.defined(one, one.assigned)
             elif role == "species":
-                self.species[one.name] = SpeciesEntry(initial=meaning.amount(one.name), meaning=one.meaning)
+                self.species[one.name] = SpeciesEntry(initial=meaning.start.amount(one.name), meaning=one.meaning)
             elif role == "variable":
                 self.variable(one)
             else:
-                value = meaning.amount(one.name) if one.kind == "species" else meaning.value(one.name)
+                value = meaning.start.amount(one.name) if one.kind == "species" else meaning.start.value(one.name)
                 free = one.kind == "parameter" and one.start is None and 0.0 < value < float("inf")
                 self.parameters[one.name] = Parameter(value, estimated=free, meaning=one.meaning, name=one.name)
-        except Unknown as error:
+        except UnknownValueError as error:
             if role == "parameter":
                 self.unknown[one.name] = error  # no fault where nothing uses it
             else:
@@ -162,7 +163,11 @@ class _Assembly:
 
     def variable(self, one: Quantity) -> None:
         meaning, name = self.meaning, self.meaning.beside.get(one.name, one.name)
-        initial = meaning.amount(one.name) if one.kind == "species" and name == one.name else meaning.value(one.name)
+        initial = (
+            meaning.start.amount(one.name)
+            if one.kind == "species" and name == one.name
+            else meaning.start.value(one.name)
+        )
         derivative = self.text(meaning.derivative(one.name), one.place)
         self.variables[name] = VariableEntry(derivative, initial=initial, meaning=one.meaning)
         if name != one.name:
@@ -223,7 +228,12 @@ class _Assembly:
         inside = species.compartment
         others = [other for other in self.model.events if other is not event]
         if self.meaning.roles[inside] == "definition":
-            moved = [name for other in self.model.events for name in other.assignments if depends_on(inside, name, self.model)]
+            moved = [
+                name
+                for other in self.model.events
+                for name in other.assignments
+                if depends_on(inside, name, self.model)
+            ]
         else:
             moved = [inside for other in others if inside in other.assignments] if event.at_trigger else []
         if moved:
@@ -289,5 +299,3 @@ def _equation(column: Mapping[str, float]) -> str:
         return " + ".join(name if value == 1.0 else f"{value!r} {name}" for value, name in terms)
 
     return f"{side(-1.0)} => {side(1.0)}".strip() if column else ""
-
-

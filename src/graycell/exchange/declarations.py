@@ -1,6 +1,7 @@
 """sbml_model: a document of libsbml -> SbmlModel, with every fault of its declarations at once."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,7 +13,7 @@ from graycell.formulas.parsing import FormulaError
 from graycell.formulas.tree import Call, Name, Number, Tree, names_in
 
 _MOST_FAULTS = 50
-"""Faults that are listed."""
+"""Faults that are listed; with more, the file is not read on."""
 
 
 def sbml_model(document: Any, path: str) -> SbmlModel:
@@ -31,7 +32,7 @@ def sbml_model(document: Any, path: str) -> SbmlModel:
     reader = _Reader(document.getModel(), path)
     model = reader.read()
     if reader.findings:
-        raise InputError(reader.findings[:_MOST_FAULTS])
+        raise InputError(reader.findings)
     return model
 
 
@@ -46,11 +47,13 @@ class _Reader:
         self.taken = Names(name for name in ids if usable(name))
         names = {name: name if usable(name) else self.taken.new(name) for name in dict.fromkeys(ids)}
         functions = {one.getId(): one for one in model.getListOfFunctionDefinitions()}
-        for name in {name for name in ids if ids.count(name) > 1} if len(set(ids)) < len(ids) else ():
-            self.fault(f"{path}, '{name}'", "an id that several elements have", "an id stands for one thing", "rename one")
+        for name, count in Counter(ids).items():
+            if count > 1:
+                self.fault(
+                    f"{path}, '{name}'", f"{count} elements with this id", "an id stands for one thing", "rename one"
+                )
         self.maths = Maths(names, functions)
-        about = " ".join(part for part in (model.getName(),) if part)
-        self.found = SbmlModel(model.getId() or model.getName(), about, path, self._time_unit(), names=names)
+        self.found = SbmlModel(model.getId() or model.getName(), model.getName(), path, self._time_unit(), names=names)
 
     def _named(self) -> Iterator[Any]:
         """Yield the elements whose ids may stand in formulas."""
@@ -82,6 +85,8 @@ class _Reader:
 
     def fault(self, place: str, found: str, needed: str, remedy: str) -> None:
         self.findings.append(Finding(place, found, needed, remedy))
+        if len(self.findings) >= _MOST_FAULTS:
+            raise InputError(self.findings)
 
     def tree(self, element: Any, place: str, local: Mapping[str, str] | None = None) -> Tree | None:
         """Return the formula of an element; None where it has none, or cannot be read, which is noted."""
@@ -136,8 +141,9 @@ class _Reader:
         inside = self.name(element.getCompartment())
         compartment = self.found.quantities.get(inside)
         if compartment is None or compartment.kind != "compartment":
-            self.fault(place, f"the compartment '{element.getCompartment()}'", "it is not in the model",
-                       nearest(inside, [name for name, one in self.found.quantities.items() if one.kind == "compartment"]))  # fmt: skip
+            known = [name for name, one in self.found.quantities.items() if one.kind == "compartment"]
+            found = f"the compartment '{element.getCompartment()}'"
+            self.fault(place, found, "it is not in the model", nearest(inside, known))
         factor = ""
         if self.level > 2:
             factor = element.getConversionFactor() or self.model.getConversionFactor()
@@ -171,7 +177,9 @@ class _Reader:
                     changes.append((species, Number(sign * coefficient.value)))
                 else:
                     changes.append((species, coefficient if sign > 0.0 else Call("-", (coefficient,))))
-        self.found.reactions[name] = SbmlReaction(name, place, changes, self.law(element, name, place), element.getName())
+        self.found.reactions[name] = SbmlReaction(
+            name, place, changes, self.law(element, name, place), element.getName()
+        )
 
     def stoichiometry(self, reference: Any, place: str) -> Tree:
         """Return the coefficient of a species, without a sign; its own symbol where it has an id."""
@@ -221,8 +229,11 @@ class _Reader:
     def rule(self, element: Any) -> None:
         if element.isAlgebraic():
             if element.isSetMath():
-                self.fault(self.place(element, "algebraic rule"), "an algebraic rule",
-                           "a symbol is needed whose value or rate the rule gives", "solve it for one symbol")  # fmt: skip
+                place, needed = (
+                    self.place(element, "algebraic rule"),
+                    "a rule gives one symbol its value or rate",
+                )
+                self.fault(place, "an algebraic rule", needed, "solve it for one symbol")
             return
         kind = "assignment rule" if element.isAssignment() else "rate rule"
         place = self.place(element, f"{kind} of '{element.getVariable()}'")
@@ -261,7 +272,8 @@ class _Reader:
         self.found.events.append(
             SbmlEvent(
                 name, place, trigger, sets, priority, persistent=not new or given.getPersistent(),
-                initially=not new or given.getInitialValue(), at_trigger=element.getUseValuesFromTriggerTime(),
+                initially=not new or given.getInitialValue(),
+                at_trigger=(self.level, self.version) < (2, 4) or element.getUseValuesFromTriggerTime(),
             )
         )  # fmt: skip
 
@@ -292,4 +304,6 @@ class _Reader:
         for one in self.found.quantities.values():
             for tree in (one.start, one.assigned):
                 if tree is not None and one.name in names_in(tree):
-                    self.fault(one.place, "its own value in its formula", "a symbol cannot need itself", "correct the formula")
+                    self.fault(
+                        one.place, "its own value in its formula", "a symbol cannot need itself", "correct the formula"
+                    )

@@ -1,4 +1,4 @@
-"""sbml_document: the bytes of an SBML file -> a document of libsbml, within bounds and without anything that is not supported.
+"""sbml_document: the bytes of an SBML file -> a document of libsbml, within bounds and without packages.
 
 The XML is looked through first: libsbml calls itself for every level of elements, and expands entities.
 """
@@ -11,17 +11,19 @@ from graycell.errors import Finding, InputError, shown
 
 LARGEST = 20_000_000
 """Bytes of an SBML file; the largest of BioModels with kinetics have a few million."""
-DEEPEST_ELEMENT = 300
-"""Levels of elements: formulas have at most 100, notes a few."""
+DEEPEST_ELEMENT = 1000
+"""Levels of elements: some tools write a sum of hundreds of terms as sums inside sums."""
 _MOST_ERRORS = 20
 """Errors of libsbml that are listed."""
 _HARMLESS = {1002, 1003}
-"""Errors of libsbml that are none: no encoding named in the first line, for which UTF-8 is the rule, or no first line."""
+"""Errors of libsbml that are none: no first line, or no encoding in it, for which UTF-8 is the rule."""
+_EXTENDED_MATH = "l3v2extendedmath"
+"""Package with which Level 3 Version 1 may use functions of Version 2, which are all known."""
 _NEWEST_OLD = (2, 5)
 """Level and version into which Level 1 is converted by libsbml."""
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """The XML is not looked through any further."""
 
 
@@ -47,14 +49,18 @@ def sbml_document(data: bytes, path: str) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _refused(path, "another encoding than UTF-8", "SBML is written in UTF-8", "save it as UTF-8") from None
+    _require_core(attributes, path)
     document = libsbml.readSBMLFromString(text)
     errors = [document.getError(i) for i in range(document.getNumErrors())]
-    errors = [error for error in errors if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR and error.getErrorId() not in _HARMLESS]
+    errors = [
+        error
+        for error in errors
+        if error.getSeverity() >= libsbml.LIBSBML_SEV_ERROR and error.getErrorId() not in _HARMLESS
+    ]
     if errors:
         raise InputError([_of_libsbml(error, path) for error in errors[:_MOST_ERRORS]])
     if document.getModel() is None:
         raise _refused(path, "no model", "an SBML file with a model is needed", "export the model as SBML")
-    _require_core(attributes, path)
     if document.getLevel() == 1 and not document.setLevelAndVersion(*_NEWEST_OLD, False):
         raise _refused(path, "SBML of Level 1", "libsbml cannot bring it to Level 2", "convert it to Level 3")
     return document
@@ -65,14 +71,14 @@ def _refused(place: str, found: str, needed: str, remedy: str) -> InputError:
 
 
 def _require_plain_xml(data: bytes, path: str) -> dict[str, str]:
-    """Return the attributes of the first element; raise where XML is not well-formed, has a document type, or is deep."""
+    """Return the attributes of the first element; raise where XML is broken, has a document type, or is deep."""
     parser, depth = expat.ParserCreate(), 0
     found: list[str] = []
     attributes: dict[str, str] = {}
 
     def declares(*_: Any) -> None:
         found.append("a document type declaration")
-        raise _Stopped
+        raise _StoppedError
 
     def opens(_: str, given: dict[str, str]) -> None:
         nonlocal depth
@@ -81,7 +87,7 @@ def _require_plain_xml(data: bytes, path: str) -> dict[str, str]:
             attributes.update(given)
         if depth > DEEPEST_ELEMENT:
             found.append(f"more than {DEEPEST_ELEMENT} levels of elements")
-            raise _Stopped
+            raise _StoppedError
 
     def closes(*_: Any) -> None:
         nonlocal depth
@@ -91,7 +97,7 @@ def _require_plain_xml(data: bytes, path: str) -> dict[str, str]:
     parser.StartElementHandler, parser.EndElementHandler = opens, closes
     try:
         parser.Parse(data, True)
-    except _Stopped:
+    except _StoppedError:
         place = f"{path}, line {parser.CurrentLineNumber}"
         raise _refused(place, found[0], "it is not read, to be safe", "export the model again without it") from None
     except expat.ExpatError as error:
@@ -113,10 +119,14 @@ def _of_libsbml(error: Any, path: str) -> Finding:
 
 def _require_core(attributes: dict[str, str], path: str) -> None:
     """Raise where the meaning of a model needs a package of Level 3."""
-    stated = {key.partition(":")[0]: value.strip() for key, value in attributes.items() if key.endswith(":required")}
-    needed = {name for name, value in stated.items() if value in ("true", "1")}
+    needed = set()
+    for key, value in attributes.items():
+        prefix, _, word = key.partition(":")
+        uri = attributes.get(f"xmlns:{prefix}", "")
+        if word == "required" and value.strip() in ("true", "1") and _EXTENDED_MATH not in uri:
+            needed.add(prefix)
     if needed:
         raise InputError([
-            Finding(path, f"the package '{name}'", "a model of SBML core is needed: this package changes what formulas mean",
+            Finding(path, f"the package '{name}'", "SBML core is needed: this package changes what formulas mean",
                     "export the model without it (comp: flattened)") for name in sorted(needed)
         ])  # fmt: skip

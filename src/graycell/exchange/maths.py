@@ -61,6 +61,9 @@ class Maths:
                 return name_of(part.getName())
             if kind == libsbml.AST_RATIONAL and part.getDenominator() == 0:
                 raise FormulaError("a number divided by 0", "a number is needed", "write infinity, or correct it")
+            if kind in (libsbml.AST_PLUS, libsbml.AST_TIMES) and part.getNumChildren() > 1:
+                terms = [tree_of(one, depth + 1, special) for one in _terms(part, kind)]
+                return Call("+" if kind == libsbml.AST_PLUS else "*", tuple(terms))
             if kind == libsbml.AST_FUNCTION_RATE_OF:
                 return self._rate_of(part, name_of)
             if kind == libsbml.AST_FUNCTION_DELAY:
@@ -76,14 +79,18 @@ class Maths:
         import libsbml
 
         if node.getNumChildren() != 1 or node.getChild(0).getType() != libsbml.AST_NAME:
-            raise FormulaError("rateOf of an expression", "rateOf takes one symbol", "define the expression by a rate rule")
+            raise FormulaError(
+                "rateOf of an expression", "rateOf takes one symbol", "define the expression by a rate rule"
+            )
         return Call(RATE_OF, (name_of(node.getChild(0).getName()),))
 
     def _called(self, name: str, given: list[Tree]) -> Tree:
         """Return a function of the model with its arguments in place."""
         arguments, body = self._body(name)
         if len(arguments) != len(given):
-            raise FormulaError(f"{len(given)} arguments of '{name}'", f"it takes {len(arguments)}", "correct their number")
+            raise FormulaError(
+                f"{len(given)} arguments of '{name}'", f"it takes {len(arguments)}", "correct their number"
+            )
         used = [part.name for part in parts(body) if isinstance(part, Name)]
         sizes = {_ARGUMENT + one: _size(tree) for one, tree in zip(arguments, given, strict=True)}
         if sum(sizes.get(one, 1) for one in used) > LARGEST_FORMULA:
@@ -115,9 +122,18 @@ class Maths:
         return self._bodies[name]
 
 
+def _terms(node: Any, kind: int) -> list[Any]:
+    """Return the terms of a sum or product; some tools write those of many terms as sums inside sums."""
+    terms = []
+    while node.getType() == kind and node.getNumChildren() > 1:
+        terms += [node.getChild(i) for i in reversed(range(1, node.getNumChildren()))]
+        node = node.getChild(0)
+    return [node, *reversed(terms)]
+
+
 def _too_large() -> FormulaError:
-    return FormulaError("a formula that grows too large once its functions are written out",
-                        f"at most {LARGEST_FORMULA} parts are read", "define parts of it by assignment rules")  # fmt: skip
+    found = "a formula that grows too large once its functions are written out"
+    return FormulaError(found, f"at most {LARGEST_FORMULA} parts are read", "define parts of it by assignment rules")
 
 
 def _size(tree: Tree) -> int:
@@ -149,11 +165,19 @@ def _derivatives(tree: Tree) -> Tree:
     """Raise where an argument made rateOf one of an expression."""
     for part in parts(tree):
         if isinstance(part, Call) and part.function == RATE_OF and not isinstance(part.arguments[0], Name):
-            raise FormulaError("rateOf of an expression", "rateOf takes one symbol", "define the expression by a rate rule")
+            raise FormulaError(
+                "rateOf of an expression", "rateOf takes one symbol", "define the expression by a rate rule"
+            )
     return tree
 
 
-_EMPTY: dict[str, Tree] = {"+": Number(0.0), "*": Number(1.0), "&&": Name("true"), "||": Name("false"), "xor": Name("false")}
+_EMPTY: dict[str, Tree] = {
+    "+": Number(0.0),
+    "*": Number(1.0),
+    "&&": Name("true"),
+    "||": Name("false"),
+    "xor": Name("false"),
+}
 """Values of operators without arguments, which MathML allows."""
 
 
@@ -194,4 +218,3 @@ def flat(tree: Tree) -> Tree:
             joined.extend(part.arguments if inner else (part,))  # type: ignore[union-attr]
         given = joined
     return Call(tree.function, tuple(given))
-

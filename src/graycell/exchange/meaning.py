@@ -1,44 +1,22 @@
-"""Meaning: what the symbols of an SBML model are in a model file: which change, their formulas, rates and first values.
+"""Meaning: what the symbols of an SBML model are in a model file: which change, their formulas and their rates.
 
 In a model file a species holds its amount, per litre of a vessel of 1 L. So the symbol of a species whose unit is a
 concentration is its amount over the size of its compartment, wherever a formula uses it.
 """
 
-import math
 from typing import Literal
-
-import numpy as np
 
 from graycell.errors import Finding, InputError
 from graycell.exchange.contents import Quantity, SbmlModel
+from graycell.exchange.initial import InitialValues, UnknownValueError
 from graycell.exchange.maths import RATE_OF
 from graycell.exchange.names import Names
-from graycell.formulas.functions import number
-from graycell.formulas.tree import CONSTANTS, TIME, Call, Name, Number, Tree, names_in, parts, replaced
-from graycell.formulas.values import value_of
+from graycell.formulas.tree import Call, Name, Number, Tree, names_in, parts, replaced
 
 Role = Literal["definition", "species", "variable", "parameter"]
 _DEEPEST_RATE = 10
 """Rates inside rates."""
 _ZERO, _ONE = Number(0.0), Number(1.0)
-
-
-class Unknown(Exception):
-    """A value that the model does not give.
-
-    Attributes:
-        place: of what has no value.
-        found: what is wrong with it.
-    """
-
-    def __init__(self, place: str, found: str):
-        self.place, self.found = place, found
-        super().__init__(f"{place}: {found}")
-
-    @property
-    def finding(self) -> Finding:
-        """The fault as a finding."""
-        return Finding(self.place, self.found, "a value at time 0 is needed", "give it, or an initial assignment")
 
 
 def product(*factors: Tree) -> Tree:
@@ -86,6 +64,7 @@ class Meaning:
 
     Attributes:
         model: as it is declared.
+        start: values at time 0.
         roles: of the quantities, by name: what each is in the model file.
         beside: by the name of a species whose concentration has a name of its own, that name.
     """
@@ -93,7 +72,7 @@ class Meaning:
     def __init__(self, model: SbmlModel, names: Names):
         self.model = model
         self._depth = 0
-        self._values: dict[str, float] = {}
+        self.start = InitialValues(model, self.without_rates)
         self._targets = {name for event in model.events for name in event.assignments}
         self._reacting = {name for one in model.reactions.values() for name, _ in one.changes}
         self.roles: dict[str, Role] = {name: self._role(one) for name, one in model.quantities.items()}
@@ -127,8 +106,8 @@ class Meaning:
         if self.roles[compartment] != "parameter":
             return False
         try:
-            return self.value(compartment) == 1.0
-        except Unknown:
+            return self.start.value(compartment) == 1.0
+        except UnknownValueError:
             return False
 
     def _has_concentration(self, one: Quantity) -> bool:
@@ -238,7 +217,9 @@ class Meaning:
         """
         one = self.model.quantities.get(name)
         if one is None:
-            self._refuse(f"{self.model.path}, '{name}'", "rateOf something else than a symbol with a value", "write it out")
+            self._refuse(
+                f"{self.model.path}, '{name}'", "rateOf something else than a symbol with a value", "write it out"
+            )
         assert one is not None
         if one.assigned is not None:
             self._refuse(one.place, "rateOf a symbol with an assignment rule", "write the derivative out")
@@ -288,113 +269,6 @@ class Meaning:
         grown = product(Name(name), self.rate(one.compartment))
         return self.written(total([product(one.rate, size), grown]))
 
-    # ------------------------------------------------------------------------------------------------- values at time 0
-
-    def value(self, name: str) -> float:
-        """Return the value of a symbol at time 0, before any event.
-
-        Args:
-            name: of a quantity or reaction.
-
-        Returns:
-            The value.
-
-        Raises:
-            Unknown: where the model does not give it.
-        """
-        path = [] if name in self._values else [name]  # not by recursion: chains of rules may be long
-        while path:
-            needed = next((one for one in self._needs(path[-1]) if one not in self._values), None)
-            if needed is None:
-                self._values[path[-1]] = self._value(path[-1])
-                path.pop()
-            elif needed in path:
-                known = self.model.quantities.get(needed) or self.model.reactions[needed]
-                raise Unknown(known.place, f"a circle: {' needs '.join([*path[path.index(needed) :], needed])}")
-            else:
-                path.append(needed)
-        return self._values[name]
-
-    def _needs(self, name: str) -> tuple[str, ...]:
-        """Return what the value of a symbol at time 0 is computed from."""
-        reaction, one = self.model.reactions.get(name), self.model.quantities.get(name)
-        tree = reaction.law if reaction is not None else one.assigned or one.start if one is not None else None
-        if tree is not None:
-            return tuple(one for one in names_in(self.without_rates(tree)) if one != TIME)
-        if one is not None and one.kind == "species":
-            from_amount = one.concentration is None and not one.substance
-            from_concentration = one.concentration is not None and one.substance and not self._is_point(one)
-            return (one.compartment,) if from_amount or from_concentration else ()
-        return ()
-
-    def _value(self, name: str) -> float:
-        reaction = self.model.reactions.get(name)
-        if reaction is not None:
-            assert reaction.law is not None
-            return self.computed(reaction.law)
-        one = self.model.quantities[name]
-        tree = one.assigned if one.assigned is not None else one.start
-        if tree is not None:
-            return self.computed(tree)
-        if one.kind == "species" and one.concentration is not None:
-            return one.concentration * (self.value(one.compartment) if one.substance and not self._is_point(one) else 1.0)
-        if one.value is None or (math.isnan(one.value) and one.kind != "parameter"):
-            raise Unknown(one.place, "no value")
-        if one.kind == "species" and not one.substance:
-            return one.value / self.value(one.compartment)
-        return one.value
-
-    def _is_point(self, one: Quantity) -> bool:
-        return self.model.quantities[one.compartment].substance
-
-    def amount(self, name: str) -> float:
-        """Return the amount of a species at time 0.
-
-        Args:
-            name: of a species.
-
-        Returns:
-            The amount.
-
-        Raises:
-            Unknown: where the model does not give it.
-        """
-        one = self.model.quantities[name]
-        given = one.value is not None and one.concentration is None and one.start is None and one.assigned is None
-        if given and one.value is not None:
-            if math.isnan(one.value):
-                raise Unknown(one.place, "no value")
-            return one.value
-        if one.substance or self.is_one(one.compartment):
-            return self.value(name)
-        return self.value(name) * self.value(one.compartment)
-
-    def computed(self, tree: Tree) -> float:
-        """Return the value of a formula of SBML at time 0.
-
-        Args:
-            tree: of the formula.
-
-        Returns:
-            The value.
-
-        Raises:
-            Unknown: where it needs a value that the model does not give.
-        """
-        tree = replaced(self.without_rates(tree), _as_array)
-        with np.errstate(all="ignore"):
-            return float(number(np, value_of(tree, self._looked_up)))
-
-    def _looked_up(self, name: str) -> float:
-        return np.float64(0.0 if name == TIME else self.value(name))
-
-
-def _as_array(part: Tree) -> Tree | None:
-    """Return numbers and constants as those of numpy, which divides by 0 without an exception."""
-    if isinstance(part, Number):
-        return Number(np.float64(part.value))
-    return Number(np.float64(CONSTANTS[part.name])) if isinstance(part, Name) and part.name in CONSTANTS else None
-
 
 def depends_on(name: str, wanted: str, model: SbmlModel) -> bool:
     """Return whether the value of an assigned symbol needs another symbol.
@@ -422,5 +296,3 @@ def depends_on(name: str, wanted: str, model: SbmlModel) -> bool:
         if quantity is not None and quantity.kind == "species":
             waiting.append(quantity.compartment)
     return False
-
-

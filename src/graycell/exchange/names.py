@@ -23,10 +23,10 @@ def usable(name: str) -> bool:
     >>> usable("k1"), usable("time"), usable("INF")
     (True, False, False)
     """
-    if name in _TAKEN or name.lower() in _TAKEN or name.endswith(EXTERNAL_SUFFIX):
+    if name in _TAKEN or name.endswith(EXTERNAL_SUFFIX):
         return False
     try:
-        return parse(name) == Name(name)
+        return parse(name) == Name(name)  # INF and Pi are numbers to the grammar
     except FormulaError:
         return False
 

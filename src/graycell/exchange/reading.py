@@ -1,4 +1,4 @@
-"""read_sbml: the file of another tool -> a ModelFile. A file is data: nothing in it is executed, and it opens no other."""
+"""read_sbml: an SBML file -> a ModelFile. A file is data: nothing in it is executed, and it opens no other."""
 
 from pathlib import Path
 

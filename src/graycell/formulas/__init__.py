@@ -6,6 +6,8 @@
     values       tree -> number, or JAX
     units        tree -> unit, and where units do not fit
     law          Formula, a rate law
+
+A tree is plain data: it is written as text again, compared, and evaluated in numpy or JAX.
 """
 
 from graycell.formulas.law import Formula

@@ -4,6 +4,7 @@ Operators and elementary functions are those of SBML Level 3. The factors of cul
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-Units = Literal["same", "plain", "product", "quotient", "power", "root", "condition", "comparison", "choice", "saturation",
-                "gaussian", "arrhenius", "haldane", "kelvin", "first"]  # fmt: skip
+Units = Literal["same", "plain", "product", "quotient", "power", "root", "condition", "comparison", "choice",
+                "saturation", "gaussian", "arrhenius", "haldane", "kelvin", "first"]  # fmt: skip
 """Rules of units, see `units.unit_of`."""
 
 
@@ -49,7 +50,7 @@ def number(xp: Any, value: Any) -> Any:
     Returns:
         The number.
     """
-    return xp.asarray(value, float) if getattr(value, "dtype", None) == bool or isinstance(value, bool) else value
+    return xp.asarray(value, float) if _is_truth(value) else value
 
 
 def truth(xp: Any, value: Any) -> Any:
@@ -62,8 +63,11 @@ def truth(xp: Any, value: Any) -> Any:
     Returns:
         The truth value.
     """
-    is_truth = getattr(value, "dtype", None) == bool or isinstance(value, bool)
-    return value if is_truth else xp.asarray(value) != 0.0
+    return value if _is_truth(value) else xp.asarray(value) != 0.0
+
+
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool) or getattr(value, "dtype", None) == np.dtype(bool)
 
 
 def _folded(operation: Callable[[Any, Any, Any], Any], empty: float) -> Callable[..., Any]:
@@ -109,7 +113,7 @@ def power(xp: Any, base: Any, exponent: Any) -> Any:
 def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def value(xp, *given):
         numbers = [number(xp, one) for one in given]
-        pairs = [xp.asarray(compare(a, b)) for a, b in zip(numbers, numbers[1:], strict=False)]
+        pairs = [xp.asarray(compare(a, b)) for a, b in itertools.pairwise(numbers)]
         return functools.reduce(xp.logical_and, pairs) if pairs else xp.asarray(True)
 
     return value
@@ -212,7 +216,8 @@ for _name, _array in (("sin", "sin"), ("cos", "cos"), ("tan", "tan"), ("arcsin",
                       ("arctan", "arctan"), ("sinh", "sinh"), ("cosh", "cosh"), ("tanh", "tanh"),
                       ("arcsinh", "arcsinh"), ("arccosh", "arccosh"), ("arctanh", "arctanh")):  # fmt: skip
     FUNCTIONS[_name] = Function((1, 1), _called(_array), "plain", f"{_name}(x)")
-for _name, _array in (("sec", "cos"), ("csc", "sin"), ("cot", "tan"), ("sech", "cosh"), ("csch", "sinh"), ("coth", "tanh")):
+for _name, _array in (("sec", "cos"), ("csc", "sin"), ("cot", "tan"),
+                      ("sech", "cosh"), ("csch", "sinh"), ("coth", "tanh")):  # fmt: skip
     FUNCTIONS[_name] = Function((1, 1), _inverse_of(_array), "plain", f"{_name}(x)")
     FUNCTIONS[f"arc{_name}"] = Function((1, 1), _of_inverse(f"arc{_array}"), "plain", f"arc{_name}(x)")
 OPERATORS = ("+", "-", "*", "/", "^", "==", "!=", "<", ">", "<=", ">=", "&&", "||", "!")

@@ -13,9 +13,9 @@ from graycell.formulas.values import value_of
 class Formula(RateLaw):
     """A law from its text, in the infix syntax of SBML Level 3 with the functions of culture kinetics.
 
-    A name is that of a species, a variable, an input, a parameter, a definition or a reaction. The name of a reaction is
-    its rate; in observables and loops, its flux. Concentrations have no floor: a power with a broken exponent counts a
-    base below 0 as 0.
+    A name is that of a species, a variable, an input, a parameter, a definition or a reaction. The name of a reaction
+    is its rate; in observables and loops, its flux. Concentrations have no floor: a power with a broken exponent counts
+    a base below 0 as 0.
 
     Attributes:
         text: the formula.

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from graycell.errors import ModelError, nearest, shown
 from graycell.formulas.functions import FUNCTIONS, OPERATORS
-from graycell.formulas.tree import CONSTANTS, TIME, Call, Name, Number, Tree
+from graycell.formulas.tree import TIME, Call, Name, Number, Tree
 
 LONGEST = 10_000
 """Characters of a formula; the longest rate laws of published models have a few hundred."""
@@ -193,7 +193,8 @@ def tree_of(node: Any, depth: int = 0, special: Callable[[Any, int], Tree | None
     import libsbml
 
     if depth > DEEPEST:
-        raise FormulaError(f"more than {DEEPEST} levels", "a formula is at most that deep", "define parts of it by name")
+        raise FormulaError(f"more than {DEEPEST} levels", "a formula is at most that deep",
+                           "define parts of it by name")  # fmt: skip
     known = None if special is None else special(node, depth)
     if known is not None:
         return known

@@ -61,6 +61,9 @@ def parts(tree: Tree) -> Iterator[Tree]:
 
     Args:
         tree: of a formula.
+
+    Returns:
+        The trees, each before those inside it.
     """
     waiting = [tree]
     while waiting:

@@ -18,8 +18,8 @@ _LARGEST = 700.0
 def value_of(tree: Tree, look_up: Callable[[str], Any], xp: Any = np) -> Any:
     """Return the value of a formula.
 
-    The derivative of a branch of `piecewise`, `min` or `max` that is not taken is multiplied by 0, and infinity times 0 is
-    no number; so in branches a function counts as constant where it has no finite derivative.
+    The derivative of a branch of `piecewise`, `min` or `max` that is not taken is multiplied by 0, and infinity times 0
+    is no number; so in branches a function counts as constant where it has no finite derivative.
 
     Args:
         tree: of the formula.
@@ -81,7 +81,7 @@ _SMOOTH: dict[str, Callable[..., tuple]] = {
     "hill": lambda xp, c, k, n: (k != 0.0, None, 1.0, None),
     "gaussian": lambda xp, x, m, w: (w != 0.0, None, None, 1.0),
 }
-"""From the arguments of a function to where its derivative is finite, and arguments for elsewhere, None for the same."""
+"""By function, from its arguments to where its derivative is finite, and arguments for elsewhere; None: as it is."""
 for _name in ("sinh", "cosh", "sech"):
     _SMOOTH[_name] = lambda xp, x: (abs(x) < _LARGEST, 0.0)
 for _name in ("csc", "cot", "csch", "coth"):

@@ -12,10 +12,10 @@ from graycell.cell.variables import Clock, Input, LoopVariable, RelaxingVariable
 from graycell.errors import ModelError, nearest
 from graycell.formulas import Formula, parse
 from graycell.formulas.tree import TIME, Name, names_in
-from graycell.modelfiles.checks import dependencies, formulas_of, in_order
+from graycell.model import CultureModel
+from graycell.modelfiles.checked import dependencies, formulas_of, in_order
 from graycell.modelfiles.content import ModelFile, ReactionEntry, SpeciesEntry
 from graycell.modelfiles.units import molar_mass_of
-from graycell.model import CultureModel
 from graycell.parameters import ParameterTable
 from graycell.runs.records import TCD, VIABILITY
 from graycell.runs.solutes import molar_mass
@@ -81,7 +81,7 @@ class _Builder:
 
     def definition(self, parameters: str) -> dict[str, Any]:
         file = self.file
-        order = in_order(dependencies(file))[0]
+        order = in_order(dependencies(file, {keys: parse(text) for keys, text in formulas_of(file)}))[0]
         rates = {name: self._rate(name) for name in order if name not in file.definitions}
         projection = file.projection
         network = MetabolicNetwork.from_reactions([
@@ -133,7 +133,8 @@ class _Builder:
     def _table(self, chosen: str) -> ParameterTable:
         table = ParameterTable(tuple(self.file.parameters.values()))
         if chosen and chosen not in self.file.sets:
-            raise ModelError(f"model '{self.file.name}' has no parameter set '{chosen}'; {nearest(chosen, self.file.sets)}.")
+            near = nearest(chosen, self.file.sets)
+            raise ModelError(f"model '{self.file.name}' has no parameter set '{chosen}'; {near}.")
         return table.with_values(self.file.sets[chosen]) if chosen else table
 
     def _variables(self) -> dict[str, Variable]:

@@ -1,5 +1,8 @@
 """Positions: where in the text of a TOML file each value stands; tomllib reads values without their places."""
 
+import re
+import tomllib
+from bisect import bisect_right
 from collections.abc import Iterator
 
 Path = tuple[str, ...]
@@ -17,24 +20,50 @@ class Positions:
     def __init__(self, text: str):
         self.values: dict[Path, tuple[int, int]] = {}
         self.keys: dict[Path, tuple[int, int]] = {}
-        self._text, self._at, self._line, self._line_start = text, 0, 1, 0
+        self._text, self._at = text, 0
+        self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
+        self._strings: dict[Path, int] = {}
         self._tables: dict[Path, int] = {}
         self._whole()
 
-    def of(self, path: Path, key: bool = False) -> tuple[int, int]:
-        """Return where a value stands.
+    def of(self, path: Path, key: bool = False, offset: int | None = None) -> tuple[int, int]:
+        """Return where a value is.
 
         Args:
             path: to the value; if it is not in the text, its nearest parent is meant.
             key: whether its key is meant.
+            offset: of a character of a string, from 0, after its escapes are read; None for the whole value.
 
         Returns:
             Line and column, from 1.
         """
-        known = self.keys if key else self.values
-        while path and path not in known:
-            path, known = path[:-1], self.values
-        return known.get(path, (1, 1))
+        while path:
+            if not key and offset is not None and path in self._strings:
+                return self._place(self._within(self._strings[path], offset))
+            for known in (self.keys, self.values) if key else (self.values, self.keys):
+                if path in known:
+                    return known[path]
+            path = path[:-1]
+        return 1, 1
+
+    def _within(self, start: int, offset: int) -> int:
+        """Return where in the text a character of a string is."""
+        text, mark = self._text, self._text[start]
+        is_long = text.startswith(mark * 3, start)
+        at = start + (3 if is_long else 1)
+        if is_long:
+            # a newline right behind is no part of it
+            at += 2 if text.startswith("\r\n", at) else int(text.startswith("\n", at))
+        while True:
+            if mark == '"' and is_long and (skipped := _FOLDED.match(text, at)):
+                at = skipped.end()
+            if offset == 0 or text.startswith(mark * (3 if is_long else 1), at):
+                return at
+            if mark == '"' and text[at] == "\\":
+                at += {"u": 6, "U": 10}.get(text[at + 1], 2)
+            else:
+                at += 2 if text.startswith("\r\n", at) else 1
+            offset -= 1
 
     # ------------------------------------------------------------------------------------------------------- reading
 
@@ -47,10 +76,10 @@ class Positions:
                 self._pair(table)
 
     def _heading(self) -> Path:
-        place, is_array = self._place(), self._text.startswith("[[", self._at)
+        place, is_array = self._place(self._at), self._text.startswith("[[", self._at)
         self._step(2 if is_array else 1)
-        path: Path = ()
-        for key, _ in self._keys():
+        path, named = (), place
+        for key, named in self._keys():  # noqa: B007  that of the last one is kept
             path = (*path, key)
             if path in self._tables and path not in self.values:
                 path = (*path, str(self._tables[path]))
@@ -58,7 +87,7 @@ class Positions:
         if is_array:
             self._tables[path] = self._tables.get(path, -1) + 1
             path = (*path, str(self._tables[path]))
-        self.values[path] = self.keys[path] = place
+        self.values[path], self.keys[path] = place, named
         return path
 
     def _pair(self, table: Path) -> None:
@@ -74,24 +103,25 @@ class Positions:
         """Yield the parts of a dotted key with their places, up to what follows it."""
         while True:
             self._skip_space()
-            place, start = self._place(), self._at
-            if self._text[self._at] in "\"'":
+            start = self._at
+            if self._text[start] in "\"'":
                 self._string()
-                key = self._text[start + 1 : self._at - 1]
+                (key,) = tomllib.loads(f"{self._text[start : self._at]} = 0")
             else:
                 while self._at < len(self._text) and (self._text[self._at].isalnum() or self._text[self._at] in "_-"):
                     self._step(1)
                 key = self._text[start : self._at]
-            yield key, place
+            yield key, self._place(start)
             self._skip_space()
             if not self._text.startswith(".", self._at):
                 return
             self._step(1)
 
     def _value(self, path: Path) -> None:
-        self.values[path] = self._place()
+        self.values[path] = self._place(self._at)
         first = self._text[self._at]
         if first in "\"'":
+            self._strings[path] = self._at
             self._string()
         elif first == "[":
             self._members(path, "]", table=False)
@@ -138,10 +168,12 @@ class Positions:
         return False
 
     def _step(self, count: int) -> None:
-        for _ in range(count):
-            if self._at < len(self._text) and self._text[self._at] == "\n":
-                self._line, self._line_start = self._line + 1, self._at + 1
-            self._at += 1
+        self._at += count
 
-    def _place(self) -> tuple[int, int]:
-        return self._line, self._at - self._line_start + 1
+    def _place(self, at: int) -> tuple[int, int]:
+        line = bisect_right(self._lines, at)
+        return line, at - self._lines[line - 1] + 1
+
+
+_FOLDED = re.compile(r"(?:\\[ \t]*\r?\n[ \t\r\n]*)+")
+"""A backslash at the end of a line, which takes the newline and all space behind away."""

@@ -1,21 +1,30 @@
 """read_model_file: a TOML file -> ModelFile, with every fault at once, each with its line and column."""
 
 import math
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from graycell.errors import Finding, InputError, nearest, shown
+from graycell.errors import Faults, Finding, InputError, nearest, shown
 from graycell.modelfiles import content
-from graycell.modelfiles.checks import check
+from graycell.modelfiles.checked import MOST_FAULTS, TooManyFaultsError
+from graycell.modelfiles.checks import check_into
 from graycell.modelfiles.positions import Positions
 from graycell.parameters import Parameter
 from graycell.runs.format.files import LARGEST_WORDS
 
 FORMAT = 1
 """Number of the file format."""
+MOST_ENTRIES = 5000
+"""Entries of all tables: reactions of the largest metabolic networks, whose flux projection takes long already."""
+MOST_VALUES = 50_000
+"""Values of a file: ten words for each entry."""
+DEEPEST_KEY = 256
+"""Parts of a dotted key, of which two or three make sense: tomllib reads a key in a time that grows as its square."""
 _LEARNED = ("kind", "inputs", "form", "hidden", "bound", "consumes", "scale")
 _TABLES = {
     "species": content.SpeciesEntry, "reactions": content.ReactionEntry, "network": content.ReactionEntry,
@@ -40,6 +49,14 @@ _WORDS = {
     "triggers": tuple(one.name for one in fields(content.TriggerEntry)),
 }
 _NUMBERS = ("initial", "charge", "molar_mass", "default", "value", "lower", "upper", "prior_sd", "between_runs_sd")
+_UNBOUNDED = ("lower", "upper", "prior_sd")
+"""Numbers that may be infinite."""
+_CHOICES = {"kind": ("white", "gray", "black"), "form": ("positive", "any", "fraction")}
+"""Words of a learned law that have one of a few values."""
+_LEAST = {"bound": 1.0, "scale": 0.0}
+"""Numbers of a learned law, and above what they must be."""
+_LARGEST_LAYER = 64
+"""Nodes of the hidden layer of a learned law."""
 _TRUTHS = ("retained", "volumetric", "log_scale", "estimated", "persistent", "initially", "at_trigger")
 _TOP = ("format", "name", "about", "source", "doubts", "check_units", "cells", *_TABLES, "sets", "projection")
 
@@ -85,30 +102,75 @@ def parse_model_file(text: str, path: str = "model.toml") -> content.ModelFile:
     Raises:
         InputError: with every fault.
     """
+    text = text.removeprefix("\ufeff")  # which editors of Windows write first
+    fault = Finding(path, f"{len(text)} characters", f"at most {LARGEST_WORDS} are read", "give a smaller file")
+    if len(text) > LARGEST_WORDS:
+        raise InputError([fault])
+    if _deepest_key(text) > DEEPEST_KEY:
+        raise InputError([replace(fault, found=f"a key of more than {DEEPEST_KEY} parts", needed="no word is that deep",
+                                  remedy="write the tables of the documentation")])  # fmt: skip
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        raise InputError([Finding(path, shown(str(error)), "a model file in TOML is needed",
-                                  "correct the line that is named")]) from None  # fmt: skip
-    reader = _Reader(path, Positions(text))
-    file = reader.file(data)
-    reader.findings += check(file, reader.place, reader.unread)
-    if any(finding.severity == "error" for finding in reader.findings):
-        raise InputError(sorted(reader.findings, key=reader.order))
-    return replace(file, remarks=tuple(sorted(reader.findings, key=reader.order)))
+        positions = Positions(text)
+    except (tomllib.TOMLDecodeError, ValueError) as error:
+        said, line, column = _toml_fault(str(error), text)
+        place = f"{path}, line {line}, column {column}" if line else path
+        raise InputError([replace(fault, place=place, found=said, needed="a model file in TOML is needed",
+                                  remedy="correct it; text is in quotes, a list in [ ]")]) from None  # fmt: skip
+    except RecursionError:
+        raise InputError([_too_deep(fault)]) from None
+    reader, file = _Reader(path, positions), None
+    try:
+        reader.require_bounded(data)
+        file = reader.file(data)
+        check_into(reader.faults, file, reader.place, reader.unread, reader.wrong)
+    except TooManyFaultsError:
+        pass  # they are listed below
+    except RecursionError:
+        raise InputError([_too_deep(fault)]) from None
+    findings = sorted(reader.faults.findings, key=reader.order)
+    if reader.faults.errors or file is None:
+        raise InputError(findings)
+    return replace(file, remarks=tuple(findings))
+
+
+def _too_deep(fault: Finding) -> Finding:
+    return replace(fault, found="tables or lists in many levels", needed="a model file has three", remedy="correct it")
+
+
+def _deepest_key(text: str) -> int:
+    """Return about how many parts the longest dotted key has; text counts too, from a comma or newline to the next."""
+    deepest, parts, last = 0, 0, 0
+    for match in re.finditer(r"\.", text):
+        parts = parts + 1 if re.fullmatch(r"[\w \t\"'-]*", text[last : match.start()]) else 1
+        deepest, last = max(deepest, parts), match.end()
+    return deepest
+
+
+def _toml_fault(message: str, text: str) -> tuple[str, int, int]:
+    """Return what tomllib says, and the line and column that it names, 0 for none."""
+    match = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", message)
+    if match is None:
+        return shown(message, 200), 0, 0
+    lines = text.split("\n")
+    line, column = (int(match[1]), int(match[2])) if match[1] else (len(lines), len(lines[-1]) + 1)
+    return f"{shown(message[: match.start()], 200)[:1].lower()}{shown(message[1 : match.start()], 200)}", line, column
 
 
 class _Reader:
     """Reads the tables of one file and collects its findings.
 
     Attributes:
+        faults: what was found so far.
         unread: names of entries that cannot be read; formulas that use them are no faults.
+        wrong: keys of values that were reported.
     """
 
     def __init__(self, path: str, positions: Positions):
         self.path, self.positions = path, positions
-        self.findings: list[Finding] = []
+        self.faults = Faults(path, MOST_FAULTS)
         self.unread: set[str] = set()
+        self.wrong: set[tuple[str, ...]] = set()
         self._places: dict[str, tuple[int, int]] = {}
 
     def place(self, keys: Sequence[str], offset: int | None = None, key: bool = False) -> str:
@@ -119,8 +181,7 @@ class _Reader:
             offset: of a character in the text of the value, from 0; None for the value.
             key: whether its key is meant.
         """
-        line, column = self.positions.of(tuple(keys), key)
-        column += 0 if offset is None else 1 + offset
+        line, column = self.positions.of(tuple(keys), key, offset)
         where = f"{self.path}, line {line}, column {column}, {'.'.join(keys)}" if keys else self.path
         self._places[where] = line, column
         return where
@@ -129,7 +190,25 @@ class _Reader:
         return self._places.get(finding.place, (0, 0))
 
     def fault(self, keys: Sequence[str], found: str, needed: str, remedy: str, key: bool = False) -> None:
-        self.findings.append(Finding(self.place(keys, key=key), found, needed, remedy))
+        self.wrong.add(tuple(keys))
+        self.faults.of_file(self.place(keys, key=key), found, needed, remedy)
+        if self.faults.is_full:
+            raise TooManyFaultsError
+
+    def require_bounded(self, data: Mapping[str, Any]) -> None:
+        """Raise for more entries or values than are read."""
+        tables = [data.get(name) for name in (*_TABLES, "sets")]
+        entries = sum(len(table) for table in tables if isinstance(table, Mapping))
+        values, waiting = 0, [data]
+        while waiting and values <= MOST_VALUES:
+            inside = waiting.pop()
+            values += len(inside)
+            members: Iterable[Any] = inside.values() if isinstance(inside, Mapping) else inside
+            waiting += [one for one in members if isinstance(one, Mapping | list)]
+        for count, most, what in ((entries, MOST_ENTRIES, "entries"), (values, MOST_VALUES, "values")):
+            if count > most:
+                self.fault((), f"more than {most} {what}", "a model is smaller", "leave out what it does not need")
+                raise TooManyFaultsError
 
     # ------------------------------------------------------------------------------------------------ the whole file
 
@@ -139,20 +218,21 @@ class _Reader:
             self.fault(("format",) if "format" in data else (), f"format {shown(repr(data.get('format')))}"
                        if "format" in data else "no format", f"this version reads format {FORMAT}",
                        f"write format = {FORMAT} at the top")  # fmt: skip
-        tables = {name: self.table(name, data.get(name, {})) for name in _TABLES}
+        tables: dict[str, Any] = {name: self.table(name, data.get(name, {})) for name in _TABLES}
         name = self.text(("name",), data.get("name", Path(self.path).stem))
         cells = data.get("cells")
         if isinstance(cells, Mapping):
             self.known(("cells",), cells, ("species", "biomass_per_cell", "viability"))
             cells = {word: self.text(("cells", word), value) for word, value in cells.items()}
             if "species" not in cells:
-                self.fault(("cells",), "no species", "the species that counts the cells is needed", "write species = 'VCD'")
+                self.fault(("cells",), "no species", "the species that counts the cells is needed",
+                           "write species = 'VCD'")  # fmt: skip
                 cells = None
         elif cells is not None:
             cells = self.text(("cells",), cells)
         return content.ModelFile(
-            name, self.path, self.text(("about",), data.get("about", "")), self.text(("source",), data.get("source", "")),
-            tuple(self.texts(("doubts",), data.get("doubts", []))),
+            name, self.path, self.text(("about",), data.get("about", "")),
+            self.text(("source",), data.get("source", "")), tuple(self.texts(("doubts",), data.get("doubts", []))),
             self.truth(("check_units",), data.get("check_units", True)),
             **tables, sets=self.sets(data.get("sets", {}), tables["parameters"]),
             projection=self.projection(data.get("projection", {})), cells=cells,
@@ -174,6 +254,8 @@ class _Reader:
         if not _is_name(name):
             self.fault(keys, f"the name '{name}'", "a name has letters, digits and _, and begins with no digit",
                        "rename it", key=True)  # fmt: skip
+            self.unread.add(name)
+            return None
         if not isinstance(value, Mapping):
             if table not in _SHORT:
                 self.fault(keys, shown(repr(value)), "a table is needed", f"write {name} = {{ ... }}")
@@ -194,7 +276,7 @@ class _Reader:
                 continue
             where = keys if plain and word == _SHORT.get(table) else (*keys, word)
             if word in _NUMBERS:
-                given[word] = self.number(where, item)
+                given[word] = self.quantity(table, word, where, item)
             elif word in _TRUTHS:
                 given[word] = self.truth(where, item)
             elif word == "law":
@@ -208,37 +290,54 @@ class _Reader:
             missing, given["formula"] = [], ""
         for word in missing:
             self.fault(keys, f"no {word}", f"an entry of [{table}] needs it", f"write {word} = ...")
-        wrong = [word for word in _NUMBERS if word in given and given[word] is None]
-        if missing or (wrong and table == "parameters"):
+        if missing or (table == "parameters" and given["value"] is None):
             self.unread.add(name)
             return None
-        if table == "parameters":
-            return Parameter(**given, name=name)
-        return _TABLES[table](**given)
+        unknown = [word for word, item in given.items() if item is None]  # what was reported is as if it were not there
+        given = {word: item for word, item in given.items() if word not in unknown}
+        return Parameter(**given, name=name) if table == "parameters" else _TABLES[table](**given)
 
     def law(self, keys: Sequence[str], value: Any) -> Mapping[str, Any] | None:
+        """Return the words of a learned law, without those that are at fault; None where nothing is left."""
         if isinstance(value, str):
             value = {"kind": value}
         if not isinstance(value, Mapping):
             self.fault(keys, shown(repr(value)), "'white', 'gray', 'black' or a table is needed", "write law = 'gray'")
             return None
         self.known(keys, value, _LEARNED)
-        if value.get("kind", "black") not in ("white", "gray", "black"):
-            self.fault(keys, f"'{value['kind']}'", "a learned law is white, gray or black",
-                       nearest(str(value["kind"]), ("white", "gray", "black")))  # fmt: skip
-            return None
-        return {word: item for word, item in value.items() if word in _LEARNED}
+        found: dict[str, Any] = {}
+        for word, item in value.items():
+            where = (*keys, word)
+            if word in ("kind", "form", "consumes"):
+                found[word] = self.text(where, item)
+                if word in _CHOICES and where not in self.wrong and item not in _CHOICES[word]:
+                    self.fault(where, f"'{item}'", "a learned law has one of a few", nearest(item, _CHOICES[word]))
+            elif word == "inputs":
+                found[word] = self.texts(where, item)
+            elif word == "hidden":
+                found[word] = item
+                if isinstance(item, bool) or not isinstance(item, int) or not 1 <= item <= _LARGEST_LAYER:
+                    self.fault(where, shown(repr(item)), f"1 to {_LARGEST_LAYER} nodes are possible",
+                               "4 serve most laws")  # fmt: skip
+            elif word in _LEAST:
+                found[word] = self.number(where, item)
+                if found[word] is not None and found[word] <= _LEAST[word]:
+                    self.fault(where, f"{item:g}", f"it must be above {_LEAST[word]:g}", "leave it out for ours")
+        return {word: item for word, item in found.items() if (*keys, word) not in self.wrong}
 
     def sets(self, data: Any, parameters: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-        if not isinstance(data, Mapping) or not all(isinstance(value, Mapping) for value in data.values()):
-            self.fault(("sets",), "something else than tables", "a table of values for each set is needed",
-                       "write [sets.NAME]")  # fmt: skip
-            return {}
         found: dict[str, dict[str, float]] = {}
+        if not isinstance(data, Mapping):
+            self.fault(("sets",), shown(repr(data)), "a table for each set is needed", "write [sets.NAME]")
+            return found
         for name, values in data.items():
+            if not isinstance(values, Mapping):
+                self.fault(("sets", name), shown(repr(values)), "a table of values is needed", f"write [sets.{name}]")
+                continue
             for parameter in values:
-                if parameter not in parameters:
-                    self.fault(("sets", name, parameter), f"'{parameter}'", "a set has values of parameters of the model",
+                if parameter not in parameters and parameter not in self.unread:
+                    self.fault(("sets", name, parameter), f"'{parameter}'",
+                               "a set has values of parameters of the model",
                                nearest(parameter, parameters), key=True)  # fmt: skip
             found[name] = {key: self.number(("sets", name, key), value) or 0.0 for key, value in values.items()}
         return found
@@ -253,15 +352,20 @@ class _Reader:
         for word, value in data.items():
             keys = ("projection", word)
             if word == "softening":
-                given[word] = self.number(keys, value)
+                softening = self.number(keys, value)
+                if softening is not None and softening <= 0.0:
+                    self.fault(keys, f"{softening:g}", "it must be above 0", "leave it out for 0.05")
+                given[word] = softening or 1.0
             elif word == "gases":
                 given[word] = tuple(self.texts(keys, value))
             elif word == "reference":
-                table = value if isinstance(value, Mapping) else {}
-                given[word] = {name: self.number((*keys, name), item) or 0.0 for name, item in table.items()}
+                if not isinstance(value, Mapping):
+                    self.fault(keys, shown(repr(value)), "a table of fluxes is needed", "write { v1 = 0.5 }")
+                    continue
+                given[word] = {name: self.number((*keys, name), item) or 0.0 for name, item in value.items()}
             elif word in words:
                 given[word] = self.text(keys, value)
-        if given.get("weights", "soft") not in ("soft", "published"):
+        if given.get("weights", "soft") not in ("soft", "published") and ("projection", "weights") not in self.wrong:
             self.fault(("projection", "weights"), f"'{given['weights']}'", "weights are soft or published",
                        nearest(given["weights"], ("soft", "published")))  # fmt: skip
         return content.ProjectionEntry(**given)
@@ -273,11 +377,29 @@ class _Reader:
             if word not in words:
                 self.fault((*keys, word), f"'{word}'", "this word is not known here", nearest(word, words), key=True)
 
-    def number(self, keys: Sequence[str], value: Any) -> float | None:
-        if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    def quantity(self, table: str, word: str, keys: Sequence[str], value: Any) -> float | None:
+        """Return a number of an entry, None for one that is out of bounds."""
+        number = self.number(keys, value, bounded=word not in _UNBOUNDED)
+        if number is None:
+            return None
+        if word == "initial" and table == "species" and number < 0.0:
+            self.fault(keys, f"{number:g}", "concentrations are >= 0", "correct it, or leave it out")
+            return None
+        if word == "molar_mass" and number <= 0.0:
+            self.fault(keys, f"{number:g}", "a molar mass in g/mol is above 0", "correct it, or leave it out")
+            return None
+        return number
+
+    def number(self, keys: Sequence[str], value: Any, bounded: bool = True) -> float | None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             self.fault(keys, shown(repr(value)), "a number is needed", "write it without quotes")
             return None
-        return float(value)
+        with suppress(OverflowError):
+            if not bounded or math.isfinite(float(value)):
+                return float(value)
+        self.fault(keys, "an infinite number" if isinstance(value, float) else "a number above 1e308",
+                   "a finite number is needed", "correct it")  # fmt: skip
+        return None
 
     def truth(self, keys: Sequence[str], value: Any) -> bool:
         if not isinstance(value, bool):
@@ -299,8 +421,9 @@ class _Reader:
 
     def formula(self, keys: Sequence[str], value: Any) -> str:
         """Return a formula, which may be written as a number."""
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return repr(value)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            number = self.number(keys, value)
+            return "" if number is None else repr(value)
         return self.text(keys, value)
 
     def formulas(self, keys: Sequence[str], value: Any) -> dict[str, str]:

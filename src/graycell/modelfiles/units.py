@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING
 from graycell.errors import GraycellError
 from graycell.formulas.tree import TIME, Name, Tree
 from graycell.formulas.units import Unit, unit_of
+from graycell.modelfiles.checked import dependencies, in_order
 from graycell.modelfiles.content import ModelFile
 from graycell.runs.solutes import molar_mass
 from graycell.units import Dimensions, dimensions, unit_text
 
 if TYPE_CHECKING:
-    from graycell.modelfiles.checks import Checked
+    from graycell.modelfiles.checked import Checked
 
 _DAY: Dimensions = dimensions("d")
 _LITRE: Dimensions = dimensions("L")
 _CELLS: Dimensions = dimensions("1e9 cells")
+_KELVIN: Dimensions = dimensions("K")
+_TOKEN = re.compile(r"[A-Za-z_]\w*|[0-9.]+(?:[eE][+-]?[0-9]+)?|[^\s()]")
+"""A name, a number or an operator of a formula; brackets are left out, because a tree has none."""
 
 
 def times(*factors: tuple[Unit, int]) -> Unit:
@@ -43,21 +47,28 @@ class UnitChecks:
     def __init__(self, checked: "Checked"):
         self.checked, self.file = checked, checked.file
         self._known: dict[str, Unit] = {TIME: _DAY}
-        self._open: set[str] = set()
 
     def run(self) -> None:
         """Check the units of all entries, then those of all formulas."""
         for table in ("species", "parameters", "inputs", "variables"):
             for name, entry in getattr(self.file, table).items():
                 self._known[name] = self._written((table, name, "unit"), entry.unit)
+        for name, entry in self.file.inputs.items():
+            if self._known[name] == _KELVIN:
+                self.checked.fault(("inputs", name, "unit"), f"'{entry.unit}'", "runs give temperatures in degC",
+                                   "write unit = 'degC', and kelvin(...) in formulas")  # fmt: skip
+                self._known[name] = None
+        self._known.update(dict.fromkeys(self.checked.ambiguous))
         for name, entry in self.file.observables.items():
             self._written(("observables", name, "unit"), entry.unit or "1")
         cells = self._cells()
         for table in ("reactions", "network"):
             for name in getattr(self.file, table):
                 self._known.setdefault(name, self._rate_unit(table, name, cells))
-        for name in self.file.definitions:
-            self.unit(name)
+        order = in_order(dependencies(self.file, self.checked.trees))[0]
+        for name in dict.fromkeys((*order, *self.file.definitions)):  # those of a circle come last
+            if name in self.file.definitions:
+                self._define(name)
         for keys, tree in self.checked.trees.items():
             if keys[0] != "definitions":
                 self._formula(keys, tree, self._wanted(keys, tree))
@@ -71,21 +82,26 @@ class UnitChecks:
         Returns:
             Its dimensions.
         """
-        if name not in self._known and name in self.file.definitions and name not in self._open:
-            self._open.add(name)
-            entry, keys = self.file.definitions[name], ("definitions", name, "formula")
-            given = self._written(("definitions", name, "unit"), entry.unit) if entry.unit else None
-            tree = self.checked.trees.get(keys)
-            found = self._formula(keys, tree, given) if tree is not None else given
-            self._known[name] = given if given is not None else found
         return self._known.get(name)
 
+    def _define(self, name: str) -> None:
+        entry, keys = self.file.definitions[name], ("definitions", name, "formula")
+        given = self._written(("definitions", name, "unit"), entry.unit) if entry.unit else None
+        tree = self.checked.trees.get(keys)
+        found = self._formula(keys, tree, given) if tree is not None else given
+        self._known.setdefault(name, given if given is not None else found)
+
     def _written(self, keys: tuple[str, ...], unit: str) -> Unit:
-        try:
-            return dimensions(unit)
-        except GraycellError:
-            self.checked.fault(keys, f"'{unit}'", "this unit cannot be read", "write it like mmol/L, 1/h or 1e6 cells/mL")
+        if keys in self.checked.wrong or keys[:2] in self.checked.wrong:
             return None
+        try:
+            if "degF" not in unit and unit != "pH":  # which would be a picohenry
+                return dimensions(unit)
+        except GraycellError:
+            pass
+        fit = "pH has no unit: write '1'" if unit == "pH" else "write it like mmol/L, 1/h, degC or 1e6 cells/mL"
+        self.checked.fault(keys, f"'{unit}'", "this unit cannot be read", fit)
+        return None
 
     def _cells(self) -> Unit:
         """Return the unit of the number of cells that specific rates are per."""
@@ -145,10 +161,14 @@ class UnitChecks:
 
     def _offset(self, keys: tuple[str, ...], part: str) -> int:
         """Return where a part of a formula begins in its text, 0 where it cannot be found."""
-        text = text_at(self.file, keys)
-        first = re.search(r"[A-Za-z_]\w*", part)
-        match = re.search(rf"\b{re.escape(first[0])}\b", text) if first else None
-        return match.start() if match else 0
+        tokens = list(_TOKEN.finditer(text_at(self.file, keys)))
+        written, wanted = [token[0] for token in tokens], _TOKEN.findall(part)
+        for i in range(len(written) - len(wanted) + 1):
+            if written[i : i + len(wanted)] == wanted:
+                return tokens[i].start()
+        # it is written in another way, such as sqrt(x) for root(2, x)
+        first = next((one for one in wanted if one[0].isalpha() and one in written), None)
+        return tokens[written.index(first)].start() if first is not None else 0
 
 
 def text_at(file: ModelFile, keys: tuple[str, ...]) -> str:

@@ -14,6 +14,7 @@ from graycell.model import CultureModel
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import Score, scores
 from graycell.simulation.simulate import Trajectory
+from graycell.units import CONCENTRATION, SPECIFIC_RATE, TIME
 
 
 def has_loop(model: CultureModel) -> bool:
@@ -184,3 +185,24 @@ def shown_scores(trajectory: Trajectory) -> list[Score]:
 
 def _by_name(names: Sequence[str], columns: ArrayLike) -> dict[str, np.ndarray]:
     return dict(zip(names, np.asarray(columns).T, strict=True))
+
+
+def rate_unit(model: CultureModel, reaction: str) -> str:
+    """Return the unit of the rate of a reaction.
+
+    Args:
+        model: any model.
+        reaction: one of its reactions.
+
+    Returns:
+        An amount of its first species per cells and day, per litre and day if it is volumetric; cells per cells are 1.
+    """
+    i = model.reactions.index(reaction)
+    if model.network is not None and reaction in model.network.names:
+        return SPECIFIC_RATE
+    changed = np.flatnonzero(np.asarray(model.exchange)[:, i])
+    unit = model.species_specs[int(changed[0])].unit if len(changed) else CONCENTRATION
+    if model.volumetric[i]:
+        return f"{unit}/{TIME}"
+    amount = unit.removesuffix("/L").removesuffix("/mL")
+    return f"1/{TIME}" if "cells" in amount else f"{amount}/(1e9 cells)/{TIME}"

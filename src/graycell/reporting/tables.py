@@ -26,6 +26,7 @@ from graycell.reporting.reading import (
     kinetic_rates_of,
     loop_statuses,
     loop_target_of,
+    rate_unit,
     shown_quantities,
     shown_scores,
     values_of,
@@ -33,16 +34,13 @@ from graycell.reporting.reading import (
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import mean_nrmse
 from graycell.simulation.simulate import Trajectory
-from graycell.units import CONCENTRATION, DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
+from graycell.units import DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
 
 MEAN = "mean over species"
 """Name of the last row of `scores_frame`."""
 
 _FORMULA = ("=", "+", "-", "@")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-
-
-VOLUMETRIC_PRODUCTION = f"{CONCENTRATION}/{TIME}"
 
 
 def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
@@ -67,9 +65,7 @@ def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
     if has_loop(model):
         columns[f"{model.loops[0]}' of the fluxes [{model.unit(model.loops[0])}]"] = loop_target_of(trajectory)
     columns |= {f"{name} [{model.unit(name)}]": values_of(trajectory, name) for name in model.species}
-    volumetric = dict(zip(model.reactions, model.volumetric, strict=True))
-    columns |= {f"{name} [{VOLUMETRIC_PRODUCTION if volumetric[name] else SPECIFIC_RATE}]": flux
-                for name, flux in fluxes_of(trajectory).items()}  # fmt: skip
+    columns |= {f"{name} [{rate_unit(model, name)}]": flux for name, flux in fluxes_of(trajectory).items()}
     if has_network(model):
         for name, rate in kinetic_rates_of(trajectory).items():
             columns[f"kinetic rate {name} [{SPECIFIC_RATE}]"] = rate

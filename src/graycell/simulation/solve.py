@@ -5,6 +5,7 @@ times of events are traced, time is scaled to 0..1 in every segment, so that der
 """
 
 import enum
+import functools
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -197,22 +198,7 @@ def integrate(
         first_step = lax.stop_gradient(jnp.where(stop > 0.0, share * last_s, 1.0))
         shares = fractions * last_s
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
-        def solve(s, state, **options):
-            with short_solve():
-                return diffrax.diffeqsolve(
-                    diffrax.ODETerm(derivative),
-                    settings.solver,
-                    s,
-                    stop,
-                    first_step,
-                    state,
-                    stepsize_controller=controller,
-                    max_steps=settings.most_steps,
-                    adjoint=settings.adjoint,
-                    throw=False,
-                    **options,
-                )
-
+        solve = functools.partial(_solved, settings, controller, derivative, first_step, stop)
         if model.triggers:
             met = solve_with_triggers(model, solve, derivative, at, state, carry.true, stop, carry.alive)
             states, successful = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), met.state), met.ok
@@ -244,6 +230,24 @@ def integrate(
     fed = (packed.flows.feed @ packed.media)[:, None, :] / states.volume[..., None]
     cells = _cells(model, packed, loop, time, states.amounts / states.volume[..., None], closed, inputs, fed)
     return Path(time, states, closed, loop_status, inputs, fed, cells, failed)
+
+
+def _solved(settings, controller, derivative, first_step, stop, s, state, **options) -> diffrax.Solution:
+    """Return the solution from a time and state to the end of a segment."""
+    with short_solve():
+        return diffrax.diffeqsolve(
+            diffrax.ODETerm(derivative),
+            settings.solver,
+            s,
+            stop,
+            first_step,
+            state,
+            stepsize_controller=controller,
+            max_steps=settings.most_steps,
+            adjoint=settings.adjoint,
+            throw=False,
+            **options,
+        )
 
 
 def _cells(model: CultureModel, packed: PackedRun, loop: Loop, *points: Array) -> Evaluation:

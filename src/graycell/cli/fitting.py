@@ -1,0 +1,201 @@
+"""The command fit: a model, the models of a study, or the models of the library that runs allow."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import typer
+
+from graycell.cli.arguments import EXTENDED, ModelOption, runs_from
+from graycell.cli.exit_codes import INTERRUPTED, UNFINISHED
+from graycell.cli.printing import (
+    MOST_PRINTED_RUNS,
+    print_findings,
+    print_frame,
+    print_trajectory,
+    progress_bar,
+    say,
+)
+from graycell.comparison import ComparisonProgress, choose_model
+from graycell.hybrid import read_model
+from graycell.inference import Fit, FitSettings, fit, save_fit
+from graycell.inference.fitting import Progress as FitProgress
+from graycell.model import CultureModel
+from graycell.reporting import UNDETERMINED, comparison_report, file_word
+from graycell.runs import CultureRun
+from graycell.simulation.scores import mean_nrmse, scores
+from graycell.simulation.simulate import SimulationStatus, simulate
+from graycell.study import Study, read_study
+from graycell.study.library import library_model
+
+commands = typer.Typer()
+_PANEL = "Models"
+
+
+@commands.command("fit", rich_help_panel=_PANEL)
+def _fit(
+    runs: Annotated[
+        list[Path] | None, typer.Argument(metavar="RUN", help="Runs, or a study; default: the bundled run.")
+    ] = None,
+    model: ModelOption = None,
+    out: Annotated[Path, typer.Option(help="Folder of the result, and of the checkpoint to continue from.")] = Path(
+        "results/fit"
+    ),
+    starts: Annotated[int, typer.Option(help="Number of starting points.", min=1, max=64)] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of the random starting points.")] = 0,
+    only: Annotated[str | None, typer.Option(help="Fit only this model of the study.")] = None,
+) -> None:
+    """Fit a model to runs, or the models of a study to its runs.
+
+    Without --model, the models of the library that the measurements allow are fitted, compared on runs that they were
+    not fitted to (of a single run: on its later samples), and the best one is fitted to all runs. The command says why
+    the others could not be used. The bundled run, and runs measured like it, get nolan-lee-extended.
+
+    RUN may be a study instead: a TOML file with runs and models, whose rate laws are white (known), gray (corrected) or
+    black (learned). Every model of it is fitted into a folder of its own below --out.
+
+    The fit of one model starts from the published parameters. Its state is written to the folder after every
+    iteration: after a stop, the same command continues the fit to the same result. Next: graycell report FOLDER
+
+    Example: graycell fit my-runs/ --out results/my-runs
+
+    A model of your own: graycell fit my-runs/ --model my-model.toml --out results/my-model
+
+    A study: graycell fit study.toml --only gray --out results/study
+    """
+    if runs and runs[0].suffix == ".toml":
+        if len(runs) > 1:
+            raise typer.BadParameter("a study names its own runs; give the TOML file alone")
+        if (model, starts, seed) != (None, 4, 0):
+            raise typer.BadParameter("a study has its own settings of the fit: write model, starts and seed into it")
+        _fit_study(read_study(runs[0]), only, out)
+        return
+    if only:
+        raise typer.BadParameter("--only chooses a model of a study; give a TOML file, or use --model")
+    cultures = runs_from(runs or [])
+    settings = FitSettings(starts=starts, seed=seed)
+    if model is None:
+        model = EXTENDED if not runs or _allow_extended(cultures) else _choose(cultures, settings, out)
+    result = fit_with_progress(cultures, read_model(model, cultures, seed=seed), out, settings)
+    if not _save_and_print(result, out):
+        raise typer.Exit(UNFINISHED)
+
+
+def _allow_extended(runs: list[CultureRun]) -> bool:
+    needed = library_model(EXTENDED).species
+    return all(name in run.measurements or name in run.initial for run in runs for name in needed)
+
+
+def _choose(runs: list[CultureRun], settings: FitSettings, out: Path) -> str:
+    """Compare the models of the library that runs allow, print the comparison, and return the name of the best."""
+    with progress_bar("choosing a model") as update:
+        at = ComparisonProgress(0.0, "", "", 0)
+
+        def show(now: ComparisonProgress) -> None:
+            nonlocal at
+            at = now
+            update(now.done, f"{now.candidate}, {now.split}")
+
+        def show_fit(now: FitProgress) -> None:
+            update(at.done, f"{at.candidate}, {at.split}: {now.stage}, {100 * now.done:.0f} %")
+
+        choice = choose_model(runs, replace(settings, starts=1), show, show_fit, folder=out / "trained")
+    comparison_report(choice.comparison, out / "choice")
+    rows = [{"model": name, "error [1]": error, "is": "a model" if name in choice.usable.models else "a baseline"}
+            for name, error in choice.errors.items()]  # fmt: skip
+    what = "runs left out in turn" if len(runs) > 1 else "the later samples"
+    print_frame(pd.DataFrame(rows), f"Mean error (NRMSE) in {what}, of {', '.join(choice.comparison.quantities)}")
+    for name, reason in choice.usable.reasons.items():
+        say(f"Not used: {name} {reason}.")
+    if choice.winner not in choice.usable.models:
+        say(f"The baseline '{choice.winner}' predicts better than every model: do not trust a model beyond these runs.")
+    say(f"Taken: {choice.best}. The comparison: {out / 'choice' / 'comparison.html'}")
+    return choice.best
+
+
+def _fit_study(study: Study, only: str | None, out: Path) -> None:
+    """Fit all models of a study, or one of them, into folders below `out`."""
+    print_findings(study.remarks)
+    finished = True
+    for name in [only] if only else study.models:
+        model = study.plan(name).build(study.training, study.settings.seed)
+        folder = out / file_word(name)
+        say(f"{name}: {model}")
+        result = fit_with_progress(list(study.training), model, folder, study.settings, name)
+        finished &= _save_and_print(result, folder)
+    say(f"Next: graycell cross-validate {study.path}")
+    if not finished:
+        raise typer.Exit(UNFINISHED)
+
+
+def fit_with_progress(
+    runs: list[CultureRun], model: CultureModel, folder: Path, settings: FitSettings, label: str = "fit"
+) -> Fit:
+    """Fit a model, with a progress bar; Ctrl-C stops it between two iterations.
+
+    Args:
+        runs: to fit to.
+        model: to be fitted.
+        folder: of the checkpoint.
+        settings: of the fit.
+        label: of the bar.
+
+    Returns:
+        The fit.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C; the checkpoint is kept.
+    """
+    with _stop_between_iterations(folder) as stopping, progress_bar(label) as update:
+
+        def update_or_stop(now: FitProgress) -> None:
+            update(now.done, f"{now.stage}, cost {now.cost:.1f}")
+            if stopping:
+                raise KeyboardInterrupt
+
+        return fit(model, runs, settings, folder=folder, progress=update_or_stop)
+
+
+@contextlib.contextmanager
+def _stop_between_iterations(folder: Path) -> Iterator[list]:
+    """Let Ctrl-C stop a fit after its iteration: within compiled code or the compiler it would be a crash."""
+    stopping: list = []
+
+    def stop(signum, frame) -> None:
+        if stopping:
+            os._exit(INTERRUPTED)  # asked twice: at once, and without the clean-up that compiled code would not survive
+        stopping.append(signum)
+        say(f"Stopping after this iteration. To continue, give the same command again: the state is kept in {folder}.")
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield stopping
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _save_and_print(result: Fit, out: Path) -> bool:
+    """Write a fit, print how well it agrees with its runs; return whether it converged and its runs are simulated."""
+    path = save_fit(result, out)
+    trajectories = [simulate(result.model_of(run.name), run) for run in result.runs]
+    if len(trajectories) <= MOST_PRINTED_RUNS:
+        for trajectory in trajectories:
+            print_trajectory(trajectory)
+    else:
+        errors = [mean_nrmse(scores(trajectory)) for trajectory in trajectories]
+        say(
+            f"{len(errors)} runs, mean NRMSE of the species: median {np.median(errors):.4f}, largest {max(errors):.4f}."
+        )
+    unknown = sum(row.sd_ratio > UNDETERMINED for row in result.estimates)
+    if unknown:
+        say(f"The data do not determine {unknown} of {len(result.estimates)} parameters: these stay near their priors.")
+    say(f"Fit written to {path}. Next: graycell report {out}")
+    if not result.converged:
+        say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
+    return result.converged and all(trajectory.status is SimulationStatus.finished for trajectory in trajectories)
