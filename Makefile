@@ -45,6 +45,7 @@ bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/flux_layer.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/trajectory.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/thousand_runs.py --out $(RESULTS)/bench
+	$(BENCH_VENV)/bin/python benchmarks/library.py --out $(RESULTS)/bench
 
 # the time courses of the SBML Test Suite, where its folder is there; a quarter of an hour on two cores
 SBML_SUITE ?= ../shared/peers/sbml-semantic

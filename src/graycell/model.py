@@ -543,19 +543,19 @@ class CultureModel(eqx.Module):
                 f"model; {nearest(self.stoichiometry_weight, self.variable_names)}."
             )
         n, m, k = len(self.species), len(self.variable_names), len(self.input_names)
-        at = CultureState(jnp.ones(n), jnp.ones(()), jnp.ones(m))
-        surroundings = Surroundings(
-            jnp.ones(k), Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(())), jnp.zeros((1, n)),
-            LoopControl(jnp.zeros(len(self._loops))),
-        )  # fmt: skip
+        at = CultureState(_shape(n), _shape(), _shape(m))
+        loops = LoopControl(_shape(len(self._loops)))
+        surroundings = Surroundings(_shape(k), Flows(_shape(1), _shape(), _shape()), _shape(1, n), loops)
         check_targets(dict(zip(self.trigger_names, self.triggers, strict=True)), (*self.species, *self.variable_names))
-        building.check_relaxing(
-            self.variable_names, self.variables, Named(self.input_names, surroundings.inputs), self.parameters
-        )
         model = self if not self.is_lagged else self.with_closure(Dynamic(next(iter(self.parameters))))
-        eqx.filter_eval_shape(lambda model, s, a: model.derivative(s, a), model, at, surroundings)
-        if self.triggers:
-            eqx.filter_eval_shape(lambda model, s, a: model.triggered(s, a), model, at, surroundings)
+
+        def evaluated(model: CultureModel, state: CultureState, around: Surroundings):
+            inputs = Named(model.input_names, around.inputs)
+            building.check_relaxing(model.variable_names, model.variables, inputs, model.parameters)
+            derivative = model.derivative(state, around)
+            return derivative, model.triggered(state, around) if model.triggers else None
+
+        eqx.filter_eval_shape(evaluated, model, at, surroundings)
 
     # ----------------------------------------------------------------------------------------------- what it computes
 
@@ -924,6 +924,11 @@ class CultureModel(eqx.Module):
             return at.control.gap(cell.targets, full[np.array(loops)], tau)[places]
 
         return gap
+
+
+def _shape(*sizes: int) -> Any:
+    """Return the shape of an array in place of an array, for what is evaluated without numbers."""
+    return jax.ShapeDtypeStruct(sizes, jnp.float64)
 
 
 def _stack(values: Sequence[Array | float]) -> Array:

@@ -140,10 +140,10 @@ def test_an_event_sets_an_amount():
     assert (trigger.priority, trigger.persistent, trigger.initially, trigger.at_trigger) == ("3", False, False, True)
 
 
-def test_an_event_that_sets_a_size_too_uses_the_new_size():
+def test_an_event_that_sets_a_size_too_uses_the_size_before_it():
     events = {"E": {"when": "time > 2", "set": {"A": "5", "C": "2 * C"}}}
     file = read(compartments={"C": {"size": 2.0, "constant": False}}, species=AB, events=events)
-    assert file.triggers["E"].set == {"A": "5 * (2 * C)", "C": "2 * C"}
+    assert file.triggers["E"].set == {"A": "5 * C", "C": "2 * C"}
     assert file.variables["C"].derivative == "0"
 
 

@@ -207,19 +207,14 @@ class _Assembly:
         for target, tree in one.assignments.items():
             quantity = self.model.quantities[target]
             self.require_one_time(one, quantity)
-            size = Number(1.0) if target in self.meaning.beside else self.meaning.size(quantity)
-            if isinstance(size, Name) and size.name in one.assignments:
-                size = one.assignments[size.name]  # all symbols change at once
             name = self.meaning.beside.get(target, target)
-            new[name] = self.written_amount(tree, size, one.place)
+            # the amount is that in the size before the event, also where the event sets the size
+            size = Number(1.0) if name != target else self.meaning.size(quantity)
+            new[name] = self.written(product(tree, size), one.place)
         priority = "" if one.priority is None else self.written(one.priority, one.place)
         self.triggers[one.name] = TriggerEntry(
             self.written(one.trigger, one.place), new, priority, one.persistent, one.initially, one.at_trigger
         )
-
-    def written_amount(self, tree: Tree, size: Tree, place: str) -> str:
-        """Return the product of a value and a size, both formulas of SBML, as text of the model file."""
-        return self.written(product(tree, size), place)
 
     def require_one_time(self, event: SbmlEvent, species: Quantity) -> None:
         """Raise where the size of a compartment at the time of an assignment is not known as a formula."""

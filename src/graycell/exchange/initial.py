@@ -1,4 +1,4 @@
-"""InitialValues: the values of the symbols of an SBML model at time 0, before any event, in the order that they need."""
+"""InitialValues: the values of the symbols of an SBML model at time 0, before any event, each after what it needs."""
 
 import math
 from collections.abc import Callable

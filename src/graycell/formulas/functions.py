@@ -163,9 +163,8 @@ def _sigmoid(xp, value):
 def _factorial(xp, value):
     if xp is np:
         from scipy.special import gammaln
-
-        return np.round(np.exp(gammaln(number(xp, value) + 1.0)))
-    from jax.scipy.special import gammaln
+    else:
+        from jax.scipy.special import gammaln
 
     return xp.exp(gammaln(number(xp, value) + 1.0))
 
@@ -185,7 +184,7 @@ FUNCTIONS: dict[str, Function] = {
     "/": Function((2, 2), lambda xp, a, b: number(xp, a) / number(xp, b), "quotient"),
     "^": Function((2, 2), power, "power", "pow(x, n) or x^n"),
     "==": Function((2, None), _comparison(lambda a, b: a == b), "comparison"),
-    "!=": Function((2, None), _comparison(lambda a, b: a != b), "comparison"),
+    "!=": Function((2, 2), _comparison(lambda a, b: a != b), "comparison"),
     "<": Function((2, None), _comparison(lambda a, b: a < b), "comparison"),
     ">": Function((2, None), _comparison(lambda a, b: a > b), "comparison"),
     "<=": Function((2, None), _comparison(lambda a, b: a <= b), "comparison"),

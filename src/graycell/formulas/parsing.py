@@ -6,6 +6,7 @@ libsbml reads the text into a tree of its own, which is copied; nothing is evalu
 import functools
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from graycell.errors import ModelError, nearest, shown
@@ -18,6 +19,7 @@ DEEPEST = 100
 """Levels of brackets, and of a tree: what reads trees calls itself for every level."""
 MOST_ARGUMENTS = 1000
 """Terms of a sum, or arguments of any function: libsbml counts its list from the beginning for each."""
+_COMPARED = ("==", "!=", "<>", "<", ">", "<=", ">=")
 _LONGEST_FOUND = 200
 """Characters of what was found that a message shows."""
 
@@ -55,6 +57,7 @@ def parse(text: str) -> Tree:
     Call(function='*', arguments=(Number(value=2.0), Name(name='x')))
     """
     _require_bounded(text)
+    _require_unambiguous(text)
     import libsbml  # slow to import, and needed only where a model has formulas
 
     parsed = libsbml.parseL3FormulaWithSettings(text, _settings())
@@ -98,6 +101,53 @@ def _require_bounded(text: str) -> None:
         if signs > DEEPEST:
             raise FormulaError(f"more than {DEEPEST} signs in a row", "a formula is at most that deep",
                                "leave them out", column)  # fmt: skip
+
+
+def _require_unambiguous(text: str) -> None:
+    """Raise where libsbml reads something else than it seems: && and || as of one level, (a < b) < c as a chain."""
+    levels: list[_Level] = [_Level("")]
+    before = ""  # "compared" behind brackets that hold a comparison alone, "name" behind what brackets belong to
+    for token in re.finditer(r"[A-Za-z_]\w*|&&|\|\||[=!<>]=|<>|[^\s]", text):
+        one, column, level = token[0], token.start() + 1, levels[-1]
+        if one in _COMPARED:
+            if before == "compared":
+                raise FormulaError("a comparison of a comparison", "it would be read as a chain",
+                                   "write it as eq(a < b, c), with eq, neq, lt, gt, leq or geq", column)  # fmt: skip
+            level.compared = True
+        elif one in ("&&", "||"):
+            if level.logical not in ("", one):
+                raise FormulaError(f"'{one}' beside '{level.logical}'", "which one goes first is not agreed on",
+                                   "put brackets around one of them", column)  # fmt: skip
+            level.logical = one
+        elif one == "(":
+            levels.append(_Level(before))
+        elif one == ",":
+            level.compared, level.logical = False, ""
+        elif one == ")" and len(levels) > 1:
+            levels.pop()
+            alone = before == "compared" and level.inside
+            is_bracket = level.before != "name" and not level.logical
+            before = "compared" if is_bracket and (level.compared or alone) else ""
+            levels[-1].inside = level.before == "("
+            continue
+        before = "name" if re.match(r"[A-Za-z_!]", one) else one if one == "(" else ""
+
+
+@dataclass
+class _Level:
+    """What was met between two brackets, since the last comma.
+
+    Attributes:
+        before: what is before the opening bracket.
+        compared: whether there is a comparison.
+        logical: && or ||, if there is one.
+        inside: whether the bracket that closed last was the first thing.
+    """
+
+    before: str
+    compared: bool = False
+    logical: str = ""
+    inside: bool = False
 
 
 def _syntax_error(text: str, message: str) -> FormulaError:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 CONSTANTS = {
     "pi": math.pi,
@@ -120,8 +121,11 @@ def with_names(tree: Tree, trees: Mapping[str, Tree]) -> Tree:
     return replaced(tree, lambda part: trees.get(part.name) if isinstance(part, Name) else None)
 
 
-_BINDING = {"||": 1, "&&": 2, "==": 3, "!=": 3, "<": 3, ">": 3, "<=": 3, ">=": 3, "+": 4, "-": 4, "*": 5, "/": 5,
+_BINDING = {"||": 1, "&&": 1, "==": 3, "!=": 3, "<": 3, ">": 3, "<=": 3, ">=": 3, "+": 4, "-": 4, "*": 5, "/": 5,
             "^": 8}  # fmt: skip
+_COMPARISONS = ("==", "!=", "<", ">", "<=", ">=")
+_CHAINS = ("+", "*", "&&", "||")
+"""Operators whose chains are read as one call, whatever brackets are in their first argument."""
 _UNARY = 7
 
 
@@ -151,11 +155,14 @@ def _printed(tree: Tree, least: int) -> str:
         text = function + _printed(arguments[0], _UNARY + 1)
         return f"({text})" if least > 0 else text
     level = _BINDING.get(function)
-    if level is None or len(arguments) != 2:
+    first = arguments[0].function if arguments and isinstance(arguments[0], Call) else ""
+    is_chain = len(arguments) > 1 and function in _CHAINS and first != function
+    is_pair = len(arguments) == 2 and function not in _CHAINS and not (level == 3 and first in _COMPARISONS)
+    if level is None or not (is_chain or is_pair):
         return f"{_CALLED.get(function, function)}({', '.join(_printed(part, 0) for part in arguments)})"
-    # the operators of one level are read from the left; comparisons are read as chains, a power is bracketed
-    left = level + 1 if level in (3, 8) else level
-    text = f"{_printed(arguments[0], left)} {function} {_printed(arguments[1], level + 1)}"
+    # the operators of one level are read from the left; && and || are of one level, a power is bracketed
+    left = level if level in (4, 5) else level + 1
+    text = f" {function} ".join([_printed(arguments[0], left), *(_printed(part, level + 1) for part in arguments[1:])])
     return f"({text})" if level < least else text
 
 
@@ -169,6 +176,8 @@ def _number(value: float) -> str:
         return "notanumber"
     if math.isinf(value):
         return "infinity" if value > 0.0 else "(-infinity)"
-    text = repr(float(value))
-    text = text.removesuffix(".0")
+    text = repr(float(value)).removesuffix(".0")
+    mantissa, _, exponent = text.partition("e")
+    if exponent and float(f"{float(mantissa)!r}e{exponent}") != value:  # libsbml rounds the mantissa by itself
+        text = format(Decimal(text), "f")
     return f"({text})" if text.startswith("-") else text

@@ -233,7 +233,7 @@ class _Reader:
         return content.ModelFile(
             name, self.path, self.text(("about",), data.get("about", "")),
             self.text(("source",), data.get("source", "")), tuple(self.texts(("doubts",), data.get("doubts", []))),
-            self.truth(("check_units",), data.get("check_units", True)),
+            self.truth(("check_units",), data.get("check_units", True), otherwise=True),
             **tables, sets=self.sets(data.get("sets", {}), tables["parameters"]),
             projection=self.projection(data.get("projection", {})), cells=cells,
         )  # fmt: skip
@@ -401,10 +401,10 @@ class _Reader:
                    "a finite number is needed", "correct it")  # fmt: skip
         return None
 
-    def truth(self, keys: Sequence[str], value: Any) -> bool:
+    def truth(self, keys: Sequence[str], value: Any, otherwise: bool = False) -> bool:
         if not isinstance(value, bool):
             self.fault(keys, shown(repr(value)), "true or false is needed", "write it without quotes")
-            return False
+            return otherwise
         return value
 
     def text(self, keys: Sequence[str], value: Any) -> str:

@@ -11,7 +11,9 @@ from graycell.models.library import library_files, model_file
 from graycell.models.nolan_lee import nolan_lee_definition
 
 
-def _from_file(name: str, parameters: str = "") -> dict[str, Any]:
+def _from_file(name: str, parameters: str = "", **others) -> dict[str, Any]:
+    if others:
+        raise ModelError(f"model '{name}' has no option '{next(iter(others))}'; {nearest('', ['parameters'])}.")
     return definition_of(model_file(name), "" if parameters == "published" else parameters)
 
 
@@ -54,7 +56,4 @@ def model_of(name: str, **options) -> CultureModel:
     """
     if name not in MODELS:
         raise ModelError(f"model '{name}' is not in the library; {nearest(name, MODELS)}.")
-    try:
-        return MODELS[name](**options)
-    except TypeError as error:
-        raise ModelError(f"model '{name}' has no such option: {error}.") from None
+    return MODELS[name](**options)

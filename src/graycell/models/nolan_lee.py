@@ -14,6 +14,8 @@ in the publication; the parameter table marks them:
   5 L/(10^9 cells)/d, and diffusion to a cell a thousand times as much.
 """
 
+import functools
+import tomllib
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -41,7 +43,7 @@ from graycell.cell.rates import (
 from graycell.cell.variables import Input, LoopVariable, RelaxingVariable
 from graycell.errors import ModelError
 from graycell.model import CultureModel
-from graycell.models.library import model_file
+from graycell.models.library import model_text
 from graycell.parameters import Parameter, ParameterTable
 from graycell.runs.records import REDOX, TEMPERATURE, VIABILITY, Bolus, CultureRun, Replacement
 from graycell.units import SPECIFIC_RATE, convert
@@ -190,9 +192,9 @@ def published_network() -> MetabolicNetwork:
     Returns:
         34 reactions of 39 species.
     """
-    entries = model_file(_FILE).network.items()
+    entries = _file()["network"].items()
     return MetabolicNetwork.from_reactions(
-        [Reaction(name, entry.equation, entry.meaning, entry.shifted or None) for name, entry in entries]
+        [Reaction(name, entry["equation"], entry["meaning"], entry.get("shifted")) for name, entry in entries]
     )
 
 
@@ -212,18 +214,14 @@ def parameter_table(
     Returns:
         The table.
     """
-    file, rows = model_file(_FILE), []
-    published = file.sets["refit"]
-    chosen = published if values == "refit" else {}
-    for row in file.parameters.values():
-        if row.name not in published:
-            continue
-        value = chosen.get(row.name, row.value)
+    known, refit, rows = _parameters(), _file()["sets"]["refit"], []
+    for row in (known[name] for name in refit):
+        value = float(refit[row.name]) if values == "refit" else row.value
         bounds = row.bounds if row.name.startswith("exp") else (None, None)
         unit = SPECIFIC_RATE if row.unit == _RATE_UNIT else row.unit
         value = convert(value, row.unit, unit) if unit != row.unit else value
         rows.append(replace(row, value=value, unit=unit, lower=bounds[0], upper=bounds[1], source=_SOURCES[values]))
-    rows += [file.parameters[name] for name in ("R_switch", "tau", "biomass_per_cell", "shift_rate")]
+    rows += [known[name] for name in ("R_switch", "tau", "biomass_per_cell", "shift_rate")]
     if extended:
         rows = [replace(row, estimated=True) if row.name == "R_switch" else row for row in rows]
     if limited:
@@ -356,3 +354,16 @@ def published_feed(run: CultureRun, fraction: float = 0.03) -> CultureRun:
     )
     return replace(run, name=f"{run.name}, published feed", events=events)
 
+
+@functools.cache
+def _file() -> dict[str, Any]:
+    """Return the words of the model file, whose formulas are not needed here: reading them takes half a second."""
+    return tomllib.loads(model_text(_FILE))
+
+
+def _parameters() -> dict[str, Parameter]:
+    numbers = ("value", "lower", "upper", "prior_sd")
+    return {
+        name: Parameter(**{word: float(item) if word in numbers else item for word, item in words.items()}, name=name)
+        for name, words in _file()["parameters"].items()
+    }
