@@ -35,6 +35,15 @@ jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensit
 from graycell.balances.checking import check_path  # noqa: E402
 from graycell.balances.specific_rates import SpecificRates, specific_rates  # noqa: E402
 from graycell.cell.closures import Algebraic, Dynamic, Lagged, LoopStatus  # noqa: E402
+from graycell.cell.culture_laws import (  # noqa: E402
+    Arrhenius,
+    Gaussian,
+    Haldane,
+    Hill,
+    Sigmoid,
+    dying_cells,
+    time_below,
+)
 from graycell.cell.flux import (  # noqa: E402
     FluxProjection,
     FluxSolution,
@@ -186,6 +195,7 @@ __all__ = [
     "BASELINES",
     "MLP",
     "Algebraic",
+    "Arrhenius",
     "Between",
     "Bolus",
     "Candidate",
@@ -212,8 +222,11 @@ __all__ = [
     "FluxStatus",
     "FluxValue",
     "Formula",
+    "Gaussian",
     "GradientCheck",
     "GraycellError",
+    "Haldane",
+    "Hill",
     "Inhibition",
     "Input",
     "InputError",
@@ -248,6 +261,7 @@ __all__ = [
     "Replacement",
     "Sample",
     "Setpoint",
+    "Sigmoid",
     "Signal",
     "SimulationError",
     "SimulationStatus",
@@ -275,6 +289,7 @@ __all__ = [
     "designed_runs",
     "diagnose",
     "diagnosis_report",
+    "dying_cells",
     "e_coli_core_network",
     "fit",
     "forward_in_time",
@@ -310,6 +325,7 @@ __all__ = [
     "simulate",
     "specific_rates",
     "switch",
+    "time_below",
     "trajectory_frame",
     "with_neural_rates",
     "write_runs",

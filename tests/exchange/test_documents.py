@@ -61,6 +61,16 @@ def test_other_xml_is_refused():
     assert "model.xml" in refusal(b"<?xml version='1.0' encoding='UTF-8'?><html/>")
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [(b'version="2">', b'version="9">'), (b'level="3"', b'level="x"'), (b"/version2/core", b"/version1/core")],
+)
+def test_a_level_that_does_not_fit_is_refused_before_libsbml_ends_the_process(old, new):
+    data = sbml(**DECAY)
+    assert old in data
+    assert "SBML of Level 1, 2 or 3 is needed" in refusal(data.replace(old, new))
+
+
 def test_sbml_without_a_model_is_refused():
     data = re.sub(b"<model.*</model>", b"", sbml(**DECAY), flags=re.DOTALL)
     assert "no model" in refusal(data)

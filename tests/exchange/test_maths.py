@@ -92,7 +92,7 @@ def test_a_deep_formula_is_refused():
 
 
 def test_long_sums_stay_as_they_are():
-    assert formula(" + ".join(["a"] * 300)) == f"plus({', '.join(['a'] * 300)})"
+    assert formula(" + ".join(["a"] * 300)) == " + ".join(["a"] * 300)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from graycell.errors import Finding, InputError
 from graycell.exchange.contents import Quantity, SbmlEvent, SbmlModel, SbmlReaction
 from graycell.exchange.initial import UnknownValueError
-from graycell.exchange.maths import flat
+from graycell.exchange.maths import chained, flat
 from graycell.exchange.meaning import Meaning, depends_on, product
 from graycell.exchange.names import Names
 from graycell.formulas.parsing import FormulaError, parse
-from graycell.formulas.tree import Call, Name, Number, Tree, names_in, text_of
+from graycell.formulas.tree import Name, Number, Tree, names_in, text_of
 from graycell.modelfiles.checks import check
 from graycell.modelfiles.content import (
     FormulaEntry,
@@ -193,9 +193,7 @@ class _Assembly:
             changes = {}
         self.definitions[one.name] = FormulaEntry(law, meaning=one.meaning)
         for species, terms in changes.items():
-            tree = terms[0]
-            for term in terms[1:]:
-                tree = Call("+", (tree, term))
+            tree = chained("+", terms)
             name = self.names.new(f"{one.name}_{species}")
             rate = self.written(product(tree, Name(one.name)), one.place)
             self.reactions[name] = ReactionEntry(f"=> {species}", rate, volumetric=True, meaning=one.meaning)

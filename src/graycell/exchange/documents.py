@@ -19,6 +19,13 @@ _HARMLESS = {1002, 1003}
 """Errors of libsbml that are none: no first line, or no encoding in it, for which UTF-8 is the rule."""
 _EXTENDED_MATH = "l3v2extendedmath"
 """Package with which Level 3 Version 1 may use functions of Version 2, which are all known."""
+_NAMESPACE = "http://www.sbml.org/sbml/"
+_NAMESPACES = {
+    ("1", "1"): "level1", ("1", "2"): "level1", ("2", "1"): "level2",
+    **{("2", version): f"level2/version{version}" for version in "2345"},
+    **{("3", version): f"level3/version{version}/core" for version in "12"},
+}  # fmt: skip
+"""By level and version; libsbml ends the process where they do not fit."""
 _NEWEST_OLD = (2, 5)
 """Level and version into which Level 1 is converted by libsbml."""
 
@@ -49,6 +56,7 @@ def sbml_document(data: bytes, path: str) -> Any:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _refused(path, "another encoding than UTF-8", "SBML is written in UTF-8", "save it as UTF-8") from None
+    _require_known_level(attributes, path)
     _require_core(attributes, path)
     document = libsbml.readSBMLFromString(text)
     errors = [document.getError(i) for i in range(document.getNumErrors())]
@@ -115,6 +123,16 @@ def _of_libsbml(error: Any, path: str) -> Finding:
     place = f"{path}, line {error.getLine()}, column {error.getColumn()}"
     return Finding(place, error.getShortMessage() or "an error", said or "valid SBML is needed",
                    "correct it in the tool that wrote the file")  # fmt: skip
+
+
+def _require_known_level(attributes: dict[str, str], path: str) -> None:
+    """Raise where the first element has no level and version of SBML, or another namespace than theirs."""
+    level, version = attributes.get("level", ""), attributes.get("version", "")
+    wanted = _NAMESPACES.get((level, version))
+    found = [value for key, value in attributes.items() if key.partition(":")[0] == "xmlns"]
+    if wanted is None or _NAMESPACE + wanted not in found:
+        raise _refused(path, f"level '{level}' and version '{version}' of SBML, in the namespaces {found}",
+                       "SBML of Level 1, 2 or 3 is needed, with its namespace", "export the model as SBML")  # fmt: skip
 
 
 def _require_core(attributes: dict[str, str], path: str) -> None:

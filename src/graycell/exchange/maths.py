@@ -1,6 +1,6 @@
 """Maths: MathML of an SBML model -> trees, with the functions that the model defines written out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graycell.errors import nearest
@@ -11,8 +11,8 @@ RATE_OF = "rateOf"
 """Function of SBML: the time derivative of a symbol. It is in trees of SBML only, and written out in a model file."""
 LARGEST_FORMULA = 20_000
 """Numbers, names and calls of a formula once its functions are written out; functions of functions grow fast."""
-_LONGEST_CHAIN = 30
-"""Terms of a sum that is written with operators; a chain is as deep as it is long."""
+_CHAINS = ("+", "*", "&&", "||")
+"""Operators of any number of arguments."""
 _ARGUMENT = "@"
 """Stands before the name of an argument inside a function, so that it is no symbol of the model."""
 
@@ -181,19 +181,35 @@ _EMPTY: dict[str, Tree] = {
 """Values of operators without arguments, which MathML allows."""
 
 
+def chained(function: str, given: Sequence[Tree]) -> Tree:
+    """Return a sum or product as one call, as the grammar of formulas reads it: a + b + c.
+
+    Args:
+        function: an operator of any number of arguments.
+        given: its arguments, at least one.
+
+    Returns:
+        The call; the argument where there is one alone.
+    """
+    if len(given) == 1:
+        return given[0]
+    first = given[0]
+    before = (
+        first.arguments
+        if isinstance(first, Call) and first.function == function and len(first.arguments) > 1
+        else (first,)
+    )
+    return Call(function, (*before, *given[1:]))
+
+
 def _folded(tree: Tree) -> Tree:
-    """Return a tree whose long sums and products are chains, which are written with operators: a + b + c."""
+    """Return a tree as the grammar of formulas has it: chains as one call, and no operators without arguments."""
     if not isinstance(tree, Call):
         return tree
     if not tree.arguments and tree.function in _EMPTY:
         return _EMPTY[tree.function]
     given = tuple(_folded(part) for part in tree.arguments)
-    if tree.function not in ("+", "*", "&&", "||") or not 3 <= len(given) <= _LONGEST_CHAIN:
-        return Call(tree.function, given)
-    first, *rest = given
-    for one in rest:
-        first = Call(tree.function, (first, one))
-    return first
+    return chained(tree.function, given) if tree.function in _CHAINS and len(given) > 1 else Call(tree.function, given)
 
 
 def flat(tree: Tree) -> Tree:
@@ -211,7 +227,7 @@ def flat(tree: Tree) -> Tree:
     if not isinstance(tree, Call):
         return tree
     given = [flat(part) for part in tree.arguments]
-    if tree.function in ("+", "*", "&&", "||") and len(given) > 1:
+    if tree.function in _CHAINS and len(given) > 1:
         joined: list[Tree] = []
         for part in given:
             inner = isinstance(part, Call) and part.function == tree.function and len(part.arguments) > 1

@@ -9,7 +9,7 @@ from typing import Literal
 from graycell.errors import Finding, InputError
 from graycell.exchange.contents import Quantity, SbmlModel
 from graycell.exchange.initial import InitialValues, UnknownValueError
-from graycell.exchange.maths import RATE_OF
+from graycell.exchange.maths import RATE_OF, chained
 from graycell.exchange.names import Names
 from graycell.formulas.tree import Call, Name, Number, Tree, names_in, parts, replaced
 
@@ -34,7 +34,7 @@ def product(*factors: Tree) -> Tree:
     if any(isinstance(one, Number) and one.value == 0.0 for one in factors):
         return _ZERO
     left = [one for one in factors if one != _ONE]
-    return _chain("*", left) if left else _ONE
+    return chained("*", left) if left else _ONE
 
 
 def total(terms: list[Tree]) -> Tree:
@@ -47,16 +47,7 @@ def total(terms: list[Tree]) -> Tree:
         The sum.
     """
     left = [one for one in terms if one != _ZERO]
-    return _chain("+", left) if left else _ZERO
-
-
-def _chain(function: str, given: list[Tree]) -> Tree:
-    if len(given) > 30:  # a chain is as deep as it is long
-        return Call(function, tuple(given))
-    tree = given[0]
-    for one in given[1:]:
-        tree = Call(function, (tree, one))
-    return tree
+    return chained("+", left) if left else _ZERO
 
 
 class Meaning:

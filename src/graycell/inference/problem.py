@@ -39,6 +39,12 @@ class Problem:
     noise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if self.model.triggers:
+            raise ModelError(
+                f"model '{self.model.name}' has the triggers {', '.join(self.model.trigger_names)}: there is no derivative "
+                "by the times at which they fire, so it is simulated and not fitted; leave them out, or write what is "
+                "planned as events of the run."
+            )
         runs = (self.runs,) if isinstance(self.runs, CultureRun) else tuple(self.runs)
         require_distinct(runs)
         object.__setattr__(self, "runs", tuple(_with_noise(run, self.noise, self.model) for run in runs))

@@ -70,6 +70,10 @@ class _Builder:
                     factor = coherent_factor(entry.unit)
                     if factor != 1.0:
                         self.factors[name] = factor
+            for name, entry in file.reactions.items():  # a rate is in the unit of its species, also in other formulas
+                species = next((one for one in parse_equation(entry.equation) if one in self.factors), None)
+                if species is not None:
+                    self.factors[name] = self.factors[species]
 
     def law(self, text: str, scale: float = 1.0) -> RateLaw:
         names = names_in(parse(text))
@@ -120,14 +124,8 @@ class _Builder:
         entry: ReactionEntry = {**self.file.network, **self.file.reactions}[name]
         if name in self.file.network:
             return self.law(entry.rate) if entry.rate else None
-        scales = {self.into(one) for one in parse_equation(entry.equation) if one in self.file.species}
-        if len(scales) > 1:
-            raise ModelError(
-                f"reaction '{name}': found species whose units differ by a factor, such as mg and g; its coefficients "
-                "would hide it; give both in one unit."
-            )
         # a law that is learned whole has no formula; the network takes the place of 1
-        law = self.law(entry.rate, scales.pop() if scales else 1.0) if entry.rate else Constant(1.0)
+        law = self.law(entry.rate, self.into(name)) if entry.rate else Constant(1.0)
         return Volumetric(law) if entry.volumetric else law
 
     def _table(self, chosen: str) -> ParameterTable:

@@ -176,9 +176,11 @@ def _laws(checked: Checked) -> None:
     for table in ("reactions", "network", "definitions"):
         for name, entry in getattr(file, table).items():
             law, keys = entry.law, (table, name, "law")
-            if law is None or keys in checked.wrong:
+            if law is None:
                 continue
             formula = entry.formula if table == "definitions" else entry.rate
+            if any(one[:3] == keys for one in checked.wrong):
+                formula = "?"  # what it lacks may be what could not be read
             if not formula and law.get("kind", "black") != "black":
                 checked.fault(keys, f"{law['kind']} without a formula", "it keeps or corrects a known one",
                               "write the formula, or use law = 'black'")  # fmt: skip

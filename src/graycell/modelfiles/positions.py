@@ -78,16 +78,17 @@ class Positions:
     def _heading(self) -> Path:
         place, is_array = self._place(self._at), self._text.startswith("[[", self._at)
         self._step(2 if is_array else 1)
-        path, named = (), place
-        for key, named in self._keys():  # noqa: B007  that of the last one is kept
+        path: Path = ()
+        keys = list(self._keys())
+        for i, (key, _) in enumerate(keys):
             path = (*path, key)
-            if path in self._tables and path not in self.values:
-                path = (*path, str(self._tables[path]))
+            if path in self._tables and not (is_array and i == len(keys) - 1):
+                path = (*path, str(self._tables[path]))  # the last table of an array is meant
         self._step(2 if is_array else 1)
         if is_array:
             self._tables[path] = self._tables.get(path, -1) + 1
             path = (*path, str(self._tables[path]))
-        self.values[path], self.keys[path] = place, named
+        self.values[path], self.keys[path] = place, keys[-1][1]
         return path
 
     def _pair(self, table: Path) -> None:

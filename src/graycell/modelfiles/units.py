@@ -1,6 +1,7 @@
 """UnitChecks: units through every formula of a model file."""
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ from graycell.formulas.units import Unit, unit_of
 from graycell.modelfiles.checked import dependencies, in_order
 from graycell.modelfiles.content import ModelFile
 from graycell.runs.solutes import molar_mass
-from graycell.units import Dimensions, dimensions, unit_text
+from graycell.units import Dimensions, coherent_factor, dimensions, unit_text
 
 if TYPE_CHECKING:
     from graycell.modelfiles.checked import Checked
@@ -72,6 +73,21 @@ class UnitChecks:
         for keys, tree in self.checked.trees.items():
             if keys[0] != "definitions":
                 self._formula(keys, tree, self._wanted(keys, tree))
+        self._used_as_they_are()
+
+    def _used_as_they_are(self) -> None:
+        """Report parameters outside of formulas, where nothing converts them, in another unit than is needed."""
+        cells = self.file.cells if isinstance(self.file.cells, Mapping) else {}
+        named = [(("projection", "clearance"), self.file.projection.clearance, "L/(1e9 cells)/d"),
+                 (("cells", "biomass_per_cell"), cells.get("biomass_per_cell", ""), "mmol/(1e9 cells)")]  # fmt: skip
+        named += [(("variables", name, "turnover_time"), entry.turnover_time, "d")
+                  for name, entry in self.file.variables.items()]  # fmt: skip
+        for keys, name, unit in named:
+            row = self.file.parameters.get(name)
+            if row is None or self._known.get(name) is None:
+                continue
+            if self._known[name] != dimensions(unit) or coherent_factor(row.unit) != 1.0:
+                self.checked.fault(keys, f"'{name}' in {row.unit}", f"it must be in {unit}", "convert its value")
 
     def unit(self, name: str) -> Unit:
         """Return the unit of a name in a formula, None where it is not known.
@@ -120,7 +136,12 @@ class UnitChecks:
             return None
         if table == "network":
             return times((dimensions("mmol"), 1), (cells, -1), (_DAY, -1))
-        amounts = {times((self._known[one], 1), (_LITRE, 1)) for one in column if self._known.get(one) is not None}
+        known = [one for one in column if self._known.get(one) is not None]
+        amounts = {times((self._known[one], 1), (_LITRE, 1)) for one in known}
+        if len({coherent_factor(self.file.species[one].unit) for one in known}) > 1:
+            units = " and ".join(dict.fromkeys(self.file.species[one].unit for one in known))
+            self.checked.fault((table, name, "equation"), f"species in {units}", "coefficients would hide the factor",
+                               "give all in one unit, or in mmol/L, mg/L and 1e9 cells/L")  # fmt: skip
         if len(amounts) != 1:
             return None  # species in different units: the coefficients convert, and the rate is that of one of them
         per = () if self.file.reactions[name].volumetric else cells

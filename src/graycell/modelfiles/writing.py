@@ -48,8 +48,8 @@ def model_file_text(file: ModelFile) -> str:
     for name, values in file.sets.items():
         lines += ["", f"[sets.{json.dumps(name)}]", *(f"{key} = {_value(value)}" for key, value in values.items())]
     text = "\n".join(lines) + "\n"
-    again = parse_model_file(text, file.path)
-    if replace(again, remarks=()) != replace(file, remarks=()):
+    again = parse_model_file(text, file.path or "model.toml")
+    if replace(again, remarks=(), path=file.path) != replace(file, remarks=()):
         raise ModelError(f"model '{file.name}' cannot be written: its text would be read as another model.")
     return text
 

@@ -134,22 +134,24 @@ def fire(
 
     def waiting(carry):
         _, true, pending, _, now, count = carry
-        return (jnp.any(pending) | jnp.any(now.true & ~true)) & (count < _MOST_FIRED)
+        return (jnp.any(pending > 0) | jnp.any(now.true & ~true)) & (count < _MOST_FIRED)
 
     def one(carry):
         state, true, pending, stored, now, count = carry
         rising = now.true & ~true
         stored = jnp.where(rising[:, None], now.values, stored)
-        pending = (pending | rising) & (persistent | now.true)
-        first = jnp.argmax(jnp.where(pending, now.priority, -jnp.inf))
+        # one that rises again before its turn happens once more
+        pending = jnp.where(persistent | now.true, jnp.where(rising, pending + 1, pending), 0)
+        first = jnp.argmax(jnp.where(pending > 0, now.priority, -jnp.inf))
         values = jnp.where(at_trigger[first], stored[first], now.values[first])
         old = jnp.concatenate([state.concentrations, state.variables])
-        new = jnp.where(jnp.isnan(values) | ~pending[first], old, values)
+        new = jnp.where(jnp.isnan(values) | (pending[first] == 0), old, values)
         state = CultureState(new[:species] * state.volume, state.volume, new[species:])
-        return state, now.true, pending.at[first].set(False), stored, model.triggered(state, at), count + 1
+        pending = pending.at[first].set(jnp.maximum(pending[first] - 1, 0))
+        return state, now.true, pending, stored, model.triggered(state, at), count + 1
 
     now = model.triggered(state, at)
-    none = jnp.zeros(len(model.triggers), bool)
+    none = jnp.zeros(len(model.triggers), jnp.int32)
     carry = state, true, none, now.values, now, jnp.asarray(0)
     state, _, _, _, now, count = lax.while_loop(waiting, one, carry)
     return state, now.true, count < _MOST_FIRED
