@@ -58,7 +58,7 @@ class Maths:
         def special(part: Any, depth: int) -> Tree | None:
             kind = part.getType()
             if kind == libsbml.AST_NAME:
-                return name_of(part.getName())
+                return name_of(part.getName() or "")
             if kind == libsbml.AST_RATIONAL and part.getDenominator() == 0:
                 raise FormulaError("a number divided by 0", "a number is needed", "write infinity, or correct it")
             if kind in (libsbml.AST_PLUS, libsbml.AST_TIMES) and part.getNumChildren() > 1:
@@ -82,7 +82,7 @@ class Maths:
             raise FormulaError(
                 "rateOf of an expression", "rateOf takes one symbol", "define the expression by a rate rule"
             )
-        return Call(RATE_OF, (name_of(node.getChild(0).getName()),))
+        return Call(RATE_OF, (name_of(node.getChild(0).getName() or ""),))
 
     def _called(self, name: str, given: list[Tree]) -> Tree:
         """Return a function of the model with its arguments in place."""
@@ -106,7 +106,7 @@ class Maths:
             given = self.functions[name]
             if not given.isSetMath() or given.getBody() is None:
                 raise FormulaError(f"the function '{name}' without a formula", "its value is not defined", "define it")
-            arguments = tuple(given.getArgument(i).getName() for i in range(given.getNumArguments()))
+            arguments = tuple(given.getArgument(i).getName() or "" for i in range(given.getNumArguments()))
 
             def name_of(text: str) -> Name:
                 if text not in arguments:

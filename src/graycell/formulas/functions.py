@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from graycell.cell.culture_laws import GAS_CONSTANT, ZERO_CELSIUS
+
 Units = Literal["same", "plain", "product", "quotient", "power", "root", "condition", "comparison", "choice",
                 "saturation", "gaussian", "arrhenius", "haldane", "kelvin", "first"]  # fmt: skip
 """Rules of units, see `units.unit_of`."""
@@ -32,12 +34,6 @@ class Function:
     value: Callable[..., Any]
     units: Units = "plain"
     usage: str = ""
-
-
-GAS_CONSTANT = 8.31446261815324
-"""[J/mol/K] CODATA 2018, exact."""
-ZERO_CELSIUS = 273.15
-"""[K]"""
 
 
 def number(xp: Any, value: Any) -> Any:
