@@ -9,7 +9,7 @@ from graycell.errors import GraycellError, InputError, ModelError
 from graycell.model import CultureModel
 from graycell.models import MODELS
 from graycell.models.catalogue import DEFINITIONS
-from graycell.study import ModelPlan, read_study
+from graycell.study import ModelPlan, library, read_study
 from graycell.study.library import library_model
 
 GOOD = """
@@ -312,7 +312,7 @@ def test_a_model_that_is_added_to_the_library_can_be_used_in_a_study(folder, mon
     (folder / "small.toml").write_text(text, encoding="utf-8")
     assert list(read_study(folder / "small.toml").models["one"].laws) == ["growth"]
     assert library_model("small").inputs == ("GLC", "LAC", "VCD")
-    library_model.cache_clear()
+    library._of_library.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -342,3 +342,97 @@ laws = { a = { inputs = ["GLC"] }, b = { inputs = ["GLC"] } }
 """
     (folder / "shared.toml").write_text(text, encoding="utf-8")
     assert list(read_study(folder / "shared.toml").models["one"].laws) == ["a", "b"]
+
+
+MODEL_FILE = """
+format = 1
+name = "mine"
+[species]
+BIOM = {{ unit = "mmol/L" }}
+GLC = {{ unit = "mmol/L" }}
+LAC = {{ unit = "mmol/L" }}
+ANTI = {{ unit = "mmol/L" }}
+[cells]
+species = "BIOM"
+biomass_per_cell = "per_cell"
+[definitions]
+mu = "mu_max * monod(GLC, K)"
+[reactions]
+growth = {{ equation = "=> BIOM", rate = "mu * per_cell" }}
+uptake = {{ equation = "GLC =>", rate = "q * monod(GLC, K)" }}
+lactate = {{ equation = "=> LAC", {lactate} }}
+product = {{ equation = "=> ANTI", rate = "q_p" }}
+[parameters]
+mu_max = {{ value = 0.7, unit = "1/d" }}
+K = {{ value = 1, unit = "mmol/L" }}
+q = {{ value = 2, unit = "mmol/(1e9 cells)/d" }}
+q_p = {{ value = 1e-4, unit = "mmol/(1e9 cells)/d" }}
+per_cell = {{ value = 2.31, unit = "mmol/(1e9 cells)", estimated = false }}
+"""
+KNOWN, LEARNED = 'rate = "uptake"', 'law = { inputs = ["GLC", "feed GLC"], hidden = 2 }'
+
+
+def with_file(told_or_read, folder, lactate, models):
+    (folder / "mine.toml").write_text(MODEL_FILE.format(lactate=lactate), encoding="utf-8")
+    return told_or_read(models=models)
+
+
+def test_a_study_may_begin_from_a_model_file_and_learn_parts_of_it(folder):
+    (folder / "mine.toml").write_text(MODEL_FILE.format(lactate=LEARNED), encoding="utf-8")
+    (folder / "own.toml").write_text(
+        """runs = ["runs"]
+[models.file]
+base = "mine.toml"
+fixed = ["K"]
+per_run = { q = 0.2 }
+[models.gray]
+base = "mine.toml"
+reactions = { waste = "GLC => 2 LAC" }
+[models.gray.laws]
+mu = { kind = "gray", inputs = ["LAC"] }
+uptake = "gray"
+product = { kind = "gray", inputs = ["GLC"], form = "any" }
+waste = { inputs = ["GLC"], hidden = 3 }
+""",
+        encoding="utf-8",
+    )
+    study = read_study(folder / "own.toml")
+    plain, gray = (study.plan(name).build(study.training, seed=1) for name in ("file", "gray"))
+    assert {name: net.inputs for name, net in plain.nets.items()} == {"lactate": ("GLC", "feed GLC")}
+    assert not plain.table["K"].estimated
+    assert plain.table["q"].between_runs_sd == 0.2
+    assert {name: net.inputs for name, net in gray.nets.items()} == {
+        "lactate": ("GLC", "feed GLC"), "mu": ("LAC",), "uptake": ("GLC",), "product": ("GLC",), "waste": ("GLC",),
+    }  # fmt: skip
+    assert gray.direct[-1] == "waste"
+    assert [one.name for one in study.candidates()][:2] == ["file", "gray"]
+
+
+def test_the_names_of_a_study_are_checked_against_its_model_file(told, folder):
+    laws = 'laws = { mux = "gray", mu = { inputs = ["LACT"] }, product = "gray" }'
+    models = f'[models.own]\nbase = "mine.toml"\nfixed = ["k"]\n{laws}\n'
+    sentences = with_file(told, folder, KNOWN, models)
+    assert len(sentences) == 4
+    for place, words in {
+        "fixed": "did you mean 'K'",
+        "laws.mux": "did you mean 'mu'",
+        "laws.mu": "did you mean 'LAC'",
+        "laws.product": "no inputs; the model does not say what this rate depends on",
+    }.items():
+        assert [place in sentence and words in sentence for sentence in sentences].count(True) == 1, place
+
+
+def test_the_faults_of_a_model_file_are_those_of_its_study(told, folder):
+    (sentence,) = with_file(told, folder, 'rate = "uptaek"', '[models.own]\nbase = "mine.toml"\n')
+    assert sentence.startswith(f"{folder / 'mine.toml'}, line 17, column 42, reactions.lactate.rate: found 'uptaek'; ")
+    (sentence,) = with_file(told, folder, KNOWN, '[models.own]\nbase = "nothing.toml"\n')
+    assert "nothing.toml: found no file" in sentence
+
+
+def test_a_model_file_that_was_changed_is_read_anew(told, folder):
+    models = '[models.own]\nbase = "mine.toml"\nlaws = { lactat = "gray" }\n'
+    assert "Known: " in with_file(told, folder, KNOWN, models)[0]
+    text = MODEL_FILE.format(lactate=KNOWN).replace("lactate =", "lactat =")
+    (folder / "mine.toml").write_text(text, encoding="utf-8")
+    (folder / "study.toml").write_text(f'runs = ["runs"]\n{models}', encoding="utf-8")
+    assert read_study(folder / "study.toml").plan("own").laws["lactat"].kind == "gray"

@@ -254,7 +254,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = [shown(text) for text in known]
     if not names:
         return "there is none yet; add it"
-    close = get_close_matches(shown(name), names, n=1, cutoff=0.4)
+    same = [one for one in names if one.lower() == shown(name).lower()]  # but for capitals
+    close = same or get_close_matches(shown(name), names, n=1, cutoff=0.4)
     hint = f"did you mean '{close[0]}'? " if close else ""
     more = f" and {len(names) - _MOST_KNOWN} more" if len(names) > _MOST_KNOWN else ""
     return f"{hint}Known: {', '.join(names[:_MOST_KNOWN])}{more}"

@@ -27,14 +27,24 @@ def laboratory_runs(count=3, seed=0, without=()):
     model, random, days = gc.read_model("cho-basic"), np.random.default_rng(seed), np.arange(1.0, 10.0)
     runs = []
     for i in range(count):
-        plan = gc.CultureRun(f"run{i}", 1.0, {"VCD": 0.5 + 0.1 * i, "GLC": 40.0, "LAC": 1.0}, media={"feed": {"GLC": 1500.0}},
-                             events=tuple(gc.Bolus(float(day), "feed", 0.01 + 0.003 * i) for day in (3, 5, 7)),
-                             end=9.0)  # fmt: skip
+        plan = gc.CultureRun(
+            f"run{i}",
+            1.0,
+            {"VCD": 0.5 + 0.1 * i, "GLC": 40.0, "LAC": 1.0},
+            media={"feed": {"GLC": 1500.0}},
+            events=tuple(gc.Bolus(float(day), "feed", 0.01 + 0.003 * i) for day in (3, 5, 7)),
+            end=9.0,
+        )
         true = gc.simulate(model, plan, save_at=days)
-        noisy = {name: np.asarray(true[name]) * (1 + 0.03 * random.standard_normal(len(days)))
-                 for name in ("VCD", "viability", "GLC", "LAC", "ANTI") if name not in without}  # fmt: skip
-        measured = {name: series(name, model.unit(name), np.clip(value, 0.0, 1.0 if name == "viability" else None), days)
-                    for name, value in noisy.items()}  # fmt: skip
+        noisy = {
+            name: np.asarray(true[name]) * (1 + 0.03 * random.standard_normal(len(days)))
+            for name in ("VCD", "viability", "GLC", "LAC", "ANTI")
+            if name not in without
+        }
+        measured = {
+            name: series(name, model.unit(name), np.clip(value, 0.0, 1.0 if name == "viability" else None), days)
+            for name, value in noisy.items()
+        }
         initial = {name: value for name, value in plan.initial.items() if name not in without}
         runs.append(replace(plan, measurements=measured, initial=initial))
     return runs
@@ -97,7 +107,9 @@ def umn_runs_with_viability():
     kept, runs = ("VCD", "viability", "ANTI", "GLC", "LAC", "NH3", "GLN"), []
     for run in open_data.umn_runs():
         rows = table[table["ID"] == int(run.name.split("-")[1])]
-        viable, total = (rows[f"{kind} Cell Concentration (10^6 cells/mL)"].to_numpy(float) for kind in ("Viable", "Total"))
+        viable, total = (
+            rows[f"{kind} Cell Concentration (10^6 cells/mL)"].to_numpy(float) for kind in ("Viable", "Total")
+        )
         time = run.measurements["VCD"].time
         share = gc.Measurement("viability", "1", time, (viable / total)[: len(time)], np.full(len(time), 0.02))
         measured = {name: one for name, one in {**run.measurements, "viability": share}.items() if name in kept}

@@ -53,7 +53,8 @@ t_late = { value = 1.5, unit = "d" }
 """
 OTHER_UNITS = [
     ('"1e9 cells/L", role = "viable', '"1e6 cells/L", role = "viable', "VCD", 1e3),
-    ('"1e9 cells/L", role = "dead cells", initial = 0.1', '"cells/mL", role = "dead cells", initial = 1e5', "dead", 1e6),
+    ('"1e9 cells/L", role = "dead cells", initial = 0.1', '"cells/mL", role = "dead cells", initial = 1e5', "dead",
+     1e6),
     ('"mmol/L", formula', '"umol/L", formula', "GLC", 1e3),
     ('"mg/L", role = "product", initial = 10', '"g/L", role = "product", initial = 0.01', "ANTI", 1e-3),
     ('"uptake * VCD", unit = "mmol/L"', '"uptake * VCD", unit = "umol/mL"', "eaten", 1.0),
@@ -77,7 +78,8 @@ def test_a_model_in_other_units_is_the_same_model():
         assert old in text
         text = text.replace(old, new)
         factors[quantity] = factor
-    text = text.replace('"1e9 cells/L", role = "dead cells", initial = 0.1', '"1e6 cells/L", role = "dead cells", initial = 100')
+    text = text.replace('"1e9 cells/L", role = "dead cells", initial = 0.1',
+                        '"1e6 cells/L", role = "dead cells", initial = 100')
     factors |= {"dead": 1e3}
     other = simulated(text, {name: value * factors[name] for name, value in initial.items()})
     for name in ("VCD", "dead", "GLC", "ANTI", "eaten", "age"):
@@ -91,7 +93,8 @@ def test_a_trajectory_is_that_of_the_equations_written_by_hand():
     found = simulated(COHERENT, {"VCD": 0.5, "GLC": 20.0})
     by_hand = gc.CultureModel(
         species={"dead": gc.Species("1e9 cells/L", 0.1), "ANTI": gc.Species("mg/L", 10.0)},
-        reactions={"growth": "=> VCD", "death": "VCD => dead", "uptake": "GLC =>", "decay": "GLC =>", "product": "=> ANTI"},
+        reactions={"growth": "=> VCD", "death": "VCD => dead", "uptake": "GLC =>", "decay": "GLC =>",
+                   "product": "=> ANTI"},
         definitions={"late": gc.Formula("piecewise(1, time > 1.5, 0.5)")},
         variables={"time": gc.Clock()},
         rates={
@@ -108,7 +111,8 @@ def test_a_trajectory_is_that_of_the_equations_written_by_hand():
 
 
 def test_observables_are_in_their_unit_and_follow_from_the_molar_mass():
-    found = simulated(COHERENT.replace("[observables]", '[observables]\npercent = { formula = "VCD / (VCD + dead)", unit = "%" }'),
+    found = simulated(COHERENT.replace("[observables]",
+                                       '[observables]\npercent = { formula = "VCD / (VCD + dead)", unit = "%" }'),
                       {"VCD": 0.5, "GLC": 20.0})  # fmt: skip
     assert np.allclose(found["sugar"], 0.180156 * np.asarray(found["GLC"]))
     assert np.allclose(found["titer"], 1e-3 * np.asarray(found["ANTI"]))
@@ -254,7 +258,8 @@ def test_a_network_is_projected_as_the_model_by_hand_is():
     by_hand = gc.CultureModel(
         network=[
             gc.Reaction("uptake", "GLC_ext => 2 PYR"), gc.Reaction("ldh", "PYR => LAC_ext"),
-            gc.Reaction("growth", "0.1 PYR => VCD_ext", "", "0.2 PYR => VCD_ext"), gc.Reaction("vent", "PYR => CO2_ext"),
+            gc.Reaction("growth", "0.1 PYR => VCD_ext", "", "0.2 PYR => VCD_ext"),
+            gc.Reaction("vent", "PYR => CO2_ext"),
         ],
         species={"VCD": "1e9 cells/L"}, inputs={"temperature": gc.Input("degC", 37.0)},
         rates={"uptake": gc.Rate("q") * gc.Monod("GLC", "K"), "ldh": gc.Proportional("uptake", "share")},
@@ -308,11 +313,14 @@ GLC = "mmol/L"
 
 
 def test_units_that_nothing_converts_are_asked_for():
-    for text, place in ((LOOP.replace('0.1, unit = "d"', '2.4, unit = "h"'), "variables.pool.turnover_time: found 'tau' in h"),
-                        (BIOMASS.format(cells='[cells]\nspecies = "BIOM"\nbiomass_per_cell = "per_cell"').replace(
-                            '2, unit = "mmol/(', '2, unit = "mol/('), "cells.biomass_per_cell: found 'per_cell' in mol/(1e9 cells)"),
-                        (COHERENT.replace('"1e9 cells/L", role = "dead', '"cells/mL", role = "dead'),
-                         "reactions.death.equation: found species in 1e9 cells/L and cells/mL")):  # fmt: skip
+    weighed = BIOMASS.format(cells='[cells]\nspecies = "BIOM"\nbiomass_per_cell = "per_cell"')
+    for text, place in (
+        (LOOP.replace('0.1, unit = "d"', '2.4, unit = "h"'), "variables.pool.turnover_time: found 'tau' in h"),
+        (weighed.replace('2, unit = "mmol/(', '2, unit = "mol/('),
+         "cells.biomass_per_cell: found 'per_cell' in mol/(1e9 cells)"),
+        (COHERENT.replace('"1e9 cells/L", role = "dead', '"cells/mL", role = "dead'),
+         "reactions.death.equation: found species in 1e9 cells/L and cells/mL"),
+    ):  # fmt: skip
         with pytest.raises(InputError) as raised:
             model(text)
         assert [place in str(finding) for finding in raised.value.findings] == [True]

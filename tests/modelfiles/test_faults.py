@@ -39,7 +39,7 @@ MENDS = {
     "36:10": ('"GLN =>" }', '"GLN =>", rate = "q_glc" }'),
     "37:9": ("extra = {", 'extra = { equation = "GLC =>",'),
     "38:49": ("grey", "black"),
-    "39:36": ('law = "gray"', 'law = "gray", rate = "q_glc"'),
+    "39:36": ('law = "gray"', 'law = "gray", rate = "q_glc * monod(ALA, K_glc)"'),
     "42:15": ("glycolysis / growth", "glycolysis / q_glc"),
     "42:53": ('"tau"', '"t_lag"'),
     "43:8": ("idle = {", 'idle = { derivative = "k_d",'),
@@ -143,7 +143,8 @@ def test_a_fault_in_a_formula_is_placed_at_its_character_however_the_text_is_wri
 
 @pytest.mark.parametrize(
     ("text", "line", "column"),
-    [("format = \n", 1, 10), ('a = 1\nb = "x\n', 2, 7), ("a = [1,\n", 2, 1), ("a = 1\na = 2\n", 2, 6), ("a = 1979-13-01", 1, 9)],
+    [("format = \n", 1, 10), ('a = 1\nb = "x\n', 2, 7), ("a = [1,\n", 2, 1), ("a = 1\na = 2\n", 2, 6),
+     ("a = 1979-13-01", 1, 9)],
 )
 def test_a_file_that_is_no_toml_says_where(text, line, column):
     ((_, finding),) = findings_in(text)

@@ -13,7 +13,8 @@ from graycell.models.library import model_text
 from graycell.runs.format.files import LARGEST_WORDS
 
 HEAD = 'format = 1\n[species]\nVCD = { unit = "1e9 cells/L", role = "viable cells" }\nGLC = {}\n'
-REACTIONS = '[reactions]\ngrowth = { equation = "=> VCD", rate = "mu" }\nuptake = { equation = "GLC =>", rate = "q * monod(GLC, K)" }\n'
+REACTIONS = ('[reactions]\ngrowth = { equation = "=> VCD", rate = "mu" }\n'
+             'uptake = { equation = "GLC =>", rate = "q * monod(GLC, K)" }\n')  # fmt: skip
 TAIL = ('[parameters]\nmu = { value = 1, unit = "1/d" }\nq = { value = 1, unit = "mmol/(1e9 cells)/d" }\n'
         'K = { value = 1, unit = "mmol/L" }\n')  # fmt: skip
 GOOD = HEAD + REACTIONS + TAIL
@@ -52,18 +53,22 @@ def test_the_file_that_all_others_are_made_of_is_good():
 
 
 REFUSED = {
-    "nothing": "", "NUL": GOOD + "\0", "words": "Dear colleagues, here is the model", "10^5 brackets": "a = " + "[" * 10**5,
+    "nothing": "", "NUL": GOOD + "\0", "words": "Dear colleagues, here is the model",
+    "10^5 brackets": "a = " + "[" * 10**5,
     "500 lists": "a = " + "[" * 500 + "]" * 500, "300 tables": "a = " + "{b = " * 300 + "1" + "}" * 300,
     "a key of 10^5 parts": "a." * 10**5 + "b = 1", "a heading of 10^5 parts": f"[species.{'a.' * 10**5}b]",
     "a key of parts in quotes": '"a" . ' * 10**5 + "b = 1", "2 MB": GOOD + "#" * 2 * LARGEST_WORDS,
     "1 MB of one word": "a" * (LARGEST_WORDS - 10), "400 kB of keys": lines(lambda i: f"a{i} = 1", 40_000),
     "200 kB of one list": f"doubts = [{'0,' * 100_000}]", "50,000 tables": lines(lambda i: f"[a{i}]", 50_000),
-    "50,000 tables of an array": "[[species]]\n" * 50_000, "20,000 parameters": GOOD + lines(lambda i: f"a{i} = 1", 20_000),
+    "50,000 tables of an array": "[[species]]\n" * 50_000,
+    "20,000 parameters": GOOD + lines(lambda i: f"a{i} = 1", 20_000),
     "10^5 definitions": HEAD + "[definitions]\nd0 = 'mu'\n" + lines(lambda i: f"d{i + 1} = 'd{i}'", 10**5) + REACTIONS,
     "4000 unknown names": HEAD + "[definitions]\n" + lines(lambda i: f"d{i} = 'e{i}'", 4000) + REACTIONS + TAIL,
     "4000 unknown units": GOOD + lines(lambda i: f"p{i} = {{ value = 1, unit = 'foo{i}' }}", 4000),
-    "600 kB of formulas": HEAD + "[definitions]\n" + lines(lambda i: f"d{i} = '{'mu + ' * 900}{i} * mu'", 200) + REACTIONS + TAIL,
-    "long formula": GOOD.replace('"mu"', f'"{"mu + " * 10**5}mu"'), "deep formula": GOOD.replace('"mu"', f'"{"(" * 9000}mu"'),
+    "600 kB of formulas": HEAD + "[definitions]\n" + lines(lambda i: f"d{i} = '{'mu + ' * 900}{i} * mu'",
+                                                           200) + REACTIONS + TAIL,
+    "long formula": GOOD.replace('"mu"', f'"{"mu + " * 10**5}mu"'),
+    "deep formula": GOOD.replace('"mu"', f'"{"(" * 9000}mu"'),
     "long equation": GOOD.replace("GLC =>", " + ".join(f"X{i}" for i in range(20_000)) + " =>"),
     "many arrows": GOOD.replace("GLC =>", "GLC => " * 20_000),
     "many gases": HEAD + "[projection]\ngases = [" + "'a'," * 40_000 + "]\n[network]\n"
@@ -87,8 +92,10 @@ def test_there_is_no_depth_at_which_one_reader_gives_up_and_the_next_falls_over(
 
 @pytest.mark.parametrize(
     "unit",
-    ["1e9**9**9", "9^9^9^9", "m" * 10**5, "1e999 m", "0", "-1", "1/0", "(", ")(", "__import__('os')", "mol/", "m^99^9", "\\u0000",
-     "\\u65e5", "nan", "inf", "[length]", "1 + 1 m", "m**2", "log(m)", "degF", "pH", "lambda: 0", "mmol/L;ls", "" * 3 + "x" * 41,
+    ["1e9**9**9", "9^9^9^9", "m" * 10**5, "1e999 m", "0", "-1", "1/0", "(", ")(", "__import__('os')", "mol/", "m^99^9",
+     "\\u0000",
+     "\\u65e5", "nan", "inf", "[length]", "1 + 1 m", "m**2", "log(m)", "degF", "pH", "lambda: 0", "mmol/L;ls",
+     "" * 3 + "x" * 41,
      "2.5e400", "1e-400 m", "delta_degC", "m ^ 1e9", "m^-999", "9" * 39, "((((((((((((((((((((m", "m m m m m m m^99"],
 )  # fmt: skip
 def test_a_hostile_unit_is_one_sentence(unit):
@@ -101,7 +108,8 @@ def test_many_different_units_are_read_in_time():
     findings_in(GOOD + lines(lambda i: f"p{i} = {{ value = 1, unit = 'mmol^{i % 97}/L/{i + 1}' }}", 4000))
 
 
-@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-inf", "1e400", "true", "1979-05-27", "'1'", "[]", "{}", "9" * 400])
+@pytest.mark.parametrize("value",
+                         ["nan", "-nan", "inf", "-inf", "1e400", "true", "1979-05-27", "'1'", "[]", "{}", "9" * 400])
 @pytest.mark.parametrize(
     "place",
     ["K = {{ value = {}, unit = 'mmol/L' }}", "K = {}", "K = {{ value = 1, unit = 'mmol/L', between_runs_sd = {} }}",
@@ -116,24 +124,32 @@ def test_a_number_that_is_none_is_one_sentence(value, place):
 
 @pytest.mark.parametrize("value", ["nan", "inf", "-1e400", "true", "1979-05-27", "'x'", "[]", "{}", "-1", "5", "0.0"])
 def test_a_value_of_another_type_is_a_sentence_wherever_it_is(value):
-    places = ["format", "name", "about", "doubts", "check_units", "cells", "cells.species", "sets", "sets.a", "sets.a.K"]
-    places += [f"species.A.{word}" for word in ("unit", "initial", "role", "formula", "charge", "retained", "molar_mass")]
-    places += [f"reactions.A.{word}" for word in ("equation", "rate", "volumetric", "law", "law.kind", "law.inputs", "law.hidden",
+    places = ["format", "name", "about", "doubts", "check_units", "cells", "cells.species", "sets", "sets.a",
+              "sets.a.K"]
+    places += [f"species.A.{word}" for word in ("unit", "initial", "role", "formula", "charge", "retained",
+                                                "molar_mass")]
+    places += [f"reactions.A.{word}" for word in ("equation", "rate", "volumetric", "law", "law.kind", "law.inputs",
+                                                  "law.hidden",
                                                   "law.bound", "law.scale", "law.form", "law.consumes")]  # fmt: skip
     places += [f"network.A.{word}" for word in ("equation", "shifted", "lower", "upper")]
-    places += [f"variables.A.{word}" for word in ("derivative", "target", "loop", "closure", "turnover_time", "initial", "unit")]
+    places += [f"variables.A.{word}" for word in ("derivative", "target", "loop", "closure", "turnover_time",
+                                                  "initial", "unit")]
     places += [f"triggers.A.{word}" for word in ("when", "set", "set.GLC", "priority", "persistent", "at_trigger")]
     places += [f"projection.{word}" for word in ("weights", "softening", "reference", "reference.v1", "gases", "shift")]
     places += ["definitions.A.formula", "observables.A.unit", "inputs.A.default", "parameters.A.log_scale"]
-    places += ["species", "reactions", "network", "definitions", "variables", "inputs", "observables", "parameters", "triggers"]
+    places += ["species", "reactions", "network", "definitions", "variables", "inputs", "observables", "parameters",
+               "triggers"]
     places += [f"{table}.A" for table in places[-9:]]
     for place in places:
         findings_in(f"format = 1\n{place} = {value}\n" if place != "format" else f"{place} = {value}\n")
-        findings_in(f"{place} = {value}\n{GOOD}" if "." in place and place.split(".")[0] in ("sets", "projection", "cells") else "")
+        findings_in(f"{place} = {value}\n{GOOD}" if "." in place and place.split(".")[0] in ("sets", "projection",
+                                                                                             "cells") else "")
 
 
 @pytest.mark.parametrize(
-    "key", ['"a b"', '"x\\ny"', '"quo\\"te"', "'it''s'", '"\\u0000"', '"日本"', '"µ"', '"\\u001b[2J"', '""', '"a.b"', "1a", "a-b",
+    "key",
+    ['"a b"', '"x\\ny"', '"quo\\"te"', "'it''s'", '"\\u0000"', '"日本"', '"µ"', '"\\u001b[2J"', '""', '"a.b"', "1a",
+     "a-b",
             "'{}'", '"__class__"', '"' + "k" * 10**4 + '"'],
 )  # fmt: skip
 def test_a_name_with_anything_in_it_is_a_sentence(key):
@@ -147,7 +163,8 @@ def test_a_large_file_is_read_in_time():
     count = MOST_ENTRIES // 4
     text = (HEAD + lines(lambda i: f"s{i} = {{}}", count) + "[definitions]\nd0 = 'mu'\n"
             + lines(lambda i: f"d{i + 1} = 'd{i} * (1 + K / K)'", 200)
-            + REACTIONS + lines(lambda i: f"r{i} = {{ equation = 's{i} =>', rate = 'q * d200 / mu' }}", count - 200) + TAIL)  # fmt: skip
+            + REACTIONS + lines(lambda i: f"r{i} = {{ equation = 's{i} =>', rate = 'q * d200 / mu' }}",
+                                count - 200) + TAIL)  # fmt: skip
     found = findings_in(text)
     assert [finding.severity for finding in found] == ["warning"] * 101
 
@@ -163,8 +180,10 @@ def test_a_file_that_is_not_there_not_text_or_too_large_is_a_sentence(tmp_path):
         read_model_file(tmp_path)
 
 
-TOKENS = ("{", "}", "[", "]", "=", ".", ",", '"', "'", "#", "\n", "\\", "1e999", "nan", "(", ")", "^", "*", "/", "<=>", "=>", "VCD",
-          "unit", "rate", "[species]", "[sets.a]", "\0", "é", "\u202e", "-", "true", "[[a]]", '"""', "time", "law = 'gray'")  # fmt: skip
+TOKENS = ("{", "}", "[", "]", "=", ".", ",", '"', "'", "#", "\n", "\\", "1e999", "nan", "(", ")", "^", "*", "/", "<=>",
+          "=>", "VCD",
+          "unit", "rate", "[species]", "[sets.a]", "\0", "é", "\u202e", "-", "true", "[[a]]", '"""', "time",
+          "law = 'gray'")  # fmt: skip
 
 
 @pytest.mark.parametrize("seed", range(60))

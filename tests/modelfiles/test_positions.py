@@ -44,12 +44,15 @@ deep.er = 5
 @pytest.mark.parametrize(
     ("path", "value", "key"),
     [
-        ("title", (2, 9), (2, 1)), ("a.b.c d", (3, 15), (3, 7)), ("x.y", (4, 1), (4, 4)), ("x.y.inline", (5, 10), (5, 1)),
+        ("title", (2, 9), (2, 1)), ("a.b.c d", (3, 15), (3, 7)), ("x.y", (4, 1), (4, 4)),
+        ("x.y.inline", (5, 10), (5, 1)),
         ("x.y.inline.p.0", (5, 17), None), ("x.y.inline.p.1.q", (5, 26), (5, 22)), ("x.y.inline.p.2.1", (5, 39), None),
         ("x.y.inline.r.s", None, None), ("x.y.list.0", (7, 3), None), ("x.y.list.1", (8, 3), None),
         ("x.y.list.2.three", (11, 13), (11, 5)), ("x.y.long", (13, 8), (13, 1)), ("z.w", (16, 3), (16, 9)),
-        ("z.w.u", (17, 5), (17, 1)), ("z.w.v", (18, 5), (18, 1)), ("many.0", (19, 1), (19, 3)), ("many.0.n", (20, 5), (20, 1)),
-        ("many.1.n", (22, 5), (22, 1)), ("many.1.inside.k", (24, 5), (24, 1)), ("many.1.more.0.deep.er", (26, 11), (26, 6)),
+        ("z.w.u", (17, 5), (17, 1)), ("z.w.v", (18, 5), (18, 1)), ("many.0", (19, 1), (19, 3)),
+        ("many.0.n", (20, 5), (20, 1)),
+        ("many.1.n", (22, 5), (22, 1)), ("many.1.inside.k", (24, 5), (24, 1)),
+        ("many.1.more.0.deep.er", (26, 11), (26, 6)),
     ],
 )  # fmt: skip
 def test_every_kind_of_key_and_value_is_found(path, value, key, newline):
@@ -97,7 +100,8 @@ SCALARS = st.sampled_from(["1", "-2.5e3", "true", "inf", "1979-05-27", "07:32:00
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.tuples(STRINGS, SPACE, st.booleans(), SCALARS), min_size=1, max_size=5), st.sampled_from(["\n", "\r\n"]))
+@given(st.lists(st.tuples(STRINGS, SPACE, st.booleans(), SCALARS), min_size=1, max_size=5),
+       st.sampled_from(["\n", "\r\n"]))
 def test_a_character_of_a_string_is_found_in_the_text(entries, newline):
     lines = []
     for i, ((text, write), space, in_list, scalar) in enumerate(entries):

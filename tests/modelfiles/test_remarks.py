@@ -24,7 +24,8 @@ K = { value = 0.5, unit = "mmol/L" }
 
 def read(species="", reactions="", parameters="", more=""):
     return parse_model_file(
-        f"format = 1\n[species]{SPECIES}{species}\n[reactions]{REACTIONS}{reactions}\n[parameters]{PARAMETERS}{parameters}\n{more}"
+        f"format = 1\n[species]{SPECIES}{species}\n[reactions]{REACTIONS}{reactions}\n"
+        f"[parameters]{PARAMETERS}{parameters}\n{more}"
     )
 
 
@@ -67,7 +68,8 @@ def test_what_has_another_use_is_no_remark():
 def test_a_rate_that_goes_on_without_its_substrate_is_a_remark():
     gone = "a rate that does not vanish with 'GLC'"
     for rate, said in (("q", [gone]), ("q * K / (K + GLC)", [gone]), ("uptake", []), ("q * min(1, GLC / K)", []),
-                       ("q * piecewise(1, GLC > 0, 0)", []), ("q * (1 - exp(-GLC / K))", []), ("mu * GLC / mu * q / K", []),
+                       ("q * piecewise(1, GLC > 0, 0)", []), ("q * (1 - exp(-GLC / K))", []),
+                       ("mu * GLC / mu * q / K", []),
                        ("q * hill(GLC, K, 4) + 1e-3 * q", [gone]), ("q * K / GLC", [gone])):  # fmt: skip
         assert remarks(reactions=f"more = {{ equation = '2 GLC =>', rate = '{rate}' }}") == said, rate
 
@@ -102,7 +104,8 @@ def test_a_species_that_nothing_makes_or_changes_is_a_remark():
 @pytest.mark.parametrize(
     ("equation", "said"),
     [
-        ("GLC => LAC", ["found -3 C a turn; a reaction keeps its carbon", "found a charge of -1 a turn; a reaction keeps its"]),
+        ("GLC => LAC",
+         ["found -3 C a turn; a reaction keeps its carbon", "found a charge of -1 a turn; a reaction keeps its"]),
         ("GLC => 2 LAC", ["found a charge of -2 a turn; a reaction keeps its charge"]),
         ("2 LAC => GLC", ["found a charge of +2 a turn; a reaction keeps its charge"]),
         ("3 GLC => 7 LAC", ["found +3 C a turn; a reaction keeps its carbon", "found a charge of -7 a turn"]),
@@ -129,4 +132,5 @@ def test_the_network_is_balanced_too():
 
 def test_remarks_are_in_the_order_of_the_file_and_each_is_there_once():
     found = read(parameters="b = 1\na = 2", more="[definitions]\nc = 'a'\nd = 'a'\n").remarks
-    assert [str(finding).split(": ")[0].split(", ")[3] for finding in found] == ["parameters.b", "definitions.c", "definitions.d"]
+    assert [str(finding).split(": ")[0].split(", ")[3] for finding in found] == ["parameters.b", "definitions.c",
+                                                                                 "definitions.d"]

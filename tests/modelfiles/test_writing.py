@@ -41,7 +41,8 @@ EVERYTHING = ModelFile(
     },
     reactions={
         "growth": ReactionEntry("=> VCD", "mu * warm"), "decay": ReactionEntry("LAC =>", "k * LAC", volumetric=True),
-        "product": ReactionEntry("=> ANTI", law={"kind": "black", "inputs": ["GLC", "feed GLC"], "hidden": 3, "scale": 0.5}),
+        "product": ReactionEntry("=> ANTI",
+                                 law={"kind": "black", "inputs": ["GLC", "feed GLC"], "hidden": 3, "scale": 0.5}),
     },
     network={
         "uptake": ReactionEntry("GLC_ext => 2 PYR", "q * monod(GLC, K)", meaning="in"),
@@ -50,16 +51,19 @@ EVERYTHING = ModelFile(
     },
     definitions={"mu": FormulaEntry("mu_max * piecewise(1, k * time < 3, 0.5)", "1/d", {"kind": "gray"}, "growth")},
     variables={
-        "IVC": VariableEntry(derivative="VCD", unit="1e9 cells*d/L"), "warm": VariableEntry(target="T / T_ref", rate="k"),
+        "IVC": VariableEntry(derivative="VCD", unit="1e9 cells*d/L"),
+        "warm": VariableEntry(target="T / T_ref", rate="k"),
         "R": VariableEntry(loop="ldh / uptake", closure="algebraic", turnover_time="tau", initial=1.5, meaning="ratio"),
     },
     inputs={"T": InputEntry("degC", 37.0, "temperature")},
     observables={"titer": FormulaEntry("ANTI", "g/L"), "share": FormulaEntry("IVC / (IVC + 1e-3 * IVC)")},
     parameters={
-        "mu_max": Parameter(0.03, "1/h", 1e-3, 1.0, prior_sd=0.5, name="mu_max"), "K": Parameter(0.5, "mmol/L", name="K"),
+        "mu_max": Parameter(0.03, "1/h", 1e-3, 1.0, prior_sd=0.5, name="mu_max"),
+        "K": Parameter(0.5, "mmol/L", name="K"),
         "q": Parameter(1.0, "mmol/(1e9 cells)/d", log_scale=False, prior_sd=0.2, between_runs_sd=0.1, name="q"),
         "k": Parameter(0.1, "1/d", estimated=False, source="us", name="k"),
-        "tau": Parameter(1e-9, "d", estimated=False, name="tau"), "T_ref": Parameter(37.0, "degC", estimated=False, name="T_ref"),
+        "tau": Parameter(1e-9, "d", estimated=False, name="tau"),
+        "T_ref": Parameter(37.0, "degC", estimated=False, name="T_ref"),
         "unused": Parameter(-3.0, estimated=False, name="unused"),
     },
     triggers={"shift": TriggerEntry("VCD > 1e-3 * VCD + 5 * VCD", {"GLC": "GLC + 0"}, "3", False, False, False)},
@@ -91,4 +95,5 @@ def test_contents_with_a_fault_are_not_written():
     with pytest.raises((InputError, ModelError)):
         model_file_text(replace(EVERYTHING, inputs={"a b": InputEntry()}))
     with pytest.raises(ModelError, match="its text would be read as another model"):
-        model_file_text(replace(EVERYTHING, parameters={**EVERYTHING.parameters, "K": Parameter(0.5, "mmol/L", name="other")}))
+        model_file_text(replace(EVERYTHING,
+                                parameters={**EVERYTHING.parameters, "K": Parameter(0.5, "mmol/L", name="other")}))

@@ -45,8 +45,10 @@ def fired(triggers, now=2.0, before=False, **values):
     """What triggers do at one time, without a simulation; before: whether their conditions held."""
     model = decay(triggers, ("n", "m"))
     values = {"A": HIGH, "B": 1.0, "n": 0.0, "m": 0.0, **values}
-    state = CultureState(jnp.array([values[name] for name in model.species]), jnp.ones(()), jnp.array([values["n"], values["m"], now]))
-    around = Surroundings(jnp.zeros(0), Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(())), jnp.zeros((1, 2)), time=jnp.asarray(now))
+    state = CultureState(jnp.array([values[name] for name in model.species]), jnp.ones(()),
+                         jnp.array([values["n"], values["m"], now]))
+    around = Surroundings(jnp.zeros(0), Flows(jnp.zeros(1), jnp.zeros(()), jnp.zeros(())), jnp.zeros((1, 2)),
+                          time=jnp.asarray(now))
     after, true, ok = fire(model, around, state, jnp.full(len(triggers), before))
     names = dict(zip((*model.species, "n", "m"), map(float, (*after.amounts, *after.variables)), strict=False))
     return names, [bool(one) for one in true], bool(ok)
@@ -83,7 +85,8 @@ def test_a_trigger_at_the_end_of_a_segment_fires_once():
 
 @pytest.mark.parametrize("initially", [True, False])
 def test_a_condition_that_holds_at_time_0_fires_only_if_it_was_false_before(initially):
-    both = {"note": trigger("A > 5", initially=initially, n="n + 1"), "begin": trigger("time >= 0", initially=initially, B=5)}
+    both = {"note": trigger("A > 5", initially=initially, n="n + 1"),
+            "begin": trigger("time >= 0", initially=initially, B=5)}
     found = simulated(decay(both), save_at=[0.0, 1.0]).require_finished()
     assert np.array_equal(found["n"], [0.0, 0.0] if initially else [1.0, 1.0])
     assert np.allclose(found["B"], [1.0, 1.0] if initially else [5.0, 5.0], rtol=1e-12)
@@ -145,9 +148,11 @@ def test_a_threshold_that_is_met_again_and_again_ends_or_is_a_status():
 
 
 def test_boluses_of_the_run_and_triggers_of_the_model_go_together():
-    fed = {"media": {"feed": {"A": 100.0}}, "events": (gc.Bolus(1.0, "feed", 0.25), gc.Sample(2.0, 0.25), gc.Feed(3.0, "feed", 0.1))}
+    fed = {"media": {"feed": {"A": 100.0}},
+           "events": (gc.Bolus(1.0, "feed", 0.25), gc.Sample(2.0, 0.25), gc.Feed(3.0, "feed", 0.1))}
     days = np.linspace(0.0, 5.0, 21)
-    found = simulated(decay({"note": trigger("A > 15", n="n + 1", B="B / 2")}), 5.0, save_at=days, **fed).require_finished()
+    found = simulated(decay({"note": trigger("A > 15", n="n + 1", B="B / 2")}), 5.0, save_at=days,
+                      **fed).require_finished()
     plain = simulated(decay({}), 5.0, save_at=days, **fed).require_finished()
     assert np.allclose(found["A"], plain["A"], rtol=1e-8)
     assert np.allclose(found.volume, plain.volume, rtol=1e-12)
@@ -165,7 +170,8 @@ def test_a_set_point_of_the_run_may_set_a_trigger_off():
 
 
 def test_a_trigger_that_sets_nothing_changes_nothing():
-    silent = {"silent": gc.Trigger(Formula("A < 3"), (), ()), "other": gc.Trigger(Formula("sin(20 * time) > 0"), (), ())}
+    silent = {"silent": gc.Trigger(Formula("A < 3"), (), ()),
+              "other": gc.Trigger(Formula("sin(20 * time) > 0"), (), ())}
     days = np.linspace(0.0, 6.0, 13)
     found = simulated(decay(silent), save_at=days).require_finished()
     assert np.array_equal(found.volume, np.ones(len(days)))
@@ -175,7 +181,8 @@ def test_a_trigger_that_sets_nothing_changes_nothing():
 
 def test_cells_that_are_shifted_once_they_are_many_enough():
     model = gc.CultureModel(
-        reactions={"growth": "=> VCD"}, rates={"growth": gc.Rate("mu") * gc.VariableValue("on")}, parameters={"mu": 0.5},
+        reactions={"growth": "=> VCD"}, rates={"growth": gc.Rate("mu") * gc.VariableValue("on")},
+        parameters={"mu": 0.5},
         variables={"on": gc.StateVariable(0.0, 1.0)}, triggers={"shift": trigger("VCD > 4", on=0.2)},
     )  # fmt: skip
     days = np.linspace(0.0, 6.0, 13)

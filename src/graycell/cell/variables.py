@@ -37,12 +37,15 @@ class Species:
         retained: whether a cell filter retains it in a perfusion harvest; if None, cells alone are retained.
         molar_mass: [g/mol] with which a run that has a mass serves a model that has an amount, and the other way round;
             None if it is not known.
+        dead_of: for dead cells, the species of viable cells in the same unit: where a run gives no dead cells at time 0
+            and measured viability then, they are viable (1/viability - 1).
     """
 
     unit: str = "mmol/L"
     initial: float | None = None
     retained: bool | None = None
     molar_mass: float | None = None
+    dead_of: str | None = None
 
 
 class StateVariable(eqx.Module):

@@ -36,6 +36,10 @@ from graycell.study.library import library_model
 
 commands = typer.Typer()
 _PANEL = "Models"
+_UNKNOWN = 1.0
+"""[1] A parameter whose standard error is above its value is not known."""
+_MOST_LISTED = 8
+"""Names in one sentence."""
 
 
 @commands.command("fit", rich_help_panel=_PANEL)
@@ -180,6 +184,23 @@ def _stop_between_iterations(folder: Path) -> Iterator[list]:
         signal.signal(signal.SIGINT, before)
 
 
+def _print_undetermined(result: Fit) -> None:
+    """Name the parameters that the data do not determine, and those at a bound."""
+    rows = result.estimates
+    unknown = [row.name for row in rows if row.sd_ratio > UNDETERMINED or row.relative_error > _UNKNOWN]
+    if unknown:
+        what = f"{len(unknown)} of {len(rows)} parameters: {_listed(unknown)}"
+        say(f"The data do not determine {what}. With a prior they stay near it; without one they may be anything.")
+    at_bound = [row.name for row in rows if row.at_bound]
+    if at_bound:
+        say(f"At a bound: {_listed(at_bound)}. Widen the bound if the value is possible.")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
+    return ", ".join(names[:_MOST_LISTED]) + more
+
+
 def _save_and_print(result: Fit, out: Path) -> bool:
     """Write a fit, print how well it agrees with its runs; return whether it converged and its runs are simulated."""
     path = save_fit(result, out)
@@ -192,9 +213,7 @@ def _save_and_print(result: Fit, out: Path) -> bool:
         say(
             f"{len(errors)} runs, mean NRMSE of the species: median {np.median(errors):.4f}, largest {max(errors):.4f}."
         )
-    unknown = sum(row.sd_ratio > UNDETERMINED for row in result.estimates)
-    if unknown:
-        say(f"The data do not determine {unknown} of {len(result.estimates)} parameters: these stay near their priors.")
+    _print_undetermined(result)
     say(f"Fit written to {path}. Next: graycell report {out}")
     if not result.converged:
         say("The last stage ended by its number of iterations, not by convergence: read the result with care.")

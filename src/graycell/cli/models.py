@@ -13,7 +13,7 @@ from graycell.errors import Finding, InputError, shown
 from graycell.exchange import read_antimony, read_sbml, sbml_text
 from graycell.modelfiles import ModelFile, build, model_file_text, read_model_file
 from graycell.modelfiles.needs import needs_of
-from graycell.models import MODELS, library_files, model_file, model_text
+from graycell.models import MODELS, library_files, model_file, model_of, model_text
 from graycell.storage import write_whole
 
 commands = typer.Typer()
@@ -39,14 +39,24 @@ def _models(
             raise typer.BadParameter("--out writes one model; name it before: graycell models xing-2010 --out my.toml")
         _list()
         return
+    if name in MODELS and name not in library_files():
+        say(f"{model_of(name)!r}, a variant of nolan-lee in Python: see README.md, and graycell models nolan-lee.")
+        return
     file = model_file(name)
     if out is not None:
+        _require_toml(out)
         if out.exists():
             raise InputError([Finding(str(out), "a file of this name", "nothing is written over", "name another file")])
         write_whole(out, model_text(name))
         say(f"Model written to {out}. Next: graycell check {out}")
         return
     _show(file)
+
+
+def _require_toml(path: Path) -> None:
+    if path.suffix != ".toml":
+        found = f"the ending '{shown(path.suffix)}'"
+        raise InputError([Finding(str(path), found, "a model file ends in .toml", "rename it")])
 
 
 def _list() -> None:
@@ -120,6 +130,7 @@ def _import_model(
             [Finding(str(source), found, "SBML (.xml) or Antimony (.ant) is read", "rename the file by what it is")]
         )
     file, out = reader(source), out or Path(source.stem + ".toml")
+    _require_toml(out)
     if out.exists():
         raise InputError(
             [Finding(str(out), "a file of this name", "nothing is written over", "name another with --out")]

@@ -27,6 +27,8 @@ from graycell.units import CONCENTRATION, SPECIFIC_RATE, TIME
 
 Role = Literal["law", "factor", "summand"]
 
+OF_DEFINITION = "unit of the definition"
+"""In the place of a unit: a model knows none of its definitions."""
 NORMAL_95 = 1.96
 """Standard normal quantile [1] of an interval of 95 %."""
 _WIDER = 0.15
@@ -76,9 +78,9 @@ class RecoveredLaw:
     """What a fit learned of the rate law of a reaction.
 
     Attributes:
-        reaction: its name.
+        reaction: its name, or that of a definition.
         role: whether the network is the whole ``law``, a ``factor`` or a ``summand`` of it.
-        unit: of all rates, which are kinetic rates.
+        unit: of all rates, which are kinetic rates; of a definition see `OF_DEFINITION`.
         curves: one for each input of the network.
         states: (states,) visited values by input.
         learned: (states,) the learned rate there.
@@ -112,7 +114,7 @@ def recovered_law(fit: Fit, reaction: str, truth: CultureModel | None = None, po
 
     Args:
         fit: the fit.
-        reaction: name of a reaction whose law has a network.
+        reaction: name of a reaction or definition whose law has a network.
         truth: the model that generated the runs, if it is known; the visited states are then those of the truth along
             the runs, and else those of the fitted model.
         points: of the curve over each input.
@@ -174,15 +176,19 @@ def recovered_laws(
 
 
 def learned_reactions(model: CultureModel) -> tuple[str, ...]:
-    """Return the reactions whose rate law has a network.
+    """Return the reactions whose rate law has a network, and the definitions that have one.
 
     Args:
         model: the model.
 
     Returns:
-        Their names in the order of the laws.
+        Their names in the order of the laws, reactions first.
     """
-    return tuple(name for name, law in model.rates.items() if _networks(law))
+    return tuple(name for name, law in _laws_of(model).items() if _networks(law))
+
+
+def _laws_of(model: CultureModel) -> dict[str, RateLaw]:
+    return {**model.rates, **dict(zip(model.definition_names, model.definitions, strict=True))}
 
 
 def _recovered(
@@ -194,7 +200,7 @@ def _recovered(
     sampled: "_Table",
 ) -> RecoveredLaw:
     """Return a law beside those of `others`, the truth and the known model."""
-    law = fit.model.rates[reaction]
+    law = _laws_of(fit.model)[reaction]
     inputs = list(dict.fromkeys(name for net in _networks(law) for name in fit.model.nets[net].inputs))
     fractions = _fractions(fit.model)
     grids = {name: _grid(name in fractions, visited[name], points) for name in inputs}
@@ -213,7 +219,7 @@ def _recovered(
     return RecoveredLaw(
         reaction,
         _role(law) or "factor",
-        SPECIFIC_RATE if _is_specific(fit.model, reaction) else f"{CONCENTRATION}/{TIME}",
+        _unit_of_law(fit.model, reaction),
         curves,
         {name: visited[name] for name in inputs},
         at_states,
@@ -222,8 +228,11 @@ def _recovered(
     )
 
 
-def _is_specific(model: CultureModel, reaction: str) -> bool:
-    return model.reactor.per_cell and not model.volumetric[model.reactions.index(reaction)]
+def _unit_of_law(model: CultureModel, name: str) -> str:
+    if name not in model.rates:
+        return OF_DEFINITION
+    is_specific = model.reactor.per_cell and not model.volumetric[model.reactions.index(name)]
+    return SPECIFIC_RATE if is_specific else f"{CONCENTRATION}/{TIME}"
 
 
 def _curve(name: str, unit: str, grid: np.ndarray, part, visited: np.ndarray, sampled: np.ndarray) -> LawCurve:
@@ -357,14 +366,18 @@ def _arrays(model: CultureModel, table: _Table) -> tuple[Array, ...]:
 
 def _rates(model: CultureModel | None, reaction: str, table: _Table) -> np.ndarray:
     """Return the rates of a reaction by its law in these states; NaN if the model has no law of it."""
-    if model is None or reaction not in model.rates:
+    if model is None or reaction not in _laws_of(model):
         return np.full(len(next(iter(table.values()))), np.nan)
     return np.asarray(_rate(model, reaction, *_arrays(model, table)))
 
 
 @eqx.filter_jit
 def _rate(model: CultureModel, reaction: str, *states: Array) -> Float[Array, " states"]:
-    return jax.vmap(lambda *at: model.conditions(*at).rates[reaction])(*states)
+    def value(*at):
+        conditions = model.conditions(*at)
+        return conditions.rates[reaction] if reaction in model.rates else conditions.definition(reaction)
+
+    return jax.vmap(value)(*states)
 
 
 def _with_band(fit: Fit, reaction: str, table: _Table) -> tuple[np.ndarray, np.ndarray]:

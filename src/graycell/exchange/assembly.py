@@ -58,6 +58,12 @@ def assembled(model: SbmlModel) -> Imported:
     return assembly.imported()
 
 
+_DAY = "86400 second"
+_ONE_LITRE = (
+    "Species hold amounts, not concentrations: simulate runs with an initial volume of 1 L and without feeds.",
+)
+
+
 class _Assembly:
     """Builds the tables of one model file."""
 
@@ -85,7 +91,8 @@ class _Assembly:
             raise InputError(dict.fromkeys(self.findings))
         name = self.model.name or "model"
         file = ModelFile(
-            name, self.model.path, self.model.about, checked_units=False, species=self.species,
+            name, self.model.path, self.model.about, doubts=_ONE_LITRE if self.amounts else (), checked_units=False,
+            species=self.species,
             reactions=self.reactions, definitions=self.definitions, variables=self.variables,
             parameters=self.parameters, triggers=self.triggers, remarks=tuple(self.remarks()),
         )  # fmt: skip
@@ -135,7 +142,7 @@ class _Assembly:
                 assert one.assigned is not None
                 self.defined(one, one.assigned)
             elif role == "species":
-                self.species[one.name] = SpeciesEntry(initial=meaning.start.amount(one.name), meaning=one.meaning)
+                self.species[one.name] = SpeciesEntry(self.unit(one), self.initial(one), meaning=one.meaning)
             elif role == "variable":
                 self.variable(one)
             else:
@@ -149,6 +156,24 @@ class _Assembly:
                 self.findings.append(error.finding)
         except InputError as error:
             self.findings += error.findings
+
+    @property
+    def amounts(self) -> list[str]:
+        """Names of the species that hold amounts, because their compartments are not always 1 L."""
+        return [name for name, entry in self.species.items() if entry.unit == "1"]
+
+    def unit(self, one: Quantity) -> str:
+        """Return the unit of a species: of a concentration in a compartment of 1 L, and no unit for an amount."""
+        if not self.meaning.is_one(one.compartment):
+            return "1"
+        return f"{one.unit or 'mmol'}/L"
+
+    def initial(self, one: Quantity) -> float | None:
+        """Return the value of a species at time 0; None where a run has to give it."""
+        given = one.value is not None or one.concentration is not None or one.start is not None
+        if not given and self.meaning.is_one(one.compartment):
+            return None
+        return self.meaning.start.amount(one.name)
 
     def defined(self, one: Quantity, tree: Tree) -> None:
         """Add the definitions of a symbol with an assignment rule: its value, and for a species its amount."""
@@ -251,10 +276,12 @@ class _Assembly:
             found.append(Finding(path, said, needed, remedy, "warning"))
 
         unit = self.model.time_unit
-        remark(f"the time unit '{unit}'" if unit else "no unit of time", "one unit of time of the file is one day here",
-               "give times of runs in that unit, as if it were days")  # fmt: skip
-        if self.species:
-            remark("amounts of species", "a species holds its amount, in a vessel of 1 L",
+        if unit != _DAY:
+            said = f"the time unit '{unit}'" if unit else "no unit of time"
+            remark(said, "one unit of time of the file is one day here",
+                   "give times of runs in that unit, as if it were days")  # fmt: skip
+        if self.amounts:
+            remark("amounts of species", "a species holds its amount, and has no unit",
                    "simulate runs with an initial volume of 1 L and without feeds")  # fmt: skip
         started = [one.id for one in self.model.quantities.values() if one.start is not None]
         if started:

@@ -31,6 +31,7 @@ class Quantity:
         start: initial assignment.
         assigned: assignment rule.
         rate: rate rule.
+        unit: of the amount of a species, such as mmol; "" where the model declares none that graycell has.
         meaning: in words.
     """
 
@@ -48,6 +49,7 @@ class Quantity:
     start: Tree | None = None
     assigned: Tree | None = None
     rate: Tree | None = None
+    unit: str = ""
     meaning: str = ""
 
 

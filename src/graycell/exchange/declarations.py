@@ -9,6 +9,7 @@ from graycell.errors import Finding, InputError, nearest
 from graycell.exchange.contents import Quantity, SbmlEvent, SbmlModel, SbmlReaction
 from graycell.exchange.maths import Maths
 from graycell.exchange.names import Names, usable
+from graycell.exchange.units import substance_unit
 from graycell.formulas.parsing import FormulaError
 from graycell.formulas.tree import Call, Name, Number, Tree, names_in
 
@@ -154,7 +155,7 @@ class _Reader:
             concentration=element.getInitialConcentration() if element.isSetInitialConcentration() else None,
             compartment=inside, constant=element.getConstant(), boundary=element.getBoundaryCondition(),
             substance=element.getHasOnlySubstanceUnits() or (compartment is not None and compartment.substance),
-            conversion=self.name(factor) if factor else "",
+            conversion=self.name(factor) if factor else "", unit=substance_unit(self.model, element),
         )  # fmt: skip
 
     def parameter(self, element: Any) -> None:

@@ -100,3 +100,40 @@ class SbmlUnits:
         powers = dict(dimensions(unit))
         base = next((base for base in AMOUNTS if powers == {base: 1, "L": -1}), None)
         return "" if base is None else self.defined(((base, 1.0),))
+
+
+_AMOUNTS = {("mole", 1.0): "mol", ("mole", 1e-3): "mmol", ("mole", 1e-6): "umol", ("gram", 1.0): "g",
+            ("gram", 1e-3): "mg", ("item", 1e9): "1e9 cells", ("item", 1e6): "1e6 cells"}  # fmt: skip
+"""Units of amounts by kind and factor, as they are in SBML."""
+
+
+def substance_unit(model: Any, species: Any) -> str:
+    """Return the unit of the amount of a species, if its model declares one that graycell has.
+
+    Args:
+        model: a `libsbml.Model`.
+        species: one of its species.
+
+    Returns:
+        Such as mmol; "" where nothing is declared, or something else, or the volume is not in litres.
+    """
+    place = model.getCompartment(species.getCompartment())
+    volume = "" if place is None else place.getUnits() or (model.getVolumeUnits() if model.getLevel() > 2 else "")
+    default = model.getSubstanceUnits() if model.getLevel() > 2 else ""
+    if volume and _single(model, volume) != ("litre", 1.0):
+        return ""
+    return _AMOUNTS.get(_single(model, species.getSubstanceUnits() or default), "")
+
+
+def _single(model: Any, unit: str) -> tuple[str, float]:
+    """Return kind and factor of a unit that is one base unit; ("", 0) for any other."""
+    import libsbml
+
+    definition = model.getUnitDefinition(unit)
+    if definition is None:
+        return (unit, 1.0) if libsbml.UnitKind_isValidUnitKindString(unit, 3, 1) else ("", 0.0)
+    if definition.getNumUnits() != 1 or definition.getUnit(0).getExponentAsDouble() != 1.0:
+        return "", 0.0
+    base = definition.getUnit(0)
+    factor = base.getMultiplier() * 10.0 ** base.getScale()
+    return libsbml.UnitKind_toString(base.getKind()), float(f"{factor:.12g}")

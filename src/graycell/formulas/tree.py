@@ -162,7 +162,7 @@ def _printed(tree: Tree, least: int) -> str:
         return f"{_CALLED.get(function, function)}({', '.join(_printed(part, 0) for part in arguments)})"
     # the operators of one level are read from the left; && and || are of one level, a power is bracketed
     left = level if level in (4, 5) else level + 1
-    text = f" {function} ".join([_printed(arguments[0], left), *(_printed(part, level + 1) for part in arguments[1:])])
+    text = f" {function} ".join(_printed(part, level + 1 if i else left) for i, part in enumerate(arguments))
     return f"({text})" if level < least else text
 
 

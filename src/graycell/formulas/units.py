@@ -15,6 +15,7 @@ from graycell.units import DIMENSIONLESS, ENERGY, Dimensions, dimensions, unit_t
 Unit = Dimensions | None
 """Dimensions of a value; None where any would fit, as for the number 0, or where a fault was reported already."""
 _NONE: Dimensions = ()
+_MAKE_PARAMETER = ", and a number has a unit only as a parameter"
 _DEGREE = dimensions("degC")
 _KELVIN = dimensions("K")
 
@@ -74,8 +75,9 @@ class _Checker:
             if unit is None:
                 continue
             if first is not None and unit != first:
+                bare = any(isinstance(one, Number) for one in parts)
                 self.fault(tree, f"'{text_of(part)}' in {unit_text(unit)} beside {unit_text(first)}",
-                           "both must have the same unit")  # fmt: skip
+                           "both must have the same unit" + (_MAKE_PARAMETER if bare else ""))  # fmt: skip
                 return None
             first = unit
         return first
@@ -83,7 +85,8 @@ class _Checker:
     def _require(self, tree: Call, part: Tree, wanted: Dimensions) -> None:
         unit = self.unit(part)
         if unit is not None and unit != wanted:
-            self.fault(tree, f"'{text_of(part)}' in {unit_text(unit)}", f"{unit_text(wanted)} is needed there")
+            bare = _MAKE_PARAMETER if isinstance(part, Number) else ""
+            self.fault(tree, f"'{text_of(part)}' in {unit_text(unit)}", f"{unit_text(wanted)} is needed there{bare}")
 
     def _same(self, tree: Call) -> Unit:
         return self._alike(tree, tree.arguments)

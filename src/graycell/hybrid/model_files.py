@@ -59,5 +59,7 @@ def build_model(
         known = {**dict(zip(model.definition_names, model.definitions, strict=True)), **model.rates}.get(name)
         whole = known.law if isinstance(known, Volumetric) else known
         if isinstance(whole, Constant) and not law.inputs and law.kind != "white":
-            raise ModelError(f"learned law of {name}: nothing is known of what it depends on; give inputs = ['GLC', ...].")
+            raise ModelError(
+                f"learned law of {name}: nothing is known of what it depends on; give inputs = ['GLC', ...]."
+            )
     return with_neural_rates(model, laws, runs, seed=seed) if laws else model

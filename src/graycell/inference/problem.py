@@ -41,9 +41,9 @@ class Problem:
     def __post_init__(self) -> None:
         if self.model.triggers:
             raise ModelError(
-                f"model '{self.model.name}' has the triggers {', '.join(self.model.trigger_names)}: there is no derivative "
-                "by the times at which they fire, so it is simulated and not fitted; leave them out, or write what is "
-                "planned as events of the run."
+                f"model '{self.model.name}' has the triggers {', '.join(self.model.trigger_names)}: there is no "
+                "derivative by the times at which they fire, so it is simulated and not fitted; leave them out, or "
+                "write what is planned as events of the run."
             )
         runs = (self.runs,) if isinstance(self.runs, CultureRun) else tuple(self.runs)
         require_distinct(runs)

@@ -54,9 +54,11 @@ def definition_of(file: ModelFile, parameters: str = "") -> dict[str, Any]:
     return _Builder(file).definition(parameters)
 
 
-def _species(entry: SpeciesEntry) -> Species:
+def _species(entry: SpeciesEntry, file: ModelFile) -> Species:
     mass = entry.molar_mass or (molar_mass(entry.formula) if entry.formula else None)
-    return Species(entry.unit, entry.initial, entry.retained, mass)
+    viable = file.role("viable cells")
+    known = entry.role == "dead cells" and viable is not None and file.species[viable].unit == entry.unit
+    return Species(entry.unit, entry.initial, entry.retained, mass, viable if known else None)
 
 
 class _Builder:
@@ -106,7 +108,7 @@ class _Builder:
             "rates": {name: law for name, law in rates.items() if law is not None},
             "definitions": {name: self.law(entry.formula) if entry.formula else Constant(1.0)
                             for name, entry in file.definitions.items()},
-            "species": {name: _species(entry) for name, entry in file.species.items()},
+            "species": {name: _species(entry, file) for name, entry in file.species.items()},
             "parameters": self._table(parameters),
             "variables": self._variables(),
             "inputs": {name: Input(entry.unit, entry.default) for name, entry in file.inputs.items()},

@@ -173,6 +173,7 @@ def _laws(checked: Checked) -> None:
     """Report learned laws that have nothing to learn from."""
     file = checked.file
     seen = (*file.species, *file.variables, *file.inputs)
+    varying = _varying(checked)
     for table in ("reactions", "network", "definitions"):
         for name, entry in getattr(file, table).items():
             law, keys = entry.law, (table, name, "law")
@@ -184,7 +185,7 @@ def _laws(checked: Checked) -> None:
             if not formula and law.get("kind", "black") != "black":
                 checked.fault(keys, f"{law['kind']} without a formula", "it keeps or corrects a known one",
                               "write the formula, or use law = 'black'")  # fmt: skip
-            elif not formula and not law.get("inputs"):
+            elif formula != "?" and not law.get("inputs") and law.get("kind") != "white" and name not in varying:
                 checked.fault(keys, "no inputs", "nothing is known of what it depends on",
                               "write law = { kind = 'black', inputs = ['GLC', ...] }")  # fmt: skip
             for i, one in enumerate(law.get("inputs", ())):
@@ -194,6 +195,23 @@ def _laws(checked: Checked) -> None:
             eaten = law.get("consumes", "")
             if eaten and eaten not in file.species and eaten not in checked.unread:
                 checked.fault((*keys, "consumes"), f"'{eaten}'", "a species is needed", nearest(eaten, file.species))
+
+
+def _varying(checked: Checked) -> set[str]:
+    """Return the names of formulas that depend on a species, a variable or an input."""
+    file = checked.file
+    uses = dependencies(file, checked.trees)
+    found = {*file.species, *file.variables, *file.inputs, *checked.unread, TIME}
+    order, circle = in_order(uses)
+    if circle:  # which is reported; what needs it is not known
+        return {*found, *uses}
+    for name in order:
+        table, word = ("definitions", "formula") if name in file.definitions else ("reactions", "rate")
+        table = "network" if name in file.network else table
+        tree = checked.trees.get((table, name, word))
+        if tree is not None and found.intersection(names_in(tree)):
+            found.add(name)
+    return found
 
 
 def _balances(checked: Checked) -> None:

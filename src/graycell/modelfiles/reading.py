@@ -17,6 +17,7 @@ from graycell.modelfiles.positions import Positions
 from graycell.parameters import Parameter
 from graycell.runs.format.files import LARGEST_WORDS
 
+_TOML_HELP = "correct it; text is in quotes, a list in [ ], 0.5 has a point, and yes is true"
 FORMAT = 1
 """Number of the file format."""
 MOST_ENTRIES = 5000
@@ -116,9 +117,12 @@ def parse_model_file(text: str, path: str = "model.toml") -> content.ModelFile:
         said, line, column = _toml_fault(str(error), text)
         place = f"{path}, line {line}, column {column}" if line else path
         raise InputError([replace(fault, place=place, found=said, needed="a model file in TOML is needed",
-                                  remedy="correct it; text is in quotes, a list in [ ]")]) from None  # fmt: skip
+                                  remedy=_TOML_HELP)]) from None
     except RecursionError:
         raise InputError([_too_deep(fault)]) from None
+    if "models" in data and "runs" in data:
+        raise InputError([replace(fault, found="a study", needed="a model file describes one model",
+                                  remedy=f"give it to the command of studies: graycell fit {path}")])  # fmt: skip
     reader, file = _Reader(path, positions), None
     try:
         reader.require_bounded(data)

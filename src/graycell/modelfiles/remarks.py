@@ -89,7 +89,7 @@ def _unmade(checked: Checked, used: set[str]) -> None:
 
 
 def _lasting(checked: Checked) -> None:
-    """Report rates that do not fall to 0 with a species that they use up."""
+    """Report rates that are no numbers, and those that do not fall to 0 with a species that they use up."""
     file, cells = checked.file, checked.file.role("viable cells")
     eaten: dict[str, list[str]] = {}
     for (table, name), column in checked.columns.items():
@@ -99,6 +99,11 @@ def _lasting(checked: Checked) -> None:
             if coefficient < 0.0 and (species != cells or file.reactions[name].volumetric):
                 eaten.setdefault(species, []).append(name)
     order, names = in_order(dependencies(file, checked.trees))[0], list(eaten)
+    if file.checked_units:
+        for name, values in _rates(file, checked.trees, order, ()).items():
+            if name in file.reactions and not np.any(np.isfinite(values)):
+                checked.fault(("reactions", name, "rate"), "a rate that is no number", "a rate is finite",
+                              "look for a division by 0, or the root or logarithm of a number below 0")  # fmt: skip
     for first in range(0, len(names), _AT_ONCE):
         gone = names[first : first + _AT_ONCE]
         rates = _rates(file, checked.trees, order, gone)

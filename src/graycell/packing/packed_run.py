@@ -11,10 +11,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from graycell.cell.variables import Species
 from graycell.errors import InputError
 from graycell.model import CultureModel
 from graycell.packing.conversion import in_units_of
-from graycell.packing.curves import Curves, curves_of, input_of, padded_to
+from graycell.packing.curves import Curves, curves_of, input_of, padded_to, viability_of
 from graycell.packing.pytrees import filled, is_traced, is_tracer, vector
 from graycell.packing.segments import Segments, breakpoints, measurements_of
 from graycell.reactor import Flows, Interventions
@@ -161,7 +162,7 @@ def pack(
         interventions=parts.interventions(),
         media=jnp.asarray(composition),
         supplied=jnp.asarray(supplied),
-        initial=vector([_initial(run, name, spec.initial)
+        initial=vector([_initial(run, name, spec)
                          for name, spec in zip(model.species, model.species_specs, strict=True)]),
         initial_variables=vector([run.initial.get(name, math.nan) for name in model.variable_names]),
         measured=jnp.asarray(measured),
@@ -239,5 +240,11 @@ def _without_others(run: CultureRun, model: CultureModel) -> CultureRun:
     return replace(run, initial={name: value for name, value in run.initial.items() if name not in others})
 
 
-def _initial(run: CultureRun, name: str, default: float | None) -> Any:
-    return run.initial[name] if default is None else run.initial.get(name, default)
+def _initial(run: CultureRun, name: str, spec: Species) -> Any:
+    """Return the concentration of a species at time 0; of dead cells, as the viability that was measured then says."""
+    if spec.initial is None or name in run.initial:
+        return run.initial[name]
+    known = viability_of(run) if spec.dead_of in run.initial else None
+    if known is None or known.time[0] > 0.0 or not known.value[0] > 0.0:
+        return spec.initial
+    return run.initial[spec.dead_of] * (1.0 / float(known.value[0]) - 1.0)

@@ -14,7 +14,7 @@ from graycell.model import CultureModel
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import Score, scores
 from graycell.simulation.simulate import Trajectory
-from graycell.units import CONCENTRATION, SPECIFIC_RATE, TIME
+from graycell.units import CELL_DENSITY, CONCENTRATION, SPECIFIC_RATE, TIME
 
 
 def has_loop(model: CultureModel) -> bool:
@@ -54,7 +54,7 @@ def label_of(model: CultureModel, reaction: str) -> str:
     Raises:
         ModelError: if the reaction is unknown; the message names the nearest one.
     """
-    if model.network is None or reaction in model.direct:
+    if model.network is None or reaction in (*model.direct, *model.definition_names):
         return ""
     return model.network.reactions[model.network.index(reaction)].label
 
@@ -204,5 +204,7 @@ def rate_unit(model: CultureModel, reaction: str) -> str:
     unit = model.species_specs[int(changed[0])].unit if len(changed) else CONCENTRATION
     if model.volumetric[i]:
         return f"{unit}/{TIME}"
-    amount = unit.removesuffix("/L").removesuffix("/mL")
-    return f"1/{TIME}" if "cells" in amount else f"{amount}/(1e9 cells)/{TIME}"
+    if unit == CELL_DENSITY:
+        return f"1/{TIME}"
+    amount = unit.removesuffix("/L") if unit.endswith("/L") else f"({unit})*L"
+    return f"{amount}/(1e9 cells)/{TIME}"

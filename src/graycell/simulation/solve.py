@@ -40,8 +40,8 @@ class SimulationStatus(enum.IntEnum):
         return {
             0: "The run was simulated to its end.",
             1: "The solver ran out of steps: the model is stiff here. See whether the times and units of the run are "
-            "right, and whether triggers set each other off without end; else loosen rtol, raise the turnover time of a "
-            "loop, or, in Python, give SolverSettings an implicit solver such as diffrax.Kvaerno5().",
+            "right, and whether triggers set each other off without end; else loosen rtol, raise the turnover time of "
+            "a loop, or, in Python, give SolverSettings an implicit solver such as diffrax.Kvaerno5().",
             2: "A state is not finite. Check the parameters and the initial state.",
             3: "At some point no flux meets bounds and balances; see the column 'flux status' of the trajectory.",
             4: "At some point no value closes a loop; see the column 'loop status' of the trajectory, and "
@@ -201,8 +201,8 @@ def integrate(
         solve = functools.partial(_solved, settings, controller, derivative, first_step, stop)
         if model.triggers:
             met = solve_with_triggers(model, solve, derivative, at, state, carry.true, stop, carry.alive)
-            states, successful = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), met.state), met.ok
-            true = met.true
+            states = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), met.state)
+            successful, true = met.ok, met.true
         else:
             solution = solve(jnp.zeros(()), state, saveat=saveat)
             states, successful = cast(CultureState, solution.ys), solution.result == diffrax.RESULTS.successful

@@ -7,10 +7,12 @@ both for every model of the library.
 import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from graycell.cell.building import liquid_species, network_of
 from graycell.cell.network import MetabolicNetwork, parse_equation
 from graycell.cell.rates import Between, Constant, Product, Quotient, Rate, RateLaw, Sum
+from graycell.formulas import Formula
 from graycell.modelfiles import definition_of, read_model_file
 from graycell.models.catalogue import DEFINITIONS
 from graycell.parameters import ParameterTable
@@ -57,11 +59,20 @@ class LibraryModel:
         Returns:
             Whether it does.
         """
-        constant = (Rate, Constant, Between, Product, Quotient, Sum)
-        return reaction in self.laws and not all(isinstance(part, constant) for part in _parts(self.laws[reaction]))
+        constant, waiting, met = (Rate, Constant, Between, Product, Quotient, Sum), [reaction], set()
+        while waiting:
+            name = waiting.pop()
+            met.add(name)
+            for part in _parts(self.laws[name]) if name in self.laws else ():
+                if isinstance(part, Formula):
+                    if any(one in self.inputs for one in part.names):
+                        return True
+                    waiting += [one for one in part.names if one not in met]
+                elif not isinstance(part, constant):
+                    return True
+        return False
 
 
-@functools.cache
 def library_model(name: str) -> LibraryModel:
     """Return what a study may name in a model of the library, or of a model file.
 
@@ -75,7 +86,17 @@ def library_model(name: str) -> LibraryModel:
     >>> len(found.network.names), found.network.names[-1], found.species[:2]
     (35, 'v35', ('BIOM', 'ANTI'))
     """
-    definition = DEFINITIONS[name]() if name in DEFINITIONS else definition_of(read_model_file(name))
+    if name not in DEFINITIONS:
+        return _names_of(definition_of(read_model_file(name)))  # a file may change
+    return _of_library(name)
+
+
+@functools.cache
+def _of_library(name: str) -> LibraryModel:
+    return _names_of(DEFINITIONS[name]())
+
+
+def _names_of(definition: Mapping[str, Any]) -> LibraryModel:
     network = network_of(definition.get("network")) or MetabolicNetwork.from_reactions([])
     columns = {reaction: parse_equation(equation) for reaction, equation in definition.get("reactions", {}).items()}
     species, _ = liquid_species(network, definition.get("gases", ()), columns, definition.get("species", {}))

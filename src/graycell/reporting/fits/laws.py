@@ -26,7 +26,8 @@ def laws_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
         One row a reaction, input and value of the input. The value is in the unit of the column ``unit``; low and high
         are the ends of the 95 % interval; samples near [1] counts those within a tenth of the visited range.
     """
-    unit = laws[0].unit if laws else SPECIFIC_RATE
+    units = {law.unit for law in laws} or {SPECIFIC_RATE}
+    unit = units.pop() if len(units) == 1 else "unit of the law"
     heads = (
         "reaction", "input", "value [unit]", "unit", f"learned [{unit}]", f"low [{unit}]", f"high [{unit}]",
         f"true [{unit}]", f"known [{unit}]", f"samples near [{DIMENSIONLESS}]", "supported",

@@ -127,7 +127,8 @@ def _units(read: Mapping[str, Typed], findings: list[Finding]) -> dict[str, str]
                 place = f"{read[kind].table.place}, row 1, column '{read[kind].headings[name]}'"
                 needed = f"the table {table} has {name} in a unit of {first}"
                 findings.append(Finding(place, f"a unit of {unit}", needed, "write both in units that convert"))
-    return {name: unit for name, (unit, _) in found.items() if unit in (MASS_CONCENTRATION, CELL_DENSITY, CONCENTRATION)}
+    kept = (MASS_CONCENTRATION, CELL_DENSITY, CONCENTRATION)
+    return {name: unit for name, (unit, _) in found.items() if unit in kept}
 
 
 def _about(table: Typed, findings: list[Finding]) -> dict[str, str]:
