@@ -27,10 +27,13 @@ def made_runs(model):
     runs = []
     for i, volume in enumerate((0.03, 0.05, 0.04)):
         plan = gc.CultureRun(
-            f"run{i}", 1.0, {"VCD": 0.4 + 0.1 * i, "GLC": 35.0 + 5 * i, "LAC": 1.0},
-            media={"feed": {"GLC": 1000.0}}, events=tuple(gc.Bolus(day + 0.0, "feed", volume) for day in (3.0, 4.0, 6.0)),
+            f"run{i}",
+            1.0,
+            {"VCD": 0.4 + 0.1 * i, "GLC": 35.0 + 5 * i, "LAC": 1.0},
+            media={"feed": {"GLC": 1000.0}},
+            events=tuple(gc.Bolus(day + 0.0, "feed", volume) for day in (3.0, 4.0, 6.0)),
             end=8.0,
-        )  # fmt: skip
+        )
         true = gc.simulate(model, plan, save_at=days)
         measured = {}
         for name in ("VCD", "viability", "GLC", "LAC", "ANTI"):
@@ -41,8 +44,18 @@ def made_runs(model):
             seen = np.clip(value * noise, 0.0, 1.0 if name == "viability" else None)
             error = np.maximum(0.03 * np.abs(value), 0.02 * np.max(np.abs(value)))
             measured[name] = gc.Measurement(name, unit, days[1:], seen[1:], error[1:])
-        runs.append(gc.CultureRun(plan.name, 1.0, {**plan.initial, "ANTI": 0.0}, measured, events=plan.events,
-                                  media=plan.media, end=8.0, units={"ANTI": "g/L"}))  # fmt: skip
+        runs.append(
+            gc.CultureRun(
+                plan.name,
+                1.0,
+                {**plan.initial, "ANTI": 0.0},
+                measured,
+                events=plan.events,
+                media=plan.media,
+                end=8.0,
+                units={"ANTI": "g/L"},
+            )
+        )
     return runs
 
 

@@ -3,8 +3,8 @@
     python tests/reference/lagged_scheme.py
 
 prints them, in about ten seconds. It imports neither graycell nor JAX and shares only data with the package: the
-equations and parameters of the model file, not its formulas, and the bundled run. Network, rate laws, projection and steps are written independently;
-the projection is solved by another method.
+equations and parameters of the model file, not its formulas, and the bundled run. Network, rate laws, projection and
+steps are written independently; the projection is solved by another method.
 
 Sources: R. P. Nolan, K. Lee, Metab. Eng. 13 (2011) 108-124, for reactions, rate laws and scheme; Cui et al., Comput.
 Chem. Eng. 183 (2024) 108594, for the parameters `refit`; C. L. Lawson, R. J. Hanson, Solving Least Squares Problems

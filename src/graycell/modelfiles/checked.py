@@ -80,6 +80,9 @@ def formulas_of(file: ModelFile) -> Iterator[tuple[Keys, str]]:
 
     Args:
         file: its contents.
+
+    Yields:
+        Keys and text.
     """
     for name, entry in file.definitions.items():
         if entry.formula:
