@@ -163,6 +163,19 @@ def test_a_molar_mass_brings_amounts_and_masses_together():
     assert error == pytest.approx(0.1 * np.array([3.0, 4.5]))
 
 
+def test_dead_cells_at_time_0_follow_from_the_viability_that_was_measured_then():
+    species = {"VCD": "1e9 cells/L", "dead": gc.Species("1e9 cells/L", 0.0, dead_of="VCD")}
+    model = gc.CultureModel(species=species, reactions={"growth": "=> VCD"}, rates={"growth": 1.0}, parameters={})
+    viability = of("viability", "1", 0.8, 0.7)
+    at_zero = replace(viability, time=np.array([0.0, 1.0]))
+    run = gc.CultureRun("a", 1.0, {"VCD": 2.0}, {"viability": at_zero})
+    assert np.asarray(pack(run, model).initial) == pytest.approx([2.0, 0.5])  # 2 of 2.5 are viable
+    later = replace(run, measurements={"viability": replace(at_zero, time=np.array([0.5, 1.0]))})
+    assert np.asarray(pack(later, model).initial) == pytest.approx([2.0, 0.0])
+    given = replace(run, initial={"VCD": 2.0, "dead": 0.1})
+    assert np.asarray(pack(given, model).initial) == pytest.approx([2.0, 0.1])
+
+
 def test_a_unit_that_does_not_convert_names_both_and_a_remedy():
     with pytest.raises(InputError) as raised:
         pack(fed_batch(measurements={"mAb": of("mAb", "mmol/L", 0.0, 0.1)}), monod())

@@ -221,3 +221,16 @@ def test_an_unknown_target_is_a_sentence():
         decay({"a": trigger("A < 1", C=1)})
     with pytest.raises(ModelError, match="trigger 'a': 'C' is not known"):
         decay({"a": trigger("C < 1", A=1)})
+
+
+def test_one_that_becomes_true_again_before_its_turn_happens_twice():
+    triggers = {
+        "up": trigger("time >= 1", 10, n=2),
+        "down": trigger("time >= 1", 9, n=0),
+        "again": trigger("time >= 1", 8, n=2),
+        "counted": trigger("n > 1", 1, at_trigger=False, m="m + 1"),
+        "stored": trigger("n > 1", 1, B="B + 1"),
+    }
+    made = simulated(decay(triggers, ("n", "m")), end=2.0)
+    assert float(made["m"][-1]) == 2.0
+    assert float(made["B"][-1]) == 2.0  # both times the value of when it became true, 1 + 1

@@ -362,8 +362,8 @@ def _file() -> dict[str, Any]:
 
 
 def _parameters() -> dict[str, Parameter]:
-    numbers = ("value", "lower", "upper", "prior_sd")
-    return {
-        name: Parameter(**{word: float(item) if word in numbers else item for word, item in words.items()}, name=name)
-        for name, words in _file()["parameters"].items()
-    }
+    numbers, found = ("value", "lower", "upper", "prior_sd"), {}
+    for name, words in _file()["parameters"].items():
+        given: dict[str, Any] = {word: float(item) if word in numbers else item for word, item in words.items()}
+        found[name] = Parameter(**given, name=name)
+    return found

@@ -244,7 +244,8 @@ def _initial(run: CultureRun, name: str, spec: Species) -> Any:
     """Return the concentration of a species at time 0; of dead cells, as the viability that was measured then says."""
     if spec.initial is None or name in run.initial:
         return run.initial[name]
-    known = viability_of(run) if spec.dead_of in run.initial else None
-    if known is None or known.time[0] > 0.0 or not known.value[0] > 0.0:
+    viable = spec.dead_of
+    known = viability_of(run) if viable in run.initial else None
+    if viable is None or known is None or known.time[0] > 0.0 or not known.value[0] > 0.0:
         return spec.initial
-    return run.initial[spec.dead_of] * (1.0 / float(known.value[0]) - 1.0)
+    return run.initial[viable] * (1.0 / float(known.value[0]) - 1.0)
