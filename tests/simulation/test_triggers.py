@@ -234,3 +234,19 @@ def test_one_that_becomes_true_again_before_its_turn_happens_twice():
     made = simulated(decay(triggers, ("n", "m")), end=2.0)
     assert float(made["m"][-1]) == 2.0
     assert float(made["B"][-1]) == 2.0  # both times the value of when it became true, 1 + 1
+
+
+def test_one_that_waits_twice_with_other_values_ends_in_a_status():
+    triggers = {
+        "up": trigger("time >= 1", 10, n=2),
+        "down": trigger("time >= 1", 9, n=0, m=5),
+        "again": trigger("time >= 1", 8, n=2),
+        "stored": trigger("n > 1", 1, B="m + 1"),
+    }
+    made = simulated(decay(triggers, ("n", "m")), end=2.0)
+    assert made.status is not gc.SimulationStatus.finished
+
+
+def test_a_value_that_is_no_number_is_set_and_seen():
+    made = simulated(decay({"wrong": trigger("time >= 1", n="0 / 0 * A")}), end=2.0)
+    assert made.status is not gc.SimulationStatus.finished

@@ -130,31 +130,36 @@ def fire(
     """
     persistent = jnp.asarray([trigger.persistent for trigger in model.triggers])
     at_trigger = jnp.asarray([trigger.at_trigger for trigger in model.triggers])
+    targets = (*model.species, *model.variable_names)
+    sets = jnp.asarray([[name in trigger.targets for name in targets] for trigger in model.triggers])
     species = len(model.species)
 
     def waiting(carry):
-        _, true, pending, _, now, count = carry
+        _, true, pending, _, now, count, _ = carry
         return (jnp.any(pending > 0) | jnp.any(now.true & ~true)) & (count < _MOST_FIRED)
 
     def one(carry):
-        state, true, pending, stored, now, count = carry
+        state, true, pending, stored, now, count, ok = carry
         rising = now.true & ~true
+        # of one that waits twice with values of the time at which it rose, the last ones alone are kept
+        other = jnp.any(sets & (stored != now.values), axis=1)
+        ok &= ~jnp.any(rising & (pending > 0) & at_trigger & other)
         stored = jnp.where(rising[:, None], now.values, stored)
         # one that rises again before its turn happens once more
         pending = jnp.where(persistent | now.true, jnp.where(rising, pending + 1, pending), 0)
         first = jnp.argmax(jnp.where(pending > 0, now.priority, -jnp.inf))
         values = jnp.where(at_trigger[first], stored[first], now.values[first])
         old = jnp.concatenate([state.concentrations, state.variables])
-        new = jnp.where(jnp.isnan(values) | (pending[first] == 0), old, values)
+        new = jnp.where(sets[first] & (pending[first] > 0), values, old)
         state = CultureState(new[:species] * state.volume, state.volume, new[species:])
         pending = pending.at[first].set(jnp.maximum(pending[first] - 1, 0))
-        return state, now.true, pending, stored, model.triggered(state, at), count + 1
+        return state, now.true, pending, stored, model.triggered(state, at), count + 1, ok
 
     now = model.triggered(state, at)
     none = jnp.zeros(len(model.triggers), jnp.int32)
-    carry = state, true, none, now.values, now, jnp.asarray(0)
-    state, _, _, _, now, count = lax.while_loop(waiting, one, carry)
-    return state, now.true, count < _MOST_FIRED
+    carry = state, true, none, now.values, now, jnp.asarray(0), jnp.asarray(True)
+    state, _, _, _, now, count, ok = lax.while_loop(waiting, one, carry)
+    return state, now.true, ok & (count < _MOST_FIRED)
 
 
 @jax.custom_jvp
