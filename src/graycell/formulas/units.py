@@ -51,6 +51,24 @@ def unit_of(tree: Tree, look_up: Callable[[str], Unit]) -> tuple[Unit, list[Unit
     return checker.unit(tree), checker.faults
 
 
+def times(*factors: tuple[Unit, int]) -> Unit:
+    """Return a product of units with powers; None where one of them is not known.
+
+    Args:
+        factors: units, each with its power.
+
+    Returns:
+        The unit.
+    """
+    whole: dict[str, Fraction] = {}
+    for unit, sign in factors:
+        if unit is None:
+            return None
+        for base, exponent in unit:
+            whole[base] = whole.get(base, Fraction(0)) + sign * exponent
+    return tuple(sorted((base, exponent) for base, exponent in whole.items() if exponent))
+
+
 class _Checker:
     def __init__(self, look_up: Callable[[str], Unit]):
         self.look_up, self.faults = look_up, []
@@ -100,20 +118,11 @@ class _Checker:
         return _NONE
 
     def _product(self, tree: Call) -> Unit:
-        return self._combined([(self.unit(part), 1) for part in tree.arguments])
+        return times(*((self.unit(part), 1) for part in tree.arguments))
 
     def _quotient(self, tree: Call) -> Unit:
         above, below = tree.arguments
-        return self._combined([(self.unit(above), 1), (self.unit(below), -1)])
-
-    def _combined(self, factors: list[tuple[Unit, int]]) -> Unit:
-        whole: dict[str, Fraction] = {}
-        for unit, sign in factors:
-            if unit is None:
-                return None
-            for base, exponent in unit:
-                whole[base] = whole.get(base, Fraction(0)) + sign * exponent
-        return tuple(sorted((base, exponent) for base, exponent in whole.items() if exponent))
+        return times((self.unit(above), 1), (self.unit(below), -1))
 
     def _power(self, tree: Call) -> Unit:
         return self._raised(tree, *tree.arguments, inverse=False)

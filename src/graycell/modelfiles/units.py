@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from graycell.errors import GraycellError
 from graycell.formulas.tree import TIME, Name, Tree
-from graycell.formulas.units import Unit, unit_of
+from graycell.formulas.units import Unit, times, unit_of
 from graycell.modelfiles.checked import dependencies, in_order
 from graycell.modelfiles.content import ModelFile
 from graycell.runs.solutes import molar_mass
@@ -22,24 +21,6 @@ _CELLS: Dimensions = dimensions("1e9 cells")
 _KELVIN: Dimensions = dimensions("K")
 _TOKEN = re.compile(r"[A-Za-z_]\w*|[0-9.]+(?:[eE][+-]?[0-9]+)?|[^\s()]")
 """A name, a number or an operator of a formula; brackets are left out, because a tree has none."""
-
-
-def times(*factors: tuple[Unit, int]) -> Unit:
-    """Return a product of units with powers; None where one of them is not known.
-
-    Args:
-        factors: units, each with its power.
-
-    Returns:
-        The unit.
-    """
-    whole: dict[str, Fraction] = {}
-    for unit, sign in factors:
-        if unit is None:
-            return None
-        for base, exponent in unit:
-            whole[base] = whole.get(base, Fraction(0)) + sign * exponent
-    return tuple(sorted((base, exponent) for base, exponent in whole.items() if exponent))
 
 
 class UnitChecks:
