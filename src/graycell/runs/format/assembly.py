@@ -73,7 +73,8 @@ def assemble(
     provenance = replace(provenance, citation=about.get("citation", ""), notes=about.get("notes", ""))
     if "measurements" not in tables:
         if "measurements" not in unreadable:
-            findings.append(Finding(name, "no table 'measurements'", IT_IS_REQUIRED, "add it"))
+            findings.append(Finding(name, "no table 'measurements'", IT_IS_REQUIRED,
+                                    "add it; graycell import converts files of another layout"))
         return [], findings
     measurements = read["measurements"]
     of_run = _rows_by_run(measurements, name, findings)
