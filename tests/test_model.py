@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.linalg
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_models import fed_batch, limited_network, monod, pool
 
@@ -203,11 +203,11 @@ def conserved():
     return combinations.T
 
 
-# not all 0: without any flux R' is 0/0, the rounding of the projection, and no solver follows it
-STARTS = st.lists(st.sampled_from([0.0, 1e-3, 0.1, 1.0, 3.0]), min_size=12, max_size=12).filter(any)
+STARTS = st.lists(st.sampled_from([0.0, 1e-3, 0.1, 1.0, 3.0]), min_size=12, max_size=12)
 
 
 @given(STARTS, st.sampled_from([0.3, 1.0, 5.0]), st.sampled_from([0.0, 0.1]))
+@example([0.0] * 12, 1.0, 0.0)  # no flux at all
 @settings(deadline=None, max_examples=8, derandomize=True)
 def test_with_limited_uptake_nothing_falls_below_zero_and_what_is_conserved_is_found(factors, cells, bolus):
     """From starts without this or that, with five times the cells, and a bolus or none."""
@@ -227,4 +227,4 @@ def test_with_limited_uptake_nothing_falls_below_zero_and_what_is_conserved_is_f
     found = path.volume[-1] * c[-1]
     size = np.abs(conserved()) @ np.maximum(np.abs(expected), 1e-3)
     assert np.max(np.abs(conserved() @ (found - expected)) / size) <= 1e-6
-    assert np.max(np.abs(found - expected)) > 1e-3  # the cells did live
+    assert np.max(np.abs(found - expected)) > 1e-3 or not any(factors)  # the cells did live

@@ -44,6 +44,9 @@ Values = Float[Array, " _names"] | Mapping[str, Any] | None
 
 _DEFAULT_BIOMASS_PER_CELL = Parameter(2.31, "mmol/(1e9 cells)", 0.5, 10.0, estimated=False, name=BIOMASS_PER_CELL,
                                       meaning="biomass per cell", source="Nolan & Lee 2011")  # fmt: skip
+_SCARCE = 1e-6
+"""Concentration, in the unit of the species, below which limited uptake falls with the square of the concentration.
+What is used up then nears 0 as 1/t and not as exp(-t): it is not stiff where nothing is left, and stays above 0."""
 
 
 class CultureState(NamedTuple):
@@ -720,7 +723,8 @@ class CultureModel(eqx.Module):
         if self.clearance is None or self.network is None:
             return {}
         reactions, species, coefficients = (np.array(part) for part in zip(*self.uptakes, strict=True))
-        available = jnp.maximum(concentrations, 0.0)[species]
+        present = jnp.maximum(concentrations, 0.0)[species]
+        available = present * (present / (present + _SCARCE))
         most = self.parameters[self.clearance] * available / jnp.asarray(np.abs(coefficients))
         ahead = coefficients < 0.0
         upper = jnp.asarray(self.network.upper).at[reactions[ahead]].min(most[ahead])

@@ -393,25 +393,40 @@ class Volumetric(RateLaw):
 class FluxRatio(RateLaw):
     """The ratio of two weighted sums of fluxes, in 0..ceiling, such as the redox ratio R' of Nolan & Lee (2011).
 
+    Cells that starve may have neither flux, and the ratio then has no value: beside bounds it is that of two rounding
+    errors. With a `variable` x, the ratio is (made + resting x)/(used + resting). A loop with this target is closed at
+    the same x as without, where x used = made, and its variable keeps its value where the fluxes rest. For a pool this
+    is dx/dt = (made - x used)/(tau (used + resting)): it turns over with the fluxes through it.
+
     Attributes:
         made: coefficients [1] of the numerator, by reaction.
         used: coefficients [1] of the denominator, by reaction.
         ceiling: upper limit of the ratio [1]; without it the ratio would be infinite where the denominator vanishes. 50
             is ten times the largest redox ratio measured in cell line A of Nolan & Lee (2011).
+        variable: name of the loop variable of which this is the target; None for the plain ratio.
+        resting: flux used [mmol/(10^9 cells)/d] at which the variable turns over at half its speed. 0.05 is the
+            `softening` of the weights: below it relative errors of rates have no meaning.
 
-    >>> at = Conditions({}, fluxes={"v1": jnp.array(1.0), "v34": jnp.array(4.0)})
+    >>> at = Conditions({}, {"R": jnp.array(3.0)}, fluxes={"v1": jnp.array(1.0), "v34": jnp.array(4.0)})
     >>> print(FluxRatio((("v1", 2.0),), (("v34", 1.0),))(at))
     0.5
+    >>> print(FluxRatio((("v1", 0.0),), (("v34", 0.0),), variable="R")(at))
+    3.0
     """
 
     made: tuple[tuple[str, float], ...] = eqx.field(static=True)
     used: tuple[tuple[str, float], ...] = eqx.field(static=True)
     ceiling: float = eqx.field(static=True, default=50.0)
+    variable: str | None = eqx.field(static=True, default=None)
+    resting: float = eqx.field(static=True, default=0.05)
 
     def __call__(self, at: Conditions) -> Scalar:
         made, used = (
             jnp.maximum(sum(factor * at.flux(name) for name, factor in side), 0.0) for side in (self.made, self.used)
         )
+        if self.variable is not None:
+            ratio = (made + self.resting * at.variable(self.variable)) / (used + self.resting)
+            return jnp.minimum(ratio, self.ceiling)
         # made/used, so written that neither the value nor its derivative divides by zero; a resting cell has 0: both
         # sums are then what rounding leaves, and their quotient would be anything
         resting = (made < NO_FLUX) & (used < NO_FLUX)

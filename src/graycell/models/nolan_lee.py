@@ -313,7 +313,9 @@ def nolan_lee_definition(
         laws += ((MAINTENANCE.name, Between(Rate("maintenance_warm"), Rate("maintenance_cold"))),)
         table = table.with_values({"R_switch": 1.25})
     nadh = network.rows(["NADH_cyto"])[0]
-    ratio = FluxRatio(tuple((name, float(nadh[network.index(name)])) for name in ("v1", "v16")), (("v34", 1.0),))
+    made = tuple((name, float(nadh[network.index(name)])) for name in ("v1", "v16"))
+    # where uptake is limited a starving cell can have no flux in the loop
+    ratio = FluxRatio(made, (("v34", 1.0),), variable=REDOX if limited and not lagged else None)
     return {
         "name": "nolan-lee" + ("-extended" if extended else "") + ("-limited" if limited else ""),
         "network": network,

@@ -21,6 +21,9 @@ _FIRST_STEP, _LONGEST_STEP = 1e-3, 0.05
 """First and longest step of the search, relative where the variable is above 1. The search may pass two roots together
 if they are nearer to each other than a step."""
 _MOST_STEPS = 400
+_FLAT = 5e-15
+"""Gap that may be rounding, relative where the variable is above 1. Over a stretch where the gap is flat and 0, every
+point is a root; the search ends at the nearest one."""
 _LEAST_DENOMINATOR = 1e-9
 """At a fold the derivative of the root is infinite; this keeps it finite. The status reports a fold once the branch has
 ended."""
@@ -175,7 +178,7 @@ def root_within(
 
 
 def _along_the_line(gap, start):
-    """Step from the start until the gap changes its sign, then narrow the bracket.
+    """Step from the start until the gap is `_FLAT` or less, seen in its first direction, then narrow the bracket.
 
     Both are in one loop, so that the gap, which is most of what is compiled, is compiled once.
     """
@@ -183,29 +186,30 @@ def _along_the_line(gap, start):
     class Carry(NamedTuple):
         steps: Array
         step: Array
-        walked: Array
-        bracket: _Bracket
-
-        @property
-        def walks(self):  # while it walks, the bracket is the last two points
-            return self.walked & (self.bracket.new_gap * self.bracket.across_gap > 0.0)
+        walks: Array  # while it walks, the bracket is the last two points
+        bracket: _Bracket  # of the gap in its first direction, less _FLAT
+        first: Array
 
     def body(now: Carry) -> Carry:
-        first, walks, bracket = now.steps == 0, now.walks, now.bracket.ordered
-        ahead = bracket.new + jnp.sign(bracket.new_gap) * now.step
-        x = jnp.where(first, start, jnp.where(walks, ahead, bracket.place()))
+        begins, bracket = now.steps == 0, now.bracket.ordered
+        x = jnp.where(now.walks, bracket.new + jnp.sign(now.first) * now.step, bracket.place())
+        x = jnp.where(begins, start, x)
         value = gap(x)
-        left = jax.tree.map(partial(jnp.where, first), (x, value), bracket[:2])
-        either = jax.tree.map(partial(jnp.where, walks), _Bracket(x, value, *left, *left), bracket.with_point(x, value))
+        first = jnp.where(begins, value, now.first)
+        value = jnp.sign(first) * value - _FLAT * jnp.maximum(1.0, jnp.abs(x))
+        left = jax.tree.map(partial(jnp.where, begins), (x, value), bracket[:2])
+        walking = _Bracket(x, value, *left, *left)
+        bracket = jax.tree.map(partial(jnp.where, now.walks), walking, bracket.with_point(x, value))
         longer = jnp.minimum(2.0 * now.step, _LONGEST_STEP * jnp.maximum(1.0, jnp.abs(x)))
-        return Carry(now.steps + 1, jnp.where(first, now.step, longer), walks, either)
+        step = jnp.where(begins, now.step, longer)
+        return Carry(now.steps + 1, step, now.walks & (value > 0.0), bracket, first)
 
     def runs(now: Carry):
         return (now.walks | ~now.bracket.ordered.narrow) & (now.steps < _MOST_STEPS)
 
     nowhere = _Bracket(*(6 * (jnp.full_like(start, jnp.inf),)))
-    begun = Carry(jnp.asarray(0), jnp.asarray(_FIRST_STEP, start.dtype), jnp.asarray(True), nowhere)
-    last = lax.while_loop(runs, body, begun)
+    begun = (jnp.asarray(0), jnp.asarray(_FIRST_STEP, start.dtype), jnp.asarray(True), nowhere, nowhere.new)
+    last = lax.while_loop(runs, body, Carry(*begun))
     root, value = last.bracket.ordered.best()
     return root, _status(value, last.walks)
 
