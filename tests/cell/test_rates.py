@@ -42,8 +42,8 @@ def published_rates(c, R, p, k):
         w["v3"] = -k["vmax3r"] / tc("TC3b") * a / (1 + a)
     for i, amide, acid in ((8, "GLN", "GLU"), (10, "ASN", "ASP")):
         q, u, n = c[amide] / k[f"Km{i}a"], c[acid] / k[f"Km{i}b"], c["NH3"] / k[f"Km{i}c"]
-        forward = k[f"vmax{i}f"] / tc(f"TC{i}b")
-        w[f"v{i}"] = (forward * q - k[f"vmax{i}r"] * u * n) / (1 + q + u + n + u * n)
+        forward, reverse = k[f"vmax{i}f"] / tc(f"TC{i}b"), k[f"vmax{i}r"] / (tc("TC10b") if i == 10 else 1.0)
+        w[f"v{i}"] = (forward * q - reverse * u * n) / (1 + q + u + n + u * n)
     w["v11"] = k["vmax11"] * w["v10"]
     n = c["NH3"] / k["Km9"]
     w["v9"] = (k["vmax9f"] * w["v3"] * n - k["vmax9r"] * w["v11"]) / (1 + n)
@@ -59,7 +59,7 @@ def published_rates(c, R, p, k):
     return w
 
 
-@pytest.mark.parametrize("redox", [4.0, 1.2, 0.7])
+@pytest.mark.parametrize("redox", [4.0, 1.2, 1.0, 0.7])
 @pytest.mark.parametrize("cold", [0.0, 0.35, 1.0])
 @pytest.mark.parametrize("alanine", [0.5, 30.0], ids=["alanine made", "alanine used"])
 def test_laws_without_width_are_the_published_ones(redox, cold, alanine):

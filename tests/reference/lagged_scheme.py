@@ -29,8 +29,8 @@ RUN = PACKAGE / "runs" / "bundled" / "nolan-lee-2011-cell-line-a"
 KINETIC = ("v1", "v2", "v3", "v8", "v10", "v11", "v9", "v13", "v16", "v12", "v17", "v33")
 GASES = ("O2", "CO2")
 """Held by the gas phase: no balance in the liquid."""
-NADH_OF_BIOMASS = 0.6391
-"""NADH [mol/mol] that biomass synthesis, v16, makes in the cytosol."""
+NADH_OF_BIOMASS = 0.64
+"""NADH [mol/mol] that the published R counts for biomass synthesis, v16; the reaction itself has 0.6391."""
 BIOMASS_PER_CELL = 2.31
 """[mmol/(10^9 cells)]"""
 SHIFT_RATE, SHIFT_TIME = 33.94, 3.0
@@ -72,13 +72,13 @@ def coefficients(equation):
 class Network(NamedTuple):
     """The reactions of the cell.
 
-    names: of the reactions. irreversible: (reactions,). bases: of the fluxes at steady state, (reactions, k) before and
-    after the shift. exchange: (species, reactions) coefficients in the liquid. species: there, without ``_ext``.
+    names: of the reactions. irreversible: (reactions,). balances: (inside, reactions) coefficients before and after the
+    shift. exchange: (species, reactions) coefficients in the liquid. species: there, without ``_ext``.
     """
 
     names: list
     irreversible: np.ndarray
-    bases: list
+    balances: list
     exchange: np.ndarray
     species: list
 
@@ -98,7 +98,7 @@ def network():
     return Network(
         list(reactions),
         np.array(["<=>" not in row["equation"] for row in rows]),
-        [null_space(matrix(inside, columns)) for columns in (before, after)],
+        [matrix(inside, columns) for columns in (before, after)],
         matrix(liquid, before),
         [name.removesuffix("_ext") for name in liquid],
     )
@@ -117,21 +117,21 @@ def kinetic_rates(c, redox, shift, p):
     def between(before, after):
         return (1.0 - shift) * before + shift * after
 
-    def deamidation(amide, acid, i):
+    def deamidation(amide, acid, i, slowed_back):
         q, u, n = c[amide] / p[f"Km{i}a"], c[acid] / p[f"Km{i}b"], c["NH3"] / p[f"Km{i}c"]
-        ahead = p[f"vmax{i}f"] / slowed(f"TC{i}b") * q
-        return (ahead - p[f"vmax{i}r"] * u * n) / (1.0 + q + u + n + u * n)
+        ahead, back = p[f"vmax{i}f"] / slowed(f"TC{i}b") * q, p[f"vmax{i}r"] / slowed_back * u * n
+        return (ahead - back) / (1.0 + q + u + n + u * n)
 
     w = {}
     inhibited = 1.0 + (c["LAC"] / p["Ki1"]) ** between(p["exp1a"], p["exp1b"])
     w["v1"] = p["vmax1f"] / slowed("TC1b") * c["GLC"] / (p["Km1"] + c["GLC"]) / inhibited
     making = redox >= 1.0
     w["v2"] = p["vmax2"] * (redox - 1.0) * (1.0 if making else c["LAC"] / (p["Km2"] + c["LAC"]))
-    a, s = c["ALA"] / p["Km3b"], c["GLC"] / p["Km3c"] if making else c["LAC"] / p["Km3a"]
+    a, s = c["ALA"] / p["Km3b"], c["GLC"] / p["Km3c"] if redox > 1.0 else c["LAC"] / p["Km3a"]
     net = p["vmax3f"] * s - p["vmax3r"] * a
     w["v3"] = net / (1.0 + s + a) if net >= 0.0 else -p["vmax3r"] / slowed("TC3b") * a / (1.0 + a)
-    w["v8"] = deamidation("GLN", "GLU", 8)
-    w["v10"] = deamidation("ASN", "ASP", 10)
+    w["v8"] = deamidation("GLN", "GLU", 8, 1.0)
+    w["v10"] = deamidation("ASN", "ASP", 10, slowed("TC10b"))
     w["v11"] = p["vmax11"] * w["v10"]
     n = c["NH3"] / p["Km9"]
     w["v9"] = (p["vmax9f"] * w["v3"] * n - p["vmax9r"] * w["v11"]) / (1.0 + n)
@@ -146,13 +146,14 @@ def kinetic_rates(c, redox, shift, p):
     return np.array([w[name] for name in KINETIC])
 
 
-def project(cell, w, shifted):
+def project(cell, w, shift):
     """Return the fluxes with the least sum of ((v_i - w_i)/w_i)^2 at steady state, irreversible ones not below 0.
 
     With v = N z this is least squares with inequalities. It becomes a least-distance problem, whose dual is one of
     non-negative least squares; its active bounds are then held as equations and the rest is solved anew, to rounding.
     """
-    basis = cell.bases[shifted]
+    before, after = cell.balances
+    basis = null_space((1.0 - shift) * before + shift * after)
     size = np.abs(w)
     # a rate of 0 has no weight; 7 decades are what the roots of the weights may span
     size = np.where(size == 0.0, 1e6 * np.max(size), np.maximum(size, 1e-7 * np.max(size)))
@@ -199,7 +200,7 @@ def simulate(parameters, step=0.05, glucose=1.0):
     def slope(shifted, time, c, redox):
         """Return dc/dt [mmol/L/d] and R' [1]."""
         shift = shifted * (1.0 - np.exp(-SHIFT_RATE * max(time - SHIFT_TIME, 0.0)))
-        v = project(cell, kinetic_rates(dict(zip(cell.species, c, strict=True)), redox, shift, p), shifted)
+        v = project(cell, kinetic_rates(dict(zip(cell.species, c, strict=True)), redox, shift, p), shift)
         cells = viability(time) * max(c[biomass], 0.0) / BIOMASS_PER_CELL
         made, used = max(2.0 * v[one] + NADH_OF_BIOMASS * v[sixteen], 0.0), max(v[shuttle], 0.0)
         return cells * (cell.exchange @ v), R_CEILING if made >= R_CEILING * used else made / used
@@ -209,13 +210,13 @@ def simulate(parameters, step=0.05, glucose=1.0):
     times = np.arange(round(end / step) + 1) * step
     all_c, all_redox = [c], [redox]
     for time in times[:-1]:
-        # the stoichiometry switches whole, in the first step that starts after the shift
+        # the shift acts from the first step that starts after it
         at = partial(slope, int(time > SHIFT_TIME + 1e-9))
         k1, r1 = at(time, c, redox)
         k2, r2 = at(time + step / 2, c + step / 2 * k1, r1)
         k3, r3 = at(time + step / 2, c + step / 2 * k2, r2)
         k4, r4 = at(time + step, c + step * k3, r3)
-        c = np.maximum(c + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4), 0.0)
+        c = c + step / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
         _, redox = at(time + step, c, (r1 + 2 * r2 + 2 * r3 + r4) / 6)
         if np.min(np.abs(np.array(feeds) - time)) < 1e-9:  # at the end of the step that starts at the feed
             new = [(1 - REPLACED) * x + REPLACED * medium[name] if medium.get(name) else x

@@ -2,7 +2,8 @@
 
 Classical Runge-Kutta steps at constant volume. Each stage uses the R' of the stage before, so the result depends on the
 step. The paper leaves details open; the ones here reproduce the figures of the public refit (Cui et al., Comput. Chem.
-Eng. 183 (2024) 108594), see tests/reference.
+Eng. 183 (2024) 108594), see tests/reference: the temperature shift acts from the first step that starts after it, the
+feed at the end of the step that starts at its time, and concentrations may fall below 0.
 """
 
 from typing import NamedTuple
@@ -124,14 +125,13 @@ def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacem
     def one_step(carry, now):
         c, redox = carry
         start, replaced = now
-        # the shift is on from the first step that starts after it; the stoichiometry switches whole
         is_shifted = jnp.where(start > begins + 1e-9, 1.0, 0.0)
 
         def shift_at(time):
             return is_shifted * (1.0 - jnp.exp(-rate * jnp.maximum(time - begins, 0.0)))
 
         def slope(time, c, redox):
-            cell = model.evaluate(c, variables_of(redox, shift_at(time)), inputs_at(time), stoichiometry=is_shifted)
+            cell = model.evaluate(c, variables_of(redox, shift_at(time)), inputs_at(time))
             return model.production(cell), cell.targets[0]
 
         def stage(before, share):
@@ -141,7 +141,7 @@ def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacem
 
         # one stage after the other in a loop: written out, the flux projection would be compiled four times
         _, (k, r) = lax.scan(stage, (jnp.zeros_like(c), redox), jnp.array([0.0, 0.5, 0.5, 1.0]))
-        c = jnp.maximum(c + step * (_WEIGHTS @ k), 0.0)
+        c = c + step * (_WEIGHTS @ k)
         _, redox = slope(start + step, c, _WEIGHTS @ r)
         kept = 1.0 - replaced @ packed.supplied
         c = kept * c + replaced @ (packed.supplied * packed.media)
@@ -152,6 +152,5 @@ def _step_through(model: CultureModel, packed: PackedRun, starts, step, replacem
     time = jnp.concatenate([jnp.zeros(1), starts + step])
     c, variables = jnp.concatenate([packed.initial[None], c]), jnp.concatenate([begun[None], variables])
     inputs = jax.vmap(inputs_at)(time)
-    shifted = jnp.concatenate([jnp.zeros(1), jnp.where(starts > begins + 1e-9, 1.0, 0.0)])
-    cells = lax.map(lambda at: model.evaluate(*at[:3], stoichiometry=at[3]), (c, variables, inputs, shifted))
+    cells = lax.map(lambda at: model.evaluate(*at), (c, variables, inputs))
     return LaggedPath(time, c, variables, inputs, cells)
