@@ -18,11 +18,13 @@ class Tolerance(NamedTuple):
         feasible: Largest violation of a row, as a part of the largest target: rounding of a sum of some ten terms.
         dependent: Squared length below which the remainder of a unit row after projection is rounding.
         blocking: A multiplier that changes more slowly per unit step does not block the step.
+        tied: Multipliers that reach 0 within this part of a step reach it together.
     """
 
     feasible: float
     dependent: float
     blocking: float
+    tied: float
 
     @classmethod
     def of(cls, dtype: Any) -> "Tolerance":
@@ -34,7 +36,7 @@ class Tolerance(NamedTuple):
         Returns:
             The limits.
         """
-        return cls(1e-11, 1e-18, 1e-13) if dtype == jnp.float64 else cls(3e-6, 1e-10, 1e-6)
+        return cls(1e-11, 1e-18, 1e-13, 1e-11) if dtype == jnp.float64 else cls(3e-6, 1e-10, 1e-6, 1e-5)
 
 
 class Rows(NamedTuple):
