@@ -1,7 +1,7 @@
 """The exact flux projection of a small network, in rational numbers: no rounding, no tolerance.
 
 The balances are solved by rational elimination, the variances are the given floats, and "first the kinetic rates, then
-the reference" is a weight of 2^-600 on the reference, which is a number like any other here. What remains is a strictly
+the reference" is a weight of 2^-240 on the reference, which is a number like any other here. What remains is a strictly
 convex programme; its dual is a linear complementarity problem, M m + q >= 0, m >= 0, m (M m + q) = 0, that Lemke's
 method solves (C. E. Lemke, Management Science 11 (1965) 681-689). No part of the library is used.
 """
@@ -13,7 +13,7 @@ from math import isinf
 
 import numpy as np
 
-LEVEL = Fraction(1, 2**600)
+LEVEL = Fraction(1, 2**240)
 """Weight of the reference, as a part of the smallest weight of a kinetic rate."""
 _MOST_PIVOTS = 400
 
@@ -124,9 +124,7 @@ def lemke(m: Matrix, q: list[Fraction]) -> list[Fraction] | None:
         return [Fraction(0)] * n
     # w - M m - e z0 = q; columns: w, m, z0, the right side. Ties are decided by the columns of w (lexicographic).
     one, zero = Fraction(1), Fraction(0)
-    table = [
-        [one if i == k else zero for k in range(n)] + [-x for x in m[i]] + [-one, q[i]] for i in range(n)
-    ]
+    table = [[one if i == k else zero for k in range(n)] + [-x for x in m[i]] + [-one, q[i]] for i in range(n)]
     basic = list(range(n))
     leaving = min(range(n), key=lambda i: (q[i], i))
     entering = 2 * n

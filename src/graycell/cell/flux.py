@@ -112,13 +112,11 @@ def project_fluxes(
     if stoichiometry is not None:
         if np.shape(stoichiometry) != network.stoichiometry.shape:
             raise ModelError(
-                f"stoichiometry: found the shape {np.shape(stoichiometry)}; {network.stoichiometry.shape} is needed, in "
-                "the order of network.species and network.names."
+                f"stoichiometry: found the shape {np.shape(stoichiometry)}; {network.stoichiometry.shape} is needed, "
+                "in the order of network.species and network.names."
             )
         projection = projection.with_stoichiometry(stoichiometry)
-    return projection(
-        rates, lower=low, upper=high, variance=variance, smoothing=smoothing, may_leave_out=may_leave_out
-    )
+    return projection(rates, lower=low, upper=high, variance=variance, smoothing=smoothing, may_leave_out=may_leave_out)
 
 
 def _number(title: str, value) -> np.ndarray | Array:

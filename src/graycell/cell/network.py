@@ -329,9 +329,8 @@ def _bound_fault(name: str, low: float, high: float) -> str:
     """Return what is wrong with a pair of bounds, '' if nothing; that they contradict each other is a status."""
     if low < np.inf and high > -np.inf:
         return ""
-    return (
-        f"bounds of '{name}': found {low:g} and {high:g}; a lower bound is a number or -inf, an upper bound a number or inf."
-    )
+    needed = "a lower bound is a number or -inf, an upper one a number or inf"
+    return f"bounds of '{name}': found {low:g} and {high:g}; {needed}."
 
 
 def _named(reactions: Mapping[str, str | Reaction]) -> tuple[Reaction, ...]:

@@ -347,13 +347,12 @@ class FluxProjection(eqx.Module):
         dtype, count = kinetic_rates.dtype, len(self.kinetic)
         picked = [*(self.kinetic.index(name) for name in self.basis), *range(count, count + self.directions.shape[1])]
         space = orthonormal(flux_map.matrix[:, np.array(picked, int)])[0]
-        kinetic = space[np.array([self.network.index(name) for name in self.kinetic], int)] * used[:, None]
+        used = used.astype(dtype)
+        kinetic = used[:, None] * space[np.array([self.network.index(name) for name in self.kinetic], int)]
         sign = np.repeat([1.0, -1.0], [len(self.lower_index), len(self.upper_index)])[:, None]
         bounds = jnp.asarray(sign, dtype) * space[np.array([*self.lower_index, *self.upper_index], int)]
         size = len(picked)
-        rows = jnp.block(
-            [[jnp.diag(used.astype(dtype)), -kinetic], [jnp.zeros((len(self.bound_names), count), dtype), bounds]]
-        )
+        rows = jnp.block([[jnp.diag(used), -kinetic], [jnp.zeros((len(self.bound_names), count), dtype), bounds]])
         programme = _Programme(
             jnp.concatenate([kinetic_rates, self.reference @ space]),
             jnp.concatenate([variance, jnp.ones(size, dtype)]),

@@ -100,7 +100,7 @@ def rank(matrix: Float[Array, "n k"]) -> Int[Array, ""]:
         longest = jnp.argmax(lengths)
         free = lengths[longest] > least
         unit = rest[longest] / jnp.where(free, lengths[longest], 1.0)
-        return jnp.where(free, rest - (rest @ unit)[:, None] * unit[None], rest), count + free
+        return jnp.where(free, rest - (rest @ unit)[:, None] * unit[None], rest), count + free.astype(jnp.int32)
 
     return lax.fori_loop(0, min(matrix.shape), body, (matrix, jnp.zeros((), jnp.int32)))[1]
 

@@ -88,7 +88,6 @@ def _linear_solve(problem: Problem, found: Found, right_side):
     return x[:n], found.to_rows(x[n:], count)
 
 
-
 def _residual_levels(problem: Problem, z, m, found: Found, free: int):
     """Return the residual of the equations of both levels at (z, (m0, m1)).
 

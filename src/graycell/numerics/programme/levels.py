@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array
 
 from graycell.numerics.programme.block import Block, State, dot, numbers, products, unit
 from graycell.numerics.programme.problem import INFEASIBLE, NOT_CONVERGED, RUNNING, SOLVED, Found, Tolerance

@@ -153,7 +153,7 @@ class Found(NamedTuple):
         point: The last point.
         status: RUNNING, SOLVED, INFEASIBLE or NOT_CONVERGED.
         occupant: Row in each slot, -1 if the slot is empty.
-        multiplier: (slots,) multipliers of these rows; None unless asked for.
+        multiplier: (slots,) multipliers of these rows, on two levels a pair (see `levels`); None unless asked for.
         dual_basis: (slots, n) dual basis of the rows times sqrt(variance), which inverts the equations on the active
             set; None unless asked for.
     """
