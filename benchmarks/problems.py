@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import graycell as gc
-from graycell.cell.flux import REFERENCE_WEIGHT, FluxProjection, FluxSolution, SoftWeights, prepare
+from graycell.cell.flux import FluxProjection, FluxSolution, SoftWeights, prepare
 from graycell.cell.network import MetabolicNetwork
 
 SCATTER = 0.3  # standard deviation of the logarithm of a kinetic rate around its trajectory
@@ -141,7 +141,7 @@ def _at_kinks(layer, kinetic_rates, shift, count: int, within: float, random) ->
 
 @dataclass(frozen=True)
 class FullSpace:
-    """E. coli core as a programme over all fluxes; the layer's own problem, written out.
+    """E. coli core as a programme over all fluxes, as other solvers take it: with a small weight in place of a level.
 
     minimise sum_K (v - w)^2/variance + weight |D^T (v - reference)|^2 with S v = 0 and the bounds; D: the undetermined
     directions of the layer, (reactions, k).
@@ -159,7 +159,7 @@ class FullSpace:
     def directions(self) -> np.ndarray:
         return np.asarray(self.layer.directions)
 
-    weight = REFERENCE_WEIGHT
+    weight = 1e-6
 
     def first(self, count: int) -> "FullSpace":
         return FullSpace(self.layer, self.kinetic_rates[:count], self.variance[:count])

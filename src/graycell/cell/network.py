@@ -244,12 +244,28 @@ class MetabolicNetwork:
             The network with these bounds.
 
         Raises:
-            ModelError: If the network has no such reaction.
+            ModelError: If the network has no such reaction, or a bound is not a number or infinite on the wrong side.
         """
         index = self.index(name)
         low, high = self.lower.copy(), self.upper.copy()
-        low[index], high[index] = lower, upper
+        try:
+            low[index], high[index] = lower, upper
+        except (TypeError, ValueError):
+            raise ModelError(f"bounds of '{name}': found {lower!r} and {upper!r}; numbers are needed.") from None
+        if fault := _bound_fault(name, low[index], high[index]):
+            raise ModelError(fault)
         return replace(self, lower=low, upper=high)
+
+    def require_bounds(self) -> None:
+        """Check that no bound is nan or infinite on the side where no flux meets it.
+
+        Raises:
+            ModelError: If one is; the message names all of them.
+        """
+        every = zip(self.names, self.lower, self.upper, strict=True)
+        faults = [fault for name, low, high in every if (fault := _bound_fault(name, low, high))]
+        if faults:
+            raise ModelError(" ".join(faults))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -269,7 +285,7 @@ class MetabolicNetwork:
             ModelError: If the network has no such reaction.
         """
         if name not in self.names:
-            raise ModelError(f"reaction '{name}' is not in the network; {nearest(name, self.names)}.")
+            raise ModelError(f"reaction '{name}' is not in the network; {nearest(str(name), self.names)}.")
         return self.names.index(name)
 
     @property
@@ -309,6 +325,14 @@ _ARRAYS = ("stoichiometry", "shifted_stoichiometry", "lower", "upper")
 """Fields of a network that are arrays."""
 
 
+def _bound_fault(name: str, low: float, high: float) -> str:
+    """Return what is wrong with a pair of bounds, '' if nothing; that they contradict each other is a status."""
+    if low < np.inf and high > -np.inf:
+        return ""
+    needed = "a lower bound is a number or -inf, an upper one a number or inf"
+    return f"bounds of '{name}': found {low:g} and {high:g}; {needed}."
+
+
 def _named(reactions: Mapping[str, str | Reaction]) -> tuple[Reaction, ...]:
     """Return the reactions of a mapping from names to equations or reactions."""
     found = []
@@ -341,7 +365,7 @@ def _faults(species, reactions, matrix: np.ndarray, low: np.ndarray, high: np.nd
     return faults + [
         f"the bounds of '{name}' are {a:g} and {b:g}"
         for name, a, b in zip(reactions, low, high, strict=True)
-        if not a <= b
+        if not a <= b or _bound_fault(name, a, b)
     ]
 
 

@@ -37,7 +37,7 @@ def prepare(
 
     Raises:
         ModelError: If there is no reaction or no rate law, if a name is unknown or occurs twice, or if the balances
-            allow no flux.
+            allow no flux, or if a bound or the reference is not a number or infinite on the wrong side.
     """
     names = network.names
     if not names or not len(kinetic):
@@ -47,6 +47,7 @@ def prepare(
         if list(kinetic).count(name) > 1:
             raise ModelError(f"reaction '{name}' has {list(kinetic).count(name)} rate laws; add them up with Sum.")
     kinetic_index = [network.index(name) for name in kinetic]
+    network.require_bounds()
     balances = np.flatnonzero(~network.is_external)
     balances = balances[_independent(network.stoichiometry[balances], range(len(balances)))]
     usual, shifted = network.stoichiometry[balances], network.shifted_stoichiometry[balances]
@@ -70,6 +71,8 @@ def prepare(
     start = np.zeros(len(names))
     for name, value in (reference or {}).items():
         start[network.index(name)] = value
+        if not np.isfinite(value):
+            raise ModelError(f"reference of '{name}': found {value}; a finite flux is needed.")
     projection = FluxProjection(
         network=network,
         kinetic=tuple(kinetic),

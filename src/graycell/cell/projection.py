@@ -12,18 +12,19 @@ from jaxtyping import Array, Float
 from graycell.cell.network import MetabolicNetwork
 from graycell.cell.solution import FluxSolution, FluxStatus
 from graycell.cell.weights import LEAST_VARIANCE, PublishedWeights, SoftWeights
+from graycell.errors import ModelError
 from graycell.numerics import programme as qp
-from graycell.numerics.dense import orthonormal, solve_dense, solve_unrolled
+from graycell.numerics.dense import orthonormal, rank, solve_dense, solve_unrolled
 
-REFERENCE_WEIGHT = 1e-6
-"""Weight [(mmol/(10^9 cells)/d)^-2] that holds the undetermined directions to their reference: small against the 1e-1
-and more of a kinetic flux, large against rounding."""
+_REFERENCE_WHERE_SMOOTH = 1e-6
+"""Weight of the reference beside a barrier, as a part of the smallest weight of a kinetic rate."""
 _FEW_RELATIONS = 8
 """Surplus relations up to which the kinetic rates are the unknowns; see `FluxProjection._programme`."""
 _NO_BOUND = -1e30
 """Value of a lower bound of -inf that is given at run time."""
 _SLACK_MARGIN = 1e-9
-"""Part of the largest kinetic rate that relaxed bounds get on top of their slack, against rounding."""
+"""Part of the largest bound that excludes a flux of 0, which relaxed bounds get on top of their slack, against
+rounding."""
 
 
 class FluxProjection(eqx.Module):
@@ -156,8 +157,11 @@ class FluxProjection(eqx.Module):
         upper: Float[Array | np.ndarray, " reactions"] | None = None,
         smoothing: float | Float[Array, ""] = 0.0,
         rest_allowed: bool = False,
+        may_leave_out: bool = False,
     ) -> FluxSolution:
-        """Find the allowed fluxes nearest to kinetic rates. Never raises, and the result is finite.
+        """Find the allowed fluxes nearest to kinetic rates; of these, the nearest to the reference.
+
+        No number raises, and the result is finite.
 
         Args:
             kinetic_rates: Kinetic rates w [mmol/(10^9 cells)/d].
@@ -170,35 +174,91 @@ class FluxProjection(eqx.Module):
                 distance of about sqrt(smoothing * variance) from an active bound.
             rest_allowed: Whether the given bounds always allow zero flux, lower <= 0 <= upper, so that they cannot
                 contradict the balances.
+            may_leave_out: Whether a variance may be infinite, which leaves its rate out. What it alone determined is
+                then the reference's. The programme has more unknowns; without it an infinite variance is not finite.
 
         Returns:
             The solution.
+
+        Raises:
+            ModelError: If there is not one number for each rate or reaction, or a bound for a reaction that has none.
         """
         exact = isinstance(smoothing, float | int) and smoothing == 0.0
-        kinetic_rates = jnp.asarray(kinetic_rates)
-        given = (None if part is None else jnp.asarray(part) for part in (variance, lower, upper))
-        return _project(
-            self, kinetic_rates, jnp.asarray(shift), *given, None if exact else jnp.asarray(smoothing), rest_allowed
+        kinetic_rates = self._numbers("kinetic rates", kinetic_rates, self.kinetic)
+        self._require_bounds("lower", lower, self.lower_index)
+        self._require_bounds("upper", upper, self.upper_index)
+        variance, lower, upper = (
+            None if part is None else self._numbers(title, part, names)
+            for title, part, names in (
+                ("variance", variance, self.kinetic),
+                ("lower bounds", lower, self.network.names),
+                ("upper bounds", upper, self.network.names),
+            )
         )
+        smoothing = None if exact else jnp.asarray(smoothing, float)
+        flags = rest_allowed, may_leave_out
+        return _project(self, kinetic_rates, jnp.asarray(shift, float), variance, lower, upper, smoothing, *flags)
 
-    def _solve(self, kinetic_rates, shift, variance, lower, upper, smoothing, rest_allowed) -> FluxSolution:
+    @staticmethod
+    def _numbers(title: str, given, names: tuple[str, ...]) -> Array:
+        """Return one floating-point number for each name."""
+        try:
+            array = jnp.asarray(given)
+            array = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(float)
+        except (TypeError, ValueError):
+            raise ModelError(f"{title}: found {given!r}; numbers are needed, one for each of {len(names)}.") from None
+        if array.shape != (len(names),):
+            few = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            raise ModelError(
+                f"{title}: found an array of shape {array.shape}; ({len(names)},) is needed, in the order {few}."
+            )
+        return array
+
+    def _require_bounds(self, title: str, given, index: tuple[int, ...]) -> None:
+        """Refuse bounds that would be ignored, as far as they are plain numbers."""
+        names = self.network.names
+        if given is None or isinstance(given, jax.core.Tracer) or np.shape(given) != (len(names),):
+            return
+        without = np.isfinite(np.asarray(given, float))
+        without[list(index)] = False
+        if np.any(without):
+            name = names[int(np.argmax(without))]
+            raise ModelError(
+                f"{title}: reaction '{name}' has no {title} bound in the network, so the layer has no place for one; "
+                f"prepare the layer with network.with_bounds('{name}', ...)."
+            )
+
+    def _solve(
+        self, kinetic_rates, shift, variance, lower, upper, smoothing, rest_allowed, may_leave_out
+    ) -> FluxSolution:
         layer = _cast(self, kinetic_rates.dtype)
         variance = self.weights.variance(kinetic_rates) if variance is None else variance
         offset, may_contradict = layer._offset(lower, upper, rest_allowed)
-        finite = jnp.all(jnp.isfinite(kinetic_rates)) & jnp.all(jnp.isfinite(variance)) & jnp.isfinite(shift)
+        left_out = jnp.isposinf(variance) if may_leave_out else jnp.zeros(variance.shape, bool)
+        finite = jnp.all(jnp.isfinite(kinetic_rates)) & jnp.isfinite(shift)
+        finite = finite & jnp.all(left_out | (jnp.isfinite(variance) & (variance >= 0.0)))
         finite = finite & ~jnp.any(jnp.isnan(offset) | (offset == jnp.inf))
+        if smoothing is not None:
+            finite = finite & (smoothing >= 0.0) & jnp.isfinite(smoothing)
+            smoothing = jnp.where(finite, smoothing, 1.0)
         offset = jnp.where(jnp.isfinite(offset), offset, _NO_BOUND)
         kinetic_rates, variance = jnp.where(finite, kinetic_rates, 0.0), jnp.where(finite, variance, 1.0)
+        variance = jnp.where(left_out, 0.0, variance)  # a rate that is left out moves nothing
         shift = jnp.where(finite, shift, 0.0).astype(kinetic_rates.dtype)
         good = FluxStatus.not_unique if self.undetermined else FluxStatus.solved
-        if not (self.surplus or self.bound_names):  # nothing contradicts the kinetic rates
+        if not (self.surplus or self.bound_names or may_leave_out):  # nothing contradicts the kinetic rates
             target = jnp.concatenate([kinetic_rates, layer.reference @ layer.directions])
             fluxes, none = layer.flux_map(shift).times(target), jnp.zeros_like(offset)
             status = jnp.where(finite, good, FluxStatus.not_finite)
             return FluxSolution(
                 fluxes, jnp.zeros_like(kinetic_rates), none > 0.0, none, jnp.zeros((), kinetic_rates.dtype), status
             )
-        programme = layer._programme(kinetic_rates, variance, layer.flux_map(shift), offset)
+        flux_map = layer.flux_map(shift)
+        if may_leave_out:
+            programme, unique = layer._programme_of_fluxes(kinetic_rates, variance, ~left_out, flux_map, offset)
+            good = jnp.where(unique, FluxStatus.solved, FluxStatus.not_unique)
+        else:
+            programme = layer._programme(kinetic_rates, variance, flux_map, offset)
         answer = programme.solve()
         bound_slack, infeasible = jnp.zeros_like(offset), answer.status == qp.INFEASIBLE
         if may_contradict:
@@ -218,7 +278,7 @@ class FluxProjection(eqx.Module):
         )
         return FluxSolution(
             fluxes,
-            (kinetic - kinetic_rates) / jnp.sqrt(jnp.maximum(variance, 1e-30)),
+            jnp.where(left_out, 0.0, (kinetic - kinetic_rates) / jnp.sqrt(jnp.where(variance > 0.0, variance, 1.0))),
             answer.active[programme.equalities :],
             bound_slack,
             jnp.max(missed, initial=0.0),
@@ -245,7 +305,6 @@ class FluxProjection(eqx.Module):
         """
         extra, dtype = self.directions.shape[1], kinetic_rates.dtype
         target = jnp.concatenate([kinetic_rates, self.reference @ self.directions])
-        variance = jnp.concatenate([variance, jnp.full(extra, 1.0 / REFERENCE_WEIGHT, dtype)])
         sign = np.repeat([1.0, -1.0], [len(self.lower_index), len(self.upper_index)])[:, None]
         bounds = flux_map.take([*self.lower_index, *self.upper_index])
         bounds = qp.Rows(jnp.asarray(sign, dtype) * bounds.base, jnp.asarray(sign, dtype) * bounds.left, bounds.right)
@@ -261,21 +320,50 @@ class FluxProjection(eqx.Module):
                 flux_map.right,
             )
             offset = jnp.concatenate([jnp.zeros(count, dtype), offset])
-            return _Programme(target, variance, rows, offset, count, flux_map, in_basis)
-        whole = flux_map.matrix[:, in_basis]
-        kinetic = whole[np.array([self.network.index(name) for name in self.kinetic], int)]
-        measured = jnp.concatenate([kinetic, jnp.eye(len(picked), dtype=dtype)[len(self.basis) :]])
+            variance = jnp.concatenate([variance, jnp.ones(extra, dtype)])
+            return _Programme(target, variance, rows, offset, count, flux_map, in_basis, extra)
+        whole, rank = flux_map.matrix[:, in_basis], len(self.basis)
+        kinetic = whole[np.array([self.network.index(name) for name in self.kinetic], int), :rank]
         root = jnp.sqrt(jnp.maximum(variance, LEAST_VARIANCE * jnp.max(variance)))
-        columns, into = orthonormal(measured / root[:, None])
+        columns, into = orthonormal(kinetic / root[:, None])
+        into = jax.scipy.linalg.block_diag(into, jnp.eye(extra, dtype=dtype))
         return _Programme(
-            (target / root) @ columns,
+            jnp.concatenate([(kinetic_rates / root) @ columns, target[len(self.kinetic) :]]),
             jnp.ones(len(picked), dtype),
             qp.Rows.of(bounds.matrix[:, in_basis] @ into),
             offset,
             0,
             qp.Rows.of(whole @ into),
             np.arange(len(picked)),
+            extra,
         )
+
+    def _programme_of_fluxes(self, kinetic_rates, variance, used, flux_map: qp.Rows, offset):
+        """Return the programme in which any rate may be left out, and whether the used rates determine all fluxes.
+
+        Its unknowns are the kinetic rates and, without weight, coordinates of all fluxes, orthonormal; an equality
+        connects each rate that is used with its flux.
+        """
+        dtype, count = kinetic_rates.dtype, len(self.kinetic)
+        picked = [*(self.kinetic.index(name) for name in self.basis), *range(count, count + self.directions.shape[1])]
+        space = orthonormal(flux_map.matrix[:, np.array(picked, int)])[0]
+        used = used.astype(dtype)
+        kinetic = used[:, None] * space[np.array([self.network.index(name) for name in self.kinetic], int)]
+        sign = np.repeat([1.0, -1.0], [len(self.lower_index), len(self.upper_index)])[:, None]
+        bounds = jnp.asarray(sign, dtype) * space[np.array([*self.lower_index, *self.upper_index], int)]
+        size = len(picked)
+        rows = jnp.block([[jnp.diag(used), -kinetic], [jnp.zeros((len(self.bound_names), count), dtype), bounds]])
+        programme = _Programme(
+            jnp.concatenate([kinetic_rates, self.reference @ space]),
+            jnp.concatenate([variance, jnp.ones(size, dtype)]),
+            qp.Rows.of(rows),
+            jnp.concatenate([jnp.zeros(count, dtype), offset]),
+            count,
+            qp.Rows.of(jnp.concatenate([jnp.zeros((len(self.network.names), count), dtype), space], axis=1)),
+            np.arange(count, count + size),
+            size,
+        )
+        return programme, rank(jax.lax.stop_gradient(kinetic)) == size
 
     def explain(self, solution: FluxSolution) -> str:
         """Describe how a projection ended.
@@ -306,8 +394,8 @@ def _project(layer: FluxProjection, *given) -> FluxSolution:
 class _Programme(NamedTuple):
     """The least-distance programme of one projection.
 
-    The first five as in `qp.least_distance`; to_fluxes: from the unknowns to all fluxes; free: unknowns that determine
-    the others by the equalities.
+    The first five as in `qp.least_distance`; to_fluxes: from the unknowns to all fluxes; determining: unknowns that
+    determine the others by the equalities; free: unknowns without weight, the last ones.
     """
 
     target: Array
@@ -316,10 +404,11 @@ class _Programme(NamedTuple):
     offset: Array
     equalities: int
     to_fluxes: qp.Rows
-    free: np.ndarray
+    determining: np.ndarray
+    free: int
 
     def solve(self) -> qp.LeastDistance:
-        return qp.least_distance(*self[:5], multipliers=False)
+        return qp.least_distance(*self[:5], multipliers=False, free=self.free)
 
     def relaxed(self, answer: qp.LeastDistance) -> tuple[qp.LeastDistance, Array]:
         """Relax the bounds where they contradict the balances; return the solution and the slack of each bound.
@@ -327,14 +416,15 @@ class _Programme(NamedTuple):
         Problems without a contradiction become trivial ones, which cost a test each.
         """
         stuck = answer.status == qp.INFEASIBLE
-        scale = 1e-3 + jnp.max(jnp.abs(self.target))
         bounds = self.rows.take(range(self.equalities, self.offset.shape[0]))
         asked = self.offset[self.equalities :]
         # a bound that is far from everything cannot bind; its value would only cost digits
-        size = jnp.max(jnp.where(asked > 0.5 * _NO_BOUND, jnp.abs(asked), 0.0)) + scale
+        size = jnp.max(jnp.where(asked > 0.5 * _NO_BOUND, jnp.abs(asked), 0.0), initial=0.0)
+        size = size + jnp.max(jnp.abs(self.target))
+        margin = _SLACK_MARGIN * jnp.max(asked, initial=0.0)
         asked = jnp.where(stuck, jnp.maximum(asked, -1e3 * size), 0.0)
-        bound_slack = qp.least_slack(bounds.matrix[:, self.free], asked)
-        relaxed = self.offset.at[self.equalities :].add(-bound_slack - _SLACK_MARGIN * scale)
+        bound_slack = qp.least_slack(bounds.matrix[:, self.determining], asked)
+        relaxed = self.offset.at[self.equalities :].add(-bound_slack - margin)
         trivial = self._replace(target=jnp.where(stuck, self.target, 0.0), offset=jnp.where(stuck, relaxed, 0.0))
         again = trivial.solve()
         pick = lambda new, old: None if new is None else jnp.where(stuck, new, old)  # noqa: E731
@@ -342,7 +432,13 @@ class _Programme(NamedTuple):
 
     def smooth(self, point, bound_slack, smoothing):
         offset = self.offset.at[self.equalities :].add(-bound_slack)
-        return qp.smooth_distance(point, self.target, self.variance, self.rows, offset, self.equalities, smoothing)
+        variance = self.variance
+        if self.free:  # a barrier needs some weight everywhere
+            weighed = variance[: -self.free]
+            largest = jnp.max(weighed, initial=0.0)
+            loose = jnp.where(largest > 0.0, largest, 1.0) / _REFERENCE_WHERE_SMOOTH
+            variance = jnp.concatenate([weighed, jnp.broadcast_to(loose, (self.free,))])
+        return qp.smooth_distance(point, self.target, variance, self.rows, offset, self.equalities, smoothing)
 
 
 def _cast(layer: FluxProjection, dtype) -> FluxProjection:

@@ -30,11 +30,12 @@ _REMEDIES = {
     FluxStatus.solved: "The fluxes are the nearest to the kinetic rates.",
     FluxStatus.not_unique: "The rate laws do not determine every flux: of the equally good ones, the nearest to the "
     "reference was taken. Give a rate law to one of FluxProjection.undetermined to decide.",
-    FluxStatus.infeasible: "No flux meets both the bounds and the steady state. Relax the bounds of the network; "
-    "FluxSolution.bound_slack says which bounds are involved, and by how much each has to give.",
+    FluxStatus.infeasible: "No flux meets the bounds, the rates of infinite weight and the steady state. Relax the "
+    "bounds of the network; FluxSolution.bound_slack says which bounds are involved, and by how much each has to give.",
     FluxStatus.not_converged: "The active-set search ran out of steps, or the allowed fluxes have no inside where "
     "smoothing needs one. Check that weights and rates are of reasonable size.",
-    FluxStatus.not_finite: "A kinetic rate, a weight or a bound is not finite. Check concentrations and parameters.",
+    FluxStatus.not_finite: "A kinetic rate or a weight is not a finite number, a weight is negative, or a bound is not "
+    "a number or infinite on the wrong side. Check concentrations and parameters.",
 }
 
 

@@ -7,7 +7,7 @@ functions map over a batch and are differentiable to any order.
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 
 def solve_dense(matrix: Float[Array, "n n"], right: Float[Array, "n *k"]) -> Float[Array, "n *k"]:
@@ -78,6 +78,31 @@ def orthonormal(matrix: Float[Array, "n k"]) -> tuple[Float[Array, "n k"], Float
         Orthonormal columns q and the upper triangle t for which matrix t = q.
     """
     return _orthonormal(matrix)
+
+
+def rank(matrix: Float[Array, "n k"]) -> Int[Array, ""]:
+    """Count the independent rows of a matrix (Gram-Schmidt, the longest remainder first).
+
+    Args:
+        matrix: Matrix of any rank; a remainder below a part of 1e-8 (float32: 1e-3) of the longest row is rounding.
+
+    Returns:
+        The number.
+
+    >>> print(rank(jnp.array([[1.0, 2.0, 0.0], [2.0, 4.0, 0.0], [0.0, 1.0, 1.0]])))
+    2
+    """
+    least = (1e-8 if matrix.dtype == jnp.float64 else 1e-3) * jnp.sqrt(jnp.max(jnp.sum(matrix**2, axis=1), initial=0.0))
+
+    def body(_, now):
+        rest, count = now
+        lengths = jnp.sqrt(jnp.sum(rest**2, axis=1))
+        longest = jnp.argmax(lengths)
+        free = lengths[longest] > least
+        unit = rest[longest] / jnp.where(free, lengths[longest], 1.0)
+        return jnp.where(free, rest - (rest @ unit)[:, None] * unit[None], rest), count + free.astype(jnp.int32)
+
+    return lax.fori_loop(0, min(matrix.shape), body, (matrix, jnp.zeros((), jnp.int32)))[1]
 
 
 @jax.custom_jvp

@@ -13,6 +13,9 @@ magnitude enter by their roots only. The method keeps the dual basis of the acti
 the active rows, with d_i . n_j = 1 if i = j, else 0) in place of a triangular factor, so a row enters or leaves by a
 rank-one update of one array, without LAPACK.
 
+**Two levels** (`levels`). Some coordinates may have no weight at all: of the points nearest in the others, the one
+nearest in these is the solution. The method takes the limit of a weight that goes to 0 in its formulas.
+
 **Batches** (`batches`). Three passes solve a batch; each takes the problems that the pass before could not finish,
 gathered into blocks that fit into the cache, with the batch as the last axis. The first pass meets the equalities
 alone; the second adds up to three inequalities, the one with the largest violation first; the third runs the whole

@@ -10,6 +10,7 @@ from jax.custom_batching import custom_vmap
 
 from graycell.numerics.programme.active_set import add_rows, finish, meet_equalities, meet_many_equalities, search
 from graycell.numerics.programme.block import FEW_EQUALITIES, Block, Matrix
+from graycell.numerics.programme.levels import finish_levels, search_levels
 from graycell.numerics.programme.problem import RUNNING, Found, Problem, Rows
 
 _BLOCK, _SMALL_BLOCK = 256, 32
@@ -17,7 +18,7 @@ _BLOCK, _SMALL_BLOCK = 256, 32
 cell's size (some 13 unknowns, 25 rows) take some hundred kilobytes, which fit into the cache of a core."""
 
 
-def solve(problem: Problem, equalities: int, most_steps: int, factored: bool) -> Found:
+def solve(problem: Problem, equalities: int, most_steps: int, factored: bool, free: int = 0) -> Found:
     """Solve a programme without derivative; under `jax.vmap`, a batch, however many maps are nested.
 
     Args:
@@ -25,6 +26,7 @@ def solve(problem: Problem, equalities: int, most_steps: int, factored: bool) ->
         equalities: Number of equalities, which are the first rows.
         most_steps: Limit of the search, in steps.
         factored: Whether to return multipliers and dual basis.
+        free: Number of coordinates without weight, the last ones, whose variance is 1.
 
     Returns:
         The result of the search.
@@ -35,7 +37,7 @@ def solve(problem: Problem, equalities: int, most_steps: int, factored: bool) ->
         # The first axis is the batch. base and left may lack it, and in right and offset it may be 1: shared by all.
         with jax.numpy_rank_promotion("allow"):  # in a block the batch is the last axis, as in (n, b) * (b,)
             problem = Problem(Rows(base, left, right), target, variance, offset)
-            return _passes(problem, equalities, most_steps, factored)
+            return _passes(problem, equalities, most_steps, factored, free)
 
     @batch.def_vmap
     def _map_of_batches(size, batched, base, left, right, offset, target, variance):
@@ -81,7 +83,7 @@ def _all_batched(out):
     return jax.tree.map(lambda _: True, out)
 
 
-def _passes(problem: Problem, equalities: int, most_steps: int, factored: bool) -> Found:
+def _passes(problem: Problem, equalities: int, most_steps: int, factored: bool, free: int) -> Found:
     """Solve a batch (first axis) in passes over blocks; inside, the batch is the last axis."""
     size, n = problem.target.shape
     slots = max(n, equalities)  # with more equalities than unknowns, some are dependent and their slots stay empty
@@ -97,6 +99,8 @@ def _passes(problem: Problem, equalities: int, most_steps: int, factored: bool) 
 
     def whole_method(take):
         at = block(take)
+        if free:
+            return finish_levels(at, search_levels(at, slots, most_steps, free), free, factored)
         begun = meet_equalities(at) if equalities <= FEW_EQUALITIES else meet_many_equalities(at)
         return finish(at, search(at, begun, slots, most_steps), slots, factored)
 
@@ -107,12 +111,13 @@ def _passes(problem: Problem, equalities: int, most_steps: int, factored: bool) 
         jnp.zeros((n, size), dtype),
         jnp.zeros(size, jnp.int32),
         jnp.zeros((slots, size), jnp.int32),
-        jnp.zeros((slots, size), dtype) if factored else None,
+        jax.tree.map(lambda _: jnp.zeros((slots, size), dtype), (0, 0) if free else 0) if factored else None,
         jnp.zeros((slots, n, size), dtype) if factored else None,
     )
-    if size > _BLOCK and equalities <= FEW_EQUALITIES:
+    unrolled = equalities <= FEW_EQUALITIES and not free
+    if size > _BLOCK and unrolled:
         found = _all_blocks(equalities_alone, found)
-    if equalities <= FEW_EQUALITIES:
+    if unrolled:
         found = _running_blocks(few_rows, found, _BLOCK)
     found = _running_blocks(whole_method, found, _SMALL_BLOCK)
     return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), found)

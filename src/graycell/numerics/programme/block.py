@@ -108,7 +108,10 @@ class Block:
         self.root = jnp.sqrt(variance)
         self.offset, self.bound_offset = jnp.split(offset, [self.equalities])
         self.tolerance = Tolerance.of(target.dtype)
-        self.allowed = self.tolerance.feasible * (1e-3 + jnp.max(jnp.abs(target), axis=0))
+        # no point is smaller than the right sides that exclude 0; those that allow it may be far from everything
+        forced = jnp.concatenate([jnp.abs(self.offset), self.bound_offset])
+        size = jnp.maximum(jnp.max(jnp.abs(target), axis=0, initial=0.0), jnp.max(forced, axis=0, initial=0.0))
+        self.allowed = self.tolerance.feasible * size
 
     @property
     def equalities(self) -> int:

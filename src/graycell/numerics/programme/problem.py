@@ -18,11 +18,13 @@ class Tolerance(NamedTuple):
         feasible: Largest violation of a row, as a part of the largest target: rounding of a sum of some ten terms.
         dependent: Squared length below which the remainder of a unit row after projection is rounding.
         blocking: A multiplier that changes more slowly per unit step does not block the step.
+        tied: Multipliers that reach 0 within this part of a step reach it together.
     """
 
     feasible: float
     dependent: float
     blocking: float
+    tied: float
 
     @classmethod
     def of(cls, dtype: Any) -> "Tolerance":
@@ -34,7 +36,7 @@ class Tolerance(NamedTuple):
         Returns:
             The limits.
         """
-        return cls(1e-11, 1e-18, 1e-13) if dtype == jnp.float64 else cls(3e-6, 1e-10, 1e-6)
+        return cls(1e-11, 1e-18, 1e-13, 1e-11) if dtype == jnp.float64 else cls(3e-6, 1e-10, 1e-6, 1e-5)
 
 
 class Rows(NamedTuple):
@@ -151,7 +153,7 @@ class Found(NamedTuple):
         point: The last point.
         status: RUNNING, SOLVED, INFEASIBLE or NOT_CONVERGED.
         occupant: Row in each slot, -1 if the slot is empty.
-        multiplier: (slots,) multipliers of these rows; None unless asked for.
+        multiplier: (slots,) multipliers of these rows, on two levels a pair (see `levels`); None unless asked for.
         dual_basis: (slots, n) dual basis of the rows times sqrt(variance), which inverts the equations on the active
             set; None unless asked for.
     """

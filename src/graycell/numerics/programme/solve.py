@@ -16,6 +16,7 @@ def least_distance(
     equalities: int,
     most_steps: int = 200,
     multipliers: bool = True,
+    free: int = 0,
 ) -> LeastDistance:
     """Find the point nearest to a target that meets the rows; see `graycell.numerics.programme`.
 
@@ -28,6 +29,8 @@ def least_distance(
         equalities: Number of equalities.
         most_steps: Limit of the search, in steps.
         multipliers: Whether to return the multipliers.
+        free: Number of coordinates without weight, the last ones. Of the points nearest in the others, the nearest
+            in these is taken; their entries of `variance` do not matter.
 
     Returns:
         The solution; its status says whether it was found. Never raises.
@@ -38,8 +41,15 @@ def least_distance(
     [ 0.5 -0.5] [ True  True]
     """
     rows = Rows.of(rows)
+    if free:  # the two levels have no common scale of weights
+        weighed = variance[: variance.shape[0] - free]
+        largest = lax.stop_gradient(jnp.max(weighed, initial=0.0))
+        weighed = weighed / jnp.where(largest > 0.0, largest, 1.0)
+        variance = jnp.concatenate([weighed, jnp.ones(free, variance.dtype)])
     problem = Problem(rows, target, variance, offset)
-    point, multiplier, found = differentiable(equalities, most_steps, multipliers)(problem)
+    point, multiplier, found = differentiable(equalities, most_steps, multipliers, free)(problem)
+    if free and multipliers:
+        multiplier = multiplier[0] / jnp.where(largest > 0.0, largest, 1.0)
     active = found.to_rows(jnp.ones_like(found.occupant), offset.shape[0]) > 0
     missed = lax.stop_gradient(offset - rows.times(point))
     missed = jnp.where(jnp.arange(offset.shape[0]) < equalities, jnp.abs(missed), missed)
