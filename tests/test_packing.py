@@ -204,8 +204,21 @@ def test_a_limit_in_mmol_per_litre_is_for_species_in_mmol_per_litre():
     assert float(packed.initial[model.species.index("mAb")]) == 3000.0
     with pytest.raises(InputError, match="concentrations are >= 0"):
         pack(fed_batch(initial={**start, "mAb": -1.0}), model)
-    with pytest.raises(InputError, match="nothing above 2000 mmol/L"):
-        pack(fed_batch(initial={**start, "GLC": 3000.0}), model)
+    with pytest.raises(InputError, match="pure GLC has less than"):
+        pack(fed_batch(initial={**start, "GLC": 30000.0}), model)
+    assert float(pack(fed_batch(initial={**start, "GLC": 3000.0}), model).initial[model.species.index("GLC")]) == 3000.0
+
+
+def test_a_species_without_an_initial_value_begins_with_its_sample_at_time_0():
+    model = monod()
+    run = fed_batch()
+    glucose = Measurement("GLC", "mmol/L", np.array([0.0, 1.0]), np.array([33.0, 20.0]), np.ones(2))
+    rest = {name: value for name, value in run.initial.items() if name != "GLC"}
+    sampled = replace(run, initial=rest, measurements={"GLC": glucose})
+    assert float(pack(sampled, model).initial[model.species.index("GLC")]) == 33.0
+    late = replace(sampled, measurements={"GLC": replace(glucose, time=np.array([0.5, 1.0]))})
+    with pytest.raises(InputError, match="GLC needs a concentration at time 0"):
+        pack(late, model)
 
 
 def test_the_initial_value_of_a_variable_or_an_input_is_no_concentration():
