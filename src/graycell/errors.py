@@ -295,8 +295,8 @@ def similar(name: str, known: Iterable[str], cutoff: float = 0.4) -> str:
         The known name: the same but for capitals, another word for the same substance, or one that resembles it; "" if
         there is none.
 
-    >>> similar("GLUC", ["GLC", "LAC"]), similar("arginine", ["ARG", "R"]), similar("ARG", ["R"]), similar("pH", ["NH3"])
-    ('GLC', 'ARG', '', '')
+    >>> similar("GLUC", ["GLC", "LAC"]), similar("arginine", ["ARG", "R"]), similar("ARG", ["R"])
+    ('GLC', 'ARG', '')
     """
     names = list(known)
     same = [one for one in names if one.lower() == name.lower()]

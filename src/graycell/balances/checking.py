@@ -27,7 +27,7 @@ def check_path(
 
     Args:
         path: a file or a folder in any format that `read_runs` reads.
-        species: names of the model's species, or all of its names (`packing.names_of`); None skips the checks against a model.
+        species: of the model: names, or all that `packing.names_of` says; None skips the checks against a model.
         run_checks: checks of single runs; add your own as in `plausibility`.
         set_checks: checks that compare runs.
 
@@ -48,7 +48,7 @@ def check_paths(
 
     Args:
         paths: files or folders.
-        species: names of the model's species, or all of its names (`packing.names_of`); None skips the checks against a model.
+        species: of the model: names, or all that `packing.names_of` says; None skips the checks against a model.
         run_checks: checks of single runs.
         set_checks: checks that compare runs.
 

@@ -32,6 +32,8 @@ _DEFAULT_ERROR = (0.05, 0.02)
 """Assay error of a run that gives none: a part of the value, and of the largest value, see `runs.format.assembly`."""
 _ALIKE = 1.5
 """Factor [1] between the largest and the smallest of volumes that follow a plan; feeds to a level vary by more."""
+ONE_MINUTE = 1.0 / 1440.0
+"""[d] Samples that are closer in time say nothing about a rate."""
 _MOST = 4
 """Values of one series that are listed."""
 
@@ -207,12 +209,16 @@ def _at_an_end(run: CultureRun, name: str, series: Measurement, known: np.ndarra
         balances = MassBalances(replace(run, measurements={name: series})).balances(name)
         carried = [(one.begin + one.fed) / one.end_volume for one in balances]
         steps = np.log(value[1:] / np.maximum(carried, 1e-12))
-    for k, step, others in ((len(value) - 1, steps[-1], steps[:-1]), (0, -steps[0], steps[1:])):
+    lengths = np.diff(series.time)
+    for k, step, others in ((len(value) - 1, -1, slice(None, -1)), (0, 0, slice(1, None))):
+        length, rates = lengths[step], steps[others] / np.maximum(lengths[others], ONE_MINUTE)
+        least = max(math.log(_AT_AN_END), 2.0 * float(np.max(np.abs(steps[others]))),
+                    2.0 * length * float(np.max(np.abs(rates))))  # fmt: skip
+        change = steps[step] if k else -steps[0]
         # cells die and substrates run out within a day, at the end; nothing multiplies that fast
-        least = math.log(_AT_AN_END)
-        if abs(step) > max(least, 2.0 * float(np.max(np.abs(others)))) and (step > 0.0 or (k == 0 and name in CELLS)):
+        if abs(change) > least and (change > 0.0 or (k == 0 and name in CELLS)):
             neighbour = float(value[_neighbours(k, len(value))[0]])
-            return Stray(k, neighbour * math.exp(float(np.median(others)) * (1 if k else -1)))
+            return Stray(k, neighbour * math.exp(length * float(np.median(rates)) * (1 if k else -1)))
     return None
 
 
