@@ -16,16 +16,20 @@ import numpy as np
 from graycell.balances.mass_balances import CELLS, MassBalances
 from graycell.balances.series import is_balanced
 from graycell.errors import Finding
-from graycell.runs.records import REDOX, VIABILITY, Bolus, CultureRun, Measurement
+from graycell.runs.records import REDOX, VCD, VIABILITY, Bolus, CultureRun, Measurement
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.units import CELL_DENSITY, MASS_CONCENTRATION
+from graycell.units import CELL_DENSITY, MASS_CONCENTRATION, converts
 
 APART = 3.0
 """Factor [1] by which a value must exceed both neighbours, or fall below both, to stand apart from them."""
-_OF_THE_MEDIAN = 0.25
-"""Part of the median of a series that a solute must be off: what is nearly used up scatters by more than `APART`."""
+_SCATTER = 0.03
+"""Part of the largest other value that a solute must be off: what is nearly used up scatters by more than `APART`."""
 _ROBUST = 5.0
 """Usual distances (medians) from the neighbours that a value must be off."""
+_AT_ANY_RATE = 4.5
+"""The factor that stands apart however much a series scatters."""
+_RUNS_OUT = 0.1
+"""Part of the largest value below which a substrate may run out."""
 _AT_AN_END = 4.0
 """The factor for the first and the last value, which have one neighbour only."""
 _DEFAULT_ERROR = (0.05, 0.02)
@@ -34,6 +38,8 @@ _ALIKE = 1.5
 """Factor [1] between the largest and the smallest of volumes that follow a plan; feeds to a level vary by more."""
 ONE_MINUTE = 1.0 / 1440.0
 """[d] Samples that are closer in time say nothing about a rate."""
+_ENDS = ((-1, -1, slice(None, -1)), (0, 0, slice(1, None)))
+"""The last and the first value: its place, the step to its neighbour, and the other steps."""
 _MOST = 4
 """Values of one series that are listed."""
 
@@ -146,7 +152,7 @@ def _is_steady(name: str, series: Measurement) -> bool:
     """Return whether a quantity changes as slowly as a culture does: counts, solutes and masses."""
     if len(series.value) < 3 or np.any(series.value < 0.0):
         return False
-    return is_balanced(name, series) or series.unit in (MASS_CONCENTRATION, CELL_DENSITY)
+    return is_balanced(name, series) or any(converts(series.unit, unit) for unit in (MASS_CONCENTRATION, CELL_DENSITY))
 
 
 def _neighbours(k: int, samples: int) -> list[int]:
@@ -157,20 +163,31 @@ def _worst(run: CultureRun, name: str, series: Measurement) -> Stray | None:
     """Return the value that is farthest from its neighbours by a factor; None if none stands apart."""
     value, known = series.value, np.ones(len(series.value), bool) if series.below is None else ~series.below
     expected = _expected(run, name, series)
-    distance = np.abs(value - expected)[1:-1]
-    usual = float(np.median(distance)) if len(distance) > 2 else 0.0
-    least = 0.0 if name in CELLS else _OF_THE_MEDIAN * float(np.median(value[known])) if np.any(known) else math.inf
-    best, found = 0.0, None
+    usable = np.isfinite(expected) & (expected > 0.0) & (value > 0.0)
+    distance = np.abs(np.log(np.where(usable, value, 1.0) / np.where(usable, expected, 1.0)))
+    usual = float(np.median(distance[usable])) if np.sum(usable) > 2 else 0.0
+    least_factor = max(APART, min(math.exp(_ROBUST * usual), _AT_ANY_RATE))
+    is_used_up = name not in CELLS and is_balanced(name, series) and _is_taken_up(run, name, series)
+    best, found = least_factor, None
     for k in range(1, len(value) - 1):
         if not np.all(known[k - 1 : k + 2]) or not value[k] > 0.0:
             continue
         around = [value[k - 1], value[k + 1], expected[k]]
         high, low = max(around), max(min(around), 0.0)
         factor = value[k] / high if value[k] > high > 0.0 else low / value[k]
-        if factor > max(APART, best) and abs(value[k] - expected[k]) > max(least, _ROBUST * usual):
+        least = 0.0 if name in CELLS else _SCATTER * float(np.max(np.delete(value, k)))
+        # a substrate that runs out stays near 0 whatever was eaten before, until it is fed
+        runs_out = is_used_up and value[k] < low < _RUNS_OUT * float(np.max(np.delete(value, k)))
+        if factor > best and abs(value[k] - expected[k]) > least and not runs_out:
             between = float(expected[k]) if expected[k] > 0.0 else math.sqrt(value[k - 1] * value[k + 1])
             best, found = factor, Stray(k, between)
     return found or _at_an_end(run, name, series, known)
+
+
+def _is_taken_up(run: CultureRun, name: str, series: Measurement) -> bool:
+    """Return whether the cells take up more of a solute than they make."""
+    balances = MassBalances(replace(run, measurements={name: series})).balances(name)
+    return sum(balance.net_production for balance in balances) < 0.0
 
 
 def _expected(run: CultureRun, name: str, series: Measurement) -> np.ndarray:
@@ -201,25 +218,64 @@ def _expected(run: CultureRun, name: str, series: Measurement) -> np.ndarray:
 
 def _at_an_end(run: CultureRun, name: str, series: Measurement, known: np.ndarray) -> Stray | None:
     """Return the last or first value if it is far off its only neighbour, and no other step is nearly as large."""
-    value = series.value
-    if len(value) < 4 or not np.all(known) or not np.all(value > 0.0):
+    value, lengths = series.value, np.maximum(np.diff(series.time), ONE_MINUTE)
+    if len(value) < 4:
         return None
-    steps = np.diff(np.log(value))
-    if name not in CELLS and is_balanced(name, series):
-        balances = MassBalances(replace(run, measurements={name: series})).balances(name)
-        carried = [(one.begin + one.fed) / one.end_volume for one in balances]
-        steps = np.log(value[1:] / np.maximum(carried, 1e-12))
-    lengths = np.diff(series.time)
-    for k, step, others in ((len(value) - 1, -1, slice(None, -1)), (0, 0, slice(1, None))):
-        length, rates = lengths[step], steps[others] / np.maximum(lengths[others], ONE_MINUTE)
-        least = max(math.log(_AT_AN_END), 2.0 * float(np.max(np.abs(steps[others]))),
-                    2.0 * length * float(np.max(np.abs(rates))))  # fmt: skip
-        change = steps[step] if k else -steps[0]
-        # cells die and substrates run out within a day, at the end; nothing multiplies that fast
-        if abs(change) > least and (change > 0.0 or (k == 0 and name in CELLS)):
-            neighbour = float(value[_neighbours(k, len(value))[0]])
-            return Stray(k, neighbour * math.exp(length * float(np.median(rates)) * (1 if k else -1)))
+    for k, step, others in _ENDS:
+        pair = [k, -2 if k else 1]
+        if not np.all(known[pair]) or not np.all(value[pair] > 0.0):
+            continue
+        stray = _step_of_cells if name in CELLS else _step_of_a_solute
+        found = stray(run, name, series, lengths, (k, step, others))
+        if found is not None:
+            return Stray(k % len(value), found)
     return None
+
+
+def _step_of_cells(
+    run: CultureRun, name: str, series: Measurement, lengths: np.ndarray, end: tuple[int, int, slice]
+) -> float | None:
+    """Return what a count at an end should be if its step exceeds all others that go its way; None if it does not."""
+    k, step, others = end
+    value = np.maximum(series.value, 1e-12)
+    steps = np.diff(np.log(value))
+    rates = steps[others] / lengths[others]
+    alike = np.abs(rates[np.sign(rates) == np.sign(steps[step])])  # a fall is compared with other falls
+    usual = 2.0 * lengths[step] * float(np.max(alike, initial=0.0))
+    # cells die at the end, which is no fault, unless the viability stays as it is
+    dies = k != 0 and steps[step] < 0.0 and (name != VCD or not _lives_on(run, series))
+    if abs(steps[step]) <= max(math.log(_AT_AN_END), usual) or dies:
+        return None
+    typical = float(np.median(rates)) * lengths[step]
+    return float(value[-2] * math.exp(typical) if k else value[1] * math.exp(-typical))
+
+
+def _step_of_a_solute(
+    run: CultureRun, name: str, series: Measurement, lengths: np.ndarray, end: tuple[int, int, slice]
+) -> float | None:
+    """Return what a value at an end should be if the cells made or took up many times more than in any other step."""
+    k, step, others = end
+    value, made = series.value, np.diff(series.value)
+    carried = value[:-1]
+    if is_balanced(name, series):
+        balances = MassBalances(replace(run, measurements={name: series})).balances(name)
+        made = np.array([one.net_production for one in balances])
+        carried = np.array([(one.begin + one.fed) / one.end_volume for one in balances])
+    rates = np.abs(made / lengths)
+    # upwards only: substrates run out within a day, and a product may begin late
+    factor = value[-1] / max(carried[-1], 1e-12) if k else carried[0] / value[1]
+    if factor <= _AT_AN_END or rates[step] <= _ROBUST * float(np.max(rates[others])):
+        return None
+    return float(carried[-1] if k else value[1])
+
+
+def _lives_on(run: CultureRun, series: Measurement) -> bool:
+    """Return whether the viability of the last count is nearly that of the count before."""
+    known = run.measurements.get(VIABILITY)
+    if known is None:
+        return False
+    values = [known.value[known.time == time] for time in series.time[-2:]]
+    return all(len(one) for one in values) and bool(values[1][0] > 0.8 * values[0][0])
 
 
 def boluses_are_alike(run: CultureRun) -> Iterator[Finding]:
