@@ -499,7 +499,7 @@ def test_a_limit_that_is_no_number_is_a_sentence(tmp_path, cell, words):
 
 
 @pytest.mark.parametrize(("heading", "cell", "words"), [
-    ("viability [%]", "100.4", "found 100.4; viability is at most 100 %; correct the value; of a quotient of two counts"),
+    ("viability [%]", "100.4", "viability is at most 100 %; correct the value; of a quotient of two counts write 100."),
     ("viability [percent]", "110", "found 110; viability is at most 100 %; correct the value."),
     ("viability [%]", "973", "found 973; viability is at most 100 %; correct the value."),
     ("viability [1]", "97.3", "viability is 0 to 1; for percent write [%]"),
@@ -507,9 +507,9 @@ def test_a_limit_that_is_no_number_is_a_sentence(tmp_path, cell, words):
 ])  # fmt: skip
 def test_a_viability_in_percent_is_not_told_to_be_written_in_percent(tmp_path, heading, cell, words):
     text = f"time [d],VCD [1e6 cells/mL],{heading}\n0,0.5,0.9\n1,1,{cell}\n2,2,0.9\n"
-    (said,) = sentences(write_folder(tmp_path / "bad", {"measurements": text}))
+    (said,) = [one for one in sentences(write_folder(tmp_path / "bad", {"measurements": text})) if "row 3" in one]
     assert words in said
-    assert f"row 3, column '{heading}'" in said
+    assert f"column '{heading}'" in said
 
 
 @pytest.mark.parametrize(("tables", "found"), [
@@ -524,5 +524,5 @@ def test_files_of_other_organisms_are_read_and_remarked_on(tmp_path, tables, fou
     path = write_folder(tmp_path / "run", {**ordinary, **tables})
     assert read_runs(path)
     findings = check_path(path)
-    assert not [finding for finding in findings if finding.severity == "error" and "doubles" not in str(finding)]
+    assert not [finding for finding in findings if finding.severity == "error"]
     assert any(found in str(finding) for finding in findings)

@@ -97,7 +97,8 @@ def a_culture_that_grows_is_alive(run: CultureRun) -> Iterator[Finding]:
         cells, value = known.cells, known.value
         rising = np.flatnonzero(cells[1:] > cells[:-1]) + 1 if len(cells) > 1 else np.zeros(0, int)
         grows = len(rising) > 1 and np.nanmax(cells) > _GROWS * cells[0] and np.all(np.isfinite(cells))
-        if not grows or np.median(value[rising]) >= _ALIVE or np.max(value) <= 0.01:
+        is_percent = known.of == VIABILITY and np.max(value) <= 0.01  # runs.checks reports it
+        if not grows or np.median(value[rising]) >= _ALIVE or is_percent or _jumps(known):
             continue
         share = float(np.median(value[rising]))
         power = round(-np.log10(share))
@@ -121,7 +122,7 @@ def viability_does_not_jump(run: CultureRun) -> Iterator[Finding]:
         An error for each part of the samples whose viability does not belong to the others.
     """
     for known in _viabilities(run):
-        jumps = [k for k in range(1, len(known.value)) if _is_jump(known, k)]
+        jumps = _jumps(known)
         if not jumps:
             continue
         low, high = _two_sides(known, jumps)
@@ -165,6 +166,10 @@ def _viabilities(run: CultureRun) -> Iterator[_Viability]:
         share = np.minimum(cells / total.value[j][counted], 1.0)
         if len(time):
             yield _Viability(TCD, time[counted], share, cells)
+
+
+def _jumps(known: _Viability) -> list[int]:
+    return [k for k in range(1, len(known.value)) if _is_jump(known, k)]
 
 
 def _is_jump(known: _Viability, k: int) -> bool:

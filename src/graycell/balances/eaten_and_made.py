@@ -43,6 +43,7 @@ class _Ratio(NamedTuple):
 
 
 _LACTATE = _Ratio("LAC", "lactate made of a glucose in the time in which lactate rises", (0.0, 0.3), (0.2, 2.5))
+_MUCH_LACTATE = _Ratio("LAC", _LACTATE.words, (2.4, np.inf), _LACTATE.ordinary)
 _AMMONIA = _Ratio("NH3", "ammonia made of a glucose", (0.6, np.inf), (0.01, 0.4))
 _EATEN_GLUCOSE = _Ratio("GLC", "mmol glucose eaten for 10^9 new cells", (0.0, 0.8), (1.0, 30.0))
 _MOST_GLUCOSE = _Ratio("GLC", "mmol/L glucose at most where cells grew", (0.0, 8.0), (12.0, 150.0))
@@ -65,6 +66,7 @@ def what_is_made_is_in_proportion_to_what_is_eaten(runs: Sequence[CultureRun]) -
     found: dict[tuple[str, str], list[tuple[str, float]]] = {}
     ratios = {
         _LACTATE: _lactate_of_glucose,
+        _MUCH_LACTATE: _lactate_of_glucose,
         _AMMONIA: _ammonia_of_glucose,
         _EATEN_GLUCOSE: _glucose_of_cells,
         _MOST_GLUCOSE: partial(_most, "GLC"),
@@ -88,7 +90,7 @@ def what_is_made_is_in_proportion_to_what_is_eaten(runs: Sequence[CultureRun]) -
         yield Finding(
             f"{_named([name for name, _ in rows])}, {quantity}", f"{span} {what}",
             f"that is ordinary if {quantity} is in {unit}, and as it is no culture of animal cells",
-            "look at the unit of the column, and at the composition of feeds", "warning",
+            "look at the units of both, and at the composition of feeds", "warning",
         )  # fmt: skip
 
 
@@ -123,8 +125,8 @@ def _lactate_of_glucose(run: CultureRun) -> float | None:
     if not eaten or not float(np.max(made)) > 0.0:
         return None
     made_of_one = float(np.max(made)) / eaten
-    is_low = made_of_one < _LOW_YIELD or float(np.max(run.measurements["LAC"].value)) < _LITTLE_LACTATE
-    return made_of_one if is_low else None
+    is_little = float(np.max(run.measurements["LAC"].value)) < _LITTLE_LACTATE
+    return made_of_one if made_of_one < _LOW_YIELD or made_of_one > _LACTATE.implausible[1] or is_little else None
 
 
 def _ammonia_of_glucose(run: CultureRun) -> float | None:

@@ -1,13 +1,13 @@
 """Values that stand apart from their neighbours: slips of ten, other units in single cells; robust to the slip itself.
 
 A value is compared with the samples before and after it and with what lies between them once feeds and samples are
-accounted for. Assay errors have no part in it, because those that nobody gave grow with the largest value, so that an
-outlier hides itself. The usual distance of the values of a series from their neighbours is the median of all of them,
+accounted for. Assay errors that nobody gave grow with the largest value, so that an outlier would hide itself: they are
+computed without it. The usual distance of the values of a series from their neighbours is the median of all of them,
 which a single outlier does not change.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -30,6 +30,8 @@ _AT_ANY_RATE = 4.5
 """The factor that stands apart however much a series scatters."""
 _RUNS_OUT = 0.1
 """Part of the largest value below which a substrate may run out."""
+SURE = 4.0
+"""Standard errors, without the value itself, beyond which an assay error is no explanation."""
 _AT_AN_END = 4.0
 """The factor for the first and the last value, which have one neighbour only."""
 _DEFAULT_ERROR = (0.05, 0.02)
@@ -38,6 +40,8 @@ _ALIKE = 1.5
 """Factor [1] between the largest and the smallest of volumes that follow a plan; feeds to a level vary by more."""
 ONE_MINUTE = 1.0 / 1440.0
 """[d] Samples that are closer in time say nothing about a rate."""
+_NEAR = 1.9
+"""Factor [1] between a slip and the ten or hundred that it is taken for; a culture changes between two samples."""
 _ENDS = ((-1, -1, slice(None, -1)), (0, 0, slice(1, None)))
 """The last and the first value: its place, the step to its neighbour, and the other steps."""
 _MOST = 4
@@ -91,13 +95,15 @@ def slip(name: str, factor: float) -> str:
     >>> slip("VCD", 9.7)
     'look for a slip of ten in this value, and correct it or leave the cell empty'
     """
-    large = max(factor, 1.0 / factor)
+    large, correct = max(factor, 1.0 / factor), ", and correct it or leave the cell empty"
+    # 1000/M [mmol/g], 11.1 for lactate, is no other factor than ten
+    in_grams = name in MOLAR_MASS and factor < 1.0 and 0.75 < large / (1e3 / MOLAR_MASS[name]) < 1.33
+    unit = "look whether this value is in g/L and the others in mmol/L"
     for size, word in ((10.0, "ten"), (100.0, "a hundred"), (1000.0, "a thousand")):
-        if size / 1.6 < large < 1.6 * size:
-            return f"look for a slip of {word} in this value, and correct it or leave the cell empty"
-    if name in MOLAR_MASS and 0.75 < large / (1e3 / MOLAR_MASS[name]) < 1.33:
-        return "look whether this value is in g/L and the others in mmol/L"
-    return "look at this value, and correct it or leave the cell empty"
+        if size / _NEAR < large < _NEAR * size:
+            words = f"{unit}, or for" if in_grams else "look for"
+            return f"{words} a slip of {word} in this value{correct}"
+    return unit if in_grams else f"look at this value{correct}"
 
 
 def strays(run: CultureRun, name: str) -> list[Stray]:
@@ -118,9 +124,7 @@ def strays(run: CultureRun, name: str) -> list[Stray]:
         if worst is None:
             return found
         found.append(worst)
-        value = series.value.copy()
-        value[worst.index] = worst.expected
-        series = replace(series, value=value)
+        series = _repaired(series, [worst])
     return []  # a series with that many is of another kind
 
 
@@ -134,18 +138,35 @@ def cleaned(run: CultureRun, name: str) -> Measurement:
     Returns:
         The series; as it is where nothing stands apart. Assay errors that were given are kept.
     """
-    series = run.measurements[name]
-    found = strays(run, name)
-    if not found:
-        return series
+    return _repaired(run.measurements[name], strays(run, name))
+
+
+def _repaired(series: Measurement, found: Iterable[Stray]) -> Measurement:
+    """Return a series with the expected values in place of the strays, and the default errors that follow."""
     value = series.value.copy()
     for stray in found:
         value[stray.index] = stray.expected
-    relative, absolute = _DEFAULT_ERROR
-    by_default = np.hypot(relative * series.value, absolute * np.max(np.abs(series.value)))
-    is_default = np.allclose(series.standard_error, by_default, rtol=1e-6)
-    error = np.hypot(relative * value, absolute * np.max(np.abs(value))) if is_default else series.standard_error
+    is_default = len(value) > 0 and _is_default(series)
+    error = _by_default(value, float(np.max(value))) if is_default else series.standard_error
     return replace(series, value=value, standard_error=error)
+
+
+def _by_default(value: np.ndarray, largest: float) -> np.ndarray:
+    """Return the assay errors of a run that gives none."""
+    relative, absolute = _DEFAULT_ERROR
+    return np.hypot(relative * value, absolute * largest)
+
+
+def _is_default(series: Measurement) -> bool:
+    """Return whether the assay errors of a series are those of a run that gives none."""
+    return np.allclose(series.standard_error, _by_default(series.value, float(np.max(series.value))), rtol=1e-6)
+
+
+def _error(series: Measurement, k: int, expected: float, largest: float) -> float:
+    """Return the assay error of a value as it would be without the value itself, unless the run gives it."""
+    if _is_default(series):
+        return float(_by_default(np.array(max(expected, 0.0)), largest))
+    return float(series.standard_error[k])
 
 
 def _is_steady(name: str, series: Measurement) -> bool:
@@ -175,9 +196,10 @@ def _worst(run: CultureRun, name: str, series: Measurement) -> Stray | None:
         around = [value[k - 1], value[k + 1], expected[k]]
         high, low = max(around), max(min(around), 0.0)
         factor = value[k] / high if value[k] > high > 0.0 else low / value[k]
-        least = 0.0 if name in CELLS else _SCATTER * float(np.max(np.delete(value, k)))
+        others = float(np.max(np.delete(value, k)))
+        least = max(0.0 if name in CELLS else _SCATTER * others, SURE * _error(series, k, expected[k], others))
         # a substrate that runs out stays near 0 whatever was eaten before, until it is fed
-        runs_out = is_used_up and value[k] < low < _RUNS_OUT * float(np.max(np.delete(value, k)))
+        runs_out = is_used_up and value[k] < low < _RUNS_OUT * others
         if factor > best and abs(value[k] - expected[k]) > least and not runs_out:
             between = float(expected[k]) if expected[k] > 0.0 else math.sqrt(value[k - 1] * value[k + 1])
             best, found = factor, Stray(k, between)

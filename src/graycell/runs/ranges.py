@@ -46,7 +46,7 @@ _CULTURE = {
     # 54 g/L: fed-batches of animal cells stay below 15 g/L, batches of yeast begin with up to 200 g/L
     "GLC": Usual(0.0, 300.0, "animal cells are kept below 300 mmol/L (54 g/L) of glucose; yeasts stand more"),
     "LAC": Usual(0.0, 300.0, "animal cells die above 300 mmol/L (27 g/L) of lactate; lactic acid bacteria make more"),
-    "NH3": Usual(0.0, 100.0, "animal cells die above 100 mmol/L of ammonia; microbes are fed with more"),
+    "NH3": Usual(0.0, 40.0, "animal cells stand less than 40 mmol/L of ammonia; microbes are fed with more"),
 }
 _ANY_CULTURE = Usual(0.0, 2000.0, "few cultures hold more than 2000 mmol/L of anything")
 _MEDIUM = Usual(
