@@ -150,7 +150,7 @@ class Finding:
 
 
 class InputError(GraycellError):
-    """Input that cannot be used.
+    """Input that cannot be used; it says once what holds for several runs.
 
     Attributes:
         findings: every fault, not only the first.
@@ -160,7 +160,7 @@ class InputError(GraycellError):
 
     def __init__(self, findings: Iterable[Finding]):
         self.findings = tuple(findings)
-        super().__init__("\n".join(str(finding) for finding in self.findings))
+        super().__init__("\n".join(str(finding) for finding in gathered(self.findings)))
 
 
 class Faults:

@@ -177,7 +177,8 @@ def test_a_product_that_no_cell_secretes_is_told():
 
 def test_one_bolus_of_a_plan_that_is_ten_times_too_large_is_told():
     run = laboratory()
-    wrong = next(event for event in run.events if isinstance(event, Bolus) and event.medium == "Feed A" and event.time == 6)
+    wrong = Bolus(6.0, "Feed A", 0.045)
+    assert wrong in run.events
     events = tuple(replace(event, volume=0.45) if event == wrong else event for event in run.events)
     said = "\n".join(map(str, implausible([replace(run, events=events)])))
     assert "bolus of 'Feed A' at 6 d: found 0.45 L; its others are 0.045 to 0.045 L; look for a slip of ten" in said

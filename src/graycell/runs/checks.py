@@ -38,6 +38,8 @@ LONGEST_RUN = 60.0
 """[d] Fed-batch cultures last about two weeks and perfusion cultures up to two months."""
 
 
+_MOST_MISSING = 3
+"""Species without a beginning that have a finding each."""
 Check = Callable[[CultureRun, ModelNames | None], Iterator[Finding]]
 
 
@@ -232,12 +234,19 @@ def every_species_has_a_beginning(run: CultureRun, model: ModelNames | None) -> 
     measured = [name for name, series in run.measurements.items() if series.unit != DIMENSIONLESS]
     wanted = model.required if model is not None else [name for name in measured if name not in NOT_SPECIES]
     sampled = {name for name, series in run.measurements.items() if len(series.time) and series.time[0] == 0.0}
-    for name in wanted:
-        if name not in run.initial and (model is None or name not in sampled):
-            needed = f"{name} needs a concentration at time 0"
-            remedy = "add its column to the table initial, 0 if it was absent"
-            severity = "warning" if model is None else "error"  # rates do without
-            yield Finding(f"run '{run.name}', initial {name}", "no value", needed, remedy, severity)
+    missing = [name for name in wanted if name not in run.initial and (model is None or name not in sampled)]
+    severity = "warning" if model is None else "error"  # rates do without
+    if len(missing) > _MOST_MISSING:
+        place, found = f"run '{run.name}', initial", f"no value of {', '.join(missing)}"
+        remedy = "add their columns to the table initial, 0 if they were absent"
+        if model is not None:
+            remedy += ", or take a model that needs fewer: graycell models lists them"
+        yield Finding(place, found, f"{len(missing)} species need a concentration at time 0", remedy, severity)
+        return
+    for name in missing:
+        needed = f"{name} needs a concentration at time 0"
+        remedy = "add its column to the table initial, 0 if it was absent"
+        yield Finding(f"run '{run.name}', initial {name}", "no value", needed, remedy, severity)
 
 
 def measured_quantities_are_in_the_model(run: CultureRun, model: ModelNames | None) -> Iterator[Finding]:
