@@ -52,11 +52,11 @@ class Stray(NamedTuple):
     """A value that stands apart.
 
     Attributes:
-        index: of the sample in its series.
+        sample: its number in the series, from 0.
         expected: what the neighbours let expect, in the unit of the series.
     """
 
-    index: int
+    sample: int
     expected: float
 
 
@@ -71,9 +71,9 @@ def values_follow_their_neighbours(run: CultureRun) -> Iterator[Finding]:
     """
     for name, series in run.measurements.items():
         for stray in strays(run, name)[:_MOST]:
-            value, time = float(series.value[stray.index]), float(series.time[stray.index])
+            value, time = float(series.value[stray.sample]), float(series.time[stray.sample])
             unit = "" if series.unit in ("", "1") else f" {series.unit}"
-            around = " and ".join(f"{series.value[k]:.4g}" for k in _neighbours(stray.index, len(series.value)))
+            around = " and ".join(f"{series.value[k]:.4g}" for k in _neighbours(stray.sample, len(series.value)))
             between = "between" if " and " in around else "next to"
             yield Finding(
                 f"run '{run.name}', {name} at {time:g} d", f"{value:.4g}{unit} {between} {around}",
@@ -145,7 +145,7 @@ def _repaired(series: Measurement, found: Iterable[Stray]) -> Measurement:
     """Return a series with the expected values in place of the strays, and the default errors that follow."""
     value = series.value.copy()
     for stray in found:
-        value[stray.index] = stray.expected
+        value[stray.sample] = stray.expected
     is_default = len(value) > 0 and _is_default(series)
     error = _by_default(value, float(np.max(value))) if is_default else series.standard_error
     return replace(series, value=value, standard_error=error)

@@ -89,7 +89,7 @@ def values_are_possible(run: CultureRun, model: ModelNames | None) -> Iterator[F
     """
     for numbers in _numbers(run, model):
         for k in np.flatnonzero(~within(numbers.limit, numbers.value, numbers.quantity)):
-            fault = value_fault(numbers.at(k), numbers.limit, float(numbers.value[k]), quantity=numbers.quantity)
+            fault = value_fault(numbers.at(int(k)), numbers.limit, float(numbers.value[k]), quantity=numbers.quantity)
             if fault is not None:
                 yield fault
     for series in run.measurements.values():
