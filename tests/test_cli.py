@@ -305,3 +305,18 @@ def test_a_gradient_check_of_an_unknown_parameter_is_a_sentence(graycell, tmp_pa
     code, printed = graycell("check-gradients", "--parameter", "vmax1", "--out", tmp_path)
     assert code == FAULTS
     assert "did you mean 'vmax1" in printed
+
+
+def test_a_model_that_the_runs_do_not_allow_stops_no_other_of_the_study(graycell, tmp_path):
+    """Two models that need glutamine, which nobody measured: each says so once, for all runs."""
+    rows = "\n".join(f"{run},{day},{1 + day},{30 - day},{day},{0.1 * day}" for run in "abc" for day in range(5))
+    (tmp_path / "runs").mkdir()
+    head = "run,time [d],VCD [1e9 cells/L],GLC [mmol/L],LAC [mmol/L],NH3 [mmol/L]\n"
+    (tmp_path / "runs" / "measurements.csv").write_text(head + rows + "\n")
+    models = "\n".join(f'[models.{name}]\nbase = "{name}-{year}"' for name, year in (("xing", 2010), ("craven", 2013)))
+    (tmp_path / "study.toml").write_text(f'runs = ["runs"]\n{models}\n')
+    code, printed = graycell("fit", tmp_path / "study.toml", "--out", tmp_path / "out")
+    assert code == UNFINISHED
+    for name in ("xing", "craven"):
+        assert f"{name} cannot be fitted to these runs:" in printed
+    assert printed.count("GLN needs a concentration at time 0") == 2

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graycell.errors import Faults, Finding, GraycellError, InputError, gathered, nearest, shown
+from graycell.errors import Faults, Finding, GraycellError, InputError, gathered, nearest, shown, similar
+from graycell.runs.solutes import FORMULAS
 
 
 def test_a_finding_says_where_what_needed_and_what_to_do():
@@ -25,6 +26,37 @@ def test_nearest_suggests_only_what_is_near():
     assert nearest("feeed", ["feed", "base"]).startswith("did you mean 'feed'?")
     assert nearest("zzzz", ["feed", "base"]) == "Known: feed, base"
     assert nearest("feed", []) == "there is none yet; add it"
+
+
+@pytest.mark.parametrize(("name", "known"), [
+    ("ARG", ["R"]), ("LYS", ["GLY"]), ("LEU", ["GLU"]), ("pH", ["NH3"]), ("GLN", ["GLU", "GLC"]), ("ASN", ["ASP"]),
+    ("THR", ["TYR"]), ("CYS", ["CYSTINE"]), ("METH", ["MET"]), ("MeOH", ["MET"]), ("pO2", ["pCO2"]), ("TYR", ["T"]),
+])  # fmt: skip
+def test_a_name_with_a_meaning_of_its_own_is_no_misspelling_of_another(name, known):
+    assert similar(name, known) == ""
+    assert nearest(name, known).startswith("Known: ")
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_no_solute_is_taken_for_another(name):
+    assert similar(name, [other for other in FORMULAS if other != name]) == ""
+    assert similar(name.lower(), list(FORMULAS)) == name
+
+
+@pytest.mark.parametrize(("name", "meant"), [
+    ("arginine", "ARG"), ("Lysine", "LYS"), ("GLUC", "GLC"), ("glucose", "GLC"), ("NH4", "NH3"), ("GLCC", "GLC"),
+    ("VDC", "VCD"), ("temp", "temperature"), ("LACT", "LAC"),
+])  # fmt: skip
+def test_another_word_for_a_substance_and_a_slip_find_the_known_name(name, meant):
+    assert similar(name, ["GLU", "ARG", "LYS", "GLC", "NH3", "VCD", "LAC", "temperature", "R"]) == meant
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("Met", "'MET' is methionine; is 'Met' that, or methanol?"), ("Gly", "or glycerol?"), ("Glu", "or glucose?"),
+    ("Pro", "or a protein?"), ("Lac", "or lactose?"),
+])  # fmt: skip
+def test_a_name_of_two_substances_is_asked_about(name, words):
+    assert words in nearest(name, ["MET", "GLY", "GLU", "PRO", "LAC"])
 
 
 def test_findings_can_be_compared_and_hashed_so_that_none_is_reported_twice():

@@ -10,8 +10,11 @@ from small_models import fed_batch, monod
 import graycell as gc
 from graycell.cell.rates import Conditions, Named
 from graycell.errors import InputError
-from graycell.packing import pack, pack_all
+from graycell.hybrid import build_model
+from graycell.models import library_files, model_file
+from graycell.packing import names_of, pack, pack_all
 from graycell.runs import Bolus, Feed, Measurement, Replacement, Sample, Setpoint, Signal
+from graycell.runs.solutes import FORMULAS
 
 
 def events_at(packed, time):
@@ -204,8 +207,21 @@ def test_a_limit_in_mmol_per_litre_is_for_species_in_mmol_per_litre():
     assert float(packed.initial[model.species.index("mAb")]) == 3000.0
     with pytest.raises(InputError, match="concentrations are >= 0"):
         pack(fed_batch(initial={**start, "mAb": -1.0}), model)
-    with pytest.raises(InputError, match="nothing above 2000 mmol/L"):
-        pack(fed_batch(initial={**start, "GLC": 3000.0}), model)
+    with pytest.raises(InputError, match="pure GLC has less than"):
+        pack(fed_batch(initial={**start, "GLC": 30000.0}), model)
+    assert float(pack(fed_batch(initial={**start, "GLC": 3000.0}), model).initial[model.species.index("GLC")]) == 3000.0
+
+
+def test_a_species_without_an_initial_value_begins_with_its_sample_at_time_0():
+    model = monod()
+    run = fed_batch()
+    glucose = Measurement("GLC", "mmol/L", np.array([0.0, 1.0]), np.array([33.0, 20.0]), np.ones(2))
+    rest = {name: value for name, value in run.initial.items() if name != "GLC"}
+    sampled = replace(run, initial=rest, measurements={"GLC": glucose})
+    assert float(pack(sampled, model).initial[model.species.index("GLC")]) == 33.0
+    late = replace(sampled, measurements={"GLC": replace(glucose, time=np.array([0.5, 1.0]))})
+    with pytest.raises(InputError, match="GLC needs a concentration at time 0"):
+        pack(late, model)
 
 
 def test_the_initial_value_of_a_variable_or_an_input_is_no_concentration():
@@ -235,3 +251,39 @@ def test_events_of_traced_times_stay_in_the_order_given():
 def test_without_an_end_a_run_ends_at_its_last_measurement_or_event(run):
     assert type(run)(run.name, 1.0, run.initial, run.measurements).end == 9.17
     assert type(run)(run.name, 1.0, run.initial, events=(Bolus(12.0, "feed", 0.1),)).end == 12.0
+
+
+def test_one_set_of_runs_serves_every_model_of_the_library(run, published):
+    """What a model does not know is left out, whatever its name resembles; what it needs is there."""
+    time = np.array([0.0, 2.0, 4.0, 6.0])
+    solutes = [*FORMULAS, "BIOM", "GLN_T", "mAb2"]
+    numbers = {"pH": "1", "diameter": "1", "X": "g/L", "osmolality": "1", "VCD": "1e9 cells/L", "TCD": "1e9 cells/L"}
+    units = {**dict.fromkeys(solutes, "mmol/L"), **numbers}
+    measured = {name: Measurement(name, unit, time, np.array([1.0, 2.0, 3.0, 4.0]), np.full(4, 0.1))
+                for name, unit in units.items()}  # fmt: skip
+    titer = np.array([0.0, 1e-3, 5e-3, 0.01])
+    measured["ANTI"] = Measurement("ANTI", "mmol/L", time, titer, np.full(4, 1e-3))
+    media = {"feed": {**dict.fromkeys(solutes, 5.0), "MEOH": 24700.0}}
+    start = {**dict.fromkeys([*solutes, "VCD", "X"], 1.0), "R": 2.0, "ANTI": 0.0}
+    shared = replace(run, initial=start, measurements=measured, media=media, units={"X": "g/L"})
+    for model in (*(build_model(model_file(name), [shared]) for name in library_files()), published):
+        errors = [finding for finding in gc.check_runs([shared], names_of(model)) if finding.severity == "error"]
+        assert errors == [], model.name
+        assert pack(shared, model).initial.shape == (len(model.species),)
+
+
+def test_what_several_runs_lack_is_said_once():
+    runs = [replace(fed_batch(), name=f"run-{k}", initial={}, measurements={}) for k in range(45)]
+    findings = [finding for one in runs for finding in gc.check_runs([one], ["GLC", "VCD", "LAC"])]
+    error = InputError(finding for finding in findings if finding.severity == "error")
+    assert len(error.findings) == 135
+    assert len(str(error).splitlines()) == 3
+    assert "runs 'run-0', 'run-1', 'run-2' and 42 more, initial GLC: found no value" in str(error)
+
+
+def test_a_model_that_needs_many_species_is_one_finding_for_a_run():
+    species = dict.fromkeys(["GLC", *FORMULAS], "mmol/L")
+    (finding,) = [one for one in gc.check_runs([fed_batch(initial={})], species) if one.severity == "error"]
+    assert "ALA, ARG" in finding.found
+    assert finding.needed == f"{len(species)} species need a concentration at time 0"
+    assert "graycell models" in finding.remedy

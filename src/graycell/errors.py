@@ -29,6 +29,25 @@ _MOST_KNOWN = 60
 _MOST_NAMED = 3
 """Runs that are named where a finding holds for several."""
 
+_WORDS = {
+    "alanine": "ala", "arginine": "arg", "asparagine": "asn", "aspartate": "asp", "cysteine": "cys",
+    "cystine": "cystine", "glutamine": "gln", "glutamate": "glu", "glycine": "gly", "histidine": "his",
+    "isoleucine": "ile", "leucine": "leu", "lysine": "lys", "methionine": "met", "phenylalanine": "phe",
+    "proline": "pro", "serine": "ser", "threonine": "thr", "tryptophan": "trp", "tyrosine": "tyr", "valine": "val",
+    "ornithine": "orn", "citrulline": "cit", "taurine": "tau",
+    "glucose": "glc gluc", "galactose": "gal", "fructose": "fru", "mannose": "", "sucrose": "suc", "maltose": "mal",
+    "lactate": "lac", "pyruvate": "pyr", "acetate": "ace", "succinate": "succ", "malate": "malic", "formate": "",
+    "glycerol": "glyc", "methanol": "meoh meth", "ethanol": "etoh eth",
+    "ammonia": "nh3 nh4 amm", "phosphate": "po4", "sodium": "", "potassium": "", "calcium": "",
+    "pH": "", "dissolved oxygen": "do po2", "carbon dioxide": "co2 pco2", "oxygen": "o2", "osmolality": "osm osmo",
+    "viability": "viab", "titer": "", "temperature": "temp", "pressure": "",
+}  # fmt: skip
+_MEANING = {word: what for what, words in _WORDS.items() for word in (what.lower(), *words.split())}
+"""What the field means by a name in small letters: such a name is no misspelling of another."""
+_AMBIGUOUS = {"met": "methanol", "gly": "glycerol", "glu": "glucose", "lac": "lactose", "pro": "a protein",
+              "suc": "succinate", "mal": "malate", "cit": "citrate"}  # fmt: skip
+"""What such a name means elsewhere."""
+
 _QUOTE = re.compile(r"(?P<opens>(?<![^\s(\[{=,])'(?=\S))|'(?![^\s,;:.?)\]}])")
 """A quote before or after a word; an apostrophe within one is none."""
 _OF_A_RUN = re.compile(r"run '(.*?)'(?=,|$)")
@@ -131,7 +150,7 @@ class Finding:
 
 
 class InputError(GraycellError):
-    """Input that cannot be used.
+    """Input that cannot be used; it says once what holds for several runs.
 
     Attributes:
         findings: every fault, not only the first.
@@ -141,7 +160,7 @@ class InputError(GraycellError):
 
     def __init__(self, findings: Iterable[Finding]):
         self.findings = tuple(findings)
-        super().__init__("\n".join(str(finding) for finding in self.findings))
+        super().__init__("\n".join(str(finding) for finding in gathered(self.findings)))
 
 
 class Faults:
@@ -254,8 +273,39 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = [shown(text) for text in known]
     if not names:
         return "there is none yet; add it"
-    same = [one for one in names if one.lower() == shown(name).lower()]  # but for capitals
-    close = same or get_close_matches(shown(name), names, n=1, cutoff=0.4)
-    hint = f"did you mean '{close[0]}'? " if close else ""
+    near = similar(shown(name), names)
+    hint = f"did you mean '{near}'? " if near else ""
+    if near and name != near and name.lower() == near.lower() and name.lower() in _AMBIGUOUS:
+        hint = f"'{near}' is {_MEANING[near.lower()]}; is '{name}' that, or {_AMBIGUOUS[name.lower()]}? "
     more = f" and {len(names) - _MOST_KNOWN} more" if len(names) > _MOST_KNOWN else ""
     return f"{hint}Known: {', '.join(names[:_MOST_KNOWN])}{more}"
+
+
+def similar(name: str, known: Iterable[str], cutoff: float = 0.4) -> str:
+    """Return the known name that an unknown one is probably a misspelling of.
+
+    A name that has a meaning of its own, such as LYS, is no misspelling of another, such as GLY.
+
+    Args:
+        name: the unknown name.
+        known: the names that there are.
+        cutoff: the least ratio of equal letters, from 0 to 1, see `difflib`.
+
+    Returns:
+        The known name: the same but for capitals, another word for the same substance, or one that resembles it; "" if
+        there is none.
+
+    >>> similar("GLUC", ["GLC", "LAC"]), similar("arginine", ["ARG", "R"]), similar("ARG", ["R"])
+    ('GLC', 'ARG', '')
+    """
+    names = list(known)
+    same = [one for one in names if one.lower() == name.lower()]
+    if same:
+        return same[0]
+    if name.lower() in _MEANING:
+        meaning = _MEANING[name.lower()]
+        begun = [one for one in names if name.islower() and one.startswith(name)]  # a word that was cut short
+        return next((one for one in names if _MEANING.get(one.lower()) == meaning), next(iter(begun), ""))
+    # a name of one or two letters resembles every word that has them
+    longer = [one for one in names if 2 * len(one) >= len(name)]
+    return next(iter(get_close_matches(name, longer, n=1, cutoff=cutoff)), "")

@@ -26,6 +26,7 @@ from graycell.errors import Finding, InputError, ModelError, SimulationError, ne
 from graycell.model import CultureModel
 from graycell.packing import PackedRun, in_units_of, pack, stack, viability_of
 from graycell.runs import bundled_run
+from graycell.runs.limits import LIMITS
 from graycell.runs.records import (
     REDOX,
     TCD,
@@ -123,6 +124,7 @@ class Design:
                 needed = f"{low:g} to {high:g} [{unit}] is possible{order}"
                 findings.append(Finding(f"design, {name}", shown, needed, "change it"))
 
+        liquid = LIMITS["temperature"]
         judge("runs", self.runs, 1, _MOST_RUNS)
         judge("seed", self.seed, 0, 2**32 - 1)
         judge("seeding", self.seeding, 0.01, 100.0)
@@ -135,7 +137,7 @@ class Design:
         judge("first_bolus", self.first_bolus, 0.0, 60.0, "d")
         judge("bolus_interval", self.bolus_interval, 0.1, 60.0, "d")
         judge("shift_day", self.shift_day, 0.0, 60.0, "d")
-        judge("cold_temperature", self.cold_temperature, 20.0, 42.0, "degC")
+        judge("cold_temperature", self.cold_temperature, liquid.lowest, liquid.highest, "degC")
         judge("noise", self.noise, 0.0, 1.0)
         judge("floor", self.floor, 1e-6, 1.0)  # without a floor a value of 0 would be exact
         if findings:

@@ -43,9 +43,9 @@ FAULTS = {
 0,0.5,0.98,40,1,1
 1,1,1.4,-3.2,nan,1
 2,2,0.95,thirty,"3,2",1
-2,9000,0.93,28,=1+1,1
+2,9e9,0.93,28,=1+1,1
 """,
-    "initial": "volume [L],temperature [degC],GLC [mmol/L],LAC [mmol/L]\n-1,98,41,1\n",
+    "initial": "volume [L],temperature [degC],GLC [mmol/L],LAC [mmol/L]\n-1,310,41,1\n",
     "media": "medium,GLC [mmol/L]\nfeed,400\n",
     "events": """time [d],event,medium,volume [L]
 0,bolos,feed,0.1
@@ -227,11 +227,11 @@ def test_all_planted_faults_are_reported_at_once(tmp_path, suffix):
         ("measurements", 3, "GLC [mmol/L]", "-3.2"),
         ("measurements", 3, "LAC [mmol/L]", "'nan'"),
         ("measurements", 4, "GLC [mmol/L]", "'thirty'"),
-        ("measurements", 5, "VCD [1e6 cells/mL]", "9000"),
+        ("measurements", 5, "VCD [1e6 cells/mL]", "9e9"),
         ("measurements", 1, "GLN [g/d]", "the unit 'g/d'"),
         ("measurements", 5, "time [d]", "2 d after 2 d"),
         ("initial", 2, "volume [L]", "-1"),
-        ("initial", 2, "temperature [degC]", "98"),
+        ("initial", 2, "temperature [degC]", "310"),
         ("events", 2, "event", "'bolos'"),
         ("events", 3, "medium", "'feeed'"),
         ("events", 4, "volume [L]", "an empty cell"),
@@ -496,3 +496,33 @@ def test_a_limit_that_is_no_number_is_a_sentence(tmp_path, cell, words):
     (finding,) = [finding for finding in check_path(path) if finding.severity == "error"]
     assert "row 3, column 'GLN [mmol/L]'" in finding.place
     assert words in finding.needed
+
+
+@pytest.mark.parametrize(("heading", "cell", "words"), [
+    ("viability [%]", "100.4", "viability is at most 100 %; correct the value; of a quotient of two counts write 100."),
+    ("viability [percent]", "110", "found 110; viability is at most 100 %; correct the value."),
+    ("viability [%]", "973", "found 973; viability is at most 100 %; correct the value."),
+    ("viability [1]", "97.3", "viability is 0 to 1; for percent write [%]"),
+    ("viability [%]", "-3", "found -3; viability is 0 to 1"),
+])  # fmt: skip
+def test_a_viability_in_percent_is_not_told_to_be_written_in_percent(tmp_path, heading, cell, words):
+    text = f"time [d],VCD [1e6 cells/mL],{heading}\n0,0.5,0.9\n1,1,{cell}\n2,2,0.9\n"
+    (said,) = [one for one in sentences(write_folder(tmp_path / "bad", {"measurements": text})) if "row 3" in one]
+    assert words in said
+    assert f"column '{heading}'" in said
+
+
+@pytest.mark.parametrize(("tables", "found"), [
+    ({"media": "medium,MEOH [mmol/L]\npure,24700\n"}, "MEOH: found 24700 mmol/L"),
+    ({"media": "medium,NH3 [g/L]\nbase,228\n"}, "25 % ammonia"),
+    ({"initial": "volume [L],temperature [degC]\n1,8\n"}, "found 8 degC"),
+    ({"measurements": "time [h],VCD [1e6 cells/mL],GLC [g/L]\n0,500,20\n2,1500,15\n4,4000,6\n"}, "found 4000"),
+    ({"measurements": "time [h],X [g/L],GLC [g/L]\n0,1,200\n20,40,100\n40,90,6\n"}, "found 1110.15 mmol/L"),
+])  # fmt: skip
+def test_files_of_other_organisms_are_read_and_remarked_on(tmp_path, tables, found):
+    ordinary = {"measurements": "time [d],VCD [1e6 cells/mL],GLC [mmol/L]\n0,0.5,30\n1,1,25\n2,2,20\n"}
+    path = write_folder(tmp_path / "run", {**ordinary, **tables})
+    assert read_runs(path)
+    findings = check_path(path)
+    assert not [finding for finding in findings if finding.severity == "error"]
+    assert any(found in str(finding) for finding in findings)

@@ -7,12 +7,13 @@ from graycell.balances.plausibility import RUN_CHECKS, SET_CHECKS, RunCheck, Set
 from graycell.errors import Finding
 from graycell.runs.checks import check_runs
 from graycell.runs.format.reading import read_with_findings
+from graycell.runs.model_names import ModelNames
 from graycell.runs.records import CultureRun
 
 
 def check_path(
     path: str | Path,
-    species: Iterable[str] | None = None,
+    species: Iterable[str] | ModelNames | None = None,
     *,
     run_checks: Iterable[RunCheck] = RUN_CHECKS,
     set_checks: Iterable[SetCheck] = SET_CHECKS,
@@ -26,7 +27,7 @@ def check_path(
 
     Args:
         path: a file or a folder in any format that `read_runs` reads.
-        species: names of the model's species; None skips the checks against a model.
+        species: of the model: names, or all that `packing.names_of` says; None skips the checks against a model.
         run_checks: checks of single runs; add your own as in `plausibility`.
         set_checks: checks that compare runs.
 
@@ -38,7 +39,7 @@ def check_path(
 
 def check_paths(
     paths: Iterable[str | Path],
-    species: Iterable[str] | None = None,
+    species: Iterable[str] | ModelNames | None = None,
     *,
     run_checks: Iterable[RunCheck] = RUN_CHECKS,
     set_checks: Iterable[SetCheck] = SET_CHECKS,
@@ -47,19 +48,19 @@ def check_paths(
 
     Args:
         paths: files or folders.
-        species: names of the model's species; None skips the checks against a model.
+        species: of the model: names, or all that `packing.names_of` says; None skips the checks against a model.
         run_checks: checks of single runs.
         set_checks: checks that compare runs.
 
     Returns:
         Every finding once, errors of reading first.
     """
-    species = None if species is None else tuple(species)
+    names = ModelNames.of(species)
     findings: list[Finding] = []
     sound: list[CultureRun] = []
     for path in paths:
         runs, faults = read_with_findings(path)
-        findings += [*faults, *check_runs(runs, species)]
+        findings += [*faults, *check_runs(runs, names)]
         # a run that was read with errors would be reported again for their consequences
         if not any(finding.severity == "error" for finding in faults):
             sound += runs

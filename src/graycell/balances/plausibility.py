@@ -17,11 +17,13 @@ finding is an error if it contradicts a balance or a living cell beyond all assa
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from graycell.balances.counts import a_culture_that_grows_is_alive, counts_agree, viability_does_not_jump
+from graycell.balances.eaten_and_made import what_is_made_is_in_proportion_to_what_is_eaten
+from graycell.balances.outliers import boluses_are_alike, values_follow_their_neighbours
 from graycell.balances.run_checks import (
     boluses_and_samples_fit_the_vessel,
     carbon_and_nitrogen_come_from_somewhere,
     cells_double_as_cells_do,
-    counts_agree,
     media_that_are_fed_hold_something,
     product_is_not_taken_up,
     rates_are_those_of_cells,
@@ -76,13 +78,22 @@ RUN_CHECKS: tuple[RunCheck, ...] = (
     the_start_is_above_the_detection_limit,
     product_is_not_taken_up,
     counts_agree,
+    a_culture_that_grows_is_alive,
+    viability_does_not_jump,
+    values_follow_their_neighbours,
     series_look_measured,
     boluses_and_samples_fit_the_vessel,
+    boluses_are_alike,
     the_volume_closes,
     media_that_are_fed_hold_something,
 )
 """Every check of one run, in the order in which findings are listed."""
-SET_CHECKS: tuple[SetCheck, ...] = (no_run_is_there_twice, parallels_are_known, units_are_those_of_the_other_runs)
+SET_CHECKS: tuple[SetCheck, ...] = (
+    no_run_is_there_twice,
+    parallels_are_known,
+    units_are_those_of_the_other_runs,
+    what_is_made_is_in_proportion_to_what_is_eaten,
+)
 """Every check that compares runs."""
 
 

@@ -18,7 +18,7 @@ from graycell.comparison import Comparison, ComparisonProgress, cross_validate, 
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.insilico import Design, generate
 from graycell.models import MODELS
-from graycell.reporting.comparison.page import comparison_report, headline
+from graycell.reporting.comparison.page import comparison_report, headline, not_shared_sentences
 from graycell.reporting.comparison.tables import comparison_frames
 from graycell.runs.format.writing import write_runs
 from graycell.study import read_study
@@ -147,7 +147,7 @@ def _print_reused(found: Comparison, folder: Path) -> None:
 
 def _print_comparison(found: Comparison) -> None:
     reference = next(iter(found.candidates))
-    for sentence in headline(found, reference):
+    for sentence in (*headline(found, reference), *not_shared_sentences(found)):
         say(sentence)
     frames = comparison_frames(found, reference)
     for name in ("overall", "consistency"):

@@ -16,6 +16,7 @@ from graycell.cli.arguments import EXTENDED, ModelOption, runs_from
 from graycell.cli.exit_codes import INTERRUPTED, UNFINISHED
 from graycell.cli.printing import (
     MOST_PRINTED_RUNS,
+    print_error,
     print_findings,
     print_frame,
     print_trajectory,
@@ -23,6 +24,7 @@ from graycell.cli.printing import (
     say,
 )
 from graycell.comparison import ComparisonProgress, choose_model
+from graycell.errors import GraycellError
 from graycell.hybrid import read_model
 from graycell.inference import Fit, FitSettings, fit, save_fit
 from graycell.inference.fitting import Progress as FitProgress
@@ -128,10 +130,17 @@ def _fit_study(study: Study, only: str | None, out: Path) -> None:
     print_findings(study.remarks)
     finished = True
     for name in [only] if only else study.models:
-        model = study.plan(name).build(study.training, study.settings.seed)
         folder = out / file_word(name)
-        say(f"{name}: {model}")
-        result = fit_with_progress(list(study.training), model, folder, study.settings, name)
+        try:
+            model = study.plan(name).build(study.training, study.settings.seed)
+            say(f"{name}: {model}")
+            result = fit_with_progress(list(study.training), model, folder, study.settings, name)
+        except GraycellError as error:
+            if len(study.models) == 1 or only:
+                raise
+            print_error(f"{name} cannot be fitted to these runs:\n{error}")  # the runs serve the others all the same
+            finished = False
+            continue
         finished &= _save_and_print(result, folder)
     say(f"Next: graycell cross-validate {study.path}")
     if not finished:

@@ -19,6 +19,7 @@ from graycell.hybrid import read_model
 from graycell.imports.drafting.proposing import propose
 from graycell.imports.importing import imported
 from graycell.imports.ready import profiles
+from graycell.packing import names_of
 from graycell.reporting.rates.balances import mass_balances_frame
 from graycell.reporting.rates.page import headline, phase_frame, rates_report
 from graycell.runs import check_runs, read_runs
@@ -55,8 +56,8 @@ def _check(
     usable = check_model_files(models)
     if not files:
         raise typer.Exit(0 if usable else FAULTS)
-    species = None if model is None else read_model(model).species
-    findings = check_paths(files, species)
+    names = None if model is None else names_of(read_model(model))
+    findings = check_paths(files, names)
     print_findings(findings)
     errors = sum(finding.severity == "error" for finding in findings)
     names = ", ".join(path.name or str(path) for path in files[:MOST_PRINTED_RUNS])

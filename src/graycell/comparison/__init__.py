@@ -6,6 +6,7 @@ baselines      predictors without biology, and how an own one is written; their 
 candidates     ModelCandidate: a model of graycell to be fitted
 choosing       choose_model: which models of the library runs allow, and which predicts best
 comparison     cross_validate, learning_curve -> Comparison
+scored         which quantities are scored, and their ranges
 intervals      means and paired differences with bootstrap intervals
 consistency    how often predictions are physically impossible
 trainings      the scores of each training, kept on disk
@@ -16,7 +17,14 @@ from graycell.comparison.candidates import FittedPredictor, ModelCandidate
 from graycell.comparison.choosing import Choice, Usable, choose_model, usable_models
 from graycell.comparison.comparison import Comparison, ComparisonProgress, cross_validate, learning_curve
 from graycell.comparison.consistency import Count, count_inconsistencies, extrapolated
-from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor, Repeatable
+from graycell.comparison.protocols import (
+    Candidate,
+    ChecksConsistency,
+    Described,
+    KnowsQuantities,
+    Predictor,
+    Repeatable,
+)
 from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
 
 __all__ = [
@@ -31,6 +39,7 @@ __all__ = [
     "Described",
     "FittedPredictor",
     "GaussianProcess",
+    "KnowsQuantities",
     "LastValue",
     "MeanOfRuns",
     "ModelCandidate",

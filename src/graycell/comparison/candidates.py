@@ -118,6 +118,18 @@ class ModelCandidate:
         """
         return {"settings": asdict(self.settings)}
 
+    def quantities(self, runs: Sequence[CultureRun], seed: int) -> tuple[str, ...]:
+        """Return the quantities that the model computes.
+
+        Args:
+            runs: training runs.
+            seed: of the training.
+
+        Returns:
+            Names.
+        """
+        return tuple(self._built(runs, seed).quantities)
+
     def depends_on(self, runs: Sequence[CultureRun], seed: int) -> dict[str, object]:
         """Return everything that the fit depends on; the model is built for it.
 

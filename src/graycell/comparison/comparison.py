@@ -2,13 +2,13 @@
 
 The error of a quantity in a run is the root mean square error over the range of that quantity: of all its measured
 values in all runs of the comparison. Samples at time 0 never count, because they are given. A value below a detection
-limit counts by how far the prediction is above the limit. All measured quantities are scored except R, viability and
-the total cell density, which models take as inputs, unless the caller chooses. If a candidate fails, its error there is
-infinite and reported.
+limit counts by how far the prediction is above the limit. The measured quantities that all candidates predict are
+scored except R, viability and the total cell density, which models take as inputs, unless the caller chooses. If a
+candidate fails, its error there is infinite and reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, field, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,13 @@ import numpy as np
 from graycell.comparison import intervals
 from graycell.comparison.intervals import Difference, OverallError, QuantityError, SizeError
 from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor
+from graycell.comparison.scored import NOT_SCORED as NOT_SCORED
+from graycell.comparison.scored import not_shared_by, ranges_of, require_one_unit
 from graycell.comparison.splits import Split
 from graycell.comparison.trainings import Consistency, ErrorRow, Trainings
 from graycell.errors import FitError, GraycellError, nearest
 from graycell.provenance import hash_of_code, hash_of_run, where_it_ran
-from graycell.runs.records import REDOX, TCD, VIABILITY, CultureRun
-from graycell.units import convert, converts
-
-NOT_SCORED = (REDOX, VIABILITY, TCD)
-"""Measured quantities that are not scored unless the caller chooses."""
+from graycell.runs.records import CultureRun
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,7 @@ class Comparison:
         rows: one for each candidate, split, seed, run and quantity.
         ranges: of each quantity, in its unit.
         left_out: quantities that never change, so that they have no range and are not scored.
+        not_shared: measured quantities that are not scored, with the candidates that do not predict them.
         candidates: description of each candidate as plain data, by name and in order.
         splits: which runs were trained on, and which predicted.
         seeds: of the trainings.
@@ -70,6 +69,7 @@ class Comparison:
     consistency: tuple[Consistency, ...] = ()
     is_curve: bool = False
     reused: int = 0
+    not_shared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return (
@@ -211,6 +211,7 @@ class Comparison:
             ],
             "ranges": dict(self.ranges),
             "left out": list(self.left_out),
+            "not predicted by all": {name: list(candidates) for name, candidates in self.not_shared.items()},
             "errors": [_plain(asdict(row)) for row in self.rows],
             "consistency": [asdict(row) for row in self.consistency],
             "bootstrap": {"draws": intervals.DRAWS, "seed": intervals.SEED},
@@ -260,8 +261,8 @@ def cross_validate(
         folder: keeps the scores of every training, so that a comparison can be interrupted and continued. A training
             is repeated if its candidate, runs, quantities, code or versions changed, or if its candidate is not
             `Repeatable`. None keeps nothing.
-        quantities: names of the measured quantities that are scored, such as those that every candidate predicts. If
-            left out, all but R, viability and the total cell density.
+        quantities: names of the measured quantities that are scored. If left out, those that every candidate predicts,
+            but for R, viability and the total cell density.
 
     Returns:
         The errors of all candidates.
@@ -335,8 +336,9 @@ def _cross_validate(
     _require_unique("candidates", [candidate.name for candidate in candidates])
     _require_unique("splits", [split.name for split in splits])
     _require_unique("seeds", list(seeds))
-    _require_one_unit(splits)
-    ranges, left_out = _ranges(splits, quantities)
+    require_one_unit(splits)
+    not_shared = not_shared_by(candidates, splits, seeds) if quantities is None else {}
+    ranges, left_out = ranges_of(splits, quantities, not_shared)
     trainings = Trainings(None if folder is None else Path(folder), ranges)
     rows: list[ErrorRow] = []
     consistency: list[Consistency] = []
@@ -352,10 +354,13 @@ def _cross_validate(
         rows += found[0]
         consistency += found[1]
     if not rows:
-        raise FitError("found no sample to score; a test run needs some after its start or cut; give other runs.")
+        lacking = "; ".join(f"{name} is not predicted by {', '.join(who)}" for name, who in not_shared.items())
+        lacking = f" of a quantity that all candidates predict ({lacking})" if lacking else ""
+        needed = f"a test run needs some after its start or cut{lacking}"
+        raise FitError(f"found no sample to score; {needed}; give other runs.")
     described = {candidate.name: _described(candidate) for candidate in candidates}
     return Comparison(tuple(rows), ranges, left_out, described, tuple(splits), tuple(seeds), tuple(consistency),
-                      reused=trainings.reused)  # fmt: skip
+                      reused=trainings.reused, not_shared=not_shared)  # fmt: skip
 
 
 def _scored(
@@ -375,40 +380,6 @@ def _require_unique(kind: str, names: list) -> None:
         found = f"{', '.join(map(str, twice))} more than once" if twice else "none"
         raise FitError(f"comparison, {kind}: found {found}; at least one is needed, and each needs its own name; "
                        "give others.")  # fmt: skip
-
-
-def _require_one_unit(splits: Sequence[Split]) -> None:
-    """Raise `FitError` for quantities whose numbers mean different things in two runs; no unit is that of the model."""
-    first: dict[str, tuple[str, str]] = {}
-    mixed: dict[str, str] = {}
-    for run in (run for split in splits for run in (*split.train, *split.test)):
-        for quantity, unit in ((name, series.unit) for name, series in run.measurements.items() if series.unit):
-            known, of = first.setdefault(quantity, (unit, run.name))
-            if unit != known and not (converts(unit, known) and convert(1.0, unit, known) == 1.0):
-                mixed[quantity] = f"{quantity} in {known} (run '{of}') and {unit} (run '{run.name}')"
-    if mixed:
-        raise FitError(f"comparison: found {'; '.join(mixed.values())}; one unit for each quantity is needed, because "
-                       "errors and baselines have it; write the runs in one unit.")  # fmt: skip
-
-
-def _ranges(splits: Sequence[Split], chosen: Sequence[str] | None = None) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Return the range of every scored quantity in its unit, and the quantities that have none."""
-    values: dict[str, list[np.ndarray]] = {}
-    runs = [run for split in splits for run in (*split.train, *split.test)]
-    for quantity, series in (item for run in runs for item in run.measurements.items()):
-        scored = quantity not in NOT_SCORED if chosen is None else quantity in chosen
-        if scored and len(series.value):
-            values.setdefault(quantity, []).append(series.value)
-    for quantity in chosen or ():
-        if quantity not in values:
-            measured = dict.fromkeys(name for run in runs for name in run.measurements)
-            raise FitError(f"comparison: found '{quantity}' in quantities, which no run measured; "
-                           f"{nearest(quantity, tuple(measured))}.")  # fmt: skip
-    ranges = {quantity: float(np.ptp(np.concatenate(parts))) for quantity, parts in values.items()}
-    return (
-        {quantity: width for quantity, width in ranges.items() if width > 0.0},
-        tuple(quantity for quantity, width in ranges.items() if width == 0.0),
-    )
 
 
 def _trained(candidate: Candidate, split: Split, seed: int) -> tuple[Predictor | None, str]:

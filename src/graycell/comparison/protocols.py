@@ -75,6 +75,26 @@ class ChecksConsistency(Candidate, Protocol):
 
 
 @runtime_checkable
+class KnowsQuantities(Candidate, Protocol):
+    """A candidate that says which quantities it predicts; any other is taken to predict all that were measured."""
+
+    def quantities(self, runs: Sequence[CultureRun], seed: int) -> Sequence[str]:
+        """Return the quantities that it predicts once it is trained on runs.
+
+        Args:
+            runs: training runs.
+            seed: of the training.
+
+        Returns:
+            Names.
+
+        Raises:
+            GraycellError: the training would raise it.
+        """
+        ...
+
+
+@runtime_checkable
 class Described(Protocol):
     """A candidate that describes itself for the record; a frozen dataclass of numbers does not need to."""
 

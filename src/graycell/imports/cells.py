@@ -112,7 +112,7 @@ class Cells:
         number = self._number(row, column, cell.removeprefix("<").strip() if is_limit else cell, required=is_limit)
         if number is None:
             return None
-        outside = value_fault("", limit_of(quantity), number)
+        outside = value_fault("", limit_of(quantity), number, quantity=quantity, unit=column.unit)
         if outside is not None:
             self.fault(row, column.name, shown(cell), outside.needed, outside.remedy)
             return None

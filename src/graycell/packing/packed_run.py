@@ -16,6 +16,7 @@ from graycell.errors import InputError
 from graycell.model import CultureModel
 from graycell.packing.conversion import in_units_of
 from graycell.packing.curves import Curves, curves_of, input_of, padded_to, viability_of
+from graycell.packing.names import names_of, with_measured_start
 from graycell.packing.pytrees import filled, is_traced, is_tracer, vector
 from graycell.packing.segments import Segments, breakpoints, measurements_of
 from graycell.reactor import Flows, Interventions
@@ -124,7 +125,7 @@ def pack(
         InputError: with every error that `check_runs` finds, every unit that does not convert to that of the model, and
             every input that the run must give.
     """
-    run = in_units_of(run, model)
+    run = with_measured_start(in_units_of(run, model), model)
     if is_traced(run):
         _require_known_parts(run, model)
     else:
@@ -209,35 +210,22 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
 
 
 def _require_usable(run: CultureRun, model: CultureModel) -> None:
-    pairs = zip(model.species, model.species_specs, strict=True)
-    defaults = {name: spec.initial for name, spec in pairs if spec.initial is not None}
-    liquid = _without_others(run, model)
-    whole = replace(liquid, initial={**defaults, **liquid.initial})
-    units = {name: model.unit(name) for name in model.species}
-    findings = [finding for finding in check_runs([whole], units) if finding.severity == "error"]
+    findings = [finding for finding in check_runs([run], names_of(model)) if finding.severity == "error"]
     if findings:
         raise InputError(findings)
 
 
 def _require_known_parts(run: CultureRun, model: CultureModel) -> None:
     """Raise `InputError` for what `check_runs` finds about what is known of a traced run: names, and some times."""
-    pairs = zip(model.species, model.species_specs, strict=True)
-    needed = tuple(name for name, spec in pairs if spec.initial is None)
-    run = _without_others(run, model)
-    findings = [*media_have_a_composition(run, model.species), *names_are_those_of_the_model(run, model.species),
-                *every_species_has_a_beginning(run, needed)]  # fmt: skip
+    names = names_of(model)
+    findings = [*media_have_a_composition(run, names), *names_are_those_of_the_model(run, names),
+                *every_species_has_a_beginning(run, names)]  # fmt: skip
     if not is_tracer(run.end):
         events = tuple(event for event in run.events if not is_tracer(event.time))
-        findings += events_are_within_the_run(replace(run, events=events), model.species)
+        findings += events_are_within_the_run(replace(run, events=events), names)
     errors = [finding for finding in findings if finding.severity == "error"]
     if errors:
         raise InputError(errors)
-
-
-def _without_others(run: CultureRun, model: CultureModel) -> CultureRun:
-    """Return the run without initial values of variables, inputs and observables, which are no concentrations."""
-    others = (*model.variable_names, *model.input_names, *model.observable_names)
-    return replace(run, initial={name: value for name, value in run.initial.items() if name not in others})
 
 
 def _initial(run: CultureRun, name: str, spec: Species) -> Any:

@@ -1,7 +1,7 @@
-"""LIMITS: the range of each kind of number, and what is wrong with a number outside of it."""
+"""LIMITS: what physics forbids for each kind of number. What is only unusual is a remark, see `runs.ranges`."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -30,9 +30,9 @@ class Limit:
         unit: internal unit of the bounds; None for a number whose heading has no unit.
         lowest: below it a number is impossible.
         highest: above it a number is impossible.
-        needed: the sentence of a `Finding`.
-        remedy: what the finding says to do.
-        plausible: above it the unit of a number is probably wrong.
+        needed: the sentence of a `Finding` for a number below the range, or outside of one with both ends.
+        remedy: what that finding says to do.
+        most: the sentence for a number above the range; that of `needed` if it is empty.
         open_below: whether `lowest` itself is impossible too.
     """
 
@@ -41,11 +41,18 @@ class Limit:
     highest: float
     needed: str
     remedy: str = "correct the number"
-    plausible: float = math.inf
+    most: str = ""
     open_below: bool = False
 
 
 _IF_EMPTY = "leave the cell empty if no sample was taken"
+_THE_UNIT = "look at the unit of the column"
+DENSEST = 2000.0
+"""[g/L] Above the density of any organic solute (cystine has 1677 g/L, glucose 1540) and of culture media."""
+_NOTHING_MORE = f"no liquid holds more than 60000 mmol/L (pure water has 55300), or {DENSEST:g} g/L of a solute"
+
+_OF_TWO_COUNTS = 1.05
+"""A viability [1] up to which the errors of two counts explain that it is above 1."""
 
 LIMITS = {
     "time": Limit(TIME, 0.0, math.inf, "times are >= 0", "count the time from inoculation"),
@@ -54,17 +61,22 @@ LIMITS = {
         VOLUME, 0.0, math.inf, "an initial volume is > 0", "write the volume at inoculation", open_below=True
     ),
     "rate": Limit(VOLUMETRIC_RATE, 0.0, math.inf, "rates are >= 0", "use a bleed or a harvest for an outflow"),
-    "temperature": Limit(TEMPERATURE, 20.0, 42.0, "cultures are at 20 to 42 degC", "look at the unit"),
+    # growth is known from -15 degC, in brine (Mykytczuk 2013), to 122 degC, under pressure (Takai 2008)
+    "temperature": Limit(TEMPERATURE, -20.0, 125.0, "a culture is liquid, at -20 to 125 degC", "look at the unit"),
     "fraction": Limit(DIMENSIONLESS, 0.0, 1.0, "a fraction is 0 to 1", "for percent write [%]"),
-    # 2000 mmol/L: far above any culture; 5000 mmol/L: glucose saturates in water at 25 degC (909 g/L);
-    # 1000 g/L: the liquid itself weighs about as much; 300e6 cells/mL: above the densest perfusion
-    "concentration": Limit(CONCENTRATION, 0.0, math.inf, "concentrations are >= 0", _IF_EMPTY, plausible=2000.0),
-    "medium concentration": Limit(CONCENTRATION, 0.0, math.inf, "concentrations are >= 0", plausible=5000.0),
+    "concentration": Limit(CONCENTRATION, 0.0, 6e4, "concentrations are >= 0", _IF_EMPTY, _NOTHING_MORE),
+    "medium concentration": Limit(CONCENTRATION, 0.0, 6e4, "concentrations are >= 0", most=_NOTHING_MORE),
+    # salts are denser than organic solutes: a saturated solution of caesium chloride has 1300 g/L, and pure salt 4000
     "mass concentration": Limit(
-        MASS_CONCENTRATION, 0.0, math.inf, "concentrations are >= 0", _IF_EMPTY, plausible=1000.0
+        MASS_CONCENTRATION, 0.0, 4000.0, "concentrations are >= 0", _IF_EMPTY,
+        "nothing that dissolves is denser than 4000 g/L",
     ),
     "other concentration": Limit(None, 0.0, math.inf, "concentrations are >= 0"),
-    VCD: Limit(CELL_DENSITY, 0.0, math.inf, "cell densities are >= 0", _IF_EMPTY, plausible=300.0),
+    # cells of 1 fL that leave no room for liquid
+    VCD: Limit(
+        CELL_DENSITY, 0.0, 1e6, "cell densities are >= 0", _IF_EMPTY,
+        "not even bacteria fit more than 1e9 10^6 cells into a litre"
+    ),
     VIABILITY: Limit(DIMENSIONLESS, 0.0, 1.0, "viability is 0 to 1", "for percent write [%]"),
     REDOX: Limit(DIMENSIONLESS, 0.0, math.inf, "the redox ratio R is >= 0", _IF_EMPTY),
     "relative error": Limit(DIMENSIONLESS, 0.0, math.inf, "errors are >= 0"),
@@ -72,8 +84,11 @@ LIMITS = {
     "specific rate": Limit(SPECIFIC_RATE, -math.inf, math.inf, "any number"),
     "number": Limit(DIMENSIONLESS, -math.inf, math.inf, "any number"),
     "value": Limit(None, -math.inf, math.inf, "any number"),
-}
+}  # fmt: skip
 """The range of each kind of number."""
+
+OF_QUANTITY = {"pH": Limit(DIMENSIONLESS, -2.0, 16.0, "a pH is -2 to 16, of acids and bases too")}
+"""The range of a number of a kind that has none, by the name of the quantity."""
 
 NOT_SPECIES = {VCD: VCD, TCD: VCD, VIABILITY: VIABILITY, REDOX: REDOX}
 """The measured quantities that are not species, and the key of `LIMITS` of each."""
@@ -119,42 +134,71 @@ def limits_for(quantity: str, limits: tuple[str, ...]) -> tuple[str, ...]:
     return limits[:1] if quantity in MOLAR_MASS else limits
 
 
-def value_fault(place: str, limit: str, value: float, found: str | None = None) -> Finding | None:
-    """Return what is wrong with a number.
+def bounds_of(limit: str, quantity: str = "") -> Limit:
+    """Return the range of a kind of number, and of a quantity where its name says more.
+
+    Args:
+        limit: a key of `LIMITS`.
+        quantity: its name, "" if there is none.
+
+    Returns:
+        The range; of a solute up to about its pure substance.
+
+    >>> round(bounds_of("medium concentration", "GLC").highest), bounds_of("medium concentration", "MEOH").highest
+    (11101, 60000.0)
+    """
+    bounds = LIMITS[limit]
+    if limit == "number":
+        return OF_QUANTITY.get(quantity, bounds)
+    if bounds.unit == CONCENTRATION and quantity in MOLAR_MASS:
+        pure = min(1e3 * DENSEST / MOLAR_MASS[quantity], bounds.highest)
+        return replace(bounds, highest=pure, most=f"pure {quantity} has less than {pure:.4g} mmol/L")
+    return bounds
+
+
+def value_fault(
+    place: str, limit: str, value: float, found: str | None = None, quantity: str = "", unit: str = ""
+) -> Finding | None:
+    """Return why a number is impossible.
 
     Args:
         place: where the number is.
         limit: a key of `LIMITS`.
         value: the number in the internal unit.
         found: the text to quote, if the number was written in another unit.
+        quantity: its name, where it says more than the limit.
+        unit: in which the number was written, if it is known.
 
     Returns:
-        The finding; None if there is nothing wrong.
+        The finding; None if the number is possible.
 
-    >>> print(value_fault("run07.csv, row 14, column 'viability [%]'", "viability", 1.2, "120"))
-    run07.csv, row 14, column 'viability [%]': found 120; viability is 0 to 1; for percent write [%].
+    >>> print(value_fault("run07.csv, row 14, column 'viability [%]'", "viability", 1.2, "120", unit="%"))
+    run07.csv, row 14, column 'viability [%]': found 120; viability is at most 100 %; correct the value.
     """
-    bounds = LIMITS[limit]
+    bounds = bounds_of(limit, quantity)
     found = f"{value:.6g}" if found is None else found
-    inside = bounds.lowest <= value <= bounds.highest and not (bounds.open_below and value == bounds.lowest)
-    if not inside:
-        return Finding(place, found, bounds.needed, bounds.remedy)
-    if value > bounds.plausible:
-        most = f"nothing above {bounds.plausible:g} {bounds.unit} is plausible"
-        return Finding(place, found, most, "look at the unit of the column")
-    return None
+    if bounds.lowest <= value <= bounds.highest and not (bounds.open_below and value == bounds.lowest):
+        return None
+    if value > 1.0 == bounds.highest and unit not in ("", DIMENSIONLESS):  # it is written in percent already
+        rounding = "; of a quotient of two counts write 100" if value <= _OF_TWO_COUNTS else ""
+        what = bounds.needed.removesuffix(" is 0 to 1")
+        return Finding(place, found, f"{what} is at most 100 %", f"correct the value{rounding}")
+    if value > bounds.highest and bounds.most:
+        return Finding(place, found, bounds.most, _THE_UNIT)
+    return Finding(place, found, bounds.needed, bounds.remedy)
 
 
-def within(limit: str, value: np.ndarray) -> np.ndarray:
+def within(limit: str, value: np.ndarray, quantity: str = "") -> np.ndarray:
     """Return for which numbers `value_fault` finds nothing wrong.
 
     Args:
         limit: a key of `LIMITS`.
         value: numbers in the internal unit, of any shape.
+        quantity: its name, where it says more than the limit.
 
     Returns:
         Whether each is in range, of the same shape.
     """
-    bounds = LIMITS[limit]
+    bounds = bounds_of(limit, quantity)
     above = value > bounds.lowest if bounds.open_below else value >= bounds.lowest
-    return above & (value <= min(bounds.highest, bounds.plausible))
+    return above & (value <= bounds.highest)

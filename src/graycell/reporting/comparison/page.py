@@ -96,6 +96,19 @@ def headline(comparison: Comparison, reference: str) -> list[str]:
     return sentences
 
 
+def not_shared_sentences(comparison: Comparison) -> list[str]:
+    """Return what was measured and is not scored, because not all candidates predict it.
+
+    Args:
+        comparison: of several candidates.
+
+    Returns:
+        A sentence for each quantity.
+    """
+    return [f"{quantity} is measured and not scored, because {' and '.join(who)} does not predict it."
+            for quantity, who in comparison.not_shared.items()]  # fmt: skip
+
+
 def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str) -> list[Section]:
     part = at_largest(comparison)
     by_quantity = frames["by-quantity"]
@@ -142,6 +155,7 @@ def _summary(comparison: Comparison, reference: str) -> str:
     colours = colours_of(comparison.candidates)
     cards = "".join(_card(row, colours[row.candidate]) for row in at_largest(comparison).overall())
     found = [f"{quantity} never changes, so it has no range and is not scored." for quantity in comparison.left_out]
+    found += not_shared_sentences(comparison)
     items = "".join(f"<li>{text(item)}</li>" for item in (*comparison.failures, *found))
     warnings = f'<ul class="warnings">{items}</ul>' if items else ""
     sentences = "".join(f"<p>{text(sentence)}</p>" for sentence in rest)

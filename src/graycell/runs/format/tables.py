@@ -346,7 +346,7 @@ def _judged(number: float, text: str, name: str, unit: str, limit: str) -> tuple
     """Return a number in its internal unit, or what is wrong with it; `text` is the number as it was written."""
     value = in_internal_unit(number, name, unit, limit)
     text = shown(text)
-    fault = value_fault("", limit, value, text)
+    fault = value_fault("", limit, value, text, name, unit)
     if fault is None and not math.isfinite(value):
         fault = Finding("", text, "a finite number is needed", "look at the unit of the column")
     return (value, None) if fault is None else (None, fault)
