@@ -16,7 +16,7 @@ from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError, nearest
 from graycell.inference.likelihood import Coordinates
 from graycell.model import CultureModel
-from graycell.packing import PackedRun, pack
+from graycell.packing import PackedRun, held_inputs, pack, unused_viability
 from graycell.runs.records import CultureRun
 from graycell.simulation.simulate import times_within
 from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate, segments_at
@@ -71,6 +71,17 @@ class Prediction:
         if quantity not in self.names:
             raise ModelError(f"quantity '{quantity}' is not in the model; {nearest(quantity, self.names)}.")
         return self.names.index(quantity)
+
+    def remarks(self) -> list[str]:
+        """Return a sentence for everything that a reader of the prediction should know.
+
+        Returns:
+            Sentences, such as one for an input that is held long after its last value; possibly none.
+        """
+        found = [str(one) for one in (*unused_viability(self.run, self.model), *held_inputs(self.run, self.model))]
+        if self.failed:
+            found.append(f"{self.failed} of {len(self.values)} draws did not reach the end, and are left out there.")
+        return found
 
     def interval(self, quantity: str, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of a central interval of a quantity over time.
