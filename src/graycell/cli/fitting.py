@@ -215,6 +215,6 @@ def _save_and_print(result: Fit, out: Path) -> bool:
         )
     _print_undetermined(result)
     say(f"Fit written to {path}. Next: graycell report {out}")
-    if not result.converged:
-        say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
+    for sentence in result.remarks():
+        say(sentence)
     return result.converged and all(trajectory.status is SimulationStatus.finished for trajectory in trajectories)

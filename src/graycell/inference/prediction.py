@@ -155,7 +155,7 @@ def predict(
         The prediction.
 
     Raises:
-        FitError: where there is nothing to draw from, or no draw can be simulated.
+        FitError: where there is nothing to draw from, no covariance, or no draw can be simulated.
         InputError: where the run does not fit the model.
         ModelError: for a time outside of the run.
     """
@@ -179,6 +179,11 @@ def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str,
 
     A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
     """
+    if not fit.has_covariance:
+        raise FitError(
+            f"fit of {fit.model.name}: found no covariance, which could not be computed, and draws need one; simulate "
+            "the fitted model instead, or fit again from other starting values."
+        )
     table = fit.model_of(run).table
     rows = [table[row.name] for row in fit.estimates]
     coordinates, n = Coordinates.of(rows), len(rows)
