@@ -4,7 +4,7 @@ The error of a quantity in a run is the root mean square error over the range of
 values in all runs of the comparison. Samples at time 0 never count, because they are given. A value below a detection
 limit counts by how far the prediction is above the limit. All measured quantities are scored except R, viability and
 the total cell density, which models take as inputs, unless the caller chooses. If a candidate fails, its error there is
-infinite and reported.
+infinite; means are over the predictions that were made, and failures are counted beside them and reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,17 +15,14 @@ from typing import Any
 import numpy as np
 
 from graycell.comparison import intervals
-from graycell.comparison.intervals import Difference, OverallError, QuantityError, SizeError
+from graycell.comparison.intervals import Difference, OverallError, QuantityError, RunError, SizeError
 from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor
+from graycell.comparison.scored import ranges_of, require_one_unit, require_unique
 from graycell.comparison.splits import Split
 from graycell.comparison.trainings import Consistency, ErrorRow, Trainings
 from graycell.errors import FitError, GraycellError, nearest
 from graycell.provenance import hash_of_code, hash_of_run, where_it_ran
-from graycell.runs.records import REDOX, TCD, VIABILITY, CultureRun
-from graycell.units import convert, converts
-
-NOT_SCORED = (REDOX, VIABILITY, TCD)
-"""Measured quantities that are not scored unless the caller chooses."""
+from graycell.runs.records import CultureRun
 
 
 @dataclass(frozen=True)
@@ -145,13 +142,29 @@ class Comparison:
         for name in self.candidates:
             errors = self._errors(name)
             seeds = intervals.mean_by_seed(errors)
-            finite = np.where(np.isfinite(errors), errors, np.nan)
+            least, largest = np.min(seeds, where=~np.isnan(seeds), initial=np.inf), np.fmax.reduce(seeds)
             found.append(
                 OverallError(
-                    name, intervals.mean_of_all(errors), float(np.min(seeds)), float(np.max(seeds)),
-                    intervals.mean_of_all(finite).value, len(self._failed(name)),
+                    name, intervals.mean_of_all(errors), float(least) if np.isfinite(least) else np.nan, float(largest),
+                    len(self._failed(name)), sum(row.candidate == name for row in self.rows),
                 )
             )  # fmt: skip
+        return tuple(found)
+
+    def by_run(self) -> tuple[RunError, ...]:
+        """Return the error of each candidate in each run: the mean over quantities, seeds and splits.
+
+        Returns:
+            One error for each candidate and run.
+        """
+        found = []
+        for name in self.candidates:
+            for run in self.runs:
+                rows = [row for row in self.rows if (row.candidate, row.run) == (name, run)]
+                made = [row.nrmse for row in rows if np.isfinite(row.nrmse)]
+                failures = [row.failure for row in rows if row.failure]
+                mean = float(np.mean(made)) if made else np.nan
+                found.append(RunError(name, run, mean, len(failures), len(rows), next(iter(failures), "")))
         return tuple(found)
 
     def by_size(self) -> tuple[SizeError, ...]:
@@ -221,18 +234,21 @@ class Comparison:
     def _errors(self, candidate: str) -> np.ndarray:
         """Return the errors of a candidate, (seeds, runs, quantities) [1]; NaN where nothing was measured.
 
-        A run that several splits test has the mean of their errors.
+        A run that several splits test has the mean of the errors that are finite; of none it is infinite.
         """
         seeds, runs, quantities = (
             {name: i for i, name in enumerate(names)} for names in (self.seeds, self.runs, self.quantities)
         )
-        total, count = (np.zeros((len(seeds), len(runs), len(quantities))) for _ in range(2))
+        total, count, failed = (np.zeros((len(seeds), len(runs), len(quantities))) for _ in range(3))
         for row in self.rows:
             if row.candidate == candidate:
                 place = seeds[row.seed], runs[row.run], quantities[row.quantity]
-                total[place] += row.nrmse
-                count[place] += 1
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+                if np.isfinite(row.nrmse):
+                    total[place] += row.nrmse
+                    count[place] += 1
+                else:
+                    failed[place] = 1
+        return np.where(count > 0, total / np.maximum(count, 1), np.where(failed > 0, np.inf, np.nan))
 
     def _failed(self, candidate: str) -> list[str]:
         return [row.quantity for row in self.rows if row.candidate == candidate and row.failure]
@@ -332,11 +348,11 @@ def _cross_validate(
     folder: str | Path | None,
     quantities: Sequence[str] | None,
 ) -> Comparison:
-    _require_unique("candidates", [candidate.name for candidate in candidates])
-    _require_unique("splits", [split.name for split in splits])
-    _require_unique("seeds", list(seeds))
-    _require_one_unit(splits)
-    ranges, left_out = _ranges(splits, quantities)
+    require_unique("candidates", [candidate.name for candidate in candidates])
+    require_unique("splits", [split.name for split in splits])
+    require_unique("seeds", list(seeds))
+    require_one_unit(splits)
+    ranges, left_out = ranges_of(splits, quantities)
     trainings = Trainings(None if folder is None else Path(folder), ranges)
     rows: list[ErrorRow] = []
     consistency: list[Consistency] = []
@@ -367,48 +383,6 @@ def _scored(
             for row in _rows(candidate.name, split, seed, run, known, predictor, failure, ranges)]  # fmt: skip
     counted = isinstance(candidate, ChecksConsistency)
     return rows, _consistency(candidate, split, seed, predictor, failure) if counted else []
-
-
-def _require_unique(kind: str, names: list) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or not names:
-        found = f"{', '.join(map(str, twice))} more than once" if twice else "none"
-        raise FitError(f"comparison, {kind}: found {found}; at least one is needed, and each needs its own name; "
-                       "give others.")  # fmt: skip
-
-
-def _require_one_unit(splits: Sequence[Split]) -> None:
-    """Raise `FitError` for quantities whose numbers mean different things in two runs; no unit is that of the model."""
-    first: dict[str, tuple[str, str]] = {}
-    mixed: dict[str, str] = {}
-    for run in (run for split in splits for run in (*split.train, *split.test)):
-        for quantity, unit in ((name, series.unit) for name, series in run.measurements.items() if series.unit):
-            known, of = first.setdefault(quantity, (unit, run.name))
-            if unit != known and not (converts(unit, known) and convert(1.0, unit, known) == 1.0):
-                mixed[quantity] = f"{quantity} in {known} (run '{of}') and {unit} (run '{run.name}')"
-    if mixed:
-        raise FitError(f"comparison: found {'; '.join(mixed.values())}; one unit for each quantity is needed, because "
-                       "errors and baselines have it; write the runs in one unit.")  # fmt: skip
-
-
-def _ranges(splits: Sequence[Split], chosen: Sequence[str] | None = None) -> tuple[dict[str, float], tuple[str, ...]]:
-    """Return the range of every scored quantity in its unit, and the quantities that have none."""
-    values: dict[str, list[np.ndarray]] = {}
-    runs = [run for split in splits for run in (*split.train, *split.test)]
-    for quantity, series in (item for run in runs for item in run.measurements.items()):
-        scored = quantity not in NOT_SCORED if chosen is None else quantity in chosen
-        if scored and len(series.value):
-            values.setdefault(quantity, []).append(series.value)
-    for quantity in chosen or ():
-        if quantity not in values:
-            measured = dict.fromkeys(name for run in runs for name in run.measurements)
-            raise FitError(f"comparison: found '{quantity}' in quantities, which no run measured; "
-                           f"{nearest(quantity, tuple(measured))}.")  # fmt: skip
-    ranges = {quantity: float(np.ptp(np.concatenate(parts))) for quantity, parts in values.items()}
-    return (
-        {quantity: width for quantity, width in ranges.items() if width > 0.0},
-        tuple(quantity for quantity, width in ranges.items() if width == 0.0),
-    )
 
 
 def _trained(candidate: Candidate, split: Split, seed: int) -> tuple[Predictor | None, str]:

@@ -131,7 +131,8 @@ def result_of(
     sd = np.sqrt(np.maximum(np.diag(covariance), 0.0))[:n]
     rows = model.table.estimated
     # at a bound, a logarithm and back can miss it by a rounding
-    values = np.clip(coordinates.values(parameters), [row.lower for row in rows], [row.upper for row in rows])
+    lower, upper = np.array([row.bounds for row in rows], float).reshape(-1, 2).T
+    values = np.clip(np.asarray(coordinates.values(parameters)), lower, upper)
     log = np.asarray(coordinates.log_scale)
     estimates = []
     for i, row in enumerate(rows):

@@ -94,7 +94,8 @@ class Study:
             for trajectory in self.trajectories[label].values()
             if not set(trajectory.model.species).isdisjoint(trajectory.run.measurements)
         ]
-        return float(np.mean(of_runs)) if of_runs else float("nan")
+        there = [error for error in of_runs if np.isfinite(error)]  # a run that cannot be simulated has a warning
+        return float(np.mean(there)) if there else float("nan")
 
     @property
     def title(self) -> str:
