@@ -24,7 +24,7 @@ from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.errors import Finding, InputError, ModelError, SimulationError, nearest
 from graycell.model import CultureModel
-from graycell.packing import PackedRun, in_units_of, pack, stack, viability_of
+from graycell.packing import PackedRun, in_units_of, known_signals, pack, stack, viability_of
 from graycell.runs import bundled_run
 from graycell.runs.limits import LIMITS
 from graycell.runs.records import (
@@ -345,6 +345,7 @@ def generate(
             name=_name(k, design.runs),
             initial=MappingProxyType({**run.initial, **_observed_at_zero(model, run, measured)}),
             units=MappingProxyType({**run.units, **units}),
+            signals=MappingProxyType(known_signals(run, model)),
             measurements=MappingProxyType(
                 {name: _measurement(design, noisy, name, model.unit(name), k, column)
                  for name, column in columns.items()}

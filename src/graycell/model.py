@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from graycell.cell import building, flux
-from graycell.cell.building import BIOMASS_PER_CELL, CELL_UNIT, VCD
+from graycell.cell.building import BIOMASS_PER_CELL, CELL_UNIT, VCD, VIABILITY
 from graycell.cell.closures import (
     Algebraic,
     Closed,
@@ -248,7 +248,8 @@ class CultureModel(eqx.Module):
             triggers: by name, see `cell.triggers`. A model with triggers is simulated, and not fitted.
             cells: law of the viable cell density [10^9 cells/L], or the name of the species that counts them. If left
                 out, the species VCD; else the biomass BIOM [mmol/L] times the input viability over the parameter
-                biomass_per_cell (2.31 mmol/(10^9 cells), Nolan & Lee 2011, unless the model has its own).
+                biomass_per_cell (2.31 mmol/(10^9 cells), Nolan & Lee 2011, unless the model has its own). A model with
+                dead cells of its own computes the viability, which is then no factor of this law.
             weights: of the flux projection, `SoftWeights()` by default.
             reference: fluxes, by name, that decide where the rate laws leave fluxes open.
             nets: neural networks by name that laws use.
@@ -262,24 +263,23 @@ class CultureModel(eqx.Module):
             ModelError: for an unknown name, also in a rate law, and where reactions and rate laws do not match.
         """
         table, rates = ParameterTable.of(parameters), building.laws_of(rates, "reaction")
-        network = building.network_of(network)
-        direct = dict(reactions or {})
+        network, direct = building.network_of(network), dict(reactions or {})
         columns = {reaction: parse_equation(equation) for reaction, equation in direct.items()}
         names, specs = building.liquid_species(network, gases, columns, species or {})
         known = building.check_reactions(network, direct, rates)
         kinetic = [reaction for reaction in rates if network is not None and reaction in network.names]
+        of, taken = dict(zip(names, specs, strict=True)), (*(variables or {}), *(definitions or {}))
         cells = building.cells_of(cells, names, rates, balanced)
+        cells, shown = building.with_own_dead_cells(cells, of, columns, dict(observables or {}), taken)
         table, inputs = _with_cells(cells, table, inputs or {})
         exchange = building.exchange_matrix(network, names, columns)
         uptakes: tuple[tuple[int, int, float], ...] = ()
         if clearance is not None and network is not None:
             network, uptakes = building.limited(network, exchange)
-        shown = dict(observables or {})
-        if cells is not None and building.counts_cells(cells, names, specs) and VCD not in (*names, *shown):
+        if cells is not None and building.counts_cells(cells, names, specs) and VCD not in (*of, *shown):
             shown = {VCD: (cells, CELL_UNIT), **shown}
-        self.name = name
+        self.name, self.network = name, network
         self.species, self.species_specs = names, specs
-        self.network = network
         self.projection = None if network is None else building.projection_of(network, kinetic, weights, reference)
         self.direct, self.direct_equations = tuple(direct), tuple(direct.values())
         self.volumetric = tuple(isinstance(rates.get(reaction), Volumetric) for reaction in known)
@@ -413,6 +413,14 @@ class CultureModel(eqx.Module):
     def quantities(self) -> tuple[str, ...]:
         """Names of everything that can be measured: species, observables, variables."""
         return (*self.species, *self.observable_names, *self.variable_names)
+
+    @property
+    def predicts_viability(self) -> bool:
+        """Whether the model computes the viability: a measured one is then compared with it, and is no input of it."""
+        parts = (self.observable_names, self.observables), (self.variable_names, self.variables)
+        computed = [part for names, several in parts for name, part in zip(names, several, strict=True)
+                    if name == VIABILITY]  # fmt: skip
+        return VIABILITY in self.species or any(not building.takes_input(part, VIABILITY) for part in computed)
 
     def require_projection(self) -> flux.FluxProjection:
         """Return the flux projection of a model that has a network.

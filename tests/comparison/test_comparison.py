@@ -191,15 +191,21 @@ def test_every_candidate_is_trained_on_every_split_with_every_seed(runs):
     assert [step.done for step in progress] == pytest.approx(np.arange(8) / 8.0)
 
 
-def test_a_failure_is_infinite_and_reported_and_never_left_out(runs):
+def test_a_failure_is_counted_and_reported_beside_the_mean_of_the_rest(runs):
     candidates = [Offset("good", runs, 1.0), Offset("breaks", runs, 0.5, fails_at="b"),
                   Offset("untrained", runs, fails_in_training=True)]  # fmt: skip
     comparison = cross_validate(candidates, leave_one_run_out(runs))
     good, breaks, untrained = comparison.overall()
     assert (good.failed, breaks.failed, untrained.failed) == (0, 2, 8)
-    assert breaks.nrmse.value == untrained.nrmse.value == np.inf
-    assert breaks.without_failures == pytest.approx(0.5 * good.nrmse.value)
-    assert np.isnan(untrained.without_failures)
+    assert (good.predictions, breaks.predictions, untrained.predictions) == (8, 8, 8)
+    assert breaks.nrmse.value == pytest.approx(0.5 * good.nrmse.value)
+    assert np.isnan(untrained.nrmse.value)
+    assert sorted([untrained, breaks, good], key=lambda row: row.rank) == [good, breaks, untrained]
+    by_run = {(row.candidate, row.run): row for row in comparison.by_run()}
+    assert [by_run["breaks", name].failed for name in "abcd"] == [0, 2, 0, 0]
+    assert np.isnan(by_run["breaks", "b"].nrmse)
+    assert "loosen the tolerance" in by_run["breaks", "b"].failure
+    assert by_run["breaks", "a"].nrmse == pytest.approx(0.5 * by_run["good", "a"].nrmse)
     assert "breaks, without b, run b: too many steps; loosen the tolerance." in comparison.failures
     assert sum("untrained" in sentence for sentence in comparison.failures) == 4
     overall = [row for row in comparison.against("good") if row.quantity == "all quantities"]

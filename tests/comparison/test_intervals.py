@@ -66,10 +66,38 @@ def test_a_pair_that_failed_is_left_out_and_counted():
     assert (row.pairs, row.left_out) == (2, 2)
 
 
-def test_what_failed_is_infinitely_wrong_and_has_no_interval():
-    interval = mean_of_all(np.array([[[0.1], [np.inf]]]))
-    assert interval.value == np.inf
-    assert np.isnan(interval.low)
+@pytest.mark.parametrize(
+    ("errors", "mean"),
+    [
+        ([[[0.1], [np.inf]]], 0.1),  # a run
+        ([[[0.1, np.inf], [0.3, 0.5]]], 0.25),  # a quantity of a run
+        ([[[0.1], [np.inf]], [[0.3], [0.5]]], 0.25),  # a run of one seed
+        ([[[np.inf], [0.4]], [[0.2], [np.inf]]], 0.3),  # another run of each seed
+        ([[[np.inf], [np.inf]], [[0.2], [0.4]]], 0.3),  # all of one seed
+        ([[[0.1, np.inf]]], 0.1),  # a quantity of a single run
+        ([[[np.nan, np.inf], [0.2, np.nan]]], 0.2),  # beside what was not measured
+    ],
+)
+def test_a_mean_is_over_what_was_reached(errors, mean):
+    found = mean_of_all(np.array(errors))
+    assert found.value == pytest.approx(mean)
+    assert not found.low > found.value
+    by_quantity = [mean_of_quantity(np.array(errors)[:, :, j]).value for j in range(np.shape(errors)[2])]
+    assert not np.any(np.isinf(by_quantity))
+
+
+def test_where_everything_failed_there_is_no_mean():
+    for errors in (np.full((1, 3, 2), np.inf), np.full((2, 1, 1), np.inf)):
+        found = mean_of_all(errors)
+        assert np.isnan(found.value)
+        assert np.isnan(found.low)
+        assert np.isnan(mean_of_quantity(errors[:, :, 0]).value)
+
+
+def test_an_interval_of_what_was_reached_is_that_of_the_runs_alone(random):
+    errors = random.uniform(0.1, 0.5, size=(1, 8, 3))
+    with_failures = np.concatenate([errors, np.full((1, 2, 3), np.inf)], axis=1)
+    assert mean_of_all(with_failures) == mean_of_all(errors)
 
 
 def test_draws_are_the_same_every_time(random):

@@ -4,7 +4,9 @@ Every name is checked here, once, and becomes an index; see `model.CultureModel`
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,7 @@ from jaxtyping import Array, Float
 from graycell.cell import flux
 from graycell.cell.conditions import Conditions
 from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork, Reaction
-from graycell.cell.rates import RateLaw, Scalar, ViableCells, Volumetric, law_of
+from graycell.cell.rates import Concentration, InputValue, RateLaw, Scalar, ViableCells, Volumetric, law_of
 from graycell.cell.variables import RelaxingVariable, Species, Variable
 from graycell.errors import ModelError, nearest
 
@@ -255,6 +257,93 @@ def cells_of(
             f"species '{cells.species}' counts the cells and is not in the model; {nearest(cells.species, names)}."
         )
     return cells
+
+
+def with_own_dead_cells(
+    cells: RateLaw | None,
+    specs: Mapping[str, Species],
+    columns: Mapping[str, Mapping[str, float]],
+    shown: dict[str, Any],
+    taken: Sequence[str],
+) -> tuple[RateLaw | None, dict[str, Any]]:
+    """Return the law of the viable cell density and the observables of a model that may have dead cells of its own.
+
+    Such a model computes the viability. So the law has no input viability, with which dead cells would count twice, and
+    the viability is an observable, so that a measured one can be fitted.
+
+    Args:
+        cells: law of the viable cell density.
+        specs: of the species in the liquid, by name.
+        columns: coefficients by species, by reaction of the liquid.
+        shown: the observables by name.
+        taken: names of variables and definitions.
+
+    Returns:
+        Law and observables, unchanged for a model without dead cells and without an observable viability.
+
+    Raises:
+        ModelError: where dead cells are those of a species that the model does not have.
+    """
+    dead, law = _dead_cells(cells, specs, columns), shown.get(VIABILITY)
+    law = law[0] if isinstance(law, tuple) else law
+    computed = bool(dead) or (law is not None and not takes_input(law, VIABILITY))
+    counts_twice = computed and isinstance(cells, ViableCells) and cells.viability is not None
+    if counts_twice:
+        cells = ViableCells(cells.species, cells.biomass_per_cell)  # type: ignore[union-attr]
+    if not dead or VIABILITY in (*specs, *shown, *taken):
+        return cells, shown
+    living = cells.species if isinstance(cells, ViableCells) else specs[dead[0]].dead_of
+    if living is None or not (counts_twice or any(spec.dead_of for spec in specs.values())):
+        return cells, shown
+    total: RateLaw = Concentration(living)
+    for name in dead:
+        total = total + Concentration(name)
+    return cells, {**shown, VIABILITY: Concentration(living) / total}
+
+
+def _dead_cells(
+    cells: RateLaw | None, specs: Mapping[str, Species], columns: Mapping[str, Mapping[str, float]]
+) -> tuple[str, ...]:
+    """Return the species that say that they are dead cells, and those that living cells turn into one to one."""
+    for name, spec in specs.items():
+        if spec.dead_of is not None and spec.dead_of not in specs:
+            raise ModelError(
+                f"species '{name}' is the dead cells of '{spec.dead_of}', which is not in the model; "
+                f"{nearest(spec.dead_of, specs)}."
+            )
+    if not isinstance(cells, ViableCells):
+        return tuple(name for name, spec in specs.items() if spec.dead_of is not None)
+    living = cells.species
+    dead = [name for name, spec in specs.items() if spec.dead_of == living]
+    for column in columns.values():
+        gone = column.get(living, 0.0)
+        dead += [
+            name for name, made in column.items()
+            if gone < 0.0 and made == -gone and specs[name].unit == specs[living].unit
+        ]  # fmt: skip
+    return tuple(dict.fromkeys(dead))
+
+
+def takes_input(law: Any, name: str) -> bool:
+    """Return whether a law of graycell takes an input, or is made of one that does.
+
+    Args:
+        law: a law, a variable, or a number.
+        name: of the input.
+
+    Returns:
+        Whether it does.
+    """
+    waiting = [law]
+    while waiting:
+        part = waiting.pop()
+        takes = isinstance(part, InputValue) and part.name == name
+        takes = takes or (isinstance(part, ViableCells) and part.viability == name)
+        if takes or (isinstance(part, RateLaw) and name in getattr(part, "names", ())):  # of a formula
+            return True
+        children = vars(part).values() if isinstance(part, eqx.Module) else part if isinstance(part, tuple) else ()
+        waiting += [child for child in children if isinstance(child, eqx.Module | tuple)]
+    return False
 
 
 def counts_cells(cells: RateLaw, names: Sequence[str], specs: Sequence[Species]) -> bool:

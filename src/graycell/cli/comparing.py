@@ -150,6 +150,6 @@ def _print_comparison(found: Comparison) -> None:
     for sentence in (*headline(found, reference), *not_shared_sentences(found)):
         say(sentence)
     frames = comparison_frames(found, reference)
-    for name in ("overall", "consistency"):
+    for name in ("overall", *(("by-run",) if found.failures else ()), "consistency"):
         if name in frames and len(frames[name]):
             print_frame(frames[name], name)

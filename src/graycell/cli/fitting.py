@@ -113,7 +113,9 @@ def _choose(runs: list[CultureRun], settings: FitSettings, out: Path) -> str:
 
         choice = choose_model(runs, replace(settings, starts=1), show, show_fit, folder=out / "trained")
     comparison_report(choice.comparison, out / "choice")
-    rows = [{"model": name, "error [1]": error, "is": "a model" if name in choice.usable.models else "a baseline"}
+    failed = {row.candidate: row.failed for row in choice.comparison.overall()}
+    rows = [{"model": name, "error [1]": error, "failed [1]": failed[name],
+             "is": "a model" if name in choice.usable.models else "a baseline"}
             for name, error in choice.errors.items()]  # fmt: skip
     what = "runs left out in turn" if len(runs) > 1 else "the later samples"
     print_frame(pd.DataFrame(rows), f"Mean error (NRMSE) in {what}, of {', '.join(choice.comparison.quantities)}")
@@ -218,12 +220,16 @@ def _save_and_print(result: Fit, out: Path) -> bool:
         for trajectory in trajectories:
             print_trajectory(trajectory)
     else:
-        errors = [mean_nrmse(scores(trajectory)) for trajectory in trajectories]
-        say(
-            f"{len(errors)} runs, mean NRMSE of the species: median {np.median(errors):.4f}, largest {max(errors):.4f}."
-        )
+        errors = np.array([mean_nrmse(scores(trajectory)) for trajectory in trajectories])
+        there = errors[np.isfinite(errors)]
+        if len(there):
+            say(f"{len(there)} of {len(errors)} runs, mean NRMSE of the species: median {np.median(there):.4f}, "
+                f"largest {np.max(there):.4f}.")  # fmt: skip
+        for trajectory in trajectories:
+            if trajectory.status is not SimulationStatus.finished:
+                print_trajectory(trajectory)
     _print_undetermined(result)
     say(f"Fit written to {path}. Next: graycell report {out}")
-    if not result.converged:
-        say("The last stage ended by its number of iterations, not by convergence: read the result with care.")
+    for sentence in result.remarks():
+        say(sentence)
     return result.converged and all(trajectory.status is SimulationStatus.finished for trajectory in trajectories)

@@ -131,6 +131,10 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:
     if trajectory.status in (SimulationStatus.too_many_steps, SimulationStatus.not_finite):
         reached = trajectory.time[np.all(np.isfinite(trajectory.concentrations), axis=1)].max(initial=0.0)
         say(f"{trajectory.run.name}: stopped near t = {reached:.3g} d. {trajectory.status.remedy}")
+        compared = [row for row in shown_scores(trajectory) if row.samples]
+        if compared:
+            lost = sum(row.failed for row in shown_scores(trajectory))
+            say(f"Until then, mean NRMSE of the species {mean_nrmse(tuple(compared)):.4f}; {lost} samples are later.")
         return
     rows = {row.quantity: row for row in shown_scores(trajectory)}
     table = Table("quantity", "unit", "at the end", "NRMSE", title=Text(trajectory.run.name))

@@ -19,10 +19,12 @@ from graycell.hybrid import read_model
 from graycell.imports.drafting.proposing import propose
 from graycell.imports.importing import imported
 from graycell.imports.ready import profiles
-from graycell.packing import names_of
+from graycell.model import CultureModel
+from graycell.packing import held_inputs, names_of, unused_viability
 from graycell.reporting.rates.balances import mass_balances_frame
 from graycell.reporting.rates.page import headline, phase_frame, rates_report
 from graycell.runs import check_runs, read_runs
+from graycell.runs.format.reading import read_with_findings
 from graycell.runs.format.template import write_template
 from graycell.runs.format.writing import write_runs
 from graycell.storage import write_whole
@@ -56,14 +58,22 @@ def _check(
     usable = check_model_files(models)
     if not files:
         raise typer.Exit(0 if usable else FAULTS)
-    names = None if model is None else names_of(read_model(model))
-    findings = check_paths(files, names)
+    built = None if model is None else read_model(model)
+    findings = check_paths(files, None if built is None else names_of(built))
+    if built is not None:
+        findings = [*findings, *_of_inputs(files, built)]
     print_findings(findings)
     errors = sum(finding.severity == "error" for finding in findings)
     names = ", ".join(path.name or str(path) for path in files[:MOST_PRINTED_RUNS])
     more = f" and {len(files) - MOST_PRINTED_RUNS} more" if len(files) > MOST_PRINTED_RUNS else ""
     say(f"Checked {names}{more}: {counted(errors, 'error')}, {counted(len(findings) - errors, 'remark')}.")
     raise typer.Exit(FAULTS if errors or not usable else 0)
+
+
+def _of_inputs(files: Sequence[Path], model: CultureModel) -> list[Finding]:
+    """Return remarks on the inputs of a model in runs that can be read."""
+    runs = [run for path in files for run in read_with_findings(path)[0]]
+    return [one for run in runs for one in (*unused_viability(run, model), *held_inputs(run, model))]
 
 
 @commands.command("import", rich_help_panel=_PANEL)

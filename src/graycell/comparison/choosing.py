@@ -43,7 +43,7 @@ class Choice:
     Attributes:
         usable: models and reasons.
         comparison: of models and baselines on what they were not trained on.
-        errors: mean NRMSE [1] of each model and baseline, the best first.
+        errors: mean NRMSE [1] of each model and baseline, the best first; one that failed less often is better.
         best: name of the model with the smallest error.
     """
 
@@ -157,8 +157,8 @@ def choose_model(
         folder=folder,
         quantities=scored_quantities(usable, runs),
     )
-    errors = {one.candidate: one.nrmse.value for one in found.overall()}
-    ordered = dict(sorted(errors.items(), key=lambda item: item[1]))
+    ranked = sorted(found.overall(), key=lambda one: one.rank)
+    ordered = {one.candidate: one.nrmse.value for one in ranked}
     return Choice(usable, found, ordered, next(name for name in ordered if name in usable.models))
 
 

@@ -4,7 +4,8 @@ The error of a quantity in a run is the root mean square error over the range of
 values in all runs of the comparison. Samples at time 0 never count, because they are given. A value below a detection
 limit counts by how far the prediction is above the limit. The measured quantities that all candidates predict are
 scored except R, viability and the total cell density, which models take as inputs, unless the caller chooses. If a
-candidate fails, its error there is infinite and reported.
+candidate fails, its error there is infinite; means are over the predictions that were made, and failures are counted
+beside them and reported.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from graycell.comparison import intervals
-from graycell.comparison.intervals import Difference, OverallError, QuantityError, SizeError
+from graycell.comparison.intervals import Difference, OverallError, QuantityError, RunError, SizeError
 from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor
 from graycell.comparison.scored import NOT_SCORED as NOT_SCORED
-from graycell.comparison.scored import not_shared_by, ranges_of, require_one_unit
+from graycell.comparison.scored import not_shared_by, ranges_of, require_one_unit, require_unique
 from graycell.comparison.splits import Split
 from graycell.comparison.trainings import Consistency, ErrorRow, Trainings
 from graycell.errors import FitError, GraycellError, nearest
@@ -145,13 +146,29 @@ class Comparison:
         for name in self.candidates:
             errors = self._errors(name)
             seeds = intervals.mean_by_seed(errors)
-            finite = np.where(np.isfinite(errors), errors, np.nan)
+            least, largest = np.min(seeds, where=~np.isnan(seeds), initial=np.inf), np.fmax.reduce(seeds)
             found.append(
                 OverallError(
-                    name, intervals.mean_of_all(errors), float(np.min(seeds)), float(np.max(seeds)),
-                    intervals.mean_of_all(finite).value, len(self._failed(name)),
+                    name, intervals.mean_of_all(errors), float(least) if np.isfinite(least) else np.nan, float(largest),
+                    len(self._failed(name)), sum(row.candidate == name for row in self.rows),
                 )
             )  # fmt: skip
+        return tuple(found)
+
+    def by_run(self) -> tuple[RunError, ...]:
+        """Return the error of each candidate in each run: the mean over quantities, seeds and splits.
+
+        Returns:
+            One error for each candidate and run.
+        """
+        found = []
+        for name in self.candidates:
+            for run in self.runs:
+                rows = [row for row in self.rows if (row.candidate, row.run) == (name, run)]
+                made = [row.nrmse for row in rows if np.isfinite(row.nrmse)]
+                failures = [row.failure for row in rows if row.failure]
+                mean = float(np.mean(made)) if made else np.nan
+                found.append(RunError(name, run, mean, len(failures), len(rows), next(iter(failures), "")))
         return tuple(found)
 
     def by_size(self) -> tuple[SizeError, ...]:
@@ -222,18 +239,21 @@ class Comparison:
     def _errors(self, candidate: str) -> np.ndarray:
         """Return the errors of a candidate, (seeds, runs, quantities) [1]; NaN where nothing was measured.
 
-        A run that several splits test has the mean of their errors.
+        A run that several splits test has the mean of the errors that are finite; of none it is infinite.
         """
         seeds, runs, quantities = (
             {name: i for i, name in enumerate(names)} for names in (self.seeds, self.runs, self.quantities)
         )
-        total, count = (np.zeros((len(seeds), len(runs), len(quantities))) for _ in range(2))
+        total, count, failed = (np.zeros((len(seeds), len(runs), len(quantities))) for _ in range(3))
         for row in self.rows:
             if row.candidate == candidate:
                 place = seeds[row.seed], runs[row.run], quantities[row.quantity]
-                total[place] += row.nrmse
-                count[place] += 1
-        return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+                if np.isfinite(row.nrmse):
+                    total[place] += row.nrmse
+                    count[place] += 1
+                else:
+                    failed[place] = 1
+        return np.where(count > 0, total / np.maximum(count, 1), np.where(failed > 0, np.inf, np.nan))
 
     def _failed(self, candidate: str) -> list[str]:
         return [row.quantity for row in self.rows if row.candidate == candidate and row.failure]
@@ -333,9 +353,9 @@ def _cross_validate(
     folder: str | Path | None,
     quantities: Sequence[str] | None,
 ) -> Comparison:
-    _require_unique("candidates", [candidate.name for candidate in candidates])
-    _require_unique("splits", [split.name for split in splits])
-    _require_unique("seeds", list(seeds))
+    require_unique("candidates", [candidate.name for candidate in candidates])
+    require_unique("splits", [split.name for split in splits])
+    require_unique("seeds", list(seeds))
     require_one_unit(splits)
     not_shared = not_shared_by(candidates, splits, seeds) if quantities is None else {}
     ranges, left_out = ranges_of(splits, quantities, not_shared)
@@ -372,14 +392,6 @@ def _scored(
             for row in _rows(candidate.name, split, seed, run, known, predictor, failure, ranges)]  # fmt: skip
     counted = isinstance(candidate, ChecksConsistency)
     return rows, _consistency(candidate, split, seed, predictor, failure) if counted else []
-
-
-def _require_unique(kind: str, names: list) -> None:
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or not names:
-        found = f"{', '.join(map(str, twice))} more than once" if twice else "none"
-        raise FitError(f"comparison, {kind}: found {found}; at least one is needed, and each needs its own name; "
-                       "give others.")  # fmt: skip
 
 
 def _trained(candidate: Candidate, split: Split, seed: int) -> tuple[Predictor | None, str]:

@@ -48,7 +48,7 @@ class QuantityError:
         quantity: its name.
         unit: of the quantity.
         range: of the quantity in `unit`.
-        nrmse: root mean square error over the range [1].
+        nrmse: root mean square error over the range, of the predictions that were made [1]; NaN if none was.
         failed: number of runs without a prediction.
     """
 
@@ -71,19 +71,46 @@ class OverallError:
 
     Attributes:
         candidate: its name.
-        nrmse: root mean square error over the range, the median over the seeds [1].
+        nrmse: root mean square error over the range, of the predictions that were made, the median over the seeds [1];
+            NaN if none was.
         least: of the seeds [1].
         largest: of the seeds [1].
-        without_failures: the error if failed predictions are left out [1].
         failed: number of failed predictions of a quantity of a run.
+        predictions: number of all predictions, failed ones included.
     """
 
     candidate: str
     nrmse: Interval
     least: float
     largest: float
-    without_failures: float
     failed: int
+    predictions: int
+
+    @property
+    def rank(self) -> tuple[int, float]:
+        """Sorts candidates, the best first: one that failed less often comes before one with a smaller error."""
+        return self.failed, np.inf if np.isnan(self.nrmse.value) else self.nrmse.value
+
+
+@dataclass(frozen=True)
+class RunError:
+    """The error of a candidate in one run.
+
+    Attributes:
+        candidate: its name.
+        run: name of the predicted run.
+        nrmse: root mean square error over the range, the mean over the predictions that were made [1]; NaN if none was.
+        failed: number of failed predictions of a quantity.
+        predictions: number of all predictions of a quantity, failed ones included.
+        failure: why the first of them failed; empty if none did.
+    """
+
+    candidate: str
+    run: str
+    nrmse: float
+    failed: int
+    predictions: int
+    failure: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +120,7 @@ class SizeError:
     Attributes:
         candidate: its name.
         training_runs: number of training runs.
-        nrmse: root mean square error over the range, the median over the seeds [1].
+        nrmse: root mean square error over the range, of the predictions that were made, the median over the seeds [1].
         least: of the seeds [1].
         largest: of the seeds [1].
         failed: number of failed predictions of a quantity of a run.
@@ -134,46 +161,58 @@ def mean_of_quantity(errors: np.ndarray) -> Interval:
     """Average the errors of one quantity over the runs that measured it.
 
     Args:
-        errors: (seeds, runs) [1], NaN where it was not measured.
+        errors: (seeds, runs) [1], NaN where it was not measured, infinite where the prediction failed.
 
     Returns:
-        The mean, its median over the seeds.
+        The mean of the predictions that were made, its median over the seeds.
     """
-    return _interval(errors[:, ~np.any(np.isnan(errors), axis=0)], "runs")
+    made = reached(errors)
+    return _interval(made[:, ~np.all(np.isnan(made), axis=0)], "runs")
+
+
+def reached(errors: np.ndarray) -> np.ndarray:
+    """Return errors with NaN in place of those of failed predictions, which are infinite.
+
+    Args:
+        errors: [1] of any shape.
+
+    Returns:
+        Errors of the same shape.
+    """
+    return np.where(np.isfinite(errors), errors, np.nan)
 
 
 def mean_by_seed(errors: np.ndarray) -> np.ndarray:
     """Average errors over the quantities of a run, then over the runs.
 
     Args:
-        errors: (seeds, runs, quantities) [1], NaN where not measured.
+        errors: (seeds, runs, quantities) [1], NaN where not measured, infinite where the prediction failed.
 
     Returns:
-        (seeds,) means [1].
+        (seeds,) means of the predictions that were made [1].
     """
-    by_run = _means(errors)
-    return np.mean(by_run, axis=1) if by_run.size else np.full(len(errors), np.nan)
+    return _mean(_means(reached(errors)))
 
 
 def mean_of_all(errors: np.ndarray) -> Interval:
     """Average errors over the quantities of a run, then over the runs, with an interval.
 
     Args:
-        errors: (seeds, runs, quantities) [1], NaN where not measured.
+        errors: (seeds, runs, quantities) [1], NaN where not measured, infinite where the prediction failed.
 
     Returns:
-        The mean, its median over the seeds.
+        The mean of the predictions that were made, its median over the seeds.
 
     >>> interval = mean_of_all(np.array([[[0.1, 0.3], [0.4, 0.4]]]))
     >>> round(interval.value, 3), round(interval.low, 3), round(interval.high, 3)
     (0.3, 0.2, 0.4)
     """
+    errors = reached(errors)
     by_run = _means(errors)
     if by_run.shape[1] != 1:
         return _interval(by_run, "runs")
-    measured = np.any(np.isfinite(errors) | np.isinf(errors), axis=(0, 2))
-    quantities = errors[:, measured, :][:, 0, :]
-    return _interval(quantities[:, ~np.any(np.isnan(quantities), axis=0)], "quantities")
+    quantities = errors[:, ~np.all(np.isnan(errors), axis=(0, 2)), :][:, 0, :]
+    return _interval(quantities[:, ~np.all(np.isnan(quantities), axis=0)], "quantities")
 
 
 def differences(
@@ -218,25 +257,51 @@ def _paired(mine: np.ndarray, theirs: np.ndarray, all_quantities: bool) -> Inter
 
 
 def _means(errors: np.ndarray) -> np.ndarray:
-    """Return the mean over the quantities, (seeds, runs), without runs that measured none."""
+    """Return the mean over the quantities, (seeds, runs), without runs that have none."""
     some = ~np.all(np.isnan(errors), axis=(0, 2))
-    return np.nanmean(errors[:, some, :], axis=2)
+    return _mean(errors[:, some, :])
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Return the mean over the last axis of what is not NaN; NaN where everything is."""
+    there = ~np.isnan(values)
+    count = np.sum(there, axis=-1)
+    total = np.sum(np.where(there, values, 0.0), axis=-1)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _interval(values: np.ndarray, drawn: Literal["runs", "quantities"], others: np.ndarray | None = None) -> Interval:
-    """Return the mean over columns, the median over rows; less that of `others` from the same draws, if given."""
+    """Return the mean over columns, the median over rows; less that of `others` from the same draws, if given.
+
+    What is NaN is left out; `others` has NaN in the same places.
+    """
     count = values.shape[1]
     if count == 0:
         return Interval(np.nan, np.nan, np.nan, "nothing", 0)
-    value = float(np.median(np.mean(values, axis=1)))
+    value = float(_median(_mean(values)))
     if others is not None:
-        value -= float(np.median(np.mean(others, axis=1)))
+        value -= float(_median(_mean(others)))
     if count == 1 or not np.isfinite(value):
         return Interval(value, np.nan, np.nan, "nothing" if count == 1 else drawn, count)
     random = np.random.default_rng(SEED)
     weights = random.multinomial(count, np.full(count, 1.0 / count), size=DRAWS) / count
-    means = np.median(weights @ values.T, axis=1)
+    means = _median(_drawn_means(weights, values))
     if others is not None:
-        means = means - np.median(weights @ others.T, axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
+        means = means - _median(_drawn_means(weights, others))
+    low, high = np.quantile(means[~np.isnan(means)], [0.025, 0.975])
     return Interval(value, float(low), float(high), drawn, count)
+
+
+def _drawn_means(weights: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return the means (draws, rows) of values (rows, columns) with weights (draws, columns) that sum to 1."""
+    there = ~np.isnan(values)
+    if np.all(there):
+        return weights @ values.T
+    total, share = weights @ np.where(there, values, 0.0).T, weights @ there.T
+    return np.where(share > 0.0, total / np.maximum(share, np.finfo(float).tiny), np.nan)
+
+
+def _median(values: np.ndarray) -> np.ndarray:
+    """Return the median over the last axis of what is not NaN; NaN where everything is."""
+    empty = np.all(np.isnan(values), axis=-1)
+    return np.where(empty, np.nan, np.nanmedian(np.where(empty[..., None], 0.0, values), axis=-1))

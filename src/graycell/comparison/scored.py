@@ -14,6 +14,23 @@ NOT_SCORED = (REDOX, VIABILITY, TCD)
 """Measured quantities that are not scored unless the caller chooses."""
 
 
+def require_unique(kind: str, names: list) -> None:
+    """Check that there are names, and none twice.
+
+    Args:
+        kind: of what is named, for the message.
+        names: of candidates, splits or seeds.
+
+    Raises:
+        FitError: for none, and for one that is there twice.
+    """
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or not names:
+        found = f"{', '.join(map(str, twice))} more than once" if twice else "none"
+        raise FitError(f"comparison, {kind}: found {found}; at least one is needed, and each needs its own name; "
+                       "give others.")  # fmt: skip
+
+
 def require_one_unit(splits: Sequence[Split]) -> None:
     """Refuse quantities whose numbers mean different things in two runs; no unit is that of the model.
 

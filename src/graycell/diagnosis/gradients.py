@@ -19,8 +19,9 @@ from jaxtyping import Array, Float
 from graycell.cell.neural import weight_labels, weights_of
 from graycell.diagnosis.differences import Differences, Verdict, judge
 from graycell.errors import FitError
-from graycell.inference.fitting import objective_for, require_simulated
+from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals
+from graycell.inference.outcome import require_simulated
 from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable
 from graycell.provenance import provenance_of

@@ -89,6 +89,9 @@ def undetermined_combinations(fit: Fit) -> Undetermined:
 
     Returns:
         Combinations and correlations.
+
+    Raises:
+        FitError: where the fit has no covariance.
     """
     names, matrix = _parameters(fit)
     known = np.isfinite(np.diag(matrix))
@@ -130,6 +133,11 @@ def _parameters(fit: Fit) -> tuple[tuple[str, ...], np.ndarray]:
     n = len(fit.estimates)
     if min(fit.covariance.shape, default=0) < n:
         raise FitError(f"found a covariance of {fit.covariance.shape} for {n} parameters; fit the model anew.")
+    if not fit.has_covariance:
+        raise FitError(
+            f"fit of {fit.model.name}: found no covariance, which could not be computed; what the data determine is "
+            "not known; fit again from other starting values."
+        )
     return tuple(row.name for row in fit.estimates), np.asarray(fit.covariance)[:n, :n]
 
 

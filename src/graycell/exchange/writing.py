@@ -257,7 +257,7 @@ class _Writer:
                 )
             return Name(viable)
         tree: Tree = Name(cells["species"])
-        if cells.get("viability"):
+        if cells.get("viability") and not self.file.role("dead cells"):  # with dead cells the model computes it
             tree = Call("*", (Name(cells["viability"]), tree))
         return Call("/", (tree, Name(cells["biomass_per_cell"]))) if cells.get("biomass_per_cell") else tree
 

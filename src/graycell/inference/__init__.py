@@ -3,7 +3,7 @@
 from graycell.inference.fitting import fit
 from graycell.inference.prediction import Prediction
 from graycell.inference.problem import Problem
-from graycell.inference.results import Estimate, Fit, FitSettings, Progress
+from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus, Progress
 from graycell.inference.stages import Stage
 from graycell.inference.storage import load_fit, save_fit
 
@@ -11,6 +11,7 @@ __all__ = [
     "Estimate",
     "Fit",
     "FitSettings",
+    "FitStatus",
     "Prediction",
     "Problem",
     "Progress",

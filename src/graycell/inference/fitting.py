@@ -21,22 +21,23 @@ import diffrax
 import jax.numpy as jnp
 import numpy as np
 
-from graycell.cell.neural import MLP, drawn_weights, weights_of, with_weights
+from graycell.cell.neural import MLP, drawn_weights, weights_of
 from graycell.errors import FitError
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference import checkpoint, least_squares
 from graycell.inference.least_squares import Linearisation, Point
-from graycell.inference.likelihood import Objective, linearise, objective_of
+from graycell.inference.likelihood import Objective, loop_of, objective_of, robust_linearisation
 from graycell.inference.matching import Matching, adam, linearise_matching
+from graycell.inference.outcome import ended_at, result_of, why_it_stops
 from graycell.inference.problem import Problem, require_distinct
-from graycell.inference.results import Estimate, Fit, FitSettings, Progress
+from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus, Progress
 from graycell.inference.stages import CLOSED, OPEN_AND_CLOSE, Stage, recipe_for
 from graycell.model import CultureModel
 from graycell.packing import pack_all
 from graycell.parameters import Parameter
 from graycell.provenance import provenance_of
 from graycell.runs.records import CultureRun
-from graycell.simulation.solve import Loop, SolverSettings
+from graycell.simulation.solve import SolverSettings
 
 __all__ = [
     "CLOSED",
@@ -44,11 +45,11 @@ __all__ = [
     "Estimate",
     "Fit",
     "FitSettings",
+    "FitStatus",
     "Progress",
     "Stage",
     "fit",
     "objective_for",
-    "require_simulated",
 ]
 
 
@@ -74,12 +75,12 @@ def fit(
         progress: called after every iteration.
 
     Returns:
-        The result.
+        The result; `Fit.status` says how it ended, also where the model could not be followed to the end.
 
     Raises:
         FitError: for runs beside a `Problem`, a model with the lagged closure, runs of one name, nothing to learn or to
-            learn it from, too few runs to hold some out, a result that cannot be simulated, or a checkpoint of another
-            fit.
+            learn it from, too few runs to hold some out, a model that cannot be simulated from any start, or a
+            checkpoint of another fit.
         ModelError: for a parameter that cannot be estimated as it is described.
         InputError: where a run does not fit the model.
     """
@@ -99,8 +100,12 @@ def fit(
     fitter = _Fitter(
         objective, matching, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress
     )
-    point = fitter.run()
-    return _result(model, runs, objective, stages[-1], settings, fitter, point)
+    fitter.run()
+    try:
+        end = ended_at(objective, stages, fitter.reached, fitter.converged)
+    except FitError as error:
+        raise FitError(f"{error} {why_it_stops(model, runs)}".strip()) from None
+    return result_of(end, model, runs, objective, settings, tuple(fitter.history), fitter.fingerprint)
 
 
 def objective_for(
@@ -155,6 +160,7 @@ class _Fitter:
         self.progress = progress or (lambda _: None)
         self.history: list[dict] = []
         self.converged = False
+        self.reached: list[np.ndarray] = []
         self.longest = float(jnp.max(objective.packed.end))
         self.held = _held_out(objective, settings)
         measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
@@ -169,34 +175,32 @@ class _Fitter:
     def _length(self, stage: Stage) -> int:
         return stage.iterations * (2 if stage.matching else 1)  # Adam counts as one stage more
 
-    def run(self) -> Point:
-        """Make all attempts, from the checkpoint on if there is one, and return the last point."""
+    def run(self) -> None:
+        """Make all attempts, from the checkpoint on if there is one; `reached` holds where each ended."""
         attempt, point, spent = 0, None, 0.0
         starts = self._starts()
-        reached = [starts[0]]
+        reached = self.reached = [starts[0]]
         watched = None
         saved = checkpoint.load(self.folder, self.fingerprint) if self.folder else None
         if saved is not None:
-            attempt, point, reached, spent = saved.attempt, saved.point, list(saved.reached), saved.seconds
+            attempt, point, spent = saved.attempt, saved.point, saved.seconds
+            reached = self.reached = list(saved.reached)
             self.history, watched = list(saved.history), saved.watch
         began = time.perf_counter() - spent
-        last = Point(reached[-1])
         while attempt < len(self.attempts):
             stage, start = self.attempts[attempt]
             if point is None:
                 if stage.matching:
                     reached += self._adam(attempt, starts, began)
                 point = Point(self._best(reached, stage) if start is None else starts[start])
-            last = self._follow(attempt, point, reached, began, watched)
-            reached.append(last.x)
+            reached.append(self._follow(attempt, point, reached, began, watched).x)
             point, watched, attempt = None, None, attempt + 1
-        return last
 
     def _linearised(self, stage: Stage, x: np.ndarray) -> Linearisation:
         if stage.matching:
             found = linearise_matching(self.matching, jnp.asarray(x))
         else:
-            found = linearise(self.objective, jnp.asarray(x), _loop(stage), stage.horizon * self.longest)
+            found = robust_linearisation(self.objective, x, loop_of(stage), stage.horizon * self.longest)
         residuals, jacobian = map(np.asarray, found)
         return Linearisation(residuals[self.kept], jacobian[self.kept], residuals[self.held])
 
@@ -326,77 +330,6 @@ def _held_out(objective: Objective, settings: FitSettings) -> np.ndarray:
 
 _RUNS_TO_HOLD_OUT = 5
 """With fewer runs, every one is needed for learning."""
-
-
-def _result(model, runs, objective: Objective, stage: Stage, settings, fitter: _Fitter, point: Point) -> Fit:
-    x = jnp.asarray(point.x)
-    value, jacobian = map(np.asarray, linearise(objective, x, _loop(stage)))
-    require_simulated(value)
-    coordinates, n = objective.coordinates, len(objective.names)
-    parameters, deviations, weights = objective.parts(x)
-    place = 1.0 / (1.0 + np.exp(-np.asarray(parameters)))
-    slope = np.asarray(coordinates.upper - coordinates.lower) * place * (1.0 - place)
-    covariance = _covariance(jacobian / np.r_[slope, np.ones(objective.size - n)])
-    learned = np.r_[np.arange(n), np.arange(n + deviations.size, objective.size)]
-    covariance = covariance[np.ix_(learned, learned)]
-    sd = np.sqrt(np.diag(covariance))[:n]
-    rows = model.table.estimated
-    # at a bound, a logarithm and back can miss it by a rounding
-    values = np.clip(coordinates.values(parameters), [row.lower for row in rows], [row.upper for row in rows])
-    log = np.asarray(coordinates.log_scale)
-    estimates = []
-    for i, row in enumerate(rows):
-        error = float(values[i] * sd[i] if log[i] else sd[i])
-        estimates.append(
-            Estimate(
-                row.name, float(values[i]), row.unit, error, error / abs(float(values[i])), row.value,
-                bool(not 0.01 < place[i] < 0.99), _sd_ratio(float(sd[i]), row.prior_sd),
-            )
-        )  # fmt: skip
-    fitted = model.with_parameters({row.name: row.value for row in estimates})
-    fitted = fitted.changed(nets=with_weights(model.nets, weights))
-    per_run = {}
-    if objective.per_run:
-        for run, deviation in zip(runs, deviations, strict=True):
-            values_of_run = objective.with_coordinates(x, deviation).parameters
-            names = [objective.names[i] for i in objective.per_run]
-            per_run[run.name] = {name: float(values_of_run[name]) for name in names}
-    return Fit(
-        fitted, tuple(runs), tuple(estimates), covariance, 0.5 * float(value @ value), fitter.converged, settings,
-        tuple(fitter.history), fitter.fingerprint, per_run,
-    )  # fmt: skip
-
-
-def require_simulated(residuals: np.ndarray) -> None:
-    """Check that residuals are finite: else the model has no trajectory.
-
-    Args:
-        residuals: (residuals,) [standard errors].
-
-    Raises:
-        FitError: where one is not finite.
-    """
-    if not np.all(np.isfinite(residuals)):
-        raise FitError("the model cannot be simulated at its parameters; simulate it first and see its status.")
-
-
-def _loop(stage: Stage) -> Loop:
-    return Loop(jnp.asarray(stage.gain), jnp.asarray(stage.opened))
-
-
-def _sd_ratio(sd: float, prior_sd: float) -> float:
-    return sd / prior_sd if np.isfinite(prior_sd) else float(np.isinf(sd))
-
-
-def _covariance(jacobian: np.ndarray) -> np.ndarray:
-    """Return the inverse of J^T J, with infinite variance for parameters in the null space of J."""
-    _, singular, directions = np.linalg.svd(jacobian, full_matrices=False)
-    known = singular > np.max(singular) * max(jacobian.shape) * np.finfo(float).eps
-    covariance = (directions[known].T / singular[known] ** 2) @ directions[known]
-    # a parameter has a part in the null space if that part is more than rounding
-    unknown = np.sum(directions[~known] ** 2, axis=0) > 1e-12
-    covariance[unknown, unknown] = np.inf
-    return covariance
 
 
 def _fingerprint(model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings) -> dict:

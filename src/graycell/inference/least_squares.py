@@ -85,9 +85,11 @@ def step(
     >>> bool(point.cost < 0.1), bool(at.residuals[0] == point.x[0])
     (True, True)
     """
-    hessian, gradient = at.jacobian.T @ at.jacobian, at.jacobian.T @ at.residuals
+    with np.errstate(over="ignore", invalid="ignore"):  # derivatives may be so large that they have no square
+        hessian, gradient = at.jacobian.T @ at.jacobian, at.jacobian.T @ at.residuals
     damping = now.damping if now.damping > 0.0 else _FIRST_DAMPING
-    scale = max(float(np.max(np.diag(hessian))), 1e-300)
+    largest = float(np.max(np.diag(hessian), initial=0.0))
+    scale = max(largest, 1e-300) if largest < np.inf else 1e300
     # solved as a least-squares problem: J^T J would square the condition of a poorly determined fit
     n, cost = len(now.x), at.cost
     stacked = np.vstack([at.jacobian, np.sqrt(damping * scale) * np.eye(n)])

@@ -6,6 +6,7 @@ from dataclasses import replace
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 from jax.scipy.stats import norm
@@ -14,6 +15,7 @@ from jaxtyping import Array, Float
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.cell.neural import PRIOR, weight_labels, with_weights
+from graycell.inference.stages import Stage
 from graycell.model import CultureModel
 from graycell.packing import PackedRun
 from graycell.parameters import Parameter
@@ -297,9 +299,12 @@ def until(packed: PackedRun, horizon: Array) -> PackedRun:
 
 
 def _usable_predictions(model: CultureModel, packed: PackedRun, loop: Loop, settings: SolverSettings) -> Array:
-    """Return the predictions, NaN where a flux projection or loop failed: the fit then refuses the step."""
+    """Return the predictions, NaN where the solver, a flux projection or a loop failed: the fit then refuses the step.
+
+    A solver that ran out of steps leaves the state that it reached, which is no prediction of what was measured later.
+    """
     path = integrate(model, packed, loop, settings)
-    kept = usable(path.flux_status, FluxStatus) & usable(path.loop_status[:, -1], LoopStatus)
+    kept = usable(path.flux_status, FluxStatus) & usable(path.loop_status[:, -1], LoopStatus) & (path.failed == 0)
     return jnp.where(kept[:, None], path.predicted, jnp.nan)
 
 
@@ -350,6 +355,62 @@ def linearise(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE
         (residuals,) [standard errors] and (residuals, n).
     """
     return _linearise(objective, x, loop, jnp.asarray(horizon))
+
+
+def loop_of(stage: Stage) -> Loop:
+    """Return how far the loops are open in a stage.
+
+    Args:
+        stage: of a fit.
+
+    Returns:
+        See `simulation.solve.Loop`.
+    """
+    return Loop(jnp.asarray(stage.gain), jnp.asarray(stage.opened))
+
+
+_STEP = 0.03
+"""[1] Step of differences in a coordinate: some 3 % of a parameter, whose effect is well above the error of the solver
+in a fit, 0.1 %."""
+
+
+_WILD = 1e8
+"""[standard errors] A derivative by a coordinate above this is none: a change of a parameter that no one can measure
+would change a residual by a whole standard error."""
+
+
+def robust_linearisation(
+    objective: Objective, x: np.ndarray, loop: Loop, horizon: float = WHOLE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return residuals and their Jacobian; a column without usable derivatives is replaced by differences.
+
+    A law may have a value and no derivative at a point, as a square root at 0, and sensitivities may grow without bound
+    where the trajectory does not. One such sample would end a fit, or hold it where it is.
+
+    Args:
+        objective: of a fit.
+        x: (n,) coordinates.
+        loop: how far the loops are open.
+        horizon: [d] to which the runs are simulated.
+
+    Returns:
+        (residuals,) [standard errors] and (residuals, n), in which a column is NaN that cannot be had by differences.
+    """
+    value, exact = map(np.asarray, linearise(objective, jnp.asarray(x), loop, horizon))
+    broken = np.flatnonzero(~np.all(np.abs(exact) < _WILD, axis=0))
+    if not len(broken) or not np.all(np.isfinite(value)):
+        return value, exact
+    jacobian = np.array(exact)
+    jacobian[:, broken] = np.nan
+    for j in broken:
+        step = np.zeros(len(x))
+        step[j] = _STEP
+        sides = [np.asarray(residuals(objective, jnp.asarray(at), loop, horizon)) for at in (x - step, x + step)]
+        low, high = ((side, sign) if np.all(np.isfinite(side)) else (value, 0.0)
+                     for side, sign in zip(sides, (-1.0, 1.0), strict=True))  # fmt: skip
+        if high[1] > low[1]:  # of one side alone where the other has no value
+            jacobian[:, j] = (high[0] - low[0]) / ((high[1] - low[1]) * _STEP)
+    return value, jacobian
 
 
 def objective_of(

@@ -166,5 +166,5 @@ def adam(
     for done in range(0, iterations, CHUNK):
         state, costs_of_chunk = adam_chunk(matching, state, jnp.asarray(weights), learning_rate)
         costs = np.asarray(costs_of_chunk)[:, -1]
-        report(done + CHUNK, float(np.nanmin(costs)))
+        report(done + CHUNK, float(np.min(np.where(np.isfinite(costs), costs, np.inf))))
     return np.asarray(state[0])[np.argsort(np.where(np.isfinite(costs), costs, np.inf))]

@@ -16,7 +16,7 @@ from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError, nearest
 from graycell.inference.likelihood import Coordinates
 from graycell.model import CultureModel
-from graycell.packing import PackedRun, pack
+from graycell.packing import PackedRun, held_inputs, pack, unused_viability
 from graycell.runs.records import CultureRun
 from graycell.simulation.simulate import times_within
 from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate, segments_at
@@ -71,6 +71,17 @@ class Prediction:
         if quantity not in self.names:
             raise ModelError(f"quantity '{quantity}' is not in the model; {nearest(quantity, self.names)}.")
         return self.names.index(quantity)
+
+    def remarks(self) -> list[str]:
+        """Return a sentence for everything that a reader of the prediction should know.
+
+        Returns:
+            Sentences, such as one for an input that is held long after its last value; possibly none.
+        """
+        found = [str(one) for one in (*unused_viability(self.run, self.model), *held_inputs(self.run, self.model))]
+        if self.failed:
+            found.append(f"{self.failed} of {len(self.values)} draws did not reach the end, and are left out there.")
+        return found
 
     def interval(self, quantity: str, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of a central interval of a quantity over time.
@@ -144,7 +155,7 @@ def predict(
         The prediction.
 
     Raises:
-        FitError: where there is nothing to draw from, or no draw can be simulated.
+        FitError: where there is nothing to draw from, no covariance, or no draw can be simulated.
         InputError: where the run does not fit the model.
         ModelError: for a time outside of the run.
     """
@@ -168,6 +179,11 @@ def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str,
 
     A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
     """
+    if not fit.has_covariance:
+        raise FitError(
+            f"fit of {fit.model.name}: found no covariance, which could not be computed, and draws need one; simulate "
+            "the fitted model instead, or fit again from other starting values."
+        )
     table = fit.model_of(run).table
     rows = [table[row.name] for row in fit.estimates]
     coordinates, n = Coordinates.of(rows), len(rows)

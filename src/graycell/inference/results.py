@@ -1,6 +1,7 @@
 """What `fit` takes and returns: FitSettings, Progress, Estimate, Fit."""
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -50,6 +51,23 @@ class FitSettings:
     regularisation: float = 1.0
     held_out: Literal["auto", "runs", "time", "nothing"] = "auto"
     held_out_share: float = 0.2
+
+
+class FitStatus(Enum):
+    """How a fit ended; the value is a sentence with what to do."""
+
+    converged = "The last stage converged."
+    out_of_iterations = (
+        "The last stage ended by its number of iterations, not by convergence: read the result with care."
+    )
+    no_derivative = (
+        "The model has no finite derivative where the fit ended, so it could not go on: the estimates are what was "
+        "reached. See which parameters with: graycell check-gradients."
+    )
+    last_stage_failed = (
+        "Nothing that was reached can be simulated in the last stage: the estimates are those of an earlier one, and "
+        "the model does not describe the runs. Simulate it and see its status, or start from other values."
+    )
 
 
 @dataclass(frozen=True)
@@ -111,13 +129,15 @@ class Fit:
         runs: to which it was fitted.
         estimates: one for each parameter.
         covariance: (n, n) of the parameters on their own scales (natural logarithm or unit), in the order of the
-            estimates, followed by the weights of the networks.
-        cost: half the sum of squared residuals in standard errors, priors and held-out samples included.
+            estimates, followed by the weights of the networks; NaN where it cannot be computed.
+        cost: half the sum of squared residuals in standard errors, priors and held-out samples included; infinite where
+            the last stage cannot be simulated.
         converged: whether the last stage ended by `least_gain` or early stopping, not by its number of iterations.
         settings: how the fit was made.
         history: one row for each iteration.
         provenance: everything needed to repeat the fit, see `provenance_of`.
         per_run: values [internal units] by run and name of the parameters that differ between runs (random effects).
+        status: how the fit ended; that of `converged` if left out.
     """
 
     model: CultureModel
@@ -130,6 +150,29 @@ class Fit:
     history: tuple[dict, ...] = field(default_factory=tuple)
     provenance: dict = field(default_factory=dict)
     per_run: dict[str, dict[str, float]] = field(default_factory=dict)
+    status: FitStatus | None = None
+
+    def __post_init__(self) -> None:
+        if self.status is None:
+            status = FitStatus.converged if self.converged else FitStatus.out_of_iterations
+            object.__setattr__(self, "status", status)
+
+    @property
+    def has_covariance(self) -> bool:
+        """Whether the covariance could be computed; without it there are no standard errors and no draws."""
+        return not np.any(np.isnan(self.covariance))
+
+    def remarks(self) -> list[str]:
+        """Return a sentence for everything that a reader of the result should know.
+
+        Returns:
+            How the fit ended, unless it converged, and whether the covariance is missing.
+        """
+        found = [] if self.status in (None, FitStatus.converged) else [self.status.value]
+        if not self.has_covariance:
+            found.append("The covariance could not be computed: the estimates have no standard errors, and a "
+                         "prediction has no distribution.")  # fmt: skip
+        return found
 
     def model_of(self, run: str) -> CultureModel:
         """Return the model with the parameter values of one run.
@@ -177,5 +220,5 @@ class Fit:
         weights = f" and {self.model.weight_count} weights" if self.model.nets else ""
         return (
             f"Fit({self.model.name} to {runs}: {len(self.estimates)} parameters{weights}, cost {self.cost:.1f}, "
-            f"{'converged' if self.converged else 'not converged'})"
+            f"{self.status.name.replace('_', ' ') if self.status else ''})"
         )

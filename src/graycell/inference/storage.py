@@ -11,7 +11,7 @@ import numpy as np
 from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError
 from graycell.inference import checkpoint
-from graycell.inference.results import Estimate, Fit, FitSettings
+from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
 from graycell.models.plain import model_from_plain, model_to_plain
@@ -47,6 +47,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         "covariance": fit.covariance.tolist(),
         "cost": fit.cost,
         "converged": fit.converged,
+        "status": None if fit.status is None else fit.status.name,
         "settings": asdict(fit.settings),
         "history": list(fit.history),
         "per_run": fit.per_run,
@@ -101,6 +102,7 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             tuple(data["history"]),
             data["provenance"],
             data.get("per_run", {}),
+            FitStatus[data["status"]] if data.get("status") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error

@@ -56,8 +56,10 @@ def definition_of(file: ModelFile, parameters: str = "") -> dict[str, Any]:
 
 def _species(entry: SpeciesEntry, file: ModelFile) -> Species:
     mass = entry.molar_mass or (molar_mass(entry.formula) if entry.formula else None)
-    viable = file.role("viable cells")
-    known = entry.role == "dead cells" and viable is not None and file.species[viable].unit == entry.unit
+    counted = file.cells.get("species") if isinstance(file.cells, Mapping) else None
+    viable = file.role("viable cells") or counted
+    alike = {name for name, one in file.species.items() if one.unit == entry.unit}
+    known = entry.role == "dead cells" and viable in alike
     return Species(entry.unit, entry.initial, entry.retained, mass, viable if known else None)
 
 
@@ -166,12 +168,14 @@ class _Builder:
                     factor *= molar_mass_of(self.file, tree.name, entry.unit) or 1.0
             found[name] = self.law(entry.formula, factor), entry.unit or "1"
         viable, dead, total = (self.file.role(role) for role in ("viable cells", "dead cells", "total cells"))
-        taken = {*found, *self.file.species, *self.file.inputs, *self.file.variables, *self.file.definitions}
+        # an input of that name does not keep the model from computing it, see `CultureModel.predicts_viability`
+        computed = {*found, *self.file.species, *self.file.variables, *self.file.definitions}
+        taken = {*computed, *self.file.inputs}
         if viable and total and VIABILITY not in taken:
             found[VIABILITY] = self.law(f"{viable} / {total}"), "1"
         if viable and dead:
             whole = f"{viable} + {dead}"
-            if VIABILITY not in taken:
+            if VIABILITY not in {*computed, *found}:
                 found[VIABILITY] = self.law(f"{viable} / ({whole})"), "1"
             if TCD not in taken:
                 found[TCD] = self.law(whole), CELL_DENSITY
@@ -195,5 +199,3 @@ class _Builder:
         if viable is None:
             return None
         return self.law(viable) if viable in self.factors else ViableCells(viable)
-
-

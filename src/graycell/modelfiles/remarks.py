@@ -13,6 +13,7 @@ from graycell.formulas.tree import TIME, Tree, names_in
 from graycell.formulas.values import value_of
 from graycell.modelfiles.checked import Checked, Keys, bare, dependencies, formulas_of, in_order, known_names
 from graycell.modelfiles.content import ModelFile
+from graycell.runs.records import VIABILITY
 
 _VANISHING = 1e-9
 """[1] A rate counts as gone where it is this small beside the rate with its substrate."""
@@ -37,6 +38,7 @@ def remark(checked: Checked) -> None:
         return  # what was not read may use and make what seems to be alone
     used = _used(checked)
     _unused(checked, used)
+    _counted_twice(checked)
     reactions = [(table, name) for table in ("reactions", "network") for name in getattr(checked.file, table)]
     if all(keys in checked.columns for keys in reactions):
         _unmade(checked, used)
@@ -69,6 +71,15 @@ def _unused(checked: Checked, used: set[str]) -> None:
             if name not in used and name not in checked.file.laws:
                 checked.fault((table, name), "no formula that uses it", f"every {what} has a use",
                               "use it, or leave it out", key=True, warning=True)  # fmt: skip
+
+
+def _counted_twice(checked: Checked) -> None:
+    """Report an input viability of a model that computes the viability from its dead cells."""
+    file = checked.file
+    if VIABILITY in file.inputs and file.role("dead cells") and (file.role("viable cells") or file.cells):
+        checked.fault(("inputs", VIABILITY), "viability as an input, and dead cells in the model, which computes it",
+                      "a measured viability is compared with the model and does not act on it, or dead cells would "
+                      "count twice", "leave the input out", key=True, warning=True)  # fmt: skip
 
 
 def _unmade(checked: Checked, used: set[str]) -> None:

@@ -11,13 +11,15 @@ order is then found at run time, and every event has a segment of its own.
 
 packed_run    `PackedRun`, `pack`, `pack_all`, `stack`
 segments      breakpoints, interventions, flows and set-points of a run
+inputs        what a run gives as the inputs of a model
 curves        inputs and loop variables as functions of time
 names         what a model asks of a run: names, and values at time 0
 pytrees       runs as PyTrees, and numbers that may be traced
 """
 
 from graycell.packing.conversion import in_units_of, molar_mass_of
-from graycell.packing.curves import Curves, input_of, viability_of
+from graycell.packing.curves import Curves
+from graycell.packing.inputs import held_inputs, input_of, known_signals, unused_viability, viability_of
 from graycell.packing.names import names_of
 from graycell.packing.packed_run import PackedRun, pack, pack_all, stack
 from graycell.packing.pytrees import is_traced
@@ -25,13 +27,16 @@ from graycell.packing.pytrees import is_traced
 __all__ = [
     "Curves",
     "PackedRun",
+    "held_inputs",
     "in_units_of",
     "input_of",
     "is_traced",
+    "known_signals",
     "molar_mass_of",
     "names_of",
     "pack",
     "pack_all",
     "stack",
+    "unused_viability",
     "viability_of",
 ]

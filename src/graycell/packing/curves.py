@@ -1,7 +1,6 @@
 """Inputs and measured loop variables of a run as curves: known functions of time."""
 
 import math
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,9 +12,9 @@ from scipy.interpolate import PchipInterpolator
 
 from graycell.errors import Finding, InputError
 from graycell.model import CultureModel
+from graycell.packing.inputs import first_value, input_of, series_of
 from graycell.packing.pytrees import is_tracer
-from graycell.runs.records import TCD, TEMPERATURE, VCD, VIABILITY, CultureRun, Setpoint, Signal
-from graycell.units import DIMENSIONLESS
+from graycell.runs.records import CultureRun, Setpoint
 
 _POINTS_MULTIPLE = 16
 """Curves are padded to a multiple of this many knots, so that runs of similar length share a compiled function."""
@@ -49,22 +48,6 @@ def _interpolated(knots: Array, coefficients: Array, time: Array) -> Array:
     return value + after * (slope + after * (square + after * cubic))
 
 
-def first_value(run: CultureRun, name: str, default: float | None) -> Any:
-    """Return the value of an input before the events of time 0.
-
-    Args:
-        run: any run.
-        name: of the input.
-        default: of the model.
-
-    Returns:
-        The value in the unit of the input; None where neither run nor model gives it.
-    """
-    if name == TEMPERATURE:
-        return run.initial_temperature
-    return run.initial.get(name, default)
-
-
 def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curves:
     """Return the curves of a run: of every input, then the measured values of every loop variable.
 
@@ -80,10 +63,10 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
         InputError: for every input that the run must give.
     """
     series, missing = [], []
-    for name, given in zip(model.input_names, model.inputs, strict=True):
-        found = input_of(run, name)
+    for name in model.input_names:
+        found = input_of(run, name, model)
         steps = any(isinstance(event, Setpoint) and event.input == name for event in run.events)
-        if found is None and not steps and first_value(run, name, given.default) is None:
+        if found is None and not steps and first_value(run, name, model) is None:
             missing.append(name)
         series.append(found if found is not None else _NO_CURVE)
     if missing:
@@ -94,7 +77,7 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
         ])  # fmt: skip
     for name in model.loops:
         first = run.initial.get(name, model.variables[model.variable_names.index(name)].initial)
-        found = _given(run, name)
+        found = series_of(run, name)
         if found is None:
             found = np.array([0.0]), np.array([first if not is_tracer(first) else 0.0])
         elif found[0][0] > 0.0 and not is_tracer(first):  # `simulate` refuses a traced one with an open loop
@@ -109,60 +92,6 @@ def curves_of(run: CultureRun, model: CultureModel, points: int | None) -> Curve
 
 
 _NO_CURVE = (np.array([0.0]), np.array([0.0]))
-
-
-def input_of(run: CultureRun, name: str) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return an input of a run over time, as a signal or a measurement gives it.
-
-    Viability is a signal if there is one, else as measured, else VCD over TCD. A temperature follows its set-points
-    unless there is a signal.
-
-    Args:
-        run: any run.
-        name: of the input.
-
-    Returns:
-        Times [d] and values; None where set-points or a default give it.
-    """
-    if name == VIABILITY:
-        known = viability_of(run)
-        return None if known is None else (np.asarray(known.time), np.asarray(known.value))
-    if name in run.signals:
-        return run.signals[name].time, run.signals[name].value
-    set_by_events = name == TEMPERATURE or any(
-        isinstance(event, Setpoint) and event.input == name for event in run.events
-    )
-    return None if set_by_events else _given(run, name)
-
-
-def viability_of(run: CultureRun) -> Signal | None:
-    """Return viability over time: a signal if there is one, else as measured, else VCD over TCD where TCD is above 0.
-
-    Args:
-        run: any run.
-
-    Returns:
-        The signal; None where the run does not have any of them.
-    """
-    for given in (run.signals.get(VIABILITY), run.measurements.get(VIABILITY)):
-        if given is not None and len(given.time):
-            return given if isinstance(given, Signal) else Signal(VIABILITY, given.unit, given.time, given.value)
-    viable, total = run.measurements.get(VCD), run.measurements.get(TCD)
-    if viable is None or total is None:
-        return None
-    time, of_viable, of_total = np.intersect1d(viable.time, total.time, return_indices=True)
-    counted = total.value[of_total] > 0.0
-    if not np.any(counted):
-        return None
-    share = viable.value[of_viable][counted] / total.value[of_total][counted]
-    return Signal(VIABILITY, DIMENSIONLESS, time[counted], np.clip(share, 0.0, 1.0))
-
-
-def _given(run: CultureRun, quantity: str) -> tuple[np.ndarray, np.ndarray] | None:
-    for source in (run.signals, run.measurements):
-        if quantity in source and len(source[quantity].time):
-            return np.asarray(source[quantity].time), np.asarray(source[quantity].value)
-    return None
 
 
 def _pieces(time: np.ndarray, value: np.ndarray, starts: np.ndarray) -> np.ndarray:

@@ -15,7 +15,8 @@ from graycell.cell.variables import Species
 from graycell.errors import InputError
 from graycell.model import CultureModel
 from graycell.packing.conversion import in_units_of
-from graycell.packing.curves import Curves, curves_of, input_of, padded_to, viability_of
+from graycell.packing.curves import Curves, curves_of, padded_to
+from graycell.packing.inputs import input_of, viability_of
 from graycell.packing.names import names_of, with_measured_start
 from graycell.packing.pytrees import filled, is_traced, is_tracer, vector
 from graycell.packing.segments import Segments, breakpoints, measurements_of
@@ -28,6 +29,7 @@ from graycell.runs.checks import (
     names_are_those_of_the_model,
 )
 from graycell.runs.records import CultureRun
+from graycell.units import DIMENSIONLESS, convert
 
 
 class PackedRun(eqx.Module):
@@ -170,7 +172,7 @@ def pack(
         standard_error=jnp.asarray(error),
         below=jnp.asarray(below),
         traced_times=parts.traced_times,
-        steady_targets=all(input_of(run, name) is None for name in model.relaxing_inputs),
+        steady_targets=all(input_of(run, name, model) is None for name in model.relaxing_inputs),
     )  # fmt: skip
 
 
@@ -236,4 +238,6 @@ def _initial(run: CultureRun, name: str, spec: Species) -> Any:
     known = viability_of(run) if viable in run.initial else None
     if viable is None or known is None or known.time[0] > 0.0 or not known.value[0] > 0.0:
         return spec.initial
-    return run.initial[viable] * (1.0 / float(known.value[0]) - 1.0)
+    # in the unit of the model's viability, which need not be a fraction
+    share = float(convert(float(known.value[0]), known.unit or DIMENSIONLESS, DIMENSIONLESS))
+    return run.initial[viable] * (1.0 / share - 1.0)

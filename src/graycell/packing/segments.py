@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.model import CultureModel
-from graycell.packing.curves import first_value, input_of
+from graycell.packing.inputs import first_value, input_of
 from graycell.packing.pytrees import filled, is_tracer, vector
 from graycell.reactor import Interventions
 from graycell.runs.records import Bolus, CultureRun, Feed, Outflow, Replacement, Sample, Setpoint
@@ -160,12 +160,12 @@ class Segments:
             (segments, inputs), and (inputs,) before the events of time 0, in the unit of each input.
         """
         columns, first = [], []
-        for name, given in zip(self.model.input_names, self.model.inputs, strict=True):
+        for name in self.model.input_names:
             steps = [
                 (k, event.value) for k, event in self.events() if isinstance(event, Setpoint) and event.input == name
             ]
-            begun = first_value(self.run, name, given.default)
-            if input_of(self.run, name) is not None:
+            begun = first_value(self.run, name, self.model)
+            if input_of(self.run, name, self.model) is not None:
                 begun, steps = 0.0, []  # the curve holds all of it
             elif begun is None:  # without set-points either, `curves_of` reports the input as missing
                 begun = steps[0][1] if steps else 0.0

@@ -37,7 +37,8 @@ def band(prediction: Prediction, quantity: str, level: float = 0.9) -> go.Figure
             error_y={"type": "data", "array": series.standard_error},
         )  # fmt: skip
     unit = pretty_unit(prediction.model.unit(quantity))
-    figure.update_layout(template=TEMPLATE, title=plain(f"{prediction.run.name}: {quantity}"))
+    remarks = "".join(f"<br><sup>{plain(sentence)}</sup>" for sentence in prediction.remarks())
+    figure.update_layout(template=TEMPLATE, title=plain(f"{prediction.run.name}: {quantity}") + remarks)
     figure.update_xaxes(title=f"time [{TIME}]")
     figure.update_yaxes(title=f"{plain(quantity)} [{unit}]")
     return figure

@@ -11,7 +11,7 @@ import numpy as np
 from graycell.cell.rates import FluxRatio
 from graycell.model import CultureModel
 from graycell.packing.conversion import in_units_of
-from graycell.packing.curves import input_of
+from graycell.packing.inputs import input_of
 from graycell.runs.records import VCD, CultureRun, Event, Feed, Measurement, Outflow, Setpoint, Signal
 from graycell.simulation.simulate import simulate
 from graycell.simulation.trajectory import Trajectory
@@ -77,7 +77,7 @@ def _corrected(model: CultureModel, run: CultureRun, path: Trajectory) -> dict[s
 
 def _measured_inputs(model: CultureModel, run: CultureRun) -> dict[str, Signal]:
     """Return the inputs that a run gives over time, also as measurements, which the rest of the run has not."""
-    found = {name: input_of(run, name) for name in model.input_names}
+    found = {name: input_of(run, name, model) for name in model.input_names}
     return {name: Signal(name, model.unit(name), *curve) for name, curve in found.items() if curve is not None}
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graycell.runs.records import REDOX, VCD
+from graycell.simulation.solve import SimulationStatus
 from graycell.simulation.trajectory import Trajectory
 
 
@@ -15,9 +16,10 @@ class Score:
     Attributes:
         quantity: its name.
         unit: of the quantity.
-        rmse: root of the mean squared difference, in `unit`.
+        rmse: root of the mean squared difference, in `unit`; NaN where the simulation reached no sample.
         nrmse: rmse over the range of the measured values [1]; NaN where all are the same.
         samples: number of samples that were compared.
+        failed: number of samples that the simulation did not reach.
     """
 
     quantity: str
@@ -25,12 +27,14 @@ class Score:
     rmse: float
     nrmse: float
     samples: int
+    failed: int = 0
 
 
 def scores(trajectory: Trajectory) -> tuple[Score, ...]:
     """Return the score of every measured quantity, in the order of `CultureModel.quantities`.
 
-    Samples at time 0 are left out, because they are the initial state and not predicted.
+    Samples at time 0 are left out, because they are the initial state and not predicted; so are those that the
+    simulation did not reach, which are counted.
 
     Args:
         trajectory: of a run with measurements.
@@ -46,10 +50,27 @@ def scores(trajectory: Trajectory) -> tuple[Score, ...]:
         later = series.time > 0.0
         if not np.any(later):
             continue
-        rmse = float(np.sqrt(np.mean((trajectory.at_samples(quantity) - series.value)[later] ** 2)))
+        simulated, end = trajectory.at_samples(quantity), _reached(trajectory)
+        compared = later & np.isfinite(simulated) & (series.time <= end)
+        failed = int(np.sum(later & ~compared))
+        off = (simulated - series.value)[compared]
+        rmse = float(np.sqrt(np.mean(off**2))) if len(off) else np.nan
         extent = float(np.ptp(series.value))
-        rows.append(Score(quantity, series.unit, rmse, rmse / extent if extent > 0 else np.nan, int(np.sum(later))))
+        nrmse = rmse / extent if extent > 0 else np.nan
+        rows.append(Score(quantity, series.unit, rmse, nrmse, int(np.sum(compared)), failed))
     return tuple(rows)
+
+
+def _reached(trajectory: Trajectory) -> float:
+    """Return the time [d] up to which a trajectory was simulated: the last with finite numbers, if it stopped."""
+    if trajectory.status not in (SimulationStatus.too_many_steps, SimulationStatus.not_finite):
+        return np.inf
+    time, values = np.asarray(trajectory.time), np.asarray(trajectory.concentrations)
+    finite = np.all(np.isfinite(values), axis=1)
+    # a solver that stops leaves the state that it reached: from where nothing changes any more, nothing was simulated
+    still = np.all(values == values[finite][-1], axis=1) if np.any(finite) else finite
+    moving = np.flatnonzero(finite & ~still)
+    return float(time[moving[-1]]) if len(moving) else 0.0
 
 
 def mean_nrmse(rows: tuple[Score, ...]) -> float:

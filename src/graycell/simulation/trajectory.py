@@ -15,6 +15,7 @@ from graycell.cell.rates import Ramp
 from graycell.cell.variables import RelaxingVariable
 from graycell.errors import ModelError, SimulationError, nearest
 from graycell.model import CultureModel
+from graycell.packing import held_inputs, unused_viability
 from graycell.runs.checks import NOT_SPECIES
 from graycell.runs.records import TEMPERATURE, CultureRun, Setpoint
 from graycell.simulation.branches import Jump
@@ -179,6 +180,7 @@ class Trajectory(eqx.Module):
             if name in self.model.loops and name not in self.run.initial
         ]
         sentences += self._temperatures()
+        sentences += [str(one) for one in (*unused_viability(self.run, self.model), *held_inputs(self.run, self.model))]
         known = (*self.model.quantities, *self.model.input_names, *NOT_SPECIES)
         unknown = sorted(name for name in self.run.measurements if name not in known)
         if unknown:

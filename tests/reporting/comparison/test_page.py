@@ -44,7 +44,7 @@ def test_the_page_tells_failures_and_what_is_not_scored(html):
 def test_the_files_beside_the_page_are_whole(folder):
     names = {path.name for path in folder.iterdir()}
     assert names == {"comparison.html", "comparison.json", "overall.csv", "by-quantity.csv", "differences.csv",
-                     "by-quantity-intervals.csv", "errors.csv", "consistency.csv"}  # fmt: skip
+                     "by-quantity-intervals.csv", "errors.csv", "by-run.csv", "consistency.csv"}  # fmt: skip
     record = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     assert record["seeds"] == [0, 1]
     assert len(record["errors"]) == len(pd.read_csv(folder / "errors.csv")) == 36
@@ -53,7 +53,7 @@ def test_the_files_beside_the_page_are_whole(folder):
 
 def test_the_headline_says_which_is_better_and_whether_the_runs_suffice(html):
     sentences = headline(comparisons.left_out(), "good")
-    assert "=breaks failed" in sentences[0]
+    assert "% (4 of 12 predictions failed)" in sentences[0]
     assert sentences[1].startswith("<b>worse</b> minus good: ")
     assert sentences[1].endswith("good is better, as far as 3 runs can show.")
     assert "Mean error as a part of the measured range" in html

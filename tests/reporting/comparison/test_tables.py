@@ -9,6 +9,7 @@ from graycell.reporting.comparison.tables import (
     learning_curve_frame,
     overall_frame,
     quantities_frame,
+    runs_frame,
 )
 
 
@@ -27,10 +28,22 @@ def test_every_head_has_its_unit(comparison):
 def test_the_least_error_comes_first_and_what_failed_last(comparison):
     frame = overall_frame(comparison)
     assert list(frame["candidate"]) == ["good", "<b>worse</b>", "=breaks"]
-    assert frame["NRMSE [1]"].iloc[2] == np.inf
     assert frame["failed predictions [1]"].tolist() == [0, 0, 4]
-    assert np.isfinite(frame["NRMSE without failures [1]"]).all()
+    assert frame["of [1]"].tolist() == [12, 12, 12]
+    assert np.isfinite(frame["NRMSE [1]"]).all()
     assert frame["interval by resampling"].iloc[0] == "3 runs"
+
+
+def test_every_run_has_a_row_with_what_failed_beside(comparison):
+    frame = runs_frame(comparison).set_index(["candidate", "run"])
+    assert len(frame) == 9
+    broken = frame.loc[("=breaks", comparisons.NAMES[1])]
+    assert np.isnan(broken["NRMSE [1]"])
+    assert (broken["failed predictions [1]"], broken["of [1]"]) == (4, 4)
+    assert "loosen the tolerance" in broken["failure"]
+    assert np.isfinite(frame["NRMSE [1]"]).sum() == 8
+    assert quantities_frame(comparison)["=breaks, failed [1]"].tolist() == [2, 2, 4]
+    assert "good, failed [1]" not in quantities_frame(comparison)
 
 
 def test_the_last_row_of_the_quantities_is_the_mean_of_all(comparison):

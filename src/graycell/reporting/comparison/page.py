@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from graycell.comparison import intervals
-from graycell.comparison.comparison import NOT_SCORED, Comparison
+from graycell.comparison.comparison import Comparison
 from graycell.comparison.intervals import ALL, OverallError
+from graycell.comparison.scored import NOT_SCORED
 from graycell.errors import FitError, nearest
 from graycell.reporting.comparison import figures
 from graycell.reporting.comparison.tables import at_largest, comparison_frames
@@ -69,7 +70,7 @@ def headline(comparison: Comparison, reference: str) -> list[str]:
         Sentences.
     """
     part = at_largest(comparison)
-    ranked = sorted(part.overall(), key=lambda row: row.nrmse.value)
+    ranked = sorted(part.overall(), key=lambda row: row.rank)
     from_runs = " and ".join(map(str, part.sizes))
     sentences = [
         f"Mean error as a part of the measured range (NRMSE), over {_count(len(part.quantities), 'quantity')} of "
@@ -127,6 +128,7 @@ def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str)
             + table(by_quantity.replace(np.inf, np.nan), marks=marks, bars=bars),
         ),
     ]
+    sections.append(Section("runs", "By run", table(frames["by-run"])))
     if len(comparison.candidates) > 1:
         drawn = drawing(figures.paired_differences(part, reference), "paired", _CAPTIONS["differences"])
         sections.append(Section("differences", "Paired differences", drawn + table(frames["differences"])))
@@ -145,7 +147,8 @@ def _rules(comparison: Comparison) -> str:
     return (
         "The error of a quantity in a run is the root mean squared difference over the range of all its measured "
         f"values in all runs of the comparison. Samples at time 0 are left out{not_scored}. The mean is over the "
-        "quantities of a run, then over the runs; of several seeds the median is given. 95 % intervals come from "
+        "quantities of a run, then over the runs; of several seeds the median is given. Failed predictions are left "
+        "out of means and counted beside them. 95 % intervals come from "
         f"resampling whole runs {intervals.DRAWS} times with replacement; with few runs they are too short."
     )
 
@@ -167,7 +170,7 @@ def _card(row: OverallError, colour: str) -> str:
         [
             ("95 % interval", f"{number(row.nrmse.low, decimals=3)} to {number(row.nrmse.high, decimals=3)}"),
             ("range over seeds", f"{number(row.least, decimals=3)} to {number(row.largest, decimals=3)}"),
-            ("failed predictions", str(row.failed)),
+            ("failed predictions", f"{row.failed} of {row.predictions}"),
         ]
     )
     return (
@@ -220,7 +223,10 @@ def _count(count: int, noun: str) -> str:
 
 
 def _percent(row: OverallError) -> str:
-    return f"{number(100.0 * row.nrmse.value, decimals=1)} %" if np.isfinite(row.nrmse.value) else "failed"
+    if not np.isfinite(row.nrmse.value):
+        return "failed"
+    failed = f" ({row.failed} of {row.predictions} predictions failed)" if row.failed else ""
+    return f"{number(100.0 * row.nrmse.value, decimals=1)} %{failed}"
 
 
 def _points(value: float) -> str:

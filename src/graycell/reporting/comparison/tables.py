@@ -1,6 +1,7 @@
 """The tables of a `Comparison`, as DataFrames with units in their heads.
 
-An infinite error is a failed prediction; the table `errors` has its reason.
+Means are over the predictions that were made, with the number of failed ones beside them. In the table `errors` a
+failed prediction is an infinite error with its reason.
 """
 
 from collections.abc import Callable
@@ -26,6 +27,7 @@ def comparison_frames(comparison: Comparison, reference: str) -> dict[str, pd.Da
     frames = {
         "overall": overall_frame(largest),
         "by-quantity": quantities_frame(largest),
+        "by-run": runs_frame(largest),
         "by-quantity-intervals": quantity_errors_frame(largest),
         "differences": differences_frame(largest, reference),
         "errors": errors_frame(comparison),
@@ -50,7 +52,7 @@ def at_largest(comparison: Comparison) -> Comparison:
 
 
 def overall_frame(comparison: Comparison) -> pd.DataFrame:
-    """Return the overall error of each candidate, the smallest first, with its 95 % interval.
+    """Return the overall error of each candidate, the best first, with its 95 % interval.
 
     Args:
         comparison: errors of several candidates.
@@ -59,7 +61,7 @@ def overall_frame(comparison: Comparison) -> pd.DataFrame:
         One row a candidate. NRMSE [1] is the mean over the quantities of a run, then over the runs; the median over
         several seeds.
     """
-    rows = sorted(comparison.overall(), key=lambda row: row.nrmse.value)
+    rows = sorted(comparison.overall(), key=lambda row: row.rank)
     return pd.DataFrame(
         {
             "candidate": [row.candidate for row in rows],
@@ -68,7 +70,7 @@ def overall_frame(comparison: Comparison) -> pd.DataFrame:
             "smallest over seeds [1]": [row.least for row in rows],
             "largest over seeds [1]": [row.largest for row in rows],
             "failed predictions [1]": [row.failed for row in rows],
-            "NRMSE without failures [1]": [row.without_failures for row in rows],
+            "of [1]": [row.predictions for row in rows],
         }
     )
 
@@ -80,7 +82,8 @@ def quantities_frame(comparison: Comparison) -> pd.DataFrame:
         comparison: errors of several candidates.
 
     Returns:
-        One row a quantity and one column [1] a candidate; the last row is the mean.
+        One row a quantity and one column [1] a candidate, with one more of failed predictions where there are any; the
+        last row is the mean.
     """
     rows = comparison.per_quantity()
     columns: dict[str, list] = {
@@ -90,8 +93,33 @@ def quantities_frame(comparison: Comparison) -> pd.DataFrame:
     }
     total = {row.candidate: row.nrmse.value for row in comparison.overall()}
     for name in comparison.candidates:
-        columns[f"{name} [1]"] = [*(row.nrmse.value for row in rows if row.candidate == name), total[name]]
+        own = [row for row in rows if row.candidate == name]
+        columns[f"{name} [1]"] = [*(row.nrmse.value for row in own), total[name]]
+        if any(row.failed for row in own):
+            columns[f"{name}, failed [1]"] = [*(row.failed for row in own), sum(row.failed for row in own)]
     return pd.DataFrame(columns)
+
+
+def runs_frame(comparison: Comparison) -> pd.DataFrame:
+    """Return the error of every candidate in every run.
+
+    Args:
+        comparison: errors of several candidates.
+
+    Returns:
+        One row a candidate and run: the mean NRMSE [1] of the predictions that were made, how many failed, and why.
+    """
+    rows = comparison.by_run()
+    return pd.DataFrame(
+        {
+            "candidate": [row.candidate for row in rows],
+            "run": [row.run for row in rows],
+            "NRMSE [1]": [row.nrmse for row in rows],
+            "failed predictions [1]": [row.failed for row in rows],
+            "of [1]": [row.predictions for row in rows],
+            "failure": [row.failure for row in rows],
+        }
+    )
 
 
 def quantity_errors_frame(comparison: Comparison) -> pd.DataFrame:

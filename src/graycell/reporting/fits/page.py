@@ -134,7 +134,7 @@ def _write_tables(study: Study, folder: Path) -> None:
     for label, fit in study.fits.items():
         write(estimates_frame(fit), "estimates", label)
         write(history_frame(fit), "history", label)
-        if fit.estimates:
+        if fit.estimates and fit.has_covariance:
             write(combinations_frame(fit), "combinations", label)
             write(correlations_frame(fit), "correlations", label)
         laws = study.laws[label]
@@ -235,8 +235,8 @@ def _laws(study: Study, index: int, label: str) -> str:
 
 def _undetermined(study: Study, index: int, label: str) -> str:
     fit = study.fits[label]
-    if not fit.estimates:
-        return ""
+    if not fit.estimates or not fit.has_covariance:
+        return ""  # the summary says so
     combinations, pairs = combinations_frame(fit), correlations_frame(fit)
     sentence = (
         f"Of {len(fit.estimates)} independent combinations of the parameters, {len(combinations)} have a posterior SD "

@@ -9,7 +9,7 @@ import numpy as np
 from graycell.cell.flux import FluxStatus
 from graycell.diagnosis.identifiability import UNDETERMINED
 from graycell.diagnosis.laws import RecoveredLaw
-from graycell.inference.fitting import Fit
+from graycell.inference.fitting import Fit, FitStatus
 from graycell.model import CultureModel
 from graycell.reporting.page import facts, number, text
 from graycell.reporting.reading import flux_statuses, has_loop, has_network, shown_scores
@@ -94,7 +94,8 @@ class Study:
             for trajectory in self.trajectories[label].values()
             if not set(trajectory.model.species).isdisjoint(trajectory.run.measurements)
         ]
-        return float(np.mean(of_runs)) if of_runs else float("nan")
+        there = [error for error in of_runs if np.isfinite(error)]  # a run that cannot be simulated has a warning
+        return float(np.mean(there)) if there else float("nan")
 
     @property
     def title(self) -> str:
@@ -143,7 +144,7 @@ def _card(study: Study, label: str) -> str:
             ("not determined by the data", str(loose)),
             ("at a bound", str(sum(row.at_bound for row in fit.estimates))),
             ("cost [1]", number(fit.cost)),
-            ("fit", "converged" if fit.converged else "not converged"),
+            ("fit", _words(fit.status) if fit.status and not fit.converged else "converged"),
             ("simulation", "finished" if ends <= {SimulationStatus.finished} else "not finished"),
         ]
     )
@@ -173,9 +174,10 @@ def warnings_of(study: Study) -> list[str]:
             share = statuses.count(status) / len(statuses)
             found.append(f"{label}, run {name}: fluxes {_words(status)} at {share:.0%} of the points. {status.remedy}")
     for label, fit in study.fits.items():
-        if not fit.converged:
+        if fit.status is FitStatus.out_of_iterations:
             found.append(f"{label}: the fit was not converged when its iterations ran out. Allow more in its last "
                          "stage; the estimates and their standard errors are provisional.")  # fmt: skip
+        found += [f"{label}: {sentence}" for sentence in fit.remarks() if sentence != FitStatus.out_of_iterations.value]
         bound = [row.name for row in fit.estimates if row.at_bound]
         if bound:
             found.append(f"{label}: at a bound: {', '.join(bound)}. Widen the bounds, or check whether the "
@@ -243,5 +245,5 @@ def _flat(value: object) -> str:
     return "default" if value is None else str(value)
 
 
-def _words(status: SimulationStatus | FluxStatus) -> str:
+def _words(status: SimulationStatus | FluxStatus | FitStatus) -> str:
     return status.name.replace("_", " ")
