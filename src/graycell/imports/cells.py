@@ -7,8 +7,8 @@ from datetime import datetime
 
 from graycell.errors import Faults, shown
 from graycell.imports.amounts import plain
+from graycell.imports.columns import Column, Plan
 from graycell.imports.grids import Grid
-from graycell.imports.plan import Column, Plan
 from graycell.imports.vocabulary import named_time, words_of
 from graycell.runs.checks import limit_of, value_fault
 from graycell.runs.format.tables import Below, parse_number

@@ -15,12 +15,22 @@ from typing import Any
 
 from graycell.errors import Faults, Finding, InputError, shown
 from graycell.imports.cells import Cells
-from graycell.imports.feeding import Step, events_of_run, samples_of_run, steps_of_run
+from graycell.imports.columns import Column, Plan
+from graycell.imports.feeding import (
+    Step,
+    events_of_run,
+    in_lots,
+    samples_of_run,
+    steps_of_run,
+    time_of_volume,
+    volume_at_start,
+)
 from graycell.imports.layout import grid_of, source_of_any
 from graycell.imports.parsing import spec_of
-from graycell.imports.plan import Column, Plan, plan_of
+from graycell.imports.plan import plan_of
 from graycell.imports.ready import words_with_profile
 from graycell.imports.spec import ImportSpec
+from graycell.imports.totals import Totals
 from graycell.runs.format.assembly import A_RUN_HAS_MEASUREMENTS, assemble
 from graycell.runs.format.files import UnreadableError, place_of, read_toml
 from graycell.runs.format.tables import IT_IS_REQUIRED, MOST_FAULTS, Below, Cell, MixedTable
@@ -214,17 +224,24 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
     rows = _rows_of_tables(plan, start)
     for feed in plan.feeds:
         species = [heading.removesuffix(f" [{CONCENTRATION}]") for heading in rows["media"].headings[1:]]
-        rows["media"].add(f"{where}, [feeds.{feed.name}]", feed.name, *(feed.media.get(name, 0.0) for name in species))
+        for medium, media in [(lot.medium, lot.media) for lot in feed.lots] or [(feed.name, feed.media)]:
+            rows["media"].add(f"{where}, [feeds.{feed.name}]", medium, *(media.get(name, 0.0) for name in species))
+    totals = Totals(cells)
     for name, of_run in _rows_of_runs(cells, name_of_all).items():
         samples = samples_of_run(cells, steps_of_run(cells, of_run))
         for replicates in samples:
             _add_sample(cells, name, replicates, rows)
         row, numbers = _start_of(cells, samples, start)
+        if "volume" in numbers:
+            numbers["volume"] = volume_at_start(cells, samples[0][0] if samples else None, start, numbers["volume"])
         rows["initial"].add(cells.table.at(of_run[0] if row is None else row), name, *map(numbers.get, start))
         # without a volume at the start nothing is fed, or the mapping is faulty
         steps = [replicates[0] for replicates in samples]
-        for event in events_of_run(cells, steps, numbers.get("volume", 1.0), numbers.get("temperature")):
+        events = events_of_run(cells, steps, numbers.get("volume", 1.0), numbers.get("temperature"))
+        totals.add(steps, events)
+        for event in in_lots(cells, events, name):
             rows["events"].add(cells.table.at(event.row), name, *event[1:])
+    totals.note()
     time = {f"time [{TIME}]": plan.time.name}
     tables = {kind: made.table(f"{place}, as {kind}", time) for kind, made in rows.items() if made.rows}
     # a run may record nothing at its start: what a model needs of it is asked when there is a model
@@ -235,7 +252,8 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
 
 def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]:
     """Return the tables of runs with their headings and without rows."""
-    species = dict.fromkeys(name for feed in plan.feeds for name in feed.media)
+    media = [lot.media for feed in plan.feeds for lot in (feed.lots or [feed])]
+    species = dict.fromkeys(name for composition in media for name in composition)
     return {
         "measurements": _Rows("run", f"time [{TIME}]", *_headings(plan.measured)),
         "initial": _Rows("run", *_headings(start)),
@@ -282,7 +300,7 @@ def _add_sample(cells: Cells, name: str, replicates: Sequence[Step], rows: Mappi
         rows["measurements"].add(place, name, first.seen, *values)
     volume = cells.amount(first.row, cells.plan.volume)
     if volume is not None:
-        rows["signals"].add(place, name, first.seen, volume)
+        rows["signals"].add(place, name, time_of_volume(cells, first), volume)
 
 
 def _mean(cells: Cells, rows: Sequence[int], column: Column, quantity: str) -> float | Below | None:

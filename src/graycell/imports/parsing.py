@@ -13,6 +13,7 @@ from graycell.imports.spec import (
     RUN,
     TAKEN,
     UNIT,
+    ColumnSpec,
     ImportSpec,
     LogSpec,
     LongSpec,
@@ -76,7 +77,7 @@ class _Parser(ColumnParser):
         return ImportSpec(
             **layout, is_laid_out=faultless, time=time, measured=measured, start=self.columns("start"),
             sample=self.column("[sample] volume", sample["volume"], VOLUME, fixed=True) if "volume" in sample else None,
-            volume=self.optional_column("volume", VOLUME), sides=sides, taken=self.taken(),
+            volume=self.volume(), volume_taken=self.volume_taken(), sides=sides, taken=self.taken(),
             temperature=self.optional_column("temperature", TEMPERATURE),
             outflows={word: column for word in ("bleed", "harvest")
                       if (column := self.optional_column(word, VOLUMETRIC_RATE))},
@@ -223,6 +224,23 @@ class _Parser(ColumnParser):
         elif taken not in ("before", "after"):
             self.wrong("taken", taken, *TAKEN)
         return "after" if taken == "after" else "before"
+
+    def volume(self) -> ColumnSpec | None:
+        """Return the column of the volume of the culture."""
+        entry = self.words.get("volume")
+        if isinstance(entry, Mapping):
+            entry = {word: value for word, value in entry.items() if word != "taken"}
+        return None if entry is None else self.column("volume", entry, VOLUME)
+
+    def volume_taken(self) -> str:
+        """Return whether the volume was read before or after what was fed and drawn in its row, "" if not said."""
+        entry = self.words.get("volume")
+        taken = entry.get("taken", "") if isinstance(entry, Mapping) else ""
+        if taken in ("", "before", "after"):
+            return taken
+        needed = "a volume is read before or after what is fed and drawn in its row"
+        self.wrong("volume taken", taken, needed, 'write taken = "before" or taken = "after"')
+        return ""
 
     def averages(self) -> bool:
         """Return whether rows of one time are replicates."""

@@ -6,9 +6,9 @@ from typing import Any
 from graycell.errors import shown
 from graycell.imports.amounts import IN_WHICH_FORM, in_form, in_internal_units, with_unit
 from graycell.imports.parsing_columns import ColumnParser
-from graycell.imports.spec import EVERY, FEED_KINDS, ColumnSpec, FeedSpec, MediaSheet, molar_mass_of
+from graycell.imports.spec import EVERY, FEED_KINDS, ColumnSpec, FeedSpec, LotSpec, MediaSheet, molar_mass_of
 from graycell.imports.vocabulary import quantity_of, substance_in, words_of
-from graycell.units import CONCENTRATION, DIMENSIONLESS, VOLUME, VOLUMETRIC_RATE, UnitError
+from graycell.units import CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
 
 _PARTS_OF = ("start", "culture")
 
@@ -31,33 +31,77 @@ class FeedParser:
             what = f"[feeds.{name}]"
             entry = entry if isinstance(entry, Mapping) else {}
             kinds = [word for word in FEED_KINDS if word in entry]
-            self.parser.known_words(what, entry, (*FEED_KINDS, "media"))
+            self.parser.known_words(what, entry, (*FEED_KINDS, "media", "total", "lot"))
             if len(kinds) != 1:
                 found = f"{len(kinds)} of {', '.join(FEED_KINDS)}"
-                self.fault(what, found, "one of them is needed", "name its column")
+                needed, remedy = "one of them is needed", "name its column"
+                if "cumulative" in kinds and len(kinds) == 2:
+                    remedy = 'name its column; what was added so far beside it is written as total = "..."'
+                self.fault(what, found, needed, remedy)
                 continue
             if "media" not in entry:
                 remedy = 'write media = { GLC = "400 g/L" }, or {} for water'
                 self.fault(what, "no media", "every feed has a composition", remedy)
             [kind] = kinds
-            column, of = self.feed_column(what, name, kind, entry[kind])
-            media = self.media(f"{what} media", entry.get("media", {}))
+            column, of, holds = self.feed_column(what, name, kind, entry[kind])
+            total = self.parser.column(f"{what} total", entry["total"], VOLUME) if "total" in entry else None
+            if total is not None and (kind in ("cumulative", "rise") or name == EVERY):
+                needed = "a total checks the volumes or rates of one feed"
+                self.fault(f"{what} total", f"a total of '{kind}'", needed, "remove it, or name the feed")
+            lot = self.parser.heading(f"{what} lot", entry["lot"]) if "lot" in entry else ""
+            lots = self.lots(f"{what} media", entry.get("media", {}), lot)
+            media = lots[0].media if lots else self.media(f"{what} media", entry.get("media", {}))
             if column is not None:
-                yield FeedSpec(str(name), kind, column, media, of)
+                yield FeedSpec(str(name), kind, column, media, of, holds, total, lot, lots)
 
-    def feed_column(self, what: str, name: str, kind: str, entry: Any) -> tuple[ColumnSpec | None, str]:
-        """Return the column of a feed, and what a volume given as a part refers to."""
-        of, unit = "", VOLUMETRIC_RATE if kind == "rate" else VOLUME
+    def feed_column(self, what: str, name: str, kind: str, entry: Any) -> tuple[ColumnSpec | None, str, str]:
+        """Return the column of a feed, what a volume given as a part refers to, and when a rate holds."""
+        of, holds, unit = "", "after", VOLUMETRIC_RATE if kind == "rate" else VOLUME
         if isinstance(entry, Mapping) and "of" in entry:
             of, unit = str(entry["of"]), DIMENSIONLESS
             if of not in _PARTS_OF or kind != "volume":
                 needed = "a volume may be a part of that at the start, or of the culture before the feed"
                 self.fault(what, f"of = {shown(of)}", needed, 'write of = "start" or of = "culture"')
-            entry = {word: value for word, value in entry.items() if word != "of"}
+        if isinstance(entry, Mapping) and "holds" in entry:
+            holds = str(entry["holds"])
+            if holds not in ("before", "after") or kind != "rate":
+                needed = "a rate may hold after its row, until the next, or before it, since the last"
+                self.fault(what, f"holds = {shown(holds)}", needed, 'write holds = "before" or holds = "after"')
+        if isinstance(entry, Mapping):
+            entry = {word: value for word, value in entry.items() if word not in ("of", "holds")}
         if name != EVERY:
-            return self.parser.column(what, entry, unit), of
+            return self.parser.column(what, entry, unit), of, holds
         entry = entry if isinstance(entry, Mapping) else {}
-        return self.parser.column(what, {"under": "", **entry, "column": ""}, unit), of
+        return self.parser.column(what, {"under": "", **entry, "column": ""}, unit), of, holds
+
+    def lots(self, what: str, words: Any, lot: str) -> tuple[LotSpec, ...]:
+        """Return the compositions of a feed that changes: with time, by run, or by its lot; () if it does not."""
+        if lot:
+            if not isinstance(words, Mapping) or "sheet" in words or "file" in words:
+                return (LotSpec(self.media(what, words)),)
+            if not words or not all(isinstance(of, Mapping) for of in words.values()):
+                self.parser.wrong(what, dict(words), "with lot there is a composition for each",
+                                  'write media = { L1 = { GLC = "400 g/L" }, L2 = { GLC = "410 g/L" } }')  # fmt: skip
+                return ()
+            return tuple(LotSpec(self.media(f"{what} {name}", of), lot=words_of(str(name)))
+                         for name, of in words.items())  # fmt: skip
+        if not isinstance(words, list) or not words or not all(isinstance(one, Mapping) for one in words):
+            return ()
+        found = []
+        for one in words:
+            since, runs = 0.0, one.get("runs", [])
+            if "from" in one:
+                try:
+                    since = float(convert(*with_unit(one["from"]), TIME))
+                except UnitError as error:
+                    self.fault(f"{what} from", str(error), "a time is needed", 'write from = "5 d"')
+            runs = [runs] if isinstance(runs, str) else runs
+            if not isinstance(runs, list) or not all(isinstance(run, str) for run in runs):
+                self.parser.wrong(f"{what} runs", runs, "a list of runs is needed", 'write runs = ["R1", "R2"]')
+                runs = []
+            solutes = {word: value for word, value in one.items() if word not in ("from", "runs")}
+            found.append(LotSpec(self.media(what, solutes), since, tuple(map(words_of, runs))))
+        return tuple(found)
 
     def media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
         """Return a composition [mmol/L], such as ``{ GLC = "400 g/L" }``, or the sheet that lists it."""

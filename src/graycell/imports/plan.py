@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from graycell.errors import Faults, nearest
 from graycell.imports.amounts import (
@@ -15,6 +15,7 @@ from graycell.imports.amounts import (
     in_form,
     in_internal_units,
 )
+from graycell.imports.columns import Column, FeedColumn, Lot, Plan, Sides
 from graycell.imports.grids import Grid
 from graycell.imports.media import Media
 from graycell.imports.spec import EVERY, RUN, TAKEN, ColumnSpec, FeedSpec, ImportSpec, MediaSheet, molar_mass_of
@@ -25,138 +26,6 @@ from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_
 
 _LOOKED_AT = 30
 """Rows in which a heading that is missing is looked for."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the file, or one value for all rows, and how its numbers become those of an internal unit.
-
-    Attributes:
-        name: its heading.
-        position: from the left; None for one value.
-        unit: of its numbers.
-        internal_unit: the unit that is needed.
-        value: the one value, in `unit`.
-        molar_mass: [g/mol], 0 for none.
-        density: [kg/L], 0 for none.
-        written: how dates are written, in the letters of `datetime.strptime`; "" for ISO 8601.
-        limit: what a cell such as ``<LOD`` means, in `unit`.
-        clock: the position of the time of day of a date.
-        per_mole: mol of the quantity in one mol of what the column names [1], such as 2 of calcium lactate.
-    """
-
-    name: str
-    position: int | None
-    unit: str
-    internal_unit: str
-    value: float | None = None
-    molar_mass: float = 0.0
-    density: float = 0.0
-    written: str = ""
-    limit: float | None = None
-    clock: int | None = None
-    per_mole: float = 1.0
-
-    def in_internal_units(self, number: float) -> float:
-        """Return a number of the column in its internal unit.
-
-        Args:
-            number: in the unit of the column.
-
-        Returns:
-            The number in `internal_unit`.
-        """
-        return self.per_mole * in_internal_units(
-            number, self.unit, self.internal_unit, self.molar_mass, self.density
-        )
-
-
-@dataclass(frozen=True)
-class FeedColumn:
-    """A feed: its column and its composition.
-
-    Attributes:
-        name: of the medium.
-        kind: what the column holds: "volume", "cumulative", "rate" or "rise".
-        column: where it is recorded.
-        media: the composition [mmol/L].
-        of: for a volume given as a part [1]: the part of the volume at the "start", or of the "culture" before the
-            feeds of that time; else "".
-    """
-
-    name: str
-    kind: str
-    column: Column
-    media: Mapping[str, float]
-    of: str = ""
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The column that says whether a row was measured before or after a feed.
-
-    Attributes:
-        position: of the column, from the left.
-        before: its word for rows before a feed.
-        after: its word for rows after a feed.
-        neither: its other words, in small letters.
-    """
-
-    position: int
-    before: str
-    after: str
-    neither: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A mapping resolved for a table.
-
-    Attributes:
-        run: positions of the columns that tell runs apart.
-        time: the column of the times.
-        after: whether samples are taken after a feed of their row.
-        measured: columns by quantity.
-        decimal: the decimal mark.
-        round_off: how far below 0 a number may be to count as 0, in internal units.
-        empty: words of empty cells, in small letters.
-        sides: which rows are before and after a feed; None if no column says so.
-        start: columns by what they give at time 0.
-        sample: the volume of samples.
-        temperature: the set-point.
-        volume: of the culture, as somebody wrote it down.
-        outflows: the rates "bleed" and "harvest".
-        feeds: every feed in the file.
-        averages: whether rows of one time are replicates of one sample, whose mean counts.
-        not_there: optional columns that the file does not have.
-        not_read: headings and sheets that nothing uses.
-    """
-
-    run: tuple[int, ...]
-    time: Column
-    after: bool
-    measured: Mapping[str, Column]
-    decimal: str
-    round_off: float
-    empty: tuple[str, ...] = ()
-    sides: Sides | None = None
-    start: Mapping[str, Column] = field(default_factory=dict)
-    sample: Column | None = None
-    temperature: Column | None = None
-    volume: Column | None = None
-    outflows: Mapping[str, Column] = field(default_factory=dict)
-    feeds: tuple[FeedColumn, ...] = ()
-    averages: bool = False
-    not_there: tuple[str, ...] = ()
-    not_read: tuple[str, ...] = ()
-
-    @property
-    def of_culture(self) -> list[Column]:
-        """The columns that describe the culture and not a sample of it."""
-        measured = {column.position for column in self.measured.values()} | {None}
-        columns = [self.sample, self.temperature, self.volume, *self.outflows.values(), *self.start.values()]
-        columns += [feed.column for feed in self.feeds]
-        return [column for column in columns if column is not None and column.position not in measured]
 
 
 def plan_of(spec: ImportSpec, source: Source, grid: Grid, faults: Faults) -> Plan:
@@ -199,7 +68,7 @@ class _Planner:
             start=self.columns(spec.start, {"volume": VOLUME, "temperature": TEMPERATURE}),
             sample=self.column(spec.sample, VOLUME),
             temperature=self.column(spec.temperature, TEMPERATURE),
-            volume=self.column(spec.volume, VOLUME),
+            volume=self.column(spec.volume, VOLUME), volume_taken=spec.volume_taken,
             outflows=self.columns(spec.outflows, dict.fromkeys(spec.outflows, VOLUMETRIC_RATE)),
             feeds=self.feeds(),
             averages=spec.averages,
@@ -390,7 +259,9 @@ class _Planner:
             for name, column in self.columns_of_feed(spec).items():
                 if spec.name == EVERY and self.headings.index(name) in found:
                     continue  # a feed of its own
-                media = self.media(f"[feeds.{spec.name}] media", name, spec.media)
+                lot = None if not spec.lot else self.position(f"[feeds.{spec.name}] lot", spec.lot)
+                lots = self.lots(spec, name, lot)
+                media = lots[0].media if lots else self.media(f"[feeds.{spec.name}] media", name, spec.media)
                 made = self.rate(column, media) if spec.kind == "rate" else self.column(
                     column, DIMENSIONLESS if spec.of else VOLUME)  # fmt: skip
                 if made is None or made.position is None:
@@ -398,8 +269,34 @@ class _Planner:
                 if made.position in found:
                     of_other = f"the column of [feeds.{found[made.position].name}]"
                     self.fault(column.what, of_other, "a column is one feed", "remove one")
-                found[made.position] = FeedColumn(name, spec.kind, made, media, spec.of)
+                if lots and made.internal_unit in (AMOUNT_RATE, RATE_PER_VOLUME):
+                    needed = "a feed that is given as an amount has one composition"
+                    self.fault(column.what, f"{len(lots)} compositions", needed, "give it as a volume")
+                total = self.column(spec.total, VOLUME)
+                found[made.position] = FeedColumn(
+                    name, spec.kind, made, media, spec.of, spec.holds, total, lot, lots)  # fmt: skip
         return tuple(found.values())
+
+    def lots(self, spec: FeedSpec, name: str, at: int | None) -> tuple[Lot, ...]:
+        """Return the compositions of a feed that has several; `at` is the column of its lot."""
+        what = f"[feeds.{spec.name}] media"
+        if at is not None and not spec.lots[0].lot:  # a sheet lists them by name
+            cells = dict.fromkeys(words_of(row[at]) for row in self.grid.table.rows if at < len(row))
+            media = spec.lots[0].media
+            if not isinstance(media, MediaSheet):
+                self.fault(what, "one composition", "with lot there is one for each", "remove lot, or write the others")
+                return ()
+            return tuple(Lot(f"{name} {cell}", self.media(what, cell, media), lot=cell) for cell in cells if cell)
+        lots: list[Lot] = []
+        for lot in spec.lots:
+            more = lot.lot or (f"of {', '.join(lot.runs)}" if lot.runs else "") + (
+                f" from {lot.since:g} d" if lot.since else "")  # fmt: skip
+            medium = f"{name} {more.strip()}".strip()
+            if medium in [other.medium for other in lots]:
+                self.fault(what, f"two compositions {more}".strip(), "they differ in from or runs", "remove one")
+                continue
+            lots.append(Lot(medium, self.media(what, name, lot.media), lot.since, lot.runs, lot.lot))
+        return tuple(lots)
 
     def columns_of_feed(self, spec: FeedSpec) -> dict[str, ColumnSpec]:
         """Return the columns of a feed by its name: one, or all of those under a heading."""

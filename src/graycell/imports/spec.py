@@ -18,7 +18,7 @@ RUN = "{run}"
 QUANTITY, UNIT = "{quantity}", "{unit}"
 EVERY = "*"
 """All sheets; the feed that is every column under a heading."""
-FEED_KINDS = ("volume", "cumulative", "rate", "rise")
+FEED_KINDS = ("volume", "cumulative", "rate", "rise", "interval")
 BELOW_THE_HEADINGS = "the row of the units is below that of the headings"
 TAKEN = (
     "whether samples are taken before or after a feed of the same row is never guessed",
@@ -94,6 +94,23 @@ class MediaSheet:
 
 
 @dataclass(frozen=True)
+class LotSpec:
+    """One of several compositions of a feed.
+
+    Attributes:
+        media: the composition [mmol/L], or the sheet that lists it.
+        since: the time [d] from which it holds.
+        runs: names of the runs that it is of; all if empty.
+        lot: the cell that names it, "" if no column does.
+    """
+
+    media: Mapping[str, float] | MediaSheet
+    since: float = 0.0
+    runs: tuple[str, ...] = ()
+    lot: str = ""
+
+
+@dataclass(frozen=True)
 class FeedSpec:
     """A feed, as the mapping describes it.
 
@@ -103,6 +120,10 @@ class FeedSpec:
         column: where it is recorded; its heading is "" for `EVERY`.
         media: the composition [mmol/L], or the sheet that lists it.
         of: for a volume given as a part [1]: "start" or "culture", which the part refers to; else "".
+        holds: whether a rate holds "after" its row or "before" it.
+        total: the column of what was added so far, which checks the feed; None if there is none.
+        lot: the heading of the lot of the feed, "" if there is none.
+        lots: the compositions of a feed that has several.
     """
 
     name: str
@@ -110,6 +131,10 @@ class FeedSpec:
     column: ColumnSpec
     media: Mapping[str, float] | MediaSheet
     of: str = ""
+    holds: str = "after"
+    total: ColumnSpec | None = None
+    lot: str = ""
+    lots: tuple[LotSpec, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -203,6 +228,7 @@ class ImportSpec:
         start: columns or values by what they give at time 0: volume, temperature, quantities.
         sample: the volume of samples.
         volume: the volume of the culture as somebody wrote it down.
+        volume_taken: whether the volume was read "before" or "after" what was fed and drawn in its row; "" if not said.
         temperature: the set-point.
         outflows: the rates "bleed" and "harvest".
         feeds: named ones first.
@@ -230,6 +256,7 @@ class ImportSpec:
     start: Mapping[str, ColumnSpec] = field(default_factory=dict)
     sample: ColumnSpec | None = None
     volume: ColumnSpec | None = None
+    volume_taken: str = ""
     temperature: ColumnSpec | None = None
     outflows: Mapping[str, ColumnSpec] = field(default_factory=dict)
     feeds: tuple[FeedSpec, ...] = ()
@@ -250,8 +277,8 @@ class ImportSpec:
     def beside(self) -> set[str]:
         """The headings that the mapping names for anything but measured quantities."""
         columns = [self.sample, self.volume, self.temperature, *self.start.values(), *self.outflows.values()]
-        columns += [feed.column for feed in self.feeds]
-        sides = [self.sides.heading] if self.sides else []
+        columns += [column for feed in self.feeds for column in (feed.column, feed.total)]
+        sides = [*([self.sides.heading] if self.sides else []), *(feed.lot for feed in self.feeds)]
         return {*self.run, *self.times, *sides, *(column.heading for column in columns if column)} - {""}
 
 

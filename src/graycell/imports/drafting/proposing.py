@@ -21,6 +21,7 @@ from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
 from graycell.imports.ready import profiles, words_with_profile
 from graycell.imports.spec import RUN, ImportSpec
+from graycell.imports.totals import is_summed, paired
 from graycell.imports.vocabulary import (
     bare,
     is_word_for_unit,
@@ -436,8 +437,10 @@ class _Draft:
         """Return the lines of the feeds."""
         lines: list[str] = []
         names: set[str] = set()
-        for heading in self.of_role("feed"):
-            summed = re.search(r"cum|total|so far", heading, re.IGNORECASE)
+        headings = self.of_role("feed")
+        totals, copies = paired({head: [_at(row, self.columns[head]) for row in self.rows] for head in headings})
+        for heading in [head for head in headings if head not in copies and head not in totals.values()]:
+            summed = is_summed(heading)
             kind, ask = ("cumulative", "added so far") if summed else ("volume", "added in the row")
             column = self.of_volume(heading)
             if not column and _converts(self.unit(heading), VOLUMETRIC_RATE):
@@ -453,7 +456,9 @@ class _Draft:
             while name in names:
                 name, count = f"{bare(heading)} {count}", count + 1
             names.add(name)
+            total = self.of_volume(totals[heading]) if heading in totals else ""
             lines += ["", f"[feeds.{_quoted(name)}]", _line(f"{kind} = {column}", ask),
+                      *([_line(f"total = {total}", "added so far, which checks it")] if total else []),
                       _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
         return lines
 
