@@ -25,7 +25,7 @@ from graycell.imports.feeding import (
     time_of_volume,
     volume_at_start,
 )
-from graycell.imports.layout import grid_of, source_of_any
+from graycell.imports.layout import grid_of, grid_of_joined, source_of_any
 from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
 from graycell.imports.ready import words_with_profile
@@ -108,15 +108,17 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
         raise InputError([Finding("import", "no file", "at least one is needed", "name a CSV, XLSX or Parquet file")])
     found, faulty = list[tuple[Path, Imported]](), dict[Path, tuple[Finding, ...]]()
     beside = () if isinstance(mapping, Mapping) else (Path(mapping).parent,)
-    for file in paths:
+    for several in [paths] if spec.join else [[file] for file in paths]:
+        file = several[0]
         try:
-            found.append((file, _of_file(file, replace(spec, folders=(*beside, file.parent)), where, faults.findings)))
+            of_file = _of_files(several, replace(spec, folders=(*beside, file.parent)), where, faults.findings)
+            found.append((file, of_file))
         except InputError as error:
             faulty[file] = error.findings
-    findings = _of_all_files(paths, found, faulty, where)
+    findings = _of_all_files(paths[:1] if spec.join else paths, found, faulty, where)
     if findings:
         raise InputError(findings)
-    suffixes = {file: f" in {place_of(file)}" if len(paths) > 1 else "" for file in paths}
+    suffixes = {file: f" in {place_of(file)}" if len(found) > 1 else "" for file in paths}
     return Imported(
         [run for _, of_file in found for run in of_file.runs],
         tuple(dict.fromkeys(remark for _, of_file in found for remark in of_file.remarks)),
@@ -158,14 +160,19 @@ def _place_in(place: str, file: Path, named: str, where: str) -> str:
     return f"{place}, for {named}" if where and place.startswith(where) else place
 
 
-def _of_file(path: Path, spec: ImportSpec, where: str, known: Sequence[Finding]) -> Imported:
-    """Return the runs of one file; `known` are the faults of the mapping."""
+def _of_files(paths: Sequence[Path], spec: ImportSpec, where: str, known: Sequence[Finding]) -> Imported:
+    """Return the runs of one file, or of several that hold the same samples; `known` are the faults of the mapping."""
+    path = paths[0]
     faults = Faults(where, MOST_FAULTS, known)
     if not spec.is_laid_out:
         raise InputError(known)
     try:
-        source = source_of_any(path, spec)
-        grid = grid_of(source, spec, faults)
+        if len(paths) > 1:
+            of_all = {file.name: source_of_any(file, replace(spec, transposed=True)) for file in paths}
+            source, grid = grid_of_joined(of_all, spec, faults)
+        else:
+            source = source_of_any(path, spec)
+            grid = grid_of(source, spec, faults)
         plan = None if grid is None else plan_of(spec, source, grid, faults)
     except UnreadableError as error:
         raise InputError([*known, error.finding]) from error

@@ -7,6 +7,7 @@ from typing import Any
 from graycell.errors import Faults, shown
 from graycell.imports.parsing_columns import ColumnParser, is_number
 from graycell.imports.parsing_feeds import FeedParser
+from graycell.imports.rows import ids_pattern
 from graycell.imports.spec import (
     BELOW_THE_HEADINGS,
     QUANTITY,
@@ -14,6 +15,7 @@ from graycell.imports.spec import (
     TAKEN,
     UNIT,
     ColumnSpec,
+    IdsSpec,
     ImportSpec,
     LogSpec,
     LongSpec,
@@ -27,7 +29,7 @@ from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "decimal",
-          "round_off", "replicates")  # fmt: skip
+          "round_off", "replicates", "leave_out", "ids", "join")  # fmt: skip
 _LOG = ("sheet", "run", "time", "clock", "feed", "volume")
 
 
@@ -56,17 +58,27 @@ class _Parser(ColumnParser):
     def spec(self) -> ImportSpec:
         """Return the spec."""
         self.known_words("", self.words, _WORDS)
-        self.required("time")
+        earlier = self.faults.errors
+        ids = self.ids()
+        faultless = self.faults.errors == earlier
+        of_ids = {"{day}": "d", "{hour}": "h", "{minute}": "min", "{time}": "d"}
+        in_ids = next((part for part in (ids.parts if ids else ()) if part in of_ids), "")
         time = self.optional_column("time", TIME)
+        if in_ids and "time" not in self.words:
+            time = ColumnSpec("time", in_ids, of_ids[in_ids])
+        elif ids is None or not in_ids:
+            self.required("time")
         earlier = self.faults.errors
         patterns = self.patterns() if isinstance(self.words.get("run"), Mapping) else None
         header = self.header()
         layout = {
             "sheets": self.sheets(), "transposed": self.transposed(), "header": header, "units": self.units(header),
             "fill": tuple(map(words_of, self.texts("fill", "a list of headings is needed", 'write fill = ["Vessel"]'))),
-            "run": self.run(), "patterns": patterns, "long": self.long(), "log": self.log(),
+            "run": (RUN,) if ids and RUN in ids.parts and "run" not in self.words else self.run(),
+            "patterns": patterns, "long": self.long(), "log": self.log(), "ids": ids,
+            "leave_out": self.leave_out(), "join": self.join(),
         }  # fmt: skip
-        faultless = self.faults.errors == earlier
+        faultless = faultless and self.faults.errors == earlier
         self.required("measured")
         measured = self.columns("measured")
         if "measured" in self.words and not self.table("measured"):
@@ -160,6 +172,52 @@ class _Parser(ColumnParser):
         else:
             return pattern_of(text)
         return None
+
+    def ids(self) -> IdsSpec | None:
+        """Return how names of samples hold the run, the time and more."""
+        if "ids" not in self.words:
+            return None
+        ids = self.words["ids"]
+        texts = [ids.get(word) for word in ("column", "pattern")] if isinstance(ids, Mapping) else []
+        if len(ids) != len(texts) or not all(isinstance(text, str) for text in texts):
+            self.wrong("ids", ids, "a column and a pattern of its names are needed",
+                       'write column = "Sample ID" and pattern = "{run}_D{day}"')  # fmt: skip
+            return None
+        parts = re.findall(r"\{(.*?)\}", texts[1])
+        if not parts or len(set(parts)) < len(parts) or not all(re.fullmatch(r"[a-z]{1,20}", part) for part in parts):
+            needed = "a pattern has parts in braces, each once: {run}, {day}, {hour}, {minute} or other words"
+            self.wrong("ids pattern", texts[1], needed, 'write "{run}_D{day}"')
+            return None
+        return IdsSpec(words_of(texts[0]), *ids_pattern(texts[1]), texts[1])
+
+    def leave_out(self) -> dict[str, tuple[str, ...]]:
+        """Return words of rows that are left out, by heading."""
+        found = {}
+        for heading, words in self.table("leave_out").items():
+            words = [words] if isinstance(words, str) else words
+            if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+                self.wrong(f"leave_out '{heading}'", words, "words of its cells are needed, or a bound",
+                           'write leave_out = { "Sample type" = ["blank", "pre*"], "Day" = "< 0" }')  # fmt: skip
+                continue
+            found[words_of(str(heading))] = tuple(map(words_of, words))
+        return found
+
+    def join(self) -> dict[str, tuple[str, ...]]:
+        """Return the headings that name samples in several sheets or files, by their names, "" for all."""
+        given = self.words.get("join", {})
+        given = given if isinstance(given, Mapping) else {"": given}
+        found = {}
+        for name, headings in given.items():
+            headings = [headings] if isinstance(headings, str) else headings
+            if not isinstance(headings, list) or not headings or not all(isinstance(text, str) for text in headings):
+                self.wrong("join", headings, "the columns that name the samples are needed",
+                           'write join = "Sample ID", or join = ["Run", "Day"]')  # fmt: skip
+                continue
+            found[str(name)] = tuple(map(words_of, headings))
+        if found and isinstance(self.words.get("run"), Mapping):
+            needed = "names of sheets or headings tell runs apart"
+            self.wrong("join", self.words["join"], needed, "name a column of runs")
+        return found
 
     def long(self) -> LongSpec | None:
         """Return the columns of a table with a row for each value."""

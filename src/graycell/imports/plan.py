@@ -100,12 +100,14 @@ class _Planner:
     def not_read(self) -> tuple[str, ...]:
         """Return the headings and sheets that nothing uses."""
         read = {self.headings[i] for i in self.used}
+        of_rows = {*self.spec.leave_out, *(heading for names in self.spec.join.values() for heading in names)}
+        of_rows |= {self.spec.ids.heading, *self.spec.ids.parts} if self.spec.ids else set()
         unread = [heading if heading not in read else f"another {heading}" for i, heading in enumerate(self.headings)
-                  if heading and i not in self.used and self.is_filled(i)]  # fmt: skip
+                  if heading not in ("", *of_rows) and i not in self.used and self.is_filled(i)]  # fmt: skip
         width = max(map(len, self.grid.table.rows), default=0)
         if any(self.is_filled(i) for i in range(width) if i >= len(self.headings) or not self.headings[i]):
             unread.append("cells without a heading")
-        unread += [*self.grid.left, *self.media_reader.passed_over]
+        unread += [*(name for name in self.grid.left if name not in of_rows), *self.media_reader.passed_over]
         sheets = [*self.source.tables, *self.source.unreadable] if len(self.source.tables) > 1 else []
         unread += [f"the sheet '{sheet}'" for sheet in sheets if sheet not in self.sheets]
         return tuple(dict.fromkeys(unread))

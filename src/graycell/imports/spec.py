@@ -188,6 +188,23 @@ class LongSpec:
 
 
 @dataclass(frozen=True)
+class IdsSpec:
+    """A column whose names of samples hold several things, such as ``BR07_D3``.
+
+    Attributes:
+        heading: of the column.
+        pattern: of the names, with a group for each part.
+        parts: the headings that the parts get, such as "{run}" and "{day}".
+        text: the pattern as it is written.
+    """
+
+    heading: str
+    pattern: re.Pattern[str]
+    parts: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
 class LogSpec:
     """A sheet with a row for each feed.
 
@@ -222,6 +239,9 @@ class ImportSpec:
         patterns: how sheets and headings name runs; None if they do not.
         long: the columns of a table with a row for each value; None if it has a row for each sample.
         log: the sheet of the feeds; None if there is none.
+        leave_out: words or bounds of rows that are no samples of a culture, by heading.
+        ids: names of samples that hold several things; None if there are none.
+        join: the headings that name the samples, by sheet or file, "" for all; empty if nothing is joined.
         is_laid_out: whether the attributes up to here have no fault, so that the rows of a file can be found.
         time: the column of the times; None if it is faulty.
         measured: columns by quantity.
@@ -250,6 +270,9 @@ class ImportSpec:
     patterns: RunPatterns | None = None
     long: LongSpec | None = None
     log: LogSpec | None = None
+    leave_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: IdsSpec | None = None
+    join: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_laid_out: bool = True
     time: ColumnSpec | None = None
     measured: Mapping[str, ColumnSpec] = field(default_factory=dict)

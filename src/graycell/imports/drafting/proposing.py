@@ -20,6 +20,7 @@ from graycell.imports.layout import grid_of, source_of_any
 from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
 from graycell.imports.ready import profiles, words_with_profile
+from graycell.imports.rows import ids_in, no_samples
 from graycell.imports.spec import RUN, ImportSpec
 from graycell.imports.totals import is_summed, paired
 from graycell.imports.vocabulary import (
@@ -187,7 +188,16 @@ class _Draft:
         lines += [_line("transposed = true", "a column for each sample")] if self.transposed else []
         lines += [f"header = {self.header}"] if self.header > 1 else []
         lines += [_line(f"units = {self.units_row}", "the row of the units")] if self.units_row else []
-        lines += ([] if self.run_words else self.run()) + self.time() + self.temperature() + self.decimal()
+        every = {head: self.cells(head) for head in self.columns}
+        ids = None if self.run_words or self.of_role("time") else ids_in(every)
+        self.used |= {ids[0]} if ids else set()
+        lines += [f"ids = {{ column = {_quoted(ids[0])}, pattern = {_quoted(ids[1])} }}"] if ids else (
+            [] if self.run_words else self.run()) + self.time()  # fmt: skip
+        lines += self.temperature() + self.decimal()
+        out = no_samples({head: cells for head, cells in every.items() if not quantity_of(head)})
+        words = ", ".join(f"{_quoted(head)} = {_quoted(of)}" for head, of in out.items())
+        lines += [_line(f"leave_out = {{ {words} }}", "are these no samples of a culture?")] if out else []
+        self.used |= {*out}
         sides, long = self.sides(), self.long()
         measured = [] if long else self.measured()
         feeds, sample = [*self.feeds(), *self.log()], self.sample()
@@ -341,10 +351,7 @@ class _Draft:
             more, ask = ', unit = "?"', _ASKED.get(internal_unit, "which unit? mmol/L, g/L ...")
         elif internal_unit == CONCENTRATION and not _converts(unit, internal_unit) and quantity not in MOLAR_MASS:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
-        elif (
-            quantity == "NH3" and not _converts(unit, internal_unit) and re.search(r"nh4|ammonium", name, re.IGNORECASE)
-            and is_pure
-        ):  # fmt: skip
+        elif quantity == "NH3" and is_pure and not _converts(unit, internal_unit) and re.search(r"(?i)nh4|ammonium", name):
             more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; 17.03 if it is counted as NH3"
         elif not stated and as_counted(unit_of_heading(name), internal_unit) != unit:
             more = f", unit = {_quoted(unit)}"
