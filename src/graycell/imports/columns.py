@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from graycell.imports.amounts import in_internal_units
+from graycell.imports.computed import Formula
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class Column:
         limit: what a cell such as ``<LOD`` means, in `unit`.
         clock: the position of the time of day of a date.
         per_mole: mol of the quantity in one mol of what the column names [1], such as 2 of calcium lactate.
+        formula: what the numbers are computed by; None if they are in the file.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Column:
     limit: float | None = None
     clock: int | None = None
     per_mole: float = 1.0
+    formula: Formula | None = None
 
     def in_internal_units(self, number: float) -> float:
         """Return a number of the column in its internal unit.
@@ -115,6 +118,23 @@ class Sides:
 
 
 @dataclass(frozen=True)
+class AssayError:
+    """The assay error of a quantity.
+
+    Attributes:
+        relative: part of the value [1].
+        absolute: in `unit`.
+        unit: the internal unit of the quantity.
+        column: of the standard errors of single values; None if there is none.
+    """
+
+    relative: float
+    absolute: float
+    unit: str
+    column: Column | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """A mapping resolved for a table.
 
@@ -128,6 +148,9 @@ class Plan:
         empty: words of empty cells, in small letters.
         sides: which rows are before and after a feed; None if no column says so.
         start: columns by what they give at time 0.
+        start_of: columns that give it for a group of runs, by group.
+        groups: runs of each group; a ``*`` stands for any letters.
+        errors: assay errors by quantity.
         sample: the volume of samples.
         temperature: the set-point.
         volume: of the culture, as somebody wrote it down.
@@ -148,6 +171,9 @@ class Plan:
     empty: tuple[str, ...] = ()
     sides: Sides | None = None
     start: Mapping[str, Column] = field(default_factory=dict)
+    start_of: Mapping[str, Mapping[str, Column]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    errors: Mapping[str, AssayError] = field(default_factory=dict)
     sample: Column | None = None
     temperature: Column | None = None
     volume: Column | None = None

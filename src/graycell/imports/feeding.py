@@ -6,6 +6,7 @@ from typing import NamedTuple
 from graycell.imports.amounts import AMOUNT_RATE, RATE_PER_VOLUME
 from graycell.imports.cells import Cells
 from graycell.imports.columns import Column, FeedColumn
+from graycell.imports.spec import is_of_group
 
 ONE_SECOND = 1.0 / 86400.0
 """[d] Between a feed and a sample of one time that are known to follow each other."""
@@ -245,7 +246,7 @@ def _lot_of(cells: Cells, feed: FeedColumn, event: RecordedEvent, run: str) -> s
                         )  # fmt: skip
         return medium or feed.lots[0].medium
     time = event.time + 2.0 * ONE_SECOND  # a feed before the sample of its row is a second earlier
-    fit = [lot.medium for lot in feed.lots if lot.since <= time and (not lot.runs or run in lot.runs)]
+    fit = [lot.medium for lot in feed.lots if lot.since <= time and (not lot.runs or is_of_group(run, lot.runs))]
     if not fit:
         needed = f"one of the compositions of [feeds.{feed.name}] holds"
         remedy = "add one without from and runs, as the first"

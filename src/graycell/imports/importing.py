@@ -15,7 +15,7 @@ from typing import Any
 
 from graycell.errors import Faults, Finding, InputError, shown
 from graycell.imports.cells import Cells
-from graycell.imports.columns import Column, Plan
+from graycell.imports.columns import AssayError, Column, Plan
 from graycell.imports.feeding import (
     Step,
     events_of_run,
@@ -29,7 +29,7 @@ from graycell.imports.layout import grid_of, grid_of_joined, source_of_any
 from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
 from graycell.imports.ready import words_with_profile
-from graycell.imports.spec import ImportSpec
+from graycell.imports.spec import ImportSpec, is_of_group
 from graycell.imports.totals import Totals
 from graycell.runs.format.assembly import A_RUN_HAS_MEASUREMENTS, assemble
 from graycell.runs.format.files import UnreadableError, place_of, read_toml
@@ -188,7 +188,8 @@ def _of_files(paths: Sequence[Path], spec: ImportSpec, where: str, known: Sequen
     findings = list(dict.fromkeys([*faults.findings, *more]))
     if any(finding.severity == "error" for finding in findings):
         raise InputError(findings)
-    return Imported(runs, tuple(findings), plan.not_there, plan.not_read, "volume" not in plan.start)
+    is_nominal = not any("volume" in of for of in (plan.start, *plan.start_of.values()))
+    return Imported(runs, tuple(findings), plan.not_there, plan.not_read, is_nominal)
 
 
 def _require_numbers_of_toml(words: Any, faults: Faults) -> None:
@@ -225,10 +226,11 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
     name_of_all: of the run, where no column tells runs apart.
     """
     plan, place = cells.plan, cells.table.place
-    start = dict(plan.start)
+    of_all = dict(plan.start)
     if plan.temperature is not None:
-        start.setdefault("temperature", plan.temperature)
-    rows = _rows_of_tables(plan, start)
+        of_all.setdefault("temperature", plan.temperature)
+    every = {name: column for of in (*plan.start_of.values(), of_all) for name, column in of.items()}
+    rows = _rows_of_tables(plan, every)
     for feed in plan.feeds:
         species = [heading.removesuffix(f" [{CONCENTRATION}]") for heading in rows["media"].headings[1:]]
         for medium, media in [(lot.medium, lot.media) for lot in feed.lots] or [(feed.name, feed.media)]:
@@ -236,12 +238,13 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
     totals = Totals(cells)
     for name, of_run in _rows_of_runs(cells, name_of_all).items():
         samples = samples_of_run(cells, steps_of_run(cells, of_run))
+        start = of_all | _start_of_group(cells, of_run[0], name)
         for replicates in samples:
             _add_sample(cells, name, replicates, rows)
         row, numbers = _start_of(cells, samples, start)
         if "volume" in numbers:
             numbers["volume"] = volume_at_start(cells, samples[0][0] if samples else None, start, numbers["volume"])
-        rows["initial"].add(cells.table.at(of_run[0] if row is None else row), name, *map(numbers.get, start))
+        rows["initial"].add(cells.table.at(of_run[0] if row is None else row), name, *map(numbers.get, every))
         # without a volume at the start nothing is fed, or the mapping is faulty
         steps = [replicates[0] for replicates in samples]
         events = events_of_run(cells, steps, numbers.get("volume", 1.0), numbers.get("temperature"))
@@ -253,8 +256,14 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
     tables = {kind: made.table(f"{place}, as {kind}", time) for kind, made in rows.items() if made.rows}
     # a run may record nothing at its start: what a model needs of it is asked when there is a model
     tables["initial"] = rows["initial"].table(f"{place}, as initial", {})
+    for quantity, error in plan.errors.items():
+        if error.relative or error.absolute:
+            key = f"{where}, [errors] {quantity}"
+            rows["assay_error"].add(key, quantity, error.relative, error.absolute, error.unit)
+    errors = {kind: rows[kind].table(f"{place}, as {kind}", time) for kind in ("assay_error", "standard_errors")
+              if rows[kind].rows}  # fmt: skip
     named = {f"{quantity} [{column.internal_unit}]": column.name for quantity, column in plan.measured.items()}
-    return {**tables, "measurements": rows["measurements"].table(place, named | time)}
+    return {**tables, **errors, "measurements": rows["measurements"].table(place, named | time)}
 
 
 def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]:
@@ -267,8 +276,26 @@ def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]
         "events": _Rows("run", f"time [{TIME}]", "event", "medium", f"volume [{VOLUME}]", f"rate [{VOLUMETRIC_RATE}]",
                         f"temperature [{TEMPERATURE}]"),
         "signals": _Rows("run", f"time [{TIME}]", f"volume [{VOLUME}]"),
+        "assay_error": _Rows("quantity", "relative [1]", "absolute", "unit"),
+        "standard_errors": _Rows("run", f"time [{TIME}]",
+                                 *(f"{name} [{error.unit}]" for name, error in _columned(plan))),
         "media": _Rows("medium", *(f"{name} [{CONCENTRATION}]" for name in species)),
     }  # fmt: skip
+
+
+def _columned(plan: Plan) -> list[tuple[str, AssayError]]:
+    """Return the quantities whose standard errors have a column."""
+    return [(name, error) for name, error in plan.errors.items() if error.column is not None]
+
+
+def _start_of_group(cells: Cells, row: int, run: str) -> Mapping[str, Column]:
+    """Return what the group of a run gives at the start."""
+    plan = cells.plan
+    groups = [group for group in plan.start_of if is_of_group(run, plan.groups[group])]
+    if plan.start_of and len(groups) != 1:
+        found = f"the run '{run}' in {len(groups)} groups of [start]"
+        cells.fault(row, "", found, "a run is in one of them", "correct [groups]")
+    return plan.start_of[groups[0]] if groups else {}
 
 
 def _headings(columns: Mapping[str, Column]) -> list[str]:
@@ -305,6 +332,9 @@ def _add_sample(cells: Cells, name: str, replicates: Sequence[Step], rows: Mappi
               for quantity, column in cells.plan.measured.items()]  # fmt: skip
     if any(value is not None for value in values):
         rows["measurements"].add(place, name, first.seen, *values)
+    errors = [cells.amount(first.row, error.column) for _, error in _columned(cells.plan)]
+    if any(errors):
+        rows["standard_errors"].add(place, name, first.seen, *errors)
     volume = cells.amount(first.row, cells.plan.volume)
     if volume is not None:
         rows["signals"].add(place, name, time_of_volume(cells, first), volume)

@@ -4,7 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from graycell.errors import Faults, shown
+from graycell.errors import Faults, nearest, shown
+from graycell.imports.amounts import with_unit
 from graycell.imports.parsing_columns import ColumnParser, is_number
 from graycell.imports.parsing_feeds import FeedParser
 from graycell.imports.rows import ids_pattern
@@ -14,7 +15,9 @@ from graycell.imports.spec import (
     RUN,
     TAKEN,
     UNIT,
+    Amount,
     ColumnSpec,
+    ErrorSpec,
     IdsSpec,
     ImportSpec,
     LogSpec,
@@ -24,12 +27,14 @@ from graycell.imports.spec import (
     pattern_of,
 )
 from graycell.imports.vocabulary import words_of
+from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.format.files import MOST_ROWS
-from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
+from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "decimal",
-          "round_off", "replicates", "leave_out", "ids", "join")  # fmt: skip
+          "round_off", "replicates", "leave_out", "ids", "join", "groups",
+          "errors")  # fmt: skip
 _LOG = ("sheet", "run", "time", "clock", "feed", "volume")
 
 
@@ -83,17 +88,20 @@ class _Parser(ColumnParser):
         measured = self.columns("measured")
         if "measured" in self.words and not self.table("measured"):
             self.fault("[measured]", "nothing", "at least one quantity is needed", 'write GLC = "Glc (mM)"')
+        groups = self.groups()
+        start_of = self.start_of(groups)
         sample = self.table("sample")
         self.known_words("[sample]", sample, ("volume",))
         sides = self.sides()
         return ImportSpec(
             **layout, is_laid_out=faultless, time=time, measured=measured, start=self.columns("start"),
+            start_of=start_of, groups=groups, errors=self.errors(measured),
             sample=self.column("[sample] volume", sample["volume"], VOLUME, fixed=True) if "volume" in sample else None,
             volume=self.volume(), volume_taken=self.volume_taken(), sides=sides, taken=self.taken(),
             temperature=self.optional_column("temperature", TEMPERATURE),
             outflows={word: column for word in ("bleed", "harvest")
                       if (column := self.optional_column(word, VOLUMETRIC_RATE))},
-            feeds=tuple(FeedParser(self, measured).feeds()), decimal=self.decimal(), round_off=self.round_off(),
+            feeds=tuple(FeedParser(self, measured, groups).feeds()), decimal=self.decimal(), round_off=self.round_off(),
             averages=self.averages(),
             empty=tuple(words_of(word).lower()
                         for word in self.texts("empty", "a list of words is needed", 'write empty = ["n.d."]')),
@@ -282,6 +290,65 @@ class _Parser(ColumnParser):
         elif taken not in ("before", "after"):
             self.wrong("taken", taken, *TAKEN)
         return "after" if taken == "after" else "before"
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Return the runs of each group."""
+        found = {}
+        for name, runs in self.table("groups").items():
+            runs = [runs] if isinstance(runs, str) else runs
+            if isinstance(runs, list) and runs and all(isinstance(run, str) for run in runs):
+                found[str(name)] = tuple(map(words_of, runs))
+            else:
+                self.wrong(f"[groups] {name}", runs, "a list of runs is needed", 'write high = ["R1", "R2"] or "R1*"')
+        return found
+
+    def start_of(self, groups: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, ColumnSpec]]:
+        """Return what is given at the start by group, { high = "1.5 L", low = "2 L" }, and take it out of the words."""
+        found: dict[str, dict[str, ColumnSpec]] = {}
+        self.words = {**self.words}
+        start = {**self.table("start")}
+        for what, entry in list(start.items()):
+            if not isinstance(entry, Mapping) or not set(entry) & set(groups):
+                continue
+            self.known_words(f"[start] {what}", entry, groups)
+            del start[what]
+            for group, value in entry.items():
+                unit = {"volume": VOLUME, "temperature": TEMPERATURE}.get(what, LIMITS[limit_of(what)].unit or "")
+                column = self.column(f"[start] {what} {group}", value, unit, fixed=True)
+                if column is not None and group in groups:
+                    found.setdefault(group, {})[what] = column
+        if found:
+            self.words["start"] = start
+        return found
+
+    def errors(self, measured: Mapping[str, ColumnSpec]) -> dict[str, ErrorSpec]:
+        """Return the assay errors of quantities: "5 %", "0.2 mM", both in a list, or a column."""
+        found = {}
+        for quantity, entry in self.table("errors").items():
+            what = f"[errors] {quantity}"
+            if quantity not in measured:
+                needed = "an error belongs to a measured quantity"
+                self.fault(what, f"'{quantity}'", needed, nearest(quantity, measured))
+                continue
+            if isinstance(entry, Mapping):
+                column = self.column(what, entry, LIMITS[limit_of(quantity)].unit or "")
+                found[quantity] = ErrorSpec(column=column)
+                continue
+            relative, absolute = 0.0, None
+            for text in entry if isinstance(entry, list) else [entry]:
+                try:
+                    amount = Amount(*with_unit(text))
+                except UnitError:
+                    amount = Amount(0.0, "")
+                if not amount.number > 0.0:
+                    self.wrong(what, text, "an error is a part of the value, or a number with its unit",
+                               'write "5 %", "0.2 mM", both in a list, or { column = "SD (mM)" }')  # fmt: skip
+                elif amount.unit == "%":
+                    relative = amount.number / 100.0
+                else:
+                    absolute = amount
+            found[quantity] = ErrorSpec(relative, absolute)
+        return found
 
     def volume(self) -> ColumnSpec | None:
         """Return the column of the volume of the culture."""

@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from graycell.errors import Faults, nearest, shown
+from graycell.formulas.functions import FUNCTIONS
+from graycell.formulas.parsing import FormulaError, parse
+from graycell.formulas.tree import names_in
 from graycell.imports.amounts import MASS_OF_LIQUID, with_unit
 from graycell.imports.spec import Amount, ColumnSpec
 from graycell.imports.vocabulary import words_of
 from graycell.runs.checks import LIMITS, limit_of
-from graycell.units import TEMPERATURE, TIME, VOLUME, UnitError
+from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, UnitError
 
 _COLUMN = ("column", "under", "unit", "molar_mass", "density", "written", "clock", "limit", "optional")
 _HEAVIEST = 1e9
@@ -91,6 +95,12 @@ class ColumnParser:
 
         unit: the internal unit of its numbers.
         """
+        quantities = set(self.table("measured")) if what.startswith("[measured]") else set[str]()
+        if isinstance(entry, Mapping) and "formula" in entry and quantities:
+            return self.computed(what, entry, quantities)
+        if isinstance(entry, str) and _is_formula(entry, quantities):
+            column = self.computed(what, {"formula": entry}, quantities)
+            return None if column is None else replace(column, heading=words_of(entry))
         entry = {"column": entry} if isinstance(entry, str) else entry
         if not isinstance(entry, Mapping) or not isinstance(entry.get("column"), str):
             number = isinstance(entry, int | float) and fixed
@@ -111,6 +121,32 @@ class ColumnParser:
             optional=entry.get("optional") is True,
             amount=_amount_of(name) if fixed else None,
         )  # fmt: skip
+
+    def computed(self, what: str, entry: Mapping[str, Any], quantities: Collection[str]) -> ColumnSpec | None:
+        """Return a column that is computed; its names are quantities, or words of the entry: columns and amounts."""
+        text, parts = str(entry["formula"]), dict[str, ColumnSpec]()
+        for name, given in entry.items():
+            if name in ("formula", "unit", "molar_mass"):
+                continue
+            amount = _amount_of(given) if isinstance(given, str) else None
+            if isinstance(given, int | float) and not isinstance(given, bool):
+                amount = Amount(float(given), DIMENSIONLESS)
+            column = ColumnSpec(f"{what} {name}", str(given), amount=amount) if amount else self.column(
+                f"{what} {name}", given, "")  # fmt: skip
+            if column is not None:
+                parts[str(name)] = column
+        try:
+            names = names_in(parse(text))
+        except FormulaError as error:
+            self.fault(f"{what} formula, character {error.column}", error.found, error.needed, error.remedy)
+            return None
+        for name in names:
+            if name not in parts and name not in quantities:
+                remedy = f'{nearest(name, [*quantities, *parts])}; or say what it is, {name} = "a column"'
+                self.fault(f"{what} formula", f"'{name}'", "a name is a quantity, or a word beside formula", remedy)
+                return None
+        mass = self.molar_mass(what, entry["molar_mass"]) if "molar_mass" in entry else None
+        return ColumnSpec(what, "", str(entry.get("unit") or ""), molar_mass=mass, formula=text, parts=parts)
 
     def molar_mass(self, what: str, value: object) -> float:
         """Return a molar mass [g/mol]."""
@@ -151,6 +187,13 @@ class ColumnParser:
             needed = "the letters of a date, each once, are those of strftime"
             self.fault(f"{what} written", f"'{form}'", needed, 'write "%d.%m.%Y %H:%M"')
         return str(form)
+
+
+def _is_formula(text: str, quantities: Collection[str]) -> bool:
+    """Return whether a text computes something from quantities; headings such as Glc (g/L) hold other words."""
+    names = re.findall(r"[A-Za-z_]\w*", text)
+    known = {*quantities, *FUNCTIONS}
+    return any(mark in text for mark in "*/+-^(") and any(name in quantities for name in names) and known >= set(names)
 
 
 def _amount_of(text: str) -> Amount | None:

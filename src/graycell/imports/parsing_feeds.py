@@ -16,14 +16,17 @@ _PARTS_OF = ("start", "culture")
 class FeedParser:
     """Reads the feeds of a mapping."""
 
-    def __init__(self, parser: ColumnParser, measured: Mapping[str, ColumnSpec]):
+    def __init__(
+        self, parser: ColumnParser, measured: Mapping[str, ColumnSpec], groups: Mapping[str, tuple[str, ...]]
+    ):
         """Begin.
 
         Args:
             parser: of the columns of the mapping.
             measured: the measured columns by quantity.
+            groups: runs of each group.
         """
-        self.parser, self.measured, self.fault = parser, measured, parser.fault
+        self.parser, self.measured, self.groups, self.fault = parser, measured, groups, parser.fault
 
     def feeds(self) -> Iterable[FeedSpec]:
         """Yield the feeds, named ones first."""
@@ -100,7 +103,8 @@ class FeedParser:
                 self.parser.wrong(f"{what} runs", runs, "a list of runs is needed", 'write runs = ["R1", "R2"]')
                 runs = []
             solutes = {word: value for word, value in one.items() if word not in ("from", "runs")}
-            found.append(LotSpec(self.media(what, solutes), since, tuple(map(words_of, runs))))
+            named = tuple(name for run in map(words_of, runs) for name in self.groups.get(run, (run,)))
+            found.append(LotSpec(self.media(what, solutes), since, named, group=" and ".join(map(words_of, runs))))
         return tuple(found)
 
     def media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:

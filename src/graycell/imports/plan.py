@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from graycell.errors import Faults, nearest
+from graycell.formulas.parsing import parse
+from graycell.formulas.tree import names_in
 from graycell.imports.amounts import (
     AMOUNT_RATE,
     IN_WHICH_FORM,
@@ -15,7 +17,8 @@ from graycell.imports.amounts import (
     in_form,
     in_internal_units,
 )
-from graycell.imports.columns import Column, FeedColumn, Lot, Plan, Sides
+from graycell.imports.columns import AssayError, Column, FeedColumn, Lot, Plan, Sides
+from graycell.imports.computed import Formula, has_factor, with_units
 from graycell.imports.grids import Grid
 from graycell.imports.media import Media
 from graycell.imports.spec import EVERY, RUN, TAKEN, ColumnSpec, FeedSpec, ImportSpec, MediaSheet, molar_mass_of
@@ -66,6 +69,9 @@ class _Planner:
             decimal=spec.decimal, round_off=spec.round_off, empty=spec.empty,
             sides=self.sides(),
             start=self.columns(spec.start, {"volume": VOLUME, "temperature": TEMPERATURE}),
+            start_of={group: self.columns(of, {"volume": VOLUME, "temperature": TEMPERATURE})
+                      for group, of in spec.start_of.items()},
+            groups=spec.groups, errors=self.errors(),
             sample=self.column(spec.sample, VOLUME),
             temperature=self.column(spec.temperature, TEMPERATURE),
             volume=self.column(spec.volume, VOLUME), volume_taken=spec.volume_taken,
@@ -79,7 +85,8 @@ class _Planner:
     def check(self, plan: Plan) -> None:
         """Note what the feeds need beside their columns."""
         spec = self.spec
-        if (plan.feeds or spec.sample is not None or spec.outflows) and "volume" not in spec.start:
+        is_given = "volume" in spec.start or any("volume" in of for of in spec.start_of.values())
+        if (plan.feeds or spec.sample is not None or spec.outflows) and not is_given:
             self.fault("[start] volume", "nothing", "feeds, samples and outflows change a volume",
                        'write volume = "1.5 L", or the name of a column')  # fmt: skip
         for feed in plan.feeds:
@@ -138,6 +145,10 @@ class _Planner:
         """Return what to do about a heading that is missing."""
         if re.match(r"\d+,\d", name):
             return "write a number with a decimal point"
+        if re.search(r" [*/+-] ", name):
+            unknown = [word for word in re.findall(r"[A-Za-z_]\w*", name) if word not in self.spec.measured]
+            hint = nearest(unknown[0], self.spec.measured) if unknown else "look at it"
+            return f"if it is a formula, its names are quantities of [measured]: {hint}"
         rows = self.grid.table.rows[:_LOOKED_AT]
         at = next((r for r, row in enumerate(rows) if name in map(words_of, row)), None)
         if at is not None:
@@ -148,11 +159,92 @@ class _Planner:
             return "correct those first"
         return nearest(name, [heading for heading in (*self.known, *self.grid.left) if heading != RUN])
 
+    def errors(self) -> dict[str, AssayError]:
+        """Return the assay errors in internal units."""
+        found = {}
+        for quantity, error in self.spec.errors.items():
+            unit = LIMITS[limit_of(quantity)].unit or ""
+            absolute = 0.0
+            if error.absolute is not None:
+                mass = self.spec.measured[quantity].molar_mass or molar_mass_of(quantity, self.spec.measured)
+                try:
+                    absolute = in_internal_units(*error.absolute, unit, mass)
+                except UnitError as fault:
+                    self.fault(f"[errors] {quantity}", str(fault), f"a unit of {unit} is needed",
+                               f'write "0.1 {unit}", or a part of the value in %')  # fmt: skip
+            found[quantity] = AssayError(error.relative, absolute, unit, self.column(error.column, unit, quantity))
+        return found
+
     def columns(self, specs: Mapping[str, ColumnSpec], units: Mapping[str, str]) -> dict[str, Column]:
         """Return the columns that are there; `units` are internal ones by name, else that of a quantity is needed."""
-        found = {name: self.column(spec, units.get(name) or LIMITS[limit_of(name)].unit or "", name)
-                 for name, spec in specs.items()}  # fmt: skip
-        return {name: column for name, column in found.items() if column is not None}
+        computed = {name: spec for name, spec in specs.items() if spec.formula and spec.heading not in self.known}
+        found: dict[str, Column | None] = {}
+        for name, spec in specs.items():
+            if name not in computed:
+                found[name] = self.column(spec, units.get(name) or LIMITS[limit_of(name)].unit or "", name)
+        self.compute(computed, found)
+        return {name: column for name in specs if (column := found.get(name)) is not None}
+
+    def compute(self, specs: Mapping[str, ColumnSpec], found: dict[str, Column | None]) -> None:
+        """Add the columns that are computed, those first that others need."""
+        left = dict(specs)
+        while left:
+            ready = [name for name, spec in left.items()
+                     if not set(names_in(parse(spec.formula))) & (set(left) - set(spec.parts))]  # fmt: skip
+            for name in ready or left:
+                if ready:
+                    found[name] = self.computed(name, left[name], found)
+                else:
+                    needed = "a quantity is not computed from itself"
+                    self.fault(left[name].what, f"'{left[name].formula}'", needed, "name the column that was measured")
+            left = {name: spec for name, spec in left.items() if name not in ready} if ready else {}
+
+    def computed(self, quantity: str, spec: ColumnSpec, known: Mapping[str, Column | None]) -> Column | None:
+        """Return a column that is computed from others."""
+        tree = parse(spec.formula)
+        columns: dict[str, Column] = {}
+        for name in names_in(tree):
+            column = self.part(spec.parts[name]) if name in spec.parts else known.get(name)
+            if column is None:
+                self.not_there.append(quantity)
+                return None
+            columns[name] = column
+        quantities = {name: "" if name in spec.parts else name for name in columns}
+        units = {name: column.internal_unit for name, column in columns.items()}
+        formula, unit, faults = with_units(Formula(tree, columns, quantities), units)
+        needed_unit = LIMITS[limit_of(quantity)].unit or ""
+        for found, needed in faults:
+            self.fault(f"{spec.what} formula", found, needed, "correct it, or give its numbers a unit by name")
+        if faults:
+            return None
+        wanted = spec.unit or needed_unit
+        mass = spec.molar_mass or molar_mass_of(quantity, self.spec.measured)
+        is_mass = unit is not None and bool(mass) and converts(unit, MASS.get(wanted, wanted))
+        if unit is None or (not converts(unit, wanted) and not is_mass and has_factor(tree)):
+            if unit is not None and not spec.unit:
+                needed = f"{quantity} is in {wanted}, which the number in it is taken to give"
+                remedy = f'write unit = "{wanted}" beside formula, or its number by a name with its unit'
+                self.fault(f"{spec.what} formula", f"a value in {unit}", needed, remedy, "warning")
+            unit = wanted
+        column = Column(spec.formula, None, unit, needed_unit, None, mass, formula=formula)
+        if spec.unit and not converts(unit, spec.unit):
+            self.fault(f"{spec.what} unit", f"'{spec.unit}'", f"the formula gives {unit}", "correct one of the two")
+            return None
+        return column if self.has_unit(spec, column, quantity) else None
+
+    def part(self, spec: ColumnSpec) -> Column | None:
+        """Return a column or a number of a formula's own, in its own unit."""
+        if spec.amount is not None:
+            return Column("", None, spec.amount.unit, spec.amount.unit, spec.amount.number)
+        position = self.position(spec.what, spec.heading, spec.under)
+        unit = spec.unit or ("" if position is None else self.grid.stated(position))
+        if position is None:
+            return None
+        if not unit:
+            remedy = f'write {{ column = "{spec.heading}", unit = "1" }}, or another unit'
+            self.fault(spec.what, f"no unit of '{spec.heading}'", "a unit is never guessed", remedy)
+            return None
+        return Column(spec.heading, position, unit, unit)
 
     def column(self, spec: ColumnSpec | None, unit: str, quantity: str = "") -> Column | None:
         """Return a column, None and a fault if it cannot be used; `unit`: the internal unit of its numbers."""
@@ -282,7 +374,7 @@ class _Planner:
     def lots(self, spec: FeedSpec, name: str, at: int | None) -> tuple[Lot, ...]:
         """Return the compositions of a feed that has several; `at` is the column of its lot."""
         what = f"[feeds.{spec.name}] media"
-        if at is not None and not spec.lots[0].lot:  # a sheet lists them by name
+        if at is not None and spec.lots and not spec.lots[0].lot:  # a sheet lists them by name
             cells = dict.fromkeys(words_of(row[at]) for row in self.grid.table.rows if at < len(row))
             media = spec.lots[0].media
             if not isinstance(media, MediaSheet):
@@ -291,7 +383,7 @@ class _Planner:
             return tuple(Lot(f"{name} {cell}", self.media(what, cell, media), lot=cell) for cell in cells if cell)
         lots: list[Lot] = []
         for lot in spec.lots:
-            more = lot.lot or (f"of {', '.join(lot.runs)}" if lot.runs else "") + (
+            more = lot.lot or (f"of {lot.group}" if lot.group else "") + (
                 f" from {lot.since:g} d" if lot.since else "")  # fmt: skip
             medium = f"{name} {more.strip()}".strip()
             if medium in [other.medium for other in lots]:

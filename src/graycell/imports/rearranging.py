@@ -201,7 +201,7 @@ def gathered_by_row(grid: Grid, long: LongSpec, spec: ImportSpec, faults: Faults
             return None
         if name:
             at[word] = known[name]
-    wanted = {column.heading for column in spec.measured.values()}
+    wanted = {one.heading for column in spec.measured.values() for one in (column, *column.parts.values())}
     small = {heading.lower(): heading for heading in wanted}
     named = spec.beside | {RUN}
     beside = {heading: i for heading, i in known.items() if heading in named and i not in at.values()}

@@ -5,7 +5,7 @@ is and which unit it states, is resolved in `graycell.imports.plan`. docs/import
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -57,6 +57,8 @@ class ColumnSpec:
         clock: the heading of the time of day, "" if there is none.
         optional: whether the file may lack the column.
         amount: one value for all rows, if no heading is called so.
+        formula: what the column is computed by, if no heading is called so; "" if it is not.
+        parts: the columns and numbers that the names of the formula stand for, beside measured quantities.
     """
 
     what: str
@@ -70,6 +72,8 @@ class ColumnSpec:
     clock: str = ""
     optional: bool = False
     amount: Amount | None = None
+    formula: str = ""
+    parts: Mapping[str, "ColumnSpec"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,14 @@ class LotSpec:
         since: the time [d] from which it holds.
         runs: names of the runs that it is of; all if empty.
         lot: the cell that names it, "" if no column does.
+        group: what the runs are called.
     """
 
     media: Mapping[str, float] | MediaSheet
     since: float = 0.0
     runs: tuple[str, ...] = ()
     lot: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -188,6 +194,21 @@ class LongSpec:
 
 
 @dataclass(frozen=True)
+class ErrorSpec:
+    """The assay error of a quantity.
+
+    Attributes:
+        relative: part of the value [1].
+        absolute: a number with its unit; None for none.
+        column: of the standard errors of single values; None if there is none.
+    """
+
+    relative: float = 0.0
+    absolute: Amount | None = None
+    column: ColumnSpec | None = None
+
+
+@dataclass(frozen=True)
 class IdsSpec:
     """A column whose names of samples hold several things, such as ``BR07_D3``.
 
@@ -246,6 +267,9 @@ class ImportSpec:
         time: the column of the times; None if it is faulty.
         measured: columns by quantity.
         start: columns or values by what they give at time 0: volume, temperature, quantities.
+        start_of: values at time 0 that differ between groups of runs, by group.
+        groups: runs of each group; a ``*`` stands for any letters.
+        errors: assay errors by quantity.
         sample: the volume of samples.
         volume: the volume of the culture as somebody wrote it down.
         volume_taken: whether the volume was read "before" or "after" what was fed and drawn in its row; "" if not said.
@@ -277,6 +301,9 @@ class ImportSpec:
     time: ColumnSpec | None = None
     measured: Mapping[str, ColumnSpec] = field(default_factory=dict)
     start: Mapping[str, ColumnSpec] = field(default_factory=dict)
+    start_of: Mapping[str, Mapping[str, ColumnSpec]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    errors: Mapping[str, ErrorSpec] = field(default_factory=dict)
     sample: ColumnSpec | None = None
     volume: ColumnSpec | None = None
     volume_taken: str = ""
@@ -300,6 +327,8 @@ class ImportSpec:
     def beside(self) -> set[str]:
         """The headings that the mapping names for anything but measured quantities."""
         columns = [self.sample, self.volume, self.temperature, *self.start.values(), *self.outflows.values()]
+        columns += [column for of in self.start_of.values() for column in of.values()]
+        columns += [error.column for error in self.errors.values()]
         columns += [column for feed in self.feeds for column in (feed.column, feed.total)]
         sides = [*([self.sides.heading] if self.sides else []), *(feed.lot for feed in self.feeds)]
         return {*self.run, *self.times, *sides, *(column.heading for column in columns if column)} - {""}
@@ -321,6 +350,22 @@ def molar_mass_of(quantity: str, measured: Mapping[str, ColumnSpec]) -> float:
     """
     column = measured.get(quantity)
     return MOLAR_MASS.get(quantity, 0.0) or (column.molar_mass if column else None) or 0.0
+
+
+def is_of_group(run: str, names: Iterable[str]) -> bool:
+    """Return whether a run is one of several.
+
+    Args:
+        run: its name.
+        names: of runs; a ``*`` stands for any letters.
+
+    Returns:
+        Whether it is.
+
+    >>> is_of_group("BR07", ["R1", "BR*"]), is_of_group("BR07", ["BR0"])
+    (True, False)
+    """
+    return any(re.fullmatch(re.escape(name).replace(r"\*", ".*"), run, re.DOTALL) for name in names)
 
 
 def match(pattern: re.Pattern[str], name: str) -> dict[str, str] | None:

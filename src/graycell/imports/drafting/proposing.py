@@ -351,7 +351,7 @@ class _Draft:
             more, ask = ', unit = "?"', _ASKED.get(internal_unit, "which unit? mmol/L, g/L ...")
         elif internal_unit == CONCENTRATION and not _converts(unit, internal_unit) and quantity not in MOLAR_MASS:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
-        elif quantity == "NH3" and is_pure and not _converts(unit, internal_unit) and re.search(r"(?i)nh4|ammonium", name):
+        elif is_pure and not _converts(unit, internal_unit) and quantity == "NH3" and re.search(r"(?i)nh4|ammon", name):
             more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; 17.03 if it is counted as NH3"
         elif not stated and as_counted(unit_of_heading(name), internal_unit) != unit:
             more = f", unit = {_quoted(unit)}"
