@@ -29,7 +29,11 @@ class FeedParser:
         self.parser, self.measured, self.groups, self.fault = parser, measured, groups, parser.fault
 
     def feeds(self) -> Iterable[FeedSpec]:
-        """Yield the feeds, named ones first."""
+        """Yield the feeds, named ones first.
+
+        Yields:
+            A spec for each feed without a fault in its column.
+        """
         for name, entry in sorted(self.parser.table("feeds").items(), key=lambda item: item[0] == EVERY):
             what = f"[feeds.{name}]"
             entry = entry if isinstance(entry, Mapping) else {}
@@ -46,18 +50,18 @@ class FeedParser:
                 remedy = 'write media = { GLC = "400 g/L" }, or {} for water'
                 self.fault(what, "no media", "every feed has a composition", remedy)
             [kind] = kinds
-            column, of, holds = self.feed_column(what, name, kind, entry[kind])
+            column, of, holds = self._feed_column(what, name, kind, entry[kind])
             total = self.parser.column(f"{what} total", entry["total"], VOLUME) if "total" in entry else None
             if total is not None and (kind in ("cumulative", "rise") or name == EVERY):
                 needed = "a total checks the volumes or rates of one feed"
                 self.fault(f"{what} total", f"a total of '{kind}'", needed, "remove it, or name the feed")
             lot = self.parser.heading(f"{what} lot", entry["lot"]) if "lot" in entry else ""
-            lots = self.lots(f"{what} media", entry.get("media", {}), lot)
-            media = lots[0].media if lots else self.media(f"{what} media", entry.get("media", {}))
+            lots = self._lots(f"{what} media", entry.get("media", {}), lot)
+            media = lots[0].media if lots else self._media(f"{what} media", entry.get("media", {}))
             if column is not None:
                 yield FeedSpec(str(name), kind, column, media, of, holds, total, lot, lots)
 
-    def feed_column(self, what: str, name: str, kind: str, entry: Any) -> tuple[ColumnSpec | None, str, str]:
+    def _feed_column(self, what: str, name: str, kind: str, entry: Any) -> tuple[ColumnSpec | None, str, str]:
         """Return the column of a feed, what a volume given as a part refers to, and when a rate holds."""
         of, holds, unit = "", "after", VOLUMETRIC_RATE if kind == "rate" else VOLUME
         if isinstance(entry, Mapping) and "of" in entry:
@@ -77,16 +81,16 @@ class FeedParser:
         entry = entry if isinstance(entry, Mapping) else {}
         return self.parser.column(what, {"under": "", **entry, "column": ""}, unit), of, holds
 
-    def lots(self, what: str, words: Any, lot: str) -> tuple[LotSpec, ...]:
+    def _lots(self, what: str, words: Any, lot: str) -> tuple[LotSpec, ...]:
         """Return the compositions of a feed that changes: with time, by run, or by its lot; () if it does not."""
         if lot:
             if not isinstance(words, Mapping) or "sheet" in words or "file" in words:
-                return (LotSpec(self.media(what, words)),)
+                return (LotSpec(self._media(what, words)),)
             if not words or not all(isinstance(of, Mapping) for of in words.values()):
                 self.parser.wrong(what, dict(words), "with lot there is a composition for each",
                                   'write media = { L1 = { GLC = "400 g/L" }, L2 = { GLC = "410 g/L" } }')  # fmt: skip
                 return ()
-            return tuple(LotSpec(self.media(f"{what} {name}", of), lot=words_of(str(name)))
+            return tuple(LotSpec(self._media(f"{what} {name}", of), lot=words_of(str(name)))
                          for name, of in words.items())  # fmt: skip
         if not isinstance(words, list) or not words or not all(isinstance(one, Mapping) for one in words):
             return ()
@@ -104,26 +108,26 @@ class FeedParser:
                 runs = []
             solutes = {word: value for word, value in one.items() if word not in ("from", "runs")}
             named = tuple(name for run in map(words_of, runs) for name in self.groups.get(run, (run,)))
-            found.append(LotSpec(self.media(what, solutes), since, named, group=" and ".join(map(words_of, runs))))
+            found.append(LotSpec(self._media(what, solutes), since, named, group=" and ".join(map(words_of, runs))))
         return tuple(found)
 
-    def media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
+    def _media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
         """Return a composition [mmol/L], such as ``{ GLC = "400 g/L" }``, or the sheet that lists it."""
         if not isinstance(words, Mapping):
             self.parser.wrong(what, words, "a composition is a table", 'write { GLC = "2 mol/L" }')
             return {}
         if "sheet" in words or "file" in words:
-            return self.media_sheet(what, words)
+            return self._media_sheet(what, words)
         media: dict[str, float] = {}
         for name, given in words.items():
-            solute, concentration = self.solute(what, str(name), given)
+            solute, concentration = self._solute(what, str(name), given)
             if solute in media:
                 self.fault(what, f"{solute} twice", "a solute is there once", "add them up, in mmol/L")
             elif concentration is not None:
                 media[solute] = concentration
         return media
 
-    def solute(self, what: str, name: str, given: Any) -> tuple[str, float | None]:
+    def _solute(self, what: str, name: str, given: Any) -> tuple[str, float | None]:
         """Return a solute of a composition and its concentration [mmol/L], such as ``"L-Asparagine H2O" = "6 g/L"``."""
         place, mass = f"{what} {name}", 0.0
         if isinstance(given, Mapping):  # { value = "6 g/L", molar_mass = 150.13 }
@@ -149,7 +153,7 @@ class FeedParser:
             self.fault(place, str(error), "a concentration is needed", 'write "444 mmol/L"')
             return quantity, None
 
-    def media_sheet(self, what: str, words: Mapping[str, Any]) -> MediaSheet:
+    def _media_sheet(self, what: str, words: Mapping[str, Any]) -> MediaSheet:
         """Return where a sheet lists compositions."""
         self.parser.known_words(what, words, ("sheet", "file", "names", "medium", "molar_mass", "replicates"))
         masses = words.get("molar_mass", {})

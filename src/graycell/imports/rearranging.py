@@ -15,7 +15,16 @@ _MOST_PLACES = 3
 
 
 def require_bounded(place: str, columns: int, rows: int) -> None:
-    """Raise `UnreadableError` for a table that would be beyond the bounds of one in a file."""
+    """Raise `UnreadableError` for a table that would be beyond the bounds of one in a file.
+
+    Args:
+        place: of the table.
+        columns: how many.
+        rows: how many.
+
+    Raises:
+        UnreadableError: it would be.
+    """
     if columns > MOST_COLUMNS or rows > MOST_ROWS or columns * rows > MOST_CELLS:
         needed = f"a table has at most {MOST_COLUMNS} columns, {MOST_ROWS} rows and {MOST_CELLS} cells"
         raise UnreadableError(place, f"{columns} columns and {rows} rows, put together", needed, "split the data")
