@@ -72,7 +72,7 @@ def grid_of(source: Source, spec: ImportSpec, faults: Faults) -> Grid | None:
     sheets = _sheets(source, spec, faults)
     if spec.transposed:
         sheets = {name: transposed(table) for name, table in sheets.items()}
-    grids = {name: grid_of_sheet(table, spec, native, faults) for name, table in sheets.items()}
+    grids = {name: grid_of_sheet(table, _headed(table, spec, name), native, faults) for name, table in sheets.items()}
     found = _arranged(grids, source, spec, faults)
     return None if found is None else replace(found, native=native)
 
@@ -105,10 +105,7 @@ def grid_of_joined(sources: Mapping[str, Source], spec: ImportSpec, faults: Faul
         for name, table in sheets.items():
             table = transposed(table) if spec.transposed else table
             label = file if len(sheets) == 1 else name
-            header = _header_with(table, spec, label)
-            units = spec.units and spec.units + header - spec.header
-            at = replace(spec, header=header, units=units)
-            grids[label] = grid_of_sheet(table, at, not file.lower().endswith(".csv"), faults)
+            grids[label] = grid_of_sheet(table, _headed(table, spec, label), not file.lower().endswith(".csv"), faults)
         for name, table in source.tables.items():
             unique = name if name not in tables else f"{file}: {name}"
             tables[unique] = table
@@ -121,12 +118,14 @@ def grid_of_joined(sources: Mapping[str, Source], spec: ImportSpec, faults: Faul
     return whole, None if found is None else replace(found, sheets=found.sheets | read)
 
 
-def _header_with(table: Table, spec: ImportSpec, label: str) -> int:
-    """Return the row of the headings of a file: that of the mapping, or the one that has the names of the samples."""
+def _headed(table: Table, spec: ImportSpec, label: str) -> ImportSpec:
+    """Return a spec with the row of the headings of a sheet that is joined: that which has the names of the samples."""
     names = spec.join.get(label) or spec.join.get(label.rsplit(".", 1)[0]) or spec.join.get("") or ()
-    rows = [set(map(words_of, row)) for row in (table.headings, *table.rows[:_LOOKED_AT])]
-    fits = [i for i, row in enumerate(rows, 1) if names and set(names) <= row]
-    return spec.header if spec.header in fits or not fits else fits[0]
+    rows = [set(map(words_of, row)) for row in (table.headings, *table.rows[:_LOOKED_AT])] if names else []
+    fits = [i for i, row in enumerate(rows, 1) if set(names) <= row]
+    if spec.header in fits or not fits:
+        return spec
+    return replace(spec, header=fits[0], units=spec.units and spec.units + fits[0] - spec.header)
 
 
 def _arranged(grids: Mapping[str, Grid], source: Source, spec: ImportSpec, faults: Faults) -> Grid | None:
