@@ -288,14 +288,14 @@ def _columned(plan: Plan) -> list[tuple[str, AssayError]]:
     return [(name, error) for name, error in plan.errors.items() if error.column is not None]
 
 
-def _start_of_group(cells: Cells, row: int, run: str) -> Mapping[str, Column]:
+def _start_of_group(cells: Cells, row: int, run: str) -> dict[str, Column]:
     """Return what the group of a run gives at the start."""
     plan = cells.plan
     groups = [group for group in plan.start_of if is_of_group(run, plan.groups[group])]
     if plan.start_of and len(groups) != 1:
         found = f"the run '{run}' in {len(groups)} groups of [start]"
         cells.fault(row, "", found, "a run is in one of them", "correct [groups]")
-    return plan.start_of[groups[0]] if groups else {}
+    return dict(plan.start_of[groups[0]]) if groups else {}
 
 
 def _headings(columns: Mapping[str, Column]) -> list[str]:
