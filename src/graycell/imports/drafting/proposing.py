@@ -13,20 +13,23 @@ from datetime import datetime
 from pathlib import Path
 
 from graycell.errors import Faults, InputError, shown
-from graycell.imports.amounts import as_counted
+from graycell.imports.amounts import as_counted, in_form
 from graycell.imports.drafting.recognising import Place, place_of, with_runs
 from graycell.imports.grids import Grid, positions
 from graycell.imports.layout import grid_of, source_of_any
 from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
 from graycell.imports.ready import profiles, words_with_profile
+from graycell.imports.rows import ids_in, no_samples
 from graycell.imports.spec import RUN, ImportSpec
+from graycell.imports.totals import is_summed, paired
 from graycell.imports.vocabulary import (
     bare,
     is_word_for_unit,
     named_time,
     quantity_of,
     role_of,
+    substance_in,
     time_unit,
     unit_of_heading,
     words_of,
@@ -185,7 +188,16 @@ class _Draft:
         lines += [_line("transposed = true", "a column for each sample")] if self.transposed else []
         lines += [f"header = {self.header}"] if self.header > 1 else []
         lines += [_line(f"units = {self.units_row}", "the row of the units")] if self.units_row else []
-        lines += ([] if self.run_words else self.run()) + self.time() + self.temperature() + self.decimal()
+        every = {head: self.cells(head) for head in self.columns}
+        ids = None if self.run_words or self.of_role("time") else ids_in(every)
+        self.used |= {ids[0]} if ids else set()
+        lines += [f"ids = {{ column = {_quoted(ids[0])}, pattern = {_quoted(ids[1])} }}"] if ids else (
+            [] if self.run_words else self.run()) + self.time()  # fmt: skip
+        lines += self.temperature() + self.decimal()
+        out = no_samples({head: cells for head, cells in every.items() if not quantity_of(head)})
+        words = ", ".join(f"{_quoted(head)} = {_quoted(of)}" for head, of in out.items())
+        lines += [_line(f"leave_out = {{ {words} }}", "are these no samples of a culture?")] if out else []
+        self.used |= {*out}
         sides, long = self.sides(), self.long()
         measured = [] if long else self.measured()
         feeds, sample = [*self.feeds(), *self.log()], self.sample()
@@ -333,17 +345,20 @@ class _Draft:
         """Return the line of a quantity: its column with what the heading does not say."""
         internal_unit = _UNIT_OF.get(quantity, CONCENTRATION)
         unit = as_counted(unit, internal_unit)
-        more, ask = "", ""
+        more, ask, substance = "", "", substance_in(name)
+        is_pure = substance is None or substance.is_pure
         if not unit or not (_converts(unit, internal_unit) or _converts(unit, "g/L")):
             more, ask = ', unit = "?"', _ASKED.get(internal_unit, "which unit? mmol/L, g/L ...")
         elif internal_unit == CONCENTRATION and not _converts(unit, internal_unit) and quantity not in MOLAR_MASS:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
-        elif (
-            quantity == "NH3" and not _converts(unit, internal_unit) and re.search(r"nh4|ammonium", name, re.IGNORECASE)
-        ):
-            more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; leave it out for NH3"
+        elif is_pure and not _converts(unit, internal_unit) and quantity == "NH3" and re.search(r"(?i)nh4|ammon", name):
+            more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; 17.03 if it is counted as NH3"
         elif not stated and as_counted(unit_of_heading(name), internal_unit) != unit:
             more = f", unit = {_quoted(unit)}"
+        if unit and "?" not in more and in_form(substance, quantity, unit, 1.0) is None:
+            more, ask = f'{more}, molar_mass = "?"', "g that hold one mol, with the water and the counter-ions"
+        elif substance and not is_pure and not ask:
+            ask = f"{substance.molar_mass:.2f} g hold one mol"
         column = f"{{ column = {_quoted(name)}{more} }}" if more else _quoted(name)
         return _line(f"{quantity} = {column}", ask)
 
@@ -429,8 +444,10 @@ class _Draft:
         """Return the lines of the feeds."""
         lines: list[str] = []
         names: set[str] = set()
-        for heading in self.of_role("feed"):
-            summed = re.search(r"cum|total|so far", heading, re.IGNORECASE)
+        headings = self.of_role("feed")
+        totals, copies = paired({head: [_at(row, self.columns[head]) for row in self.rows] for head in headings})
+        for heading in [head for head in headings if head not in copies and head not in totals.values()]:
+            summed = is_summed(heading)
             kind, ask = ("cumulative", "added so far") if summed else ("volume", "added in the row")
             column = self.of_volume(heading)
             if not column and _converts(self.unit(heading), VOLUMETRIC_RATE):
@@ -446,7 +463,9 @@ class _Draft:
             while name in names:
                 name, count = f"{bare(heading)} {count}", count + 1
             names.add(name)
+            total = self.of_volume(totals[heading]) if heading in totals else ""
             lines += ["", f"[feeds.{_quoted(name)}]", _line(f"{kind} = {column}", ask),
+                      *([_line(f"total = {total}", "added so far, which checks it")] if total else []),
                       _line('media = { GLC = "? mmol/L" }', "its composition; {} for water")]  # fmt: skip
         return lines
 
