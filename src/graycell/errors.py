@@ -11,8 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Literal
+
+from graycell.names import resembling
 
 Severity = Literal["error", "warning"]
 
@@ -246,7 +247,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
         known: the names that there are, of which at most 60 are listed.
 
     Returns:
-        The suggestion, where one is near, and the known names.
+        The suggestion, where one is near and does not mean something else, and the known names.
 
     >>> nearest("GLUC", ["GLC", "LAC"])
     "did you mean 'GLC'? Known: GLC, LAC"
@@ -254,8 +255,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = [shown(text) for text in known]
     if not names:
         return "there is none yet; add it"
-    same = [one for one in names if one.lower() == shown(name).lower()]  # but for capitals
-    close = same or get_close_matches(shown(name), names, n=1, cutoff=0.4)
-    hint = f"did you mean '{close[0]}'? " if close else ""
+    close = resembling(shown(name), names)
+    hint = f"did you mean '{close}'? " if close else ""
     more = f" and {len(names) - _MOST_KNOWN} more" if len(names) > _MOST_KNOWN else ""
     return f"{hint}Known: {', '.join(names[:_MOST_KNOWN])}{more}"

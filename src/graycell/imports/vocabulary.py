@@ -6,6 +6,7 @@ checks what was recognised; a mapping itself names its columns word by word.
 
 import re
 
+from graycell.names import SOLUTES
 from graycell.runs.records import TCD, VCD, VIABILITY
 
 _IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
@@ -24,15 +25,7 @@ _CALLED = {
     TCD: "tcd totalcells totalcelldensity totalcellconcentration totalcellcount tcc xt totaldensity gesamtzellzahl "
     "gesamtzelldichte",
     VIABILITY: "vitalitt vitalitat viabilitt viabilitat viability viab via percentviable viable percentviability",
-    "GLC": "glc gluc glukose glucose dglucose", "LAC": "lac laktat lactate llactate lacticacid",
-    "NH3": "nh3 nh4 ammoniak ammonia ammonium amm",
-    "ANTI": "anti titer titre igg mab antibody product producttiter igg1",
-    "ALA": "ala alanine", "ARG": "arg arginine", "ASN": "asn asparagine",
-    "ASP": "asp aspartate asparticacid", "CYS": "cys cysteine", "CYSTINE": "cystine cys2 cyscys",
-    "GLN": "gln glutamine", "GLU": "glu glutamate glutamicacid", "GLY": "gly glycine", "HIS": "his histidine",
-    "ILE": "ile isoleucine", "LEU": "leu leucine", "LYS": "lys lysine", "MET": "met methionine",
-    "PHE": "phe phenylalanine", "PRO": "pro proline", "SER": "ser serine", "THR": "thr threonine",
-    "TRP": "trp tryptophan", "TYR": "tyr tyrosine", "VAL": "val valine",
+    **SOLUTES,
 }  # fmt: skip
 _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
 _DURATION = re.compile(r"(\d{1,5}):([0-5]\d)(?::([0-5]\d))?")

@@ -7,11 +7,11 @@ there.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 
 import numpy as np
 
 from graycell.errors import Finding, nearest
+from graycell.names import resembling
 from graycell.runs.limits import LIMITS, NOT_SPECIES, limit_of, value_fault, within
 from graycell.runs.records import (
     TCD,
@@ -284,7 +284,7 @@ def names_are_those_of_the_model(run: CultureRun, species: ModelSpecies) -> Iter
     for where, name in named:
         if name not in known:
             # a name that resembles a species is a misspelling, and the model would lose what is fed
-            misspelt = bool(get_close_matches(name, species, n=1, cutoff=0.7))
+            misspelt = bool(resembling(name, species, 0.7))
             needed = "the model has no such species and leaves it out"
             remedy = f"rename the column if it was meant otherwise; {nearest(name, species)}"
             severity = "error" if misspelt else "warning"

@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import openpyxl
 from openpyxl.utils import get_column_letter
 
 from graycell.errors import Finding, InputError, nearest, shown
+from graycell.names import resembling
 from graycell.runs.format.kinds import KINDS
 from graycell.runs.format.tables import Table, unguarded
 
@@ -172,7 +172,7 @@ def unknown_table(place: str, name: str) -> Finding:
         An error if the name resembles that of a table, else a remark.
     """
     # a notes sheet may stay; a misspelt table must not be dropped in silence
-    misspelt = get_close_matches(name.lower(), KINDS, n=1, cutoff=0.6)
+    misspelt = resembling(name, KINDS, 0.6)
     remedy = f"rename or remove it; {nearest(name, KINDS)}"
     severity = "error" if misspelt else "warning"
     return Finding(place, f"'{name}'", "only known tables are read", remedy, severity)

@@ -8,11 +8,11 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from graycell.errors import Finding, nearest
 from graycell.errors import shown as shown
+from graycell.names import resembling
 from graycell.runs.format.kinds import ANY_UNIT, TEXT, Kind
 from graycell.runs.limits import LIMITS, limits_for, value_fault
 from graycell.runs.solutes import MOLAR_MASS
@@ -21,6 +21,8 @@ from graycell.units import CONCENTRATION, MASS_CONCENTRATION, UnitError, convert
 MOST_FAULTS = 200
 """Faults that are listed for one table; a file of another kind would otherwise give one for every cell."""
 IT_IS_REQUIRED = "it is required"
+_LEAST = 0.6
+"""[1] Resemblance from which a column may be a misspelt one."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -383,8 +385,8 @@ def _columns(
             columns[position] = (name, unit or "", limit)
     for name in kind.required:
         if name not in names:
-            close = get_close_matches(name, [n.lower() for n in names], n=1)
-            hint = f"; is it '{close[0]}'?" if close else ""
+            close = resembling(name, names, _LEAST)
+            hint = f"; is it '{close}'?" if close else ""
             remedy = f"add the column '{_example(name, kind.columns[name])}'{hint}"
             findings.append(Finding(f"{table.place}, row 1", f"no column '{name}'", IT_IS_REQUIRED, remedy))
     return columns, frozenset(names - {name for name, _, _ in columns.values()})
@@ -417,7 +419,7 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
         findings.append(Finding(place, "no unit", "a column of numbers needs its unit", remedy))
         return None
     lower = {column.lower(): column for column in kind.columns}
-    close = [] if name in kind.columns else get_close_matches(name.lower(), lower, n=1)
+    close = "" if name in kind.columns else resembling(name, kind.columns, _LEAST)
     if name not in kind.columns and name.lower() in lower:
         meant = lower[name.lower()]
         if kind.columns[meant] != TEXT and converts(unit, LIMITS[kind.columns[meant]].unit or ""):
@@ -432,7 +434,7 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
     candidates = tuple(limit for limit in candidates if limit != ANY_UNIT)
     remedy = f"write a unit that converts, like '{example}'"
     if close:
-        remedy = f"name the column '{lower[close[0]]}' if that is meant"
+        remedy = f"name the column '{close}' if that is meant"
     units = [LIMITS[limit].unit or "" for limit in candidates]
     needed = f"a unit of {', '.join(units[:-1])}{' or ' if units[1:] else ''}{units[-1]} is needed"
     findings.append(Finding(place, f"the unit '{unit}'", needed, remedy))
