@@ -4,11 +4,14 @@ The words are English, and the most common German ones. `quantity_of` serves dra
 checks what was recognised; a mapping itself names its columns word by word.
 """
 
+import functools
 import re
 
 from graycell.names import SOLUTES
 from graycell.runs.records import TCD, VCD, VIABILITY
 
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")  # noqa: RUF001
+_CELLS = r"(?:viable |total |living )?(?:cells?|zellen|lebendzellen|v\.?c\.?|tc)(?![a-z])"
 _IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 _AT_THE_END = re.compile(
     r"[_ ](g/?L|mg/?L|mg/?dL|g/?dL|ug/?mL|mg/?mL|mM|uM|mmol/?L|h|hr|hrs|hours|d|days|min|mL|L|pct|percent|%)\s*$",
@@ -77,8 +80,49 @@ def unit_of_heading(heading: str) -> str:
     ('10^6 cells/mL', 'g/L', '')
     """
     match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading)
-    unit = match[1].strip() if match else ""
-    return _SPELT.get(unit.lower().replace("/", ""), unit)
+    return plain_unit(match[1]) if match else ""
+
+
+@functools.lru_cache(maxsize=4096)
+def plain_unit(unit: str) -> str:
+    """Return a unit in the letters of `graycell.units`.
+
+    Args:
+        unit: as people write it.
+
+    Returns:
+        The unit; as it was, if it is none.
+
+    >>> plain_unit("10⁶ VC·mL⁻¹"), plain_unit("E6/mL"), plain_unit("Mio. Zellen/mL"), plain_unit("g L-1")
+    ('10^6 cells/mL', '1e6/mL', '1e6 cells/mL', 'g/L')
+    """
+    unit = " ".join(unit.split())
+    if unit.lower().replace("/", "") in _SPELT:
+        return _SPELT[unit.lower().replace("/", "")]
+    plain = re.sub("10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)", r"10^\1", unit).translate(_SUPERSCRIPTS)
+    plain = re.sub(r"[º˚]\s?C\b|\bdeg\.? C\b|°\sC\b", "°C", plain)
+    plain = re.sub(r"\s*[·∙⋅*. ]\s*(mL|L|h|d|min|kg)\^?-1\b", r"/\1", plain, flags=re.IGNORECASE)
+    plain = re.sub(r"[×∙·⋅]", "x", plain)
+    plain = re.sub(r"(?<=\d) ?x ?(?=10\^|10[eE]|1[eE])", "*", re.sub(r"^x ?", "", plain))
+    plain = re.sub(r"^1\*(?=10\^|1e)", "", re.sub(r"^[eE](?=\d)", "1e", re.sub(r"^1E(?=\d)", "1e", plain)))
+    plain = re.sub(r"^(mio|mill?ion(en|s)?|mln)\b\.?", "1e6", plain, flags=re.IGNORECASE)
+    plain = re.sub(rf"^M ?(?={_CELLS}|cells)", "1e6 ", plain)
+    return re.sub(_CELLS, "cells", plain, flags=re.IGNORECASE)
+
+
+def is_doubtful(unit: str) -> bool:
+    """Return whether a unit is one that people write for another: 10e6 is ten million, and most mean 10^6.
+
+    Args:
+        unit: that a file states.
+
+    Returns:
+        Whether it is.
+
+    >>> is_doubtful("x10e6 cells/mL"), is_doubtful("1e6 cells/mL")
+    (True, False)
+    """
+    return re.search(r"(?<!\d)10[eE]\+?\d", unit) is not None
 
 
 def is_word_for_unit(cell: str) -> bool:
