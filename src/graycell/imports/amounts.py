@@ -2,6 +2,7 @@
 
 import re
 
+from graycell.imports.substances import Substance
 from graycell.imports.vocabulary import plain_unit
 from graycell.runs.format.tables import parse_number
 from graycell.units import CELL_DENSITY, CONCENTRATION, VOLUME, VOLUMETRIC_RATE, UnitError, convert, converts
@@ -68,6 +69,35 @@ def in_internal_units(
     if internal_unit in MASS and molar_mass and not converts(unit, internal_unit):
         return float(convert(number, unit, MASS[internal_unit])) * 1000.0 / molar_mass
     return float(convert(number, unit, internal_unit))
+
+
+IN_WHICH_FORM = "the water and the counter-ions of a solid decide how much of it is the solute"
+"""What is needed where the name of a solid does not tell its form."""
+
+
+def in_form(substance: Substance | None, quantity: str, unit: str, molar_mass: float) -> tuple[float, float] | None:
+    """Return how much of a quantity a solid holds.
+
+    Args:
+        substance: what its name says; None if that is not known.
+        quantity: what it counts as.
+        unit: of its concentration, or of a rate.
+        molar_mass: [g/mol] of the quantity alone, 0 if not known.
+
+    Returns:
+        The mass [g] that holds one mol of the quantity, and mol of the quantity in a mol [1]; None where the name
+        leaves open which form it is.
+
+    >>> from graycell.imports.vocabulary import substance_in
+    >>> in_form(substance_in("L-Asparagine x H2O"), "ASN", "g/L", 132.12) is None
+    True
+    """
+    if substance is None or substance.quantity != quantity:
+        return molar_mass, 1.0
+    is_amount = any(converts(unit, of) for of in MASS)
+    if not (substance.per_mole if is_amount else substance.molar_mass):
+        return None
+    return substance.molar_mass or molar_mass, substance.per_mole if is_amount else 1.0
 
 
 def as_counted(unit: str, internal_unit: str) -> str:

@@ -97,9 +97,10 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
     if not paths:
         raise InputError([Finding("import", "no file", "at least one is needed", "name a CSV, XLSX or Parquet file")])
     found, faulty = list[tuple[Path, Imported]](), dict[Path, tuple[Finding, ...]]()
+    beside = () if isinstance(mapping, Mapping) else (Path(mapping).parent,)
     for file in paths:
         try:
-            found.append((file, _of_file(file, spec, where, faults.findings)))
+            found.append((file, _of_file(file, replace(spec, folders=(*beside, file.parent)), where, faults.findings)))
         except InputError as error:
             faulty[file] = error.findings
     findings = _of_all_files(paths, found, faulty, where)

@@ -1,47 +1,33 @@
 """spec_of: a mapping, as a TOML file holds it -> `ImportSpec`, with all its faults that show without a file."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Mapping
 from typing import Any
 
-from graycell.errors import Faults, nearest, shown
-from graycell.imports.amounts import MASS_OF_LIQUID, in_internal_units, with_unit
+from graycell.errors import Faults, shown
+from graycell.imports.parsing_columns import ColumnParser, is_number
+from graycell.imports.parsing_feeds import FeedParser
 from graycell.imports.spec import (
     BELOW_THE_HEADINGS,
-    EVERY,
-    FEED_KINDS,
     QUANTITY,
     RUN,
     TAKEN,
     UNIT,
-    Amount,
-    ColumnSpec,
-    FeedSpec,
     ImportSpec,
     LogSpec,
     LongSpec,
-    MediaSheet,
     RunPatterns,
     SidesSpec,
-    molar_mass_of,
     pattern_of,
 )
-from graycell.imports.vocabulary import quantity_of, words_of
-from graycell.runs.checks import LIMITS, limit_of
+from graycell.imports.vocabulary import words_of
 from graycell.runs.format.files import MOST_ROWS
-from graycell.units import CONCENTRATION, DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
+from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "decimal",
           "round_off", "replicates")  # fmt: skip
-_COLUMN = ("column", "under", "unit", "molar_mass", "density", "written", "clock", "limit", "optional")
 _LOG = ("sheet", "run", "time", "clock", "feed", "volume")
-_PARTS_OF = ("start", "culture")
-_HEAVIEST = 1e9
-"""[g/mol] A virus is lighter."""
-_DENSEST = 25.0
-"""[kg/L] Every known substance is lighter."""
 
 
 def spec_of(words: Mapping[str, Any], faults: Faults) -> ImportSpec:
@@ -63,12 +49,8 @@ def spec_of(words: Mapping[str, Any], faults: Faults) -> ImportSpec:
     return _Parser(words, faults).spec()
 
 
-class _Parser:
+class _Parser(ColumnParser):
     """Turns the words of a mapping into a spec and notes what is wrong with them."""
-
-    def __init__(self, words: Mapping[str, Any], faults: Faults):
-        self.words, self.faults, self.fault = words, faults, faults.of_mapping
-        self.measured: dict[str, ColumnSpec] = {}
 
     def spec(self) -> ImportSpec:
         """Return the spec."""
@@ -85,146 +67,24 @@ class _Parser:
         }  # fmt: skip
         faultless = self.faults.errors == earlier
         self.required("measured")
-        self.measured = self.columns("measured")
+        measured = self.columns("measured")
         if "measured" in self.words and not self.table("measured"):
             self.fault("[measured]", "nothing", "at least one quantity is needed", 'write GLC = "Glc (mM)"')
         sample = self.table("sample")
         self.known_words("[sample]", sample, ("volume",))
         sides = self.sides()
         return ImportSpec(
-            **layout, is_laid_out=faultless, time=time, measured=self.measured, start=self.columns("start"),
+            **layout, is_laid_out=faultless, time=time, measured=measured, start=self.columns("start"),
             sample=self.column("[sample] volume", sample["volume"], VOLUME, fixed=True) if "volume" in sample else None,
             volume=self.optional_column("volume", VOLUME), sides=sides, taken=self.taken(),
             temperature=self.optional_column("temperature", TEMPERATURE),
             outflows={word: column for word in ("bleed", "harvest")
                       if (column := self.optional_column(word, VOLUMETRIC_RATE))},
-            feeds=tuple(self.feeds()), decimal=self.decimal(), round_off=self.round_off(), averages=self.averages(),
+            feeds=tuple(FeedParser(self, measured).feeds()), decimal=self.decimal(), round_off=self.round_off(),
+            averages=self.averages(),
             empty=tuple(words_of(word).lower()
                         for word in self.texts("empty", "a list of words is needed", 'write empty = ["n.d."]')),
         )  # fmt: skip
-
-    # ------------------------------------------------------------------------------------------- parts of any mapping
-
-    def wrong(self, what: str, value: object, needed: str, remedy: str) -> None:
-        """Note a value of another type or range than what is needed."""
-        self.fault(what, shown(str(value)), needed, remedy)
-
-    def required(self, word: str) -> None:
-        """Note a word that is missing."""
-        if word not in self.words:
-            self.fault(word, "nothing", "it is required", f"add {word}")
-
-    def known_words(self, where: str, given: Iterable[object], known: Collection[str]) -> None:
-        """Note unknown words."""
-        for word in given:
-            if word not in known:
-                found = f"the word '{word}'"
-                self.fault(where or str(word), found, "only known words are read", nearest(str(word), known))
-
-    def table(self, name: str) -> Mapping[str, Any]:
-        """Return a table of the mapping."""
-        table = self.words.get(name, {})
-        if isinstance(table, Mapping):
-            return table
-        self.wrong(name, table, f"[{name}] is a table", f"write [{name}] and lines below it")
-        return {}
-
-    def texts(self, word: str, needed: str, remedy: str) -> list[str]:
-        """Return a word that holds one text or a list of them."""
-        value = self.words.get(word, [])
-        texts = [value] if isinstance(value, str) else value
-        if isinstance(texts, list) and all(isinstance(text, str) for text in texts):
-            return texts
-        self.wrong(word, value, needed, remedy)
-        return []
-
-    def heading(self, what: str, entry: object) -> str:
-        """Return the heading that an entry names, "" and a fault if it names none."""
-        name = entry.get("column") if isinstance(entry, Mapping) else entry
-        if isinstance(name, str):
-            return words_of(name)
-        self.wrong(what, entry, "the name of a column is needed", "write it in quotes")
-        return ""
-
-    def columns(self, table: str) -> dict[str, ColumnSpec]:
-        """Return the columns of a table of the mapping by name."""
-        found = {}
-        for name, entry in self.table(table).items():
-            unit = LIMITS[limit_of(name)].unit or ""
-            if table == "start":
-                unit = {"volume": VOLUME, "temperature": TEMPERATURE}.get(name, unit)
-            found[name] = self.column(f"[{table}] {name}", entry, unit, fixed=table == "start")
-        return {name: column for name, column in found.items() if column is not None}
-
-    def optional_column(self, word: str, unit: str) -> ColumnSpec | None:
-        """Return a column that need not be named."""
-        return self.column(word, self.words[word], unit) if word in self.words else None
-
-    def column(self, what: str, entry: Any, unit: str, fixed: bool = False) -> ColumnSpec | None:
-        """Return a column, None and a fault if none is named; if `fixed`, "1.5 L" may be one value for all rows.
-
-        unit: the internal unit of its numbers.
-        """
-        entry = {"column": entry} if isinstance(entry, str) else entry
-        if not isinstance(entry, Mapping) or not isinstance(entry.get("column"), str):
-            number = isinstance(entry, int | float) and fixed
-            remedy = f'write it in quotes with its unit, like "{entry} {unit}"' if number else "write it in quotes"
-            self.wrong(what, entry, "the name of a column is needed", remedy)
-            return None
-        self.known_words(what, entry, _COLUMN)
-        name, clock = words_of(entry["column"]), entry.get("clock")
-        stated = str(entry.get("unit") or "")
-        return ColumnSpec(
-            what, name, stated,
-            under=words_of(str(entry["under"])) if "under" in entry else None,
-            molar_mass=self.molar_mass(what, entry["molar_mass"]) if "molar_mass" in entry else None,
-            density=self.density(what, entry["density"], unit) if "density" in entry else None,
-            limit=self.limit(what, entry["limit"], stated or unit) if "limit" in entry else None,
-            written=self.written(what, entry["written"]) if "written" in entry and unit == TIME else "",
-            clock="" if clock is None else self.heading(f"{what} clock", clock),
-            optional=entry.get("optional") is True,
-            amount=_amount_of(name) if fixed else None,
-        )  # fmt: skip
-
-    def molar_mass(self, what: str, value: object) -> float:
-        """Return a molar mass [g/mol]."""
-        if isinstance(value, int | float) and _is_number(value, _HEAVIEST):
-            return float(value)
-        self.fault(what, f"molar_mass {shown(str(value))}", "a molar mass is a number [g/mol]", "write 180.16")
-        return 0.0
-
-    def density(self, what: str, value: object, unit: str) -> float | None:
-        """Return a density [kg/L]."""
-        if unit not in MASS_OF_LIQUID:
-            needed, remedy = "only a volume has one", "remove it"
-        elif value and isinstance(value, int | float) and _is_number(value, _DENSEST):
-            return float(value)
-        else:
-            needed, remedy = f"a density is above 0 and below {_DENSEST:g} kg/L", "write 1.05, without quotes"
-        self.fault(what, f"density {shown(str(value))}", needed, remedy)
-        return None
-
-    def limit(self, what: str, value: object, unit: str) -> Amount | None:
-        """Return a detection limit."""
-        try:
-            limit = Amount(*with_unit(value))
-            if limit.number < 0.0:
-                raise UnitError(f"'{value}' is below 0")
-        except UnitError as error:
-            self.fault(f"{what} limit", str(error), "a detection limit is needed", f'write "0.1 {unit}"')
-            return None
-        return limit
-
-    def written(self, what: str, form: object) -> str:
-        """Return how dates are written; a form that cannot be read back is a fault."""
-        try:
-            day = datetime(2026, 3, 31, 14, 5)
-            if form and datetime.strptime(day.strftime(str(form)), str(form)).date() != day.date():
-                raise ValueError
-        except (ValueError, re.error):  # re.error: a letter that is there twice
-            needed = "the letters of a date, each once, are those of strftime"
-            self.fault(f"{what} written", f"'{form}'", needed, 'write "%d.%m.%Y %H:%M"')
-        return str(form)
 
     # ------------------------------------------------------------------------------------------------------ the layout
 
@@ -364,61 +224,6 @@ class _Parser:
             self.wrong("taken", taken, *TAKEN)
         return "after" if taken == "after" else "before"
 
-    def feeds(self) -> Iterable[FeedSpec]:
-        """Yield the feeds, named ones first."""
-        for name, entry in sorted(self.table("feeds").items(), key=lambda item: item[0] == EVERY):
-            what = f"[feeds.{name}]"
-            entry = entry if isinstance(entry, Mapping) else {}
-            kinds = [word for word in FEED_KINDS if word in entry]
-            self.known_words(what, entry, (*FEED_KINDS, "media"))
-            if len(kinds) != 1:
-                found = f"{len(kinds)} of {', '.join(FEED_KINDS)}"
-                self.fault(what, found, "one of them is needed", "name its column")
-                continue
-            if "media" not in entry:
-                remedy = 'write media = { GLC = "400 g/L" }, or {} for water'
-                self.fault(what, "no media", "every feed has a composition", remedy)
-            [kind] = kinds
-            column, of = self.feed_column(what, name, kind, entry[kind])
-            media = self.media(f"{what} media", entry.get("media", {}))
-            if column is not None:
-                yield FeedSpec(str(name), kind, column, media, of)
-
-    def feed_column(self, what: str, name: str, kind: str, entry: Any) -> tuple[ColumnSpec | None, str]:
-        """Return the column of a feed, and what a volume given as a part refers to."""
-        of, unit = "", VOLUMETRIC_RATE if kind == "rate" else VOLUME
-        if isinstance(entry, Mapping) and "of" in entry:
-            of, unit = str(entry["of"]), DIMENSIONLESS
-            if of not in _PARTS_OF or kind != "volume":
-                needed = "a volume may be a part of that at the start, or of the culture before the feed"
-                self.fault(what, f"of = {shown(of)}", needed, 'write of = "start" or of = "culture"')
-            entry = {word: value for word, value in entry.items() if word != "of"}
-        if name != EVERY:
-            return self.column(what, entry, unit), of
-        entry = entry if isinstance(entry, Mapping) else {}
-        return self.column(what, {"under": "", **entry, "column": ""}, unit), of
-
-    def media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
-        """Return a composition [mmol/L], such as ``{ GLC = "400 g/L" }``, or the sheet that lists it."""
-        if not isinstance(words, Mapping):
-            self.wrong(what, words, "a composition is a table", 'write { GLC = "2 mol/L" }')
-            return {}
-        if "sheet" in words:
-            self.known_words(what, words, ("sheet", "names"))
-            return MediaSheet(str(words["sheet"]), words_of(str(words.get("names", "medium"))))
-        media = {}
-        for name, text in words.items():
-            known = quantity_of(str(name))
-            if known and known != name and name not in self.table("measured"):
-                self.fault(what, f"the solute '{name}'", f"it is called {known}", f"write {known}")
-                continue
-            try:
-                mass = molar_mass_of(name, self.measured)
-                media[str(name)] = in_internal_units(*with_unit(text), CONCENTRATION, mass)
-            except UnitError as error:
-                self.fault(f"{what} {name}", str(error), "a concentration is needed", 'write "444 mmol/L"')
-        return media
-
     def averages(self) -> bool:
         """Return whether rows of one time are replicates."""
         if "replicates" in self.words and self.words["replicates"] != "mean":
@@ -437,20 +242,7 @@ class _Parser:
     def round_off(self) -> float:
         """Return how far below 0 is 0."""
         value = self.words.get("round_off", 0.0)
-        if isinstance(value, int | float) and _is_number(value, 1.0):
+        if isinstance(value, int | float) and is_number(value, 1.0):
             return float(value)
         self.wrong("round_off", value, "a number from 0 to 1 is needed", "write how far below 0 is 0")
         return 0.0
-
-
-def _amount_of(text: str) -> Amount | None:
-    """Return a text such as "1.5 L" as an amount, None if it is none."""
-    try:
-        return Amount(*with_unit(text))
-    except UnitError:
-        return None
-
-
-def _is_number(value: float, below: float) -> bool:
-    """Return whether a value is from 0 on and below a bound, and not true or false."""
-    return not isinstance(value, bool) and 0 <= value < below

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field, replace
 from graycell.errors import Faults, nearest
 from graycell.imports.amounts import (
     AMOUNT_RATE,
+    IN_WHICH_FORM,
     MASS,
     MASS_OF_LIQUID,
     RATE_PER_VOLUME,
     as_counted,
+    in_form,
     in_internal_units,
 )
 from graycell.imports.grids import Grid
 from graycell.imports.media import Media
 from graycell.imports.spec import EVERY, RUN, TAKEN, ColumnSpec, FeedSpec, ImportSpec, MediaSheet, molar_mass_of
-from graycell.imports.vocabulary import quantity_of, unit_of_heading, words_of
+from graycell.imports.vocabulary import quantity_of, substance_in, unit_of_heading, words_of
 from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.format.files import Source
 from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert, converts
@@ -40,6 +42,7 @@ class Column:
         written: how dates are written, in the letters of `datetime.strptime`; "" for ISO 8601.
         limit: what a cell such as ``<LOD`` means, in `unit`.
         clock: the position of the time of day of a date.
+        per_mole: mol of the quantity in one mol of what the column names [1], such as 2 of calcium lactate.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Column:
     written: str = ""
     limit: float | None = None
     clock: int | None = None
+    per_mole: float = 1.0
 
     def in_internal_units(self, number: float) -> float:
         """Return a number of the column in its internal unit.
@@ -62,7 +66,9 @@ class Column:
         Returns:
             The number in `internal_unit`.
         """
-        return in_internal_units(number, self.unit, self.internal_unit, self.molar_mass, self.density)
+        return self.per_mole * in_internal_units(
+            number, self.unit, self.internal_unit, self.molar_mass, self.density
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ class _Planner:
         self.headings = [words_of(heading) for heading in grid.table.headings]
         self.known = [heading for heading in self.headings if heading]
         self.used: set[int] = set()
-        self.passed_over: list[str] = list(grid.left)
+        self.media_reader = Media(source, spec, faults)
         self.not_there: list[str] = []
 
     def plan(self) -> Plan:
@@ -230,7 +236,7 @@ class _Planner:
         width = max(map(len, self.grid.table.rows), default=0)
         if any(self.is_filled(i) for i in range(width) if i >= len(self.headings) or not self.headings[i]):
             unread.append("cells without a heading")
-        unread += self.passed_over
+        unread += [*self.grid.left, *self.media_reader.passed_over]
         sheets = [*self.source.tables, *self.source.unreadable] if len(self.source.tables) > 1 else []
         unread += [f"the sheet '{sheet}'" for sheet in sheets if sheet not in self.sheets]
         return tuple(dict.fromkeys(unread))
@@ -299,7 +305,13 @@ class _Planner:
             stated = self.grid.stated(position)
             of_column = as_counted(spec.unit or stated, unit)
             self.compare(spec, of_column, stated, unit)
-            found = Column(spec.heading, position, of_column, unit, None, mass, density)
+            form = None if spec.molar_mass else in_form(substance_in(spec.heading), quantity, of_column, mass)
+            if form is None and not spec.molar_mass and of_column:
+                self.fault(spec.what, f"'{spec.heading}'", IN_WHICH_FORM,
+                           f"give molar_mass, the g that hold one mol of {quantity}")  # fmt: skip
+                return None
+            mass, per_mole = form or (mass, 1.0)
+            found = Column(spec.heading, position, of_column, unit, None, mass, density, per_mole=per_mole)
         if found.unit == "date" and unit == TIME:
             clock = self.position(f"{spec.what} clock", spec.clock) if spec.clock else None
             return replace(found, written=spec.written, clock=clock)
@@ -430,8 +442,6 @@ class _Planner:
         """Return the composition of a feed [mmol/L]."""
         if not isinstance(media, MediaSheet):
             return media
-        self.sheets.add(media.sheet)
-        reader = Media(self.source, self.spec, self.faults)
-        composition = reader.listed(what, name, media)
-        self.passed_over += reader.passed_over
-        return composition
+        if not media.file:
+            self.sheets.add(media.sheet)
+        return self.media_reader.listed(what, name, media)

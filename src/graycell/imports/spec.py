@@ -7,6 +7,7 @@ is and which unit it states, is resolved in `graycell.imports.plan`. docs/import
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 from graycell.imports.vocabulary import words_of
@@ -76,12 +77,20 @@ class MediaSheet:
     """A sheet that lists compositions.
 
     Attributes:
-        sheet: its name.
-        names: the cell that heads the names of the media.
+        sheet: its name, "" for the first of another file.
+        names: the cell that heads the names of the media, "" if it is not said.
+        molar_mass: [g/mol] by the heading of a solute, with or without its unit.
+        medium: its name there, "" for that of the feed.
+        file: the name of another file, "" for that of the samples.
+        averages: whether several numbers of a solute are assays, whose mean counts.
     """
 
-    sheet: str
-    names: str
+    sheet: str = ""
+    names: str = ""
+    molar_mass: Mapping[str, float] = field(default_factory=dict)
+    medium: str = ""
+    file: str = ""
+    averages: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,6 +212,7 @@ class ImportSpec:
         round_off: how far below 0 a number may be to count as 0, in internal units.
         empty: words of empty cells, in small letters.
         averages: whether rows of one time are replicates of one sample.
+        folders: where other files are looked for: beside the mapping, and beside the file.
     """
 
     sheets: tuple[str, ...] | None = None
@@ -229,6 +239,7 @@ class ImportSpec:
     round_off: float = 0.0
     empty: tuple[str, ...] = ()
     averages: bool = False
+    folders: tuple[Path, ...] = ()
 
     @property
     def times(self) -> tuple[str, ...]:
@@ -249,7 +260,8 @@ def molar_mass_of(quantity: str, measured: Mapping[str, ColumnSpec]) -> float:
 
     Args:
         quantity: its name.
-        measured: the measured columns of the mapping, whose molar masses come first.
+        measured: the measured columns of the mapping, which may give one that is not known. That of a known solute is
+            of the form in its column, such as a hydrate, and serves no other.
 
     Returns:
         [g/mol]; 0 if it is not known.
@@ -258,7 +270,7 @@ def molar_mass_of(quantity: str, measured: Mapping[str, ColumnSpec]) -> float:
     (180.16, 0.0)
     """
     column = measured.get(quantity)
-    return (column.molar_mass if column else None) or MOLAR_MASS.get(quantity, 0.0)
+    return MOLAR_MASS.get(quantity, 0.0) or (column.molar_mass if column else None) or 0.0
 
 
 def match(pattern: re.Pattern[str], name: str) -> dict[str, str] | None:

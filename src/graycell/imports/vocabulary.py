@@ -7,8 +7,10 @@ checks what was recognised; a mapping itself names its columns word by word.
 import functools
 import re
 
+from graycell.imports.substances import Substance, substance_of
 from graycell.names import SOLUTES
 from graycell.runs.records import TCD, VCD, VIABILITY
+from graycell.units import CONCENTRATION, DIMENSIONLESS, MASS_CONCENTRATION, converts
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")  # noqa: RUF001
 _CELLS = r"(?:viable |total |living )?(?:cells?|zellen|lebendzellen|v\.?c\.?|tc)(?![a-z])"
@@ -200,11 +202,33 @@ def quantity_of(heading: str) -> str:
     >>> quantity_of("Viable Cell Concentration (10^6 cells/mL)"), quantity_of("Glc_gL"), quantity_of("pH")
     ('VCD', 'GLC', '')
     """
-    word = _word(heading)
-    # L-Asparagine, L-Asparagine H2O, D-Glucose
-    plain = re.sub(r"(h2o|monohydrate|anhydrous|hcl)$", "", re.sub(r"^[ld](?=[a-z]{6})", "", word))
-    found = _QUANTITY.get(word) or _QUANTITY.get(plain, "")
+    substance = substance_in(heading)
+    found = _QUANTITY.get(_word(heading)) or (substance.quantity if substance else "")
     return VCD if found == VIABILITY and "cell" in unit_of_heading(heading) else found
+
+
+@functools.lru_cache(maxsize=4096)
+def substance_in(heading: str) -> Substance | None:
+    """Return the substance that a heading names, with its counter-ions and its water.
+
+    Args:
+        heading: of a column or a row.
+
+    Returns:
+        The substance, None if it names none.
+
+    >>> round(substance_in("L-Lysine (HCl) [g/L]").molar_mass, 2), substance_in("L-Lysine sulfate (g/L)").molar_mass
+    (182.65, 0.0)
+    """
+    name = heading if _has_form(heading) else bare(heading)
+    return substance_of(name.split(":")[-1], _QUANTITY)
+
+
+def _has_form(heading: str) -> bool:
+    """Return whether the brackets at the end of a heading hold a form, such as (monohydrate), and no unit."""
+    unit = unit_of_heading(heading)
+    return _IN_BRACKETS.search(heading) is not None and not any(
+        converts(unit, of) for of in (CONCENTRATION, MASS_CONCENTRATION, "g", "mol", DIMENSIONLESS))  # fmt: skip
 
 
 def role_of(heading: str) -> str:

@@ -10,7 +10,8 @@ from graycell.errors import ModelError
 
 _LONGEST_FORMULA = 100
 """Characters of a chemical formula."""
-ATOMIC_MASS = {"C": 12.011, "H": 1.0080, "N": 14.007, "O": 15.999, "S": 32.06}
+ATOMIC_MASS = {"C": 12.011, "H": 1.0080, "N": 14.007, "O": 15.999, "S": 32.06, "Na": 22.990, "Mg": 24.305, "P": 30.974,
+               "Cl": 35.45, "K": 39.098, "Ca": 40.078}  # fmt: skip
 """[g/mol]"""
 FORMULAS = {
     "GLC": "C6H12O6", "LAC": "C3H6O3", "NH3": "NH3", "ALA": "C3H7NO2", "ARG": "C6H14N4O2", "ASN": "C4H8N2O3",

@@ -13,7 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from graycell.errors import Faults, InputError, shown
-from graycell.imports.amounts import as_counted
+from graycell.imports.amounts import as_counted, in_form
 from graycell.imports.drafting.recognising import Place, place_of, with_runs
 from graycell.imports.grids import Grid, positions
 from graycell.imports.layout import grid_of, source_of_any
@@ -27,6 +27,7 @@ from graycell.imports.vocabulary import (
     named_time,
     quantity_of,
     role_of,
+    substance_in,
     time_unit,
     unit_of_heading,
     words_of,
@@ -333,17 +334,23 @@ class _Draft:
         """Return the line of a quantity: its column with what the heading does not say."""
         internal_unit = _UNIT_OF.get(quantity, CONCENTRATION)
         unit = as_counted(unit, internal_unit)
-        more, ask = "", ""
+        more, ask, substance = "", "", substance_in(name)
+        is_pure = substance is None or substance.is_pure
         if not unit or not (_converts(unit, internal_unit) or _converts(unit, "g/L")):
             more, ask = ', unit = "?"', _ASKED.get(internal_unit, "which unit? mmol/L, g/L ...")
         elif internal_unit == CONCENTRATION and not _converts(unit, internal_unit) and quantity not in MOLAR_MASS:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
         elif (
             quantity == "NH3" and not _converts(unit, internal_unit) and re.search(r"nh4|ammonium", name, re.IGNORECASE)
-        ):
-            more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; leave it out for NH3"
+            and is_pure
+        ):  # fmt: skip
+            more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; 17.03 if it is counted as NH3"
         elif not stated and as_counted(unit_of_heading(name), internal_unit) != unit:
             more = f", unit = {_quoted(unit)}"
+        if unit and "?" not in more and in_form(substance, quantity, unit, 1.0) is None:
+            more, ask = f'{more}, molar_mass = "?"', "g that hold one mol, with the water and the counter-ions"
+        elif substance and not is_pure and not ask:
+            ask = f"{substance.molar_mass:.2f} g hold one mol"
         column = f"{{ column = {_quoted(name)}{more} }}" if more else _quoted(name)
         return _line(f"{quantity} = {column}", ask)
 
