@@ -55,6 +55,7 @@ class ColumnSpec:
         limit: what a cell such as ``<LOD`` means.
         written: how dates are written, in the letters of `datetime.strptime`; "" for ISO 8601.
         clock: the heading of the time of day, "" if there is none.
+        zone: the time zone of dates, "" if they are counted as they are written.
         optional: whether the file may lack the column.
         amount: one value for all rows, if no heading is called so.
     """
@@ -68,6 +69,7 @@ class ColumnSpec:
     limit: Amount | None = None
     written: str = ""
     clock: str = ""
+    zone: str = ""
     optional: bool = False
     amount: Amount | None = None
 

@@ -6,9 +6,10 @@ checks what was recognised; a mapping itself names its columns word by word.
 
 import functools
 import re
+from collections.abc import Collection
 
 from graycell.imports.substances import Substance, substance_of
-from graycell.names import SOLUTES
+from graycell.names import AMINO_ACIDS, SOLUTES
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.units import CONCENTRATION, DIMENSIONLESS, MASS_CONCENTRATION, converts
 
@@ -33,6 +34,13 @@ _CALLED = {
     **SOLUTES,
 }  # fmt: skip
 _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
+_CELLS_OF_ANY_KIND = ("x", "cells", "cell", "celldensity", "cellconcentration", "cellcount", "cellconc", "cellnumber",
+                      "zellzahl", "zelldichte", "zellkonzentration", "density", "count")  # fmt: skip
+_DOUBTS = {
+    "met": "MET for methionine, or MeOH for methanol?", "glu": "GLU for glutamate, or GLC for glucose?",
+    "gly": "GLY for glycine, or glycerol?", "pro": "PRO for proline, or ANTI for the product?",
+}  # fmt: skip
+"""What a short word may mean; beside other amino acids it is one of them."""
 _DURATION = re.compile(r"(\d{1,5}):([0-5]\d)(?::([0-5]\d))?")
 _NAMED_TIME = re.compile(r"(?P<before>[A-Za-z]{0,7})[ _]?(?P<number>[+-]?[0-9.,]+) ?(?P<after>[A-Za-z]{0,7})")
 """A number with a word before or after it. The day ``D-3`` is before the start, and not day 3."""
@@ -41,10 +49,10 @@ _TIME_WORDS = {"d": ("d", "day", "days", "cultureday", "tag", "tage"),
                "min": ("min", "mins", "minute", "minutes")}  # fmt: skip
 _ROLES = {
     "time": "time day days hour hours hrs culturetime cultureday elapsedtime elapsed duration processtime age "
-    "cultureage date datetime timestamp sampletime timepoint t sampledate samplingdate sampledatetime dateandtime "
-    "zeit tag tage stunden datum uhrzeit",
+    "cultureage date datetime timestamp sampletime samplingtime timepoint t sampledate samplingdate sampledatetime "
+    "dateandtime datetimeofsample clock clocktime timeofday zeit tag tage stunden datum uhrzeit",
     "run": "run runid runname batch batchid reactor vessel vesselid bioreactor bioreactorid experiment experimentid "
-    "experimentname flask culture cultureid sampleid id replicate condition cellline name ansatz charge reaktor",
+    "experimentname flask culture cultureid id replicate condition cellline name ansatz charge reaktor",
     "volume": "volume vol workingvolume culturevolume reactorvolume initialvolume startvolume volumen startvolumen "
     "arbeitsvolumen",
     "sample": "samplevolume sample samplevol draw drawn removed sampled volumesampled probenvolumen probe entnahme",
@@ -229,6 +237,30 @@ def _has_form(heading: str) -> bool:
     unit = unit_of_heading(heading)
     return _IN_BRACKETS.search(heading) is not None and not any(
         converts(unit, of) for of in (CONCENTRATION, MASS_CONCENTRATION, "g", "mol", DIMENSIONLESS))  # fmt: skip
+
+
+def doubts_about(heading: str, unit: str, known: Collection[str]) -> str:
+    """Return what a person has to say about a heading that may mean two things.
+
+    Args:
+        heading: of a column.
+        unit: of the column, "" if it states none.
+        known: the quantities of all columns; beside other amino acids Met is methionine.
+
+    Returns:
+        The question, "" if there is no doubt.
+
+    >>> doubts_about("Met (mM)", "mM", ["MET", "GLC"])
+    'MET for methionine, or MeOH for methanol?'
+    >>> doubts_about("Met (mM)", "mM", ["MET", "ASN"]), doubts_about("Glu (g/L)", "g/L", ["GLU", "GLC"])
+    ('', '')
+    """
+    word, quantity = _word(heading), quantity_of(heading)
+    if word in _CELLS_OF_ANY_KIND and VCD not in known and (not unit or "cell" in unit or converts(unit, "1e6/mL")):
+        return "VCD if viable cells are counted, TCD if dead ones are too"
+    if word not in _DOUBTS or (AMINO_ACIDS & set(known)) - {quantity} - ({"GLN"} if word == "glu" else set()):
+        return ""
+    return "" if word == "glu" and "GLC" in known else _DOUBTS[word]
 
 
 def role_of(heading: str) -> str:
