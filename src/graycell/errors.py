@@ -33,6 +33,9 @@ _MOST_NAMED = 3
 _QUOTE = re.compile(r"(?P<opens>(?<![^\s(\[{=,])'(?=\S))|'(?![^\s,;:.?)\]}])")
 """A quote before or after a word; an apostrophe within one is none."""
 _OF_A_RUN = re.compile(r"run '(.*?)'(?=,|$)")
+_OF_A_ROW = re.compile(r", row (\d+)(?: \(column [A-Z]+\))?(?=, column |$)")
+_MOST_FOUND = 3
+"""Different things found in several rows that are quoted."""
 
 
 class GraycellError(Exception):
@@ -132,7 +135,7 @@ class Finding:
 
 
 class InputError(GraycellError):
-    """Input that cannot be used.
+    """Input that cannot be used. Its text has a line for each finding; commands print those of one kind as one.
 
     Attributes:
         findings: every fault, not only the first.
@@ -207,17 +210,20 @@ class Faults:
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings in which those that say the same about several runs are one.
+    """Return findings in which those that say the same about several runs, or about several rows of a table, are one.
 
     Args:
         findings: any number of findings.
 
     Returns:
-        As many or fewer findings, in the order of their first.
+        As many or fewer findings, in the order of their first; of several rows the numbers are listed or counted.
 
     >>> several = [Finding(f"run '{name}', VCD", "no value", "it is needed", "add it") for name in "abcde"]
     >>> print(*gathered(several))
     runs 'a', 'b', 'c' and 2 more, VCD: found no value; it is needed; add it.
+    >>> print(*gathered(Finding(f"a.csv, row {row}, column 'VCD'", "'x'", "a number is needed", "write it")
+    ...                 for row in (4, 7)))
+    a.csv, rows 4 and 7, column 'VCD': found 'x'; a number is needed; write it.
     """
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
@@ -225,7 +231,13 @@ def gathered(findings: Iterable[Finding]) -> list[Finding]:
         # the same finding of every run, whatever its name
         key = replace(finding, place=f"run{finding.place[run.end() :]}") if run else finding
         groups.setdefault(key, []).append(finding)
-    return [_joined(group) for group in groups.values()]
+    of_rows: dict[object, list[Finding]] = {}
+    for finding in map(_joined, groups.values()):
+        row = _OF_A_ROW.search(finding.place)
+        place = _OF_A_ROW.sub(", row", finding.place, count=1)
+        key = replace(finding, place=place, found="") if row else finding
+        of_rows.setdefault(key, []).append(finding)
+    return [_of_rows(group) for group in of_rows.values()]
 
 
 def _joined(findings: list[Finding]) -> Finding:
@@ -237,6 +249,20 @@ def _joined(findings: list[Finding]) -> Finding:
     listed = ", ".join(f"'{run[1]}'" for run in runs[:_MOST_NAMED])
     more = f" and {len(runs) - _MOST_NAMED} more" if len(runs) > _MOST_NAMED else ""
     return replace(first, place=f"runs {listed}{more}{first.place[runs[0].end() :]}")
+
+
+def _of_rows(findings: list[Finding]) -> Finding:
+    """Return one finding for those that say the same about several rows of a table."""
+    first, numbers = findings[0], [row[1] for finding in findings if (row := _OF_A_ROW.search(finding.place))]
+    if len(numbers) < 2:
+        return first
+    listed = f"{', '.join(numbers[:_MOST_NAMED])} and {len(numbers) - _MOST_NAMED} more"
+    if len(numbers) <= _MOST_NAMED:
+        listed = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    found = list(dict.fromkeys(finding.found for finding in findings))
+    others = f" and {len(found) - _MOST_FOUND} others" if len(found) > _MOST_FOUND else ""
+    place = _OF_A_ROW.sub(f", rows {listed}", first.place, count=1)
+    return replace(first, place=place, found=", ".join(found[:_MOST_FOUND]) + others)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

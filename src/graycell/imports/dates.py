@@ -20,8 +20,9 @@ _PART = 0.9
 _YEARS = range(1980, 2100)
 _ONE_YEAR = 366.0
 """[d] No culture takes longer: with a two-digit year, 02/03/26 would be 26 March 2002."""
-_MONTHS = ("jan feb mar apr may jun jul aug sep oct nov dec january february march april june july august september "
-           "october november december").split()  # fmt: skip
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_FULL_MONTHS = ("january", "february", "march", "april", "june", "july", "august", "september", "october", "november",
+                "december")  # fmt: skip
 _SPELT_MONTHS = {"sept": "Sep", "januar": "January", "februar": "February", "mär": "Mar", "mrz": "Mar",
                  "märz": "March", "maerz": "March", "mai": "May", "juni": "June", "juli": "July", "okt": "Oct",
                  "oktober": "October", "dez": "Dec", "dezember": "December"}  # fmt: skip
@@ -170,7 +171,9 @@ def _letters(token: str) -> tuple[str, ...]:
     """Return what a part of a date may be."""
     if not token.isdigit():
         name = token.lower()
-        return ("%b", "%B") if name == "may" else ("%b",) if name in _MONTHS[:12] else ("%B",) if name in _MONTHS else ()
+        if name == "may":
+            return ("%b", "%B")
+        return ("%b",) if name in _MONTHS else ("%B",) if name in _FULL_MONTHS else ()
     if len(token) == 4:
         return ("%Y",)
     return ("%d", "%m", "%y") if len(token) == 2 else ("%d", "%m") if len(token) == 1 else ()

@@ -25,7 +25,8 @@ from graycell.runs.format.files import MOST_ROWS
 from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
-          "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "decimal",
+          "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "flags",
+          "above", "decimal",
           "round_off", "replicates")  # fmt: skip
 _LOG = ("sheet", "run", "time", "clock", "feed", "volume")
 
@@ -82,6 +83,7 @@ class _Parser(ColumnParser):
                       if (column := self.optional_column(word, VOLUMETRIC_RATE))},
             feeds=tuple(FeedParser(self, measured).feeds()), decimal=self.decimal(), round_off=self.round_off(),
             averages=self.averages(),
+            flags=self.flags(), above_is_empty=self.above_is_empty(),
             empty=tuple(words_of(word).lower()
                         for word in self.texts("empty", "a list of words is needed", 'write empty = ["n.d."]')),
         )  # fmt: skip
@@ -238,6 +240,20 @@ class _Parser(ColumnParser):
             return mark
         self.fault("decimal", f"'{shown(str(mark))}'", "a decimal mark is a point or a comma", 'write "." or ","')
         return "."
+
+    def flags(self) -> tuple[str, ...]:
+        """Return the marks beside numbers that are read past, the longest first."""
+        flags = [words_of(word) for word in self.texts("flags", "a list of marks is needed", 'write flags = ["*"]')]
+        for flag in flags:
+            if not flag or re.search(r"^[\d.,<>+-]|[\d.,<>+-]$", flag):
+                self.wrong("flags", f"'{flag}'", "a mark is no digit, no sign and no decimal mark", "remove it")
+        return tuple(sorted(flags, key=len, reverse=True))
+
+    def above_is_empty(self) -> bool:
+        """Return whether a value above the range of its assay counts as not measured."""
+        if "above" in self.words and self.words["above"] != "empty":
+            self.wrong("above", self.words["above"], "values above a limit can be left out", 'write above = "empty"')
+        return "above" in self.words
 
     def round_off(self) -> float:
         """Return how far below 0 is 0."""

@@ -41,7 +41,8 @@ class Column:
         density: [kg/L], 0 for none.
         written: how dates are written, in the letters of `datetime.strptime`; "" for ISO 8601.
         limit: what a cell such as ``<LOD`` means, in `unit`.
-        clock: the position of the time of day of a date.
+        clock: the position of the time of day of a date or a day.
+        zone: the time zone of dates, "" if they are counted as they are written.
         per_mole: mol of the quantity in one mol of what the column names [1], such as 2 of calcium lactate.
     """
 
@@ -55,6 +56,7 @@ class Column:
     written: str = ""
     limit: float | None = None
     clock: int | None = None
+    zone: str = ""
     per_mole: float = 1.0
 
     def in_internal_units(self, number: float) -> float:
@@ -66,9 +68,7 @@ class Column:
         Returns:
             The number in `internal_unit`.
         """
-        return self.per_mole * in_internal_units(
-            number, self.unit, self.internal_unit, self.molar_mass, self.density
-        )
+        return self.per_mole * in_internal_units(number, self.unit, self.internal_unit, self.molar_mass, self.density)
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,8 @@ class Plan:
         decimal: the decimal mark.
         round_off: how far below 0 a number may be to count as 0, in internal units.
         empty: words of empty cells, in small letters.
+        flags: marks beside numbers that are read past.
+        above_is_empty: whether a value above the range of its assay counts as not measured.
         sides: which rows are before and after a feed; None if no column says so.
         start: columns by what they give at time 0.
         sample: the volume of samples.
@@ -139,6 +141,8 @@ class Plan:
     decimal: str
     round_off: float
     empty: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    above_is_empty: bool = False
     sides: Sides | None = None
     start: Mapping[str, Column] = field(default_factory=dict)
     sample: Column | None = None
@@ -195,6 +199,7 @@ class _Planner:
             after=spec.taken == "after",
             measured=self.columns(spec.measured, {}),
             decimal=spec.decimal, round_off=spec.round_off, empty=spec.empty,
+            flags=spec.flags, above_is_empty=spec.above_is_empty,
             sides=self.sides(),
             start=self.columns(spec.start, {"volume": VOLUME, "temperature": TEMPERATURE}),
             sample=self.column(spec.sample, VOLUME),
@@ -312,10 +317,29 @@ class _Planner:
                 return None
             mass, per_mole = form or (mass, 1.0)
             found = Column(spec.heading, position, of_column, unit, None, mass, density, per_mole=per_mole)
-        if found.unit == "date" and unit == TIME:
-            clock = self.position(f"{spec.what} clock", spec.clock) if spec.clock else None
-            return replace(found, written=spec.written, clock=clock)
+        if unit == TIME and (found.unit in ("date", "clock") or spec.clock or spec.zone):
+            return self.of_clocks(spec, found)
         return self.with_limit(spec, found) if self.has_unit(spec, found, quantity) else None
+
+    def of_clocks(self, spec: ColumnSpec, column: Column) -> Column | None:
+        """Return a column of dates, of days with a time of day beside them, or of times of day alone."""
+        if column.unit not in ("date", "clock") and not self.has_unit(spec, column, ""):
+            return None
+        days = column.unit == "date" or (column.unit != "clock" and column.in_internal_units(1.0) == 1.0)
+        if spec.clock and not days:
+            needed, remedy = "a time of day is beside a date or a day", 'give unit = "date" or "d", or leave clock out'
+            self.fault(f"{spec.what} clock", f"the unit '{column.unit}'", needed, remedy)
+            return None
+        if spec.zone and column.unit != "date":
+            needed, remedy = "dates have a time zone", 'leave zone out, or give unit = "date"'
+            self.fault(f"{spec.what} zone", f"the unit '{column.unit}'", needed, remedy)
+            return None
+        if column.unit == "clock" and self.grid.logged:
+            needed = "times of day alone do not tell the days of a log"
+            self.fault(spec.what, "the unit 'clock'", needed, "write a column of days or dates on both sheets")
+            return None
+        clock = self.position(f"{spec.what} clock", spec.clock) if spec.clock else None
+        return replace(column, written=spec.written, clock=clock, zone=spec.zone)
 
     def has_unit(self, spec: ColumnSpec, column: Column, quantity: str) -> bool:
         """Return whether the unit of a column converts to its internal unit, and note it if not."""
@@ -344,7 +368,7 @@ class _Planner:
     def compare(self, spec: ColumnSpec, unit: str, stated: str, internal_unit: str) -> None:
         """Note where the unit of a mapping is not that of the heading."""
         stated = as_counted(stated, internal_unit)
-        if not stated or unit in (stated, "?") or "date" in (unit, stated):
+        if not stated or unit in (stated, "?") or {"date", "clock"} & {unit, stated}:
             return
         try:
             if float(convert(1.0, unit, stated)) == 1.0:

@@ -213,6 +213,8 @@ class ImportSpec:
         decimal: the decimal mark of the file.
         round_off: how far below 0 a number may be to count as 0, in internal units.
         empty: words of empty cells, in small letters.
+        flags: marks beside numbers that are read past, such as ``*``.
+        above_is_empty: whether a value above the range of its assay counts as not measured.
         averages: whether rows of one time are replicates of one sample.
         folders: where other files are looked for: beside the mapping, and beside the file.
     """
@@ -240,6 +242,8 @@ class ImportSpec:
     decimal: str = "."
     round_off: float = 0.0
     empty: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    above_is_empty: bool = False
     averages: bool = False
     folders: tuple[Path, ...] = ()
 

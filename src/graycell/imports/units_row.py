@@ -7,14 +7,24 @@ from typing import NamedTuple
 from graycell.imports.amounts import as_counted
 from graycell.imports.vocabulary import is_word_for_unit, named_time, quantity_of, role_of, unit_of_heading, words_of
 from graycell.runs.format.tables import parse_number
-from graycell.units import CELL_DENSITY, CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, converts, is_readable
+from graycell.units import (
+    CELL_DENSITY,
+    CONCENTRATION,
+    TEMPERATURE,
+    TIME,
+    VOLUME,
+    VOLUMETRIC_RATE,
+    converts,
+    is_readable,
+)
 
 _FAR = 2
 """Rows below the headings in which the units are looked for; a blank row may lie between."""
 _FEWEST = 2
 """Known units that make a row one of units; one is enough if the row holds nothing else."""
 _KINDS = (CONCENTRATION, "g/L", CELL_DENSITY, VOLUME, TIME, VOLUMETRIC_RATE, "%", "kg", "kg/d", TEMPERATURE)
-_OF_SENSORS = "mmhg mbar bar kpa hpa mv rpm ppm au psi mosm mosmol ma us/cm ms/cm lpm slpm nlpm sccm".split()
+_OF_SENSORS = ("mmhg", "mbar", "bar", "kpa", "hpa", "mv", "rpm", "ppm", "au", "psi", "mosm", "mosmol", "ma", "lpm",
+               "slpm", "nlpm", "sccm")  # fmt: skip
 _NOTHING = ("", "-", "--", "---", "–", "—", "/", ".", "n/a", "na", "none", "n.a.")  # noqa: RUF001, dashes
 _LIKE_A_NUMBER = re.compile(r"[+-]?\d+([.,:/-]\d+)*%?|\d{4}-\d\d-\d\d.*")
 

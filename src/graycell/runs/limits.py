@@ -18,6 +18,7 @@ from graycell.units import (
     TIME,
     VOLUME,
     VOLUMETRIC_RATE,
+    convert,
     converts,
 )
 
@@ -45,7 +46,9 @@ class Limit:
     open_below: bool = False
 
 
-_IF_EMPTY = "leave the cell empty if no sample was taken"
+_LEAST_PERCENT = 1.1
+"""A part from which it may be meant as percent; a count that is a little too large gives less."""
+_IF_EMPTY = "leave the cell empty if no sample was taken, or write it like <0.1 if it is noise around 0"
 
 LIMITS = {
     "time": Limit(TIME, 0.0, math.inf, "times are >= 0", "count the time from inoculation"),
@@ -119,7 +122,9 @@ def limits_for(quantity: str, limits: tuple[str, ...]) -> tuple[str, ...]:
     return limits[:1] if quantity in MOLAR_MASS else limits
 
 
-def value_fault(place: str, limit: str, value: float, found: str | None = None) -> Finding | None:
+def value_fault(
+    place: str, limit: str, value: float, found: str | None = None, unit: str = ""
+) -> Finding | None:
     """Return what is wrong with a number.
 
     Args:
@@ -127,22 +132,38 @@ def value_fault(place: str, limit: str, value: float, found: str | None = None) 
         limit: a key of `LIMITS`.
         value: the number in the internal unit.
         found: the text to quote, if the number was written in another unit.
+        unit: in which it was written; that of the limit if not given.
 
     Returns:
         The finding; None if there is nothing wrong.
 
-    >>> print(value_fault("run07.csv, row 14, column 'viability [%]'", "viability", 1.2, "120"))
-    run07.csv, row 14, column 'viability [%]': found 120; viability is 0 to 1; for percent write [%].
+    >>> print(value_fault("run07.csv, row 14, column 'viability [1]'", "viability", 97.5))
+    run07.csv, row 14, column 'viability [1]': found 97.5; viability is 0 to 1; for percent write [%].
+    >>> value_fault("", "viability", 1.004, "100.4", "%").needed
+    'viability is at most 100 %'
     """
     bounds = LIMITS[limit]
     found = f"{value:.6g}" if found is None else found
     inside = bounds.lowest <= value <= bounds.highest and not (bounds.open_below and value == bounds.lowest)
+    if not inside and bounds.unit == DIMENSIONLESS and bounds.highest < value:
+        return Finding(place, found, *_above_the_whole(bounds, value, unit or DIMENSIONLESS))
     if not inside:
         return Finding(place, found, bounds.needed, bounds.remedy)
     if value > bounds.plausible:
         most = f"nothing above {bounds.plausible:g} {bounds.unit} is plausible"
         return Finding(place, found, most, "look at the unit of the column")
     return None
+
+
+def _above_the_whole(bounds: Limit, value: float, unit: str) -> tuple[str, str]:
+    """Return what a part of a whole should be that is above it, and what to do."""
+    name = bounds.needed.split(" is ")[0]
+    if convert(1.0, unit, DIMENSIONLESS) != 1.0:
+        most = f"{convert(1.0, DIMENSIONLESS, unit):g} {unit}"
+        return f"{name} is at most {most}", f"correct it; write {most.split()[0]} if it is the noise of a count"
+    if value < _LEAST_PERCENT:
+        return f"{name} is at most 1", "correct it; write 1 if it is the noise of a count"
+    return bounds.needed, bounds.remedy
 
 
 def within(limit: str, value: np.ndarray) -> np.ndarray:

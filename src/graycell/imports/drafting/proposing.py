@@ -23,7 +23,6 @@ from graycell.imports.vocabulary import (
     doubts_about,
     is_doubtful,
     quantity_of,
-    role_of,
     substance_in,
     unit_of_heading,
     words_of,

@@ -1,4 +1,4 @@
-"""line_of_time: the columns of a table -> the line of a draft that says where the times are and how they are written."""
+"""line_of_time: the columns of a table -> the line of a draft that says where times are and how they are written."""
 
 import re
 from typing import NamedTuple

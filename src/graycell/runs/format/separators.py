@@ -1,4 +1,4 @@
-"""separator_of: the text of a CSV file -> the character between its cells, whatever is in quotes or above the headings."""
+"""separator_of: the text of a CSV file -> the character between its cells, whatever is in quotes or above headings."""
 
 import csv
 import io

@@ -25,6 +25,11 @@ _LEAST = 0.6
 """[1] Resemblance from which a column may be a misspelt one."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_UP_TO = re.compile("^(<\\s*=|=\\s*<|[\u2264\u2a7d\u2266])")
+"""Up to a limit: at most, with the signs of several keyboards."""
+_ABOVE = ("oor", "+++", "++++", "over", "above", "uloq", "aloq", "alq", "ovr", "ovf", "overrange", "over range",
+          "out of range", "saturated", "too high", "above range", "over limit")  # fmt: skip
+"""Words of instruments for a value above the range of an assay."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes text that begins with one of these for a formula."""
 
@@ -229,6 +234,39 @@ def parse_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def below_of(text: str) -> str:
+    """Return a cell in which "up to a limit" is "below a limit", ``<``.
+
+    Args:
+        text: of a cell.
+
+    Returns:
+        The text.
+
+    >>> below_of("<= 0.5"), below_of("\u22640.5"), below_of("0.5")
+    ('< 0.5', '<0.5', '0.5')
+    """
+    return _UP_TO.sub("<", text)
+
+
+def is_above(text: str) -> bool:
+    """Return whether a cell says that a value was above the range of its assay.
+
+    Args:
+        text: of a cell.
+
+    Returns:
+        Whether it does.
+
+    >>> is_above(">25.0"), is_above("OOR"), is_above("out of range >"), is_above("25"), is_above("OOR <")
+    (True, True, True, False, False)
+    """
+    word = text.strip()
+    if word.startswith("<") or word.endswith("<"):
+        return False
+    return word.startswith((">", "\u2265", "\u2a7e", "\u2267", "=>")) or word.lower().strip("> ") in _ABOVE
+
+
 def typed(table: MixedTable, kind: Kind, findings: list[Finding]) -> Typed:
     """Return a table by column.
 
@@ -286,9 +324,7 @@ def _word(cell: Cell) -> str:
     return " ".join(cell.split()) if isinstance(cell, str) else str(cell)
 
 
-def _number(
-    cell: Cell, name: str, unit: str, limit: str, censored: bool
-) -> tuple[float | None, Finding | None, bool]:
+def _number(cell: Cell, name: str, unit: str, limit: str, censored: bool) -> tuple[float | None, Finding | None, bool]:
     """Return the number of a cell in its internal unit, or its fault without a place, and if it is a detection limit.
 
     censored: whether ``<`` may be before a number.
@@ -298,6 +334,11 @@ def _number(
     if not isinstance(cell, str):
         return *_judged(cell, f"{cell!r}", name, unit, limit), False
     cell = cell.strip()
+    if censored and is_above(cell):
+        needed = "a value above the range of an assay is no number"
+        remedy = "write what the diluted sample had, or leave the cell empty"
+        return None, Finding("", f"'{cell}'", needed, remedy), False
+    cell = below_of(cell) if censored else cell
     is_limit = censored and cell.startswith("<")
     digits = cell[1:].strip() if is_limit else cell
     if not digits and is_limit:
@@ -348,7 +389,7 @@ def _judged(number: float, text: str, name: str, unit: str, limit: str) -> tuple
     """Return a number in its internal unit, or what is wrong with it; `text` is the number as it was written."""
     value = in_internal_unit(number, name, unit, limit)
     text = shown(text)
-    fault = value_fault("", limit, value, text)
+    fault = value_fault("", limit, value, text, unit)
     if fault is None and not math.isfinite(value):
         fault = Finding("", text, "a finite number is needed", "look at the unit of the column")
     return (value, None) if fault is None else (None, fault)
