@@ -30,6 +30,7 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 
+from fuzzed_files import LAYOUTS, MAPPING, SHEET
 from graycell.balances.checking import check_path
 from graycell.errors import InputError
 from graycell.imports.drafting.proposing import propose
@@ -46,167 +47,6 @@ LONGEST_SENTENCE = 7000
 """Characters of a finding."""
 MOST_MEMORY = 2**30
 """[bytes] of the whole process, at its peak."""
-SHEET = """Batch;Time (h);VCD (10^6 cells/mL);Viability (%);Glc_gL;Gln (mM);IgG (mg/L);F1 (mL);Base (mL);Draw (mL)
-A;0;0,4;97;7,2;4,0;<LOD;;0;1
-A;24;0,9;98;6,1;<0,5;5,1;20;0,5;1
-A;48;1,8;97;5,9;1,1;20,5;10;0,9;
-B;0;0,5;96;7,2;4,0;;;0;1
-B;36;1,7;95;5,0;2,0;11;20;0,7;1
-"""
-MAPPING = """run = "Batch"
-time = "Time (h)"
-decimal = ","
-taken = "before"
-round_off = 1e-9
-[measured]
-VCD = "VCD (10^6 cells/mL)"
-viability = "Viability (%)"
-GLC = "Glc_gL"
-GLN = "Gln (mM)"
-ANTI = { column = "IgG (mg/L)", molar_mass = 150000.0, limit = "0.5 mg/L" }
-[start]
-volume = "1.5 L"
-[sample]
-volume = "Draw (mL)"
-[feeds.F1]
-volume = "F1 (mL)"
-media = { GLC = "400 g/L", GLN = "20 mmol/L" }
-[feeds.base]
-cumulative = "Base (mL)"
-media = {}
-"""
-LAYOUTS = (
-    (
-        {
-            "Data": [
-                "Run,Day,Analyte,Value,Unit,Feed (mL)",
-                "A,0,Glc,30,mM,",
-                "A,0,VCD,0.4,1e6 cells/mL,",
-                "A,1,Glc,25,mM,20",
-            ]
-        },
-        """run = "Run"
-time = { column = "Day", unit = "d" }
-taken = "after"
-long = { quantity = "Analyte", value = "Value", unit = "Unit" }
-[measured]
-GLC = "Glc"
-VCD = "VCD"
-[start]
-volume = "1.5 L"
-[feeds.F1]
-volume = "Feed (mL)"
-media = { GLC = "400 g/L" }
-""",
-    ),
-    (
-        {
-            "Data": [
-                "Day,When,Glc,V (mL),T,Bleed,Glc feed",
-                "d,,mM,mL,degC,mL/h,mmol/h",
-                "0,pre,30,1500,37,0,0",
-                "1,pre,25,1490,37,1,2",
-                "1,post,35,1540,34,1,2",
-                "2,daily,28,1540,,0,0",
-            ]
-        },
-        """units = 2
-time = "Day"
-temperature = "T"
-bleed = "Bleed"
-volume = "V (mL)"
-[measured]
-GLC = "Glc"
-[start]
-volume = "1.5 L"
-[rows]
-column = "When"
-before = "pre"
-after = "post"
-neither = ["daily"]
-[feeds.F1]
-rise = "V (mL)"
-media = {}
-[feeds.F2]
-rate = "Glc feed"
-media = { GLC = "2 mol/L" }
-""",
-    ),
-    (
-        {"Glc (mM)": ["Day,A,B,Note", "0,30,40,x", "1,25,31,"], "Lac (mM)": ["Day,A,B", "1,5,6", "0,1,2"]},
-        """run = { sheet = "{quantity}", heading = "{run}", without = ["Note"] }
-time = { column = "Day", unit = "d" }
-[measured]
-GLC = "Glc (mM)"
-LAC = "Lac (mM)"
-""",
-    ),
-    (
-        {
-            "Data": [
-                "Vessel,Date,Clock,Glc (mM)",
-                "A,31.03.2026,12:00,30",
-                ",01.04.2026,9:00,25",
-                "B,31.03.2026,12:00,28",
-            ],
-            "Log": ["Reactor,When,At,Feed,V (mL)", "A,01.04.2026,10:00,F1,20", "B,31.03.2026,13:00,F2,5"],
-            "Media": ["Media,F1,F2", "Glucose (g/L),400,0", "Gln (mM),,200", "pH,7,7"],
-        },
-        """sheet = "Data"
-run = "Vessel"
-fill = ["Vessel"]
-empty = ["failed"]
-taken = "before"
-time = { column = "Date", clock = "Clock", unit = "date", written = "%d.%m.%Y %H:%M" }
-log = { sheet = "Log", run = "Reactor", time = "When", clock = "At", feed = "Feed", volume = "V (mL)" }
-[measured]
-GLC = "Glc (mM)"
-[start]
-volume = "1.5 L"
-GLN = "4 mM"
-[feeds."*"]
-volume = { under = "Log" }
-media = { sheet = "Media", names = "Media" }
-""",
-    ),
-    (
-        {"Data": ["Age,Unit,D0,D1,D1,Day 2,3 d", "Glc,mM,30,25,26,,11", "Feed,g,,20,,,10.5", "Draw,mL,1,1,,1,"]},
-        """transposed = true
-units = 2
-replicates = "mean"
-taken = "before"
-time = { column = "Age", unit = "d" }
-[measured]
-GLC = "Glc"
-[start]
-volume = "1 L"
-[sample]
-volume = "Draw"
-[feeds.F1]
-volume = { column = "Feed", density = 1.05 }
-media = { GLC = "400 g/L" }
-""",
-    ),
-    (
-        {
-            "Data": [
-                "R1,,,R2,,",
-                "Age (h),Glc,Lac,Age (h),Glc,Lac",
-                "0:00,30,1,0:00,40,1.5",
-                "24:00,20,2,,,",
-                ",,,36 h,33,3",
-            ]
-        },
-        """header = 2
-run = { above = "{run}" }
-time = "Age (h)"
-[measured]
-GLC = { column = "Glc", unit = "mM" }
-LAC = { column = "Lac", unit = "mM" }
-""",
-    ),
-)
-"""Sheets of other layouts, and the mapping of each; both are broken too."""
 PIECES = (
     "", "nan", "inf", "-inf", "1e999", "-1", "1e-320", "=1+1", "=cmd|' /C calc'!A0", "@x", "'", '"', ";", ",", "\t",
     "\n", "\r", "\0", "\ufeff", "<", "<LOD", "<nan", "n.d.", "%", "٣", "1,234", "1.234,5", "2026-13-45", "{run}",
@@ -220,10 +60,15 @@ PIECES = (
 WORDS = (
     "like", "sheet", "header", "units", "fill", "empty", "run", "long", "log", "rows", "volume", "harvest", "column",
     "clock", "unit", "limit", "molar_mass", "optional", "under", "media", "names", "neither", "without",
-    "density", "transposed", "replicates", "above", "of",
+    "density", "transposed", "replicates", "above", "of", "leave_out", "ids", "join", "groups", "errors", "pattern",
+    "interval", "total", "lot", "holds", "taken", "from", "runs", "file", "medium", "formula", "value", "start",
+    "feeds", "measured",
 )  # fmt: skip
 VALUES = (1, -1, 0, 1.5, True, "x", "", "?", [], ["a"], [1], [["a"]], {}, {"a": 1}, {"column": ["a"]}, 10**30,
-          float("nan"), date(2026, 1, 1), "1 L", "-1 mM", "Batch", "Sheet", "{run}", "%d %d")  # fmt: skip
+          float("nan"), date(2026, 1, 1), "1 L", "-1 mM", "Batch", "Sheet", "{run}", "%d %d", "{run}_D{day}",
+          "VCD / GLC", "< 0", "*", "5 %", "F1",
+          {"GLC": "1 mM"}, [{"GLC": "1 mM"}, {"from": "1 d", "GLC": "2 mM"}], {"Glucose x H2O": "1 g/L"},
+          {"formula": "VCD * 2", "k": "2 mmol/L"}, {"file": "media.csv"}, {"file": "../x"}, {"F1": "1 L"})  # fmt: skip
 
 
 class HangError(BaseException):

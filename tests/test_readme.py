@@ -186,7 +186,7 @@ def test_the_old_names_of_the_changelog_say_what_they_are_called_now():
 
 
 def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
-    mapping, every, log, rows, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
+    mapping, _, every, _, log, rows, _, _, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
     lines = ["Batch;Time (h);Cells (10^6 cells/mL);Glc_gL;Lactate;IgG (mg/L);Draw (mL);Feed (mL)",
              "A;0;0,4;7,2;0,1;<LOD;1;", "A;24;0,9;6,1;0,9;5,5;1;20"]  # fmt: skip
     path = tmp_path / "file.csv"
@@ -206,6 +206,36 @@ def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
     assert [run.name for run in graycell.import_runs(path, counted)] == ["FB2-A-R1"]
     path.write_text("batch,time_h,Glc_gL,EtOH_gL\n1,0,50,0\n1,6,49,0.2\n")
     assert graycell.import_runs(path, yeast)[0].measurements["EtOH"].value[1] == pytest.approx(200.0 / 46.07)
+
+
+def test_the_short_examples_of_the_page_on_import_are_accepted(tmp_path):
+    _, total, _, media, _, _, rows, formulas, *_ = map(tomllib.loads, toml_blocks(IMPORT))
+    day = {"time": {"column": "Day", "unit": "d"}, "taken": "before"}
+    fed = day | {"measured": {"GLC": "Glc (mM)"}, "start": {"volume": "1 L"}}
+    path = tmp_path / "file.csv"
+    path.write_text("Day,Glc (mM),Base (mL),Base total (mL)\n0,30,0,0\n1,25,2,2\n2,24,1,3\n")
+    assert sum(event.volume for event in graycell.import_runs(path, fed | total)[0].events) == pytest.approx(0.003)
+    heads = ",".join(f"F{i} (mL)" for i in (1, 2, 3, 4))
+    path.write_text(f"Day,Glc (mM),{heads},Lot of F4\n0,30,,,,,\n1,25,1,1,1,1,L1\n6,24,1,1,1,1,L2\n")
+    (tmp_path / "media.csv").write_text("Feed,F2 lot 7,F2 lot 7\nGlucose (g/L),390,410\n")
+    [run] = graycell.import_runs(path, fed | media)
+    assert {name: round(of["GLC"]) for name, of in run.media.items()} == {
+        "F1": 2220, "F2": 2220, "F3": 2220, "F3 from 5 d": 2775, "F3 of R3": 2498, "F4 L1": 2220, "F4 L2": 2276,
+    }  # fmt: skip
+    assert run.media["F1"]["CYS"] == pytest.approx(1000.0 / 175.63)
+    counts, chemistry = tmp_path / "counts.csv", tmp_path / "chemistry.csv"
+    counts.write_text("Sample ID,Sample type,VCD (1e6 cells/mL)\nBR7_D0,,0.4\nBR7_D1,blank,0\nBR7_D2,,1\nBR7_D-1,,9\n")
+    chemistry.write_text("Sample ID,Glucose (mM)\nBR7_D2,20\nBR7_D0,30\n")
+    [run] = graycell.import_runs([counts, chemistry], rows)
+    assert run.measurements["GLC"].value.tolist() == [30.0, 20.0]
+    path.write_text(
+        "Run,Day,VCD (1e6 cells/mL),Viability (%),Lactate (mM),Dilution,SD (1e6 cells/mL)\nR1,0,1,80,2,5,0.1\n"
+        "R32,0,1,80,2,5,0.1\n"
+    )
+    first, second = graycell.import_runs(path, day | {"run": "Run"} | formulas)
+    assert (first.initial_volume, second.initial_volume) == (1.5, 2.0)
+    assert first.measurements["BIOM"].value[0] == pytest.approx(2.31 / 0.8)
+    assert first.measurements["LAC"].standard_error[0] == pytest.approx((0.5**2 + 0.2**2) ** 0.5)
 
 
 def test_the_examples_of_the_page_on_import_run(tmp_path, monkeypatch, capsys):

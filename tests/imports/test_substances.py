@@ -20,7 +20,8 @@ WEIGHED = [  # names, quantity, g of the solid that hold one mol of the quantity
                     "Dextrose monohydrate|Glucose (monohydrate)|GLUCOSE * H2O|D-glucose x 1 H2O|Glc.H2O|Glucose H20"),
     ("GLC", 180.16, "Glucose|D-Glucose|D(+)-Glucose, anhydrous|alpha-D-Glucose|Dextrose (anhydrous)|Glc"),
     ("GLC", 189.16, "glucose hemihydrate|Glucose 1/2 H2O|Glucose · ½ H₂O|Glucose 0,5 H2O"),
-    ("ASN", 150.13, "L-Asparagine H2O|L-Asparagine·H₂O|Asparagine-H2O|L-ASPARAGINE MONOHYDRATE|Asn × H2O|L-Asn*H2O"),
+    ("ASN", 150.13, "L-Asparagine H2O|L-Asparagine·H₂O|Asparagine-H2O|L-ASPARAGINE MONOHYDRATE|Asn \u00d7 H2O|"
+                    "L-Asn*H2O"),
     ("LYS", 182.65, "L-Lysine HCl|Lysine hydrochloride|L-Lysine monohydrochloride|L-Lysin-Hydrochlorid|LysHCl|"
                     "L-Lysine-HCl|lysine (HCl)|L-Lysine 1HCl"),
     ("LYS", 219.11, "L-Lysine dihydrochloride|L-Lysine 2HCl|Lysine 2 HCl"), ("LYS", 206.24, "L-Lysine acetate"),

@@ -10,7 +10,7 @@ from itertools import combinations, pairwise
 
 import numpy as np
 
-from graycell.balances.mass_balances import Balance, MassBalances, flow_intervals, growth_rate, summed
+from graycell.balances.mass_balances import Balance, FlowInterval, MassBalances, flow_intervals, growth_rate, summed
 from graycell.balances.series import FEWEST, species_series
 from graycell.balances.specific_rates import SpecificRates, specific_rates, yields_of
 from graycell.errors import Finding, InputError
@@ -25,6 +25,7 @@ from graycell.runs.records import (
     Outflow,
     Replacement,
     Sample,
+    Signal,
 )
 from graycell.runs.solutes import FORMULAS, NOT_MADE, atoms_of
 
@@ -36,6 +37,8 @@ SURE = 4.0
 """Standard errors beyond which an assay error is no explanation."""
 SMALL = 0.02
 """Part of its largest value below which a change of a quantity is not reported."""
+_A_MOMENT = 3.0 / 86400.0
+"""[d] Between a feed and a sample of one row."""
 CLOSES = 0.02
 """Relative error [1] up to which a volume balance closes; a limit of this project."""
 _AMINO_ACIDS_FOR_NITROGEN = 10
@@ -308,23 +311,42 @@ def the_volume_closes(run: CultureRun) -> Iterator[Finding]:
     if "volume" not in run.signals or not len(run.signals["volume"].time):
         return
     recorded = run.signals["volume"]
-    volumes = {interval.end: interval.volumes() for interval in flow_intervals(run, recorded.time)}
+    intervals = flow_intervals(run, recorded.time)
+    volumes = {interval.end: interval.volumes() for interval in intervals}
     # before, between and after the events of that time; the nearest of them counts
     candidates = [volumes[time] for time in recorded.time.tolist()]
-    difference = np.array(
-        [
-            min((value - volume for volume in near), key=abs)
-            for value, near in zip(recorded.value, candidates, strict=True)
-        ]
-    )
+    difference = _nearest_differences(recorded.value, candidates)
     worst = int(np.argmax(np.abs(difference)))
     if abs(difference[worst]) > CLOSES * recorded.value[worst]:
         off = f"{difference[worst]:+.3g} L from what was there, fed and taken out"
+        needed = f"a volume closes within {100 * CLOSES:g} %"
+        remedy = "look for a feed, base or sample that is missing or counted twice, or for evaporation"
+        fits = _fits(recorded, intervals)
+        if fits:
+            needed += f", as it does with samples {fits[0]} and volumes {fits[1]} the feeds of their rows"
+            remedy = f'if it is so, say it in the mapping: volume = {{ column = "...", taken = "{fits[1]}" }}'
         yield Finding(f"run '{run.name}', volume at {recorded.time[worst]:g} d",
-                      f"{recorded.value[worst]:.4g} L, {off}",
-                      f"a volume closes within {100 * CLOSES:g} %",
-                      "look for a feed, base or sample that is missing or counted twice, or for evaporation",
-                      "warning")  # fmt: skip
+                      f"{recorded.value[worst]:.4g} L, {off}", needed, remedy, "warning")  # fmt: skip
+
+
+def _nearest_differences(recorded: np.ndarray, candidates: Sequence[Sequence[float]]) -> np.ndarray:
+    """Return the differences of recorded volumes [L] from the nearest of several, shape (times,)."""
+    return np.array([min((value - volume for volume in near), key=abs)
+                     for value, near in zip(recorded, candidates, strict=True)])  # fmt: skip
+
+
+def _fits(recorded: Signal, intervals: Sequence[FlowInterval]) -> tuple[str, str] | None:
+    """Return on which sides of a feed samples and volumes are, if the volumes then close; None if they do not."""
+    at_start = next(interval.volumes() for interval in intervals if interval.end == 0.0)
+    by_end = {interval.end: interval.volumes() for interval in intervals}
+    after = [by_end[time][-1] - at_start[-1] + at_start[0] for time in recorded.time.tolist()]
+    # a feed before the sample of its row is a second earlier
+    before = [next((by_end[end][0] for end in sorted(by_end) if 0.0 < time - end < _A_MOMENT), by_end[time][0])
+              for time in recorded.time.tolist()]  # fmt: skip
+    for sides, volumes in ((("before", "after"), after), (("after", "before"), before)):
+        if np.all(np.abs(recorded.value - volumes) <= CLOSES * recorded.value):
+            return sides
+    return None
 
 
 def media_that_are_fed_hold_something(run: CultureRun) -> Iterator[Finding]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from graycell.errors import Faults, shown
 from graycell.imports.amounts import plain
+from graycell.imports.columns import Column, Plan
 from graycell.imports.dates import forms_of
 from graycell.imports.grids import Grid
-from graycell.imports.plan import Column, Plan
 from graycell.imports.times import Times
 from graycell.imports.vocabulary import words_of
 from graycell.runs.checks import limit_of, value_fault
@@ -67,6 +67,9 @@ class Cells:
         Returns:
             The text, "" for words of empty cells.
         """
+        if column.formula is not None:
+            number = self.computed(row, column)
+            return "" if number is None else f"{number:.6g}"
         text = repr(column.value) if column.position is None else self.word(row, column.position)
         text = below_of(text)
         return "" if text.lower() in _NOTHING or text.lower() in self.plan.empty else text
@@ -108,6 +111,12 @@ class Cells:
         Returns:
             The value, or the detection limit that it is below; None where the cell is empty or faulty.
         """
+        if column.formula is not None:
+            number = self.computed(row, column)
+            outside = None if number is None else value_fault("", limit_of(quantity), number)
+            if outside is not None:
+                self.fault(row, column.name, f"{number:.6g}", outside.needed, "look at the formula and its columns")
+            return None if outside is not None else number
         cell = self.cell(row, column)
         is_limit = cell.startswith("<")
         digits = cell.removeprefix("<").strip() if is_limit else cell
@@ -169,6 +178,37 @@ class Cells:
         """Yield the filled cells of a column."""
         if column.position is not None:
             yield from filter(None, (self.cell(row, column) for row in range(len(self.table.rows))))
+
+    def computed(self, row: int, column: Column) -> float | None:
+        """Return the number that a formula has in a row, in its internal unit.
+
+        Args:
+            row: counted from 0.
+            column: that is computed.
+
+        Returns:
+            The number; None where a cell that it needs is empty, faulty or below a detection limit.
+        """
+        formula = column.formula
+        if formula is None:
+            return None
+        numbers: dict[str, float] = {}
+        for name, of in formula.columns.items():
+            quantity = formula.quantities[name]
+            given = self.measured(row, of, quantity) if quantity else self.number(row, of)
+            if given is None:
+                return None
+            if isinstance(given, Below):
+                self.faults.of_file(self.table.at(row, column.name), f"{name} below its detection limit",
+                                    "a formula needs numbers", "it is left empty there", "warning")  # fmt: skip
+                return None
+            numbers[name] = given
+        value = formula.value(numbers)
+        if value is None:
+            self.faults.of_file(self.table.at(row, column.name), "no finite number", "a formula gives one",
+                                "it is left empty there", "warning")  # fmt: skip
+            return None
+        return column.in_internal_units(value)
 
     def number(self, row: int, column: Column | None) -> float | None:
         """Return a number in its internal unit.

@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from graycell.imports.amounts import AMOUNT_RATE, RATE_PER_VOLUME
 from graycell.imports.cells import Cells
-from graycell.imports.plan import Column, FeedColumn
+from graycell.imports.columns import Column, FeedColumn
+from graycell.imports.spec import is_of_group
 
 ONE_SECOND = 1.0 / 86400.0
 """[d] Between a feed and a sample of one time that are known to follow each other."""
@@ -148,11 +149,109 @@ def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperatur
                 or cells.is_measured(step.row)]  # fmt: skip
     drawn = [RecordedEvent(step.row, step.seen, "sample", volume=taken)
              for step in drawn_at if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
-    readers = {"volume": _added, "cumulative": _added_so_far, "rate": _flowing, "rise": _rising}
+    readers = {"volume": _added, "interval": _added_since, "cumulative": _added_so_far, "rate": _flowing,
+               "rise": _rising}  # fmt: skip
     fed = [event for feed in plan.feeds for event in readers[feed.kind](cells, steps, feed, volume)]
     held = [*_setpoints(cells, sampled, temperature), *_outflows(cells, sampled)]
     events = sorted([*drawn, *fed, *held], key=lambda event: event.time)  # stable
     return _with_volumes(events, {feed.name: feed.of for feed in plan.feeds if feed.of}, volume)
+
+
+def time_of_volume(cells: Cells, step: Step) -> float:
+    """Return when the volume of a row was read.
+
+    Args:
+        cells: the file.
+        step: the row.
+
+    Returns:
+        [d].
+    """
+    if cells.plan.volume_taken == "after":
+        return max(step.seen, step.fed) + ONE_SECOND
+    return min(step.seen, step.fed) if cells.plan.volume_taken == "before" else step.seen
+
+
+def volume_at_start(cells: Cells, step: Step | None, start: Mapping[str, Column], volume: float) -> float:
+    """Return the volume before the events of the first row, where its column has the one after them.
+
+    Args:
+        cells: the file.
+        step: the first row of the run.
+        start: the columns that give the start.
+        volume: as it was read [L].
+
+    Returns:
+        [L].
+    """
+    plan = cells.plan
+    of_rows = plan.volume is not None and start["volume"].position == plan.volume.position
+    if step is None or not of_rows or plan.volume_taken != "after":
+        return volume
+    boluses = [feed.column for feed in plan.feeds if feed.kind == "volume" and not feed.of]
+    fed = sum(cells.amount(step.row, column) or 0.0 for column in boluses)
+    return volume - fed + (cells.amount(step.row, plan.sample) or 0.0)
+
+
+def in_lots(cells: Cells, events: Sequence[RecordedEvent], run: str) -> list[RecordedEvent]:
+    """Return events whose feeds that have several compositions name the one that was fed.
+
+    Args:
+        cells: the file.
+        events: of the run, in the order of time.
+        run: its name.
+
+    Returns:
+        The events, with those that change from one composition to another.
+    """
+    for feed in [feed for feed in cells.plan.feeds if feed.lots]:
+        found: list[RecordedEvent] = []
+        borders = sorted({lot.since for lot in feed.lots if lot.since > 0.0})
+        flowing: RecordedEvent | None = None  # the last rate, with its lot
+        for event in events:
+            while flowing is not None and borders and borders[0] <= event.time:
+                flowing = _changed(cells, feed, flowing._replace(time=borders.pop(0)), run, found, flowing.medium)
+            if event.medium != feed.name:
+                found.append(event)
+            elif event.event == "feed":
+                flowing = _changed(cells, feed, event, run, found, flowing.medium if flowing else "")
+            else:
+                found.append(event._replace(medium=_lot_of(cells, feed, event, run)))
+            borders = [border for border in borders if border > event.time]
+        while flowing is not None and borders and flowing.rate:
+            flowing = _changed(cells, feed, flowing._replace(time=borders.pop(0)), run, found, flowing.medium)
+        events = found
+    return list(events)
+
+
+def _changed(
+    cells: Cells, feed: FeedColumn, event: RecordedEvent, run: str, found: list[RecordedEvent], before: str
+) -> RecordedEvent:
+    """Add a rate of the lot that is fed from a time on, and the end of that before."""
+    event = event._replace(medium=_lot_of(cells, feed, event, run))
+    if before not in ("", event.medium):
+        found.append(event._replace(medium=before, rate=0.0))
+    found.append(event)
+    return event
+
+
+def _lot_of(cells: Cells, feed: FeedColumn, event: RecordedEvent, run: str) -> str:
+    """Return the medium of a feed at a time of a run; the last composition that holds counts."""
+    if feed.lot is not None:
+        cell = cells.word(event.row, feed.lot)
+        medium = next((lot.medium for lot in feed.lots if lot.lot == cell), None)
+        if medium is None and event.rate != 0.0:
+            cells.fault(event.row, cells.table.headings[feed.lot], f"'{cell}'",
+                        f"it is {', '.join(lot.lot for lot in feed.lots)}", "name the lot in every row with a feed",
+                        )  # fmt: skip
+        return medium or feed.lots[0].medium
+    time = event.time + 2.0 * ONE_SECOND  # a feed before the sample of its row is a second earlier
+    fit = [lot.medium for lot in feed.lots if lot.since <= time and (not lot.runs or is_of_group(run, lot.runs))]
+    if not fit:
+        needed = f"one of the compositions of [feeds.{feed.name}] holds"
+        remedy = "add one without from and runs, as the first"
+        cells.fault(event.row, feed.column.name, f"a feed of '{run}'", needed, remedy)
+    return fit[-1] if fit else feed.lots[0].medium
 
 
 def _with_volumes(events: Sequence[RecordedEvent], parts: Mapping[str, str], start: float) -> list[RecordedEvent]:
@@ -192,6 +291,21 @@ def _added(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> I
             yield RecordedEvent(step.row, step.fed, "bolus", feed.name, volume=given)
 
 
+def _added_since(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[RecordedEvent]:
+    """Yield what was added from the row before to this one, evenly."""
+    before: Step | None = None
+    for step in [step for step in steps if step.row < cells.grid.sampled or not cells.grid.logged]:
+        given = cells.amount(step.row, feed.column)
+        if given and before is None:
+            _note_early(cells, step, feed.column)
+        elif given and before is not None and step.seen > before.seen + ONE_SECOND:
+            yield RecordedEvent(step.row, before.seen, "feed", feed.name, rate=given / (step.seen - before.seen))
+            yield RecordedEvent(step.row, step.seen, "feed", feed.name, rate=0.0)
+        elif given:  # two rows of one time
+            yield RecordedEvent(step.row, step.fed, "bolus", feed.name, volume=given)
+        before = step
+
+
 def _added_so_far(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[RecordedEvent]:
     """Yield what a sum rose by, evenly over the time since its last value; an empty first cell is 0."""
     so_far, written, since = 0.0, "0", None
@@ -224,12 +338,18 @@ def _flowing(cells: Cells, steps: Sequence[Step], feed: FeedColumn, volume: floa
     if feed.column.internal_unit in (AMOUNT_RATE, RATE_PER_VOLUME):
         [concentration] = feed.media.values()
         per = concentration if feed.column.internal_unit == AMOUNT_RATE else concentration / volume
-    rate = 0.0
+    rate, before = 0.0, None
     for step in steps:
         given = cells.amount(step.row, feed.column)
-        if given is not None and given != rate:
+        since = step.seen if feed.holds == "after" else before
+        if given is not None and given != rate and since is None:
+            _note_early(cells, step, feed.column)
+        elif given is not None and given != rate and since is not None:
             rate = given
-            yield RecordedEvent(step.row, step.seen, "feed", feed.name, rate=given / per)
+            yield RecordedEvent(step.row, since, "feed", feed.name, rate=given / per)
+        before = step.seen
+    if feed.holds == "before" and rate and before is not None:
+        yield RecordedEvent(steps[-1].row, before, "feed", feed.name, rate=0.0)
 
 
 def _rising(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[RecordedEvent]:

@@ -15,12 +15,22 @@ from typing import Any
 
 from graycell.errors import Faults, Finding, InputError, shown
 from graycell.imports.cells import Cells
-from graycell.imports.feeding import Step, events_of_run, samples_of_run, steps_of_run
-from graycell.imports.layout import grid_of, source_of_any
+from graycell.imports.columns import AssayError, Column, Plan
+from graycell.imports.feeding import (
+    Step,
+    events_of_run,
+    in_lots,
+    samples_of_run,
+    steps_of_run,
+    time_of_volume,
+    volume_at_start,
+)
+from graycell.imports.layout import grid_of, grid_of_joined, source_of_any
 from graycell.imports.parsing import spec_of
-from graycell.imports.plan import Column, Plan, plan_of
+from graycell.imports.plan import plan_of
 from graycell.imports.ready import words_with_profile
-from graycell.imports.spec import ImportSpec
+from graycell.imports.spec import ImportSpec, is_of_group
+from graycell.imports.totals import Totals
 from graycell.runs.format.assembly import A_RUN_HAS_MEASUREMENTS, assemble
 from graycell.runs.format.files import UnreadableError, place_of, read_toml
 from graycell.runs.format.tables import IT_IS_REQUIRED, MOST_FAULTS, Below, Cell, MixedTable
@@ -98,15 +108,17 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
         raise InputError([Finding("import", "no file", "at least one is needed", "name a CSV, XLSX or Parquet file")])
     found, faulty = list[tuple[Path, Imported]](), dict[Path, tuple[Finding, ...]]()
     beside = () if isinstance(mapping, Mapping) else (Path(mapping).parent,)
-    for file in paths:
+    for several in [paths] if spec.join else [[file] for file in paths]:
+        file = several[0]
         try:
-            found.append((file, _of_file(file, replace(spec, folders=(*beside, file.parent)), where, faults.findings)))
+            of_file = _of_files(several, replace(spec, folders=(*beside, file.parent)), where, faults.findings)
+            found.append((file, of_file))
         except InputError as error:
             faulty[file] = error.findings
-    findings = _of_all_files(paths, found, faulty, where)
+    findings = _of_all_files(paths[:1] if spec.join else paths, found, faulty, where)
     if findings:
         raise InputError(findings)
-    suffixes = {file: f" in {place_of(file)}" if len(paths) > 1 else "" for file in paths}
+    suffixes = {file: f" in {place_of(file)}" if len(found) > 1 else "" for file in paths}
     return Imported(
         [run for _, of_file in found for run in of_file.runs],
         tuple(dict.fromkeys(remark for _, of_file in found for remark in of_file.remarks)),
@@ -148,14 +160,19 @@ def _place_in(place: str, file: Path, named: str, where: str) -> str:
     return f"{place}, for {named}" if where and place.startswith(where) else place
 
 
-def _of_file(path: Path, spec: ImportSpec, where: str, known: Sequence[Finding]) -> Imported:
-    """Return the runs of one file; `known` are the faults of the mapping."""
+def _of_files(paths: Sequence[Path], spec: ImportSpec, where: str, known: Sequence[Finding]) -> Imported:
+    """Return the runs of one file, or of several that hold the same samples; `known` are the faults of the mapping."""
+    path = paths[0]
     faults = Faults(where, MOST_FAULTS, known)
     if not spec.is_laid_out:
         raise InputError(known)
     try:
-        source = source_of_any(path, spec)
-        grid = grid_of(source, spec, faults)
+        if len(paths) > 1:
+            of_all = {file.name: source_of_any(file, replace(spec, transposed=True)) for file in paths}
+            source, grid = grid_of_joined(of_all, spec, faults)
+        else:
+            source = source_of_any(path, spec)
+            grid = grid_of(source, spec, faults)
         plan = None if grid is None else plan_of(spec, source, grid, faults)
     except UnreadableError as error:
         raise InputError([*known, error.finding]) from error
@@ -171,7 +188,8 @@ def _of_file(path: Path, spec: ImportSpec, where: str, known: Sequence[Finding])
     findings = list(dict.fromkeys([*faults.findings, *more]))
     if any(finding.severity == "error" for finding in findings):
         raise InputError(findings)
-    return Imported(runs, tuple(findings), plan.not_there, plan.not_read, "volume" not in plan.start)
+    is_nominal = not any("volume" in of for of in (plan.start, *plan.start_of.values()))
+    return Imported(runs, tuple(findings), plan.not_there, plan.not_read, is_nominal)
 
 
 def _require_numbers_of_toml(words: Any, faults: Faults) -> None:
@@ -208,42 +226,76 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
     name_of_all: of the run, where no column tells runs apart.
     """
     plan, place = cells.plan, cells.table.place
-    start = dict(plan.start)
+    of_all = dict(plan.start)
     if plan.temperature is not None:
-        start.setdefault("temperature", plan.temperature)
-    rows = _rows_of_tables(plan, start)
+        of_all.setdefault("temperature", plan.temperature)
+    every = {name: column for of in (*plan.start_of.values(), of_all) for name, column in of.items()}
+    rows = _rows_of_tables(plan, every)
     for feed in plan.feeds:
         species = [heading.removesuffix(f" [{CONCENTRATION}]") for heading in rows["media"].headings[1:]]
-        rows["media"].add(f"{where}, [feeds.{feed.name}]", feed.name, *(feed.media.get(name, 0.0) for name in species))
+        for medium, media in [(lot.medium, lot.media) for lot in feed.lots] or [(feed.name, feed.media)]:
+            rows["media"].add(f"{where}, [feeds.{feed.name}]", medium, *(media.get(name, 0.0) for name in species))
+    totals = Totals(cells)
     for name, of_run in _rows_of_runs(cells, name_of_all).items():
         samples = samples_of_run(cells, steps_of_run(cells, of_run))
+        start = of_all | _start_of_group(cells, of_run[0], name)
         for replicates in samples:
             _add_sample(cells, name, replicates, rows)
         row, numbers = _start_of(cells, samples, start)
-        rows["initial"].add(cells.table.at(of_run[0] if row is None else row), name, *map(numbers.get, start))
+        if "volume" in numbers:
+            numbers["volume"] = volume_at_start(cells, samples[0][0] if samples else None, start, numbers["volume"])
+        rows["initial"].add(cells.table.at(of_run[0] if row is None else row), name, *map(numbers.get, every))
         # without a volume at the start nothing is fed, or the mapping is faulty
         steps = [replicates[0] for replicates in samples]
-        for event in events_of_run(cells, steps, numbers.get("volume", 1.0), numbers.get("temperature")):
+        events = events_of_run(cells, steps, numbers.get("volume", 1.0), numbers.get("temperature"))
+        totals.add(steps, events)
+        for event in in_lots(cells, events, name):
             rows["events"].add(cells.table.at(event.row), name, *event[1:])
+    totals.note()
     time = {f"time [{TIME}]": plan.time.name}
     tables = {kind: made.table(f"{place}, as {kind}", time) for kind, made in rows.items() if made.rows}
     # a run may record nothing at its start: what a model needs of it is asked when there is a model
     tables["initial"] = rows["initial"].table(f"{place}, as initial", {})
+    for quantity, error in plan.errors.items():
+        if error.relative or error.absolute:
+            key = f"{where}, [errors] {quantity}"
+            rows["assay_error"].add(key, quantity, error.relative, error.absolute, error.unit)
+    errors = {kind: rows[kind].table(f"{place}, as {kind}", time) for kind in ("assay_error", "standard_errors")
+              if rows[kind].rows}  # fmt: skip
     named = {f"{quantity} [{column.internal_unit}]": column.name for quantity, column in plan.measured.items()}
-    return {**tables, "measurements": rows["measurements"].table(place, named | time)}
+    return {**tables, **errors, "measurements": rows["measurements"].table(place, named | time)}
 
 
 def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]:
     """Return the tables of runs with their headings and without rows."""
-    species = dict.fromkeys(name for feed in plan.feeds for name in feed.media)
+    media = [lot.media for feed in plan.feeds for lot in (feed.lots or [feed])]
+    species = dict.fromkeys(name for composition in media for name in composition)
     return {
         "measurements": _Rows("run", f"time [{TIME}]", *_headings(plan.measured)),
         "initial": _Rows("run", *_headings(start)),
         "events": _Rows("run", f"time [{TIME}]", "event", "medium", f"volume [{VOLUME}]", f"rate [{VOLUMETRIC_RATE}]",
                         f"temperature [{TEMPERATURE}]"),
         "signals": _Rows("run", f"time [{TIME}]", f"volume [{VOLUME}]"),
+        "assay_error": _Rows("quantity", "relative [1]", "absolute", "unit"),
+        "standard_errors": _Rows("run", f"time [{TIME}]",
+                                 *(f"{name} [{error.unit}]" for name, error in _columned(plan))),
         "media": _Rows("medium", *(f"{name} [{CONCENTRATION}]" for name in species)),
     }  # fmt: skip
+
+
+def _columned(plan: Plan) -> list[tuple[str, AssayError]]:
+    """Return the quantities whose standard errors have a column."""
+    return [(name, error) for name, error in plan.errors.items() if error.column is not None]
+
+
+def _start_of_group(cells: Cells, row: int, run: str) -> Mapping[str, Column]:
+    """Return what the group of a run gives at the start."""
+    plan = cells.plan
+    groups = [group for group in plan.start_of if is_of_group(run, plan.groups[group])]
+    if plan.start_of and len(groups) != 1:
+        found = f"the run '{run}' in {len(groups)} groups of [start]"
+        cells.fault(row, "", found, "a run is in one of them", "correct [groups]")
+    return plan.start_of[groups[0]] if groups else {}
 
 
 def _headings(columns: Mapping[str, Column]) -> list[str]:
@@ -280,9 +332,12 @@ def _add_sample(cells: Cells, name: str, replicates: Sequence[Step], rows: Mappi
               for quantity, column in cells.plan.measured.items()]  # fmt: skip
     if any(value is not None for value in values):
         rows["measurements"].add(place, name, first.seen, *values)
+    errors = [cells.amount(first.row, error.column) for _, error in _columned(cells.plan)]
+    if any(errors):
+        rows["standard_errors"].add(place, name, first.seen, *errors)
     volume = cells.amount(first.row, cells.plan.volume)
     if volume is not None:
-        rows["signals"].add(place, name, first.seen, volume)
+        rows["signals"].add(place, name, time_of_volume(cells, first), volume)
 
 
 def _mean(cells: Cells, rows: Sequence[int], column: Column, quantity: str) -> float | Below | None:

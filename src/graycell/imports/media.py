@@ -91,7 +91,8 @@ class Media:
         columns = [list(column) for column in zip(*lines, strict=True)]
         known = [max((sum(map(self._is_solute, line)), -i) for i, line in enumerate(every))
                  for every in (lines, columns)]  # fmt: skip
-        is_below = known[0][0] > known[1][0]  # the solutes are beside each other, numbers below them
+        is_alone = known[0][0] == 1 and not any(any(line[1 - known[1][1] :]) for line in lines)
+        is_below = known[0][0] > known[1][0] or is_alone  # the solutes are beside each other, numbers below them
         solutes, at = (columns, known[0][1]) if is_below else (list(map(list, lines)), known[1][1])
         rows = [row[-at:] for row in solutes]
         units = _units_at(rows[0])

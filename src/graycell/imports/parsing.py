@@ -4,15 +4,21 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from graycell.errors import Faults, shown
+from graycell.errors import Faults, nearest, shown
+from graycell.imports.amounts import with_unit
 from graycell.imports.parsing_columns import ColumnParser, is_number
 from graycell.imports.parsing_feeds import FeedParser
+from graycell.imports.rows import ids_pattern
 from graycell.imports.spec import (
     BELOW_THE_HEADINGS,
     QUANTITY,
     RUN,
     TAKEN,
     UNIT,
+    Amount,
+    ColumnSpec,
+    ErrorSpec,
+    IdsSpec,
     ImportSpec,
     LogSpec,
     LongSpec,
@@ -21,13 +27,14 @@ from graycell.imports.spec import (
     pattern_of,
 )
 from graycell.imports.vocabulary import words_of
+from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.format.files import MOST_ROWS
-from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
+from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "flags",
-          "above", "decimal",
-          "round_off", "replicates")  # fmt: skip
+          "above", "decimal", "round_off", "replicates", "leave_out", "ids", "join", "groups",
+          "errors")  # fmt: skip
 _LOG = ("sheet", "run", "time", "clock", "feed", "volume")
 
 
@@ -56,32 +63,45 @@ class _Parser(ColumnParser):
     def spec(self) -> ImportSpec:
         """Return the spec."""
         self.known_words("", self.words, _WORDS)
-        self.required("time")
+        earlier = self.faults.errors
+        ids = self.ids()
+        faultless = self.faults.errors == earlier
+        of_ids = {"{day}": "d", "{hour}": "h", "{minute}": "min", "{time}": "d"}
+        in_ids = next((part for part in (ids.parts if ids else ()) if part in of_ids), "")
         time = self.optional_column("time", TIME)
+        if in_ids and "time" not in self.words:
+            time = ColumnSpec("time", in_ids, of_ids[in_ids])
+        elif ids is None or not in_ids:
+            self.required("time")
         earlier = self.faults.errors
         patterns = self.patterns() if isinstance(self.words.get("run"), Mapping) else None
         header = self.header()
         layout = {
             "sheets": self.sheets(), "transposed": self.transposed(), "header": header, "units": self.units(header),
             "fill": tuple(map(words_of, self.texts("fill", "a list of headings is needed", 'write fill = ["Vessel"]'))),
-            "run": self.run(), "patterns": patterns, "long": self.long(), "log": self.log(),
+            "run": (RUN,) if ids and RUN in ids.parts and "run" not in self.words else self.run(),
+            "patterns": patterns, "long": self.long(), "log": self.log(), "ids": ids,
+            "leave_out": self.leave_out(), "join": self.join(),
         }  # fmt: skip
-        faultless = self.faults.errors == earlier
+        faultless = faultless and self.faults.errors == earlier
         self.required("measured")
         measured = self.columns("measured")
         if "measured" in self.words and not self.table("measured"):
             self.fault("[measured]", "nothing", "at least one quantity is needed", 'write GLC = "Glc (mM)"')
+        groups = self.groups()
+        start_of = self.start_of(groups)
         sample = self.table("sample")
         self.known_words("[sample]", sample, ("volume",))
         sides = self.sides()
         return ImportSpec(
             **layout, is_laid_out=faultless, time=time, measured=measured, start=self.columns("start"),
+            start_of=start_of, groups=groups, errors=self.errors(measured),
             sample=self.column("[sample] volume", sample["volume"], VOLUME, fixed=True) if "volume" in sample else None,
-            volume=self.optional_column("volume", VOLUME), sides=sides, taken=self.taken(),
+            volume=self.volume(), volume_taken=self.volume_taken(), sides=sides, taken=self.taken(),
             temperature=self.optional_column("temperature", TEMPERATURE),
             outflows={word: column for word in ("bleed", "harvest")
                       if (column := self.optional_column(word, VOLUMETRIC_RATE))},
-            feeds=tuple(FeedParser(self, measured).feeds()), decimal=self.decimal(), round_off=self.round_off(),
+            feeds=tuple(FeedParser(self, measured, groups).feeds()), decimal=self.decimal(), round_off=self.round_off(),
             averages=self.averages(),
             flags=self.flags(), above_is_empty=self.above_is_empty(),
             empty=tuple(words_of(word).lower()
@@ -162,6 +182,52 @@ class _Parser(ColumnParser):
             return pattern_of(text)
         return None
 
+    def ids(self) -> IdsSpec | None:
+        """Return how names of samples hold the run, the time and more."""
+        if "ids" not in self.words:
+            return None
+        ids = self.words["ids"]
+        texts = [ids.get(word) for word in ("column", "pattern")] if isinstance(ids, Mapping) else []
+        if len(ids) != len(texts) or not all(isinstance(text, str) for text in texts):
+            self.wrong("ids", ids, "a column and a pattern of its names are needed",
+                       'write column = "Sample ID" and pattern = "{run}_D{day}"')  # fmt: skip
+            return None
+        parts = re.findall(r"\{(.*?)\}", texts[1])
+        if not parts or len(set(parts)) < len(parts) or not all(re.fullmatch(r"[a-z]{1,20}", part) for part in parts):
+            needed = "a pattern has parts in braces, each once: {run}, {day}, {hour}, {minute} or other words"
+            self.wrong("ids pattern", texts[1], needed, 'write "{run}_D{day}"')
+            return None
+        return IdsSpec(words_of(texts[0]), *ids_pattern(texts[1]), texts[1])
+
+    def leave_out(self) -> dict[str, tuple[str, ...]]:
+        """Return words of rows that are left out, by heading."""
+        found = {}
+        for heading, words in self.table("leave_out").items():
+            words = [words] if isinstance(words, str) else words
+            if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+                self.wrong(f"leave_out '{heading}'", words, "words of its cells are needed, or a bound",
+                           'write leave_out = { "Sample type" = ["blank", "pre*"], "Day" = "< 0" }')  # fmt: skip
+                continue
+            found[words_of(str(heading))] = tuple(map(words_of, words))
+        return found
+
+    def join(self) -> dict[str, tuple[str, ...]]:
+        """Return the headings that name samples in several sheets or files, by their names, "" for all."""
+        given = self.words.get("join", {})
+        given = given if isinstance(given, Mapping) else {"": given}
+        found = {}
+        for name, headings in given.items():
+            headings = [headings] if isinstance(headings, str) else headings
+            if not isinstance(headings, list) or not headings or not all(isinstance(text, str) for text in headings):
+                self.wrong("join", headings, "the columns that name the samples are needed",
+                           'write join = "Sample ID", or join = ["Run", "Day"]')  # fmt: skip
+                continue
+            found[str(name)] = tuple(map(words_of, headings))
+        if found and isinstance(self.words.get("run"), Mapping):
+            needed = "names of sheets or headings tell runs apart"
+            self.wrong("join", self.words["join"], needed, "name a column of runs")
+        return found
+
     def long(self) -> LongSpec | None:
         """Return the columns of a table with a row for each value."""
         if "long" not in self.words:
@@ -225,6 +291,82 @@ class _Parser(ColumnParser):
         elif taken not in ("before", "after"):
             self.wrong("taken", taken, *TAKEN)
         return "after" if taken == "after" else "before"
+
+    def groups(self) -> dict[str, tuple[str, ...]]:
+        """Return the runs of each group."""
+        found = {}
+        for name, runs in self.table("groups").items():
+            runs = [runs] if isinstance(runs, str) else runs
+            if isinstance(runs, list) and runs and all(isinstance(run, str) for run in runs):
+                found[str(name)] = tuple(map(words_of, runs))
+            else:
+                self.wrong(f"[groups] {name}", runs, "a list of runs is needed", 'write high = ["R1", "R2"] or "R1*"')
+        return found
+
+    def start_of(self, groups: Mapping[str, tuple[str, ...]]) -> dict[str, dict[str, ColumnSpec]]:
+        """Return what is given at the start by group, { high = "1.5 L", low = "2 L" }, and take it out of the words."""
+        found: dict[str, dict[str, ColumnSpec]] = {}
+        self.words = {**self.words}
+        start = {**self.table("start")}
+        for what, entry in list(start.items()):
+            if not isinstance(entry, Mapping) or not set(entry) & set(groups):
+                continue
+            self.known_words(f"[start] {what}", entry, groups)
+            del start[what]
+            for group, value in entry.items():
+                unit = {"volume": VOLUME, "temperature": TEMPERATURE}.get(what, LIMITS[limit_of(what)].unit or "")
+                column = self.column(f"[start] {what} {group}", value, unit, fixed=True)
+                if column is not None and group in groups:
+                    found.setdefault(group, {})[what] = column
+        if found:
+            self.words["start"] = start
+        return found
+
+    def errors(self, measured: Mapping[str, ColumnSpec]) -> dict[str, ErrorSpec]:
+        """Return the assay errors of quantities: "5 %", "0.2 mM", both in a list, or a column."""
+        found = {}
+        for quantity, entry in self.table("errors").items():
+            what = f"[errors] {quantity}"
+            if quantity not in measured:
+                needed = "an error belongs to a measured quantity"
+                self.fault(what, f"'{quantity}'", needed, nearest(quantity, measured))
+                continue
+            if isinstance(entry, Mapping):
+                column = self.column(what, entry, LIMITS[limit_of(quantity)].unit or "")
+                found[quantity] = ErrorSpec(column=column)
+                continue
+            relative, absolute = 0.0, None
+            for text in entry if isinstance(entry, list) else [entry]:
+                try:
+                    amount = Amount(*with_unit(text))
+                except UnitError:
+                    amount = Amount(0.0, "")
+                if not amount.number > 0.0:
+                    self.wrong(what, text, "an error is a part of the value, or a number with its unit",
+                               'write "5 %", "0.2 mM", both in a list, or { column = "SD (mM)" }')  # fmt: skip
+                elif amount.unit == "%":
+                    relative = amount.number / 100.0
+                else:
+                    absolute = amount
+            found[quantity] = ErrorSpec(relative, absolute)
+        return found
+
+    def volume(self) -> ColumnSpec | None:
+        """Return the column of the volume of the culture."""
+        entry = self.words.get("volume")
+        if isinstance(entry, Mapping):
+            entry = {word: value for word, value in entry.items() if word != "taken"}
+        return None if entry is None else self.column("volume", entry, VOLUME)
+
+    def volume_taken(self) -> str:
+        """Return whether the volume was read before or after what was fed and drawn in its row, "" if not said."""
+        entry = self.words.get("volume")
+        taken = entry.get("taken", "") if isinstance(entry, Mapping) else ""
+        if taken in ("", "before", "after"):
+            return taken
+        needed = "a volume is read before or after what is fed and drawn in its row"
+        self.wrong("volume taken", taken, needed, 'write taken = "before" or taken = "after"')
+        return ""
 
     def averages(self) -> bool:
         """Return whether rows of one time are replicates."""

@@ -6,9 +6,9 @@ from typing import Any
 from graycell.errors import shown
 from graycell.imports.amounts import IN_WHICH_FORM, in_form, in_internal_units, with_unit
 from graycell.imports.parsing_columns import ColumnParser
-from graycell.imports.spec import EVERY, FEED_KINDS, ColumnSpec, FeedSpec, MediaSheet, molar_mass_of
+from graycell.imports.spec import EVERY, FEED_KINDS, ColumnSpec, FeedSpec, LotSpec, MediaSheet, molar_mass_of
 from graycell.imports.vocabulary import doubts_about, quantity_of, substance_in, words_of
-from graycell.units import CONCENTRATION, DIMENSIONLESS, VOLUME, VOLUMETRIC_RATE, UnitError
+from graycell.units import CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
 
 _PARTS_OF = ("start", "culture")
 
@@ -16,66 +16,118 @@ _PARTS_OF = ("start", "culture")
 class FeedParser:
     """Reads the feeds of a mapping."""
 
-    def __init__(self, parser: ColumnParser, measured: Mapping[str, ColumnSpec]):
+    def __init__(
+        self, parser: ColumnParser, measured: Mapping[str, ColumnSpec], groups: Mapping[str, tuple[str, ...]]
+    ):
         """Begin.
 
         Args:
             parser: of the columns of the mapping.
             measured: the measured columns by quantity.
+            groups: runs of each group.
         """
-        self.parser, self.measured, self.fault = parser, measured, parser.fault
+        self.parser, self.measured, self.groups, self.fault = parser, measured, groups, parser.fault
 
     def feeds(self) -> Iterable[FeedSpec]:
-        """Yield the feeds, named ones first."""
+        """Yield the feeds, named ones first.
+
+        Yields:
+            A spec for each feed without a fault in its column.
+        """
         for name, entry in sorted(self.parser.table("feeds").items(), key=lambda item: item[0] == EVERY):
             what = f"[feeds.{name}]"
             entry = entry if isinstance(entry, Mapping) else {}
             kinds = [word for word in FEED_KINDS if word in entry]
-            self.parser.known_words(what, entry, (*FEED_KINDS, "media"))
+            self.parser.known_words(what, entry, (*FEED_KINDS, "media", "total", "lot"))
             if len(kinds) != 1:
                 found = f"{len(kinds)} of {', '.join(FEED_KINDS)}"
-                self.fault(what, found, "one of them is needed", "name its column")
+                needed, remedy = "one of them is needed", "name its column"
+                if "cumulative" in kinds and len(kinds) == 2:
+                    remedy = 'name its column; what was added so far beside it is written as total = "..."'
+                self.fault(what, found, needed, remedy)
                 continue
             if "media" not in entry:
                 remedy = 'write media = { GLC = "400 g/L" }, or {} for water'
                 self.fault(what, "no media", "every feed has a composition", remedy)
             [kind] = kinds
-            column, of = self.feed_column(what, name, kind, entry[kind])
-            media = self.media(f"{what} media", entry.get("media", {}))
+            column, of, holds = self._feed_column(what, name, kind, entry[kind])
+            total = self.parser.column(f"{what} total", entry["total"], VOLUME) if "total" in entry else None
+            if total is not None and (kind in ("cumulative", "rise") or name == EVERY):
+                needed = "a total checks the volumes or rates of one feed"
+                self.fault(f"{what} total", f"a total of '{kind}'", needed, "remove it, or name the feed")
+            lot = self.parser.heading(f"{what} lot", entry["lot"]) if "lot" in entry else ""
+            lots = self._lots(f"{what} media", entry.get("media", {}), lot)
+            media = lots[0].media if lots else self._media(f"{what} media", entry.get("media", {}))
             if column is not None:
-                yield FeedSpec(str(name), kind, column, media, of)
+                yield FeedSpec(str(name), kind, column, media, of, holds, total, lot, lots)
 
-    def feed_column(self, what: str, name: str, kind: str, entry: Any) -> tuple[ColumnSpec | None, str]:
-        """Return the column of a feed, and what a volume given as a part refers to."""
-        of, unit = "", VOLUMETRIC_RATE if kind == "rate" else VOLUME
+    def _feed_column(self, what: str, name: str, kind: str, entry: Any) -> tuple[ColumnSpec | None, str, str]:
+        """Return the column of a feed, what a volume given as a part refers to, and when a rate holds."""
+        of, holds, unit = "", "after", VOLUMETRIC_RATE if kind == "rate" else VOLUME
         if isinstance(entry, Mapping) and "of" in entry:
             of, unit = str(entry["of"]), DIMENSIONLESS
             if of not in _PARTS_OF or kind != "volume":
                 needed = "a volume may be a part of that at the start, or of the culture before the feed"
                 self.fault(what, f"of = {shown(of)}", needed, 'write of = "start" or of = "culture"')
-            entry = {word: value for word, value in entry.items() if word != "of"}
+        if isinstance(entry, Mapping) and "holds" in entry:
+            holds = str(entry["holds"])
+            if holds not in ("before", "after") or kind != "rate":
+                needed = "a rate may hold after its row, until the next, or before it, since the last"
+                self.fault(what, f"holds = {shown(holds)}", needed, 'write holds = "before" or holds = "after"')
+        if isinstance(entry, Mapping):
+            entry = {word: value for word, value in entry.items() if word not in ("of", "holds")}
         if name != EVERY:
-            return self.parser.column(what, entry, unit), of
+            return self.parser.column(what, entry, unit), of, holds
         entry = entry if isinstance(entry, Mapping) else {}
-        return self.parser.column(what, {"under": "", **entry, "column": ""}, unit), of
+        return self.parser.column(what, {"under": "", **entry, "column": ""}, unit), of, holds
 
-    def media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
+    def _lots(self, what: str, words: Any, lot: str) -> tuple[LotSpec, ...]:
+        """Return the compositions of a feed that changes: with time, by run, or by its lot; () if it does not."""
+        if lot:
+            if not isinstance(words, Mapping) or "sheet" in words or "file" in words:
+                return (LotSpec(self._media(what, words)),)
+            if not words or not all(isinstance(of, Mapping) for of in words.values()):
+                self.parser.wrong(what, dict(words), "with lot there is a composition for each",
+                                  'write media = { L1 = { GLC = "400 g/L" }, L2 = { GLC = "410 g/L" } }')  # fmt: skip
+                return ()
+            return tuple(LotSpec(self._media(f"{what} {name}", of), lot=words_of(str(name)))
+                         for name, of in words.items())  # fmt: skip
+        if not isinstance(words, list) or not words or not all(isinstance(one, Mapping) for one in words):
+            return ()
+        found = []
+        for one in words:
+            since, runs = 0.0, one.get("runs", [])
+            if "from" in one:
+                try:
+                    since = float(convert(*with_unit(one["from"]), TIME))
+                except UnitError as error:
+                    self.fault(f"{what} from", str(error), "a time is needed", 'write from = "5 d"')
+            runs = [runs] if isinstance(runs, str) else runs
+            if not isinstance(runs, list) or not all(isinstance(run, str) for run in runs):
+                self.parser.wrong(f"{what} runs", runs, "a list of runs is needed", 'write runs = ["R1", "R2"]')
+                runs = []
+            solutes = {word: value for word, value in one.items() if word not in ("from", "runs")}
+            named = tuple(name for run in map(words_of, runs) for name in self.groups.get(run, (run,)))
+            found.append(LotSpec(self._media(what, solutes), since, named, group=" and ".join(map(words_of, runs))))
+        return tuple(found)
+
+    def _media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
         """Return a composition [mmol/L], such as ``{ GLC = "400 g/L" }``, or the sheet that lists it."""
         if not isinstance(words, Mapping):
             self.parser.wrong(what, words, "a composition is a table", 'write { GLC = "2 mol/L" }')
             return {}
         if "sheet" in words or "file" in words:
-            return self.media_sheet(what, words)
+            return self._media_sheet(what, words)
         media: dict[str, float] = {}
         for name, given in words.items():
-            solute, concentration = self.solute(what, str(name), given)
+            solute, concentration = self._solute(what, str(name), given)
             if solute in media:
                 self.fault(what, f"{solute} twice", "a solute is there once", "add them up, in mmol/L")
             elif concentration is not None:
                 media[solute] = concentration
         return media
 
-    def solute(self, what: str, name: str, given: Any) -> tuple[str, float | None]:
+    def _solute(self, what: str, name: str, given: Any) -> tuple[str, float | None]:
         """Return a solute of a composition and its concentration [mmol/L], such as ``"L-Asparagine H2O" = "6 g/L"``."""
         place, mass = f"{what} {name}", 0.0
         if isinstance(given, Mapping):  # { value = "6 g/L", molar_mass = 150.13 }
@@ -102,7 +154,7 @@ class FeedParser:
             self.fault(place, str(error), "a concentration is needed", 'write "444 mmol/L"')
             return quantity, None
 
-    def media_sheet(self, what: str, words: Mapping[str, Any]) -> MediaSheet:
+    def _media_sheet(self, what: str, words: Mapping[str, Any]) -> MediaSheet:
         """Return where a sheet lists compositions."""
         self.parser.known_words(what, words, ("sheet", "file", "names", "medium", "molar_mass", "replicates"))
         masses = words.get("molar_mass", {})

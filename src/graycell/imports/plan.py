@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from graycell.errors import Faults, nearest
+from graycell.formulas.parsing import parse
+from graycell.formulas.tree import names_in
 from graycell.imports.amounts import (
     AMOUNT_RATE,
     IN_WHICH_FORM,
@@ -15,6 +17,8 @@ from graycell.imports.amounts import (
     in_form,
     in_internal_units,
 )
+from graycell.imports.columns import AssayError, Column, FeedColumn, Lot, Plan, Sides
+from graycell.imports.computed import Formula, has_factor, with_units
 from graycell.imports.grids import Grid
 from graycell.imports.media import Media
 from graycell.imports.spec import EVERY, RUN, TAKEN, ColumnSpec, FeedSpec, ImportSpec, MediaSheet, molar_mass_of
@@ -25,142 +29,6 @@ from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_
 
 _LOOKED_AT = 30
 """Rows in which a heading that is missing is looked for."""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of the file, or one value for all rows, and how its numbers become those of an internal unit.
-
-    Attributes:
-        name: its heading.
-        position: from the left; None for one value.
-        unit: of its numbers.
-        internal_unit: the unit that is needed.
-        value: the one value, in `unit`.
-        molar_mass: [g/mol], 0 for none.
-        density: [kg/L], 0 for none.
-        written: how dates are written, in the letters of `datetime.strptime`; "" for ISO 8601.
-        limit: what a cell such as ``<LOD`` means, in `unit`.
-        clock: the position of the time of day of a date or a day.
-        zone: the time zone of dates, "" if they are counted as they are written.
-        per_mole: mol of the quantity in one mol of what the column names [1], such as 2 of calcium lactate.
-    """
-
-    name: str
-    position: int | None
-    unit: str
-    internal_unit: str
-    value: float | None = None
-    molar_mass: float = 0.0
-    density: float = 0.0
-    written: str = ""
-    limit: float | None = None
-    clock: int | None = None
-    zone: str = ""
-    per_mole: float = 1.0
-
-    def in_internal_units(self, number: float) -> float:
-        """Return a number of the column in its internal unit.
-
-        Args:
-            number: in the unit of the column.
-
-        Returns:
-            The number in `internal_unit`.
-        """
-        return self.per_mole * in_internal_units(number, self.unit, self.internal_unit, self.molar_mass, self.density)
-
-
-@dataclass(frozen=True)
-class FeedColumn:
-    """A feed: its column and its composition.
-
-    Attributes:
-        name: of the medium.
-        kind: what the column holds: "volume", "cumulative", "rate" or "rise".
-        column: where it is recorded.
-        media: the composition [mmol/L].
-        of: for a volume given as a part [1]: the part of the volume at the "start", or of the "culture" before the
-            feeds of that time; else "".
-    """
-
-    name: str
-    kind: str
-    column: Column
-    media: Mapping[str, float]
-    of: str = ""
-
-
-@dataclass(frozen=True)
-class Sides:
-    """The column that says whether a row was measured before or after a feed.
-
-    Attributes:
-        position: of the column, from the left.
-        before: its word for rows before a feed.
-        after: its word for rows after a feed.
-        neither: its other words, in small letters.
-    """
-
-    position: int
-    before: str
-    after: str
-    neither: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A mapping resolved for a table.
-
-    Attributes:
-        run: positions of the columns that tell runs apart.
-        time: the column of the times.
-        after: whether samples are taken after a feed of their row.
-        measured: columns by quantity.
-        decimal: the decimal mark.
-        round_off: how far below 0 a number may be to count as 0, in internal units.
-        empty: words of empty cells, in small letters.
-        flags: marks beside numbers that are read past.
-        above_is_empty: whether a value above the range of its assay counts as not measured.
-        sides: which rows are before and after a feed; None if no column says so.
-        start: columns by what they give at time 0.
-        sample: the volume of samples.
-        temperature: the set-point.
-        volume: of the culture, as somebody wrote it down.
-        outflows: the rates "bleed" and "harvest".
-        feeds: every feed in the file.
-        averages: whether rows of one time are replicates of one sample, whose mean counts.
-        not_there: optional columns that the file does not have.
-        not_read: headings and sheets that nothing uses.
-    """
-
-    run: tuple[int, ...]
-    time: Column
-    after: bool
-    measured: Mapping[str, Column]
-    decimal: str
-    round_off: float
-    empty: tuple[str, ...] = ()
-    flags: tuple[str, ...] = ()
-    above_is_empty: bool = False
-    sides: Sides | None = None
-    start: Mapping[str, Column] = field(default_factory=dict)
-    sample: Column | None = None
-    temperature: Column | None = None
-    volume: Column | None = None
-    outflows: Mapping[str, Column] = field(default_factory=dict)
-    feeds: tuple[FeedColumn, ...] = ()
-    averages: bool = False
-    not_there: tuple[str, ...] = ()
-    not_read: tuple[str, ...] = ()
-
-    @property
-    def of_culture(self) -> list[Column]:
-        """The columns that describe the culture and not a sample of it."""
-        measured = {column.position for column in self.measured.values()} | {None}
-        columns = [self.sample, self.temperature, self.volume, *self.outflows.values(), *self.start.values()]
-        columns += [feed.column for feed in self.feeds]
-        return [column for column in columns if column is not None and column.position not in measured]
 
 
 def plan_of(spec: ImportSpec, source: Source, grid: Grid, faults: Faults) -> Plan:
@@ -202,9 +70,12 @@ class _Planner:
             flags=spec.flags, above_is_empty=spec.above_is_empty,
             sides=self.sides(),
             start=self.columns(spec.start, {"volume": VOLUME, "temperature": TEMPERATURE}),
+            start_of={group: self.columns(of, {"volume": VOLUME, "temperature": TEMPERATURE})
+                      for group, of in spec.start_of.items()},
+            groups=spec.groups, errors=self.errors(),
             sample=self.column(spec.sample, VOLUME),
             temperature=self.column(spec.temperature, TEMPERATURE),
-            volume=self.column(spec.volume, VOLUME),
+            volume=self.column(spec.volume, VOLUME), volume_taken=spec.volume_taken,
             outflows=self.columns(spec.outflows, dict.fromkeys(spec.outflows, VOLUMETRIC_RATE)),
             feeds=self.feeds(),
             averages=spec.averages,
@@ -215,7 +86,8 @@ class _Planner:
     def check(self, plan: Plan) -> None:
         """Note what the feeds need beside their columns."""
         spec = self.spec
-        if (plan.feeds or spec.sample is not None or spec.outflows) and "volume" not in spec.start:
+        is_given = "volume" in spec.start or any("volume" in of for of in spec.start_of.values())
+        if (plan.feeds or spec.sample is not None or spec.outflows) and not is_given:
             self.fault("[start] volume", "nothing", "feeds, samples and outflows change a volume",
                        'write volume = "1.5 L", or the name of a column')  # fmt: skip
         for feed in plan.feeds:
@@ -236,12 +108,14 @@ class _Planner:
     def not_read(self) -> tuple[str, ...]:
         """Return the headings and sheets that nothing uses."""
         read = {self.headings[i] for i in self.used}
+        of_rows = {*self.spec.leave_out, *(heading for names in self.spec.join.values() for heading in names)}
+        of_rows |= {self.spec.ids.heading, *self.spec.ids.parts} if self.spec.ids else set()
         unread = [heading if heading not in read else f"another {heading}" for i, heading in enumerate(self.headings)
-                  if heading and i not in self.used and self.is_filled(i)]  # fmt: skip
+                  if heading not in ("", *of_rows) and i not in self.used and self.is_filled(i)]  # fmt: skip
         width = max(map(len, self.grid.table.rows), default=0)
         if any(self.is_filled(i) for i in range(width) if i >= len(self.headings) or not self.headings[i]):
             unread.append("cells without a heading")
-        unread += [*self.grid.left, *self.media_reader.passed_over]
+        unread += [*(name for name in self.grid.left if name not in of_rows), *self.media_reader.passed_over]
         sheets = [*self.source.tables, *self.source.unreadable] if len(self.source.tables) > 1 else []
         unread += [f"the sheet '{sheet}'" for sheet in sheets if sheet not in self.sheets]
         return tuple(dict.fromkeys(unread))
@@ -272,6 +146,10 @@ class _Planner:
         """Return what to do about a heading that is missing."""
         if re.match(r"\d+,\d", name):
             return "write a number with a decimal point"
+        if re.search(r" [*/+-] ", name):
+            unknown = [word for word in re.findall(r"[A-Za-z_]\w*", name) if word not in self.spec.measured]
+            hint = nearest(unknown[0], self.spec.measured) if unknown else "look at it"
+            return f"if it is a formula, its names are quantities of [measured]: {hint}"
         rows = self.grid.table.rows[:_LOOKED_AT]
         at = next((r for r, row in enumerate(rows) if name in map(words_of, row)), None)
         if at is not None:
@@ -282,11 +160,92 @@ class _Planner:
             return "correct those first"
         return nearest(name, [heading for heading in (*self.known, *self.grid.left) if heading != RUN])
 
+    def errors(self) -> dict[str, AssayError]:
+        """Return the assay errors in internal units."""
+        found = {}
+        for quantity, error in self.spec.errors.items():
+            unit = LIMITS[limit_of(quantity)].unit or ""
+            absolute = 0.0
+            if error.absolute is not None:
+                mass = self.spec.measured[quantity].molar_mass or molar_mass_of(quantity, self.spec.measured)
+                try:
+                    absolute = in_internal_units(*error.absolute, unit, mass)
+                except UnitError as fault:
+                    self.fault(f"[errors] {quantity}", str(fault), f"a unit of {unit} is needed",
+                               f'write "0.1 {unit}", or a part of the value in %')  # fmt: skip
+            found[quantity] = AssayError(error.relative, absolute, unit, self.column(error.column, unit, quantity))
+        return found
+
     def columns(self, specs: Mapping[str, ColumnSpec], units: Mapping[str, str]) -> dict[str, Column]:
         """Return the columns that are there; `units` are internal ones by name, else that of a quantity is needed."""
-        found = {name: self.column(spec, units.get(name) or LIMITS[limit_of(name)].unit or "", name)
-                 for name, spec in specs.items()}  # fmt: skip
-        return {name: column for name, column in found.items() if column is not None}
+        computed = {name: spec for name, spec in specs.items() if spec.formula and spec.heading not in self.known}
+        found: dict[str, Column | None] = {}
+        for name, spec in specs.items():
+            if name not in computed:
+                found[name] = self.column(spec, units.get(name) or LIMITS[limit_of(name)].unit or "", name)
+        self.compute(computed, found)
+        return {name: column for name in specs if (column := found.get(name)) is not None}
+
+    def compute(self, specs: Mapping[str, ColumnSpec], found: dict[str, Column | None]) -> None:
+        """Add the columns that are computed, those first that others need."""
+        left = dict(specs)
+        while left:
+            ready = [name for name, spec in left.items()
+                     if not set(names_in(parse(spec.formula))) & (set(left) - set(spec.parts))]  # fmt: skip
+            for name in ready or left:
+                if ready:
+                    found[name] = self.computed(name, left[name], found)
+                else:
+                    needed = "a quantity is not computed from itself"
+                    self.fault(left[name].what, f"'{left[name].formula}'", needed, "name the column that was measured")
+            left = {name: spec for name, spec in left.items() if name not in ready} if ready else {}
+
+    def computed(self, quantity: str, spec: ColumnSpec, known: Mapping[str, Column | None]) -> Column | None:
+        """Return a column that is computed from others."""
+        tree = parse(spec.formula)
+        columns: dict[str, Column] = {}
+        for name in names_in(tree):
+            column = self.part(spec.parts[name]) if name in spec.parts else known.get(name)
+            if column is None:
+                self.not_there.append(quantity)
+                return None
+            columns[name] = column
+        quantities = {name: "" if name in spec.parts else name for name in columns}
+        units = {name: column.internal_unit for name, column in columns.items()}
+        formula, unit, faults = with_units(Formula(tree, columns, quantities), units)
+        needed_unit = LIMITS[limit_of(quantity)].unit or ""
+        for found, needed in faults:
+            self.fault(f"{spec.what} formula", found, needed, "correct it, or give its numbers a unit by name")
+        if faults:
+            return None
+        wanted = spec.unit or needed_unit
+        mass = spec.molar_mass or molar_mass_of(quantity, self.spec.measured)
+        is_mass = unit is not None and bool(mass) and converts(unit, MASS.get(wanted, wanted))
+        if unit is None or (not converts(unit, wanted) and not is_mass and has_factor(tree)):
+            if unit is not None and not spec.unit:
+                needed = f"{quantity} is in {wanted}, which the number in it is taken to give"
+                remedy = f'write unit = "{wanted}" beside formula, or its number by a name with its unit'
+                self.fault(f"{spec.what} formula", f"a value in {unit}", needed, remedy, "warning")
+            unit = wanted
+        column = Column(spec.formula, None, unit, needed_unit, None, mass, formula=formula)
+        if spec.unit and not converts(unit, spec.unit):
+            self.fault(f"{spec.what} unit", f"'{spec.unit}'", f"the formula gives {unit}", "correct one of the two")
+            return None
+        return column if self.has_unit(spec, column, quantity) else None
+
+    def part(self, spec: ColumnSpec) -> Column | None:
+        """Return a column or a number of a formula's own, in its own unit."""
+        if spec.amount is not None:
+            return Column("", None, spec.amount.unit, spec.amount.unit, spec.amount.number)
+        position = self.position(spec.what, spec.heading, spec.under)
+        unit = spec.unit or ("" if position is None else self.grid.stated(position))
+        if position is None:
+            return None
+        if not unit:
+            remedy = f'write {{ column = "{spec.heading}", unit = "1" }}, or another unit'
+            self.fault(spec.what, f"no unit of '{spec.heading}'", "a unit is never guessed", remedy)
+            return None
+        return Column(spec.heading, position, unit, unit)
 
     def column(self, spec: ColumnSpec | None, unit: str, quantity: str = "") -> Column | None:
         """Return a column, None and a fault if it cannot be used; `unit`: the internal unit of its numbers."""
@@ -414,7 +373,9 @@ class _Planner:
             for name, column in self.columns_of_feed(spec).items():
                 if spec.name == EVERY and self.headings.index(name) in found:
                     continue  # a feed of its own
-                media = self.media(f"[feeds.{spec.name}] media", name, spec.media)
+                lot = None if not spec.lot else self.position(f"[feeds.{spec.name}] lot", spec.lot)
+                lots = self.lots(spec, name, lot)
+                media = lots[0].media if lots else self.media(f"[feeds.{spec.name}] media", name, spec.media)
                 made = self.rate(column, media) if spec.kind == "rate" else self.column(
                     column, DIMENSIONLESS if spec.of else VOLUME)  # fmt: skip
                 if made is None or made.position is None:
@@ -422,8 +383,34 @@ class _Planner:
                 if made.position in found:
                     of_other = f"the column of [feeds.{found[made.position].name}]"
                     self.fault(column.what, of_other, "a column is one feed", "remove one")
-                found[made.position] = FeedColumn(name, spec.kind, made, media, spec.of)
+                if lots and made.internal_unit in (AMOUNT_RATE, RATE_PER_VOLUME):
+                    needed = "a feed that is given as an amount has one composition"
+                    self.fault(column.what, f"{len(lots)} compositions", needed, "give it as a volume")
+                total = self.column(spec.total, VOLUME)
+                found[made.position] = FeedColumn(
+                    name, spec.kind, made, media, spec.of, spec.holds, total, lot, lots)  # fmt: skip
         return tuple(found.values())
+
+    def lots(self, spec: FeedSpec, name: str, at: int | None) -> tuple[Lot, ...]:
+        """Return the compositions of a feed that has several; `at` is the column of its lot."""
+        what = f"[feeds.{spec.name}] media"
+        if at is not None and spec.lots and not spec.lots[0].lot:  # a sheet lists them by name
+            cells = dict.fromkeys(words_of(row[at]) for row in self.grid.table.rows if at < len(row))
+            media = spec.lots[0].media
+            if not isinstance(media, MediaSheet):
+                self.fault(what, "one composition", "with lot there is one for each", "remove lot, or write the others")
+                return ()
+            return tuple(Lot(f"{name} {cell}", self.media(what, cell, media), lot=cell) for cell in cells if cell)
+        lots: list[Lot] = []
+        for lot in spec.lots:
+            more = lot.lot or (f"of {lot.group}" if lot.group else "") + (
+                f" from {lot.since:g} d" if lot.since else "")  # fmt: skip
+            medium = f"{name} {more.strip()}".strip()
+            if medium in [other.medium for other in lots]:
+                self.fault(what, f"two compositions {more}".strip(), "they differ in from or runs", "remove one")
+                continue
+            lots.append(Lot(medium, self.media(what, name, lot.media), lot.since, lot.runs, lot.lot))
+        return tuple(lots)
 
     def columns_of_feed(self, spec: FeedSpec) -> dict[str, ColumnSpec]:
         """Return the columns of a feed by its name: one, or all of those under a heading."""

@@ -14,8 +14,17 @@ _MOST_PLACES = 3
 """Places that are named beside the first of a row that was put together."""
 
 
-def _require_bounded(place: str, columns: int, rows: int) -> None:
-    """Raise `UnreadableError` for a table that would be beyond the bounds of one in a file."""
+def require_bounded(place: str, columns: int, rows: int) -> None:
+    """Raise `UnreadableError` for a table that would be beyond the bounds of one in a file.
+
+    Args:
+        place: of the table.
+        columns: how many.
+        rows: how many.
+
+    Raises:
+        UnreadableError: it would be.
+    """
     if columns > MOST_COLUMNS or rows > MOST_ROWS or columns * rows > MOST_CELLS:
         needed = f"a table has at most {MOST_COLUMNS} columns, {MOST_ROWS} rows and {MOST_CELLS} cells"
         raise UnreadableError(place, f"{columns} columns and {rows} rows, put together", needed, "split the data")
@@ -54,7 +63,7 @@ class _Rows:
     def grid(self, place: str, merged: bool) -> Grid:
         """Return the rows as a grid."""
         heads = tuple(self.above)
-        _require_bounded(place, len(heads), len(self.rows))
+        require_bounded(place, len(heads), len(self.rows))
         body = tuple(tuple(row.get(head, "") for head in heads) for row in self.rows.values())
         units = {i: self.units[head] for i, head in enumerate(heads) if self.units.get(head)}
         table = Table(place, heads, body, tuple(_places(self.origins[key]) for key in self.rows))
@@ -151,7 +160,7 @@ def _stack(
     """
     table = grid.table
     runs = list(dict.fromkeys(run for run, _ in owners.values() if run is not None)) or [run_of_sheet]
-    _require_bounded(table.place, len({heading for _, heading in owners.values()}), len(runs) * len(table.rows))
+    require_bounded(table.place, len({heading for _, heading in owners.values()}), len(runs) * len(table.rows))
     for i, (run, heading) in owners.items():
         above = grid.above[i] if run is None and i < len(grid.above) else ""
         rows.head(heading, above, grid.units.get(i, ""), table.place)
@@ -201,7 +210,7 @@ def gathered_by_row(grid: Grid, long: LongSpec, spec: ImportSpec, faults: Faults
             return None
         if name:
             at[word] = known[name]
-    wanted = {column.heading for column in spec.measured.values()}
+    wanted = {one.heading for column in spec.measured.values() for one in (column, *column.parts.values())}
     small = {heading.lower(): heading for heading in wanted}
     named = spec.beside | {RUN}
     beside = {heading: i for heading, i in known.items() if heading in named and i not in at.values()}
@@ -271,7 +280,7 @@ def with_log(grid: Grid, source: Source, log: LogSpec, spec: ImportSpec, faults:
         return None
     feeds = {feed: i for i, feed in enumerate(dict.fromkeys(cells["feed"] for _, cells in rows))}
     heads, width = positions(grid.table.headings), len(grid.table.headings)
-    _require_bounded(table.place, width + len(feeds), len(grid.table.rows) + len(rows))
+    require_bounded(table.place, width + len(feeds), len(grid.table.rows) + len(rows))
     time, clock = (spec.time.heading, spec.time.clock) if spec.time else ("", "")
     body = []
     for _, cells in rows:

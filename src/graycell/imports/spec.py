@@ -5,7 +5,7 @@ is and which unit it states, is resolved in `graycell.imports.plan`. docs/import
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,7 @@ RUN = "{run}"
 QUANTITY, UNIT = "{quantity}", "{unit}"
 EVERY = "*"
 """All sheets; the feed that is every column under a heading."""
-FEED_KINDS = ("volume", "cumulative", "rate", "rise")
+FEED_KINDS = ("volume", "cumulative", "rate", "rise", "interval")
 BELOW_THE_HEADINGS = "the row of the units is below that of the headings"
 TAKEN = (
     "whether samples are taken before or after a feed of the same row is never guessed",
@@ -58,6 +58,8 @@ class ColumnSpec:
         zone: the time zone of dates, "" if they are counted as they are written.
         optional: whether the file may lack the column.
         amount: one value for all rows, if no heading is called so.
+        formula: what the column is computed by, if no heading is called so; "" if it is not.
+        parts: the columns and numbers that the names of the formula stand for, beside measured quantities.
     """
 
     what: str
@@ -72,6 +74,8 @@ class ColumnSpec:
     zone: str = ""
     optional: bool = False
     amount: Amount | None = None
+    formula: str = ""
+    parts: Mapping[str, "ColumnSpec"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,25 @@ class MediaSheet:
 
 
 @dataclass(frozen=True)
+class LotSpec:
+    """One of several compositions of a feed.
+
+    Attributes:
+        media: the composition [mmol/L], or the sheet that lists it.
+        since: the time [d] from which it holds.
+        runs: names of the runs that it is of; all if empty.
+        lot: the cell that names it, "" if no column does.
+        group: what the runs are called.
+    """
+
+    media: Mapping[str, float] | MediaSheet
+    since: float = 0.0
+    runs: tuple[str, ...] = ()
+    lot: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True)
 class FeedSpec:
     """A feed, as the mapping describes it.
 
@@ -105,6 +128,10 @@ class FeedSpec:
         column: where it is recorded; its heading is "" for `EVERY`.
         media: the composition [mmol/L], or the sheet that lists it.
         of: for a volume given as a part [1]: "start" or "culture", which the part refers to; else "".
+        holds: whether a rate holds "after" its row or "before" it.
+        total: the column of what was added so far, which checks the feed; None if there is none.
+        lot: the heading of the lot of the feed, "" if there is none.
+        lots: the compositions of a feed that has several.
     """
 
     name: str
@@ -112,6 +139,10 @@ class FeedSpec:
     column: ColumnSpec
     media: Mapping[str, float] | MediaSheet
     of: str = ""
+    holds: str = "after"
+    total: ColumnSpec | None = None
+    lot: str = ""
+    lots: tuple[LotSpec, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +196,38 @@ class LongSpec:
 
 
 @dataclass(frozen=True)
+class ErrorSpec:
+    """The assay error of a quantity.
+
+    Attributes:
+        relative: part of the value [1].
+        absolute: a number with its unit; None for none.
+        column: of the standard errors of single values; None if there is none.
+    """
+
+    relative: float = 0.0
+    absolute: Amount | None = None
+    column: ColumnSpec | None = None
+
+
+@dataclass(frozen=True)
+class IdsSpec:
+    """A column whose names of samples hold several things, such as ``BR07_D3``.
+
+    Attributes:
+        heading: of the column.
+        pattern: of the names, with a group for each part.
+        parts: the headings that the parts get, such as "{run}" and "{day}".
+        text: the pattern as it is written.
+    """
+
+    heading: str
+    pattern: re.Pattern[str]
+    parts: tuple[str, ...]
+    text: str
+
+
+@dataclass(frozen=True)
 class LogSpec:
     """A sheet with a row for each feed.
 
@@ -199,12 +262,19 @@ class ImportSpec:
         patterns: how sheets and headings name runs; None if they do not.
         long: the columns of a table with a row for each value; None if it has a row for each sample.
         log: the sheet of the feeds; None if there is none.
+        leave_out: words or bounds of rows that are no samples of a culture, by heading.
+        ids: names of samples that hold several things; None if there are none.
+        join: the headings that name the samples, by sheet or file, "" for all; empty if nothing is joined.
         is_laid_out: whether the attributes up to here have no fault, so that the rows of a file can be found.
         time: the column of the times; None if it is faulty.
         measured: columns by quantity.
         start: columns or values by what they give at time 0: volume, temperature, quantities.
+        start_of: values at time 0 that differ between groups of runs, by group.
+        groups: runs of each group; a ``*`` stands for any letters.
+        errors: assay errors by quantity.
         sample: the volume of samples.
         volume: the volume of the culture as somebody wrote it down.
+        volume_taken: whether the volume was read "before" or "after" what was fed and drawn in its row; "" if not said.
         temperature: the set-point.
         outflows: the rates "bleed" and "harvest".
         feeds: named ones first.
@@ -228,12 +298,19 @@ class ImportSpec:
     patterns: RunPatterns | None = None
     long: LongSpec | None = None
     log: LogSpec | None = None
+    leave_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ids: IdsSpec | None = None
+    join: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_laid_out: bool = True
     time: ColumnSpec | None = None
     measured: Mapping[str, ColumnSpec] = field(default_factory=dict)
     start: Mapping[str, ColumnSpec] = field(default_factory=dict)
+    start_of: Mapping[str, Mapping[str, ColumnSpec]] = field(default_factory=dict)
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    errors: Mapping[str, ErrorSpec] = field(default_factory=dict)
     sample: ColumnSpec | None = None
     volume: ColumnSpec | None = None
+    volume_taken: str = ""
     temperature: ColumnSpec | None = None
     outflows: Mapping[str, ColumnSpec] = field(default_factory=dict)
     feeds: tuple[FeedSpec, ...] = ()
@@ -256,8 +333,10 @@ class ImportSpec:
     def beside(self) -> set[str]:
         """The headings that the mapping names for anything but measured quantities."""
         columns = [self.sample, self.volume, self.temperature, *self.start.values(), *self.outflows.values()]
-        columns += [feed.column for feed in self.feeds]
-        sides = [self.sides.heading] if self.sides else []
+        columns += [column for of in self.start_of.values() for column in of.values()]
+        columns += [error.column for error in self.errors.values()]
+        columns += [column for feed in self.feeds for column in (feed.column, feed.total)]
+        sides = [*([self.sides.heading] if self.sides else []), *(feed.lot for feed in self.feeds)]
         return {*self.run, *self.times, *sides, *(column.heading for column in columns if column)} - {""}
 
 
@@ -277,6 +356,22 @@ def molar_mass_of(quantity: str, measured: Mapping[str, ColumnSpec]) -> float:
     """
     column = measured.get(quantity)
     return MOLAR_MASS.get(quantity, 0.0) or (column.molar_mass if column else None) or 0.0
+
+
+def is_of_group(run: str, names: Iterable[str]) -> bool:
+    """Return whether a run is one of several.
+
+    Args:
+        run: its name.
+        names: of runs; a ``*`` stands for any letters.
+
+    Returns:
+        Whether it is.
+
+    >>> is_of_group("BR07", ["R1", "BR*"]), is_of_group("BR07", ["BR0"])
+    (True, False)
+    """
+    return any(re.fullmatch(re.escape(name).replace(r"\*", ".*"), run, re.DOTALL) for name in names)
 
 
 def match(pattern: re.Pattern[str], name: str) -> dict[str, str] | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from graycell.imports.amounts import plain
+from graycell.imports.columns import Column
 from graycell.imports.dates import clock_of, date_in
-from graycell.imports.plan import Column
 from graycell.imports.vocabulary import named_time
 from graycell.runs.format.tables import parse_number
 from graycell.units import convert

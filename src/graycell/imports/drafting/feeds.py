@@ -1,10 +1,10 @@
 """Feeds of a draft: the columns of feeds on the sheet of the samples, and on a sheet of a log."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from graycell.imports.drafting.views import View, has_unit, in_comment, line, quoted
 from graycell.imports.grids import Grid
+from graycell.imports.totals import is_summed, paired
 from graycell.imports.vocabulary import bare, role_of, unit_of_heading, words_of
 from graycell.runs.format.tables import Table
 from graycell.units import VOLUME, VOLUMETRIC_RATE
@@ -12,7 +12,6 @@ from graycell.units import VOLUME, VOLUMETRIC_RATE
 _FEEDS_OF_A_LOG = ("feed", "medium", "media", "solution", "addition", "feed name", "type", "name", "what")
 _MOST_FEEDS = 20
 _MEDIA = line('media = { GLC = "? mmol/L" }', "its composition; {} for water")
-_SUMMED = re.compile(r"cum|total|so far|accum|sum\b|gesamt|kumul", re.IGNORECASE)
 
 
 def of_volume(view: View, heading: str, is_required: bool = False) -> str:
@@ -51,8 +50,11 @@ def lines_of_feeds(view: View) -> list[str]:
     """
     lines: list[str] = []
     names: dict[str, str] = {}
-    for heading in view.of_role("feed"):
-        kind, ask = ("cumulative", "added so far") if _SUMMED.search(heading) else ("volume", "added in the row")
+    headings = view.of_role("feed")
+    rows = {head: [words_of(_at(row, view.columns[head])) for row in view.rows] for head in headings}
+    totals, copies = paired(rows)
+    for heading in [head for head in headings if head not in copies and head not in totals.values()]:
+        kind, ask = ("cumulative", "added so far") if is_summed(heading) else ("volume", "added in the row")
         column = of_volume(view, heading)
         if not column and has_unit(view.unit(heading), VOLUMETRIC_RATE):
             kind, ask, column = "rate", "from the row on", quoted(heading)
@@ -66,8 +68,19 @@ def lines_of_feeds(view: View) -> list[str]:
         while name in names:
             name, count = f"{bare(heading)} {count}", count + 1
         names[name] = heading
-        lines += ["", f"[feeds.{quoted(name)}]", line(f"{kind} = {column}", ask), _MEDIA]
+        total = of_volume(view, totals[heading]) if heading in totals else ""
+        lines += ["", f"[feeds.{quoted(name)}]", line(f"{kind} = {column}", ask)]
+        lines += [line(f"total = {total}", "added so far, which checks it")] if total else []
+        lines += [_MEDIA]
+    repeated = [head for head in copies if view.is_numeric(head)]
+    lines += [""] if repeated else []
+    told = "a second column of the same numbers, which would be fed twice"
+    lines += [f"# {told}: {in_comment(head)}" for head in repeated]
     return lines
+
+
+def _at(row: Sequence[str], i: int) -> str:
+    return row[i] if i < len(row) else ""
 
 
 def lines_of_rise(view: View) -> list[str]:

@@ -6,18 +6,20 @@ after a feed.
 """
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from graycell.errors import Faults, InputError, shown
 from graycell.imports.amounts import as_counted, in_form
 from graycell.imports.drafting.feeds import lines_of_feeds, lines_of_log, lines_of_rise, of_volume
 from graycell.imports.drafting.recognising import DEEPEST_HEADER, Place, place_of, with_runs
-from graycell.imports.drafting.times import line_of_time
+from graycell.imports.drafting.times import DraftOfTime, line_of_time
 from graycell.imports.drafting.views import View, has_unit, in_comment, line, quoted
 from graycell.imports.layout import grid_of, source_of_any
 from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
 from graycell.imports.ready import profiles, words_with_profile
+from graycell.imports.rows import ids_in, no_samples
 from graycell.imports.spec import ImportSpec
 from graycell.imports.vocabulary import (
     doubts_about,
@@ -118,9 +120,17 @@ class _Draft:
         lines += [line("transposed = true", "a column for each sample")] if self.transposed else []
         lines += [f"header = {self.header}"] if self.header > 1 else []
         lines += [line(f"units = {self.units_row}", "the row of the units")] if self.units_row else []
-        runs = [] if self.run_words else self.run()
-        time = line_of_time(view)
-        lines += [*runs, time.line, *self.temperature(), *self.decimal()]
+        every = {head: view.cells(head) for head in self.columns}
+        ids = None if self.run_words or view.of_role("time") else ids_in(every)
+        time = DraftOfTime("")
+        if ids:
+            self.used.add(ids[0])
+            lines += [f"ids = {{ column = {quoted(ids[0])}, pattern = {quoted(ids[1])} }}"]
+        else:
+            runs = [] if self.run_words else self.run()
+            time = line_of_time(view)
+            lines += [*runs, time.line]
+        lines += [*self.temperature(), *self.decimal(), *self.left_out(every)]
         sides, long = self.sides(), self.long()
         measured = [] if long else self.measured()
         others = {name: table for name, table in self.source.tables.items() if name not in {self.sheet, *self.read}}
@@ -152,6 +162,13 @@ class _Draft:
         fill = [head for head in found if self.is_merged(head, filled[head])]
         lines = [f"run = {quoted(found[0])}" if len(found) == 1 else f"run = [{', '.join(map(quoted, found))}]"]
         return lines + ([line(f"fill = {quoted(fill)}", "empty cells take the value above")] if fill else [])
+
+    def left_out(self, every: Mapping[str, list[str]]) -> list[str]:
+        """Return the line of rows that are no samples of a culture."""
+        out = no_samples({head: cells for head, cells in every.items() if not quantity_of(head)})
+        self.used |= {*out}
+        words = ", ".join(f"{quoted(head)} = {quoted(of)}" for head, of in out.items())
+        return [line(f"leave_out = {{ {words} }}", "are these no samples of a culture?")] if out else []
 
     def is_merged(self, heading: str, filled: list[str]) -> bool:
         """Return whether a column of runs has empty cells below its names, as merged cells leave them."""
@@ -243,10 +260,7 @@ class _Draft:
             ask += ": 10e6 is ten million, 1e6 one" if is_doubtful(unit) else ""
         elif internal_unit == CONCENTRATION and not has_unit(unit, internal_unit) and quantity not in MOLAR_MASS:
             more, ask = f", molar_mass = {_ANTIBODY}", "g/mol; this is that of an IgG"
-        elif (
-            quantity == "NH3" and not has_unit(unit, internal_unit) and re.search(r"nh4|ammonium", name, re.IGNORECASE)
-            and is_pure
-        ):  # fmt: skip
+        elif is_pure and not has_unit(unit, internal_unit) and quantity == "NH3" and re.search(r"(?i)nh4|ammon", name):
             more, ask = f", molar_mass = {_AMMONIUM}", "g/mol of NH4+; 17.03 if it is counted as NH3"
         elif not stated and as_counted(unit_of_heading(name), internal_unit) != unit:
             more = f", unit = {quoted(unit)}"
