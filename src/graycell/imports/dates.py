@@ -18,8 +18,8 @@ _MOST_CELLS = 2000
 _PART = 0.9
 """[1] Part of the cells that a form reads: a few may be faulty, and are reported as such."""
 _YEARS = range(1980, 2100)
-_ONE_YEAR = 366.0
-"""[d] No culture takes longer: with a two-digit year, 02/03/26 would be 26 March 2002."""
+_ONE_YEAR = 300.0
+"""[d] No culture takes a year: with a year of two digits, 02/03/26 would be 26 March 2002 too."""
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _FULL_MONTHS = ("january", "february", "march", "april", "june", "july", "august", "september", "october", "november",
                 "december")  # fmt: skip
@@ -92,13 +92,14 @@ def forms_of(cells: Sequence[str]) -> list[str]:
     iso = [date_in(cell, "") for cell in cells if not cell.isdigit()]
     if sum(date is not None for date in iso) >= max(_PART * len(cells), 1.0):
         return [""]
-    found: dict[str, float] = {}
+    found: dict[str, tuple[int, float]] = {}
     for cell in cells[:: max(len(cells) // 3, 1)][:3]:  # the first cell may be a faulty one
         for form in _forms(plain_date(cell)):
             dates = [date for cell in cells if (date := date_in(cell, form)) is not None and date.year in _YEARS]
             if form not in found and len(dates) >= max(_PART * len(cells), 1.0):
-                found[form] = (max(dates) - min(dates)).total_seconds() / 86400.0
-    return _plausible(found)
+                found[form] = len(dates), (max(dates) - min(dates)).total_seconds() / 86400.0
+    most = max((count for count, _ in found.values()), default=0)
+    return _plausible({form: days for form, (count, days) in found.items() if count == most})
 
 
 def days_of(cells: Sequence[str], form: str) -> float:

@@ -244,15 +244,17 @@ class _Parser(ColumnParser):
         if "log" not in self.words:
             return None
         log = self.words["log"]
-        if not isinstance(log, Mapping) or not {"sheet", "volume"} <= set(log) <= set(_LOG):
-            needed = f"known words are {', '.join(_LOG)}; sheet and volume are needed"
-            self.wrong("[log]", log, needed, 'write sheet = "Feeds" and volume = "Volume (mL)"')
+        known = isinstance(log, Mapping) and {"sheet"} <= set(log) <= set(_LOG)
+        if not known or ("feed" in log and "volume" not in log):
+            needed = f"known words are {', '.join(_LOG)}; sheet is needed, and volume beside feed"
+            remedy = 'write sheet = "Feeds" and volume = "Volume (mL)"; or sheet alone if feeds name columns of it'
+            self.wrong("[log]", log, needed, remedy)
             return None
         if not isinstance(log["sheet"], str):
             self.wrong("[log] sheet", log["sheet"], "the name of a sheet is needed", "write it in quotes")
             return None
-        volume = self.column("[log] volume", log["volume"], VOLUME)
-        if volume is None:
+        volume = self.column("[log] volume", log["volume"], VOLUME) if "volume" in log else None
+        if volume is None and "volume" in log:
             return None
         run = log.get("run")
         return LogSpec(

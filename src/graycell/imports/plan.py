@@ -101,7 +101,8 @@ class _Planner:
             self.fault("[measured]", "none of its columns in the file", "at least one is needed",
                        f"the file has {', '.join(self.known[:10])}")  # fmt: skip
         for i, heading in enumerate(self.headings):
-            if spec.log and i not in self.used and i < len(self.grid.above) and self.grid.above[i] == spec.log.sheet:
+            above = self.grid.above[i] if i < len(self.grid.above) else ""
+            if spec.log and spec.log.volume and i not in self.used and above == spec.log.sheet:
                 self.fault("[log]", f"the feed '{heading}'", "every feed of a log has a table of its own",
                            f'add [feeds."{heading}"], or [feeds."*"]')  # fmt: skip
 

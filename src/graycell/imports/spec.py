@@ -229,11 +229,11 @@ class IdsSpec:
 
 @dataclass(frozen=True)
 class LogSpec:
-    """A sheet with a row for each feed.
+    """A sheet with a row for each feed, or with columns of what a controller fed.
 
     Attributes:
         sheet: its name.
-        volume: the column of the volumes.
+        volume: the column of the volumes; None where the feeds name columns of the sheet, such as totals.
         feed: the heading of the names of the feeds, "" where there is one feed.
         run: the headings of the runs; None if as for the samples.
         time: the column of the times; None if as for the samples.
@@ -241,7 +241,7 @@ class LogSpec:
     """
 
     sheet: str
-    volume: ColumnSpec
+    volume: ColumnSpec | None = None
     feed: str = ""
     run: tuple[str, ...] | None = None
     time: ColumnSpec | None = None

@@ -123,12 +123,12 @@ def lines_of_log(tables: Mapping[str, Table], has_clock: bool) -> list[str]:
         feeds = [head for head in view.columns if head.lower() in _FEEDS_OF_A_LOG]
         totals = [] if feeds else [head for head in view.of_role("feed") if view.is_numeric(head)]
         runs = [head for head in view.columns if role_of(head) == "run" and head not in feeds]
-        lines = ["", "[log]", line(f"sheet = {quoted(name)}", in_comment(", ".join(view.columns)))]
+        lines = ["", "[log]", f"sheet = {quoted(name)}"]
         lines += [f"time = {quoted(times[0])}"]
         lines += [f"clock = {quoted(clocks[0])}"] if clocks and has_clock else []
         lines += [line(f"run = {quoted(runs[0])}", "where it differs from that of the samples")] if runs else []
         if totals and (tables_of_feeds := lines_of_feeds(view)):
-            return lines + tables_of_feeds
+            return [*lines, "# the feeds below name columns of that sheet", *tables_of_feeds]
         if not volumes:
             continue
         lines += [f"feed = {quoted(feeds[0])}"] if feeds else []

@@ -137,7 +137,7 @@ class _Draft:
         feeds, sample = [*lines_of_feeds(view), *lines_of_log(others, bool(time.clock))], self.sample()
         feeds = feeds or (lines_of_rise(view) if sides else [])
         sides = sides if feeds else []
-        if feeds and not sides:
+        if any(text.startswith("volume") for text in feeds) and not sides:
             lines += [line('taken = "?"', 'samples are taken "before" or "after" a feed of the same row')]
         lines += long or ["", "[measured]", *measured]
         if feeds or sample:
