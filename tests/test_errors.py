@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from graycell.errors import Faults, Finding, GraycellError, InputError, gathered, nearest, shown, similar
+from graycell.errors import Faults, Finding, GraycellError, InputError, gathered, nearest, shown
+from graycell.names import resembling
 from graycell.runs.solutes import FORMULAS
 
 
@@ -33,14 +34,14 @@ def test_nearest_suggests_only_what_is_near():
     ("THR", ["TYR"]), ("CYS", ["CYSTINE"]), ("METH", ["MET"]), ("MeOH", ["MET"]), ("pO2", ["pCO2"]), ("TYR", ["T"]),
 ])  # fmt: skip
 def test_a_name_with_a_meaning_of_its_own_is_no_misspelling_of_another(name, known):
-    assert similar(name, known) == ""
+    assert resembling(name, known) == ""
     assert nearest(name, known).startswith("Known: ")
 
 
 @pytest.mark.parametrize("name", FORMULAS)
 def test_no_solute_is_taken_for_another(name):
-    assert similar(name, [other for other in FORMULAS if other != name]) == ""
-    assert similar(name.lower(), list(FORMULAS)) == name
+    assert resembling(name, [other for other in FORMULAS if other != name]) == ""
+    assert resembling(name.lower(), list(FORMULAS)) == name
 
 
 @pytest.mark.parametrize(("name", "meant"), [
@@ -48,7 +49,7 @@ def test_no_solute_is_taken_for_another(name):
     ("VDC", "VCD"), ("temp", "temperature"), ("LACT", "LAC"),
 ])  # fmt: skip
 def test_another_word_for_a_substance_and_a_slip_find_the_known_name(name, meant):
-    assert similar(name, ["GLU", "ARG", "LYS", "GLC", "NH3", "VCD", "LAC", "temperature", "R"]) == meant
+    assert resembling(name, ["GLU", "ARG", "LYS", "GLC", "NH3", "VCD", "LAC", "temperature", "R"]) == meant
 
 
 @pytest.mark.parametrize(("name", "words"), [

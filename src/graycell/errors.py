@@ -11,8 +11,9 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from typing import Literal
+
+from graycell.names import resembling
 
 Severity = Literal["error", "warning"]
 
@@ -29,28 +30,18 @@ _MOST_KNOWN = 60
 _MOST_NAMED = 3
 """Runs that are named where a finding holds for several."""
 
-_WORDS = {
-    "alanine": "ala", "arginine": "arg", "asparagine": "asn", "aspartate": "asp", "cysteine": "cys",
-    "cystine": "cystine", "glutamine": "gln", "glutamate": "glu", "glycine": "gly", "histidine": "his",
-    "isoleucine": "ile", "leucine": "leu", "lysine": "lys", "methionine": "met", "phenylalanine": "phe",
-    "proline": "pro", "serine": "ser", "threonine": "thr", "tryptophan": "trp", "tyrosine": "tyr", "valine": "val",
-    "ornithine": "orn", "citrulline": "cit", "taurine": "tau",
-    "glucose": "glc gluc", "galactose": "gal", "fructose": "fru", "mannose": "", "sucrose": "suc", "maltose": "mal",
-    "lactate": "lac", "pyruvate": "pyr", "acetate": "ace", "succinate": "succ", "malate": "malic", "formate": "",
-    "glycerol": "glyc", "methanol": "meoh meth", "ethanol": "etoh eth",
-    "ammonia": "nh3 nh4 amm", "phosphate": "po4", "sodium": "", "potassium": "", "calcium": "",
-    "pH": "", "dissolved oxygen": "do po2", "carbon dioxide": "co2 pco2", "oxygen": "o2", "osmolality": "osm osmo",
-    "viability": "viab", "titer": "", "temperature": "temp", "pressure": "",
+_AMBIGUOUS = {
+    "met": ("methionine", "methanol"), "gly": ("glycine", "glycerol"), "glu": ("glutamate", "glucose"),
+    "lac": ("lactate", "lactose"), "pro": ("proline", "a protein"),
 }  # fmt: skip
-_MEANING = {word: what for what, words in _WORDS.items() for word in (what.lower(), *words.split())}
-"""What the field means by a name in small letters: such a name is no misspelling of another."""
-_AMBIGUOUS = {"met": "methanol", "gly": "glycerol", "glu": "glucose", "lac": "lactose", "pro": "a protein",
-              "suc": "succinate", "mal": "malate", "cit": "citrate"}  # fmt: skip
-"""What such a name means elsewhere."""
+"""What such a name means here, and elsewhere."""
 
 _QUOTE = re.compile(r"(?P<opens>(?<![^\s(\[{=,])'(?=\S))|'(?![^\s,;:.?)\]}])")
 """A quote before or after a word; an apostrophe within one is none."""
 _OF_A_RUN = re.compile(r"run '(.*?)'(?=,|$)")
+_OF_A_ROW = re.compile(r", row (\d+)(?: \(column [A-Z]+\))?(?=, column |$)")
+_MOST_FOUND = 3
+"""Different things found in several rows that are quoted."""
 
 
 class GraycellError(Exception):
@@ -225,17 +216,20 @@ class Faults:
 
 
 def gathered(findings: Iterable[Finding]) -> list[Finding]:
-    """Return findings in which those that say the same about several runs are one.
+    """Return findings in which those that say the same about several runs, or about several rows of a table, are one.
 
     Args:
         findings: any number of findings.
 
     Returns:
-        As many or fewer findings, in the order of their first.
+        As many or fewer findings, in the order of their first; of several rows the numbers are listed or counted.
 
     >>> several = [Finding(f"run '{name}', VCD", "no value", "it is needed", "add it") for name in "abcde"]
     >>> print(*gathered(several))
     runs 'a', 'b', 'c' and 2 more, VCD: found no value; it is needed; add it.
+    >>> print(*gathered(Finding(f"a.csv, row {row}, column 'VCD'", "'x'", "a number is needed", "write it")
+    ...                 for row in (4, 7)))
+    a.csv, rows 4 and 7, column 'VCD': found 'x'; a number is needed; write it.
     """
     groups: dict[object, list[Finding]] = {}
     for finding in findings:
@@ -243,7 +237,13 @@ def gathered(findings: Iterable[Finding]) -> list[Finding]:
         # the same finding of every run, whatever its name
         key = replace(finding, place=f"run{finding.place[run.end() :]}") if run else finding
         groups.setdefault(key, []).append(finding)
-    return [_joined(group) for group in groups.values()]
+    of_rows: dict[object, list[Finding]] = {}
+    for finding in map(_joined, groups.values()):
+        row = _OF_A_ROW.search(finding.place)
+        place = _OF_A_ROW.sub(", row", finding.place, count=1)
+        key = replace(finding, place=place, found="") if row else finding
+        of_rows.setdefault(key, []).append(finding)
+    return [_of_rows(group) for group in of_rows.values()]
 
 
 def _joined(findings: list[Finding]) -> Finding:
@@ -257,6 +257,20 @@ def _joined(findings: list[Finding]) -> Finding:
     return replace(first, place=f"runs {listed}{more}{first.place[runs[0].end() :]}")
 
 
+def _of_rows(findings: list[Finding]) -> Finding:
+    """Return one finding for those that say the same about several rows of a table."""
+    first, numbers = findings[0], [row[1] for finding in findings if (row := _OF_A_ROW.search(finding.place))]
+    if len(numbers) < 2:
+        return first
+    listed = f"{', '.join(numbers[:_MOST_NAMED])} and {len(numbers) - _MOST_NAMED} more"
+    if len(numbers) <= _MOST_NAMED:
+        listed = f"{', '.join(numbers[:-1])} and {numbers[-1]}"
+    found = list(dict.fromkeys(finding.found for finding in findings))
+    others = f" and {len(found) - _MOST_FOUND} others" if len(found) > _MOST_FOUND else ""
+    place = _OF_A_ROW.sub(f", rows {listed}", first.place, count=1)
+    return replace(first, place=place, found=", ".join(found[:_MOST_FOUND]) + others)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return a clause that suggests the known name nearest to `name`, for the end of an error.
 
@@ -265,7 +279,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
         known: the names that there are, of which at most 60 are listed.
 
     Returns:
-        The suggestion, where one is near, and the known names.
+        The suggestion, where one is near and does not mean something else, and the known names.
 
     >>> nearest("GLUC", ["GLC", "LAC"])
     "did you mean 'GLC'? Known: GLC, LAC"
@@ -273,39 +287,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = [shown(text) for text in known]
     if not names:
         return "there is none yet; add it"
-    near = similar(shown(name), names)
-    hint = f"did you mean '{near}'? " if near else ""
-    if near and name != near and name.lower() == near.lower() and name.lower() in _AMBIGUOUS:
-        hint = f"'{near}' is {_MEANING[near.lower()]}; is '{name}' that, or {_AMBIGUOUS[name.lower()]}? "
+    close = resembling(shown(name), names)
+    hint = f"did you mean '{close}'? " if close else ""
+    if close and name != close and name.lower() == close.lower() and name.lower() in _AMBIGUOUS:
+        here, elsewhere = _AMBIGUOUS[name.lower()]
+        hint = f"'{close}' is {here}; is '{name}' that, or {elsewhere}? "
     more = f" and {len(names) - _MOST_KNOWN} more" if len(names) > _MOST_KNOWN else ""
     return f"{hint}Known: {', '.join(names[:_MOST_KNOWN])}{more}"
-
-
-def similar(name: str, known: Iterable[str], cutoff: float = 0.4) -> str:
-    """Return the known name that an unknown one is probably a misspelling of.
-
-    A name that has a meaning of its own, such as LYS, is no misspelling of another, such as GLY.
-
-    Args:
-        name: the unknown name.
-        known: the names that there are.
-        cutoff: the least ratio of equal letters, from 0 to 1, see `difflib`.
-
-    Returns:
-        The known name: the same but for capitals, another word for the same substance, or one that resembles it; "" if
-        there is none.
-
-    >>> similar("GLUC", ["GLC", "LAC"]), similar("arginine", ["ARG", "R"]), similar("ARG", ["R"])
-    ('GLC', 'ARG', '')
-    """
-    names = list(known)
-    same = [one for one in names if one.lower() == name.lower()]
-    if same:
-        return same[0]
-    if name.lower() in _MEANING:
-        meaning = _MEANING[name.lower()]
-        begun = [one for one in names if name.islower() and one.startswith(name)]  # a word that was cut short
-        return next((one for one in names if _MEANING.get(one.lower()) == meaning), next(iter(begun), ""))
-    # a name of one or two letters resembles every word that has them
-    longer = [one for one in names if 2 * len(one) >= len(name)]
-    return next(iter(get_close_matches(name, longer, n=1, cutoff=cutoff)), "")

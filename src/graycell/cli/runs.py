@@ -88,6 +88,9 @@ def _import(
     draft: Annotated[
         Path | None, typer.Option(help="Write a first draft of the mapping to this file, for you to complete.")
     ] = None,
+    header: Annotated[
+        int | None, typer.Option(min=1, help="The row of the headings, for a draft that did not find them.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder or .xlsx file of the runs that are written; default: results/FILE.")
     ] = None,
@@ -109,8 +112,10 @@ def _import(
         raise typer.BadParameter("--like, --map and --draft exclude each other")
     words, file = {"like": like} if like is not None else mapping, files[0]
     if words is None:
-        _propose(files, draft)
+        _propose(files, draft, header)
         return
+    if header is not None:
+        raise typer.BadParameter("--header is for a draft; the mapping says header = ...")
     with console.status("Reading"):
         found = imported(files, words)
         findings = [*found.remarks, *check_runs(found.runs), *implausible(found.runs)]
@@ -132,10 +137,10 @@ def _import(
         raise typer.Exit(FAULTS)
 
 
-def _propose(files: Sequence[Path], draft: Path | None) -> None:
+def _propose(files: Sequence[Path], draft: Path | None, header: int | None) -> None:
     """Print a first draft of the mapping of the first file, or write it to a file that does not exist yet."""
     file, names = files[0], " ".join(map(str, files))
-    text = propose(file)
+    text = propose(file, header)
     if draft is None:
         say(text)
         say(f"Write it with: graycell import {names} --draft {file.stem}.toml")

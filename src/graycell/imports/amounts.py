@@ -3,6 +3,7 @@
 import re
 
 from graycell.imports.substances import Substance
+from graycell.imports.vocabulary import plain_unit
 from graycell.runs.format.tables import parse_number
 from graycell.units import CELL_DENSITY, CONCENTRATION, VOLUME, VOLUMETRIC_RATE, UnitError, convert, converts
 
@@ -112,7 +113,7 @@ def as_counted(unit: str, internal_unit: str) -> str:
     >>> as_counted("x10^6/mL", "1e9 cells/L")
     '10^6 cells/mL'
     """
-    unit = re.sub(r"^[x*]\s*", "", unit)
+    unit = re.sub(r"^[x*]\s*", "", plain_unit(unit))
     counted = unit.replace("/", " cells/", 1)
     is_density = internal_unit == CELL_DENSITY and not converts(unit, CELL_DENSITY) and converts(counted, CELL_DENSITY)
     return counted if is_density else unit

@@ -1,24 +1,30 @@
 """Cells: the cells of somebody's table -> numbers in internal units, times in days; faulty cells are noted."""
 
+import functools
 import math
 import re
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterator, Sequence
 
 from graycell.errors import Faults, shown
 from graycell.imports.amounts import plain
 from graycell.imports.columns import Column, Plan
+from graycell.imports.dates import forms_of
 from graycell.imports.grids import Grid
-from graycell.imports.vocabulary import named_time, words_of
+from graycell.imports.times import Times
+from graycell.imports.vocabulary import words_of
 from graycell.runs.checks import limit_of, value_fault
-from graycell.runs.format.tables import Below, parse_number
-from graycell.units import convert
+from graycell.runs.format.tables import Below, below_of, is_above, parse_number
 
 _NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
 _BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
-_IS_DATED = re.compile(r"\d{4}-\d\d-\d\d")
-_SPOILT = re.compile(r"^=|^\s*$|\d[.,]\d")
-"""Cells whose fault is that of any number: a formula, a decimal mark; an empty cell is reported for all times."""
+_NUMBER = r"[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?"
+_SPREAD = re.compile(rf"({_NUMBER}) ?(±|\+/-|\+-) ?{_NUMBER}")
+_FLAGGED = re.compile(rf"(?P<before>(?:[^\d+\-.,<>]|\.(?!\d))*)(?P<number>{_NUMBER})"
+                      r"(?P<after>(?: ?\(\w*\)| ?\[\w*\]|[^\d.,]*))")  # fmt: skip
+_FEWEST_MARKS = 2
+"""Cells with the other decimal mark from which it may be that of the file."""
+_NOISE = 0.02
+"""[1] Part of the largest number of a column, up to which one below 0 may be noise."""
 
 
 class Cells:
@@ -34,6 +40,7 @@ class Cells:
         """
         self.grid, self.table, self.plan, self.faults = grid, grid.table, plan, faults
         self._joined: dict[tuple[int, int], str] = {}  # by row and position: cells of another row of the same sample
+        self._forms_of: dict[int | None, list[str]] = {}
 
     def word(self, row: int, position: int) -> str:
         """Return the text of a cell with single spaces.
@@ -64,6 +71,7 @@ class Cells:
             number = self.computed(row, column)
             return "" if number is None else f"{number:.6g}"
         text = repr(column.value) if column.position is None else self.word(row, column.position)
+        text = below_of(text)
         return "" if text.lower() in _NOTHING or text.lower() in self.plan.empty else text
 
     def is_measured(self, row: int) -> bool:
@@ -110,22 +118,66 @@ class Cells:
                 self.fault(row, column.name, f"{number:.6g}", outside.needed, "look at the formula and its columns")
             return None if outside is not None else number
         cell = self.cell(row, column)
-        if cell.lower().lstrip("< ") in _BELOW:
+        is_limit = cell.startswith("<")
+        digits = cell.removeprefix("<").strip() if is_limit else cell
+        is_word = digits.lower() in _BELOW or ((is_limit or cell.endswith("<")) and not re.search(r"\d", digits))
+        if digits and is_word:
             if column.limit is not None:
                 return Below(column.in_internal_units(column.limit))
             needed = "below a detection limit is a number after <, and not determined an empty cell"
             example = f'give limit = "0.1 {column.unit}" to {column.name} in the mapping, or empty the cell'
             self.fault(row, column.name, f"'{cell}'", needed, example)
             return None
-        is_limit = cell.startswith("<")
-        number = self._number(row, column, cell.removeprefix("<").strip() if is_limit else cell, required=is_limit)
+        if is_above(cell):
+            if not self.plan.above_is_empty:
+                needed = "a value above the range of an assay is no number"
+                remedy = 'write what the diluted sample had, or give above = "empty" in the mapping to leave it out'
+                self.fault(row, column.name, f"'{cell}'", needed, remedy)
+            else:
+                needed = "a value above the range of its assay is left out"
+                remedy = "write what the diluted sample had, if there is one"
+                self.faults.of_file(self.table.at(row, column.name), f"'{cell}'", needed, remedy, "warning")
+            return None
+        number = self.number_of(row, column, digits, required=is_limit)
         if number is None:
             return None
         outside = value_fault("", limit_of(quantity), number, quantity=quantity, unit=column.unit)
         if outside is not None:
-            self.fault(row, column.name, shown(cell), outside.needed, outside.remedy)
+            remedy = self._remedy_below_zero(quantity) if number < 0.0 else outside.remedy
+            self.fault(row, column.name, shown(cell), outside.needed, remedy or outside.remedy)
             return None
         return Below(number) if is_limit else number
+
+    def _remedy_below_zero(self, quantity: str) -> str:
+        """Return what to do about numbers just below 0, "" where none of a column is noise of its size."""
+        lowest = self._noise_below_zero.get(quantity, 0.0)
+        if not lowest:
+            return ""
+        digits = 10.0 ** math.floor(math.log10(-lowest))
+        enough = math.ceil(-lowest / digits * (1.0 - 1e-12)) * digits
+        return (f"correct it, or give round_off = {enough:.0e} in the mapping, so that numbers down to -{enough:.0e} "
+                "in internal units such as mmol/L count as 0")  # fmt: skip
+
+    @functools.cached_property
+    def _noise_below_zero(self) -> dict[str, float]:
+        """The lowest number of all measured columns that may be noise around 0, for each that has one."""
+        lowest: dict[str, float] = {}
+        for quantity, column in self.plan.measured.items():
+            numbers = [
+                number
+                for cell in self._of_column(column)
+                if (digits := self._digits(cell, column)) and (number := parse_number(digits)) is not None
+            ]
+            values = [value for value in map(column.in_internal_units, numbers) if math.isfinite(value)]
+            small = [value for value in values if -_NOISE * max(map(abs, values)) <= value < -self.plan.round_off]
+            if small and min(small) > -1.0:
+                lowest[quantity] = min(small)
+        return dict.fromkeys(lowest, min(lowest.values(), default=0.0))
+
+    def _of_column(self, column: Column) -> Iterator[str]:
+        """Yield the filled cells of a column."""
+        if column.position is not None:
+            yield from filter(None, (self.cell(row, column) for row in range(len(self.table.rows))))
 
     def computed(self, row: int, column: Column) -> float | None:
         """Return the number that a formula has in a row, in its internal unit.
@@ -168,7 +220,7 @@ class Cells:
         Returns:
             The number; None where the cell is empty or faulty.
         """
-        return None if column is None else self._number(row, column, self.cell(row, column))
+        return None if column is None else self.number_of(row, column, self.cell(row, column))
 
     def amount(self, row: int, column: Column | None) -> float | None:
         """Return a volume or a rate in its internal unit, which is not below 0.
@@ -187,28 +239,71 @@ class Cells:
             return None
         return number
 
-    def _number(self, row: int, column: Column, cell: str, required: bool = False) -> float | None:
-        """Return a number in its internal unit; `required`: an empty cell is a fault."""
+    def number_of(self, row: int, column: Column, cell: str, required: bool = False) -> float | None:
+        """Return the number that a text of a cell is, in its internal unit.
+
+        Args:
+            row: counted from 0.
+            column: of the cell.
+            cell: the text.
+            required: whether an empty one is a fault.
+
+        Returns:
+            The number; None where there is none, or a faulty one.
+        """
         if not cell and not required:
             return None
-        number = column.value
-        if column.position is not None:
-            digits = cell.removesuffix("%").strip() if column.unit == "%" else cell
-            number = parse_number(plain(digits, self.plan.decimal))
+        number = column.value if column.position is None else parse_number(self._digits(cell, column))
         number = None if number is None else column.in_internal_units(number)
         if number is None or not math.isfinite(number):
-            remedy = "write it, or leave the cell empty"
-            if cell.startswith("="):
-                remedy = "write the value instead of the formula, or let the spreadsheet compute and save it"
-            elif re.search(r"\d[.,]\d", cell):
-                other = "." if self.plan.decimal == "," else ","
-                remedy = f'write it, or say in the mapping which decimal mark the file has: decimal = "{other}"'
-            self.fault(row, column.name, f"'{self.cell(row, column)}'", "a number is needed", remedy)
+            self.fault(row, column.name, f"'{self.cell(row, column)}'", *self._no_number(cell))
             return None
         return 0.0 if -self.plan.round_off <= number < 0.0 else number
 
+    def _digits(self, cell: str, column: Column) -> str:
+        """Return the digits of a cell with a decimal point, without its flags and a sign of percent."""
+        for flag in self.plan.flags:
+            cell = cell.removesuffix(flag).removeprefix(flag).strip()
+        digits = cell.removesuffix("%").strip() if column.unit == "%" else cell
+        return plain(digits, self.plan.decimal)
+
+    def _no_number(self, cell: str) -> tuple[str, str]:
+        """Return what a cell that is no number should be, and what to do."""
+        needed, remedy = "a number is needed", "write it, or leave the cell empty"
+        other = "." if self.plan.decimal == "," else ","
+        flagged, spread = _FLAGGED.fullmatch(cell), _SPREAD.fullmatch(cell)
+        if cell.startswith("="):
+            remedy = "write the value instead of the formula, or let the spreadsheet compute and save it"
+        elif parse_number(plain(cell, other)) is not None:
+            name, here, there = "comma" if other == "," else "point", self._marks[self.plan.decimal], self._marks[other]
+            if there > here and there >= _FEWEST_MARKS:
+                return needed, f'write it, or say in the mapping which decimal mark the file has: decimal = "{other}"'
+            is_odd = f"this cell has a decimal {name}, and {here} others do not" if here else needed
+            remedy = f"write it with a decimal {'point' if other == ',' else 'comma'}, or without marks of thousands"
+            return is_odd, remedy
+        elif spread:
+            remedy = "write the number alone; how exact it is belongs into the assay errors"
+        elif flagged and (flag := (flagged["before"] or flagged["after"]).strip()):
+            needed = "a number is needed, without a mark beside it"
+            escaped = flag.replace("\\", "\\\\").replace('"', '\\"')
+            remedy = (f'write the number alone if it counts, or give flags = ["{escaped}"] in the mapping, which reads '
+                      "past the mark; empty the cell if it does not count")  # fmt: skip
+        return needed, remedy
+
+    @functools.cached_property
+    def _marks(self) -> dict[str, int]:
+        """How many cells of the columns of numbers have a decimal point and no comma, and the other way round."""
+        counts = {".": 0, ",": 0}
+        columns = [*self.plan.measured.values(), *self.plan.of_culture]
+        for position in {column.position for column in columns} - {None}:
+            for row in range(len(self.table.rows)):
+                found = re.search(r"\d([.,])\d", self.word(row, position))
+                if found and len(set(re.findall(r"[.,]", self.word(row, position)))) == 1:
+                    counts[found[1]] += 1
+        return counts
+
     def times(self, rows: Sequence[int], column: Column) -> list[float | None]:
-        """Return the times of the rows of a run; dates are counted from the first of its samples.
+        """Return the times of the rows of a run; dates and times of day are counted from the first of its samples.
 
         Args:
             rows: of the run.
@@ -217,71 +312,20 @@ class Cells:
         Returns:
             [d] for each row; None where the cell is empty or faulty.
         """
-        for row in rows:
-            if not self.cell(row, column):
-                self.fault(row, column.name, "an empty cell", "every row has a time", "write it, or remove the row")
-        if column.unit != "date":
-            return [self._time(row, column) for row in rows]
-        dates = [self._date(row, column) for row in rows]
-        of_samples = [
-            date for row, date in zip(rows, dates, strict=True) if date is not None and row < self.grid.sampled
-        ]
-        if not of_samples:
-            return [None] * len(rows)
-        begin, times = of_samples[0], list[float | None]()
-        if self.grid.merged:  # rows of several sheets are not in order yet
-            begin = min(of_samples, key=lambda date: (date.tzinfo is None, date.replace(tzinfo=None)))
-        for row, date in zip(rows, dates, strict=True):
-            if date is not None and (date.tzinfo is None) != (begin.tzinfo is None):
-                self.fault(row, column.name, f"'{self.cell(row, column)}'",
-                           "dates of a run all have a time zone, or none has", "write them alike")  # fmt: skip
-                date = None
-            times.append(None if date is None else (date - begin).total_seconds() / 86400.0)
-        return times
+        return Times(self, column).of(rows)
 
-    def _time(self, row: int, column: Column) -> float | None:
-        """Return a time [d]. ``D3``, ``Day 3`` and ``72 h`` name the unit of their column; 26:30 is in hours."""
-        cell = self.cell(row, column)
-        named = named_time(cell)
-        if named is None and parse_number(plain(cell, self.plan.decimal)) is None and not _SPOILT.search(cell):
-            remedy = f"write a number, or one with its unit, such as 3 {column.unit}"
-            if _IS_DATED.match(cell):
-                remedy = "give the cells the format [h]:mm, or the column the unit date"
-            self.fault(row, column.name, f"'{cell}'", f"a time in {column.unit} is needed", remedy)
-            return None
-        if named is None:
-            return self.number(row, column)
-        digits, unit = named
-        if convert(1.0, unit, column.unit) != 1.0:
-            needed = f"times of this column are in {column.unit}"
-            remedy = "write all in one unit, or give another in the mapping"
-            self.fault(row, column.name, f"'{cell}'", needed, remedy)
-            return None
-        return self._number(row, column, digits) if isinstance(digits, str) else column.in_internal_units(digits)
+    def forms(self, column: Column) -> list[str]:
+        """Return how the dates of a column may be written.
 
-    def _date(self, row: int, column: Column) -> datetime | None:
-        """Return the date in a cell. A workbook's own dates are ISO 8601, however its other dates are written."""
-        cell = self.cell(row, column)
-        if not cell:
-            return None
-        clock = "" if column.clock is None else self.word(row, column.clock)
-        if column.clock is not None and not clock:
-            heading = self.table.headings[column.clock]
-            self.fault(row, heading, "an empty cell", "a date has its time of day there", "write it")
-            return None
-        clock = f"0{clock}" if re.match(r"\d:", clock) else clock  # ISO 8601 has two digits for the hour
-        # a workbook gives a date without a time the time 00:00:00
-        day = re.sub(r" 00:00:00$", "", cell) if clock else cell
-        text = f"{day} {clock}".strip()
-        forms = [column.written, ""] if column.written and self.grid.native else [column.written]
-        for form in forms:
-            try:
-                return datetime.strptime(text, form) if form else datetime.fromisoformat(text)
-            except ValueError:
-                continue
-        remedy = 'write it like 2026-03-31 14:05, or say how it is written, like written = "%d.%m.%Y %H:%M"'
-        self.fault(row, column.name, f"'{text}'", "a date is needed", remedy)
-        return None
+        Args:
+            column: of the file.
+
+        Returns:
+            See `forms_of`.
+        """
+        if column.position not in self._forms_of:
+            self._forms_of[column.position] = forms_of(list(self._of_column(column)))
+        return self._forms_of[column.position]
 
     def first(self, rows: Sequence[int], column: Column) -> tuple[int, float] | None:
         """Return what a column has in the first sample of a run; a value that comes later only is noted.

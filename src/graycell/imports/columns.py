@@ -21,7 +21,8 @@ class Column:
         density: [kg/L], 0 for none.
         written: how dates are written, in the letters of `datetime.strptime`; "" for ISO 8601.
         limit: what a cell such as ``<LOD`` means, in `unit`.
-        clock: the position of the time of day of a date.
+        clock: the position of the time of day of a date or a day.
+        zone: the time zone of dates, "" if they are counted as they are written.
         per_mole: mol of the quantity in one mol of what the column names [1], such as 2 of calcium lactate.
         formula: what the numbers are computed by; None if they are in the file.
     """
@@ -36,6 +37,7 @@ class Column:
     written: str = ""
     limit: float | None = None
     clock: int | None = None
+    zone: str = ""
     per_mole: float = 1.0
     formula: Formula | None = None
 
@@ -146,6 +148,8 @@ class Plan:
         decimal: the decimal mark.
         round_off: how far below 0 a number may be to count as 0, in internal units.
         empty: words of empty cells, in small letters.
+        flags: marks beside numbers that are read past.
+        above_is_empty: whether a value above the range of its assay counts as not measured.
         sides: which rows are before and after a feed; None if no column says so.
         start: columns by what they give at time 0.
         start_of: columns that give it for a group of runs, by group.
@@ -169,6 +173,8 @@ class Plan:
     decimal: str
     round_off: float
     empty: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    above_is_empty: bool = False
     sides: Sides | None = None
     start: Mapping[str, Column] = field(default_factory=dict)
     start_of: Mapping[str, Mapping[str, Column]] = field(default_factory=dict)

@@ -10,6 +10,8 @@ from graycell.imports.spec import is_of_group
 
 ONE_SECOND = 1.0 / 86400.0
 """[d] Between a feed and a sample of one time that are known to follow each other."""
+_NOISE_OF_TOTALS = 0.01
+"""[1] Part of the largest total of a run up to which a fall is noise: a balance swings by 0.1 g in 10 g."""
 
 
 class Step(NamedTuple):
@@ -152,7 +154,7 @@ def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperatur
     readers = {"volume": _added, "interval": _added_since, "cumulative": _added_so_far, "rate": _flowing,
                "rise": _rising}  # fmt: skip
     fed = [event for feed in plan.feeds for event in readers[feed.kind](cells, steps, feed, volume)]
-    held = [*_setpoints(cells, sampled, temperature), *_outflows(cells, sampled)]
+    held = [*_setpoints(cells, sampled, temperature), *_outflows(cells, steps)]
     events = sorted([*drawn, *fed, *held], key=lambda event: event.time)  # stable
     return _with_volumes(events, {feed.name: feed.of for feed in plan.feeds if feed.of}, volume)
 
@@ -307,12 +309,23 @@ def _added_since(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float
 
 
 def _added_so_far(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[RecordedEvent]:
-    """Yield what a sum rose by, evenly over the time since its last value; an empty first cell is 0."""
+    """Yield what a sum rose by, evenly over the time since its last value; an empty first cell is 0.
+
+    A sum that falls by little is the noise of a balance, and counts as if it had not changed. Rows of a log that are
+    before the first sample say from where the sum counts.
+    """
     so_far, written, since = 0.0, "0", None
-    for i, step in enumerate(steps):
-        given = cells.amount(step.row, feed.column)
+    read = [cells.amount(step.row, feed.column) for step in steps]
+    noise, falls = _NOISE_OF_TOTALS * max((value for value in read if value is not None), default=0.0), list[Step]()
+    for i, (step, given) in enumerate(zip(steps, read, strict=True)):
         if given is None:
             since = step.seen if i == 0 else since
+            continue
+        if step.seen < 0.0 and step.row >= cells.grid.sampled:
+            so_far, written, since = given, cells.cell(step.row, feed.column), 0.0
+            continue
+        if so_far - noise <= given < so_far:
+            falls.append(step)
             continue
         if given < so_far:
             found = f"'{cells.cell(step.row, feed.column)}' after '{written}'"
@@ -330,6 +343,17 @@ def _added_so_far(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: floa
             yield RecordedEvent(step.row, step.seen, "feed", feed.name, rate=0.0)
         else:  # two rows of one time, perhaps on the two sides of a feed
             yield RecordedEvent(step.row, step.fed, "bolus", feed.name, volume=rose)
+    if falls:
+        place, count = cells.table.at(falls[0].row, feed.column.name), len(falls)
+        found = "a total that falls by little" + (f", and {count - 1} more" if count > 1 else "")
+        needed = f"a fall of up to {100 * _NOISE_OF_TOTALS:g} % of the largest total counts as noise"
+        cells.faults.of_file(place, found, needed, "look whether a pump was set back to 0", "warning")
+
+
+def _from_the_start(cells: Cells, steps: Sequence[Step]) -> Sequence[Step]:
+    """Return the rows from the first sample on; of those of a log before it the last says what flows at the start."""
+    early = [step for step in steps if step.seen < 0.0 and step.row >= cells.grid.sampled]
+    return [early[-1]._replace(seen=0.0, fed=0.0), *(step for step in steps if step not in early)] if early else steps
 
 
 def _flowing(cells: Cells, steps: Sequence[Step], feed: FeedColumn, volume: float) -> Iterator[RecordedEvent]:
@@ -339,7 +363,7 @@ def _flowing(cells: Cells, steps: Sequence[Step], feed: FeedColumn, volume: floa
         [concentration] = feed.media.values()
         per = concentration if feed.column.internal_unit == AMOUNT_RATE else concentration / volume
     rate, before = 0.0, None
-    for step in steps:
+    for step in _from_the_start(cells, steps):
         given = cells.amount(step.row, feed.column)
         since = step.seen if feed.holds == "after" else before
         if given is not None and given != rate and since is None:
@@ -398,7 +422,7 @@ def _outflows(cells: Cells, steps: Sequence[Step]) -> Iterator[RecordedEvent]:
     """Yield rates of bleed and harvest where they change."""
     for name, column in cells.plan.outflows.items():
         rate = 0.0
-        for step in steps:
+        for step in _from_the_start(cells, steps):
             given = cells.amount(step.row, column)
             if given is not None and given != rate:
                 rate = given

@@ -5,9 +5,13 @@ from dataclasses import dataclass, field, replace
 
 from graycell.errors import Faults, nearest
 from graycell.imports.spec import BELOW_THE_HEADINGS, ImportSpec
-from graycell.imports.vocabulary import is_word_for_unit, unit_of_heading, words_of
+from graycell.imports.units_row import row_of_units, unit_of_cell
+from graycell.imports.vocabulary import is_doubtful, unit_of_heading, words_of
 from graycell.runs.format.files import UnreadableError
 from graycell.runs.format.tables import Table
+
+_MOST_QUOTED = 4
+"""Units of a row that are quoted."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +50,10 @@ class Grid:
             position: of the column, from the left.
 
         Returns:
-            The unit, "" if the file states none.
+            The unit, "" if the file states none, or one that people write for another.
         """
-        return self.units.get(position) or unit_of_heading(words_of(self.table.headings[position]))
+        unit = self.units.get(position) or unit_of_heading(words_of(self.table.headings[position]))
+        return "" if is_doubtful(unit) else unit
 
 
 def positions(headings: Sequence[str]) -> dict[str, int]:
@@ -88,6 +93,8 @@ def grid_of_sheet(table: Table, spec: ImportSpec, native: bool, faults: Faults) 
     grid = replace(_headed(table, spec, faults.where), native=native)
     if not native:
         _note_widths(grid.table, faults)
+    if spec.units is None:
+        grid = _without_units(grid, spec.header, faults)
     return _filled(grid, spec.fill, faults)
 
 
@@ -113,9 +120,22 @@ def _headed(table: Table, spec: ImportSpec, where: str) -> Grid:
         if spec.units > len(every):
             raise UnreadableError(f"{where}, units", str(spec.units), BELOW_THE_HEADINGS, "count rows from 1")
         for i, unit in enumerate(every[spec.units - 1][: len(headings)]):
-            units[i] = "" if is_word_for_unit(unit) else unit_of_heading(f"({unit.strip().strip('()[]')})")
+            units[i] = unit_of_cell(unit)
         rows[spec.units - 2] = ()
     return Grid(replace(table, headings=tuple(headings), rows=tuple(rows)), tuple(above) if header > 1 else (), units)
+
+
+def _without_units(grid: Grid, header: int, faults: Faults) -> Grid:
+    """Return a grid without a row of units that the mapping does not name, which is noted: its cells are no values."""
+    rows = grid.table.rows
+    found = row_of_units(grid.table.headings, rows[header - 1 :])
+    if found is None:
+        return grid
+    at = header - 2 + found.row
+    quoted = ", ".join(f"'{unit}'" for unit in list(found.units.values())[:_MOST_QUOTED])
+    needed, remedy = "the row of the units is named in the mapping", f"add units = {header + found.row} to it"
+    faults.of_file(grid.table.at(at), f"units: {quoted}", needed, remedy)
+    return replace(grid, table=replace(grid.table, rows=(*rows[:at], (), *rows[at + 1 :])))
 
 
 def _note_widths(table: Table, faults: Faults) -> None:

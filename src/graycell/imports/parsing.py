@@ -32,8 +32,8 @@ from graycell.runs.format.files import MOST_ROWS
 from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
-          "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "decimal",
-          "round_off", "replicates", "leave_out", "ids", "join", "groups",
+          "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "flags",
+          "above", "decimal", "round_off", "replicates", "leave_out", "ids", "join", "groups",
           "errors")  # fmt: skip
 _LOG = ("sheet", "run", "time", "clock", "feed", "volume")
 
@@ -103,6 +103,7 @@ class _Parser(ColumnParser):
                       if (column := self.optional_column(word, VOLUMETRIC_RATE))},
             feeds=tuple(FeedParser(self, measured, groups).feeds()), decimal=self.decimal(), round_off=self.round_off(),
             averages=self.averages(),
+            flags=self.flags(), above_is_empty=self.above_is_empty(),
             empty=tuple(words_of(word).lower()
                         for word in self.texts("empty", "a list of words is needed", 'write empty = ["n.d."]')),
         )  # fmt: skip
@@ -244,15 +245,17 @@ class _Parser(ColumnParser):
         if "log" not in self.words:
             return None
         log = self.words["log"]
-        if not isinstance(log, Mapping) or not {"sheet", "volume"} <= set(log) <= set(_LOG):
-            needed = f"known words are {', '.join(_LOG)}; sheet and volume are needed"
-            self.wrong("[log]", log, needed, 'write sheet = "Feeds" and volume = "Volume (mL)"')
+        known = isinstance(log, Mapping) and {"sheet"} <= set(log) <= set(_LOG)
+        if not known or ("feed" in log and "volume" not in log):
+            needed = f"known words are {', '.join(_LOG)}; sheet is needed, and volume beside feed"
+            remedy = 'write sheet = "Feeds" and volume = "Volume (mL)"; or sheet alone if feeds name columns of it'
+            self.wrong("[log]", log, needed, remedy)
             return None
         if not isinstance(log["sheet"], str):
             self.wrong("[log] sheet", log["sheet"], "the name of a sheet is needed", "write it in quotes")
             return None
-        volume = self.column("[log] volume", log["volume"], VOLUME)
-        if volume is None:
+        volume = self.column("[log] volume", log["volume"], VOLUME) if "volume" in log else None
+        if volume is None and "volume" in log:
             return None
         run = log.get("run")
         return LogSpec(
@@ -382,6 +385,20 @@ class _Parser(ColumnParser):
             return mark
         self.fault("decimal", f"'{shown(str(mark))}'", "a decimal mark is a point or a comma", 'write "." or ","')
         return "."
+
+    def flags(self) -> tuple[str, ...]:
+        """Return the marks beside numbers that are read past, the longest first."""
+        flags = [words_of(word) for word in self.texts("flags", "a list of marks is needed", 'write flags = ["*"]')]
+        for flag in flags:
+            if not flag or re.search(r"^[\d.,<>+-]|[\d.,<>+-]$", flag):
+                self.wrong("flags", f"'{flag}'", "a mark is no digit, no sign and no decimal mark", "remove it")
+        return tuple(sorted(flags, key=len, reverse=True))
+
+    def above_is_empty(self) -> bool:
+        """Return whether a value above the range of its assay counts as not measured."""
+        if "above" in self.words and self.words["above"] != "empty":
+            self.wrong("above", self.words["above"], "values above a limit can be left out", 'write above = "empty"')
+        return "above" in self.words
 
     def round_off(self) -> float:
         """Return how far below 0 is 0."""

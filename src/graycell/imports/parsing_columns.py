@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from graycell.errors import Faults, nearest, shown
 from graycell.formulas.functions import FUNCTIONS
@@ -13,10 +14,11 @@ from graycell.formulas.tree import names_in
 from graycell.imports.amounts import MASS_OF_LIQUID, with_unit
 from graycell.imports.spec import Amount, ColumnSpec
 from graycell.imports.vocabulary import words_of
+from graycell.names import resembling
 from graycell.runs.checks import LIMITS, limit_of
 from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, UnitError
 
-_COLUMN = ("column", "under", "unit", "molar_mass", "density", "written", "clock", "limit", "optional")
+_COLUMN = ("column", "under", "unit", "molar_mass", "density", "written", "clock", "zone", "limit", "optional")
 _HEAVIEST = 1e9
 """[g/mol] A virus is lighter."""
 _DENSEST = 25.0
@@ -128,6 +130,10 @@ class ColumnParser:
         """
         found = {}
         for name, entry in self.table(table).items():
+            if str(name).startswith("?"):
+                place, needed = f"[{table}] {name}", "the file does not say which quantity it is"
+                self.fault(place, "a ? that is left", needed, "write the name of the quantity, or remove the line")
+                continue
             unit = LIMITS[limit_of(name)].unit or ""
             if table == "start":
                 unit = {"volume": VOLUME, "temperature": TEMPERATURE}.get(name, unit)
@@ -181,6 +187,7 @@ class ColumnParser:
             limit=self._limit(what, entry["limit"], stated or unit) if "limit" in entry else None,
             written=self._written(what, entry["written"]) if "written" in entry and unit == TIME else "",
             clock="" if clock is None else self.heading(f"{what} clock", clock),
+            zone=self._zone(f"{what} zone", entry["zone"]) if "zone" in entry else "",
             optional=entry.get("optional") is True,
             amount=_amount_of(name) if fixed else None,
         )  # fmt: skip
@@ -247,6 +254,15 @@ class ColumnParser:
             self.fault(f"{what} limit", str(error), "a detection limit is needed", f'write "0.1 {unit}"')
             return None
         return limit
+
+    def _zone(self, what: str, name: object) -> str:
+        """Return the name of a time zone."""
+        try:
+            return ZoneInfo(str(name)).key
+        except (ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones
+            close = resembling(str(name), available_timezones(), 0.6) or "Europe/Berlin"
+            self.fault(what, f"'{name}'", "the name of a time zone is needed", f'write it like zone = "{close}"')
+            return ""
 
     def _written(self, what: str, form: object) -> str:
         """Return how dates are written; a form that cannot be read back is a fault."""

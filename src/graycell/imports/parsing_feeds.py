@@ -7,7 +7,7 @@ from graycell.errors import shown
 from graycell.imports.amounts import IN_WHICH_FORM, in_form, in_internal_units, with_unit
 from graycell.imports.parsing_columns import ColumnParser
 from graycell.imports.spec import EVERY, FEED_KINDS, ColumnSpec, FeedSpec, LotSpec, MediaSheet, molar_mass_of
-from graycell.imports.vocabulary import quantity_of, substance_in, words_of
+from graycell.imports.vocabulary import doubts_about, quantity_of, substance_in, words_of
 from graycell.units import CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
 
 _PARTS_OF = ("start", "culture")
@@ -137,7 +137,8 @@ class FeedParser:
         substance, known = substance_in(name), quantity_of(name)
         quantity = known if substance is not None and not substance.is_pure else name
         if known and known != quantity and name not in self.parser.table("measured"):
-            self.fault(what, f"the solute '{name}'", f"it is called {known}", f"write {known}")
+            remedy = doubts_about(name, "", self.measured) or f"write {known}"
+            self.fault(what, f"the solute '{name}'", f"it is called {known}", remedy)
             return name, None
         try:
             number, unit = with_unit(given)

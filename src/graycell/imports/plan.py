@@ -67,6 +67,7 @@ class _Planner:
             after=spec.taken == "after",
             measured=self.columns(spec.measured, {}),
             decimal=spec.decimal, round_off=spec.round_off, empty=spec.empty,
+            flags=spec.flags, above_is_empty=spec.above_is_empty,
             sides=self.sides(),
             start=self.columns(spec.start, {"volume": VOLUME, "temperature": TEMPERATURE}),
             start_of={group: self.columns(of, {"volume": VOLUME, "temperature": TEMPERATURE})
@@ -100,7 +101,8 @@ class _Planner:
             self.fault("[measured]", "none of its columns in the file", "at least one is needed",
                        f"the file has {', '.join(self.known[:10])}")  # fmt: skip
         for i, heading in enumerate(self.headings):
-            if spec.log and i not in self.used and i < len(self.grid.above) and self.grid.above[i] == spec.log.sheet:
+            above = self.grid.above[i] if i < len(self.grid.above) else ""
+            if spec.log and spec.log.volume and i not in self.used and above == spec.log.sheet:
                 self.fault("[log]", f"the feed '{heading}'", "every feed of a log has a table of its own",
                            f'add [feeds."{heading}"], or [feeds."*"]')  # fmt: skip
 
@@ -275,10 +277,29 @@ class _Planner:
                 return None
             mass, per_mole = form or (mass, 1.0)
             found = Column(spec.heading, position, of_column, unit, None, mass, density, per_mole=per_mole)
-        if found.unit == "date" and unit == TIME:
-            clock = self.position(f"{spec.what} clock", spec.clock) if spec.clock else None
-            return replace(found, written=spec.written, clock=clock)
+        if unit == TIME and (found.unit in ("date", "clock") or spec.clock or spec.zone):
+            return self.of_clocks(spec, found)
         return self.with_limit(spec, found) if self.has_unit(spec, found, quantity) else None
+
+    def of_clocks(self, spec: ColumnSpec, column: Column) -> Column | None:
+        """Return a column of dates, of days with a time of day beside them, or of times of day alone."""
+        if column.unit not in ("date", "clock") and not self.has_unit(spec, column, ""):
+            return None
+        days = column.unit == "date" or (column.unit != "clock" and column.in_internal_units(1.0) == 1.0)
+        if spec.clock and not days:
+            needed, remedy = "a time of day is beside a date or a day", 'give unit = "date" or "d", or leave clock out'
+            self.fault(f"{spec.what} clock", f"the unit '{column.unit}'", needed, remedy)
+            return None
+        if spec.zone and column.unit != "date":
+            needed, remedy = "dates have a time zone", 'leave zone out, or give unit = "date"'
+            self.fault(f"{spec.what} zone", f"the unit '{column.unit}'", needed, remedy)
+            return None
+        if column.unit == "clock" and self.grid.logged:
+            needed = "times of day alone do not tell the days of a log"
+            self.fault(spec.what, "the unit 'clock'", needed, "write a column of days or dates on both sheets")
+            return None
+        clock = self.position(f"{spec.what} clock", spec.clock) if spec.clock else None
+        return replace(column, written=spec.written, clock=clock, zone=spec.zone)
 
     def has_unit(self, spec: ColumnSpec, column: Column, quantity: str) -> bool:
         """Return whether the unit of a column converts to its internal unit, and note it if not."""
@@ -307,7 +328,7 @@ class _Planner:
     def compare(self, spec: ColumnSpec, unit: str, stated: str, internal_unit: str) -> None:
         """Note where the unit of a mapping is not that of the heading."""
         stated = as_counted(stated, internal_unit)
-        if not stated or unit in (stated, "?") or "date" in (unit, stated):
+        if not stated or unit in (stated, "?") or {"date", "clock"} & {unit, stated}:
             return
         try:
             if float(convert(1.0, unit, stated)) == 1.0:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from graycell.errors import Faults, nearest
 from graycell.imports.grids import Grid, positions
 from graycell.imports.spec import RUN, ColumnSpec, ImportSpec, LogSpec, LongSpec, RunPatterns, match
+from graycell.imports.units_row import row_of_units
 from graycell.imports.vocabulary import unit_of_heading, words_of
 from graycell.runs.format.files import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, Source, UnreadableError
 from graycell.runs.format.tables import Table
@@ -271,35 +272,90 @@ def with_log(grid: Grid, source: Source, log: LogSpec, spec: ImportSpec, faults:
         needed = "a sheet is named as in the workbook"
         faults.of_mapping("[log] sheet", f"no sheet '{log.sheet}'", needed, nearest(log.sheet, source.tables))
         return None
-    table = source.tables[log.sheet]
+    table, units = _without_units(source.tables[log.sheet])
     at = _columns_of_log(table, log, spec, faults)
-    if at is None or not _is_in_one_unit(grid, log, spec, words_of(table.headings[at["time"]]), faults):
+    if at is None or not _is_in_one_unit(grid, log, spec, words_of(table.headings[at["time"]]),
+                                         units.get(at["time"], ""), faults):  # fmt: skip
         return None
+    if log.volume is None:
+        return _with_columns_of_log(grid, table, units, at, log, spec, faults)
     rows = _rows_of_log(grid, table, log, at, faults)
     if rows is None:
         return None
     feeds = {feed: i for i, feed in enumerate(dict.fromkeys(cells["feed"] for _, cells in rows))}
     heads, width = positions(grid.table.headings), len(grid.table.headings)
     require_bounded(table.place, width + len(feeds), len(grid.table.rows) + len(rows))
-    time, clock = (spec.time.heading, spec.time.clock) if spec.time else ("", "")
     body = []
     for _, cells in rows:
-        row = [""] * (width + 1 + feeds[cells["feed"]])
-        for i, heading in enumerate(spec.run):
-            row[heads.get(heading, 0)] = cells[f"run {i + 1}"]
-        if clock:
-            row[heads.get(clock, 0)] = cells["clock"]
-        row[heads.get(time, 0)], row[-1] = cells["time"], cells["volume"]
+        row = _row_of_log(width + 1 + feeds[cells["feed"]], cells, heads, spec)
+        row[-1] = cells["volume"]
         body.append(tuple(row))
     origins = [grid.table.at(r) for r in range(len(grid.table.rows))] + [table.at(r) for r, _ in rows]
     above = (*(*grid.above, *[""] * width)[:width], *[log.sheet] * len(feeds))
-    unit = _unit_of_log(log.volume)
+    unit = _unit_of_log(log.volume) or units.get(at["volume"], "")
     left = [f"{heading} of the sheet '{log.sheet}'" for heading, i in positions(table.headings).items()
             if i not in at.values()]  # fmt: skip
     return replace(
         grid, table=Table(grid.table.place, (*grid.table.headings, *feeds), (*grid.table.rows, *body), tuple(origins)),
         above=above, units={**grid.units, **{width + i: unit for i in feeds.values()}}, merged=True, logged=len(body),
         left=(*grid.left, *left),
+    )  # fmt: skip
+
+
+def _without_units(table: Table) -> tuple[Table, Mapping[int, str]]:
+    """Return the sheet of a log without a row of units, and the units by position."""
+    found = row_of_units(table.headings, table.rows)
+    if found is None:
+        return table, {}
+    rows = (*table.rows[: found.row - 1], (), *table.rows[found.row :])
+    return replace(table, rows=rows), found.units
+
+
+def _row_of_log(width: int, cells: Mapping[str, str], heads: Mapping[str, int], spec: ImportSpec) -> list[str]:
+    """Return a row of the samples with the run and the time of a row of a log."""
+    row = [""] * width
+    for i, heading in enumerate(spec.run):
+        row[heads.get(heading, 0)] = cells[f"run {i + 1}"]
+    if spec.time and spec.time.clock:
+        row[heads.get(spec.time.clock, 0)] = cells["clock"]
+    row[heads.get(spec.time.heading if spec.time else "", 0)] = cells["time"]
+    return row
+
+
+def _with_columns_of_log(
+    grid: Grid, table: Table, units: Mapping[int, str], at: Mapping[str, int], log: LogSpec, spec: ImportSpec,
+    faults: Faults,
+) -> Grid | None:  # fmt: skip
+    """Return the rows with those of a log below them, and its columns that feeds, outflows and sides name."""
+    columns = [*spec.outflows.values(), *(feed.column for feed in spec.feeds), *(feed.total for feed in spec.feeds)]
+    named = {column.heading for column in columns if column is not None}
+    named |= {spec.sides.heading} if spec.sides else set()
+    known = {heading: i for heading, i in positions(table.headings).items() if i not in at.values()}
+    there = {heading: i for heading, i in known.items() if heading in named}
+    if not there:
+        needed = f"a feed names a column of the sheet '{log.sheet}', or volume the column of the volumes"
+        remedy = f"the sheet has {', '.join(list(known)[:10])}" if known else "look at the sheet"
+        faults.of_mapping("[log]", "no column that a feed names", needed, remedy)
+        return None
+    heads, width = positions(grid.table.headings), len(grid.table.headings)
+    new = {heading: width + k for k, heading in enumerate(head for head in there if head not in heads)}
+    require_bounded(table.place, width + len(new), len(grid.table.rows) + len(table.rows))
+    body, places = [], []
+    for r, cells in enumerate(table.rows):
+        if any(cell.strip() for cell in cells):
+            row = _row_of_log(width + len(new), {word: _cell(cells, i) for word, i in at.items()}, heads, spec)
+            for heading, i in there.items():
+                row[new.get(heading, heads.get(heading, 0))] = _cell(cells, i)
+            body.append(tuple(row))
+            places.append(table.at(r))
+    origins = [*(grid.table.at(r) for r in range(len(grid.table.rows))), *places]
+    stated = {new[heading]: unit for heading, i in there.items() if heading in new and (unit := units.get(i, ""))}
+    left = tuple(f"{heading} of the sheet '{log.sheet}'" for heading in known if heading not in there)
+    headings = (*grid.table.headings, *new)
+    return replace(
+        grid, table=Table(grid.table.place, headings, (*grid.table.rows, *body), tuple(origins)),
+        above=(*(*grid.above, *[""] * width)[:width], *[log.sheet] * len(new)), units={**grid.units, **stated},
+        merged=True, logged=len(body), left=(*grid.left, *left),
     )  # fmt: skip
 
 
@@ -313,7 +369,7 @@ def _rows_of_log(
         if not any(cell.strip() for cell in row):
             continue
         cells = {word: _cell(row, i) for word, i in at.items()}
-        feed = cells.get("feed", log.volume.heading)
+        feed = cells.get("feed", log.volume.heading if log.volume else "")
         if not feed:
             needed = "every row of a log names its feed"
             faults.of_file(table.at(r), "an empty cell", needed, "write it, or remove the row")
@@ -342,7 +398,8 @@ def _columns_of_log(table: Table, log: LogSpec, spec: ImportSpec, faults: Faults
         faults.of_mapping("[log] run", found, needed, "name as many")
         return None
     time = log.time or spec.time
-    named = {"volume": log.volume.heading} | ({"feed": log.feed} if log.feed else {})
+    named = {"volume": log.volume.heading} if log.volume else {}
+    named |= {"feed": log.feed} if log.feed else {}
     named["time"] = time.heading if time else ""
     if spec.time and spec.time.clock:
         named["clock"] = log.clock or spec.time.clock
@@ -355,12 +412,18 @@ def _columns_of_log(table: Table, log: LogSpec, spec: ImportSpec, faults: Faults
     return {word: known[name] for word, name in named.items()}
 
 
-def _is_in_one_unit(grid: Grid, log: LogSpec, spec: ImportSpec, heading: str, faults: Faults) -> bool:
-    """Return whether the times of a log, under this heading, are in the unit of the samples; note it if not."""
+def _is_in_one_unit(
+    grid: Grid, log: LogSpec, spec: ImportSpec, heading: str, stated: str, faults: Faults
+) -> bool:
+    """Return whether the times of a log, under this heading, are in the unit of the samples; note it if not.
+
+    stated: the unit in a row of units of the log.
+    """
     known = positions(grid.table.headings)
     time = spec.time.heading if spec.time else ""
     unit = (spec.time.unit if spec.time else "") or (grid.stated(known[time]) if time in known else "")
-    of_log = (_unit_of_log(log.time) if log.time else unit_of_heading(heading)) or (unit if heading == time else "")
+    of_log = stated or (_unit_of_log(log.time) if log.time else unit_of_heading(heading))
+    of_log = of_log or (unit if heading == time else "")
     if unit == "date" or of_log == unit:
         return True
     found = f"the unit '{of_log}' of '{heading}'" if of_log else f"no unit of '{heading}'"

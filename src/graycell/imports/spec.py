@@ -55,6 +55,7 @@ class ColumnSpec:
         limit: what a cell such as ``<LOD`` means.
         written: how dates are written, in the letters of `datetime.strptime`; "" for ISO 8601.
         clock: the heading of the time of day, "" if there is none.
+        zone: the time zone of dates, "" if they are counted as they are written.
         optional: whether the file may lack the column.
         amount: one value for all rows, if no heading is called so.
         formula: what the column is computed by, if no heading is called so; "" if it is not.
@@ -70,6 +71,7 @@ class ColumnSpec:
     limit: Amount | None = None
     written: str = ""
     clock: str = ""
+    zone: str = ""
     optional: bool = False
     amount: Amount | None = None
     formula: str = ""
@@ -227,11 +229,11 @@ class IdsSpec:
 
 @dataclass(frozen=True)
 class LogSpec:
-    """A sheet with a row for each feed.
+    """A sheet with a row for each feed, or with columns of what a controller fed.
 
     Attributes:
         sheet: its name.
-        volume: the column of the volumes.
+        volume: the column of the volumes; None where the feeds name columns of the sheet, such as totals.
         feed: the heading of the names of the feeds, "" where there is one feed.
         run: the headings of the runs; None if as for the samples.
         time: the column of the times; None if as for the samples.
@@ -239,7 +241,7 @@ class LogSpec:
     """
 
     sheet: str
-    volume: ColumnSpec
+    volume: ColumnSpec | None = None
     feed: str = ""
     run: tuple[str, ...] | None = None
     time: ColumnSpec | None = None
@@ -281,6 +283,8 @@ class ImportSpec:
         decimal: the decimal mark of the file.
         round_off: how far below 0 a number may be to count as 0, in internal units.
         empty: words of empty cells, in small letters.
+        flags: marks beside numbers that are read past, such as ``*``.
+        above_is_empty: whether a value above the range of its assay counts as not measured.
         averages: whether rows of one time are replicates of one sample.
         folders: where other files are looked for: beside the mapping, and beside the file.
     """
@@ -315,6 +319,8 @@ class ImportSpec:
     decimal: str = "."
     round_off: float = 0.0
     empty: tuple[str, ...] = ()
+    flags: tuple[str, ...] = ()
+    above_is_empty: bool = False
     averages: bool = False
     folders: tuple[Path, ...] = ()
 

@@ -6,11 +6,15 @@ checks what was recognised; a mapping itself names its columns word by word.
 
 import functools
 import re
+from collections.abc import Collection
 
 from graycell.imports.substances import Substance, substance_of
+from graycell.names import AMINO_ACIDS, SOLUTES
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.units import CONCENTRATION, DIMENSIONLESS, MASS_CONCENTRATION, converts
 
+_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
+_CELLS = r"(?:viable |total |living )?(?:cells?|zellen|lebendzellen|v\.?c\.?|tc)(?![a-z])"
 _IN_BRACKETS = re.compile(r"[(\[]([^()\[\]]+)[)\]]\s*$")
 _AT_THE_END = re.compile(
     r"[_ ](g/?L|mg/?L|mg/?dL|g/?dL|ug/?mL|mg/?mL|mM|uM|mmol/?L|h|hr|hrs|hours|d|days|min|mL|L|pct|percent|%)\s*$",
@@ -27,17 +31,16 @@ _CALLED = {
     TCD: "tcd totalcells totalcelldensity totalcellconcentration totalcellcount tcc xt totaldensity gesamtzellzahl "
     "gesamtzelldichte",
     VIABILITY: "vitalitt vitalitat viabilitt viabilitat viability viab via percentviable viable percentviability",
-    "GLC": "glc gluc glukose glucose dglucose", "LAC": "lac laktat lactate llactate lacticacid",
-    "NH3": "nh3 nh4 ammoniak ammonia ammonium amm",
-    "ANTI": "anti titer titre igg mab antibody product producttiter igg1",
-    "ALA": "ala alanine", "ARG": "arg arginine", "ASN": "asn asparagine",
-    "ASP": "asp aspartate asparticacid", "CYS": "cys cysteine", "CYSTINE": "cystine cys2 cyscys",
-    "GLN": "gln glutamine", "GLU": "glu glutamate glutamicacid", "GLY": "gly glycine", "HIS": "his histidine",
-    "ILE": "ile isoleucine", "LEU": "leu leucine", "LYS": "lys lysine", "MET": "met methionine",
-    "PHE": "phe phenylalanine", "PRO": "pro proline", "SER": "ser serine", "THR": "thr threonine",
-    "TRP": "trp tryptophan", "TYR": "tyr tyrosine", "VAL": "val valine",
+    **SOLUTES,
 }  # fmt: skip
 _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
+_CELLS_OF_ANY_KIND = ("x", "cells", "cell", "celldensity", "cellconcentration", "cellcount", "cellconc", "cellnumber",
+                      "zellzahl", "zelldichte", "zellkonzentration", "density", "count")  # fmt: skip
+_DOUBTS = {
+    "met": "MET for methionine, or MeOH for methanol?", "glu": "GLU for glutamate, or GLC for glucose?",
+    "gly": "GLY for glycine, or glycerol?", "pro": "PRO for proline, or ANTI for the product?",
+}  # fmt: skip
+"""What a short word may mean; beside other amino acids it is one of them."""
 _DURATION = re.compile(r"(\d{1,5}):([0-5]\d)(?::([0-5]\d))?")
 _NAMED_TIME = re.compile(r"(?P<before>[A-Za-z]{0,7})[ _]?(?P<number>[+-]?[0-9.,]+) ?(?P<after>[A-Za-z]{0,7})")
 """A number with a word before or after it. The day ``D-3`` is before the start, and not day 3."""
@@ -46,10 +49,10 @@ _TIME_WORDS = {"d": ("d", "day", "days", "cultureday", "tag", "tage"),
                "min": ("min", "mins", "minute", "minutes")}  # fmt: skip
 _ROLES = {
     "time": "time day days hour hours hrs culturetime cultureday elapsedtime elapsed duration processtime age "
-    "cultureage date datetime timestamp sampletime timepoint t sampledate samplingdate sampledatetime dateandtime "
-    "zeit tag tage stunden datum uhrzeit",
+    "cultureage date datetime timestamp sampletime samplingtime timepoint t sampledate samplingdate sampledatetime "
+    "dateandtime datetimeofsample clock clocktime timeofday zeit tag tage stunden datum uhrzeit",
     "run": "run runid runname batch batchid reactor vessel vesselid bioreactor bioreactorid experiment experimentid "
-    "experimentname flask culture cultureid sampleid id replicate condition cellline name ansatz charge reaktor",
+    "experimentname flask culture cultureid id replicate condition cellline name ansatz charge reaktor",
     "volume": "volume vol workingvolume culturevolume reactorvolume initialvolume startvolume volumen startvolumen "
     "arbeitsvolumen",
     "sample": "samplevolume sample samplevol draw drawn removed sampled volumesampled probenvolumen probe entnahme",
@@ -87,8 +90,49 @@ def unit_of_heading(heading: str) -> str:
     ('10^6 cells/mL', 'g/L', '')
     """
     match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading)
-    unit = match[1].strip() if match else ""
-    return _SPELT.get(unit.lower().replace("/", ""), unit)
+    return plain_unit(match[1]) if match else ""
+
+
+@functools.lru_cache(maxsize=4096)
+def plain_unit(unit: str) -> str:
+    """Return a unit in the letters of `graycell.units`.
+
+    Args:
+        unit: as people write it.
+
+    Returns:
+        The unit; as it was, if it is none.
+
+    >>> plain_unit("10⁶ VC·mL⁻¹"), plain_unit("E6/mL"), plain_unit("Mio. Zellen/mL"), plain_unit("g L-1")
+    ('10^6 cells/mL', '1e6/mL', '1e6 cells/mL', 'g/L')
+    """
+    unit = " ".join(unit.split())
+    if unit.lower().replace("/", "") in _SPELT:
+        return _SPELT[unit.lower().replace("/", "")]
+    plain = re.sub("10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)", r"10^\1", unit).translate(_SUPERSCRIPTS)
+    plain = re.sub(r"[º˚]\s?C\b|\bdeg\.? C\b|°\sC\b", "°C", plain)
+    plain = re.sub(r"\s*[·∙⋅*. ]\s*(mL|L|h|d|min|kg)\^?-1\b", r"/\1", plain, flags=re.IGNORECASE)
+    plain = re.sub("[\u00d7\u2219\u00b7\u22c5]", "x", plain)
+    plain = re.sub(r"(?<=\d) ?x ?(?=10\^|10[eE]|1[eE])", "*", re.sub(r"^x ?", "", plain))
+    plain = re.sub(r"^1\*(?=10\^|1e)", "", re.sub(r"^[eE](?=\d)", "1e", re.sub(r"^1E(?=\d)", "1e", plain)))
+    plain = re.sub(r"^(mio|mill?ion(en|s)?|mln)\b\.?", "1e6", plain, flags=re.IGNORECASE)
+    plain = re.sub(rf"^M ?(?={_CELLS}|cells)", "1e6 ", plain)
+    return re.sub(_CELLS, "cells", plain, flags=re.IGNORECASE)
+
+
+def is_doubtful(unit: str) -> bool:
+    """Return whether a unit is one that people write for another: 10e6 is ten million, and most mean 10^6.
+
+    Args:
+        unit: that a file states.
+
+    Returns:
+        Whether it is.
+
+    >>> is_doubtful("x10e6 cells/mL"), is_doubtful("1e6 cells/mL")
+    (True, False)
+    """
+    return re.search(r"(?<!\d)10[eE]\+?\d", unit) is not None
 
 
 def is_word_for_unit(cell: str) -> bool:
@@ -193,6 +237,30 @@ def _has_form(heading: str) -> bool:
     unit = unit_of_heading(heading)
     return _IN_BRACKETS.search(heading) is not None and not any(
         converts(unit, of) for of in (CONCENTRATION, MASS_CONCENTRATION, "g", "mol", DIMENSIONLESS))  # fmt: skip
+
+
+def doubts_about(heading: str, unit: str, known: Collection[str]) -> str:
+    """Return what a person has to say about a heading that may mean two things.
+
+    Args:
+        heading: of a column.
+        unit: of the column, "" if it states none.
+        known: the quantities of all columns; beside other amino acids Met is methionine.
+
+    Returns:
+        The question, "" if there is no doubt.
+
+    >>> doubts_about("Met (mM)", "mM", ["MET", "GLC"])
+    'MET for methionine, or MeOH for methanol?'
+    >>> doubts_about("Met (mM)", "mM", ["MET", "ASN"]), doubts_about("Glu (g/L)", "g/L", ["GLU", "GLC"])
+    ('', '')
+    """
+    word, quantity = _word(heading), quantity_of(heading)
+    if word in _CELLS_OF_ANY_KIND and VCD not in known and (not unit or "cell" in unit or converts(unit, "1e6/mL")):
+        return "VCD if viable cells are counted, TCD if dead ones are too"
+    if word not in _DOUBTS or (AMINO_ACIDS & set(known)) - {quantity} - ({"GLN"} if word == "glu" else set()):
+        return ""
+    return "" if word == "glu" and "GLC" in known else _DOUBTS[word]
 
 
 def role_of(heading: str) -> str:

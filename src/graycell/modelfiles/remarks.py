@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +12,7 @@ from graycell.formulas.tree import TIME, Tree, names_in
 from graycell.formulas.values import value_of
 from graycell.modelfiles.checked import Checked, Keys, bare, dependencies, formulas_of, in_order, known_names
 from graycell.modelfiles.content import ModelFile
+from graycell.names import resembling
 from graycell.runs.records import VIABILITY
 
 _VANISHING = 1e-9
@@ -23,6 +23,8 @@ _AT_ONCE = 64
 """Species that are set to 0 together, each in a row of its own."""
 _MOST_COMPARED = 1000
 """Names among which a misspelt one is looked for."""
+_ALIKE = 0.6
+"""[1] Resemblance from which an unknown name may be a misspelt one."""
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _MADE = ("product", "by-product", "dead cells", "lysed cells", "total cells", "viable cells")
 """Roles of species that a culture makes."""
@@ -55,7 +57,7 @@ def _used(checked: Checked) -> set[str]:
         used.update(names)
         if len(known) <= _MOST_COMPARED:
             # a misspelt name was to be this one: that it has no use would be a second report of one fault
-            used.update(*(get_close_matches(name, known, 1) for name in names if name not in known))
+            used.update(resembling(name, known, _ALIKE) for name in names if name not in known)
     if isinstance(file.cells, Mapping):
         used.update(file.cells.values())
     used.update(entry.turnover_time for entry in file.variables.values())

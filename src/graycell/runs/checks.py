@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
 
-from graycell.errors import Finding, nearest, similar
+from graycell.errors import Finding, nearest
+from graycell.names import resembling
 from graycell.runs.limits import LIMITS as LIMITS
 from graycell.runs.limits import NOT_SPECIES
 from graycell.runs.limits import limit_of as limit_of
@@ -212,7 +213,7 @@ def names_are_those_of_the_model(run: CultureRun, model: ModelNames | None) -> I
                 continue
             is_meant = name in run.measurements or name in FORMULAS
             absent = [species for species in model.units if species not in given]
-            misspelt = not is_meant and bool(similar(name, absent, 0.7))  # the model would lose what is fed
+            misspelt = not is_meant and bool(resembling(name, absent, 0.7))  # the model would lose what is fed
             needed = "the model has no such species and leaves it out"
             remedy = f"rename the column if it was meant otherwise; {nearest(name, model.units)}"
             severity = "error" if misspelt else "warning"

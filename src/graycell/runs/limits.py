@@ -45,7 +45,7 @@ class Limit:
     open_below: bool = False
 
 
-_IF_EMPTY = "leave the cell empty if no sample was taken"
+_IF_EMPTY = "leave the cell empty if no sample was taken, or write it like <0.1 if it is noise around 0"
 _THE_UNIT = "look at the unit of the column"
 DENSEST = 2000.0
 """[g/L] Above the density of any organic solute (cystine has 1677 g/L, glucose 1540) and of culture media."""

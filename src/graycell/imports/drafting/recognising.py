@@ -1,8 +1,8 @@
 """place_of: a file -> where its headings are and how its runs seem to be arranged, as far as names show it."""
 
 import os
-from collections.abc import Callable, Mapping
-from itertools import product, zip_longest
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice, zip_longest
 from typing import Any, NamedTuple
 
 from graycell.errors import Faults
@@ -10,12 +10,19 @@ from graycell.imports.grids import Grid, positions
 from graycell.imports.layout import grid_of
 from graycell.imports.parsing import spec_of
 from graycell.imports.spec import RUN, match, pattern_of
+from graycell.imports.units_row import row_of_units
 from graycell.imports.vocabulary import quantity_of, role_of, words_of
-from graycell.runs.format.files import Source, UnreadableError
+from graycell.runs.format.files import MOST_COLUMNS, Source, UnreadableError
 from graycell.runs.format.tables import Table, parse_number
 
-_DEEPEST_HEADER = 8
+DEEPEST_HEADER = 100
 """Rows from the top in which the headings are looked for."""
+_DEEPEST_COLUMN = 8
+"""The same of columns, in a table with a column for each sample."""
+_MOST_HEADINGS = 20_000
+"""Cells of a sheet that may be headings; wider sheets are looked at less deeply."""
+_LESS_FOR_A_NUMBER = 0.1
+_FAR_UNITS = 3
 _ALIKE = 0.7
 """Part of the headings of a sheet, or of a run, that another of the same kind has."""
 _FEWEST = 2
@@ -43,43 +50,82 @@ class Place(NamedTuple):
     run: Mapping[str, Any]
     sheets: frozenset[str]
 
+    @property
+    def units(self) -> int | None:
+        """The row of the units, counted from 1; None if there is none."""
+        return _row_of_units(self)
 
-def place_of(source_at: Callable[[int | None], Source]) -> Place:
+
+def place_of(source: Source, header: int | None = None) -> Place:
     """Return where the headings of a file are: where most of them are known.
 
     Args:
-        source_at: gives the file for headings in a row, counted from 1, or in a column, None.
+        source: the file.
+        header: the row of the headings counted from 1, or their column; None to look for it.
 
     Returns:
         The place.
 
     Raises:
-        UnreadableError: the file has no table.
+        UnreadableError: the file has no table, or no such row.
     """
-    best: tuple[float, Place] | None = None
-    for transposed, header in product((False, True), range(1, _DEEPEST_HEADER + 1)):
-        source = source_at(None if transposed else header)
-        for sheet in source.tables:
-            place = Place(source, sheet, header, transposed, Grid(source.tables[sheet]), {}, frozenset([sheet]))
-            grid = _laid(place)
-            if grid is None:
-                continue
-            heads = {head for head in map(words_of, grid.table.headings) if head}
-            quantities = sum(bool(quantity_of(head)) for head in heads)
-            roles = [role for head in heads if (role := role_of(head))]
-            if transposed and not ("time" in roles and quantities >= _FEWEST):
-                continue  # a column that names quantities is no column of headings
-            known = 2.0 * quantities + len(roles)
-            if best is None or known > best[0]:
-                best = known, place._replace(grid=grid)
-    if best is None:
-        raise UnreadableError("the file", "no table", "a sheet with a row of headings is needed", "look at the file")
-    return best[1]
+    found: list[tuple[float, Place]] = []
+    for transposed in (False, True):
+        for sheet, table in source.tables.items():
+            place = Place(source, sheet, 1, transposed, Grid(table), {}, frozenset([sheet]))
+            found += [(known, place._replace(header=row)) for row, known in _known_headings(place, header)]
+    for _, place in sorted(found, key=lambda one: -one[0]):  # stable: of equal ones the first
+        grid = _laid(place, units=place.units)
+        if grid is not None:
+            return place._replace(grid=grid)
+    if header is not None and source.tables:
+        longest = max(len(table.rows) + 1 for table in source.tables.values())
+        needed = f"a sheet has at most {longest} rows"
+        raise UnreadableError(source.files[0], f"header {header}", needed, "count rows as the spreadsheet does")
+    raise UnreadableError("the file", "no table", "a sheet with a row of headings is needed", "look at the file")
+
+
+def _known_headings(place: Place, header: int | None) -> Iterator[tuple[int, float]]:
+    """Yield the rows that may hold the headings of a sheet, counted from 1, and how many of them are known."""
+    rows = _lines_of(place)
+    deepest = _DEEPEST_COLUMN if place.transposed else DEEPEST_HEADER
+    widest = max((len(row) for row in rows[:deepest]), default=1)
+    deepest = min(deepest, max(_MOST_HEADINGS // max(widest, 1), _DEEPEST_COLUMN), len(rows))
+    for r in range(deepest) if header is None else range(header - 1, min(header, len(rows))):
+        cells = [words_of(cell) for cell in rows[r]]
+        if not any(cells):
+            continue
+        over = [words_of(cell) for cell in rows[r - 1]] if r > 0 else []
+        heads = {cell or above for cell, above in zip_longest(cells, over, fillvalue="")} - {""}
+        quantities = sum(bool(quantity_of(head)) for head in heads)
+        roles = [role for head in heads if (role := role_of(head))]
+        if place.transposed and not ("time" in roles and quantities >= _FEWEST):
+            continue  # a column that names quantities is no column of headings
+        # a row of a long table names a quantity too, but has values beside it
+        numbers = sum(parse_number(cell.replace(",", ".")) is not None for cell in cells)
+        yield r + 1, 2.0 * quantities + len(roles) - _LESS_FOR_A_NUMBER * numbers
+
+
+def _lines_of(place: Place) -> Sequence[Sequence[str]]:
+    """Return the rows of a sheet with the headings, or its columns if it is transposed."""
+    table = place.source.tables[place.sheet]
+    rows = (table.headings, *table.rows)
+    if not place.transposed:
+        return rows
+    return list(islice(zip_longest(*rows[:MOST_COLUMNS], fillvalue=""), _DEEPEST_COLUMN + _FAR_UNITS))
+
+
+def _row_of_units(place: Place) -> int | None:
+    """Return the row of the units below the headings of a place, counted from 1."""
+    rows = _lines_of(place)[place.header - 1 :]
+    units = row_of_units([words_of(head) for head in rows[0]], rows[1:]) if rows else None
+    return None if units is None else place.header + units.row
 
 
 def _laid(place: Place, **more: object) -> Grid | None:
     """Return the rows of a place as these words of a mapping arrange them, None where they cannot."""
     words = {"header": place.header, "sheet": place.sheet, "transposed": place.transposed, **more}
+    words = {word: value for word, value in words.items() if value is not None}
     try:
         spec = spec_of(words, Faults("draft", 0))
         return grid_of(place.source, spec, Faults("draft", 0)) if spec.is_laid_out else None
@@ -87,12 +133,11 @@ def _laid(place: Place, **more: object) -> Grid | None:
         return None
 
 
-def with_runs(place: Place, units: int | None) -> Place:
+def with_runs(place: Place) -> Place:
     """Return a place with what tells its runs apart; runs beside each other are put below each other.
 
     Args:
         place: where the headings are.
-        units: the row of the units; None if there is none.
 
     Returns:
         The place with the words for its runs, and the rows arranged by them.
@@ -108,7 +153,7 @@ def with_runs(place: Place, units: int | None) -> Place:
         return place
     headings = positions(place.grid.table.headings)
     time = next((head for head in headings if role_of(head) == "time"), "")
-    more: dict[str, Any] = {"units": units} if units else {}
+    more: dict[str, Any] = {"units": place.units}
     if "sheet" in run:
         more["sheet"] = [sheet for sheet in place.source.tables if quantity_of(sheet) and sheet.isprintable()]
     grid = _laid(place, run=run, time=time, **more)

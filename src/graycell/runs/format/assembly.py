@@ -73,8 +73,14 @@ def assemble(
     provenance = replace(provenance, citation=about.get("citation", ""), notes=about.get("notes", ""))
     if "measurements" not in tables:
         if "measurements" not in unreadable:
-            findings.append(Finding(name, "no table 'measurements'", IT_IS_REQUIRED,
-                                    "add it; graycell import converts files of another layout"))
+            findings.append(
+                Finding(
+                    name,
+                    "no table 'measurements'",
+                    IT_IS_REQUIRED,
+                    "add it; graycell import converts files of another layout",
+                )
+            )
         return [], findings
     measurements = read["measurements"]
     of_run = _rows_by_run(measurements, name, findings)
@@ -109,8 +115,13 @@ def assemble(
                 initial_temperature=temperature,
                 end=max(last, default=0.0),
                 provenance=replace(provenance, notes=notes) if nominal else provenance,
-                units=MappingProxyType({name: unit for name, unit in units.items()
-                                        if name in initial or any(name in medium for medium in media.values())}),
+                units=MappingProxyType(
+                    {
+                        name: unit
+                        for name, unit in units.items()
+                        if name in initial or any(name in medium for medium in media.values())
+                    }
+                ),
             )
         )
     # a fault of what several runs share is reported once

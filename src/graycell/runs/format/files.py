@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,9 @@ import openpyxl
 from openpyxl.utils import get_column_letter
 
 from graycell.errors import Finding, InputError, nearest, shown
+from graycell.names import resembling
 from graycell.runs.format.kinds import KINDS
+from graycell.runs.format.separators import separator_of
 from graycell.runs.format.tables import Table, unguarded
 
 LARGEST_FILE = 50 * 2**20
@@ -172,18 +173,17 @@ def unknown_table(place: str, name: str) -> Finding:
         An error if the name resembles that of a table, else a remark.
     """
     # a notes sheet may stay; a misspelt table must not be dropped in silence
-    misspelt = get_close_matches(name.lower(), KINDS, n=1, cutoff=0.6)
     remedy = f"rename or remove it; {nearest(name, KINDS)}"
-    severity = "error" if misspelt else "warning"
+    severity = "error" if resembling(name, KINDS, 0.6) else "warning"
     return Finding(place, f"'{name}'", "only known tables are read", remedy, severity)
 
 
 def text_table(path: Path, header: int | None) -> Source:
-    """Return a CSV file of any separator (comma, semicolon, tab) and usual encoding as one table of its name.
+    """Return a CSV file of any usual separator and encoding as one table of its name.
 
     Args:
         path: of the file.
-        header: the row, counted from 1, whose most frequent separator is that of the file; None for all rows.
+        header: the row of the headings, counted from 1; None if it is not known.
 
     Returns:
         The table.
@@ -200,8 +200,7 @@ def text_table(path: Path, header: int | None) -> Source:
             continue
     else:
         raise UnreadableError(place_of(path), "bytes that are no text", "the file is text", "save it as CSV UTF-8")
-    headings = text if header is None else text.split("\n", header)[min(header, text.count("\n") + 1) - 1]
-    table = _csv_table(place_of(path), text, max(",;\t", key=headings.count))
+    table = _csv_table(place_of(path), text, separator_of(text, header))
     return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
 
 
@@ -386,11 +385,12 @@ def _utf8(place: str, data: bytes) -> str:
 def _csv_table(place: str, text: str, separator: str = ",") -> Table:
     if "\0" in text:
         raise UnreadableError(place, "a zero byte", "the file is text", "save it again as CSV UTF-8")
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True, skipinitialspace=True)
     try:
-        return _table(place, csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True))
+        return _table(place, rows)
     except csv.Error as error:
-        remedy = "look for a quote that is not closed"
-        raise UnreadableError(place, f"'{error}'", "the file is CSV", remedy) from error
+        needed, remedy = "the file is CSV", "look near that line for a quote that is not closed"
+        raise UnreadableError(f"{place}, line {rows.line_num}", f"'{error}'", needed, remedy) from error
 
 
 def _one_table(path: Path, place: str) -> tuple[Table, bytes]:

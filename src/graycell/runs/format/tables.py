@@ -8,11 +8,11 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from graycell.errors import Finding, nearest
 from graycell.errors import shown as shown
+from graycell.names import resembling
 from graycell.runs.format.kinds import ANY_UNIT, TEXT, Kind
 from graycell.runs.limits import LIMITS, limits_for, value_fault
 from graycell.runs.solutes import MOLAR_MASS
@@ -21,8 +21,15 @@ from graycell.units import CONCENTRATION, MASS_CONCENTRATION, UnitError, convert
 MOST_FAULTS = 200
 """Faults that are listed for one table; a file of another kind would otherwise give one for every cell."""
 IT_IS_REQUIRED = "it is required"
+_LEAST = 0.6
+"""[1] Resemblance from which a column may be a misspelt one."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_UP_TO = re.compile("^(<\\s*=|=\\s*<|[\u2264\u2a7d\u2266])")
+"""Up to a limit: at most, with the signs of several keyboards."""
+_ABOVE = ("oor", "+++", "++++", "over", "above", "uloq", "aloq", "alq", "ovr", "ovf", "overrange", "over range",
+          "out of range", "saturated", "too high", "above range", "over limit")  # fmt: skip
+"""Words of instruments for a value above the range of an assay."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes text that begins with one of these for a formula."""
 
@@ -227,6 +234,39 @@ def parse_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def below_of(text: str) -> str:
+    """Return a cell in which "up to a limit" is "below a limit", ``<``.
+
+    Args:
+        text: of a cell.
+
+    Returns:
+        The text.
+
+    >>> below_of("<= 0.5"), below_of("\u22640.5"), below_of("0.5")
+    ('< 0.5', '<0.5', '0.5')
+    """
+    return _UP_TO.sub("<", text)
+
+
+def is_above(text: str) -> bool:
+    """Return whether a cell says that a value was above the range of its assay.
+
+    Args:
+        text: of a cell.
+
+    Returns:
+        Whether it does.
+
+    >>> is_above(">25.0"), is_above("OOR"), is_above("out of range >"), is_above("25"), is_above("OOR <")
+    (True, True, True, False, False)
+    """
+    word = text.strip()
+    if word.startswith("<") or word.endswith("<"):
+        return False
+    return word.startswith((">", "\u2265", "\u2a7e", "\u2267", "=>")) or word.lower().strip("> ") in _ABOVE
+
+
 def typed(table: MixedTable, kind: Kind, findings: list[Finding]) -> Typed:
     """Return a table by column.
 
@@ -284,9 +324,7 @@ def _word(cell: Cell) -> str:
     return " ".join(cell.split()) if isinstance(cell, str) else str(cell)
 
 
-def _number(
-    cell: Cell, name: str, unit: str, limit: str, censored: bool
-) -> tuple[float | None, Finding | None, bool]:
+def _number(cell: Cell, name: str, unit: str, limit: str, censored: bool) -> tuple[float | None, Finding | None, bool]:
     """Return the number of a cell in its internal unit, or its fault without a place, and if it is a detection limit.
 
     censored: whether ``<`` may be before a number.
@@ -296,6 +334,11 @@ def _number(
     if not isinstance(cell, str):
         return *_judged(cell, f"{cell!r}", name, unit, limit), False
     cell = cell.strip()
+    if censored and is_above(cell):
+        needed = "a value above the range of an assay is no number"
+        remedy = "write what the diluted sample had, or leave the cell empty"
+        return None, Finding("", f"'{cell}'", needed, remedy), False
+    cell = below_of(cell) if censored else cell
     is_limit = censored and cell.startswith("<")
     digits = cell[1:].strip() if is_limit else cell
     if not digits and is_limit:
@@ -383,8 +426,8 @@ def _columns(
             columns[position] = (name, unit or "", limit)
     for name in kind.required:
         if name not in names:
-            close = get_close_matches(name, [n.lower() for n in names], n=1)
-            hint = f"; is it '{close[0]}'?" if close else ""
+            close = resembling(name, names, _LEAST)
+            hint = f"; is it '{close}'?" if close else ""
             remedy = f"add the column '{_example(name, kind.columns[name])}'{hint}"
             findings.append(Finding(f"{table.place}, row 1", f"no column '{name}'", IT_IS_REQUIRED, remedy))
     return columns, frozenset(names - {name for name, _, _ in columns.values()})
@@ -417,7 +460,7 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
         findings.append(Finding(place, "no unit", "a column of numbers needs its unit", remedy))
         return None
     lower = {column.lower(): column for column in kind.columns}
-    close = [] if name in kind.columns else get_close_matches(name.lower(), lower, n=1)
+    close = "" if name in kind.columns else resembling(name, kind.columns, _LEAST)
     if name not in kind.columns and name.lower() in lower:
         meant = lower[name.lower()]
         if kind.columns[meant] != TEXT and converts(unit, LIMITS[kind.columns[meant]].unit or ""):
@@ -432,7 +475,7 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
     candidates = tuple(limit for limit in candidates if limit != ANY_UNIT)
     remedy = f"write a unit that converts, like '{example}'"
     if close:
-        remedy = f"name the column '{lower[close[0]]}' if that is meant"
+        remedy = f"name the column '{close}' if that is meant"
     units = [LIMITS[limit].unit or "" for limit in candidates]
     needed = f"a unit of {', '.join(units[:-1])}{' or ' if units[1:] else ''}{units[-1]} is needed"
     findings.append(Finding(place, f"the unit '{unit}'", needed, remedy))

@@ -88,7 +88,7 @@ def write_template(path: str | Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part.xlsx")
     try:
-        write_workbook(TABLES, part, words=INSTRUCTIONS, width=20.0)
+        write_workbook(TABLES, part, lines=INSTRUCTIONS, width=20.0)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -19,7 +19,15 @@ from graycell.runs.format.files import UnreadableError, place_of, source_of
 from graycell.runs.format.kinds import KINDS
 from graycell.runs.format.reading import read_runs
 from graycell.runs.format.tables import parse_number
-from graycell.runs.format.writers import Rows, frame_of, mark_of_workbook, write_folder, write_parquet, write_workbook
+from graycell.runs.format.writers import (
+    Rows,
+    columns_of_words,
+    frame_of,
+    mark_of_workbook,
+    write_folder,
+    write_parquet,
+    write_workbook,
+)
 from graycell.runs.limits import LIMITS, limit_of
 from graycell.runs.records import (
     Bolus,
@@ -62,7 +70,7 @@ def tables_of(runs: Sequence[CultureRun]) -> dict[str, pd.DataFrame]:
     >>> float(runs_from_tables(frames)[0].measurements["GLC"].value[0])  # mmol/L
     69.31
     """
-    return {kind: frame_of(rows) for kind, rows in _tables(list(runs))[0].items()}
+    return {kind: frame_of(rows, kind) for kind, rows in _tables(list(runs))[0].items()}
 
 
 def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = False) -> Path:
@@ -164,8 +172,9 @@ def _digest_of(tables: Mapping[str, Rows]) -> str:
     """Return the SHA-256 of tables as text; numbers count by their value, as a workbook keeps them."""
     digest = hashlib.sha256()
     for kind in sorted(tables):
+        words = columns_of_words(kind, tables[kind][0])
         for row in tables[kind]:
-            numbers = [parse_number(cell) for cell in row]
+            numbers = [None if i in words else parse_number(cell) for i, cell in enumerate(row)]
             cells = [cell if number is None else repr(number) for cell, number in zip(row, numbers, strict=True)]
             while cells and not cells[-1]:
                 cells.pop()
