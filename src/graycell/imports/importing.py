@@ -97,12 +97,14 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
     if not paths:
         raise InputError([Finding("import", "no file", "at least one is needed", "name a CSV, XLSX or Parquet file")])
     found, faulty = list[tuple[Path, Imported]](), dict[Path, tuple[Finding, ...]]()
-    for file in paths:
+    # exports of analysers are one table: a sample may be in several
+    first, others = (paths[:1], paths[1:]) if spec.analyser else (paths, [])
+    for file in first:
         try:
-            found.append((file, _of_file(file, spec, where, faults.findings)))
+            found.append((file, _of_file(file, spec, where, faults.findings, others)))
         except InputError as error:
             faulty[file] = error.findings
-    findings = _of_all_files(paths, found, faulty, where)
+    findings = _of_all_files(first, found, faulty, where)
     if findings:
         raise InputError(findings)
     suffixes = {file: f" in {place_of(file)}" if len(paths) > 1 else "" for file in paths}
@@ -147,13 +149,17 @@ def _place_in(place: str, file: Path, named: str, where: str) -> str:
     return f"{place}, for {named}" if where and place.startswith(where) else place
 
 
-def _of_file(path: Path, spec: ImportSpec, where: str, known: Sequence[Finding]) -> Imported:
-    """Return the runs of one file; `known` are the faults of the mapping."""
+def _of_file(
+    path: Path, spec: ImportSpec, where: str, known: Sequence[Finding], others: Sequence[Path] = ()
+) -> Imported:
+    """Return the runs of one file, and of `others` of its samples; `known` are the faults of the mapping."""
     faults = Faults(where, MOST_FAULTS, known)
     if not spec.is_laid_out:
         raise InputError(known)
     try:
-        source = source_of_any(path, spec)
+        source = source_of_any(path, spec, others)
+        for remark in source.findings if spec.analyser else ():
+            faults.of_file(remark.place, remark.found, remark.needed, remark.remedy, remark.severity)
         grid = grid_of(source, spec, faults)
         plan = None if grid is None else plan_of(spec, source, grid, faults)
     except UnreadableError as error:

@@ -34,7 +34,7 @@ from graycell.units import CONCENTRATION, DIMENSIONLESS, TEMPERATURE, TIME, VOLU
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "decimal",
-          "round_off", "replicates")  # fmt: skip
+          "round_off", "replicates", "analyser")  # fmt: skip
 _COLUMN = ("column", "under", "unit", "molar_mass", "density", "written", "clock", "limit", "optional")
 _LOG = ("sheet", "run", "time", "clock", "feed", "volume")
 _PARTS_OF = ("start", "culture")
@@ -80,6 +80,7 @@ class _Parser:
         header = self.header()
         layout = {
             "sheets": self.sheets(), "transposed": self.transposed(), "header": header, "units": self.units(header),
+            "analyser": self.analyser(),
             "fill": tuple(map(words_of, self.texts("fill", "a list of headings is needed", 'write fill = ["Vessel"]'))),
             "run": self.run(), "patterns": patterns, "long": self.long(), "log": self.log(),
         }  # fmt: skip
@@ -242,6 +243,13 @@ class _Parser:
         value = self.words.get("transposed", False)
         if not isinstance(value, bool):
             self.wrong("transposed", value, "true or false is needed", "write transposed = true")
+        return value is True
+
+    def analyser(self) -> bool:
+        """Return whether the files are exports of analysers."""
+        value = self.words.get("analyser", False)
+        if not isinstance(value, bool):
+            self.wrong("analyser", value, "true or false is needed", "write analyser = true; the file says which it is")
         return value is True
 
     def header(self) -> int:
