@@ -222,7 +222,7 @@ def _reports(rows: Rows) -> list[Sample]:
 
 def _report(pairs: Mapping[str, str]) -> Sample:
     """Return the sample of a report, given as values by their names."""
-    by_word = {word_of(head): cell for head, cell in reversed(pairs.items())}
+    by_word = {word_of(head): cell for head, cell in reversed(list(pairs.items()))}
     when = next((by_word[word] for word in _XR_ROLES.measured if word in by_word), "")
     time = moment(when, month_is_first([when]) is not False)
     return sample_of(pairs, _VI_CELL, by_word.get("sampleid", ""), time, decimal_mark(pairs.values()))

@@ -12,13 +12,9 @@ _AGAIN = rf"(?:{_APART}+(?:replicate|rep\.?|r|#)? ?\d{{1,2}})?"
 """A count of the replicate at the end."""
 _RUN = r"(?P<run>[^\s_].{0,80}?)"
 _WAYS = tuple(
-    (re.compile(pattern, re.IGNORECASE), hours)
-    for part, hours in ((_DAY, 1.0), (_HOUR, _HOURS_OF_A_DAY))
-    for pattern in (
-        rf"{_RUN}(?:{_APART}+|(?<=\d)){part}{_AGAIN}",
-        rf"{_RUN} ?\({part}\){_AGAIN}",
-        rf"{part}{_APART}+{_RUN}",
-    )
+    (re.compile(pattern, re.IGNORECASE), units)
+    for part, units, mark in ((_DAY, 1.0, rf"(?:{_APART}+|(?<=\d))"), (_HOUR, _HOURS_OF_A_DAY, rf"{_APART}+"))
+    for pattern in (rf"{_RUN}{mark}{part}{_AGAIN}", rf"{_RUN} ?\({part}\){_AGAIN}", rf"{part}{_APART}+{_RUN}")
 )
 """Patterns, and how many of their units are a day. ``D-3``, before the start, fits none."""
 

@@ -7,14 +7,17 @@ from datetime import datetime
 from itertools import pairwise
 
 from graycell.errors import Finding
-from graycell.imports.analysers.samples import Reading, Sample
+from graycell.imports.analysers.samples import CELLS, Reading, Sample, in_units_of_laboratories
 from graycell.imports.analysers.values import cleaned, decimal_mark, moment, month_is_first, reading
 from graycell.runs.format.tables import parse_number
+from graycell.runs.records import TCD, VCD
 
 Quantities = Mapping[str, tuple[str, str]]
 """A quantity and its unit by the word of a heading, see `word_of`."""
 _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]\s*")
 _POWER = re.compile(r"x?\s*10\^?(\d)")
+_DENSITY = {"viable cells counted": VCD, "cells counted": TCD, "dead cells counted": "dead cells"}
+"""What a count is where its heading states a density."""
 _DEEPEST_HEADER = 40
 """Rows from the top in which the headings are looked for."""
 _FEWEST_NUMBERS = 3
@@ -77,7 +80,9 @@ def quantity_in(heading: str, known: Quantities) -> tuple[str, str] | None:
     if bare is None or bracket is None:
         return None
     power = _POWER.fullmatch(bracket[1].strip())
-    return bare[0], f"10^{power[1]} cells/mL" if power else bracket[1].strip()
+    unit = f"10^{power[1]} cells/mL" if power else bracket[1].strip()
+    counted = (in_units_of_laboratories(unit) or ("",))[0] == CELLS and not bare[1]
+    return _DENSITY.get(bare[0], bare[0]) if counted else bare[0], unit
 
 
 def row_of_headings(rows: Sequence[Sequence[str]], words: Sequence[str]) -> int | None:

@@ -16,7 +16,7 @@ from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import CONCENTRATION, MASS_CONCENTRATION, converts
 
 SAMPLE, RUN, DAY, VESSEL, BATCH, DRAWN, MEASURED = (
-    "sample", "run", "day [d]", "vessel", "batch", "drawn at", "measured at")  # fmt: skip
+    "sample name", "run", "day [d]", "vessel", "batch", "drawn at", "measured at")  # fmt: skip
 """The headings beside those of quantities."""
 _LONGEST_LATE = 1.0
 """[d] by which the day of a name may differ from that of the measurement."""
