@@ -136,7 +136,7 @@ def test_texts_of_the_vi_cell_xr_in_one_file_are_samples(tmp_path):
 
 
 @pytest.mark.parametrize(("cell", "value", "bound", "flag"), [
-    ("< 20.00", None, "<20.00", "< 20.00"), ("<20", None, "<20", "<20"), ("<=0.5", None, "<0.5", "<=0.5"),
+    ("< 20.00", None, "<20", "< 20.00"), ("<20", None, "<20", "<20"), ("<=0.5", None, "<0.5", "<=0.5"),
     ("> 9000.5", None, ">9000.5", "> 9000.5"), ("< 0.00", None, "", "< 0.00"), ("*****", None, "", "*****"),
     ("12.3*", None, "", "12.3*"), ("88.09", 88.09, "", ""), ("1,234.5", 1234.5, "", ""), ("1.2E+03", 1200.0, "", ""),
     ("nan", None, None, None), ("inf", None, "", "inf"), ("1e999", None, "", "1e999"),
@@ -184,7 +184,7 @@ def test_flags_and_controls_of_the_cedex_are_told(tmp_path):
 def test_a_result_of_a_second_range_is_another_reading_of_the_sample(tmp_path):
     sample = read(tmp_path, "cedex.txt", files.CEDEX6).samples[1]
     assert [(one.code, one.value, one.bound) for one in sample.readings] == [
-        ("IGGHB", None, ">1.600"), ("IGGHD", 2.357, "")]  # fmt: skip
+        ("IGGHB", None, ">1.6"), ("IGGHD", 2.357, "")]  # fmt: skip
     assert sample.value("IgG") == 2.357
 
 
@@ -266,3 +266,20 @@ def test_a_file_of_another_kind_is_none_of_an_analyser(tmp_path, text):
 def test_a_file_of_an_analyser_without_samples_says_so(tmp_path, name, text):
     with pytest.raises(InputError, match="samples with values are needed"):
         read(tmp_path, name, text)
+
+
+@pytest.mark.parametrize("name", ["blu.csv", "hires.csv", "flex2.csv", "nc-view.csv", "nucleoview.csv"])
+@pytest.mark.parametrize("kind", ["xlsx", "xls", "tab", "title"])
+def test_what_was_saved_by_a_spreadsheet_is_read_too(tmp_path, name, kind):
+    separator = ";" if name == "nucleoview.csv" else ","
+    rows = list(csv.reader(io.StringIO(files.TEXTS[name]), delimiter=separator))
+    path = tmp_path / "saved"
+    if kind == "xlsx":
+        path.write_bytes(files.workbook(rows))
+    elif kind == "xls":
+        xls(path, rows)
+    else:
+        text = io.StringIO("\n" if kind == "title" else "", newline="")
+        csv.writer(text, delimiter="\t" if kind == "tab" else separator).writerows(rows)
+        path.write_text(text.getvalue(), encoding="utf-8")
+    assert values_of(export_of(path)) == EXPECTED[name]

@@ -1,6 +1,8 @@
 """Samples of analysers become one table, by their names; and runs, where names or columns tell what is needed."""
 
+import re
 import tomllib
+from pathlib import Path
 
 import analyser_files as files
 import pytest
@@ -68,7 +70,7 @@ def test_a_name_tells_the_vessel_and_the_day(name, run, day):
 
 @pytest.mark.parametrize("name", [
     "CLB001", "QC", "BR07", "D3", "Day 3", "BR07_D-1", "cellsABCD", "SD3", "0618_F01", "LAC DG 046 T0 M1", "", "72h",
-    "foobar#1", "SAMPLE_1", "7B", "GRAND3", "WORD 5",
+    "foobar#1", "SAMPLE_1", "7B", "GRAND3", "WORD 5", "D3_2",
 ])  # fmt: skip
 def test_another_name_tells_nothing(name):
     assert identity_of(name) is None
@@ -81,7 +83,7 @@ def test_samples_of_two_files_are_joined_by_their_names_however_they_are_typed(p
     assert columns["day [d]"] == ["0", "3", "0", "3"]
     assert columns["VCD [1e6 cells/mL]"] == ["0.75", "2.63", "0.53", "1.11"]
     assert columns["GLC [g/L]"] == ["6.65", "4.65", "6.6", "2.65"]
-    assert columns["LAC [g/L]"] == ["0.18", "1.18", "<0.10", "1.11"]
+    assert columns["LAC [g/L]"] == ["0.18", "1.18", "<0.1", "1.11"]
 
 
 def test_the_mapping_that_is_drafted_gives_runs_of_both_files(pair):
@@ -93,7 +95,9 @@ def test_the_mapping_that_is_drafted_gives_runs_of_both_files(pair):
     assert second.measurements["NH3"].value.tolist() == [0.48, 2.4]
     assert second.measurements["LAC"].below.tolist() == [True, False]
     assert first.measurements["viability"].time.tolist() == [0.0, 3.0]
-    assert "'QC'" in str(found.remarks[0])
+    told = "\n".join(map(str, found.remarks))
+    assert "'QC'" in told
+    assert "Gluc and Lac read in g/L, other concentrations in mmol/L; the file has no units" in told
     assert "pH" in found.not_read
 
 
@@ -145,6 +149,14 @@ def test_vessel_and_batch_tell_runs_where_names_do_not(tmp_path):
     assert words["run"] == "vessel"
     words = drafted(made(tmp_path, files.HIRES.replace("6-18-2019 8:34", "6-17-2019 8:34")))
     assert words["run"] == "?", "flasks of one draw are no replicates"
+
+
+@pytest.mark.parametrize("name", ["D3", "Day 3", "d03", "Tag 3", "72 h", "D3_2"])
+def test_a_name_may_tell_the_day_alone_where_a_column_tells_the_vessel(tmp_path, name):
+    paths = made(tmp_path, files.FLEX2.replace(",A1,", ",D0,").replace(",A2,", f",{name},"))
+    columns = columns_of(paths)
+    assert (columns["run"], columns["day [d]"]) == (["B1", "B1"], ["0", "3"])
+    assert import_runs(paths[0], drafted(paths))[0].measurements["GLC"].time.tolist() == [0.0, 3.0]
 
 
 def test_a_draft_asks_for_what_no_file_tells(tmp_path):
@@ -266,3 +278,11 @@ def test_names_are_printed_safely_and_written_as_no_formula(tmp_path):
     assert "\x1b[2J" not in result.output
     run(path, "--out", tmp_path / "samples.csv")
     assert "\n=cmd" not in (tmp_path / "samples.csv").read_text(encoding="utf-8")
+
+
+def test_the_mapping_of_the_page_gives_runs(pair):
+    page = (Path(__file__).parents[3] / "docs" / "import.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```\n(analyser = true\n.*?)^```", page, flags=re.DOTALL | re.MULTILINE)
+    assert [one.name for one in import_runs(pair, tomllib.loads(block))] == ["BR07", "BR08"]
+    for name in {name.split(" of ")[0] for name in files.INSTRUMENTS.values()}:
+        assert name in page

@@ -22,11 +22,12 @@ _NOVA = {
     "totaldensity": ("TCD", "10^6 cells/mL"), "viabledensity": ("VCD", "10^6 cells/mL"),
     "viability": ("viability", "%"),
     "avglivediameter": ("viable diameter", "um"), "totallivecount": ("viable cells counted", ""),
-    "totalcellcount": ("cells counted", ""), "igg": ("IgG", "g/L"),
+    "totalcellcount": ("cells counted", ""),
     "phtemp": ("pH at temperature", ""), "po2temp": ("pO2 at temperature", "mmHg"),
     "pco2temp": ("pCO2 at temperature", "mmHg"),
 }  # fmt: skip
 """Source of the units: the converter of the public examples, Gluc and Lac in g/L and ions in mmol/L."""
+_NOVA_MASSES = [word for word, (_, unit) in _NOVA.items() if unit == "g/L"]
 _NOVA_ROLES = Roles(("sampleid",), ("datetime",), ("sampletime",), ("vesselid",), ("batchid",))
 _FEWEST_QUANTITIES = 2
 _CEDEX = {
@@ -234,4 +235,12 @@ def read_nova(content: Content) -> Export:
         of_sheet = samples_of(place, rows[at], rows[at + 1 :], at + 2, _NOVA, _NOVA_ROLES)
         for kept, more in zip((samples, remarks, not_read), of_sheet, strict=True):
             kept += more
+        bare = [cleaned(cell) for cell in rows[at] if word_of(cell) in _NOVA_MASSES]
+        if bare:
+            needed, remedy = (
+                "the file has no units",
+                "if the analyser is set otherwise, convert the table of samples",
+            )
+            found = f"{' and '.join(bare)} read in g/L, other concentrations in mmol/L"
+            remarks.append(Finding(place, found, needed, remedy, "warning"))
     return Export("Nova BioProfile FLEX2", tuple(samples), tuple(remarks), tuple(dict.fromkeys(not_read)))

@@ -12,7 +12,6 @@ from typing import Any
 from graycell.runs.format.files import (
     LARGEST_FILE,
     MOST_COLUMNS,
-    MOST_ROWS,
     UnreadableError,
     place_of,
     workbook,
@@ -22,6 +21,8 @@ from graycell.runs.format.xls import xls
 _XLS, _ZIP = b"\xd0\xcf\x11\xe0", b"PK\x03\x04"
 _LOOKED_AT = 4000
 """Characters in which the separator of a text is counted, and bytes in which an encoding shows."""
+_MOST_ROWS = 50_000
+"""Rows of a text. Twenty samples a day for six years are below it."""
 _LONGEST_CELL = 100_000
 """Characters. Cells with all counts of a sample's images have some thousands."""
 
@@ -111,8 +112,8 @@ def _rows(text: str, place: str) -> Rows:
     rows: Rows = []
     try:
         for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
-            if len(rows) >= MOST_ROWS:
-                raise UnreadableError(place, "more rows", f"a table has at most {MOST_ROWS} rows", "split it")
+            if len(rows) >= _MOST_ROWS:
+                raise UnreadableError(place, "more rows", f"an export has at most {_MOST_ROWS} rows", "split it")
             # image data may have more cells than a table has columns; what is beyond is no quantity
             rows.append([cell[:_LONGEST_CELL] for cell in row[:MOST_COLUMNS]])
     except csv.Error as error:

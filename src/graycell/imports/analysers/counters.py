@@ -139,7 +139,7 @@ def _of_tables(
         place = f"{content.place}, sheet '{name}'" if name else content.place
         below = rows[at + 1 :]
         if day_in_name:
-            column = next(i for i, cell in enumerate(rows[at]) if word_of(cell) == "name")
+            column = next((i for i, cell in enumerate(rows[at]) if word_of(cell) == "name"), len(rows[at]))
             below = [_with_day(row, column) for row in below]
         of_sheet = samples_of(place, rows[at], below, at + 2, known, roles)
         for kept, more in zip((samples, remarks, not_read), of_sheet, strict=True):

@@ -1,6 +1,7 @@
 """The vessel and the day in the name of a sample, such as BR07_D3, where it has them."""
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _HOURS_OF_A_DAY = 24.0
@@ -14,9 +15,18 @@ _RUN = r"(?P<run>[^\s_].{0,80}?)"
 _WAYS = tuple(
     (re.compile(pattern, re.IGNORECASE), units)
     for part, units, mark in ((_DAY, 1.0, rf"(?:{_APART}+|(?<=\d))"), (_HOUR, _HOURS_OF_A_DAY, rf"{_APART}+"))
-    for pattern in (rf"{_RUN}{mark}{part}{_AGAIN}", rf"{_RUN} ?\({part}\){_AGAIN}", rf"{part}{_APART}+{_RUN}")
+    for pattern in (
+        rf"{_RUN}{mark}{part}{_AGAIN}",
+        rf"{_RUN} ?\({part}\){_AGAIN}",
+        rf"{part}{_APART}+(?=.*[a-z]){_RUN}",
+    )
 )
 """Patterns, and how many of their units are a day. ``D-3``, before the start, fits none."""
+
+
+_DAYS = tuple(
+    (re.compile(part + _AGAIN, re.IGNORECASE), units) for part, units in ((_DAY, 1.0), (_HOUR, _HOURS_OF_A_DAY))
+)
 
 
 class Identity(NamedTuple):
@@ -31,25 +41,30 @@ class Identity(NamedTuple):
     day: float
 
 
-def identity_of(name: str) -> Identity | None:
+@lru_cache(maxsize=100_000)
+def identity_of(name: str, vessel: str = "") -> Identity | None:
     """Return the run and the day that the name of a sample tells.
 
     Args:
         name: as somebody typed it into an analyser.
+        vessel: of the sample, where another column has it; the name then need not.
 
     Returns:
-        The run and the day; None if the name does not tell both.
+        The run and the day; None if they are not told.
 
     >>> identity_of("BR07_D3"), identity_of("BR07 72 h")
     (Identity(run='BR07', day=3.0), Identity(run='BR07', day=3.0))
     >>> identity_of("CLB001"), identity_of("BR07_D-1")
     (None, None)
+    >>> identity_of("Day 3", "BR07")
+    Identity(run='BR07', day=3.0)
     """
     text = " ".join(name.split())
-    for pattern, units in _WAYS:
+    for pattern, units in (*(_DAYS if vessel else ()), *_WAYS):
         found = pattern.fullmatch(text)
         if found:
-            return Identity(found["run"].strip(" _-./"), float(found["number"].replace(",", ".")) / units)
+            run = found.groupdict().get("run", vessel).strip(" _-./")
+            return Identity(run, float(found["number"].replace(",", ".")) / units)
     return None
 
 

@@ -18,6 +18,8 @@ from graycell.units import CONCENTRATION, MASS_CONCENTRATION, converts
 SAMPLE, RUN, DAY, VESSEL, BATCH, DRAWN, MEASURED = (
     "sample name", "run", "day [d]", "vessel", "batch", "drawn at", "measured at")  # fmt: skip
 """The headings beside those of quantities."""
+_MOST_CANDIDATES = 100
+"""Samples of one name that a sample of the next file is compared with."""
 _LONGEST_LATE = 1.0
 """[d] by which the day of a name may differ from that of the measurement."""
 
@@ -126,18 +128,22 @@ def source_of(exports: Sequence[Export]) -> Source:
 def _joined(exports: Sequence[Export]) -> list[Row]:
     """Return a row for each sample; a sample of a second file is that of the first with its name."""
     rows: list[Row] = []
-    of_key: dict[object, list[Row]] = {}
     for position, export in enumerate(exports):
         count = Counter(_key(sample) for sample in export.samples)
+        free: dict[object, list[Row]] = {}
+        for row in rows:
+            free.setdefault(_key(next(iter(row.samples.values()))), []).append(row)
+        before = {key: len(of_key) for key, of_key in free.items()}
         for sample in export.samples:
             key = _key(sample)
-            free = [row for row in of_key.get(key, ()) if position not in row.samples]
-            alone = isinstance(key, tuple) or (count[key] == 1 and len(of_key.get(key, ())) == 1)
-            row = next((row for row in free if alone or _near(row.measured, sample.measured)), None)
+            alone = isinstance(key, tuple) or (count[key] == 1 and before.get(key) == 1)
+            candidates = free.get(key, [])[:_MOST_CANDIDATES]
+            row = next((row for row in candidates if alone or _near(row.measured, sample.measured)), None)
             if row is None:
-                row = Row(sample.name, identity_of(sample.name))
+                row = Row(sample.name, _identity(sample))
                 rows.append(row)
-                of_key.setdefault(key, []).append(row)
+            else:
+                free[key].remove(row)
             row.samples[position] = sample
     return rows
 
@@ -154,8 +160,12 @@ def _by_run_and_day(rows: Sequence[Row]) -> tuple[list[Row], list[Identity]]:
 
 def _key(sample: Sample) -> object:
     """Return what samples of one name have in common: their run and day where the name tells them."""
-    identity = identity_of(sample.name)
+    identity = _identity(sample)
     return plain(sample.name) if identity is None else (plain(identity.run), identity.day)
+
+
+def _identity(sample: Sample) -> Identity | None:
+    return identity_of(sample.name, sample.batch or sample.vessel)
 
 
 def _near(first: datetime | None, second: datetime | None) -> bool:

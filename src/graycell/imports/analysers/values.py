@@ -74,7 +74,7 @@ def reading(quantity: str, unit: str, cell: str, mark: str = ".", flag: str = ""
         The reading; None for an empty cell.
 
     >>> reading("LAC", "mg/L", "  121.277").value, reading("LDH", "U/L", "< 20.00").bound
-    (0.121277, '<20.00')
+    (0.121277, '<20')
     >>> reading("TCD", "cells/ml", "3.58E3 (Out of optimal range)")
     Reading(quantity='TCD', unit='1e6 cells/mL', value=None, flag='3.58E3 (Out of optimal range)', bound='', code='')
     """
@@ -87,23 +87,23 @@ def reading(quantity: str, unit: str, cell: str, mark: str = ".", flag: str = ""
         limit = _scaled(bounded[2], mark, exponent)
         sign = "<" if bounded[1] in "<≤" else ">"
         # a limit of 0, as an analyser writes that rounds, bounds nothing
-        bound = "" if limit is None or limit == 0 else f"{sign}{limit}"
+        bound = f"{sign}{limit!r}".removesuffix(".0") if limit else ""
         return Reading(quantity, kept, None, flag=text, bound=bound, code=code)
     number = _scaled(text, mark, exponent)
     if number is None and text.endswith("%"):
         number, flag = _scaled(text[:-1], mark, exponent), flag if unit == "%" else text
     if number is None:
         return Reading(quantity, kept, None, flag=text[:_LONGEST_CELL], code=code)
-    return Reading(quantity, kept, float(number), flag=flag, code=code)
+    return Reading(quantity, kept, number, flag=flag, code=code)
 
 
-def _scaled(text: str, mark: str, exponent: int) -> Decimal | None:
-    """Return a number times a power of ten, without rounding; None if it is none."""
+def _scaled(text: str, mark: str, exponent: int) -> float | None:
+    """Return a number times a power of ten, rounded once; None if it is none."""
     digits = plain(text.strip(), mark)
-    if parse_number(digits) is None or len(digits) > _LONGEST_CELL:
+    number = parse_number(digits)
+    if number is None or len(digits) > _LONGEST_CELL:
         return None
-    number = Decimal(digits)
-    return number.scaleb(exponent) if exponent else number
+    return float(Decimal(digits).scaleb(exponent)) if exponent else number
 
 
 def month_is_first(cells: Iterable[str]) -> bool | None:
