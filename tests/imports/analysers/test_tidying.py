@@ -1,5 +1,6 @@
 """Samples of analysers become one table, by their names; and runs, where names or columns tell what is needed."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -182,6 +183,23 @@ def test_a_quantity_in_two_units_is_one_column(tmp_path):
     other = files.CEDEX6.replace("\tS1\t", "\tS9\t").replace("g/L\tv\t  1.89", "mmol/L\tv\t  20.98")
     columns = columns_of(made(tmp_path, files.CEDEX6, other))
     assert [float(cell) for cell in columns["LAC [g/L]"] if cell] == pytest.approx([1.89, 20.98 * 0.0900779], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "name", ["glucose ", "GLC", "D-glucose", "IgG", "product titer", "a\x7f[b]", "\ud800", "", "a.b = 1"]
+)
+def test_a_draft_is_toml_whatever_the_names_of_analytes_are(tmp_path, name):
+    asm = files.asm()
+    (documents,) = [value for value in asm["solution analyzer aggregate document"].values() if isinstance(value, list)]
+    measured = documents[1]["measurement aggregate document"]["measurement document"][1]
+    measured["analyte aggregate document"]["analyte document"][0] = {
+        "analyte name": name, "mass concentration": {"value": 1.0, "unit": "g/L"}}  # fmt: skip
+    measured["sample document"]["sample identifier"] = 'BR"07_D2\ud800\n'
+    (path,) = made(tmp_path, json.dumps(asm))
+    words = drafted([path])
+    assert words["measured"]["NH3"] == "NH3 [mmol/L]"
+    run(path)
+    run(path, "--out", tmp_path / "samples.csv")
 
 
 def test_what_is_odd_about_values_is_told_once_for_each_kind(tmp_path):

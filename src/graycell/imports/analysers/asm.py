@@ -42,6 +42,8 @@ _PASSED_OVER = ("device control", "data processing", "data system", "device syst
 """Beginnings of documents that hold settings and details, and no quantity of a culture."""
 _DEEPEST = 60
 """Documents within documents; ASM has about 12."""
+_LONGEST_NAME = 200
+"""Characters."""
 _ENZYME = "LDH"
 
 
@@ -122,16 +124,16 @@ class _Walk:
         """Read a value with its unit."""
         plain = name.lower().removesuffix(" (cell counter)")
         if isinstance(analyte, str) and plain.endswith(("concentration", "activity", "level")):
-            quantity = _ANALYTES.get(analyte.lower(), analyte)
+            quantity = _ANALYTES.get(analyte.lower(), _plain(analyte))
         elif plain in _QUANTITIES and not isinstance(analyte, str):
             quantity = _QUANTITIES[plain]
         else:
             self.unknown[name] += 1
             return
         custom = node.get("custom information document")
-        code = str(custom.get("analyte code", "")) if isinstance(custom, dict) else ""
+        code = _plain(custom.get("analyte code", "")) if isinstance(custom, dict) else ""
         kit = str(custom.get("detection kit", "")) if isinstance(custom, dict) else ""
-        flag = str(custom.get("flag", "")) if isinstance(custom, dict) else ""
+        flag = _plain(custom.get("flag", "")) if isinstance(custom, dict) else ""
         known_as = analyte.lower() if isinstance(analyte, str) else plain
         error = _error_of(known_as, kit, around.errors or {})
         one = _reading(quantity, value, flag, code, error)
@@ -148,13 +150,19 @@ def _within(node: Mapping[str, Any], around: _Around) -> _Around:
             part.get(f"{word}") for word in ("sample identifier", "batch identifier", "measurement time")
         )
         if isinstance(name, str | int):
-            around = replace(around, sample=str(name))
+            around = replace(around, sample=_plain(name))
         if isinstance(batch, str | int):
-            around = replace(around, batch=str(batch))
+            around = replace(around, batch=_plain(batch))
         if isinstance(time, str):
             around = replace(around, time=moment(time))
     errors = {str(error.get("error feature", "")).lower(): str(error.get("error", "")) for error in _errors(node)}
     return replace(around, errors=errors) if errors else around
+
+
+def _plain(text: object) -> str:
+    """Return text of JSON without what no text file can hold."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in str(text)[:_LONGEST_NAME])
+    return " ".join(plain.split())
 
 
 def _errors(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -176,7 +184,7 @@ def _error_of(name: str, kit: str, errors: Mapping[str, str]) -> str:
 
 def _reading(quantity: str, value: Mapping[str, Any], flag: str, code: str, error: str) -> Reading | None:
     """Return the reading of a value with its unit; None if it has no number."""
-    number, stated = value.get("value"), str(value.get("unit", ""))
+    number, stated = value.get("value"), _plain(value.get("unit", ""))
     unit = _UNITS.get(stated.lower(), stated)
     kept = (in_units_of_laboratories(unit) or (unit, 0))[0]
     if error and number == 0:  # -0.0 stands for a number that was not measured

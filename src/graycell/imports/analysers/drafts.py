@@ -13,6 +13,7 @@ from graycell.units import CONCENTRATION, MASS_CONCENTRATION
 
 _ANTIBODY = 150000.0
 """[g/mol] An IgG with its glycans."""
+_CONCENTRATIONS = (CONCENTRATION, MASS_CONCENTRATION)
 _MOST_NAMES = 3
 
 
@@ -37,8 +38,8 @@ def draft_of(tidy: Tidy, paths: list[Path]) -> str:
         lines.append(f"run = {_quoted(run)}")
     else:
         at = tidy.table.headings.index(SAMPLE)
-        known = [shown(row[at]) for row in tidy.table.rows[:_MOST_NAMES]]
-        listed = ", ".join(dict.fromkeys(known))
+        typed = [shown(row[at]) for row in tidy.table.rows[:_MOST_NAMES]]
+        listed = ", ".join(dict.fromkeys(typed))
         said = f'the samples are {listed} ...; if these are the vessels: "{SAMPLE}"'
         lines.append(f'run = "?"                              # {said}')
     if time == DAY:
@@ -51,18 +52,20 @@ def draft_of(tidy: Tidy, paths: list[Path]) -> str:
         lines.append('time = "?"                             # the files have no dates')
     lines += ['replicates = "mean"'] if tidy.replicates else []
     lines += ["", "[measured]"]
-    used, others = [], []
+    used, others, known = list[tuple[str, str]](), list[tuple[str, str]](), set[str]()
     for heading in tidy.table.headings:
-        quantity, unit = quantity_of(heading), unit_of_heading(heading)
-        name = bare(heading) if bare(heading) in MOLAR_MASS else quantity
-        if name in (VCD, TCD, VIABILITY) or (name in MOLAR_MASS and unit in (CONCENTRATION, MASS_CONCENTRATION)):
-            used.append((heading, f"{name} = {_quoted(heading)}"))
-        elif name == "ANTI" and unit == MASS_CONCENTRATION:
-            column = f"{{ column = {_quoted(heading)}, molar_mass = {_ANTIBODY} }}"
-            used.append((heading, f"ANTI = {column}  # g/mol; this is that of an IgG"))
-        elif unit == CONCENTRATION:
-            key = bare(heading) if re.fullmatch(r"[A-Za-z0-9_-]+", bare(heading)) else _quoted(bare(heading))
-            others.append((heading, f"{key} = {_quoted(heading)}"))
+        word, unit = bare(heading), unit_of_heading(heading)
+        name = word if word in MOLAR_MASS else quantity_of(heading)
+        column, among = _quoted(heading), used
+        if name == "ANTI" and unit == MASS_CONCENTRATION:
+            column = f"{{ column = {column}, molar_mass = {_ANTIBODY} }}  # g/mol; this is that of an IgG"
+        elif name not in (VCD, TCD, VIABILITY) and not (name in MOLAR_MASS and unit in _CONCENTRATIONS):
+            name, among = word, others
+        # of a quantity in two units the first column counts
+        if heading.isprintable() and name not in known and (among is used or unit == CONCENTRATION):
+            known.add(name)
+            key = name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _quoted(name)
+            among.append((heading, f"{key} = {column}"))
     if not used:  # a file of ions has nothing else
         used, others = others, []
     lines += [line for _, line in used] or ['# VCD = "?"                            # no column of a known quantity']
