@@ -8,6 +8,7 @@ results/fuzz, and its name says which it was.
 """
 
 import argparse
+import copy
 import faulthandler
 import io
 import json
@@ -30,9 +31,17 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 
+sys.path.insert(0, str(Path(__file__).parent / "helpers"))
+
+import analyser_files
+from small_files import xls
+
 from fuzzed_files import LAYOUTS, MAPPING, SHEET
 from graycell.balances.checking import check_path
 from graycell.errors import InputError
+from graycell.imports.analysers.drafts import draft_of
+from graycell.imports.analysers.reading import export_of
+from graycell.imports.analysers.tidying import tidied
 from graycell.imports.drafting.proposing import propose
 from graycell.imports.importing import import_runs
 from graycell.imports.ready import profiles
@@ -69,6 +78,62 @@ VALUES = (1, -1, 0, 1.5, True, "x", "", "?", [], ["a"], [1], [["a"]], {}, {"a": 
           "VCD / GLC", "< 0", "*", "5 %", "F1",
           {"GLC": "1 mM"}, [{"GLC": "1 mM"}, {"from": "1 d", "GLC": "2 mM"}], {"Glucose x H2O": "1 g/L"},
           {"formula": "VCD * 2", "k": "2 mmol/L"}, {"file": "media.csv"}, {"file": "../x"}, {"F1": "1 L"})  # fmt: skip
+
+
+ODD = (
+    None,
+    True,
+    10**30,
+    -1,
+    0,
+    1.5,
+    float("nan"),
+    "x",
+    "",
+    [],
+    {},
+    [[]],
+    {"value": "x"},
+    {"value": 1e999},
+    {"value": {}},
+)
+"""What is put into JSON where it does not belong."""
+
+
+def with_other_nodes(text: str, chance: random.Random) -> bytes:
+    """Return JSON with a few of its parts replaced, lost, doubled or renamed."""
+    content = json.loads(text)
+    for _ in range(chance.choice((1, 2, 6))):
+        node = content
+        while True:
+            keys = list(node) if isinstance(node, dict) else list(range(len(node)))
+            if not keys:
+                break
+            key = chance.choice(keys)
+            if isinstance(node[key], (dict, list)) and node[key] and chance.random() < 0.85:
+                node = node[key]
+                continue
+            match chance.randrange(4):
+                case 0:
+                    del node[key]
+                case 1 if isinstance(node, dict):
+                    node[chance.choice([*keys, *PIECES])] = node.pop(key)
+                case 1:
+                    node.append(copy.deepcopy(node[key]))
+                case _:
+                    node[key] = copy.deepcopy(chance.choice(ODD))
+            break
+    return json.dumps(content).encode()
+
+
+def read_samples(path: Path) -> None:
+    """Read a file of an analyser as far as it goes: samples, their table, the draft of a mapping, and runs."""
+    export = export_of(path)
+    if export is not None:
+        tidy = tidied([export])
+        for finding in (*export.remarks, *tidy.remarks):
+            assert str(finding).isprintable(), repr(str(finding))
+        import_runs([path, path], tomllib.loads(draft_of(tidy, [path])))
 
 
 class HangError(BaseException):
@@ -177,7 +242,12 @@ class Fuzz:
         self.tables = {kind: "\n".join(",".join(row) for row in rows) for kind, rows in TABLES.items()}
         self.kinds: tuple[Callable[[random.Random], Path | dict], ...] = (
             self.sheet_csv, self.sheet_csv, self.runs_folder, self.runs_folder, self.mapping, self.mapping,
-            self.wrong_types, self.workbook, self.sheet_parquet, self.other_layout, self.other_layout)  # fmt: skip
+            self.wrong_types, self.workbook, self.sheet_parquet, self.other_layout, self.other_layout,
+            self.analyser, self.analyser, self.analyser, self.analyser_workbook)  # fmt: skip
+        self.base |= {"xr.xlsx": analyser_files.workbook(analyser_files.XR_ROWS),
+                      "styles.xlsx": analyser_files.workbook(analyser_files.XR_ROWS, faulty_style=True),
+                      "report.xlsx": analyser_files.workbook(analyser_files.XR_REPORT),
+                      "xr.xls": xls(folder / "xr.xls", analyser_files.XR_ROWS).read_bytes()}  # fmt: skip
         self.layouts = [tomllib.loads(words) for _, words in LAYOUTS]
         for k, (sheets, _) in enumerate(LAYOUTS):
             path = self.place(f"layout{k}.xlsx", laid_out(sheets))
@@ -236,6 +306,24 @@ class Fuzz:
     def sheet_parquet(self, chance: random.Random) -> Path:
         return self.place("file.parquet", broken(self.base["sheet.parquet"], chance))
 
+    def analyser(self, chance: random.Random) -> Path:
+        """Return a broken text of an analyser."""
+        name, text = chance.choice(list(analyser_files.TEXTS.items()))
+        if name.endswith(".json") and chance.random() < 0.8:
+            data = with_other_nodes(text, chance)
+        elif chance.random() < 0.6:
+            data = with_other_cells(text, chance, chance.choice((",", ";", "\t", ":")))
+        else:
+            data = broken(text.encode(), chance)
+        return self.place(f"file{Path(name).suffix}", data)
+
+    def analyser_workbook(self, chance: random.Random) -> Path:
+        """Return a broken workbook of an analyser."""
+        name = chance.choice(("xr.xlsx", "styles.xlsx", "report.xlsx", "xr.xls", "xr.xls"))
+        data = self.base[name]
+        is_whole = name.endswith(".xls") or chance.random() < 0.3
+        return self.place(f"file{Path(name).suffix}", broken(data, chance) if is_whole else rezipped(data, chance))
+
     def read(self, path: Path | dict, again: bool) -> None:
         """Read a file in every way there is; and what gave runs is written and read again."""
         runs = []
@@ -246,6 +334,7 @@ class Fuzz:
         check_path(path)
         runs = self.tried(lambda: read_runs(path)) or []
         if path.is_file():
+            self.tried(lambda: read_samples(path))
             self.tried(lambda: tomllib.loads(propose(path)))
             runs = self.tried(lambda: import_runs(path, self.folder / "whole.toml")) or runs
             for words in self.layouts:

@@ -7,7 +7,7 @@ from datetime import datetime, time
 
 import pandas as pd
 import pytest
-from small_files import DAY, GLC, book, series_of
+from small_files import DAY, GLC, book, series_of, xls
 
 from graycell.balances.plausibility import implausible
 from graycell.errors import Faults, InputError
@@ -623,10 +623,19 @@ def test_a_fault_says_what_to_do(csv, lines, mapping, words):
         import_runs(csv(*lines), {"time": DAY} | mapping)
 
 
-def test_an_old_workbook_is_to_be_saved_anew(tmp_path):
-    (tmp_path / "runs.xls").write_bytes(b"\xd0\xcf\x11\xe0")
-    with pytest.raises(InputError, match=r"save it as \.xlsx"):
-        import_runs(tmp_path / "runs.xls", {"time": DAY, "measured": GLC})
+def test_an_old_workbook_is_read(tmp_path):
+    path = xls(tmp_path / "runs.xls", [["Day", "Glc"], [0, 30.5], [1.5, 25], [3, "<0.5"]])
+    assert series_of(import_runs(path, {"time": DAY, "measured": GLC})) == {"runs": {0.0: 30.5, 1.5: 25.0, 3.0: 0.5}}
+
+
+@pytest.mark.parametrize(("name", "words"), [
+    ("runs.xls", "it is XLS; save it again as XLSX"), ("runs.xlsm", r"save it as \.xlsx"),
+    ("runs.ods", r"save it as \.xlsx"),
+])  # fmt: skip
+def test_a_workbook_of_another_kind_is_to_be_saved_anew(tmp_path, name, words):
+    (tmp_path / name).write_bytes(b"\xd0\xcf\x11\xe0")
+    with pytest.raises(InputError, match=words):
+        import_runs(tmp_path / name, {"time": DAY, "measured": GLC})
 
 
 def test_a_sample_of_one_size_is_taken_at_samples_and_not_at_feeds(tmp_path):

@@ -14,6 +14,7 @@ from graycell.cli.arguments import RunsArgument, runs_from
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.models import check_model_files
 from graycell.cli.printing import MOST_PRINTED_RUNS, console, counted, print_findings, print_frame, say
+from graycell.cli.samples import exports_of, mapping_of_samples, write_new
 from graycell.errors import Finding, InputError, nearest, shown
 from graycell.hybrid import read_model
 from graycell.imports.drafting.proposing import propose
@@ -27,7 +28,6 @@ from graycell.runs import check_runs, read_runs
 from graycell.runs.format.reading import read_with_findings
 from graycell.runs.format.template import write_template
 from graycell.runs.format.writing import write_runs
-from graycell.storage import write_whole
 
 commands = typer.Typer()
 _PANEL = "Runs"
@@ -79,7 +79,7 @@ def _of_inputs(files: Sequence[Path], model: CultureModel) -> list[Finding]:
 @commands.command("import", rich_help_panel=_PANEL)
 def _import(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="CSV, XLSX or Parquet, as they are; several of one kind.")
+        list[Path], typer.Argument(metavar="FILE", help="CSV, XLSX, XLS or Parquet, as they are; several of one kind.")
     ],
     like: Annotated[str | None, typer.Option(help=f"A ready mapping: {', '.join(profiles())}.")] = None,
     mapping: Annotated[
@@ -104,17 +104,28 @@ def _import(
     The command prints the mass balance of every run (begin + fed - taken out + net production = found), values that
     no culture shows, and which columns were not read.
 
+    Exports of analysers (Vi-CELL, Nova FLEX2, Cedex, NucleoView, NC-View, Allotrope ASM) need no mapping: their samples
+    are shown, several files joined by the names of the samples, and --out writes runs where the names tell vessel and
+    day, such as BR07_D3. With --out samples.csv it writes the table of the samples.
+
     Example: graycell import runs.xlsx --draft runs.toml
 
     Then: graycell import runs.xlsx --map runs.toml --out my-runs/
+
+    Two analysers: graycell import vicell.csv flex2.csv --out my-runs/
     """
     if (like is not None) + (mapping is not None) + (draft is not None) > 1:
         raise typer.BadParameter("--like, --map and --draft exclude each other")
     words, file = {"like": like} if like is not None else mapping, files[0]
     if words is None:
-        _propose(files, draft, header)
-        return
-    if header is not None:
+        exports = exports_of(files) if header is None else []
+        if not exports:
+            _propose(files, draft, header)
+            return
+        words = mapping_of_samples(exports, files, draft, out)
+        if words is None:
+            return
+    elif header is not None:
         raise typer.BadParameter("--header is for a draft; the mapping says header = ...")
     with console.status("Reading"):
         found = imported(files, words)
@@ -145,10 +156,7 @@ def _propose(files: Sequence[Path], draft: Path | None, header: int | None) -> N
         say(text)
         say(f"Write it with: graycell import {names} --draft {file.stem}.toml")
         return
-    if draft.exists():
-        needed = "what you wrote is never overwritten"
-        raise InputError([Finding(str(draft), "a file of this name", needed, "choose another name")])
-    write_whole(draft, text)
+    write_new(draft, text)
     say(f"Draft written to {draft}. Check it, then: graycell import {names} --map {draft}")
 
 

@@ -108,14 +108,16 @@ def imported(path: str | Path | Sequence[str | Path], mapping: str | Path | Mapp
         raise InputError([Finding("import", "no file", "at least one is needed", "name a CSV, XLSX or Parquet file")])
     found, faulty = list[tuple[Path, Imported]](), dict[Path, tuple[Finding, ...]]()
     beside = () if isinstance(mapping, Mapping) else (Path(mapping).parent,)
-    for several in [paths] if spec.join else [[file] for file in paths]:
+    # exports of analysers are one table: a sample may be in several
+    together = bool(spec.join) or spec.analyser
+    for several in [paths] if together else [[file] for file in paths]:
         file = several[0]
         try:
             of_file = _of_files(several, replace(spec, folders=(*beside, file.parent)), where, faults.findings)
             found.append((file, of_file))
         except InputError as error:
             faulty[file] = error.findings
-    findings = _of_all_files(paths[:1] if spec.join else paths, found, faulty, where)
+    findings = _of_all_files(paths[:1] if together else paths, found, faulty, where)
     if findings:
         raise InputError(findings)
     suffixes = {file: f" in {place_of(file)}" if len(found) > 1 else "" for file in paths}
@@ -177,11 +179,13 @@ def _of_files(paths: Sequence[Path], spec: ImportSpec, where: str, known: Sequen
     if not spec.is_laid_out:
         raise InputError(known)
     try:
-        if len(paths) > 1:
+        if len(paths) > 1 and not spec.analyser:
             of_all = {file.name: source_of_any(file, replace(spec, transposed=True)) for file in paths}
             source, grid = grid_of_joined(of_all, spec, faults)
         else:
-            source = source_of_any(path, spec)
+            source = source_of_any(path, spec, paths[1:])
+            for remark in source.findings if spec.analyser else ():
+                faults.of_file(remark.place, remark.found, remark.needed, remark.remedy, remark.severity)
             grid = grid_of(source, spec, faults)
         plan = None if grid is None else plan_of(spec, source, grid, faults)
     except UnreadableError as error:

@@ -7,11 +7,15 @@ place in the file.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from graycell.errors import Faults, nearest, shown
+from graycell.imports.analysers.contents import content_of
+from graycell.imports.analysers.reading import ANALYSERS, export_of
+from graycell.imports.analysers.samples import Export
+from graycell.imports.analysers.tidying import source_of
 from graycell.imports.grids import Grid, grid_of_sheet, positions
 from graycell.imports.joining import joined
 from graycell.imports.rearranging import gathered_by_row, stacked, with_log
@@ -20,18 +24,20 @@ from graycell.imports.spec import EVERY, ImportSpec, match
 from graycell.imports.vocabulary import words_of
 from graycell.runs.format.files import Source, UnreadableError, parquet, text_table, transposed, workbook
 from graycell.runs.format.tables import Table
+from graycell.runs.format.xls import xls
 
 _LOOKED_AT = 30
 """Rows in which the headings of a file that is joined are looked for."""
-_OTHER_WORKBOOKS = (".xls", ".xlsm", ".xlsb", ".ods", ".numbers")
+_OTHER_WORKBOOKS = (".xlsm", ".xlsb", ".ods", ".numbers")
 
 
-def source_of_any(path: Path, spec: ImportSpec) -> Source:
-    """Return all tables of somebody's CSV, XLSX or Parquet file.
+def source_of_any(path: Path, spec: ImportSpec, others: Sequence[Path] = ()) -> Source:
+    """Return all tables of somebody's CSV, XLSX, XLS or Parquet file, or of exports of analysers.
 
     Args:
         path: the file.
         spec: the mapping.
+        others: further exports of analysers, whose samples are joined with those of the first.
 
     Returns:
         The tables by sheet.
@@ -41,8 +47,12 @@ def source_of_any(path: Path, spec: ImportSpec) -> Source:
     """
     suffix, place = path.suffix.lower(), shown(path.name)
     try:
+        if spec.analyser:
+            return source_of([_export(file) for file in (path, *others)])
+        if suffix == ".xls":
+            return xls(path, spec.decimal)
         if suffix in _OTHER_WORKBOOKS:
-            raise UnreadableError(place, f"'{suffix}'", "CSV, XLSX and Parquet are read", "save it as .xlsx")
+            raise UnreadableError(place, f"'{suffix}'", "CSV, XLSX, XLS and Parquet are read", "save it as .xlsx")
         if suffix == ".xlsx":
             return workbook(path, None, spec.decimal)
         if suffix == ".parquet":
@@ -52,6 +62,17 @@ def source_of_any(path: Path, spec: ImportSpec) -> Source:
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         found = f"'{getattr(error, 'strerror', None) or error}'"
         raise UnreadableError(place, found, "the file must be readable", "look at its path") from error
+
+
+def _export(path: Path) -> Export:
+    """Return the samples in a file of an analyser; raises `UnreadableError` for a file of another kind."""
+    export = export_of(path)
+    if export is None:
+        content_of(path)  # where that cannot be read, it says why
+        known = ", ".join(analyser.name for analyser in ANALYSERS)
+        remedy = "leave analyser out of the mapping, or look at what was exported"
+        raise UnreadableError(shown(path.name), "a file of another kind", f"files of {known} are read", remedy)
+    return export
 
 
 def grid_of(source: Source, spec: ImportSpec, faults: Faults) -> Grid | None:

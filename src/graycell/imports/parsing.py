@@ -33,7 +33,7 @@ from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
 
 _WORDS = ("like", "run", "time", "taken", "rows", "long", "log", "measured", "start", "sample", "volume", "temperature",
           "bleed", "harvest", "feeds", "sheet", "transposed", "header", "units", "fill", "empty", "flags",
-          "above", "decimal", "round_off", "replicates", "leave_out", "ids", "join", "groups",
+          "above", "decimal", "round_off", "replicates", "leave_out", "ids", "join", "groups", "analyser",
           "errors")  # fmt: skip
 _LOG = ("sheet", "run", "time", "clock", "feed", "volume")
 
@@ -78,6 +78,7 @@ class _Parser(ColumnParser):
         header = self.header()
         layout = {
             "sheets": self.sheets(), "transposed": self.transposed(), "header": header, "units": self.units(header),
+            "analyser": self.analyser(),
             "fill": tuple(map(words_of, self.texts("fill", "a list of headings is needed", 'write fill = ["Vessel"]'))),
             "run": (RUN,) if ids and RUN in ids.parts and "run" not in self.words else self.run(),
             "patterns": patterns, "long": self.long(), "log": self.log(), "ids": ids,
@@ -124,6 +125,13 @@ class _Parser(ColumnParser):
         value = self.words.get("transposed", False)
         if not isinstance(value, bool):
             self.wrong("transposed", value, "true or false is needed", "write transposed = true")
+        return value is True
+
+    def analyser(self) -> bool:
+        """Return whether the files are exports of analysers."""
+        value = self.words.get("analyser", False)
+        if not isinstance(value, bool):
+            self.wrong("analyser", value, "true or false is needed", "write analyser = true; the file says which it is")
         return value is True
 
     def header(self) -> int:

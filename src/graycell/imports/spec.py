@@ -257,6 +257,7 @@ class ImportSpec:
         transposed: whether the sheet has a column for each sample.
         header: the row of the headings, counted from 1.
         units: the row of the units; None if there is none.
+        analyser: whether the files are exports of analysers, read as one table of samples.
         fill: headings of columns whose empty cells take the value above.
         run: headings of the columns that tell runs apart.
         patterns: how sheets and headings name runs; None if they do not.
@@ -293,6 +294,7 @@ class ImportSpec:
     transposed: bool = False
     header: int = 1
     units: int | None = None
+    analyser: bool = False
     fill: tuple[str, ...] = ()
     run: tuple[str, ...] = ()
     patterns: RunPatterns | None = None

@@ -18,12 +18,12 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 from openpyxl.utils import get_column_letter
 
 from graycell.errors import Finding, InputError, nearest, shown
 from graycell.names import resembling
 from graycell.runs.format.kinds import KINDS
+from graycell.runs.format.opening import opened
 from graycell.runs.format.separators import separator_of
 from graycell.runs.format.tables import Table, unguarded
 
@@ -249,7 +249,7 @@ def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> 
         computed = _formulas_within_bounds(data, place)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # openpyxl warns of styles and validations, which are not read
-            values, formulas = _opened(data, stored=True), _opened(data, stored=False) if computed else None
+            values, formulas = opened(data, stored=True), opened(data, stored=False) if computed else None
             if len(values.sheetnames) > MOST_SHEETS:
                 found, needed = f"{len(values.sheetnames)} sheets", f"a workbook has at most {MOST_SHEETS}"
                 raise UnreadableError(place, found, needed, _SPLIT)
@@ -467,11 +467,6 @@ def _formulas_within_bounds(data: bytes, place: str) -> bool:
                 raise UnreadableError(place, "more cells", needed, "split it, or save the sheet as CSV")
             formulas = formulas or b"<f>" in text or b"<f " in text or b":f>" in text or b"<f/" in text
     return formulas
-
-
-def _opened(data: bytes, stored: bool):
-    """Return a workbook with the stored values of its formulas, or with the formulas."""
-    return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=stored, keep_links=False)
 
 
 def _sheet_rows(values, formulas, decimal: str) -> Iterator[list[str]]:
