@@ -117,7 +117,7 @@ def test_a_date_is_read_as_it_is_said_to_be_written_and_never_guessed(tmp_path):
     path = tmp_path / "runs.csv"
     path.write_text("When,VCD (1e6 cells/mL)\n03/04/2026 12:00,0.5\n04/04/2026 00:00,0.7\n", encoding="utf-8")
     mapping = {"time": {"column": "When", "unit": "date"}, "measured": {VCD: "VCD (1e6 cells/mL)"}}
-    with pytest.raises(InputError, match=r"row 2, column 'When'.*a date is needed"):
+    with pytest.raises(InputError, match=r"rows 2 and 3, column 'When'.*a date is needed"):
         import_runs(path, mapping)
     for written, days in (("%d/%m/%Y %H:%M", 0.5), ("%m/%d/%Y %H:%M", 31.0 - 0.5)):
         (run,) = import_runs(path, mapping | {"time": {"column": "When", "unit": "date", "written": written}})

@@ -489,7 +489,7 @@ def test_runs_whose_names_would_be_joined_to_one_are_reported(csv):
 @pytest.mark.parametrize(("change", "words"), [
     ({"like": ["a"]}, "a ready mapping"), ({"sheet": []}, "the name of a sheet"), ({"taken": "often"}, "taken"),
     ({"measured": {"GLC": {"column": "Glc", "unit": "mM", "limit": "little"}}}, "no number with a unit"),
-    ({"log": {"sheet": "x"}}, "sheet and volume are needed"), ({"rows": {"column": "Day"}}, "after are needed"),
+    ({"log": {"sheet": "x", "feed": "F"}}, "and volume beside feed"), ({"rows": {"column": "Day"}}, "after are needed"),
     ({"run": {"sheet": "R"}}, "with {run} or {quantity}"), ({"run": {"heading": "{run}{run}"}}, "are written once"),
     ({"long": {"quantity": "Day"}}, "quantity and value"), ({"start": {"volume": "-1 L"}}, "an initial volume is > 0"),
 ])  # fmt: skip
@@ -548,7 +548,7 @@ def test_headings_that_are_merged_over_two_rows(tmp_path):
 def test_a_name_in_the_first_row_of_its_block(csv):
     path = csv("Vessel,Day,Glc", "A,0,30", ",1,25", "B,0,40", ",2,31")
     mapping = {"run": "Vessel", "time": DAY, "measured": GLC}
-    with pytest.raises(InputError, match=r"row 3, column 'Vessel'.*fill = \['Vessel'\]"):
+    with pytest.raises(InputError, match=r"rows 3 and 5, column 'Vessel'.*fill = \['Vessel'\]"):
         import_runs(path, mapping)
     assert series_of(import_runs(path, mapping | {"fill": ["Vessel"]})) == EXPECTED
     with pytest.raises(InputError, match="no heading 'Reactor'"):

@@ -47,7 +47,7 @@ def test_a_mapping_becomes_a_spec():
 
 def test_all_faults_of_a_mapping_are_reported_at_once_without_a_file():
     _, faults = parsed({
-        "tme": "Day", "header": 0, "units": 1, "transposed": 1, "fill": [1], "long": {}, "log": {"sheet": "x"},
+        "tme": "Day", "header": 0, "units": 1, "transposed": 1, "fill": [1], "long": {}, "log": {"feed": "x"},
         "measured": {"GLC": {"colum": "Glc"}, "LAC": {"column": "Lac", "molr_mass": 1, "density": 1.0}},
         "start": {"volume": 1.5}, "rows": {"column": "When"}, "replicates": "median", "round_off": 2, "decimal": ";",
         "feeds": {"F": {"volume": "F", "rate": "F"}, "G": {"volume": {"column": "G", "of": "vessel"}}},

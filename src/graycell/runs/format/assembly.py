@@ -15,13 +15,13 @@ import numpy as np
 from graycell.errors import Finding, nearest
 from graycell.runs.format.events import check_events, events_of
 from graycell.runs.format.kinds import KINDS
+from graycell.runs.format.rows import rising_rows
 from graycell.runs.format.tables import (
     ABSENT,
     IT_IS_REQUIRED,
     MixedTable,
     Typed,
     in_internal_unit,
-    rising_rows,
     typed,
 )
 from graycell.runs.limits import LIMITS, NOT_SPECIES

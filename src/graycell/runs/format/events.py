@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable
 
 from graycell.errors import Finding, nearest
-from graycell.runs.format.tables import Typed, rising_rows
+from graycell.runs.format.rows import rising_rows
+from graycell.runs.format.tables import Typed
 from graycell.runs.records import Bolus, End, Event, Feed, Outflow, Replacement, Sample, Setpoint
 
 EVENTS = {
