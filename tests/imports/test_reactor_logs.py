@@ -1,11 +1,15 @@
 """The log of a reactor: deep headings, ids of samples, doubtful names, and a controller's totals on another sheet."""
 
 import tomllib
+from pathlib import Path
 
+import openpyxl
 import pytest
 from small_files import DAY, GLC, book
+from typer.testing import CliRunner
 
-from graycell.errors import InputError
+from graycell.cli import app
+from graycell.errors import InputError, gathered
 from graycell.imports.drafting.proposing import propose
 from graycell.imports.importing import import_runs, imported
 from graycell.runs import Bolus, Feed, Outflow
@@ -166,3 +170,38 @@ def test_the_draft_names_the_totals_of_a_log_and_is_then_read(tmp_path):
     draft = draft.replace('density = "?"', "density = 1.05").replace("? mmol/L", "2 mol/L").replace('"? L"', '"1 L"')
     [run] = import_runs(path, tomllib.loads(draft))
     assert flows(run)[0] == (0.0, 0.01)
+
+
+# ------------------------------------------------------------------------------------------------- the first day
+
+CAMPAIGN = Path(__file__).parents[3] / "shared" / "cases" / "first-day" / "campaign.xlsx"
+
+
+@pytest.mark.skipif(not CAMPAIGN.exists(), reason="the cases are not there")
+def test_three_commands_from_the_workbook_of_a_laboratory_to_rates(tmp_path):
+    def graycell(*words):
+        return CliRunner().invoke(app, [str(word) for word in words])
+
+    draft = graycell("import", CAMPAIGN).output
+    for said in ("header = 3", 'run = "Run"', 'taken = "?"', 'of = "?"', "which unit? mmol/L, g/L"):
+        assert said in draft, said
+    assert graycell("import", CAMPAIGN, "--draft", tmp_path / "map.toml").exit_code == 0
+    text = (tmp_path / "map.toml").read_text()
+    answers = {'taken = "?"': 'taken = "before"', 'of = "?"': 'of = "culture"', 'unit = "?"': 'unit = "g/L"',
+               "? mmol/L": "55.5 mmol/L"}  # fmt: skip
+    for asked, answer in answers.items():
+        text = text.replace(asked, answer)
+    (tmp_path / "map.toml").write_text(text)
+    with pytest.raises(InputError) as caught:  # a decimal comma in one cell, and a row that is there twice
+        import_runs(CAMPAIGN, tmp_path / "map.toml")
+    told = [str(finding) for finding in gathered(caught.value.findings)]
+    assert any("row 21, column 'Glucose (g/L)': found '2,66'" in said and "decimal =" not in said for said in told)
+    assert any('replicates = "mean" if both are of one sample' in said for said in told)
+    made = openpyxl.load_workbook(CAMPAIGN)
+    made["Bioreactor data"]["E21"] = 2.66
+    made.save(tmp_path / "campaign.xlsx")
+    (tmp_path / "map.toml").write_text('replicates = "mean"\n' + text)
+    done = graycell("import", tmp_path / "campaign.xlsx", "--map", tmp_path / "map.toml", "--out", tmp_path / "runs")
+    assert "3 runs of campaign.xlsx" in done.output
+    rates = graycell("rates", tmp_path / "runs", "--out", tmp_path / "rates")
+    assert rates.exit_code == 0, rates.output
