@@ -246,7 +246,12 @@ class _Parser(ColumnParser):
         log = self.words["log"]
         if not isinstance(log, Mapping) or not {"sheet", "volume"} <= set(log) <= set(_LOG):
             needed = f"known words are {', '.join(_LOG)}; sheet and volume are needed"
-            self.wrong("[log]", log, needed, 'write sheet = "Feeds" and volume = "Volume (mL)"')
+            remedy = 'write sheet = "Feeds" and volume = "Volume (mL)"'
+            if isinstance(log, Mapping) and "volume" not in log and isinstance(log.get("sheet"), str):
+                # totals and rates of a controller are no list of feeds: its sheet goes below that of the samples
+                both = f'sheet = ["...", "{log["sheet"]}"]'
+                remedy += f"; for totals or rates, instead of [log], name both sheets: {both}"
+            self.wrong("[log]", log, needed, remedy)
             return None
         if not isinstance(log["sheet"], str):
             self.wrong("[log] sheet", log["sheet"], "the name of a sheet is needed", "write it in quotes")
