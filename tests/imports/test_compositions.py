@@ -34,6 +34,9 @@ SHEETS = [  # lines of media.csv, words of the mapping
     (("Component,Unit,Conc", "Glucose,g/L,400", "Gln,mM,20"), {}),
     (("Component,Supplier,Amount,Unit", "Glucose,Somebody,400,g/L", "Gln,Another,20,mM"), {}),
     (("A title", "", "Glucose (g/L),400", "Gln (mM),20"), {}),
+    (("Medium,Glucose,Gln", ",g/L,mM", "G,1,2", "F,400,20"), {"names": "Medium"}),
+    (("Sample,VCD (1e6/mL),pH,Glucose (g/L),Gln (mM)", "s1,1,7,6,4", "F,0,7,398,20", "F,,7,402,20"),
+     {"names": "Sample", "replicates": "mean"}),  # assays of the feed among the samples
     (("Glucose (g/L),Gln (mM)", "390,19", "410,21"), {"replicates": "mean"}),
     (("Medium,F,F", "Glucose (g/L),390,410", "Gln (mM),20,20"), {"names": "Medium", "replicates": "mean"}),
     (("Medium,Assay,Glucose (g/L),Gln (mM)", "F,1,400,22", "F,2,,18", "G,1,1,1"),

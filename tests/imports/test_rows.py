@@ -191,3 +191,11 @@ def test_files_are_joined_on_the_command_line(files, tmp_path):
                                     "--out", str(tmp_path / "out")])  # fmt: skip
     assert told.exit_code == 0, told.output
     assert series_of(read_runs(tmp_path / "out")) == GLUCOSE
+
+
+def test_files_of_the_same_samples_without_join_are_told_of_it(files):
+    said = sentences_of(files(counts=COUNTS, chemistry=CHEMISTRY), {
+        word: of for word, of in JOINED.items() if word != "join"})  # fmt: skip
+    assert 'if they do, write join = "the column that names the samples"' in said[-1]
+    both = files(counts=COUNTS, more=COUNTS)
+    assert "join" not in "".join(sentences_of(both, PLAIN))

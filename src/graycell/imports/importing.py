@@ -150,7 +150,17 @@ def _of_all_files(
         for fault in faults:
             place = _place_in(fault.place, file, named[file], "" if fault in in_all else where)
             findings.append(replace(fault, place=place))
+    if len(paths) > 1 and _are_of_one_sample(faulty, len(paths)):
+        findings.append(Finding(where, "columns that are in one file and not in the other",
+                                "a mapping fits every file, or the files hold the same samples",
+                                'if they do, write join = "the column that names the samples"'))  # fmt: skip
     return list(dict.fromkeys(findings))
+
+
+def _are_of_one_sample(faulty: Mapping[Path, Sequence[Finding]], count: int) -> bool:
+    """Return whether every file lacks columns that another one has."""
+    missing = [{fault.found for fault in faults if fault.found.startswith("no heading")} for faults in faulty.values()]
+    return len(missing) == count and all(missing) and not set.intersection(*missing)
 
 
 def _place_in(place: str, file: Path, named: str, where: str) -> str:
@@ -288,14 +298,14 @@ def _columned(plan: Plan) -> list[tuple[str, AssayError]]:
     return [(name, error) for name, error in plan.errors.items() if error.column is not None]
 
 
-def _start_of_group(cells: Cells, row: int, run: str) -> Mapping[str, Column]:
+def _start_of_group(cells: Cells, row: int, run: str) -> dict[str, Column]:
     """Return what the group of a run gives at the start."""
     plan = cells.plan
     groups = [group for group in plan.start_of if is_of_group(run, plan.groups[group])]
     if plan.start_of and len(groups) != 1:
         found = f"the run '{run}' in {len(groups)} groups of [start]"
         cells.fault(row, "", found, "a run is in one of them", "correct [groups]")
-    return plan.start_of[groups[0]] if groups else {}
+    return dict(plan.start_of[groups[0]]) if groups else {}
 
 
 def _headings(columns: Mapping[str, Column]) -> list[str]:

@@ -10,7 +10,8 @@ from graycell.imports.spec import ImportSpec, MediaSheet, molar_mass_of
 from graycell.imports.vocabulary import bare, is_word_for_unit, quantity_of, substance_in, unit_of_heading, words_of
 from graycell.runs.format.files import Source
 from graycell.runs.format.tables import parse_number
-from graycell.units import CONCENTRATION, UnitError, converts
+from graycell.runs.limits import NOT_SPECIES
+from graycell.units import CONCENTRATION, MASS_CONCENTRATION, UnitError, converts
 
 _NAMES = "medium"
 """The cell that heads the names of the media where the mapping does not say it."""
@@ -73,7 +74,7 @@ class Media:
             remedy = f"{nearest(name, known)}; another name than that of the feed is written as medium"
             self.fault(what, f"no '{name}' in {where}", "media are named as in that sheet", remedy)
             return {}
-        return self._of_rows(what, rows[1:], places, _units_at(rows[0]), media)
+        return self._of_rows(what, rows[1:], places, _units_at(rows), media)
 
     def _other(self, what: str, file: str) -> Source | None:
         """Return another file, beside the mapping or beside the samples; None and a fault if there is none."""
@@ -95,7 +96,7 @@ class Media:
         is_below = known[0][0] > known[1][0] or is_alone  # the solutes are beside each other, numbers below them
         solutes, at = (columns, known[0][1]) if is_below else (list(map(list, lines)), known[1][1])
         rows = [row[-at:] for row in solutes]
-        units = _units_at(rows[0])
+        units = _units_at(rows)
         named = [row for row in rows if self._is_solute(row[0])]
         cells = {i: [row[i] for row in named if row[i]] for i in range(1, len(rows[0])) if i != units}
         mark = self.spec.decimal
@@ -129,7 +130,8 @@ class Media:
             mass = media.molar_mass.get(label) or media.molar_mass.get(bare(label)) or 0.0
             form = (mass, 1.0) if mass else in_form(
                 substance_in(label), quantity, unit, molar_mass_of(quantity, self.spec.measured))  # fmt: skip
-            if not known and not (unit and (converts(unit, CONCENTRATION) or (form and form[0]))):
+            is_solute = known or (unit and (converts(unit, CONCENTRATION) or (form and form[0])))
+            if known in NOT_SPECIES or not is_solute:
                 self.passed_over.append(f"{label} of the media")
                 continue
             numbers = [parse_number(plain(row[i], self.spec.decimal)) for i in places if row[i]]
@@ -157,6 +159,14 @@ class Media:
         return found
 
 
-def _units_at(names: Sequence[str]) -> int | None:
-    """Return where the units are that no label states, None if they are not there."""
-    return next((i for i, name in enumerate(names) if i and is_word_for_unit(name)), None)
+def _units_at(rows: Sequence[Sequence[str]]) -> int | None:
+    """Return where the units are that no label states, None if they are not there; the first row holds the names."""
+    names, *below = rows
+    for i in range(1, len(names)):
+        filled = {row[i].strip("()[]") for row in below if row[i]}
+        are_units = bool(filled) and not names[i] and all(
+            any(converts(unit_of_heading(f"({unit})"), of) for of in (CONCENTRATION, MASS_CONCENTRATION))
+            for unit in filled)  # fmt: skip
+        if is_word_for_unit(names[i]) or are_units:
+            return i
+    return None

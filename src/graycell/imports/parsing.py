@@ -187,8 +187,9 @@ class _Parser(ColumnParser):
         if "ids" not in self.words:
             return None
         ids = self.words["ids"]
-        texts = [ids.get(word) for word in ("column", "pattern")] if isinstance(ids, Mapping) else []
-        if len(ids) != len(texts) or not all(isinstance(text, str) for text in texts):
+        given = [ids.get(word) for word in ("column", "pattern")] if isinstance(ids, Mapping) else []
+        texts = [text for text in given if isinstance(text, str)]
+        if len(texts) != 2 or len(ids) != 2:
             self.wrong("ids", ids, "a column and a pattern of its names are needed",
                        'write column = "Sample ID" and pattern = "{run}_D{day}"')  # fmt: skip
             return None

@@ -103,7 +103,7 @@ def _number(cell: str, decimal: str) -> float | None:
     """Return the number of a cell, also of a time such as ``D-1``."""
     named = named_time(cell)
     digits = named[0] if named else cell
-    return digits if isinstance(digits, float) else parse_number(plain(digits, decimal))
+    return parse_number(plain(digits, decimal)) if isinstance(digits, str) else digits
 
 
 def no_samples(columns: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

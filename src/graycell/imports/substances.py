@@ -183,10 +183,10 @@ def _read(tokens: list[str], names: Mapping[str, str]) -> _Read | None:
             read.is_open |= not count or read.water not in (0.0, count)
             read.water = count or 0.0
         else:
-            part, parts = (_ACID[token], read.acids) if token in _ACID else (_TWICE.get(token) or _METAL[token],
-                                                                            read.metals)  # fmt: skip
             count = 2.0 if token in _TWICE else count
-            read.is_open |= parts.setdefault(part, count) != count
+            known = (read.acids.setdefault(_ACID[token], count) if token in _ACID
+                     else read.metals.setdefault(_TWICE.get(token) or _METAL[token], count))  # fmt: skip
+            read.is_open |= known != count
     partners = read.metals or read.acids or read.water or read.is_open
     # two glycines are a peptide, and a sugar with phosphate or an acid with another is no salt
     bound = [acid for acid in read.acids if not _SITES.get(read.quantity, 1) or acid == "H3PO4"]

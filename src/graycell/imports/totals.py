@@ -15,6 +15,7 @@ _AGREES = 0.02
 """[1] Part of the largest total up to which it agrees with its parts; the rounding of what is read off."""
 _FEWEST = 2
 """Rows in which a total rises by its part, so that the two are no coincidence; one more where it may be a volume."""
+_OTHERS = "the other feeds"
 _SUMMED = re.compile(r"cumulated|cumulative|cumul|cum|accumulated|accum|acc|totali[sz]er|total|summe|sum|so far|"
                      r"kumuliert|gesamt", re.IGNORECASE)  # fmt: skip
 _PLAIN = re.compile(r"volumen|volume|vol|added|amount|menge", re.IGNORECASE)
@@ -114,12 +115,14 @@ class Totals:
                 self._note_total(feed, feed.total)
         parts = {feed.name: self.fed[feed.name] for feed in self.feeds if feed.kind in ("volume", "interval", "rate")}
         counted: set[str] = set()
+        whole = [[sum(row) for row in zip(*runs, strict=True)] for runs in zip(*parts.values(), strict=True)]
         for feed in [feed for feed in self.feeds if feed.kind in ("cumulative", "volume")]:
             others = {name: fed for name, fed in parts.items() if name != feed.name and name not in counted}
-            partner = self._part_of(feed, others)
+            partner = self._part_of(feed, others, whole)
             if partner:
                 counted.add(feed.name)
                 remedy = f'remove it; total = "{feed.column.name}" in {partner} checks one against the other'
+                remedy = "remove it" if partner == _OTHERS else remedy
                 self.cells.faults.of_mapping(f"[feeds.{feed.name}]", f"the sums of {partner}",
                                              "what is fed counts once", remedy)  # fmt: skip
             elif self._is_copy(feed, others):
@@ -127,8 +130,10 @@ class Totals:
                                              "what is fed counts once", "see whether it is the same feed",
                                              "warning")  # fmt: skip
 
-    def _part_of(self, feed: FeedColumn, others: Mapping[str, list[list[float]]]) -> str:
-        """Return the feed whose sums a column holds, or all other feeds; "" if there is none."""
+    def _part_of(
+        self, feed: FeedColumn, others: Mapping[str, list[list[float]]], whole: Sequence[Sequence[float]]
+    ) -> str:
+        """Return the feed whose sums a column holds, or all others; "" if there is none. `whole` is what all fed."""
         read = [[self.cells.amount(step.row, feed.column) for step in steps] for steps in self.steps]
         fewest = _FEWEST + (feed.kind == "volume")
         for other in [other for other in self.feeds if other.name in others]:
@@ -137,10 +142,11 @@ class Totals:
             if alike and _agree(read, others[other.name], fewest):
                 return f'[feeds."{other.name}"]'
         if len(others) > 1:
-            together = [[sum(row) for row in zip(*runs, strict=True)] for runs in zip(*others.values(), strict=True)]
+            own = self.fed[feed.name] if feed.kind == "volume" else [[0.0] * len(run) for run in whole]
+            together = [[both - one for both, one in zip(*runs, strict=True)] for runs in zip(whole, own, strict=True)]
             if _agree(read, together, fewest) or (
                     feed.kind == "volume" and self._are_the_same(self.fed[feed.name], together)):  # fmt: skip
-                return "the other feeds"
+                return _OTHERS
         return ""
 
     def _is_copy(self, feed: FeedColumn, others: Mapping[str, list[list[float]]]) -> bool:
@@ -195,12 +201,19 @@ def _rises(totals: Sequence[Sequence[float | None]], fed: Sequence[Sequence[floa
     for lag in (0, 1):
         count: int | None = 0
         for read, parts in zip(totals, fed, strict=True):
-            parts = [0.0, *parts][: len(parts)] if lag else parts
-            known = [(value, part) for value, part in zip(read, parts, strict=True) if value is not None]
-            if any(abs(value - known[0][0] - part + known[0][1]) > _AGREES * most for value, part in known):
-                count = None
+            before = first = None  # totals, and what was fed up to them
+            for i, value in enumerate(read):
+                if value is None:
+                    continue
+                part = parts[i] if not lag else parts[i - 1] if i else 0.0
+                first = first or (value, part)
+                if abs(value - first[0] - part + first[1]) > _AGREES * most:
+                    count = None
+                    break
+                count += before is not None and part > before[1]
+                before = value, part
+            if count is None:
                 break
-            count = (count or 0) + sum(after[1] > before[1] for before, after in pairwise(known))
         if count is not None:
             return count
     return None
