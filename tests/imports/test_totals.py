@@ -202,9 +202,3 @@ def test_volumes_that_close_on_no_side_are_told_as_before(csv):
     assert "look for a feed, base or sample that is missing" in said
     with pytest.raises(InputError, match="a volume is read before or after"):
         import_runs(path, mapping | {"volume": {"column": "V (mL)", "taken": "later"}})
-
-
-def test_a_log_of_totals_is_told_to_be_a_second_sheet():
-    mapping = FED | {"sheet": "Samples", "log": {"sheet": "Log"}, "feeds": {"F": {"cumulative": "F (g)", "media": {}}}}
-    said = "\n".join(sentences_of(CASE / "top_plain.xlsx", mapping))
-    assert 'for totals or rates, instead of [log], name both sheets: sheet = ["...", "Log"]' in said
