@@ -79,7 +79,8 @@ def _of_inputs(files: Sequence[Path], model: CultureModel) -> list[Finding]:
 @commands.command("import", rich_help_panel=_PANEL)
 def _import(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="CSV, XLSX, XLS or Parquet, as they are; several of one kind.")
+        list[Path],
+        typer.Argument(metavar="FILE", help="CSV, XLSX, XLS or Parquet; several of one kind, or of the same samples."),
     ],
     like: Annotated[str | None, typer.Option(help=f"A ready mapping: {', '.join(profiles())}.")] = None,
     mapping: Annotated[

@@ -295,7 +295,7 @@ class Cells:
         """How many cells of the columns of numbers have a decimal point and no comma, and the other way round."""
         counts = {".": 0, ",": 0}
         columns = [*self.plan.measured.values(), *self.plan.of_culture]
-        for position in {column.position for column in columns} - {None}:
+        for position in {column.position for column in columns if column.position is not None}:
             for row in range(len(self.table.rows)):
                 found = re.search(r"\d([.,])\d", self.word(row, position))
                 if found and len(set(re.findall(r"[.,]", self.word(row, position)))) == 1:

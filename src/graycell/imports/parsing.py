@@ -398,7 +398,7 @@ class _Parser(ColumnParser):
         """Return the marks beside numbers that are read past, the longest first."""
         flags = [words_of(word) for word in self.texts("flags", "a list of marks is needed", 'write flags = ["*"]')]
         for flag in flags:
-            if not flag or re.search(r"^[\d.,<>+-]|[\d.,<>+-]$", flag):
+            if not re.search(r"[^\d.,<>+\-\s]", flag):
                 self.wrong("flags", f"'{flag}'", "a mark is no digit, no sign and no decimal mark", "remove it")
         return tuple(sorted(flags, key=len, reverse=True))
 

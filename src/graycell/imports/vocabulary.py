@@ -256,7 +256,8 @@ def doubts_about(heading: str, unit: str, known: Collection[str]) -> str:
     ('', '')
     """
     word, quantity = _word(heading), quantity_of(heading)
-    if word in _CELLS_OF_ANY_KIND and VCD not in known and (not unit or "cell" in unit or converts(unit, "1e6/mL")):
+    is_count = "cell" in unit or converts(unit, "1e6/mL") or (not unit and word.startswith(("cell", "zell")))
+    if word in _CELLS_OF_ANY_KIND and VCD not in known and is_count:
         return "VCD if viable cells are counted, TCD if dead ones are too"
     if word not in _DOUBTS or (AMINO_ACIDS & set(known)) - {quantity} - ({"GLN"} if word == "glu" else set()):
         return ""
