@@ -68,7 +68,8 @@ def _check(
 @commands.command("import", rich_help_panel=_PANEL)
 def _import(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="CSV, XLSX or Parquet; several of one kind, or of the same samples.")
+        list[Path],
+        typer.Argument(metavar="FILE", help="CSV, XLSX or Parquet; several of one kind, or of the same samples."),
     ],
     like: Annotated[str | None, typer.Option(help=f"A ready mapping: {', '.join(profiles())}.")] = None,
     mapping: Annotated[
