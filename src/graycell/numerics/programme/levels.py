@@ -125,7 +125,7 @@ def _meet_equalities(at: Block, slots: int, free: int) -> tuple[State, Array]:
 
 def _cleaned(value, size):
     """Return 0 for what is rounding of a sum of terms of this size."""
-    dust = 1e-13 if value.dtype == jnp.float64 else 3e-6
+    dust = 1e-14 if value.dtype == jnp.float64 else 3e-6
     return jnp.where(jnp.abs(value) <= dust * size, 0.0, value)
 
 
@@ -141,11 +141,13 @@ def _split(row, rows, duals, free: int) -> _Split:
     cut = row.shape[0] - free
     terms = duals * row[None]
     inside, size = jnp.sum(terms, axis=1), jnp.sum(jnp.abs(terms), axis=1)
-    inside = inside + products(duals, row - jnp.sum(rows * inside[:, None], axis=0))
-    inside = _cleaned(inside, size)
     parts = rows * inside[:, None]
     spread = jnp.abs(row) + jnp.sum(jnp.abs(parts), axis=0)
-    rest = _cleaned(row - jnp.sum(parts, axis=0), spread)
+    rest = row - jnp.sum(parts, axis=0)
+    # the rest may be as short as the rounding of the row; taken from it once more, only its own rounding is left
+    again = products(duals, rest)
+    rest = rest - jnp.sum(rows * again[:, None], axis=0)
+    inside = _cleaned(inside + again, size)
     in_x, in_y = rest[:cut], rest[cut:]
     length_y, length_x = dot(in_y, in_y), dot(in_x, in_x)
     moves_y = length_y > tolerance.dependent * dot(spread[cut:], spread[cut:])
