@@ -125,7 +125,15 @@ def differences(problems: SmallProblems, answer: FluxSolution, exact: list, well
     stretch = np.max(problems.variance, axis=1) / np.min(problems.variance, axis=1)
     fluxes = np.asarray(answer.fluxes)
     far = np.max(np.abs(fluxes - expected), axis=1) / np.maximum(flux, rate / well_posed)
-    return np.array([far, (stretch <= well_posed) & (rate <= well_posed * flux), np.asarray(answer.status) == status, np.isnan(far)], float)
+    return np.array(
+        [
+            far,
+            (stretch <= well_posed) & (rate <= well_posed * flux),
+            np.asarray(answer.status) == status,
+            np.isnan(far),
+        ],
+        float,
+    )
 
 
 def row_of(family: str, found: np.ndarray) -> dict:
