@@ -125,7 +125,15 @@ def differences(problems: SmallProblems, answer: FluxSolution, exact: list, well
     stretch = np.max(problems.variance, axis=1) / np.min(problems.variance, axis=1)
     fluxes = np.asarray(answer.fluxes)
     far = np.max(np.abs(fluxes - expected), axis=1) / np.maximum(flux, rate / well_posed)
-    return np.array([far, stretch <= well_posed, np.asarray(answer.status) == status, np.isnan(far)], float)
+    return np.array(
+        [
+            far,
+            (stretch <= well_posed) & (rate <= well_posed * flux),
+            np.asarray(answer.status) == status,
+            np.isnan(far),
+        ],
+        float,
+    )
 
 
 def row_of(family: str, found: np.ndarray) -> dict:
@@ -153,7 +161,7 @@ def print_accuracy(rows: list[dict], well_posed: float) -> None:
     common.print_table(f"2. {total} problems on {NETWORKS} small networks against the exact solution", columns, table)
     common.CONSOLE.print(
         f"Wrong: by more than {WRONG:.0e} of the largest flux, or of {1 / well_posed:.0e} of the largest kinetic rate. "
-        f"Well-posed: variances within {well_posed:.0e}."
+        f"Well-posed: variances, and kinetic rates over fluxes, within {well_posed:.0e}."
     )
 
 

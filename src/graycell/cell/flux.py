@@ -122,6 +122,8 @@ def project_fluxes(
 def _number(title: str, value) -> np.ndarray | Array:
     """Return a number: of numpy if it is plain, so that it stays plain inside a trace."""
     try:
+        if value is None or isinstance(value, str | bytes):  # numpy would take None for nan, and read numbers in text
+            raise TypeError
         number = (jnp if isinstance(value, jax.core.Tracer) else np).asarray(value, float)
     except (TypeError, ValueError, OverflowError):
         raise ModelError(f"{title}: found {value!r}; a number is needed.") from None

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from graycell.numerics.programme.block import Block, State, dot, numbers, products, unit
+from graycell.numerics.programme.block import Block, dot, numbers, products, unit
 from graycell.numerics.programme.problem import INFEASIBLE, NOT_CONVERGED, RUNNING, SOLVED, Found, Tolerance
 
 
@@ -39,11 +39,31 @@ class _Split(NamedTuple):
     moves_x: Array
 
 
+class Reached(NamedTuple):
+    """What `block.State` holds, with the slots as first axis of arrays.
+
+    Attributes:
+        x: As in `block.State`.
+        row: As in `block.State`.
+        dual: As in `block.State`.
+        scale: As in `block.State`.
+        occupant: As in `block.State`.
+        status: As in `block.State`.
+    """
+
+    x: Array
+    row: Array
+    dual: Array
+    scale: Array
+    occupant: Array
+    status: Array
+
+
 class _Search(NamedTuple):
-    """State of the search; slots are the first axis.
+    """Reached of the search; slots are the first axis.
 
     first, second: (slots, width) multipliers m0 and m1; place: (width,) the row on its way in, -1 for none;
-    missed: (inequalities, width) violations; step: steps so far; the others as in `State`.
+    missed: (inequalities, width) violations; step: steps so far; the others as in `block.State`.
     """
 
     step: Array
@@ -59,7 +79,7 @@ class _Search(NamedTuple):
     status: Array
 
 
-def search_levels(at: Block, slots: int, most_steps: int, free: int) -> State:
+def search_levels(at: Block, slots: int, most_steps: int, free: int) -> Reached:
     """Run the whole method from the target.
 
     Args:
@@ -84,10 +104,10 @@ def search_levels(at: Block, slots: int, most_steps: int, free: int) -> State:
             lambda now: (now.step < most_steps) & jnp.any(now.status == RUNNING), partial(_step, at, slots, free), now
         )
     status = jnp.where(now.status == RUNNING, NOT_CONVERGED, now.status).astype(jnp.int32)
-    return State(now.x, now.row, now.dual, now.scale, now.occupant, status)
+    return Reached(now.x, now.row, now.dual, now.scale, now.occupant, status)
 
 
-def _meet_equalities(at: Block, slots: int, free: int) -> tuple[State, Array]:
+def _meet_equalities(at: Block, slots: int, free: int) -> tuple[Reached, Array]:
     """Meet the equalities one after the other; return also where they contradict each other."""
     (n, width), dtype = at.target.shape, at.target.dtype
     gaps = at.equation_gaps(at.target)
@@ -99,7 +119,7 @@ def _meet_equalities(at: Block, slots: int, free: int) -> tuple[State, Array]:
         split = _split(row, now.row, now.dual, free)
         enters = split.moves_y | split.moves_x
         new = jnp.where(enters, split.outside / split.length, 0.0)
-        state = State(
+        state = Reached(
             now.x + gap * new,
             now.row.at[j].set(jnp.where(enters, row, 0.0)),
             (now.dual - split.inside[:, None] * new[None]).at[j].set(new),
@@ -110,7 +130,7 @@ def _meet_equalities(at: Block, slots: int, free: int) -> tuple[State, Array]:
         return state, contradicted | (~enters & (jnp.abs(gap) > 1e3 * at.allowed * scale))
 
     blank = jnp.zeros((slots, n, width), dtype)
-    begun = State(
+    begun = Reached(
         jnp.zeros_like(at.target),
         blank,
         blank,
@@ -125,7 +145,7 @@ def _meet_equalities(at: Block, slots: int, free: int) -> tuple[State, Array]:
 
 def _cleaned(value, size):
     """Return 0 for what is rounding of a sum of terms of this size."""
-    dust = 1e-13 if value.dtype == jnp.float64 else 3e-6
+    dust = 1e-14 if value.dtype == jnp.float64 else 3e-6
     return jnp.where(jnp.abs(value) <= dust * size, 0.0, value)
 
 
@@ -141,11 +161,13 @@ def _split(row, rows, duals, free: int) -> _Split:
     cut = row.shape[0] - free
     terms = duals * row[None]
     inside, size = jnp.sum(terms, axis=1), jnp.sum(jnp.abs(terms), axis=1)
-    inside = inside + products(duals, row - jnp.sum(rows * inside[:, None], axis=0))
-    inside = _cleaned(inside, size)
     parts = rows * inside[:, None]
     spread = jnp.abs(row) + jnp.sum(jnp.abs(parts), axis=0)
-    rest = _cleaned(row - jnp.sum(parts, axis=0), spread)
+    rest = row - jnp.sum(parts, axis=0)
+    # the rest may be as short as the rounding of the row; taken from it once more, only its own rounding is left
+    again = products(duals, rest)
+    rest = rest - jnp.sum(rows * again[:, None], axis=0)
+    inside = _cleaned(inside + again, size)
     in_x, in_y = rest[:cut], rest[cut:]
     length_y, length_x = dot(in_y, in_y), dot(in_x, in_x)
     moves_y = length_y > tolerance.dependent * dot(spread[cut:], spread[cut:])
@@ -244,7 +266,7 @@ def _without(dual, gone, free: int):
     return jnp.concatenate([jnp.where(keeps[:, None], left[:, :cut], 0.0), left[:, cut:]], axis=1)
 
 
-def finish_levels(at: Block, state: State, free: int, factored: bool) -> Found:
+def finish_levels(at: Block, state: Reached, free: int, factored: bool) -> Found:
     """Compute the point anew from the dual basis, so that no step leaves its rounding in it.
 
     Args:

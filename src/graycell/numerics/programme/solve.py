@@ -41,6 +41,7 @@ def least_distance(
     [ 0.5 -0.5] [ True  True]
     """
     rows = Rows.of(rows)
+    largest = jnp.ones((), variance.dtype)
     if free:  # the two levels have no common scale of weights
         weighed = variance[: variance.shape[0] - free]
         largest = lax.stop_gradient(jnp.max(weighed, initial=0.0))
