@@ -8,7 +8,10 @@ import openpyxl
 import pytest
 from typer.testing import CliRunner
 
+from graycell.balances.counts import a_culture_that_grows_is_alive, counts_agree, viability_does_not_jump
+from graycell.balances.eaten_and_made import what_is_made_is_in_proportion_to_what_is_eaten
 from graycell.balances.mass_balances import balances_of
+from graycell.balances.outliers import boluses_are_alike, values_follow_their_neighbours
 from graycell.balances.plausibility import implausible
 from graycell.cli import app
 from graycell.errors import InputError
@@ -193,6 +196,10 @@ def test_an_open_set_is_imported_comes_back_and_has_no_error(name, mapping, coun
         for quantity, series in run.measurements.items():
             assert np.array_equal(series.value, other.measurements[quantity].value)
     assert [str(finding) for finding in implausible(runs) if finding.severity == "error"] == []
+    quiet = (values_follow_their_neighbours, boluses_are_alike, counts_agree, viability_does_not_jump,
+             a_culture_that_grows_is_alive)  # fmt: skip
+    assert [str(finding) for run in runs for check in quiet for finding in check(run)] == []
+    assert [str(finding) for finding in what_is_made_is_in_proportion_to_what_is_eaten(runs)] == []
 
 
 @needs_data

@@ -43,7 +43,7 @@ class _Ratio(NamedTuple):
 
 
 _LACTATE = _Ratio("LAC", "lactate made of a glucose in the time in which lactate rises", (0.0, 0.3), (0.2, 2.5))
-_MUCH_LACTATE = _Ratio("LAC", _LACTATE.words, (2.4, np.inf), _LACTATE.ordinary)
+_MUCH_LACTATE = _Ratio("LAC", _LACTATE.words, (2.8, np.inf), _LACTATE.ordinary)
 _AMMONIA = _Ratio("NH3", "ammonia made of a glucose", (0.6, np.inf), (0.01, 0.4))
 _EATEN_GLUCOSE = _Ratio("GLC", "mmol glucose eaten for 10^9 new cells", (0.0, 0.8), (1.0, 30.0))
 _MOST_GLUCOSE = _Ratio("GLC", "mmol/L glucose at most where cells grew", (0.0, 8.0), (12.0, 150.0))
