@@ -5,7 +5,6 @@ its head is ``[unit]`` and a column ``unit`` holds them.
 """
 
 import importlib.util
-import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,6 +33,7 @@ from graycell.reporting.reading import (
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import mean_nrmse
 from graycell.simulation.simulate import Trajectory
+from graycell.storage import replace_with
 from graycell.units import DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
 
 MEAN = "mean over species"
@@ -279,16 +279,10 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
 
     Raises:
         GraycellError: for another ending, or for Parquet if pyarrow is not installed.
+        OutputError: where it cannot be written.
     """
     path, ending = Path(path), table_ending(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            _WRITERS[ending](frame, file)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    replace_with(path, lambda file: _WRITERS[ending](frame, file))
     return path
 
 

@@ -36,7 +36,7 @@ def write_workbook(
     Args:
         tables: rows by name, the headings first.
         path: of the workbook.
-        mark: returned by `mark_of_workbook`.
+        mark: see `marks.mark_text`.
         words: lines of a first sheet, which is not read.
         width: of the columns, in characters.
     """
@@ -62,21 +62,6 @@ def write_workbook(
             sheet.column_dimensions[column[0].column_letter].width = width
             column[0].style = "Headline 4"
     book.save(path)
-
-
-def mark_of_workbook(path: Path) -> str:
-    """Return the mark that `write_workbook` left in a workbook.
-
-    Args:
-        path: of the workbook.
-
-    Returns:
-        The mark, "" if there is none.
-    """
-    try:
-        return openpyxl.load_workbook(path, read_only=True).properties.identifier or ""
-    except Exception:  # noqa: BLE001, a broken workbook raises many kinds, and none of them has a mark
-        return ""
 
 
 def write_parquet(tables: Mapping[str, Rows], folder: Path) -> None:
