@@ -28,7 +28,7 @@ end_soon_after_ctrl_c()
 def spin(x):
     return jax.lax.while_loop(lambda c: c[0] < 1e18, lambda c: (c[0] + 1.0, jnp.sin(c[1])), (0.0, x))[1]
 def large(x):
-    for i in range(4000):
+    for i in range(2000):
         x = jnp.sin(x) * (1.0 + i)
     return x
 work = sys.argv[1]

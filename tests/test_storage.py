@@ -145,7 +145,10 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(disk)], check=True)
 
 
-@pytest.mark.parametrize("what", ["comparison", "rates", "runs", "workbook", "template", "table", "fit", "text"])
+KINDS = ("comparison", "rates", "runs", "workbook", "template", "table", "sheet", "fit", "text")
+
+
+@pytest.mark.parametrize("what", KINDS)
 def test_a_disk_that_fills_up_leaves_no_half_set(small_disk, what):
     kept = small_disk / "out" / "mine.txt"
     write_whole(kept, "mine")
@@ -160,6 +163,7 @@ def test_a_disk_that_fills_up_leaves_no_half_set(small_disk, what):
         "runs": lambda: write_runs(many, out / "runs"),
         "workbook": lambda: write_runs(many, out / "runs.xlsx"),
         "template": lambda: [write_template(out / f"{i}.xlsx") for i in range(40)],
+        "sheet": lambda: write_table(frame(5000), out / "table.xlsx"),
         "table": lambda: write_table(long, out / "table.csv"),
         "fit": lambda: save_fit(made, out),
         "text": lambda: write_whole(out / "text.txt", "x" * 100_000),

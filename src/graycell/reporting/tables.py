@@ -5,6 +5,7 @@ its head is ``[unit]`` and a column ``unit`` holds them.
 """
 
 import importlib.util
+import io
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -208,7 +209,9 @@ def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
 
 
 def _write_xlsx(frame: pd.DataFrame, file: IO[bytes]) -> None:
-    _harmless(frame).to_excel(file, index=False, engine="openpyxl", sheet_name="graycell", freeze_panes=(1, 0))
+    whole = io.BytesIO()  # in memory: on a disk without room a zip file is not closed
+    _harmless(frame).to_excel(whole, index=False, engine="openpyxl", sheet_name="graycell", freeze_panes=(1, 0))
+    file.write(whole.getvalue())
 
 
 def _write_parquet(frame: pd.DataFrame, file: IO[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def write_workbook(
         for column in sheet.iter_cols(max_row=1):
             sheet.column_dimensions[column[0].column_letter].width = width
             column[0].style = "Headline 4"
-    book.save(path)
+    whole = io.BytesIO()
+    book.save(whole)  # in memory: on a disk without room a zip file is not closed
+    path.write_bytes(whole.getvalue())
 
 
 def write_parquet(tables: Mapping[str, Rows], folder: Path) -> None:
