@@ -7,6 +7,7 @@ compiled code would not survive. Checkpoints and results are on disk whole or no
 present iteration.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -23,6 +24,8 @@ GRACE = 1.5
 """[s] In which a command may end by itself after Ctrl-C."""
 _LEAVING = 0.2
 """[s] In which what is printed and tidied up at the end must be done."""
+_asked = threading.Event()
+"""Set by the first Ctrl-C."""
 _kept: list[Path] = []
 """Folders that hold the state of what is being done."""
 
@@ -64,6 +67,7 @@ def end_soon_after_ctrl_c() -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a command that a shell runs in the background
         return
     signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    atexit.register(_leave_at_once)
     threading.Thread(target=_wait, args=(receiver, sender), name="ctrl-c", daemon=True).start()
 
 
@@ -71,6 +75,7 @@ def _wait(receiver: socket.socket, sender: socket.socket) -> None:
     """Wait for Ctrl-C, and end the process a moment after the first, or at the second."""
     while signal.SIGINT not in receiver.recv(64):
         pass
+    _asked.set()
     receiver.settimeout(GRACE)
     with contextlib.suppress(TimeoutError):
         while signal.SIGINT not in receiver.recv(64):
@@ -80,6 +85,15 @@ def _wait(receiver: socket.socket, sender: socket.socket) -> None:
     tidying.start()
     tidying.join(_LEAVING)
     os._exit(INTERRUPTED)
+
+
+def _leave_at_once() -> None:
+    """End the process before Python tears itself down, which crashes where a compiler was interrupted."""
+    if _asked.is_set():
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+        discard_stages()
+        os._exit(INTERRUPTED)
 
 
 def _tidy() -> None:
