@@ -1,10 +1,10 @@
 """Ctrl-C ends a command within seconds, and keeps the state of a fit.
 
-Python runs a handler of a signal between two of its own operations, and there is none while a compiled program runs: that
-may take minutes. So a thread waits for the signal, which C code writes to a socket at once. The
-command has a moment to end by itself, as a fit does after an iteration; then the process ends without clean-up, which
-compiled code would not survive. Checkpoints and results are on disk whole or not at all, so nothing is lost but the
-present iteration. While XLA compiles, jaxlib 0.10 holds the lock of Python, and the thread waits until that is over.
+Python runs a handler of a signal between two of its own operations, and there is none while a compiled program runs:
+that may take minutes. So a thread waits for the signal, which C code writes to a socket at once. The command has a
+moment to end by itself, as a fit does after an iteration; then the process ends without clean-up, which compiled code
+would not survive. Checkpoints and results are on disk whole or not at all, so nothing is lost but the present
+iteration. While XLA compiles, jaxlib 0.10 holds the lock of Python, and the thread waits until that is over.
 """
 
 import atexit
