@@ -56,6 +56,10 @@ class SimulationError(GraycellError):
     """A simulation that did not reach its end. The message carries the remedy of its status."""
 
 
+class OutputError(GraycellError, OSError):
+    """A place that cannot be written to."""
+
+
 class FitError(GraycellError):
     """A fit that cannot start or cannot be resumed."""
 

@@ -9,6 +9,7 @@
     arguments    arguments that several commands share, and the runs and models that they name
     printing     sentences, findings, tables, progress bars
     compiler     settings of XLA with which a command compiles sooner
+    stopping     Ctrl-C ends a command within seconds
     exit_codes   0 success, 1 faults, 3 unfinished, 130 interrupted
 
 `main` is the entry point. The functions of the commands are private: nothing but Typer calls them, and their
@@ -24,6 +25,7 @@ from graycell.cli import checking, comparing, fitting, modelling, models, runs
 from graycell.cli.compiler import compile_quickly
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
 from graycell.cli.printing import console, print_error, print_findings, say
+from graycell.cli.stopping import end_soon_after_ctrl_c, last_sentence
 from graycell.errors import GraycellError, InputError
 
 RENAMED_COMMANDS = {"inspect": "diagnose", "audit": "check-gradients", "compare": "cross-validate"}
@@ -93,13 +95,14 @@ for _group in (runs, models, modelling, fitting, comparing, checking):
 def main() -> None:
     """Run the command line; a deliberate error is printed as its sentences, without a traceback."""
     compile_quickly()
+    end_soon_after_ctrl_c()
     try:
         app()
     except InputError as error:
         print_findings(error.findings)
         sys.exit(FAULTS)
     except KeyboardInterrupt:
-        say("Stopped.")
+        say(last_sentence())
         sys.exit(INTERRUPTED)
     except (GraycellError, OSError) as error:
         print_error(f"graycell: {error}")

@@ -9,7 +9,7 @@ import typer
 
 from graycell.cell.closures import Closure, Dynamic, Lagged
 from graycell.cli.exit_codes import FAULTS
-from graycell.cli.printing import print_findings
+from graycell.cli.printing import print_findings, say
 from graycell.errors import ModelError
 from graycell.hybrid import read_model
 from graycell.inference import load_fit
@@ -94,7 +94,10 @@ def model_with_parameters(
             built = read_model(name, runs, chosen)
             return built.with_closure(closure) if built.has_loop and closure != Dynamic() else built
         return model_of(name, closure=closure, parameters=parameters)
-    fitted = load_fit(parameters).model
+    fit = load_fit(parameters)
+    for sentence in fit.remarks():
+        say(f"remark: {parameters}: {sentence}")
+    fitted = fit.model
     if model is not None and model != fitted.name:
         raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
     own = getattr(fitted.closure, "turnover_time", None)

@@ -32,7 +32,7 @@ from graycell.reporting import (
     write_table,
 )
 from graycell.runs.records import REDOX, VCD
-from graycell.storage import write_whole
+from graycell.storage import require_place, write_whole, written_together
 
 commands = typer.Typer()
 _PANEL = "Checks of a model"
@@ -76,7 +76,7 @@ def _diagnose(
     """
     runs = runs_from([run] if run else [])
     built = model_with_parameters(model, parameters, Dynamic())
-    out.mkdir(parents=True, exist_ok=True)  # now, not after a minute of work
+    require_place(out)  # now, not after a minute of work
     for culture in runs:
         with progress_bar("diagnose") as update:
             found = diagnose(built, culture, times=at or None, parameter=parameter, progress=update)
@@ -118,12 +118,14 @@ def _check_gradients(
     Example: graycell check-gradients run07/ --model nolan-lee --parameter vmax1f --parameter Km1
     """
     cultures = runs_from(runs or [])
+    require_place(out)
     with progress_bar("check-gradients") as update:
         result = check_gradients(read_model(model, cultures), cultures, parameter or None, progress=update)
-    table = write_table(gradient_checks_frame(result), out / "gradients.csv")
-    write_whole(out / "gradients.json", json.dumps(result.plain(), indent=1))
     _print_gradient_check(result)
-    say(f"Result written to {table}")
+    with written_together(out) as stage:
+        write_table(gradient_checks_frame(result), stage / "gradients.csv")
+        write_whole(stage / "gradients.json", json.dumps(result.plain(), indent=1))
+    say(f"Result written to {out / 'gradients.csv'}")
     raise typer.Exit(0 if result.passed else FAULTS)
 
 

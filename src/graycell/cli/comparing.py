@@ -14,13 +14,15 @@ from graycell.cli.arguments import (
 )
 from graycell.cli.exit_codes import UNFINISHED
 from graycell.cli.printing import counted, print_error, print_findings, print_frame, progress_bar, say
+from graycell.cli.stopping import keeps_state
 from graycell.comparison import Comparison, ComparisonProgress, cross_validate, learning_curve
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.insilico import Design, generate
 from graycell.models import MODELS
 from graycell.reporting.comparison.page import comparison_report, headline, not_shared_sentences
 from graycell.reporting.comparison.tables import comparison_frames
-from graycell.runs.format.writing import write_runs
+from graycell.runs.format.writing import require_place_for_runs, write_runs
+from graycell.storage import require_place
 from graycell.study import read_study
 
 commands = typer.Typer()
@@ -77,6 +79,7 @@ def _generate(
     if redox is not None:
         print_error("--redox is now called --loops; the old name still works in this version, and takes precedence.")
         loops = redox
+    require_place_for_runs(out)  # now, not after minutes of work
     truth = model_with_parameters(model or (TRUTH if parameters in LIBRARY_PARAMETERS else None), parameters, Dynamic())
     varied = runs_from([template] if template else [])[0]
     design = Design(runs=runs, seed=seed, days=days, sampling_interval=every, noise=noise, floor=floor, loops=loops)
@@ -108,9 +111,9 @@ def _cross_validate(
     """
     plan = read_study(study)
     print_findings(plan.remarks)
-    out.mkdir(parents=True, exist_ok=True)  # now, not after an hour of work
+    require_place(out / "trained")  # now, not after an hour of work
     pages = []
-    with progress_bar("cross-validate") as update:
+    with keeps_state(out / "trained"), progress_bar("cross-validate") as update:
         at = ComparisonProgress(0.0, "", "", 0)
 
         def show(now: ComparisonProgress) -> None:
@@ -129,7 +132,7 @@ def _cross_validate(
     _print_comparison(found)
     failed = bool(found.failures)
     if plan.sizes:
-        with progress_bar("learning curve") as update:
+        with keeps_state(trained), progress_bar("learning curve") as update:
             curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, show, folder=trained)
         _print_reused(curve, trained)
         failed |= bool(curve.failures)

@@ -23,16 +23,18 @@ from graycell.cli.printing import (
     progress_bar,
     say,
 )
+from graycell.cli.stopping import keeps_state
 from graycell.comparison import ComparisonProgress, choose_model
 from graycell.errors import GraycellError
 from graycell.hybrid import read_model
-from graycell.inference import Fit, FitSettings, fit, save_fit
+from graycell.inference import Fit, FitSettings, fit, require_no_other_fit, save_fit
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.model import CultureModel
 from graycell.reporting import UNDETERMINED, comparison_report, file_word
 from graycell.runs import CultureRun
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, simulate
+from graycell.storage import require_place
 from graycell.study import Study, read_study
 from graycell.study.library import library_model
 
@@ -85,6 +87,8 @@ def _fit(
     if only:
         raise typer.BadParameter("--only chooses a model of a study; give a TOML file, or use --model")
     cultures = runs_from(runs or [])
+    require_place(out)
+    require_no_other_fit(out, cultures)  # now, not after the choice of a model
     settings = FitSettings(starts=starts, seed=seed)
     if model is None:
         model = EXTENDED if not runs or _allow_extended(cultures) else _choose(cultures, settings, out)
@@ -152,7 +156,7 @@ def _fit_study(study: Study, only: str | None, out: Path) -> None:
 def fit_with_progress(
     runs: list[CultureRun], model: CultureModel, folder: Path, settings: FitSettings, label: str = "fit"
 ) -> Fit:
-    """Fit a model, with a progress bar; Ctrl-C stops it between two iterations.
+    """Fit a model, with a progress bar; Ctrl-C stops it between two iterations, or after a moment, see `stopping`.
 
     Args:
         runs: to fit to.
@@ -166,8 +170,10 @@ def fit_with_progress(
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; the checkpoint is kept.
+        FitError: where the folder holds the result of another model or of other runs.
     """
-    with _stop_between_iterations(folder) as stopping, progress_bar(label) as update:
+    require_no_other_fit(folder, runs, model)
+    with keeps_state(folder), _stop_between_iterations() as stopping, progress_bar(label) as update:
 
         def update_or_stop(now: FitProgress) -> None:
             update(now.done, f"{now.stage}, cost {now.cost:.1f}")
@@ -178,7 +184,7 @@ def fit_with_progress(
 
 
 @contextlib.contextmanager
-def _stop_between_iterations(folder: Path) -> Iterator[list]:
+def _stop_between_iterations() -> Iterator[list]:
     """Let Ctrl-C stop a fit after its iteration: within compiled code or the compiler it would be a crash."""
     stopping: list = []
 
@@ -186,7 +192,6 @@ def _stop_between_iterations(folder: Path) -> Iterator[list]:
         if stopping:
             os._exit(INTERRUPTED)  # asked twice: at once, and without the clean-up that compiled code would not survive
         stopping.append(signum)
-        say(f"Stopping after this iteration. To continue, give the same command again: the state is kept in {folder}.")
 
     before = signal.signal(signal.SIGINT, stop)
     try:

@@ -5,6 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
+import pandas as pd
 import typer
 
 from graycell.cell.closures import Algebraic, Dynamic, Lagged
@@ -38,6 +39,7 @@ from graycell.reporting import (
 from graycell.runs import Bolus, bundled_run
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
+from graycell.storage import require_place, written_together
 
 commands = typer.Typer()
 _PANEL = "Models"
@@ -82,8 +84,10 @@ def _simulate(
     }  # fmt: skip
     if out is not None:
         table_ending(out)
+        require_place(out.parent)
     runs, unfinished = runs_from([run] if run else []), False
     built = model_with_parameters(model, parameters, closures[closure], runs)
+    frames: dict[str, pd.DataFrame] = {}
     for culture in runs:
         if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
@@ -91,9 +95,14 @@ def _simulate(
         print_trajectory(trajectory, adjusted=parameters in LIBRARY_PARAMETERS)
         unfinished |= trajectory.status is not SimulationStatus.finished
         if out is not None:
-            path = out.with_name(f"{out.stem}-{file_word(culture.name)}{out.suffix}") if len(runs) > 1 else out
-            write_table(trajectory_frame(trajectory), path)
-            say(f"Trajectory written to {path}")
+            name = f"{out.stem}-{file_word(culture.name)}{out.suffix}" if len(runs) > 1 else out.name
+            frames[name] = trajectory_frame(trajectory)
+    if out is not None:
+        with written_together(out.parent) as stage:
+            for name, frame in frames.items():
+                write_table(frame, stage / name)
+        for name in frames:
+            say(f"Trajectory written to {out.with_name(name)}")
     if unfinished:
         raise typer.Exit(UNFINISHED)
 
@@ -115,7 +124,11 @@ def _report(
 
     Example: graycell report results/fit
     """
+    require_place(out if out is not None else folders[0])
     fits = {_label(folder, folders): load_fit(folder) for folder in folders}
+    for label, one in fits.items():
+        for sentence in one.remarks():
+            say(f"remark: {label}: {sentence}")
     true_model = None if truth is None else load_fit(truth).model if Path(truth).is_dir() else model_of(truth)
     path = report(fits, out if out is not None else folders[0], truth=true_model)
     say(f"Report: {path}")
@@ -138,6 +151,7 @@ def _demo(
 
     Example: graycell demo --out results/demo
     """
+    require_place(out)
     began = time.perf_counter()
     run = bundled_run()
     first = simulate(model_of(PUBLISHED), run).require_finished()

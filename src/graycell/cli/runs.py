@@ -28,6 +28,7 @@ from graycell.runs import check_runs, read_runs
 from graycell.runs.format.reading import read_with_findings
 from graycell.runs.format.template import write_template
 from graycell.runs.format.writing import write_runs
+from graycell.storage import require_place
 
 commands = typer.Typer()
 _PANEL = "Runs"
@@ -209,6 +210,7 @@ def _rates(
 
     Example, the growth phase: graycell rates run07/ run08/ --from 1 --to 5
     """
+    require_place(out)
     measured = [specific_rates(run, start, end) for run in runs_from(runs or [])]
     known = dict.fromkeys(balance.quantity for rates in measured for balance in rates.balances)
     if per is not None and per not in known:

@@ -25,6 +25,10 @@ from graycell.comparison.trainings import Consistency, ErrorRow, Trainings
 from graycell.errors import FitError, GraycellError, nearest
 from graycell.provenance import hash_of_code, hash_of_run, where_it_ran
 from graycell.runs.records import CultureRun
+from graycell.saved import SavedFormat
+
+COMPARISONS = SavedFormat("comparison", 1, "compare anew with: graycell cross-validate", unnumbered=1)
+"""The format of `comparison.json`, for those who read it."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +218,7 @@ class Comparison:
             Dictionaries, lists, numbers and texts.
         """
         return {
+            **COMPARISONS.stamp(),
             "candidates": _plain(self.candidates),
             "seeds": list(self.seeds),
             "splits": [

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from graycell.comparison.protocols import Candidate, Repeatable
 from graycell.comparison.splits import Split
-from graycell.errors import FitError, GraycellError
+from graycell.errors import GraycellError
 from graycell.inference.checkpoint import LARGEST
 from graycell.provenance import VERSIONS, code_of, content_of, hash_of_code, hash_of_run, where_it_ran
-from graycell.storage import write_whole
+from graycell.saved import SavedFormat
+from graycell.storage import require_place, write_whole
+
+_TRAININGS = SavedFormat("training", 1, "delete it", unnumbered=1)
 
 
 @dataclass(frozen=True)
@@ -78,18 +81,13 @@ class Trainings:
         reused: number of trainings that were read from the folder so far.
 
     Raises:
-        FitError: the folder cannot be made.
+        OutputError: the folder cannot be written to.
     """
 
     def __init__(self, folder: Path | None, ranges: Mapping[str, float]):
         self.folder, self.ranges, self.reused = folder, dict(ranges), 0
-        try:
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)  # now, and not after an hour of training
-        except OSError as error:
-            raise FitError(
-                f"{folder}: found {error.strerror}; a folder to write in is needed; name another."
-            ) from error
+        if folder is not None:
+            require_place(folder)  # now, and not after an hour of training
 
     def path_of(self, candidate: Candidate, split: Split, seed: int) -> Path | None:
         """Return the file of a training.
@@ -128,6 +126,8 @@ class Trainings:
             if path is None or path.stat().st_size > LARGEST:
                 return None
             data = json.loads(path.read_text(encoding="utf-8"))
+            if _TRAININGS.fault(data):
+                return None  # it is trained anew
             rows = [self._row(row) for row in data["errors"]]
             found = rows, [Consistency(**row) for row in data["consistency"]]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
@@ -150,5 +150,5 @@ class Trainings:
         if path is None:
             return
         errors = [{**asdict(row), "rmse": row.rmse if math.isfinite(row.rmse) else None, "nrmse": None} for row in rows]
-        data = {"errors": errors, "consistency": [asdict(row) for row in consistency]}
+        data = {**_TRAININGS.stamp(), "errors": errors, "consistency": [asdict(row) for row in consistency]}
         write_whole(path, json.dumps(data, allow_nan=False))

@@ -26,6 +26,7 @@ from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable
 from graycell.provenance import provenance_of
 from graycell.runs.records import CultureRun
+from graycell.saved import SavedFormat
 from graycell.simulation.solve import Loop, SolverSettings
 
 
@@ -111,9 +112,11 @@ class GradientCheck:
             {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in check.items()}
             for check in checks
         ]
-        return {"summary": self.summary(), "passed": self.passed, "checks": known, "provenance": self.provenance}
+        found = {"summary": self.summary(), "passed": self.passed, "checks": known, "provenance": self.provenance}
+        return {**_CHECKS.stamp(), **found}
 
 
+_CHECKS = SavedFormat("gradient check", 1, "check anew with: graycell check-gradients", unnumbered=1)
 _SEVERITY = (Verdict.not_finite, Verdict.disagrees, Verdict.kink, Verdict.flat, Verdict.agrees)
 
 TOLERANCE = 1e-5

@@ -5,7 +5,7 @@ from graycell.inference.prediction import Prediction
 from graycell.inference.problem import Problem
 from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus, Progress
 from graycell.inference.stages import Stage
-from graycell.inference.storage import load_fit, save_fit
+from graycell.inference.storage import load_fit, require_no_other_fit, save_fit
 
 __all__ = [
     "Estimate",
@@ -18,5 +18,6 @@ __all__ = [
     "Stage",
     "fit",
     "load_fit",
+    "require_no_other_fit",
     "save_fit",
 ]

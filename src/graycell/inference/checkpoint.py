@@ -8,9 +8,11 @@ import numpy as np
 
 from graycell.errors import FitError
 from graycell.inference.least_squares import Point
+from graycell.saved import SavedFormat
 from graycell.storage import write_whole
 
 FILE = "checkpoint.json"
+CHECKPOINTS = SavedFormat("checkpoint", 1, "delete it to start anew", unnumbered=1)
 LARGEST = 50_000_000
 """[bytes] Larger files are not read."""
 
@@ -45,6 +47,7 @@ def save(folder: Path, fingerprint: dict, saved: Saved) -> None:
         saved: the state.
     """
     data = {
+        **CHECKPOINTS.stamp(),
         "fingerprint": fingerprint,
         "attempt": saved.attempt,
         "point": _plain(saved.point),
@@ -76,6 +79,9 @@ def load(folder: Path, fingerprint: dict) -> Saved | None:
         if path.stat().st_size > LARGEST:
             raise ValueError(f"{path.stat().st_size} bytes")
         data = json.loads(path.read_text(encoding="utf-8"))
+        fault = CHECKPOINTS.fault(data)
+        if fault:
+            raise FitError(f"{path}: {fault}.")
         differing = [key for key, value in fingerprint.items() if data["fingerprint"].get(key) != value]
         if not differing:
             return Saved(

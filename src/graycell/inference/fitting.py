@@ -38,6 +38,7 @@ from graycell.parameters import Parameter
 from graycell.provenance import provenance_of
 from graycell.runs.records import CultureRun
 from graycell.simulation.solve import SolverSettings
+from graycell.storage import require_place
 
 __all__ = [
     "CLOSED",
@@ -81,6 +82,7 @@ def fit(
         FitError: for runs beside a `Problem`, a model with the lagged closure, runs of one name, nothing to learn or to
             learn it from, too few runs to hold some out, a model that cannot be simulated from any start, or a
             checkpoint of another fit.
+        OutputError: where the folder cannot be written to.
         ModelError: for a parameter that cannot be estimated as it is described.
         InputError: where a run does not fit the model.
     """
@@ -156,7 +158,7 @@ class _Fitter:
         self.fingerprint = fingerprint
         self.folder = None if folder is None else Path(folder)
         if self.folder:
-            self.folder.mkdir(parents=True, exist_ok=True)  # now, not after minutes of work
+            require_place(self.folder)  # now, not after minutes of work
         self.progress = progress or (lambda _: None)
         self.history: list[dict] = []
         self.converged = False

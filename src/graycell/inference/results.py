@@ -12,6 +12,7 @@ from graycell.inference.prediction import Prediction, predict, to_arviz
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
+from graycell.saved import version
 
 
 @dataclass(frozen=True)
@@ -166,9 +167,14 @@ class Fit:
         """Return a sentence for everything that a reader of the result should know.
 
         Returns:
-            How the fit ended, unless it converged, and whether the covariance is missing.
+            How the fit ended, unless it converged, whether another version of graycell made it, and whether the
+            covariance is missing.
         """
         found = [] if self.status in (None, FitStatus.converged) else [self.status.value]
+        made_with = self.provenance.get("versions", {}).get("graycell")
+        if isinstance(made_with, str) and made_with != version():
+            found.append(f"The fit was made with graycell {made_with:.30}, and this is {version()}: its numbers may "
+                         "differ from those of a fit made now.")  # fmt: skip
         if not self.has_covariance:
             found.append("The covariance could not be computed: the estimates have no standard errors, and a "
                          "prediction has no distribution.")  # fmt: skip

@@ -1,6 +1,7 @@
 """A fit on disk: one JSON file, complete, so that it can be reported, repeated or continued elsewhere."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -14,17 +15,37 @@ from graycell.inference import checkpoint
 from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
+from graycell.models import MODELS, model_of
 from graycell.models.plain import model_from_plain, model_to_plain
 from graycell.parameters import Parameter, ParameterTable
-from graycell.provenance import describe
+from graycell.provenance import describe, hash_of_run
 from graycell.runs import records
 from graycell.runs.records import CultureRun, Measurement, Provenance, Signal
+from graycell.saved import SavedFormat
 from graycell.storage import write_whole
 
 FILE = "fit.json"
 _LARGEST = 100_000_000
-_FORMAT = 2
-"""Of the file; 2 holds the model itself and not a recipe."""
+
+
+def _from_recipe(data: dict[str, Any]) -> dict[str, Any]:
+    """Return a fit of format 1, which named the model of the library that it was made of, in format 2.
+
+    Models with learned laws are left to `load_fit(folder, model=...)`; their weights had another form.
+    """
+    base = data.get("recipe", {}).get("base", data["model"])
+    if data.get("networks"):
+        raise FitError(f"found a fit of format 1 with learned laws of {base}; this version cannot read them; fit anew.")
+    return {
+        **{name: value for name, value in data.items() if name not in ("recipe", "networks", "own")},
+        "definition": model_to_plain(model_of(base)) if base in MODELS else None,
+        "weights": [],
+        "per_run": data.get("own", {}),
+    }
+
+
+FITS = SavedFormat("fit", 2, "make it anew with: graycell fit", {1: _from_recipe})
+"""The format of the file; 2 holds the model itself and not a recipe."""
 
 
 def save_fit(fit: Fit, folder: str | Path) -> Path:
@@ -38,7 +59,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         Path of the file.
     """
     data = {
-        "format": _FORMAT,
+        **FITS.stamp(),
         "model": fit.model.name,
         "definition": _definition(fit.model),
         "parameters": [asdict(row) for row in fit.model.table],
@@ -58,6 +79,40 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
     write_whole(path, json.dumps(data, indent=1))
     (Path(folder) / checkpoint.FILE).unlink(missing_ok=True)
     return path
+
+
+def require_no_other_fit(folder: str | Path, runs: Sequence[CultureRun], model: CultureModel | None = None) -> None:
+    """Check, before a fit, that its folder does not hold the result of another model or of other runs.
+
+    Args:
+        folder: where the fit will be saved.
+        runs: that will be fitted to.
+        model: that will be fitted; None where it is not chosen yet.
+
+    Raises:
+        FitError: where a result would be lost.
+    """
+    path = Path(folder) / FILE
+    if not path.exists():
+        return
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("too large")
+        data = json.loads(path.read_text(encoding="utf-8"))
+        name, made, known = data["model"], data["provenance"], data["provenance"]["runs"]
+        if model is not None and name == model.name:
+            others = [key for key, value in describe(model).items() if made.get(key) != value]
+            name = f"{name} with other {', '.join(others)}" if others else name
+        same = known == {run.name: hash_of_run(run) for run in runs}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        name, known, same = "a file that is no fit", {}, False
+    if same and (model is None or name == model.name):
+        return
+    listed = ", ".join(list(known)[:3]) + (" and more" if len(known) > 3 else "")
+    raise FitError(
+        f"{path}: found the result of {name}{f' and the runs {listed}' if listed else ''}; the fit of another model, "
+        "or to other runs, would replace it; name another folder with --out, or move this one away."
+    )
 
 
 def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
@@ -80,6 +135,12 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
         if path.stat().st_size > _LARGEST:
             raise ValueError(f"{path.stat().st_size} bytes, at most {_LARGEST} are read")
         data = json.loads(path.read_text(encoding="utf-8"))
+        fault = FITS.fault(data)
+        if fault:
+            raise FitError(f"{path}: {fault}.")
+        remark, data = FITS.remark(data), FITS.migrated(data)
+        if remark:  # what a fit says of its version is in what it depends on
+            data["provenance"].setdefault("versions", {})["graycell"] = data["graycell"]
         stages = data["settings"].pop("stages")
         settings = FitSettings(
             **data["settings"], stages=None if stages is None else tuple(Stage(**stage) for stage in stages)
@@ -117,10 +178,6 @@ def _definition(model: CultureModel) -> dict[str, Any] | None:
 
 
 def _model_of(data: dict[str, Any], model: CultureModel | None, path: Path) -> CultureModel:
-    if data.get("format") != _FORMAT:
-        raise FitError(
-            f"{path}: found the format {data.get('format')!r}; this version reads format {_FORMAT}; make the fit anew."
-        )
     if model is not None:
         return model
     if data["definition"] is None:

@@ -218,9 +218,12 @@ class _Reader:
 
     def file(self, data: Mapping[str, Any]) -> content.ModelFile:
         self.known((), data, _TOP)
-        if data.get("format") != FORMAT:
-            self.fault(("format",) if "format" in data else (), f"format {shown(repr(data.get('format')))}"
+        number = data.get("format")
+        if number != FORMAT or not isinstance(number, int) or isinstance(number, bool):
+            later = isinstance(number, int) and number > FORMAT
+            self.fault(("format",) if "format" in data else (), f"format {shown(repr(number))}"
                        if "format" in data else "no format", f"this version reads format {FORMAT}",
+                       "update graycell, which a later version wrote it for" if later else
                        f"write format = {FORMAT} at the top")  # fmt: skip
         tables: dict[str, Any] = {name: self.table(name, data.get(name, {})) for name in _TABLES}
         name = self.text(("name",), data.get("name", Path(self.path).stem))

@@ -5,7 +5,7 @@ its head is ``[unit]`` and a column ``unit`` holds them.
 """
 
 import importlib.util
-import os
+import io
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -34,6 +34,7 @@ from graycell.reporting.reading import (
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import mean_nrmse
 from graycell.simulation.simulate import Trajectory
+from graycell.storage import replace_with
 from graycell.units import DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
 
 MEAN = "mean over species"
@@ -208,7 +209,9 @@ def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
 
 
 def _write_xlsx(frame: pd.DataFrame, file: IO[bytes]) -> None:
-    _harmless(frame).to_excel(file, index=False, engine="openpyxl", sheet_name="graycell", freeze_panes=(1, 0))
+    whole = io.BytesIO()  # in memory: on a disk without room a zip file is not closed
+    _harmless(frame).to_excel(whole, index=False, engine="openpyxl", sheet_name="graycell", freeze_panes=(1, 0))
+    file.write(whole.getvalue())
 
 
 def _write_parquet(frame: pd.DataFrame, file: IO[bytes]) -> None:
@@ -279,16 +282,10 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
 
     Raises:
         GraycellError: for another ending, or for Parquet if pyarrow is not installed.
+        OutputError: where it cannot be written.
     """
     path, ending = Path(path), table_ending(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            _WRITERS[ending](frame, file)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    replace_with(path, lambda file: _WRITERS[ending](frame, file))
     return path
 
 

@@ -16,6 +16,7 @@ from graycell.modelfiles import read_model_file
 from graycell.models import MODELS
 from graycell.runs import CultureRun, read_runs
 from graycell.runs.format.files import read_toml
+from graycell.saved import SavedFormat
 from graycell.study.library import LibraryModel, library_model
 from graycell.study.plans import SPLITS, ModelPlan, Study
 
@@ -37,6 +38,8 @@ def read_study(path: str | Path) -> Study:
     return _Reader(path).study(data)
 
 
+STUDIES = SavedFormat("study", 1, "write format = 1, or leave it out", unnumbered=1)
+"""The format of the file; the number may be left out."""
 _MODEL_WORDS = tuple(one.name for one in fields(ModelPlan) if one.name != "name")
 _BLACK_BOX_WORDS = ("base", "inputs", "hidden", "biomass_per_cell")
 _LIBRARY_WORDS = ("base", "laws", "reactions", "begin", "fixed", "per_run")
@@ -75,7 +78,10 @@ class _Reader:
     # ------------------------------------------------------------------------------------------------ the whole file
 
     def study(self, data: Mapping[str, Any]) -> Study:
-        self.known_words("", data, ("runs", "test", "models", "fit", "compare"))
+        self.known_words("", data, ("format", "runs", "test", "models", "fit", "compare"))
+        parts = STUDIES.parts(data)
+        if parts:
+            self.findings.append(Finding(f"{self.path}, format", *parts))
         runs = self.runs(data.get("runs", []))
         plans = self.models(data.get("models", {}))
         settings = self.settings(data.get("fit", {}))

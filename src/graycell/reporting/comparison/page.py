@@ -15,7 +15,7 @@ from graycell.reporting.comparison.tables import at_largest, comparison_frames
 from graycell.reporting.page import Section, drawing, facts, number, page, table, text
 from graycell.reporting.style import colours_of
 from graycell.reporting.tables import write_table
-from graycell.storage import write_whole
+from graycell.storage import write_whole, written_together
 
 COMPARISON = "comparison.html"
 _FEW = 6
@@ -50,12 +50,13 @@ def comparison_report(comparison: Comparison, folder: str | Path, reference: str
         raise FitError(f"report: found no candidate '{reference}'; {nearest(reference, comparison.candidates)}.")
     folder = Path(folder)
     frames = comparison_frames(comparison, reference)
-    for name, frame in frames.items():
-        write_table(frame, folder / f"{name}.csv")
     whole = comparison.plain()
-    write_whole(folder / "comparison.json", json.dumps(whole, indent=1, allow_nan=False))
-    sections = _sections(comparison, frames, whole, reference)
-    write_whole(folder / COMPARISON, page("Comparison of predictions", sections))
+    made = page("Comparison of predictions", _sections(comparison, frames, whole, reference))
+    with written_together(folder) as stage:
+        for name, frame in frames.items():
+            write_table(frame, stage / f"{name}.csv")
+        write_whole(stage / "comparison.json", json.dumps(whole, indent=1, allow_nan=False))
+        write_whole(stage / COMPARISON, made)
     return folder / COMPARISON
 
 

@@ -13,7 +13,8 @@ from graycell.reporting.page import Section, drawing, facts, page, table, text
 from graycell.reporting.reading import label_of, loop_value_of
 from graycell.reporting.tables import trajectory_frame, write_table
 from graycell.reporting.trajectories import conflict_heatmap
-from graycell.storage import write_whole
+from graycell.saved import SavedFormat
+from graycell.storage import write_whole, written_together
 
 DIAGNOSIS = "diagnosis.html"
 _DISAGREES = 0.05
@@ -30,6 +31,8 @@ _CAPTIONS = {
     "closures": "The result of a closure whose line does not fall depends on the step.",
 }
 
+_DIAGNOSES = SavedFormat("diagnosis", 1, "diagnose anew with: graycell diagnose", unnumbered=1)
+
 
 def diagnosis_report(diagnosis: ModelDiagnosis, folder: str | Path) -> Path:
     """Write `diagnosis.html`, a CSV for every table and `diagnosis.json`.
@@ -43,12 +46,14 @@ def diagnosis_report(diagnosis: ModelDiagnosis, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     frames = diagnosis_frames(diagnosis)
-    for name, frame in frames.items():
-        write_table(frame, folder / f"{name}.csv")
-    write_table(trajectory_frame(diagnosis.trajectory), folder / "trajectory.csv")
-    whole = {"provenance": diagnosis.provenance, "tables": {name: _plain(frame) for name, frame in frames.items()}}
-    write_whole(folder / "diagnosis.json", json.dumps(whole, indent=1))
-    write_whole(folder / DIAGNOSIS, page(f"Diagnosis of {diagnosis.model.name}", _sections(diagnosis, frames)))
+    tables = {name: _plain(frame) for name, frame in frames.items()}
+    whole = {**_DIAGNOSES.stamp(), "provenance": diagnosis.provenance, "tables": tables}
+    made = page(f"Diagnosis of {diagnosis.model.name}", _sections(diagnosis, frames))
+    with written_together(folder) as stage:
+        for name, frame in {**frames, "trajectory": trajectory_frame(diagnosis.trajectory)}.items():
+            write_table(frame, stage / f"{name}.csv")
+        write_whole(stage / "diagnosis.json", json.dumps(whole, indent=1))
+        write_whole(stage / DIAGNOSIS, made)
     return folder / DIAGNOSIS
 
 

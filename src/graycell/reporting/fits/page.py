@@ -29,7 +29,7 @@ from graycell.reporting.tables import (
     write_table,
 )
 from graycell.simulation.simulate import Trajectory, simulate
-from graycell.storage import write_whole
+from graycell.storage import write_whole, written_together
 
 REPORT = "report.html"
 
@@ -99,8 +99,10 @@ def report(
     laws = {label: _laws_of(fit, trajectories[label], truth) for label, fit in fits.items()}
     study = Study(fits, trajectories, note, laws)
     folder = Path(folder)
-    _write_tables(study, folder)
-    write_whole(folder / REPORT, page(study.title, _sections(study)))
+    made = page(study.title, _sections(study))
+    with written_together(folder) as stage:
+        _write_tables(study, stage)
+        write_whole(stage / REPORT, made)
     return folder / REPORT
 
 

@@ -11,7 +11,7 @@ from graycell.reporting.page import Section, drawing, page, table, text
 from graycell.reporting.rates.tables import phase_frame, rates_frames
 from graycell.reporting.style import colours_of, mark_events, panels, plain, pretty_unit
 from graycell.reporting.tables import write_table
-from graycell.storage import write_whole
+from graycell.storage import write_whole, written_together
 
 __all__ = ["headline", "phase_frame", "rates_between_samples", "rates_frames", "rates_report"]
 
@@ -35,12 +35,13 @@ def rates_report(measured: Sequence[SpecificRates], folder: str | Path, per: str
         The path of the page.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     frames = rates_frames(measured, per)
-    for name, frame in frames.items():
-        write_table(frame, folder / f"{name}.csv")
     runs = ", ".join(run_rates.run.name for run_rates in measured)
-    write_whole(folder / RATES, page(f"Measured rates of {runs}", _sections(measured, frames, per)))
+    made = page(f"Measured rates of {runs}", _sections(measured, frames, per))
+    with written_together(folder) as stage:
+        for name, frame in frames.items():
+            write_table(frame, stage / f"{name}.csv")
+        write_whole(stage / RATES, made)
     return folder / RATES
 
 

@@ -8,8 +8,9 @@ import pandas as pd
 
 from graycell.errors import Finding, InputError, nearest, shown
 from graycell.runs.format.assembly import assemble
-from graycell.runs.format.files import UnreadableError, cell_text, source_of, unknown_table
+from graycell.runs.format.files import UnreadableError, cell_text, place_of, source_of, unknown_table
 from graycell.runs.format.kinds import KINDS
+from graycell.runs.format.marks import findings_of
 from graycell.runs.format.tables import Table
 from graycell.runs.records import CultureRun, Provenance
 
@@ -113,7 +114,7 @@ def read_with_findings(path: str | Path) -> tuple[list[CultureRun], list[Finding
     name = shown(path.resolve().name if path.is_dir() else path.stem)
     provenance = Provenance(source.files, source.sha256)
     runs, findings = assemble(source.tables, name, provenance, source.unreadable)
-    return runs, [*source.findings, *findings]
+    return runs, [*findings_of(path, place_of(path)), *source.findings, *findings]
 
 
 def _from_frame(name: str, frame: pd.DataFrame) -> Table:

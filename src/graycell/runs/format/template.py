@@ -6,6 +6,7 @@ from pathlib import Path
 from graycell.errors import Finding, InputError
 from graycell.runs.format.files import place_of
 from graycell.runs.format.writers import Rows, write_workbook
+from graycell.storage import cannot_write
 
 INSTRUCTIONS = (
     "Runs for graycell",
@@ -72,6 +73,7 @@ def write_template(path: str | Path) -> Path:
 
     Raises:
         InputError: there is a file already, or the ending is another.
+        OutputError: where it cannot be written.
 
     >>> import tempfile
     >>> from graycell.runs.format.reading import read_runs
@@ -85,11 +87,14 @@ def write_template(path: str | Path) -> Path:
     if path.exists():
         needed = "what you wrote is never overwritten"
         raise InputError([Finding(place_of(path), "a file of this name", needed, "choose another name")])
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part.xlsx")
     try:
-        write_workbook(TABLES, part, lines=INSTRUCTIONS, width=20.0)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_workbook(TABLES, part, lines=INSTRUCTIONS, width=20.0)
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise cannot_write(path, error) from error
     return path

@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -37,7 +38,7 @@ def write_workbook(
     Args:
         tables: rows by name, the headings first.
         path: of the workbook.
-        mark: returned by `mark_of_workbook`.
+        mark: see `marks.mark_text`.
         lines: of a first sheet, which is not read.
         width: of the columns, in characters.
     """
@@ -63,22 +64,9 @@ def write_workbook(
         for column in sheet.iter_cols(max_row=1):
             sheet.column_dimensions[column[0].column_letter].width = width
             column[0].style = "Headline 4"
-    book.save(path)
-
-
-def mark_of_workbook(path: Path) -> str:
-    """Return the mark that `write_workbook` left in a workbook.
-
-    Args:
-        path: of the workbook.
-
-    Returns:
-        The mark, "" if there is none.
-    """
-    try:
-        return openpyxl.load_workbook(path, read_only=True).properties.identifier or ""
-    except Exception:  # noqa: BLE001, a broken workbook raises many kinds, and none of them has a mark
-        return ""
+    whole = io.BytesIO()
+    book.save(whole)  # in memory: on a disk without room a zip file is not closed
+    path.write_bytes(whole.getvalue())
 
 
 def write_parquet(tables: Mapping[str, Rows], folder: Path) -> None:

@@ -17,17 +17,10 @@ from graycell.runs.checks import check_runs
 from graycell.runs.format.assay import laws_of_errors
 from graycell.runs.format.files import UnreadableError, place_of, source_of
 from graycell.runs.format.kinds import KINDS
+from graycell.runs.format.marks import MARK, digest_in, mark_of, mark_text
 from graycell.runs.format.reading import read_runs
 from graycell.runs.format.tables import parse_number
-from graycell.runs.format.writers import (
-    Rows,
-    columns_of_words,
-    frame_of,
-    mark_of_workbook,
-    write_folder,
-    write_parquet,
-    write_workbook,
-)
+from graycell.runs.format.writers import Rows, columns_of_words, frame_of, write_folder, write_parquet, write_workbook
 from graycell.runs.limits import LIMITS, limit_of
 from graycell.runs.records import (
     Bolus,
@@ -41,10 +34,9 @@ from graycell.runs.records import (
     Sample,
     Setpoint,
 )
+from graycell.storage import cannot_write, require_place
 from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
-_MARK = ".written-by-graycell"
-"""A hidden file beside the tables: the SHA-256 of their bytes, so that a folder of a user is never overwritten."""
 _REMEDY = "choose another folder, or empty this one"
 _VALUE_COLUMNS = {
     "volume": f"volume [{VOLUME}]",
@@ -97,6 +89,7 @@ def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = Fal
 
     Raises:
         InputError: the path holds anything else, the runs have faults, or the tables cannot hold them.
+        OutputError: where they cannot be written.
 
     >>> import tempfile
     >>> from graycell.runs.format.reading import bundled_run
@@ -110,19 +103,21 @@ def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = Fal
     _require_writable(runs, path, book)
     tables, names = _tables(runs)
     _require_printable(tables, path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     stage = path.parent / f".{path.name}.{os.getpid()}.part"
     part = stage / path.name  # so that a fault in reading it back names the path that was asked for
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         stage.mkdir()
         if book:
-            write_workbook(tables, part, _digest_of(tables))
+            write_workbook(tables, part, mark_text(_digest_of(tables)))
         else:
             part.mkdir()
             (write_parquet if parquet else write_folder)(tables, part)
-            (part / _MARK).write_text(_digest(part), encoding="utf-8")
+            (part / MARK).write_text(mark_text(_digest(part)), encoding="utf-8")
         _require_same(runs, read_runs(part), names)
         _put(part, path, stage / "old")
+    except OSError as error:
+        raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return path
@@ -197,16 +192,40 @@ def _workbook_is_ours(path: Path) -> bool:
         source = source_of(path)
     except UnreadableError:
         return False
-    return mark_of_workbook(path) == _digest_of(
+    return digest_in(mark_of(path)) == _digest_of(
         {kind: [table.headings, *table.rows] for kind, table in source.tables.items()}
     )
 
 
+def require_place_for_runs(path: str | Path) -> None:
+    """Check, before work that takes long, that runs can be written to a path.
+
+    Args:
+        path: see `write_runs`.
+
+    Raises:
+        InputError: the path holds anything else than what graycell wrote.
+        OutputError: it cannot be written to.
+    """
+    path = Path(path)
+    findings = _of_place(path, path.suffix.lower() == ".xlsx")
+    if findings:
+        raise InputError(findings)
+    require_place(path.parent)
+
+
 def _require_writable(runs: Sequence[CultureRun], path: Path, book: bool) -> None:
-    place = place_of(path)
     findings = [finding for finding in check_runs(runs) if finding.severity == "error"]
     if not runs:
-        findings.append(Finding(place, "no runs", "at least one is needed", "give some"))
+        findings.append(Finding(place_of(path), "no runs", "at least one is needed", "give some"))
+    findings += _of_place(path, book)
+    if findings:
+        raise InputError(findings)
+
+
+def _of_place(path: Path, book: bool) -> list[Finding]:
+    """Return what speaks against writing runs to a path."""
+    place, findings = place_of(path), []
     if book and path.is_dir():
         findings.append(Finding(place, "a folder", "a workbook is a file", "choose another name"))
     elif book and path.exists():
@@ -216,17 +235,16 @@ def _require_writable(runs: Sequence[CultureRun], path: Path, book: bool) -> Non
     elif path.exists() and not path.is_dir():
         findings.append(Finding(place, "a file", "runs are written into a folder, or a .xlsx", "choose another name"))
     elif path.exists():
-        ours = {_MARK, *(f"{kind}{suffix}" for kind in KINDS for suffix in (".csv", ".parquet"))}
+        ours = {MARK, *(f"{kind}{suffix}" for kind in KINDS for suffix in (".csv", ".parquet"))}
         other = sorted(file.name for file in path.iterdir() if file.name not in ours)
-        mark = path / _MARK
+        mark = digest_in(mark_of(path))
         if other:
             found = f"'{other[0]}'" + (f" and {len(other) - 1} more" if len(other) > 1 else "")
             findings.append(Finding(place, found, "only what graycell wrote is replaced", _REMEDY))
-        elif any(path.iterdir()) and not (mark.is_file() and mark.read_text("utf-8").strip() == _digest(path)):
+        elif any(path.iterdir()) and not (mark and mark == _digest(path)):
             needed = "only tables that graycell wrote, and nobody changed, are replaced"
             findings.append(Finding(place, "tables of someone", needed, _REMEDY))
-    if findings:
-        raise InputError(findings)
+    return findings
 
 
 def _number(value: float | None) -> str:
