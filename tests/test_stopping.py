@@ -90,9 +90,11 @@ def test_a_process_ends_soon_after_ctrl_c_whatever_it_does(work):
     time.sleep(0.5)
     seconds, code, said = stopped(process)
     assert seconds < MOST
-    assert code == 130
-    if work in ("runs", "swallows"):  # the others end by the exception, which nobody catches here
+    if work in ("runs", "swallows"):
+        assert code == 130
         assert "Stopped." in said
+    else:  # these end by the exception, which nobody catches here: Python then ends by the signal
+        assert code in (130, -signal.SIGINT)
 
 
 def test_a_second_ctrl_c_ends_it_at_once():

@@ -123,8 +123,8 @@ def test_a_number_far_below_zero_is_no_noise(csv, cell):
 
 
 @pytest.mark.parametrize(("cells", "unit", "words"), [
-    (("100.4", "97.5"), "%", "viability is at most 100 %; correct it; write 100 if"),
-    (("98", "250"), "%", "viability is at most 100 %"), (("1.004", "0.97"), "1", "viability is at most 1; correct it"),
+    (("100.4", "97.5"), "%", "at most 100 %; correct the value; of a quotient of two counts write 100"),
+    (("98", "250"), "%", "viability is at most 100 %"), (("1.004", "0.97"), "1", "at most 1; correct the value"),
     (("97.5", "96"), "1", "viability is 0 to 1; for percent write [%]"), (("101 %", "97 %"), "%", "at most 100 %"),
 ])  # fmt: skip
 def test_a_viability_above_the_whole_is_told_in_the_unit_of_its_column(csv, tmp_path, cells, unit, words):

@@ -31,6 +31,7 @@ from functools import lru_cache
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from graycell.cell.network import MetabolicNetwork
@@ -101,7 +102,7 @@ def project_fluxes(
     variance, may_leave_out = None, False
     if isinstance(weights, Mapping):
         variance = _variance_of(weights, kinetic)
-        may_leave_out = isinstance(variance, jax.core.Tracer) or bool(np.any(np.isposinf(variance)))
+        may_leave_out = isinstance(variance, Tracer) or bool(np.any(np.isposinf(variance)))
     elif weights is not None:
         if not callable(getattr(weights, "variance", None)):
             raise ModelError(
@@ -124,7 +125,7 @@ def _number(title: str, value) -> np.ndarray | Array:
     try:
         if value is None or isinstance(value, str | bytes):  # numpy would take None for nan, and read numbers in text
             raise TypeError
-        number = (jnp if isinstance(value, jax.core.Tracer) else np).asarray(value, float)
+        number = (jnp if isinstance(value, Tracer) else np).asarray(value, float)
     except (TypeError, ValueError, OverflowError):
         raise ModelError(f"{title}: found {value!r}; a number is needed.") from None
     if number.shape != ():
@@ -135,7 +136,7 @@ def _number(title: str, value) -> np.ndarray | Array:
 def _stacked(title: str, values: Mapping, names: tuple[str, ...]) -> np.ndarray | Array:
     """Return the numbers of names in one array, of numpy if all of them are plain."""
     numbers = [_number(f"{title} of '{name}'", values[name]) for name in names]
-    traced = any(isinstance(number, jax.core.Tracer) for number in numbers)
+    traced = any(isinstance(number, Tracer) for number in numbers)
     return jnp.stack(numbers) if traced else np.array(numbers, float)
 
 
@@ -161,7 +162,7 @@ def _reference(reference: Mapping[str, float] | None) -> tuple[tuple[str, float]
         raise ModelError(f"reference: found {reference!r}; give fluxes by name.")
     found = []
     for name, value in (reference or {}).items():
-        if isinstance(value, jax.core.Tracer):
+        if isinstance(value, Tracer):
             raise ModelError(f"reference of '{name}': a plain number is needed; it cannot be traced.")
         found.append((name, float(_number(f"reference of '{name}'", value))))
     return tuple(sorted(found, key=lambda pair: str(pair[0])))
@@ -182,7 +183,7 @@ def _bounds(network: MetabolicNetwork, side: str, given) -> tuple[np.ndarray | A
         placed = np.isin(np.arange(len(own)), index)
     else:
         try:
-            values = (jnp if isinstance(given, jax.core.Tracer) else np).asarray(given, float)
+            values = (jnp if isinstance(given, Tracer) else np).asarray(given, float)
         except (TypeError, ValueError):
             raise ModelError(f"{side}: found {given!r}; numbers are needed.") from None
         if values.shape != own.shape:

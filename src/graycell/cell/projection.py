@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float
 
 from graycell.cell.network import MetabolicNetwork
@@ -195,9 +196,9 @@ class FluxProjection(eqx.Module):
                 ("upper bounds", upper, self.network.names),
             )
         )
-        smoothing = None if exact else jnp.asarray(smoothing, float)
+        rounded = None if exact else jnp.asarray(smoothing, float)
         flags = rest_allowed, may_leave_out
-        return _project(self, kinetic_rates, jnp.asarray(shift, float), variance, lower, upper, smoothing, *flags)
+        return _project(self, kinetic_rates, jnp.asarray(shift, float), variance, lower, upper, rounded, *flags)
 
     @staticmethod
     def _numbers(title: str, given, names: tuple[str, ...]) -> Array:
@@ -217,7 +218,7 @@ class FluxProjection(eqx.Module):
     def _require_bounds(self, title: str, given, index: tuple[int, ...]) -> None:
         """Refuse bounds that would be ignored, as far as they are plain numbers."""
         names = self.network.names
-        if given is None or isinstance(given, jax.core.Tracer) or np.shape(given) != (len(names),):
+        if given is None or isinstance(given, Tracer) or np.shape(given) != (len(names),):
             return
         without = np.isfinite(np.asarray(given, float))
         without[list(index)] = False

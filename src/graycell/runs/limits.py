@@ -183,6 +183,8 @@ def value_fault(
         rounding = "; of a quotient of two counts write 100" if value <= _OF_TWO_COUNTS else ""
         what = bounds.needed.removesuffix(" is 0 to 1")
         return Finding(place, found, f"{what} is at most 100 %", f"correct the value{rounding}")
+    if limit == VIABILITY and 1.0 < value <= _OF_TWO_COUNTS:
+        return Finding(place, found, "viability is at most 1", "correct the value; of a quotient of two counts write 1")
     if value > bounds.highest and bounds.most:
         return Finding(place, found, bounds.most, _THE_UNIT)
     return Finding(place, found, bounds.needed, bounds.remedy)

@@ -17,8 +17,10 @@ def test_a_dot_is_at_the_error_of_its_candidate(comparison):
     assert good.x[-1] - good.error_x.arrayminus[-1] == pytest.approx(comparison.overall()[0].nrmse.low)
 
 
-def test_what_failed_is_not_drawn(comparison):
-    assert [len(trace.x) for trace in errors_by_quantity(comparison).data] == [3, 3, 0]
+def test_dots_are_means_over_the_predictions_that_were_made(comparison):
+    """The third candidate failed in one run."""
+    assert [row.failed > 0 for row in comparison.overall()] == [False, False, True]
+    assert [len(trace.x) for trace in errors_by_quantity(comparison).data] == [3, 3, 3]
     assert all(np.all(np.isfinite(trace.x)) for trace in errors_by_quantity(comparison).data)
 
 

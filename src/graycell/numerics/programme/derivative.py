@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,7 @@ def differentiable(equalities: int, most_steps: int, factored: bool, free: int =
         return found.point, jax.tree.map(lambda m: found.to_rows(m, rows), found.multiplier), found
 
     @solved.defjvp
-    def _tangent(primals, tangents):
+    def _tangent(primals, tangents) -> tuple[Any, Any]:
         (problem,), (change,) = primals, tangents
         z, m, found = differentiable(equalities, most_steps, True, free)(problem)
         residual, linear_solve = _residual, _linear_solve

@@ -18,7 +18,7 @@ def errors_by_quantity(comparison: Comparison) -> go.Figure:
     """Draw the NRMSE [1] of each candidate in every quantity, with 95 % intervals.
 
     Args:
-        comparison: errors of several candidates; failed predictions are not drawn.
+        comparison: errors of several candidates; means are over the predictions that were made.
 
     Returns:
         A figure of dots, with the mean over the quantities on top.
