@@ -186,7 +186,7 @@ def test_the_old_names_of_the_changelog_say_what_they_are_called_now():
 
 
 def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
-    mapping, _, every, _, log, rows, _, _, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
+    mapping, _, every, _, log, _, rows, _, _, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
     lines = ["Batch;Time (h);Cells (10^6 cells/mL);Glc_gL;Lactate;IgG (mg/L);Draw (mL);Feed (mL)",
              "A;0;0,4;7,2;0,1;<LOD;1;", "A;24;0,9;6,1;0,9;5,5;1;20"]  # fmt: skip
     path = tmp_path / "file.csv"
@@ -209,7 +209,7 @@ def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
 
 
 def test_the_short_examples_of_the_page_on_import_are_accepted(tmp_path):
-    _, total, _, media, _, _, rows, formulas, *_ = map(tomllib.loads, toml_blocks(IMPORT))
+    _, total, _, media, _, _, _, rows, formulas, *_ = map(tomllib.loads, toml_blocks(IMPORT))
     day = {"time": {"column": "Day", "unit": "d"}, "taken": "before"}
     fed = day | {"measured": {"GLC": "Glc (mM)"}, "start": {"volume": "1 L"}}
     path = tmp_path / "file.csv"

@@ -16,7 +16,7 @@ from graycell.comparison.baselines import GaussianProcess, LastValue, MeanOfRuns
 from graycell.comparison.candidates import FittedPredictor, ModelCandidate
 from graycell.comparison.comparison import cross_validate, learning_curve
 from graycell.comparison.splits import forward_in_time, held_out, leave_one_run_out
-from graycell.errors import FitError, SimulationError
+from graycell.errors import FitError, OutputError, SimulationError
 from graycell.hybrid import with_neural_rates
 from graycell.inference.fitting import FitSettings
 from graycell.provenance import content_of
@@ -399,7 +399,7 @@ def test_a_learning_curve_goes_on_too(runs, tmp_path):
 def test_a_folder_that_cannot_be_made_is_an_error_before_any_training(runs, tmp_path):
     candidate = Counted("a", runs, 1.0, seen=[])
     (tmp_path / "file").touch()
-    with pytest.raises(FitError, match="a folder to write in is needed"):
+    with pytest.raises(OutputError, match="a place with room that can be written to is needed"):
         trainings_of([candidate], held_out(runs, ["d"]), tmp_path / "file")
     assert not candidate.seen
 

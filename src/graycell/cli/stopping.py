@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graycell.cli.exit_codes import INTERRUPTED
+from graycell.cli.printing import say
 from graycell.storage import discard_stages
 
 GRACE = 1.5
@@ -32,7 +33,7 @@ _kept: list[Path] = []
 
 @contextlib.contextmanager
 def keeps_state(folder: Path) -> Iterator[None]:
-    """Name the folder that holds the state of what is being done, for the last sentence.
+    """Name the folder that holds the state of what is being done, and say so after Ctrl-C.
 
     Args:
         folder: with checkpoints.
@@ -43,6 +44,9 @@ def keeps_state(folder: Path) -> Iterator[None]:
     _kept.append(folder)
     try:
         yield
+    except KeyboardInterrupt:
+        say(last_sentence())
+        raise
     finally:
         _kept.remove(folder)
 
