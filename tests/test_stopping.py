@@ -23,7 +23,8 @@ BUSY = """
 import sys, threading, time
 import jax, jax.numpy as jnp
 from graycell.cli.stopping import end_soon_after_ctrl_c
-end_soon_after_ctrl_c()
+watch = end_soon_after_ctrl_c()
+watch.__enter__()
 @jax.jit
 def spin(x):
     return jax.lax.while_loop(lambda c: c[0] < 1e18, lambda c: (c[0] + 1.0, jnp.sin(c[1])), (0.0, x))[1]

@@ -95,9 +95,9 @@ for _group in (runs, models, modelling, fitting, comparing, checking):
 def main() -> None:
     """Run the command line; a deliberate error is printed as its sentences, without a traceback."""
     compile_quickly()
-    end_soon_after_ctrl_c()
     try:
-        app()
+        with end_soon_after_ctrl_c():
+            app()
     except InputError as error:
         print_findings(error.findings)
         sys.exit(FAULTS)

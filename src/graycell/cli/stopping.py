@@ -62,33 +62,54 @@ def last_sentence() -> str:
     return f"Stopped. To continue, give the same command again: the state is kept in {_kept[-1]}."
 
 
-def end_soon_after_ctrl_c() -> None:
-    """Let Ctrl-C end this process within seconds; to be called once, in the main thread, before any work."""
-    if threading.current_thread() is not threading.main_thread():
+@contextlib.contextmanager
+def end_soon_after_ctrl_c() -> Iterator[None]:
+    """Let Ctrl-C end this process within seconds, while a command runs; in the main thread, before any work.
+
+    Yields:
+        Nothing.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as of a command that a shell runs in the background
+    if ignored or threading.current_thread() is not threading.main_thread():
+        yield
         return
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as of a command that a shell runs in the background
-        return
-    signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
     atexit.register(_leave_at_once)
-    threading.Thread(target=_wait, args=(receiver, sender), name="ctrl-c", daemon=True).start()
+    threading.Thread(target=_wait, args=(receiver,), name="ctrl-c", daemon=True).start()
+    try:
+        yield
+    finally:  # the command ended by itself
+        signal.set_wakeup_fd(before)
+        sender.close()
 
 
-def _wait(receiver: socket.socket, sender: socket.socket) -> None:
-    """Wait for Ctrl-C, and end the process a moment after the first, or at the second."""
-    while signal.SIGINT not in receiver.recv(64):
-        pass
-    _asked.set()
-    receiver.settimeout(GRACE)
-    with contextlib.suppress(TimeoutError):
-        while signal.SIGINT not in receiver.recv(64):
+def _wait(receiver: socket.socket) -> None:
+    """Wait for Ctrl-C, and end the process a moment after the first, or at the second, if the command goes on."""
+    with receiver:
+        if not _came(receiver):
+            return
+        _asked.set()
+        receiver.settimeout(GRACE)
+        try:
+            if not _came(receiver):
+                return
+        except TimeoutError:
             pass
     # printing could wait for a lock that the main thread holds
     tidying = threading.Thread(target=_tidy, daemon=True)
     tidying.start()
     tidying.join(_LEAVING)
     os._exit(INTERRUPTED)
+
+
+def _came(receiver: socket.socket) -> bool:
+    """Wait for Ctrl-C; return whether it came, and not the end of the command."""
+    received = b"-"
+    while received and signal.SIGINT not in received:
+        received = receiver.recv(64)
+    return bool(received)
 
 
 def _leave_at_once() -> None:
