@@ -661,7 +661,6 @@ class CultureModel(eqx.Module):
         inputs: Values = None,
         *,
         fed: Float[Array, " species"] | None = None,
-        stoichiometry: Scalar | float | None = None,
     ) -> Evaluation:
         """Return rates, fluxes, targets and observables at an operating point.
 
@@ -670,23 +669,21 @@ class CultureModel(eqx.Module):
             variables: (variables,) or by name; their initial values where not given.
             inputs: (inputs,) or by name; their defaults where not given.
             fed: (species,) inflow per volume [mmol/L/d], for neural networks that see it.
-            stoichiometry: weight [1] of the shifted stoichiometry where it differs from the model's variable.
 
         Returns:
             See `Evaluation`.
         """
-        return self._evaluated(concentrations, variables, inputs, fed, stoichiometry)[0]
+        return self._evaluated(concentrations, variables, inputs, fed)[0]
 
-    def _evaluated(self, concentrations, variables, inputs, fed, stoichiometry=None) -> tuple[Evaluation, Conditions]:
+    def _evaluated(self, concentrations, variables, inputs, fed) -> tuple[Evaluation, Conditions]:
         """Return an evaluation, and the conditions with the fluxes."""
         at = self.conditions(concentrations, variables, inputs, fed)
         kinetic_rates, conflict = self._kinetic(at), jnp.zeros(len(self.kinetic))
         fluxes, status = jnp.zeros(0), jnp.asarray(flux.FluxStatus.solved)
         if self.projection is not None:
-            if stoichiometry is None:
-                name = self.stoichiometry_weight
-                stoichiometry = 0.0 if name is None else at.variable(name)
-            solution = self.projection(kinetic_rates, stoichiometry, **self._limits(concentrations))
+            name = self.stoichiometry_weight
+            shift = 0.0 if name is None else at.variable(name)
+            solution = self.projection(kinetic_rates, shift, **self._limits(concentrations))
             fluxes, conflict, status = solution.fluxes, solution.conflict, solution.status
         if self.direct:
             fluxes = jnp.concatenate([fluxes, jnp.stack([jnp.asarray(at.rates[name]) for name in self.direct])])

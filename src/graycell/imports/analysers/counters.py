@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from graycell.errors import Finding
@@ -40,10 +41,8 @@ _CHEMOMETEC = {"total": ("TCD", "cells/mL"), "live": ("VCD", "cells/mL"), "dead"
                "ofcellsinaggregateswithfiveormorecells": ("aggregates", "%"),
                **_DENSITIES}  # fmt: skip
 _XR_ROLES = Roles(("sampleid",), ("sampledatetime", "sampledate", "rundate"))
-_BLU_ROLES = Roles(("sampleid",), ("analysisdatetime",))
 _HIRES_ROLES = Roles(("sampleidentifer", "sampleidentifier"), ("datefinished",), ("sampledrawtime",),
                      ("reactoridentifer", "reactoridentifier"))  # fmt: skip
-_HIRES_WORDS = ("viability", "viablecellconc", "avgcompactness")
 _NC_ROLES = Roles(("sampleid",))
 _MOST_LINES = 2000
 """Lines of a text of one sample."""
@@ -51,100 +50,65 @@ _IMAGE_NAME = re.compile(r"\d{8}-\d{4}-[a-z0-9]+-(.+)", re.IGNORECASE)
 _PLOT_DATA = "plotdata"
 
 
-def is_blu(content: Content) -> bool:
-    """Return whether a Vi-CELL BLU wrote a file.
+@dataclass(frozen=True)
+class CounterTable:
+    """The export of a counter that has a row for each sample.
 
-    Args:
-        content: of the file.
-
-    Returns:
-        Whether it did.
+    Attributes:
+        instrument: its name.
+        words: of headings that only this export has together.
+        quantities: name and unit by the word of a heading.
+        roles: of the other columns.
+        day_in_name: whether the column ``name`` holds the date and a number.
     """
-    return any(row_of_headings(rows, ("sampleid", "analysisdatetime", "viability")) is not None
-               for rows in content.sheets.values())  # fmt: skip
+
+    instrument: str
+    words: tuple[str, ...]
+    quantities: Mapping[str, tuple[str, str]]
+    roles: Roles
+    day_in_name: bool = False
+
+    def wrote(self, content: Content) -> bool:
+        """Return whether the counter wrote a file.
+
+        Args:
+            content: of the file.
+
+        Returns:
+            Whether it did.
+        """
+        return any(row_of_headings(rows, self.words) is not None for rows in content.sheets.values())
+
+    def read(self, content: Content) -> Export:
+        """Return the samples of every sheet that has the headings.
+
+        Args:
+            content: of the file.
+
+        Returns:
+            The samples.
+        """
+        samples, remarks, not_read = list[Sample](), list[Finding](), list[str]()
+        for name, rows in content.sheets.items():
+            at = row_of_headings(rows, self.words)
+            if at is None:
+                continue
+            place = f"{content.place}, sheet '{name}'" if name else content.place
+            below = rows[at + 1 :]
+            if self.day_in_name:
+                column = next((i for i, cell in enumerate(rows[at]) if word_of(cell) == "name"), len(rows[at]))
+                below = [_with_day(row, column) for row in below]
+            of_sheet = samples_of(place, rows[at], below, at + 2, self.quantities, self.roles)
+            for kept, more in zip((samples, remarks, not_read), of_sheet, strict=True):
+                kept += more
+        return Export(self.instrument, tuple(samples), tuple(remarks), tuple(dict.fromkeys(not_read)))
 
 
-def read_blu(content: Content) -> Export:
-    """Return the samples of a Vi-CELL BLU.
-
-    Args:
-        content: of the file.
-
-    Returns:
-        The samples.
-    """
-    return _of_tables(content, "Vi-CELL BLU", ("sampleid", "analysisdatetime", "viability"), _VI_CELL, _BLU_ROLES)
-
-
-def is_hires(content: Content) -> bool:
-    """Return whether a Cedex HiRes wrote a file.
-
-    Args:
-        content: of the file.
-
-    Returns:
-        Whether it did.
-    """
-    return any(row_of_headings(rows, _HIRES_WORDS) is not None for rows in content.sheets.values())
-
-
-def read_hires(content: Content) -> Export:
-    """Return the samples of a Cedex HiRes.
-
-    Args:
-        content: of the file.
-
-    Returns:
-        The samples.
-    """
-    return _of_tables(content, "Cedex HiRes", _HIRES_WORDS, _HIRES, _HIRES_ROLES)
-
-
-def is_nc_view(content: Content) -> bool:
-    """Return whether NC-View wrote a file.
-
-    Args:
-        content: of the file.
-
-    Returns:
-        Whether it did.
-    """
-    return any(row_of_headings(rows, ("sampleid", "livecellsml", "protocol")) is not None
-               for rows in content.sheets.values())  # fmt: skip
-
-
-def read_nc_view(content: Content) -> Export:
-    """Return the samples of NC-View; the day of each is in its name.
-
-    Args:
-        content: of the file.
-
-    Returns:
-        The samples.
-    """
-    words = ("sampleid", "livecellsml", "protocol")
-    # the first column is called NAME, and holds the date and a number
-    return _of_tables(content, "NC-View", words, _CHEMOMETEC, Roles(_NC_ROLES.name, ("name",)), day_in_name=True)
-
-
-def _of_tables(
-    content: Content, instrument: str, words: tuple[str, ...], known: Mapping, roles: Roles, day_in_name: bool = False
-) -> Export:
-    """Return the samples of every sheet that has some headings."""
-    samples, remarks, not_read = list[Sample](), list[Finding](), list[str]()
-    for name, rows in content.sheets.items():
-        at = row_of_headings(rows, words)
-        if at is None:
-            continue
-        place = f"{content.place}, sheet '{name}'" if name else content.place
-        below = rows[at + 1 :]
-        if day_in_name:
-            column = next((i for i, cell in enumerate(rows[at]) if word_of(cell) == "name"), len(rows[at]))
-            below = [_with_day(row, column) for row in below]
-        of_sheet = samples_of(place, rows[at], below, at + 2, known, roles)
-        for kept, more in zip((samples, remarks, not_read), of_sheet, strict=True):
-            kept += more
-    return Export(instrument, tuple(samples), tuple(remarks), tuple(dict.fromkeys(not_read)))
+BLU = CounterTable("Vi-CELL BLU", ("sampleid", "analysisdatetime", "viability"), _VI_CELL,
+                   Roles(("sampleid",), ("analysisdatetime",)))  # fmt: skip
+HIRES = CounterTable("Cedex HiRes", ("viability", "viablecellconc", "avgcompactness"), _HIRES, _HIRES_ROLES)
+NC_VIEW = CounterTable("NC-View", ("sampleid", "livecellsml", "protocol"), _CHEMOMETEC,
+                       Roles(_NC_ROLES.name, ("name",)), day_in_name=True)  # fmt: skip
 
 
 def _with_day(row: list[str], column: int) -> list[str]:

@@ -9,14 +9,11 @@ from graycell.imports.analysers.asm import is_asm, read_asm
 from graycell.imports.analysers.chemistry import is_cedex, is_nova, read_cedex, read_nova
 from graycell.imports.analysers.contents import Content, content_of
 from graycell.imports.analysers.counters import (
-    is_blu,
-    is_hires,
-    is_nc_view,
+    BLU,
+    HIRES,
+    NC_VIEW,
     is_nucleoview,
     is_xr,
-    read_blu,
-    read_hires,
-    read_nc_view,
     read_nucleoview,
     read_xr,
 )
@@ -42,11 +39,11 @@ class Analyser:
 ANALYSERS = (
     Analyser("Allotrope ASM", is_asm, read_asm),
     Analyser("Vi-CELL XR", is_xr, read_xr),
-    Analyser("Vi-CELL BLU", is_blu, read_blu),
-    Analyser("Cedex HiRes", is_hires, read_hires),
+    Analyser(BLU.instrument, BLU.wrote, BLU.read),
+    Analyser(HIRES.instrument, HIRES.wrote, HIRES.read),
     Analyser("Cedex Bio HT", is_cedex, read_cedex),
     Analyser("Nova BioProfile FLEX2", is_nova, read_nova),
-    Analyser("NC-View", is_nc_view, read_nc_view),
+    Analyser(NC_VIEW.instrument, NC_VIEW.wrote, NC_VIEW.read),
     Analyser("NucleoView", is_nucleoview, read_nucleoview),
 )
 """Every analyser whose files are read; the first that wrote a file reads it."""
