@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from graycell.cli.compiler import compile_quickly
+from graycell.compiling import compile_quickly
 from graycell.storage import write_whole
 
 ROOT = Path(__file__).resolve().parents[1]

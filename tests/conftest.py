@@ -20,7 +20,7 @@ _MOST_MAPPINGS = 30_000
 if not _HANDS_OUT:
     with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "typechecking.checked"):
         import graycell
-        from graycell.cli.compiler import compile_quickly
+        from graycell.compiling import compile_quickly
     import jax
 
     compile_quickly(optimise=False)  # most of the tests' time is compiling

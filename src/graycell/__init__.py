@@ -28,9 +28,9 @@ import importlib
 import warnings
 from typing import Any
 
-import jax
+from graycell.compiling import configure_jax
 
-jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensitivities need float64
+configure_jax()  # before any array is made
 
 from graycell.balances.checking import check_path  # noqa: E402
 from graycell.balances.specific_rates import SpecificRates, specific_rates  # noqa: E402

@@ -3,15 +3,11 @@
 A comparison with the present provenance shows whether a result is out of date.
 """
 
-import functools
 import hashlib
 import inspect
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from importlib import metadata
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
@@ -22,9 +18,8 @@ from graycell.cell.neural import weights_of
 from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATURE
+from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
-VERSIONS = ("graycell", "jax", "jaxlib", "diffrax", "equinox", "optax", "numpy", "scipy")
-"""Packages whose version a fit depends on."""
 _FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
 """Fields of a parameter on which a fit depends."""
 
@@ -117,19 +112,6 @@ def _sha(what: object) -> str:
     return hashlib.sha256(repr(what).encode()).hexdigest()
 
 
-@functools.cache
-def hash_of_code() -> str:
-    """Return a hash of the source of graycell: other code may give another result.
-
-    Returns:
-        SHA-256.
-    """
-    whole = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        whole.update(path.read_bytes())
-    return whole.hexdigest()
-
-
 def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dict) -> dict:
     """Return everything that a result depends on.
 
@@ -152,22 +134,6 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
         **where_it_ran(VERSIONS),
     }
     return json.loads(json.dumps(described))
-
-
-def where_it_ran(packages: Sequence[str]) -> dict[str, Any]:
-    """Return versions and the kind of machine.
-
-    Args:
-        packages: names of installed packages.
-
-    Returns:
-        The versions of the packages and of Python, operating system and processor.
-    """
-    return {
-        "versions": {name: metadata.version(name) for name in packages},
-        "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
 
 
 def hash_of_run(run: CultureRun) -> str:

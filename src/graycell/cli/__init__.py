@@ -8,7 +8,6 @@
     comparing    generate, cross-validate
     arguments    arguments that several commands share, and the runs and models that they name
     printing     sentences, findings, tables, progress bars
-    compiler     settings of XLA with which a command compiles sooner
     stopping     Ctrl-C ends a command within seconds
     exit_codes   0 success, 1 faults, 3 unfinished, 130 interrupted
 
@@ -22,10 +21,10 @@ import typer
 import typer.core
 
 from graycell.cli import checking, comparing, fitting, modelling, models, runs
-from graycell.cli.compiler import compile_quickly
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
 from graycell.cli.printing import console, print_error, print_findings, say
 from graycell.cli.stopping import end_soon_after_ctrl_c, last_sentence
+from graycell.compiling import compile_quickly
 from graycell.errors import GraycellError, InputError
 
 RENAMED_COMMANDS = {"inspect": "diagnose", "audit": "check-gradients", "compare": "cross-validate"}

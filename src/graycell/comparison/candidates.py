@@ -16,6 +16,9 @@ from graycell.simulation.forecast import from_last_samples
 from graycell.simulation.simulate import Trajectory, simulate
 from graycell.units import convert_amount
 
+_KEPT = 16
+"""Models that a candidate keeps: one for each training that may be under way."""
+
 
 @dataclass(frozen=True)
 class FittedPredictor:
@@ -144,13 +147,23 @@ class ModelCandidate:
         return {**found, "network": content_of(self.network)}
 
     def _built(self, runs: Sequence[CultureRun], seed: int) -> CultureModel:
-        """Return the model; the last one is kept, because `depends_on` and `train` need it; building takes seconds."""
+        """Return the model; the last ones are kept, as `depends_on` and `train` need them; building takes seconds."""
         key = (seed, *map(hash_of_run, runs))
-        if key not in self._last:
+        model = self._last.get(key)
+        if model is None:
             model = self.build(runs, seed)
-            self._last.clear()
+            for old in list(self._last)[:-_KEPT]:
+                self._last.pop(old, None)  # another thread may have done so
             self._last[key] = model
-        return self._last[key]
+        return model
+
+    def __getstate__(self) -> dict[str, object]:
+        """Return what another process needs to train: it reports nothing and has built nothing.
+
+        Returns:
+            The attributes.
+        """
+        return {**self.__dict__, "progress": None, "_last": {}}
 
     def consistency(self, predictor: FittedPredictor, runs: Sequence[CultureRun]) -> dict[str, tuple[int, int]]:
         """Count inconsistent predictions for runs, and for runs extrapolated from them.

@@ -17,35 +17,22 @@ import numpy as np
 
 from graycell.comparison import intervals
 from graycell.comparison.intervals import Difference, OverallError, QuantityError, RunError, SizeError
-from graycell.comparison.protocols import Candidate, ChecksConsistency, Described, Predictor
+from graycell.comparison.protocols import Candidate, Described
 from graycell.comparison.scored import NOT_SCORED as NOT_SCORED
 from graycell.comparison.scored import not_shared_by, ranges_of, require_one_unit, require_unique
+from graycell.comparison.scoring import ComparisonProgress as ComparisonProgress
+from graycell.comparison.scoring import scores_of
 from graycell.comparison.splits import Split
 from graycell.comparison.trainings import Consistency, ErrorRow, Trainings
-from graycell.errors import FitError, GraycellError, nearest
-from graycell.provenance import hash_of_code, hash_of_run, where_it_ran
+from graycell.engine import Engine, using
+from graycell.errors import FitError, nearest
+from graycell.provenance import hash_of_run
 from graycell.runs.records import CultureRun
 from graycell.saved import SavedFormat
+from graycell.versions import hash_of_code, where_it_ran
 
 COMPARISONS = SavedFormat("comparison", 1, "compare anew with: graycell cross-validate", unnumbered=1)
 """The format of `comparison.json`, for those who read it."""
-
-
-@dataclass(frozen=True)
-class ComparisonProgress:
-    """The progress of a comparison, reported before each training.
-
-    Attributes:
-        done: part of the trainings done [1].
-        candidate: name of the one trained next.
-        split: name of its split.
-        seed: of its training.
-    """
-
-    done: float
-    candidate: str
-    split: str
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -272,6 +259,7 @@ def cross_validate(
     *,
     folder: str | Path | None = None,
     quantities: Sequence[str] | None = None,
+    engine: Engine | None = None,
 ) -> Comparison:
     """Train every candidate on every split with every seed, and score what it predicts.
 
@@ -288,6 +276,7 @@ def cross_validate(
             `Repeatable`. None keeps nothing.
         quantities: names of the measured quantities that are scored. If left out, those that every candidate predicts,
             but for R, viability and the total cell density.
+        engine: where trainings are tasks; the present one if left out, which is threads on all cores.
 
     Returns:
         The errors of all candidates.
@@ -297,7 +286,7 @@ def cross_validate(
             `quantities` is not measured, nothing can be scored, or a prediction has a wrong shape.
     """
     plan = [(seed, split) for seed in seeds for split in splits]
-    return _cross_validate(candidates, splits, plan, seeds, progress, folder, quantities)
+    return _cross_validate(candidates, splits, plan, seeds, progress, folder, quantities, engine)
 
 
 def learning_curve(
@@ -311,6 +300,7 @@ def learning_curve(
     viability_known: bool = True,
     folder: str | Path | None = None,
     quantities: Sequence[str] | None = None,
+    engine: Engine | None = None,
 ) -> Comparison:
     """Train on growing subsets of runs and score on test runs; `Comparison.by_size` is the curve.
 
@@ -327,6 +317,7 @@ def learning_curve(
         viability_known: whether viability is a known input, see `Split`.
         folder: keeps the scores of every training, see `cross_validate`.
         quantities: names of the measured quantities that are scored, see `cross_validate`.
+        engine: where trainings are tasks, see `cross_validate`.
 
     Returns:
         The errors of all candidates.
@@ -345,7 +336,7 @@ def learning_curve(
             train = tuple(runs[i] for i in order[:size])
             name = f"{size} run{'s' * (size > 1)}, draw {seed}"
             plan.append((seed, Split(name, train, tuple(test_runs), viability_known=viability_known)))
-    found = _cross_validate(candidates, [split for _, split in plan], plan, seeds, progress, folder, quantities)
+    found = _cross_validate(candidates, [split for _, split in plan], plan, seeds, progress, folder, quantities, engine)
     return replace(found, is_curve=True)
 
 
@@ -357,6 +348,7 @@ def _cross_validate(
     progress: Callable[[ComparisonProgress], None] | None,
     folder: str | Path | None,
     quantities: Sequence[str] | None,
+    engine: Engine | None,
 ) -> Comparison:
     require_unique("candidates", [candidate.name for candidate in candidates])
     require_unique("splits", [split.name for split in splits])
@@ -365,19 +357,11 @@ def _cross_validate(
     not_shared = not_shared_by(candidates, splits, seeds) if quantities is None else {}
     ranges, left_out = ranges_of(splits, quantities, not_shared)
     trainings = Trainings(None if folder is None else Path(folder), ranges)
-    rows: list[ErrorRow] = []
-    consistency: list[Consistency] = []
     trained = [(seed, split, candidate) for seed, split in plan for candidate in candidates]
-    for step, (seed, split, candidate) in enumerate(trained):
-        if progress is not None:
-            progress(ComparisonProgress(step / len(trained), candidate.name, split.name, seed))
-        path = trainings.path_of(candidate, split, seed)
-        found = trainings.read(path)
-        if found is None:
-            found = _scored(candidate, split, seed, ranges)
-            trainings.write(path, *found)
-        rows += found[0]
-        consistency += found[1]
+    with using(engine) as chosen:
+        scored = scores_of(trained, ranges, trainings, progress, chosen)
+    rows = [row for found, _ in scored for row in found]
+    consistency = [row for _, found in scored for row in found]
     if not rows:
         lacking = "; ".join(f"{name} is not predicted by {', '.join(who)}" for name, who in not_shared.items())
         lacking = f" of a quantity that all candidates predict ({lacking})" if lacking else ""
@@ -386,84 +370,6 @@ def _cross_validate(
     described = {candidate.name: _described(candidate) for candidate in candidates}
     return Comparison(tuple(rows), ranges, left_out, described, tuple(splits), tuple(seeds), tuple(consistency),
                       reused=trainings.reused, not_shared=not_shared)  # fmt: skip
-
-
-def _scored(
-    candidate: Candidate, split: Split, seed: int, ranges: Mapping[str, float]
-) -> tuple[list[ErrorRow], list[Consistency]]:
-    """Return the scores of one candidate that is trained on one split."""
-    predictor, failure = _trained(candidate, split, seed)
-    rows = [row for run, known in zip(split.test, split.known_runs(), strict=True)
-            for row in _rows(candidate.name, split, seed, run, known, predictor, failure, ranges)]  # fmt: skip
-    counted = isinstance(candidate, ChecksConsistency)
-    return rows, _consistency(candidate, split, seed, predictor, failure) if counted else []
-
-
-def _trained(candidate: Candidate, split: Split, seed: int) -> tuple[Predictor | None, str]:
-    try:
-        return candidate.train(split.training_runs(), seed), ""
-    except GraycellError as error:
-        return None, f"{candidate.name}, {split.name}: {error}"
-
-
-def _rows(
-    name: str,
-    split: Split,
-    seed: int,
-    run: CultureRun,
-    known: CultureRun,
-    predictor: Predictor | None,
-    failure: str,
-    ranges: Mapping[str, float],
-) -> list[ErrorRow]:
-    """Return the rows of one run that was predicted by one candidate."""
-    later = {
-        quantity: run.measurements[quantity].time > split.begins
-        for quantity in run.measurements
-        if quantity in ranges and np.any(run.measurements[quantity].time > split.begins)
-    }
-    times = {quantity: run.measurements[quantity].time[chosen] for quantity, chosen in later.items()}
-    predicted: Mapping[str, np.ndarray] = {}
-    if predictor is not None and times:
-        try:
-            predicted = predictor.predict(known, times)
-        except GraycellError as error:
-            failure = f"{name}, {split.name}, run {run.name}: {error}"
-    rows = []
-    for quantity, chosen in later.items():
-        series, sentence, rmse = run.measurements[quantity], failure, np.inf
-        if not sentence:
-            found = np.asarray(predicted.get(quantity, np.nan), dtype=float)
-            if np.all(np.isfinite(found)) and found.shape != times[quantity].shape:
-                raise FitError(f"{name}, run {run.name}, {quantity}: found predictions of shape {found.shape}; one for "
-                               f"each of {len(times[quantity])} times is needed; correct the candidate.")  # fmt: skip
-            if np.all(np.isfinite(found)):
-                difference = found - series.value[chosen]
-                if series.below is not None:
-                    difference = np.where(series.below[chosen], np.maximum(difference, 0.0), difference)
-                rmse = float(np.sqrt(np.mean(difference**2)))
-            else:
-                sentence = f"{name}, {split.name}, run {run.name}: found no finite prediction of {quantity}."
-        rows.append(
-            ErrorRow(name, split.name, seed, len(split.train), run.name, quantity, series.unit, rmse,
-                     rmse / ranges[quantity], int(np.sum(chosen)), sentence)
-        )  # fmt: skip
-    return rows
-
-
-def _consistency(
-    candidate: ChecksConsistency, split: Split, seed: int, predictor: Predictor | None, failure: str
-) -> list[Consistency]:
-    name = candidate.name
-    counts: Mapping[str, tuple[int, int]] = {}
-    if predictor is not None:
-        try:
-            counts = candidate.consistency(predictor, split.known_runs())
-        except GraycellError as error:
-            failure = f"{name}, {split.name}, consistency: {error}"
-    if failure:
-        return [Consistency(name, split.name, seed, "", 0, 0, failure)]
-    return [Consistency(name, split.name, seed, check, *count) for check, count in counts.items()]
 
 
 def _described(candidate: Candidate) -> Mapping[str, object]:

@@ -1,5 +1,6 @@
 """The training of `GaussianProcess`, with scikit-learn: its kernels, their hyperparameters, the choice of one."""
 
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +17,6 @@ from sklearn.gaussian_process.kernels import (
     StationaryKernelMixin,
     WhiteKernel,
 )
-from threadpoolctl import threadpool_limits
 
 from graycell.comparison.features import TIME, Scaling, features_of
 from graycell.comparison.protocols import Predictor
@@ -29,7 +29,10 @@ from graycell.comparison.samples import (
     runs_by_quantity,
     samples_of,
 )
+from graycell.engine import one_thread_each
 from graycell.runs.records import CultureRun
+
+_FILTERS = threading.Lock()
 
 
 class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -115,7 +118,7 @@ class _Process:
             x = np.concatenate([x, _with_run(samples.scaling(features_of(known, series.time)), index)])
             y = np.concatenate([y, self._standard(series.value - start)])
         fixed = cast(Any, None)  # keep the hyperparameters; the annotation of scikit-learn does not allow None
-        with threadpool_limits(1):
+        with one_thread_each():
             process = GaussianProcessRegressor(self.kernel, optimizer=fixed).fit(x, y)
             found = np.asarray(process.predict(_with_run(samples.scaling(features_of(known, time)), index)))
         return self.mean + self.deviation * found + offset_of(self.target, curve, known, samples.quantity, time)
@@ -161,8 +164,8 @@ def _process(samples: Samples, starts: int, largest: int, seed: int) -> _Process
 def _learned(kernel: Kernel, x: np.ndarray, y: np.ndarray, restarts: int, seed: int) -> Kernel:
     """Return the kernel of the largest marginal likelihood, from its present values and `restarts` random starts."""
     process = GaussianProcessRegressor(kernel, n_restarts_optimizer=restarts, random_state=seed)
-    # the matrices are small, so threads cost more time than they save
-    with warnings.catch_warnings(), threadpool_limits(1):
+    # filters of warnings belong to the process: one training at a time changes them
+    with _FILTERS, warnings.catch_warnings(), one_thread_each():
         # a length scale at its bound is no fault: that column does not matter
         warnings.simplefilter("ignore", ConvergenceWarning)
         return cast(Kernel, process.fit(x, y).kernel_)

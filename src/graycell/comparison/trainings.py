@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from graycell.comparison.protocols import Candidate, Repeatable
 from graycell.comparison.splits import Split
 from graycell.errors import GraycellError
 from graycell.inference.checkpoint import LARGEST
-from graycell.provenance import VERSIONS, code_of, content_of, hash_of_code, hash_of_run, where_it_ran
+from graycell.provenance import code_of, content_of, hash_of_run
 from graycell.saved import SavedFormat
 from graycell.storage import require_place, write_whole
+from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
 _TRAININGS = SavedFormat("training", 1, "delete it", unnumbered=1)
 
@@ -86,6 +88,7 @@ class Trainings:
 
     def __init__(self, folder: Path | None, ranges: Mapping[str, float]):
         self.folder, self.ranges, self.reused = folder, dict(ranges), 0
+        self._counting = threading.Lock()
         if folder is not None:
             require_place(folder)  # now, and not after an hour of training
 
@@ -132,7 +135,8 @@ class Trainings:
             found = rows, [Consistency(**row) for row in data["consistency"]]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
-        self.reused += 1
+        with self._counting:
+            self.reused += 1
         return found
 
     def _row(self, stored: dict) -> ErrorRow:

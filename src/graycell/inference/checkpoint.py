@@ -8,11 +8,14 @@ import numpy as np
 
 from graycell.errors import FitError
 from graycell.inference.least_squares import Point
+from graycell.inference.search import Started
 from graycell.saved import SavedFormat
 from graycell.storage import write_whole
 
 FILE = "checkpoint.json"
-CHECKPOINTS = SavedFormat("checkpoint", 1, "delete it to start anew", unnumbered=1)
+CHECKPOINTS = SavedFormat("checkpoint", 2, "delete it to start anew", unnumbered=1)
+UNWATCHED = (None, np.inf, 0)
+"""`Saved.watch` before the first point."""
 LARGEST = 50_000_000
 """[bytes] Larger files are not read."""
 
@@ -21,21 +24,23 @@ class Saved(NamedTuple):
     """State of a fit.
 
     Attributes:
-        attempt: index of the present start or stage.
-        point: state of the minimisation in it.
-        reached: (n,) each, the points at which earlier attempts ended.
+        attempt: index of the present stage.
+        point: state of the minimisation in it; None while the starts are followed.
+        reached: (n,) each, the points at which starts and earlier stages ended.
         history: rows so far.
         seconds: spent so far [s].
         watch: for early stopping: the point with the lowest cost of the held-out samples (None before the first), that
             cost, and the number of points since.
+        starts: where each of them is, while they are followed.
     """
 
     attempt: int
-    point: Point
+    point: Point | None
     reached: tuple[np.ndarray, ...]
     history: tuple[dict, ...]
     seconds: float
-    watch: tuple[np.ndarray | None, float, int] = (None, np.inf, 0)
+    watch: tuple[np.ndarray | None, float, int] = UNWATCHED
+    starts: tuple[Started, ...] = ()
 
 
 def save(folder: Path, fingerprint: dict, saved: Saved) -> None:
@@ -50,11 +55,12 @@ def save(folder: Path, fingerprint: dict, saved: Saved) -> None:
         **CHECKPOINTS.stamp(),
         "fingerprint": fingerprint,
         "attempt": saved.attempt,
-        "point": _plain(saved.point),
+        "point": None if saved.point is None else _plain(saved.point),
         "reached": [[float(value) for value in x] for x in saved.reached],
         "history": list(saved.history),
         "seconds": saved.seconds,
         "watch": [None if saved.watch[0] is None else saved.watch[0].tolist(), *saved.watch[1:]],
+        "starts": [{**start._asdict(), "point": _plain(start.point)} for start in saved.starts],
     }
     write_whole(folder / FILE, json.dumps(data))
 
@@ -86,11 +92,12 @@ def load(folder: Path, fingerprint: dict) -> Saved | None:
         if not differing:
             return Saved(
                 int(data["attempt"]),
-                _point(data["point"]),
+                None if data["point"] is None else _point(data["point"]),
                 tuple(np.array(x, dtype=float) for x in data["reached"]),
                 tuple(data["history"]),
                 float(data["seconds"]),
                 _watch(*data["watch"]),
+                tuple(map(_started, data["starts"])),
             )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise FitError(f"{path}: found no readable checkpoint ({error}); delete it to start anew.") from error
@@ -111,3 +118,7 @@ def _point(data: dict) -> Point:
 
 def _watch(best: list[float] | None, least: float, since: int) -> tuple[np.ndarray | None, float, int]:
     return None if best is None else np.array(best, dtype=float), float(least), int(since)
+
+
+def _started(data: dict) -> Started:
+    return Started(_point(data["point"]), tuple(data["history"]), bool(data["finished"]))

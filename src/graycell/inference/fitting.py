@@ -11,7 +11,8 @@ compiled function, then Levenberg-Marquardt; see `matching`. Then the horizon gr
 measured, the loop is opened and closed again. Held-out samples stop the last stage early.
 """
 
-import math
+import functools
+import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -22,15 +23,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from graycell.cell.neural import MLP, drawn_weights, weights_of
+from graycell.engine import Engine, current_engine, one_thread_each, using
 from graycell.errors import FitError
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
-from graycell.inference import checkpoint, least_squares
-from graycell.inference.least_squares import Linearisation, Point
-from graycell.inference.likelihood import Objective, loop_of, objective_of, robust_linearisation
-from graycell.inference.matching import Matching, adam, linearise_matching
+from graycell.inference import checkpoint
+from graycell.inference.least_squares import Point
+from graycell.inference.likelihood import Objective, objective_of
+from graycell.inference.matching import Matching, adam
 from graycell.inference.outcome import ended_at, result_of, why_it_stops
 from graycell.inference.problem import Problem, require_distinct
 from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus, Progress
+from graycell.inference.search import Search, Started, Watch, follow_start, row_of
 from graycell.inference.stages import CLOSED, OPEN_AND_CLOSE, Stage, recipe_for
 from graycell.model import CultureModel
 from graycell.packing import pack_all
@@ -61,6 +64,7 @@ def fit(
     *,
     folder: str | Path | None = None,
     progress: Callable[[Progress], None] | None = None,
+    engine: Engine | None = None,
 ) -> Fit:
     """Fit the estimated parameters of a model and its networks to runs; model and runs stay as they are.
 
@@ -74,6 +78,8 @@ def fit(
         folder: for a checkpoint after every iteration; a fit that finds its own checkpoint there resumes from it and
             ends at the same result.
         progress: called after every iteration.
+        engine: where starts and runs are tasks; the present one if left out, which is threads on all cores. The result
+            does not depend on it.
 
     Returns:
         The result; `Fit.status` says how it ended, also where the model could not be followed to the end.
@@ -99,14 +105,17 @@ def fit(
     matching = None
     if any(stage.matching for stage in stages):
         matching = Matching(objective, stack_smooth([smooth_run(model, run) for run in runs]))
-    fitter = _Fitter(
-        objective, matching, stages, settings, _fingerprint(model, runs, stages, settings), folder, progress
-    )
-    fitter.run()
-    try:
-        end = ended_at(objective, stages, fitter.reached, fitter.converged)
-    except FitError as error:
-        raise FitError(f"{error} {why_it_stops(model, runs)}".strip()) from None
+    held = _held_out(objective, settings)
+    measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
+    kept = np.r_[measured, np.ones(objective.size, bool)] & ~held
+    search = Search(objective, matching, kept, held, settings)
+    fitter = _Fitter(search, stages, _fingerprint(model, runs, stages, settings), folder, progress)
+    with using(engine), one_thread_each():
+        fitter.run()
+        try:
+            end = ended_at(objective, stages, fitter.reached, fitter.converged)
+        except FitError as error:
+            raise FitError(f"{error} {why_it_stops(model, runs)}".strip()) from None
     return result_of(end, model, runs, objective, settings, tuple(fitter.history), fitter.fingerprint)
 
 
@@ -151,10 +160,10 @@ def objective_for(
 
 
 class _Fitter:
-    """The loop over starts, stages and iterations, with its history; used by `fit` alone."""
+    """The loop over starts, stages and iterations, with its history and checkpoint; used by `fit` alone."""
 
-    def __init__(self, objective: Objective, matching, stages, settings: FitSettings, fingerprint, folder, progress):
-        self.objective, self.matching, self.stages, self.settings = objective, matching, stages, settings
+    def __init__(self, search: Search, stages, fingerprint, folder, progress):
+        self.search, self.stages, self.settings = search, stages, search.settings
         self.fingerprint = fingerprint
         self.folder = None if folder is None else Path(folder)
         if self.folder:
@@ -163,105 +172,133 @@ class _Fitter:
         self.history: list[dict] = []
         self.converged = False
         self.reached: list[np.ndarray] = []
-        self.longest = float(jnp.max(objective.packed.end))
-        self.held = _held_out(objective, settings)
-        measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
-        self.kept = np.r_[measured, np.ones(objective.size, bool)] & ~self.held
         # before the stages proper, every start goes through a short first stage; Adam does it for all together
-        screening = replace(stages[0], name="start", iterations=settings.screening)
-        several = settings.starts > 1 and not stages[0].matching
-        self.attempts = [(screening, i) for i in range(settings.starts)] if several else []
-        self.attempts += [(stage, None) for stage in stages]
-        self.total = sum(self._length(stage) for stage, _ in self.attempts)
+        several = self.settings.starts > 1 and not stages[0].matching
+        self.screening = replace(stages[0], name="start", iterations=self.settings.screening) if several else None
+        self.before = self.settings.starts * self.settings.screening if several else 0
+        self.total = self.before + sum(self._length(stage) for stage in stages)
 
     def _length(self, stage: Stage) -> int:
         return stage.iterations * (2 if stage.matching else 1)  # Adam counts as one stage more
 
     def run(self) -> None:
-        """Make all attempts, from the checkpoint on if there is one; `reached` holds where each ended."""
-        attempt, point, spent = 0, None, 0.0
+        """Go through all starts and stages, from the checkpoint on if there is one; `reached` holds where each ended.
+
+        Raises:
+            FitError: for the checkpoint of another fit.
+        """
         starts = self._starts()
-        reached = self.reached = [starts[0]]
-        watched = None
         saved = checkpoint.load(self.folder, self.fingerprint) if self.folder else None
-        if saved is not None:
-            attempt, point, spent = saved.attempt, saved.point, saved.seconds
-            reached = self.reached = list(saved.reached)
-            self.history, watched = list(saved.history), saved.watch
-        began = time.perf_counter() - spent
-        while attempt < len(self.attempts):
-            stage, start = self.attempts[attempt]
+        saved = saved or checkpoint.Saved(0, None, (starts[0],), (), 0.0)
+        self.began = time.perf_counter() - saved.seconds
+        attempt, point, watched = saved.attempt, saved.point, saved.watch
+        self.reached, self.history = list(saved.reached), list(saved.history)
+        if self.screening is not None and point is None and attempt == 0:
+            begun = saved.starts or tuple(Started(Point(start)) for start in starts)
+            for start in self._screen(begun):
+                self.reached.append(start.point.x)
+                self.history += start.history
+        while attempt < len(self.stages):
+            stage = self.stages[attempt]
             if point is None:
                 if stage.matching:
-                    reached += self._adam(attempt, starts, began)
-                point = Point(self._best(reached, stage) if start is None else starts[start])
-            reached.append(self._follow(attempt, point, reached, began, watched).x)
-            point, watched, attempt = None, None, attempt + 1
+                    self.reached += self._adam(attempt, starts)
+                point = Point(self._best(stage))
+            self.reached.append(self._follow(attempt, point, watched).x)
+            point, watched, attempt = None, checkpoint.UNWATCHED, attempt + 1
 
-    def _linearised(self, stage: Stage, x: np.ndarray) -> Linearisation:
-        if stage.matching:
-            found = linearise_matching(self.matching, jnp.asarray(x))
-        else:
-            found = robust_linearisation(self.objective, x, loop_of(stage), stage.horizon * self.longest)
-        residuals, jacobian = map(np.asarray, found)
-        return Linearisation(residuals[self.kept], jacobian[self.kept], residuals[self.held])
+    def _screen(self, begun: Sequence[Started]) -> list[Started]:
+        """Return where every start ends; starts are tasks of the engine."""
+        now, engine, written = list(begun), current_engine(), 0.0
+        changing = threading.Lock()
 
-    def _best(self, reached: Sequence[np.ndarray], stage: Stage) -> np.ndarray:
+        def keep(i: int, start: Started) -> None:
+            nonlocal written
+            with changing:
+                now[i] = self._timed(start)
+                done = sum(one.point.iteration for one in now)
+                # from any of its states a start ends at the same point, so not every one has to be written
+                if self.folder and (start.finished or time.perf_counter() - written > _SECONDS_BETWEEN):
+                    self._save(checkpoint.Saved(0, None, tuple(self.reached), (), self._seconds, starts=tuple(now)))
+                    written = time.perf_counter()
+                self.progress(Progress(done / self.total, self._label(i), start.point.cost, start.point.iteration))
+
+        task = functools.partial(follow_start, self.search, self.screening)
+        left = [i for i, start in enumerate(now) if not start.finished]
+        given: list[tuple] = [(self._label(i), now[i]) for i in left]
+        if engine.shares_memory:
+            given = [(*one, functools.partial(keep, i)) for i, one in zip(left, given, strict=True)]
+        engine.map(task, given, lambda k, start: keep(left[k], start))
+        return now
+
+    def _label(self, start: int) -> str:
+        return f"start {start + 1} of {self.settings.starts}"
+
+    def _timed(self, start: Started) -> Started:
+        """Return a start whose new rows have the present time."""
+        rows = tuple(row if "seconds" in row else {**row, "seconds": self._seconds} for row in start.history)
+        return start._replace(history=rows)
+
+    @property
+    def _seconds(self) -> float:
+        return round(time.perf_counter() - self.began, 3)
+
+    def _save(self, saved: checkpoint.Saved) -> None:
+        if self.folder:
+            checkpoint.save(self.folder, self.fingerprint, saved)
+
+    def _best(self, stage: Stage) -> np.ndarray:
         """Return the point, of all reached so far, with the lowest cost of this stage.
 
         So the next stage does not start where a stage went astray, as one that closes the loop can.
         """
-        costs = [self._linearised(stage, x).cost for x in reached] if len(reached) > 1 else [0.0]
-        return reached[int(np.argmin(costs))]
+        if len(self.reached) == 1:
+            return self.reached[0]
+        costs = current_engine().map(functools.partial(self.search.cost, stage), [(x,) for x in self.reached])
+        return self.reached[int(np.argmin(costs))]
 
-    def _adam(self, attempt: int, starts: list[np.ndarray], began: float) -> list[np.ndarray]:
+    def _adam(self, attempt: int, starts: list[np.ndarray]) -> list[np.ndarray]:
         """Return the points that Adam reaches from all starts in integral matching, best first."""
-        stage, _ = self.attempts[attempt]
+        stage = self.stages[attempt]
 
         def report(done: int, cost: float) -> None:
-            seconds = round(time.perf_counter() - began, 3)
             self.history.append({"stage": "Adam", "iteration": done, "cost": cost, "damping": 0.0, "accepted": True,
-                                 "seconds": seconds})  # fmt: skip
+                                 "seconds": self._seconds})  # fmt: skip
             share = self._before(attempt) + stage.iterations * done / max(self.settings.adam, 1)
             self.progress(Progress(min(share / self.total, 1.0), "Adam, all starts", cost, done))
 
-        found = adam(self.matching, np.stack(starts), np.where(self.held, 0.0, 1.0), self.settings.adam, report)
-        return list(found)
+        learned = np.where(self.search.held, 0.0, 1.0)
+        return list(adam(self.search.matching, np.stack(starts), learned, self.settings.adam, report))
 
     def _before(self, attempt: int) -> int:
-        return sum(self._length(stage) for stage, _ in self.attempts[:attempt])
+        return self.before + sum(self._length(stage) for stage in self.stages[:attempt])
 
-    def _follow(self, attempt: int, point: Point, reached: Sequence[np.ndarray], began: float, watched) -> Point:
-        stage, start = self.attempts[attempt]
-        label = stage.name if start is None else f"start {start + 1} of {self.settings.starts}"
+    def _follow(self, attempt: int, point: Point, watched: tuple) -> Point:
+        stage = self.stages[attempt]
         before = self._before(attempt) + self._length(stage) - stage.iterations
-        watch = _Watch(self.held, self.settings.patience, active=attempt == len(self.attempts) - 1)
-        if watched is not None:
+        last = attempt == len(self.stages) - 1
+        watch = Watch(self.settings.patience) if last and np.any(self.search.held) else None
+        if watch is not None:
             watch.best, watch.least, watch.since = watched
             if self.history and not self.history[-1]["accepted"]:
                 watch.seen = point.x  # a refused trial: this point was looked at before the stop
-        at, moved = self._linearised(stage, point.x), True
-        while point.iteration < stage.iterations and point.stalled < self.settings.patience and not watch.stops:
-            if not np.isfinite(at.cost):
-                break  # a drawn start that cannot be simulated; _best leaves it out
-            if moved:
-                watch.look(point.x, at.held)
-            point, tried = least_squares.step(point, at, lambda x: self._linearised(stage, x), self.settings.least_gain)
-            at, moved = tried, tried is not at
-            seconds = time.perf_counter() - began
-            row = {"stage": label, "iteration": point.iteration, "cost": point.cost, "damping": point.damping,
-                   "accepted": moved, "seconds": round(seconds, 3)}  # fmt: skip
-            self.history.append({**row, "held out": watch.cost} if watch.active else row)
-            if self.folder:
-                seen = (watch.best, watch.least, watch.since)
-                saved = checkpoint.Saved(attempt, point, tuple(reached), tuple(self.history), seconds, seen)
-                checkpoint.save(self.folder, self.fingerprint, saved)
-            self.progress(Progress((before + point.iteration) / self.total, label, point.cost, point.iteration))
-        self.converged = point.stalled >= self.settings.patience or watch.stops
-        return point if watch.best is None else point._replace(x=watch.best)
+
+        def each(point: Point, moved: bool) -> None:
+            row = {**row_of(stage.name, point, moved), "seconds": self._seconds}
+            self.history.append({**row, "held out": watch.cost} if watch else row)
+            seen = (watch.best, watch.least, watch.since) if watch else checkpoint.UNWATCHED
+            self._save(
+                checkpoint.Saved(attempt, point, tuple(self.reached), tuple(self.history), self._seconds, seen)
+            )
+            self.progress(Progress((before + point.iteration) / self.total, stage.name, point.cost, point.iteration))
+
+        point = self.search.follow(stage, point, each, watch)
+        self.converged = point.stalled >= self.settings.patience or bool(watch and watch.stops)
+        return point if watch is None or watch.best is None else point._replace(x=watch.best)
 
     def _starts(self) -> list[np.ndarray]:
-        coordinates, model = self.objective.coordinates, self.objective.model
+        objective = self.search.objective
+        coordinates, model = objective.coordinates, objective.model
         random = np.random.default_rng(self.settings.seed)
         sd = np.where(np.isfinite(coordinates.prior_sd), coordinates.prior_sd, 1.0) * self.settings.start_sd
         centre = np.asarray(coordinates.centre)
@@ -269,33 +306,12 @@ class _Fitter:
         for i in range(self.settings.starts):
             drawn = centre if i == 0 else centre + sd * random.standard_normal(len(centre))
             weights = weights_of(model.nets if i == 0 else _drawn_nets(model, random))
-            starts.append(np.asarray(self.objective.join(coordinates.of_scaled(jnp.asarray(drawn)), weights)))
+            starts.append(np.asarray(objective.join(coordinates.of_scaled(jnp.asarray(drawn)), weights)))
         return starts
 
 
-class _Watch:
-    """Early stopping in the last stage: the point with the lowest cost of the held-out samples, and when to stop."""
-
-    def __init__(self, held: np.ndarray, patience: int, active: bool):
-        self.held, self.patience, self.active = held, patience, active and bool(np.any(held))
-        self.best: np.ndarray | None = None
-        self.cost, self.least, self.since = math.inf, math.inf, 0
-        self.seen: np.ndarray | None = None
-
-    def look(self, x: np.ndarray, held: np.ndarray) -> None:
-        """Record the cost of the residuals of the held-out samples at a point."""
-        if not self.active:
-            return
-        self.cost = 0.5 * float(held @ held)
-        if self.seen is not None and np.array_equal(x, self.seen):
-            return
-        self.seen, self.since = x, self.since + 1
-        if self.cost < self.least:
-            self.best, self.least, self.since = x, self.cost, 0
-
-    @property
-    def stops(self) -> bool:
-        return self.active and self.since >= self.patience
+_SECONDS_BETWEEN = 0.5
+"""[s] Between two checkpoints of starts that run at the same time."""
 
 
 def _drawn_nets(model: CultureModel, random: np.random.Generator) -> dict[str, MLP]:

@@ -1,6 +1,8 @@
 """The objective of a fit: residuals of measurements, weighted by assay error, and of priors."""
 
-from collections.abc import Sequence
+import functools
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import equinox as eqx
@@ -15,6 +17,8 @@ from jaxtyping import Array, Float
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.cell.neural import PRIOR, weight_labels, with_weights
+from graycell.compiling import compiled_once
+from graycell.engine import current_engine
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
 from graycell.packing import PackedRun
@@ -157,6 +161,47 @@ class Objective(eqx.Module):
     def run_count(self) -> int:
         """How many runs there are."""
         return self.packed.start.shape[0]
+
+    @property
+    def measured_count(self) -> int:
+        """How many residuals of measurements each run has, those that were not taken included."""
+        return math.prod(self.packed.standard_error.shape[1:])
+
+    def of_run(self, i: int) -> "Objective":
+        """Return the objective of one run alone, with the same priors.
+
+        Args:
+            i: number of the run.
+
+        Returns:
+            An objective of one run; all runs share one compiled function.
+        """
+        return replace(self, packed=jax.tree.map(lambda leaf: leaf[i : i + 1], self.packed))
+
+    def coordinates_of_run(self, i: int) -> np.ndarray:
+        """Return which coordinates the objective of one run has.
+
+        Args:
+            i: number of the run.
+
+        Returns:
+            Their indices in x.
+        """
+        n, count = len(self.names), len(self.per_run)
+        deviations = n + count * i + np.arange(count)
+        return np.r_[np.arange(n), deviations, np.arange(n + count * self.run_count, self.size)]
+
+    def rows_of_run(self, i: int) -> np.ndarray:
+        """Return which residuals the objective of one run has.
+
+        Args:
+            i: number of the run.
+
+        Returns:
+            Their indices among all residuals: those of its measurements, then of priors.
+        """
+        measured = self.measured_count
+        return np.r_[i * measured + np.arange(measured), self.run_count * measured + self.coordinates_of_run(i)]
 
     def labels(self, runs: Sequence[str]) -> list[str]:
         """Return a name for every coordinate, such as vmax1f, vmax1f of run07, v17.hidden[2].
@@ -312,12 +357,12 @@ WHOLE = float("inf")
 """[d] The horizon of whole runs."""
 
 
-@eqx.filter_jit
+@compiled_once
 def _residuals(objective: Objective, x: Array, loop: Loop, horizon: Array) -> Array:
     return objective.residuals(x, loop, horizon)
 
 
-@eqx.filter_jit
+@compiled_once
 def _linearise(objective: Objective, x: Array, loop: Loop, horizon: Array) -> tuple[Array, Array]:
     def twice(x):
         value = objective.residuals(x, loop, horizon)
@@ -327,8 +372,8 @@ def _linearise(objective: Objective, x: Array, loop: Loop, horizon: Array) -> tu
     return value, jacobian
 
 
-def residuals(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE) -> Array:
-    """Return `Objective.residuals`, compiled.
+def residuals(objective: Objective, x: Array | np.ndarray, loop: Loop, horizon: float = WHOLE) -> np.ndarray:
+    """Return `Objective.residuals`, compiled; runs are tasks of the engine.
 
     Args:
         objective: of a fit.
@@ -339,11 +384,17 @@ def residuals(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE
     Returns:
         (residuals,) [standard errors].
     """
-    return _residuals(objective, x, loop, jnp.asarray(horizon))
+    found = _by_run(_residuals, objective, np.asarray(x), loop, horizon)
+    value = np.zeros(objective.run_count * objective.measured_count + objective.size)
+    for i, of_run in enumerate(found):
+        value[objective.rows_of_run(i)] = of_run
+    return value
 
 
-def linearise(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE) -> tuple[Array, Array]:
-    """Return residuals and their exact Jacobian, by forward sensitivities of the ODE, compiled.
+def linearise(
+    objective: Objective, x: Array | np.ndarray, loop: Loop, horizon: float = WHOLE
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return residuals and their exact Jacobian, by forward sensitivities of the ODE, compiled; see `residuals`.
 
     Args:
         objective: of a fit.
@@ -354,7 +405,44 @@ def linearise(objective: Objective, x: Array, loop: Loop, horizon: float = WHOLE
     Returns:
         (residuals,) [standard errors] and (residuals, n).
     """
-    return _linearise(objective, x, loop, jnp.asarray(horizon))
+    found = _by_run(_linearise, objective, np.asarray(x), loop, horizon)
+    total = objective.run_count * objective.measured_count + objective.size
+    value, jacobian = np.zeros(total), np.zeros((total, objective.size))
+    for i, (of_run, slope) in enumerate(found):
+        rows = objective.rows_of_run(i)
+        value[rows] = of_run
+        jacobian[np.ix_(rows, objective.coordinates_of_run(i))] = slope
+    return value, jacobian
+
+
+def _by_run(compiled: Callable, objective: Objective, x: np.ndarray, loop: Loop, horizon: float) -> list:
+    """Return what a compiled function of an objective gives for each run alone, in numpy."""
+    alone = _alone(_Same(objective))
+
+    def of_run(i: int):
+        here = jnp.asarray(x[objective.coordinates_of_run(i)])
+        return jax.tree.map(np.asarray, compiled(alone[i], here, loop, jnp.asarray(horizon)))
+
+    return current_engine().here.map(of_run, [(i,) for i in range(objective.run_count)])
+
+
+class _Same:
+    """An objective as a key: equal to itself alone."""
+
+    def __init__(self, objective: Objective) -> None:
+        self.objective = objective
+
+    def __hash__(self) -> int:
+        return id(self.objective)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.objective is self.objective
+
+
+@functools.lru_cache(maxsize=4)
+def _alone(key: _Same) -> list[Objective]:
+    """Return the objectives of all runs; they are kept, because taking the runs apart takes as long as a short run."""
+    return [key.objective.of_run(i) for i in range(key.objective.run_count)]
 
 
 def loop_of(stage: Stage) -> Loop:
@@ -396,7 +484,7 @@ def robust_linearisation(
     Returns:
         (residuals,) [standard errors] and (residuals, n), in which a column is NaN that cannot be had by differences.
     """
-    value, exact = map(np.asarray, linearise(objective, jnp.asarray(x), loop, horizon))
+    value, exact = linearise(objective, x, loop, horizon)
     broken = np.flatnonzero(~np.all(np.abs(exact) < _WILD, axis=0))
     if not len(broken) or not np.all(np.isfinite(value)):
         return value, exact
@@ -405,7 +493,7 @@ def robust_linearisation(
     for j in broken:
         step = np.zeros(len(x))
         step[j] = _STEP
-        sides = [np.asarray(residuals(objective, jnp.asarray(at), loop, horizon)) for at in (x - step, x + step)]
+        sides = [residuals(objective, at, loop, horizon) for at in (x - step, x + step)]
         low, high = ((side, sign) if np.all(np.isfinite(side)) else (value, 0.0)
                      for side, sign in zip(sides, (-1.0, 1.0), strict=True))  # fmt: skip
         if high[1] > low[1]:  # of one side alone where the other has no value

@@ -3,6 +3,7 @@
 Its end counts as reached 100 to 200 roundings before, not 100, and the order of its times is not checked.
 """
 
+import threading
 import types
 import weakref
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ import jax.numpy as jnp
 
 _READ_IN = ("0.7.2",)
 """Versions of diffrax in whose code chain and checks were found; others stay as they are."""
+_ONE_THREAD = threading.RLock()
+"""What is exchanged belongs to a module, so to all threads: two that alternated would each add 100 roundings."""
 _ROUNDINGS = 100
 """diffrax takes the end as reached this many roundings before it."""
 
@@ -27,8 +30,8 @@ def short_solve() -> Iterator[None]:
 
     diffrax finds the time 100 roundings before the end of a solve by 100 calls in a row, which take XLA long to compile
     in every program; here it is one. And diffrax checks the order of start, end and times to save by calls into Python,
-    with which a program cannot be kept on disk; here the caller vouches for it. Another thread that traces a solve of
-    diffrax in that moment gets the same; if both alternate, each change between them adds 100 roundings.
+    with which a program cannot be kept on disk; here the caller vouches for it. One thread at a time is inside; one
+    that traces a solve of diffrax outside of it in that moment gets the same, which does no harm.
 
     Returns:
         The context.
@@ -37,6 +40,12 @@ def short_solve() -> Iterator[None]:
     if diffrax.__version__ not in _READ_IN:
         yield
         return
+    with _ONE_THREAD, _exchanged(module):
+        yield
+
+
+@contextmanager
+def _exchanged(module: Any) -> Iterator[None]:
     others = {"prevbefore": _Shortened(), "error_if": lambda value, wrong, message: value}
     module.eqxi = types.SimpleNamespace(**{**vars(equinox.internal), **others})
     try:

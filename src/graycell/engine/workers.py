@@ -1,0 +1,121 @@
+"""What a worker does: it compares its versions with those of the caller, and keeps what tasks share."""
+
+import functools
+import hashlib
+import os
+import pickle
+import threading
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from graycell.versions import VERSIONS, hash_of_code, where_it_ran
+
+_KEPT = 8
+"""Shared inputs that a worker keeps: those of the maps that may be under way at once."""
+
+
+class Difference(NamedTuple):
+    """What a worker returns in place of a result if it has other versions.
+
+    Attributes:
+        found: a clause with the versions of the worker and those of the caller.
+    """
+
+    found: str
+
+
+class Raised(NamedTuple):
+    """What a worker returns in place of a result if a task raised an exception.
+
+    Attributes:
+        fault: the exception.
+    """
+
+    fault: BaseException
+
+
+@functools.cache
+def own_versions() -> dict[str, str]:
+    """Return what must be the same in a caller and its workers, by name.
+
+    Returns:
+        Versions of packages and of Python, and the beginning of the hash of the code of graycell.
+    """
+    here = where_it_ran(VERSIONS)
+    return {**here["versions"], "Python": here["python"], "code of graycell": hash_of_code()[:12]}
+
+
+def as_bytes(shared: Any) -> bytes:
+    """Return an object as bytes, to be sent once to every worker; by value where cloudpickle is installed.
+
+    Args:
+        shared: any object.
+
+    Returns:
+        Its pickle.
+    """
+    try:
+        import cloudpickle  # also pickles what was defined in a script or a notebook
+    except ImportError:
+        return pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
+    return cloudpickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
+
+
+_kept: dict[str, Any] = {}
+_lock = threading.Lock()
+
+
+def _opened(data: bytes) -> Any:
+    """Return the object of bytes: the same one for all tasks of a map, so that nothing is traced again."""
+    key = hashlib.sha256(data).hexdigest()
+    with _lock:
+        if key not in _kept:
+            while len(_kept) >= _KEPT:
+                _kept.pop(next(iter(_kept)))
+            _kept[key] = pickle.loads(data)  # noqa: S301  sent by the caller of this process, not read from a file
+        return _kept[key]
+
+
+def run_task(versions: dict[str, str], work: bytes, task: bytes) -> Any:
+    """Run one task on a worker; a worker runs what a task itself maps one after the other.
+
+    Args:
+        versions: those of the caller.
+        work: the function, and what its tasks share, as bytes.
+        task: the arguments of the task, as bytes.
+
+    Returns:
+        The result, a `Difference`, or what the task `Raised`.
+    """
+    from graycell.engine.engine import Engine, using  # the engine sends this function
+
+    here = own_versions()
+    differing = [f"{name} {here.get(name, 'none')}, not {value}" for name, value in versions.items()
+                 if here.get(name) != value]  # fmt: skip
+    if differing:
+        return Difference("; ".join(differing))
+    try:
+        function: Callable = _opened(work)
+        with using(Engine(jobs=1)):
+            return function(*pickle.loads(task))  # noqa: S301  as above
+    except Exception as fault:  # noqa: BLE001  raised by the caller, which knows the order of the tasks
+        return Raised(fault)
+
+
+def begin_worker(environment: dict[str, str]) -> None:
+    """Prepare a worker process that this machine started: one thread, and an end when its parent ends.
+
+    Args:
+        environment: variables to be set before anything is imported.
+    """
+    os.environ.update(environment)
+    import multiprocessing
+
+    parent = multiprocessing.parent_process()
+
+    def end_with_parent() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=end_with_parent, daemon=True).start()
