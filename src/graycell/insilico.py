@@ -17,14 +17,15 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
+from graycell.compiling import compiled_once
+from graycell.engine import current_engine
 from graycell.errors import Finding, InputError, ModelError, SimulationError, nearest
 from graycell.model import CultureModel
-from graycell.packing import PackedRun, in_units_of, known_signals, pack, stack, viability_of
+from graycell.packing import PackedRun, in_units_of, known_signals, pack, viability_of
 from graycell.runs import bundled_run
 from graycell.runs.limits import LIMITS
 from graycell.runs.records import (
@@ -54,8 +55,8 @@ _MOST_RUNS = 4096
 _MOST_TRIES, _FEWEST_TRIES = 4, 32
 """Most points per run, checked once so many points were tried. Where three of four points fail, the ranges do not suit
 the truth, and the runs that are left do not cover the design."""
-_AT_ONCE = 8
-"""Runs in one call of the compiled function: few enough for a progress bar; the last call is padded to as many."""
+_AT_ONCE = 32
+"""Points of the design that are tried together: enough to fill the cores, and few enough for a progress bar."""
 _NOT_INPUTS = ("volume", TEMPERATURE, REDOX, VCD, TCD)
 """Signals of a template that follow from its own events and states, so that they are not those of a run of a design."""
 _DIGITS = 2
@@ -410,19 +411,19 @@ def _true_values(model: CultureModel, design: Design, runs: Sequence[CultureRun]
     """Return (samples, quantities) of every run, or why it is not plausible."""
     segments = _most_segments(design)
     packed = [pack(run, model, segments=segments) for run in runs]
-    # padded to one shape, so that it is compiled once
-    solved = jax.tree.map(np.asarray, _solve(model, stack(packed + packed[:1] * (_AT_ONCE - len(runs)))))
+    tasks = [(one,) for one in packed]
+    solved = current_engine().here.map(lambda one: jax.tree.map(np.asarray, _solve(model, one)), tasks)
     found: list[np.ndarray | str] = []
-    for k, one in enumerate(packed):
+    for one, true in zip(packed, solved, strict=True):
         # the first of the segments that end at a time ends before the events of that time
         rows = [int(np.argmax(np.isclose(one.end, time, rtol=0.0, atol=1e-9))) for time in design.sampling_times]
-        taken = [name for name, fell in zip(model.species, solved.below_zero[k], strict=True) if fell]
-        if not solved.finished[k]:
+        taken = [name for name, fell in zip(model.species, true.below_zero, strict=True) if fell]
+        if not true.finished:
             found.append("the simulation does not reach its end")
         elif taken:
             found.append(f"{taken[0]} falls below zero")
         else:
-            found.append(solved.predicted[k][rows])
+            found.append(true.predicted[rows])
     return found
 
 
@@ -435,18 +436,13 @@ def _most_segments(design: Design) -> int:
 class _Solved(NamedTuple):
     """Predictions at the ends of segments; whether a run finished; species that fall below zero by more than 1 %."""
 
-    predicted: Float[Array, "*runs segments quantities"]
-    finished: Bool[Array, "*runs"]
-    below_zero: Bool[Array, "*runs species"]
+    predicted: Float[Array, "segments quantities"]
+    finished: Bool[Array, ""]
+    below_zero: Bool[Array, " species"]
 
 
-@eqx.filter_jit
+@compiled_once
 def _solve(model: CultureModel, packed: PackedRun) -> _Solved:
-    # one run after the other: mapped together, all runs would wait for the one with the most steps
-    return lax.map(lambda run: _solve_one(model, run), packed)
-
-
-def _solve_one(model: CultureModel, packed: PackedRun) -> _Solved:
     path = integrate(model, packed, Loop(), SolverSettings())
     predicted = path.predicted
     concentrations = predicted[:, : len(model.species)]

@@ -10,14 +10,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import diffrax
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.cell.neural import weight_labels, weights_of
+from graycell.compiling import compiled_once
 from graycell.diagnosis.differences import Differences, Verdict, judge
+from graycell.engine import current_engine
 from graycell.errors import FitError
 from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import WHOLE, Objective, linearise, residuals
@@ -186,7 +187,7 @@ def check_gradients(
     chosen = list(range(len(labels))) if names is None else [labels.index(name) for name in names]
 
     report(0.0, "compiling the derivatives")
-    value, jacobian = map(np.asarray, linearise(objective, x, loop))
+    value, jacobian = linearise(objective, np.asarray(x), loop)
     require_simulated(value)
     moves = np.concatenate([sign * step * np.eye(len(x))[chosen] for step in steps for sign in (1.0, -1.0)])
     points = np.asarray(x) + np.vstack([np.zeros(len(x)), moves])
@@ -218,7 +219,7 @@ def _objective(model: CultureModel, runs: Sequence[CultureRun], names: Sequence[
     return objective_for(model, runs, ParameterTable(rows).require_estimable().rows, solver)
 
 
-@eqx.filter_jit
+@compiled_once
 def _residuals_together(objective: Objective, xs: Float[Array, "points n"], loop: Loop) -> Array:
     return jax.vmap(lambda x: objective.residuals(x, loop, jnp.asarray(WHOLE)))(xs)
 
@@ -229,17 +230,20 @@ def _simulated(objective: Objective, xs: np.ndarray, loop: Loop, report: Callabl
     together = 1 if len(xs) * objective.packed.start.shape[0] <= _FEW else _FEW
     # all parts have one shape, so that one function is compiled
     padded = np.concatenate([xs, np.broadcast_to(xs[:1], (-len(xs) % together, xs.shape[1]))])
-    found = []
-    for first in range(0, len(padded), together):
-        chunk = jnp.asarray(padded[first : first + together])
+    finished = 0
+
+    def count(*_: object) -> None:
+        nonlocal finished
+        finished = min(finished + together, len(xs))
+        report(0.5 + 0.5 * finished / len(xs), f"{finished} of {len(xs)} simulations")
+
+    def some(chunk: np.ndarray) -> np.ndarray:
         if together == 1:
-            found.append(np.asarray(residuals(objective, chunk[0], loop))[None])
-        else:
-            found.append(np.asarray(_residuals_together(objective, chunk, loop)))
-        report(
-            0.5 + 0.5 * (first + together) / len(padded), f"{min(first + together, len(xs))} of {len(xs)} simulations"
-        )
-    return np.concatenate(found)[: len(xs)]
+            return residuals(objective, chunk[0], loop)[None]
+        return np.asarray(_residuals_together(objective, jnp.asarray(chunk), loop))
+
+    chunks = [(padded[first : first + together],) for first in range(0, len(padded), together)]
+    return np.concatenate(current_engine().here.map(some, chunks, count))[: len(xs)]
 
 
 def _sample(

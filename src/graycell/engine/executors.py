@@ -10,7 +10,7 @@ from graycell.errors import GraycellError
 
 _SUSPECTED = 3
 """After so many losses a task is run with no other one beside it, to see whether it is the cause."""
-_MOST_LOST = 6
+_MOST_LOST = 4
 """A task that was alone at so many losses is the cause."""
 _LOST = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 """Names of the exceptions of Dask for a lost worker; Dask need not be installed."""

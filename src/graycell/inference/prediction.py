@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,6 +12,8 @@ from jax import lax
 from jaxtyping import Array, Float, Real
 
 from graycell.cell.neural import weights_of, with_weights
+from graycell.compiling import compiled_once
+from graycell.engine import current_engine
 from graycell.errors import FitError, ModelError, nearest
 from graycell.inference.likelihood import Coordinates
 from graycell.model import CultureModel
@@ -166,7 +167,7 @@ def predict(
     packed = pack(run, model, save_at=wanted)
     rows = segments_at(np.asarray(packed.end), times)
     drawn = _drawn(fit, draws, seed, run.name)
-    found, status = map(np.asarray, _simulate_draws(model, packed, rows, *drawn, settings))
+    found, status = _simulated(model, packed, rows, drawn, settings)
     found = np.where((status == SimulationStatus.finished)[:, None, None], found, np.nan)
     failed = int(np.sum(status[1:] != SimulationStatus.finished))
     if failed == draws:
@@ -208,7 +209,27 @@ def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str,
     return tuple(row.name for row in rows), values, weights
 
 
-@eqx.filter_jit
+def _simulated(model: CultureModel, packed: PackedRun, rows, drawn, settings) -> tuple[np.ndarray, np.ndarray]:
+    """Return the quantities (1 + draws, n, quantities) and the status of every draw; some draws are one task."""
+    names, values, weights = drawn
+    count = len(values)
+    # all tasks have one shape, so that one function is compiled, whatever the number of draws
+    order = np.r_[np.arange(count), np.zeros(-count % _TOGETHER, int)].reshape(-1, _TOGETHER)
+
+    def some(chosen: np.ndarray):
+        parts = model, packed, rows, names, values[chosen], weights[chosen], settings
+        return jax.tree.map(np.asarray, _simulate_draws(*parts))
+
+    found = current_engine().here.map(some, [(chosen,) for chosen in order])
+    quantities, status = (np.concatenate(parts)[:count] for parts in zip(*found, strict=True))
+    return quantities, status
+
+
+_TOGETHER = 8
+"""Draws in one task: enough to hide the time of a call, and few enough to fill the cores."""
+
+
+@compiled_once
 def _simulate_draws(model: CultureModel, packed: PackedRun, rows, names, values, weights, settings):
     def simulated(drawn):
         parameters, of_nets = drawn

@@ -16,6 +16,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Float, Int
 
 from graycell.cell.closures import Algebraic, LoopStatus
+from graycell.compiling import compiled_once
 from graycell.errors import ModelError
 from graycell.model import CultureModel, Evaluation
 from graycell.packing import PackedRun, in_units_of, is_traced, pack
@@ -162,7 +163,7 @@ class _Solved(NamedTuple):
     columns: dict[str, Any]
 
 
-@eqx.filter_jit
+@compiled_once
 def _solved(model, packed: PackedRun, loop: Loop, settings, rtol, atol, volume, points: int, save_at) -> _Solved:
     """Simulate; the columns hold all points of the path, or those at the times to save; volume: [L] at time 0."""
     path = integrate(model, packed, loop, replace(settings, rtol=rtol, atol=atol), points)
