@@ -21,6 +21,9 @@ if not _HANDS_OUT:
     with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "typechecking.checked"):
         import graycell
         from graycell.compiling import compile_quickly
+
+        for _name in graycell.__all__:  # loaded here, with the checks, and not at the first use
+            getattr(graycell, _name)
     import jax
 
     compile_quickly(optimise=False)  # most of the tests' time is compiling

@@ -15,7 +15,7 @@ from small_models import fed_batch, pool, pool_batch
 
 import graycell as gc
 from graycell import cli
-from graycell.cli import arguments, checking, comparing, fitting, modelling, stopping
+from graycell.cli import checking, comparing, fitting, given_models, modelling, stopping
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED, UNFINISHED
 from graycell.diagnosis import DerivativeCheck, GradientCheck, Verdict
 from graycell.inference import FitSettings, Stage, checkpoint, save_fit
@@ -262,7 +262,7 @@ def test_the_fit_of_an_own_model_keeps_its_turnover_time(tmp_path):
     model = pool(gc.Dynamic("ts"))
     save_fit(replace(by_hand(model, run=run), provenance=provenance_of(model, [run], {})), tmp_path)
     for asked, closure in ((gc.Dynamic(), gc.Dynamic("ts")), (gc.Algebraic(), gc.Algebraic("ts"))):
-        assert arguments.model_with_parameters(None, str(tmp_path), asked).closure == closure
+        assert given_models.model_with_parameters(None, str(tmp_path), asked).closure == closure
 
 
 def test_the_fit_of_another_model_is_a_fault(graycell, small, tmp_path, monkeypatch):

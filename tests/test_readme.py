@@ -72,7 +72,8 @@ def test_the_fit_of_the_readme_runs(tmp_path, monkeypatch):
     others = [name for name in model.table.names if name not in ("mu", "q")]
     small = model.with_table(model.table.with_fixed(others)).with_parameters({"mu": 0.6, "q": 0.9})
     run = replace(plan, measurements=measured)
-    names = {"gc": types.SimpleNamespace(**vars(graycell)), "run": run, "richer": run.with_bolus(4.5, "feed", 0.05)}
+    public = {name: getattr(graycell, name) for name in graycell.__all__}
+    names = {"gc": types.SimpleNamespace(**public), "run": run, "richer": run.with_bolus(4.5, "feed", 0.05)}
     names["gc"].nolan_lee = lambda extended: small
     monkeypatch.chdir(tmp_path)
     exec(fitting, names)  # noqa: S102  our own README

@@ -1,4 +1,4 @@
-"""How JAX compiles: in float64, sooner, once for all threads, and once for all processes of a machine.
+"""How JAX compiles: sooner, once for all threads, and once for all processes of a machine.
 
 What was compiled is kept in the cache folder of the user, so that the next process finds it. The folder is bounded:
 what was not used for longest goes first.
@@ -44,6 +44,12 @@ def compile_quickly(optimise: bool = True) -> None:
         os.environ["XLA_FLAGS"] = f"{flags} {given}".strip()  # of two equal flags the last one counts
 
 
+def keep_nothing() -> None:
+    """Let this process, and those that it starts, neither read nor write compiled programs."""
+    os.environ[CACHE_VARIABLE] = OFF
+    os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
+
+
 def cache_folder() -> Path | None:
     """Return the folder in which compiled programs are kept.
 
@@ -58,11 +64,11 @@ def cache_folder() -> Path | None:
     return Path(given) if given else user_cache_path("graycell", appauthor=False) / "compiled"
 
 
-def configure_jax() -> None:
-    """Turn on float64, and the cache on disk unless the user has set one of JAX's own."""
+@functools.cache
+def keep_compiled() -> None:
+    """Keep what JAX compiles in `cache_folder`, unless the user has set a folder of JAX's own."""
     import jax
 
-    jax.config.update("jax_enable_x64", True)  # before any array: fluxes and sensitivities need float64
     folder = cache_folder()
     if folder is None or jax.config.jax_compilation_cache_dir is not None or not _usable(folder):
         return
@@ -105,6 +111,7 @@ def compiled_once(function: Callable[_P, _R]) -> Callable[_P, _R]:
     Returns:
         The compiled function.
     """
+    keep_compiled()  # whoever has a compiled function has JAX; nobody else waits for it
     return _CompiledOnce(function)  # type: ignore[return-value]
 
 

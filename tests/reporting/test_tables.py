@@ -7,7 +7,7 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from graycell.diagnosis.gradients import DerivativeCheck, GradientCheck, Verdict
 from graycell.errors import GraycellError
-from graycell.reporting import tables
+from graycell.reporting import writing
 from graycell.reporting.tables import (
     MEAN,
     estimates_frame,
@@ -16,8 +16,8 @@ from graycell.reporting.tables import (
     residuals_frame,
     scores_frame,
     trajectory_frame,
-    write_table,
 )
+from graycell.reporting.writing import write_table
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.units import INTERNAL_UNITS, parse_heading
 
@@ -123,7 +123,7 @@ def test_a_file_stays_as_it_was_when_writing_fails(tmp_path, monkeypatch):
         file.write(b"half a li")
         raise OSError("disk full")
 
-    monkeypatch.setitem(tables._WRITERS, ".csv", fail)
+    monkeypatch.setitem(writing._WRITERS, ".csv", fail)
     with pytest.raises(OSError, match="disk full"):
         write_table(HOSTILE, path)
     assert path.read_bytes() == before

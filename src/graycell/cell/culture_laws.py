@@ -10,13 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from graycell.cell.conditions import Conditions
+from graycell.cell.constants import GAS_CONSTANT, ZERO_CELSIUS
 from graycell.cell.rates import Concentration, Constant, Rate, RateLaw, Scalar, Volumetric
 from graycell.cell.variables import StateVariable
-
-GAS_CONSTANT = 8.31446261815324
-"""[J/mol/K] CODATA 2018, exact."""
-ZERO_CELSIUS = 273.15
-"""[K]"""
 
 
 def _positive(at: Conditions, name: str) -> Scalar:

@@ -1,30 +1,36 @@
 """The command line `graycell`.
 
-    runs         check, import, template, export, rates
-    models       models, import-model, export-model
-    modelling    simulate, report, demo
-    fitting      fit
-    checking     diagnose, check-gradients
-    comparing    generate, cross-validate
-    arguments    arguments that several commands share, and the runs and models that they name
-    printing     sentences, findings, tables, progress bars
-    stopping     Ctrl-C ends a command within seconds
-    exit_codes   0 success, 1 faults, 3 unfinished, 130 interrupted
+    commands/      the commands by name, with their arguments and their help
+    faults         check
+    runs           import, template, export, rates
+    models         models, import-model, export-model
+    modelling      simulate, report, demo
+    fitting        fit
+    checking       diagnose, check-gradients
+    comparing      generate, cross-validate
+    given_runs     the runs that arguments name; given_models: the models
+    sentences      sentences and findings
+    frames         tables
+    printing       trajectories, scores, progress bars
+    stopping       Ctrl-C ends a command within seconds
+    exit_codes     0 success, 1 faults, 3 unfinished, 130 interrupted
 
-`main` is the entry point. The functions of the commands are private: nothing but Typer calls them, and their
-arguments are described where they are declared, which is what ``--help`` shows.
+`main` is the entry point. What a command does is in a module that is imported when the command runs, so that help,
+completion and the check of a run wait for neither JAX nor plotly. These functions are private: nothing but the command
+of their name calls them, and their arguments are described where they are declared, which is what ``--help`` shows.
 """
 
 import sys
+from importlib import metadata
+from typing import Annotated
 
 import typer
 import typer.core
 
-from graycell.cli import checking, comparing, fitting, modelling, models, runs
+from graycell.cli.commands import GROUPS
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
-from graycell.cli.printing import console, print_error, print_findings, say
-from graycell.cli.stopping import end_soon_after_ctrl_c, last_sentence
-from graycell.compiling import compile_quickly
+from graycell.cli.sentences import console, print_error, print_findings, say
+from graycell.cli.stopping import last_sentence
 from graycell.errors import GraycellError, InputError
 
 RENAMED_COMMANDS = {"inspect": "diagnose", "audit": "check-gradients", "compare": "cross-validate"}
@@ -45,7 +51,6 @@ class _Commands(typer.core.TyperGroup):
 app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     help="""Hybrid modelling of CHO fed-batch bioreactors.
 
@@ -87,16 +92,31 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
 3 a simulation or fit that did not finish; 130 stopped by Ctrl-C.
 """,
 )
-for _group in (runs, models, modelling, fitting, comparing, checking):
-    app.add_typer(_group.commands)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        say(f"graycell {metadata.version('graycell')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+for _group in GROUPS:
+    app.add_typer(_group)
 
 
 def main() -> None:
     """Run the command line; a deliberate error is printed as its sentences, without a traceback."""
-    compile_quickly()
     try:
-        with end_soon_after_ctrl_c():
-            app()
+        app()
     except InputError as error:
         print_findings(error.findings)
         sys.exit(FAULTS)

@@ -2,24 +2,18 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from graycell.cell.closures import Dynamic
-from graycell.cli.arguments import (
-    EXTENDED,
-    ModelOrFitsOption,
-    ParametersOption,
-    RunArgument,
-    RunsArgument,
-    model_with_parameters,
-    runs_from,
-)
 from graycell.cli.exit_codes import FAULTS
-from graycell.cli.printing import console, print_frame, progress_bar, say
+from graycell.cli.frames import print_frame
+from graycell.cli.given_models import model_with_parameters
+from graycell.cli.given_runs import runs_from
+from graycell.cli.printing import progress_bar
+from graycell.cli.sentences import console, say
 from graycell.diagnosis import GradientCheck, Verdict, check_gradients
 from graycell.diagnosis.equations.diagnose import diagnose
 from graycell.hybrid import read_model
@@ -33,9 +27,6 @@ from graycell.reporting import (
 )
 from graycell.runs.records import REDOX, VCD
 from graycell.storage import require_place, write_whole, written_together
-
-commands = typer.Typer()
-_PANEL = "Checks of a model"
 
 PRINTED_TABLES = {
     "equations": "Equations and unknowns",
@@ -51,29 +42,9 @@ _PRINTED_ENDS = ("GLC", "LAC", "ANTI", VCD, REDOX)
 """Quantities whose values at the end of the run are printed; the table that is written has all."""
 
 
-@commands.command("diagnose", rich_help_panel=_PANEL)
 def _diagnose(
-    run: RunArgument = None,
-    model: ModelOrFitsOption = None,
-    parameters: ParametersOption = "published",
-    at: Annotated[
-        list[float] | None,
-        typer.Option("--at", help="A time [d] at which to show the map R -> R'; repeat the option for more times."),
-    ] = None,
-    parameter: Annotated[
-        str | None, typer.Option(help="Draw the branches of R over this parameter; default: R_switch.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the page and its tables.")] = Path("results/diagnose"),
+    run: Path | None, model: str | None, parameters: str, at: list[float] | None, parameter: str | None, out: Path,
 ) -> None:
-    """Show where the equations of a model contradict each other along a run.
-
-    Listed are the surplus equations and the relations that they would have to satisfy; the rate laws that the balances
-    contradict; times with singular weights; the fixed points of the redox ratio R [1], over time and over a parameter;
-    and how the result of each closure of the redox loop depends on its step or tolerance. It takes one to two
-    minutes for the bundled run.
-
-    Example, the state of a fit: graycell diagnose run07/ --parameters results/fit --parameter vmax2
-    """
     runs = runs_from([run] if run else [])
     built = model_with_parameters(model, parameters, Dynamic())
     require_place(out)  # now, not after a minute of work
@@ -91,32 +62,7 @@ def _diagnose(
         say(f"Diagnosis: {diagnosis_report(found, folder)}")
 
 
-@commands.command("check-gradients", rich_help_panel=_PANEL)
-def _check_gradients(
-    runs: RunsArgument = None,
-    model: Annotated[
-        str, typer.Option("--model", help="A model file (.toml), or a model of the library, see graycell models.")
-    ] = EXTENDED,
-    parameter: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--parameter", help="Check this one; repeat the option for more. Default: all estimated parameters."
-        ),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the result: gradients.csv and gradients.json.")] = Path(
-        "results/check-gradients"
-    ),
-) -> None:
-    """Compare every derivative that a fit uses with central differences.
-
-    A fit follows the derivatives of the residuals [1] by the parameters. Each is compared with simulations at slightly
-    smaller and larger values, with a much tighter tolerance than a fit needs. The verdicts: *agrees*; *kink*, the two
-    sides differ, as where a bound becomes active; *flat*, the runs contain no information on the parameter;
-    *disagrees* and *not finite*, exit code 1: a rate law cannot be differentiated as it is written. One to two minutes
-    for the bundled run.
-
-    Example: graycell check-gradients run07/ --model nolan-lee --parameter vmax1f --parameter Km1
-    """
+def _check_gradients(runs: list[Path] | None, model: str, parameter: list[str] | None, out: Path) -> None:
     cultures = runs_from(runs or [])
     require_place(out)
     with progress_bar("check-gradients") as update:

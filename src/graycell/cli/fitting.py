@@ -6,31 +6,26 @@ import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import typer
 
-from graycell.cli.arguments import EXTENDED, ModelOption, runs_from
+from graycell.cli.commands.options import EXTENDED
 from graycell.cli.exit_codes import INTERRUPTED, UNFINISHED
-from graycell.cli.printing import (
-    MOST_PRINTED_RUNS,
-    print_error,
-    print_findings,
-    print_frame,
-    print_trajectory,
-    progress_bar,
-    say,
-)
+from graycell.cli.frames import print_frame
+from graycell.cli.given_runs import runs_from
+from graycell.cli.printing import print_trajectory, progress_bar
+from graycell.cli.sentences import MOST_PRINTED_RUNS, print_error, print_findings, say
 from graycell.cli.stopping import keeps_state
 from graycell.comparison import ComparisonProgress, choose_model
+from graycell.diagnosis.identifiability import UNDETERMINED
 from graycell.errors import GraycellError
 from graycell.hybrid import read_model
 from graycell.inference import Fit, FitSettings, fit, require_no_other_fit, save_fit
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.model import CultureModel
-from graycell.reporting import UNDETERMINED, comparison_report, file_word
+from graycell.reporting import comparison_report, file_word
 from graycell.runs import CultureRun
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, simulate
@@ -38,45 +33,13 @@ from graycell.storage import require_place
 from graycell.study import Study, read_study
 from graycell.study.library import library_model
 
-commands = typer.Typer()
-_PANEL = "Models"
 _UNKNOWN = 1.0
 """[1] A parameter whose standard error is above its value is not known."""
 _MOST_LISTED = 8
 """Names in one sentence."""
 
 
-@commands.command("fit", rich_help_panel=_PANEL)
-def _fit(
-    runs: Annotated[
-        list[Path] | None, typer.Argument(metavar="RUN", help="Runs, or a study; default: the bundled run.")
-    ] = None,
-    model: ModelOption = None,
-    out: Annotated[Path, typer.Option(help="Folder of the result, and of the checkpoint to continue from.")] = Path(
-        "results/fit"
-    ),
-    starts: Annotated[int, typer.Option(help="Number of starting points.", min=1, max=64)] = 4,
-    seed: Annotated[int, typer.Option(help="Seed of the random starting points.")] = 0,
-    only: Annotated[str | None, typer.Option(help="Fit only this model of the study.")] = None,
-) -> None:
-    """Fit a model to runs, or the models of a study to its runs.
-
-    Without --model, the models of the library that the measurements allow are fitted, compared on runs that they were
-    not fitted to (of a single run: on its later samples), and the best one is fitted to all runs. The command says why
-    the others could not be used. The bundled run, and runs measured like it, get nolan-lee-extended.
-
-    RUN may be a study instead: a TOML file with runs and models, whose rate laws are white (known), gray (corrected) or
-    black (learned). Every model of it is fitted into a folder of its own below --out.
-
-    The fit of one model starts from the published parameters. Its state is written to the folder after every
-    iteration: after a stop, the same command continues the fit to the same result. Next: graycell report FOLDER
-
-    Example: graycell fit my-runs/ --out results/my-runs
-
-    A model of your own: graycell fit my-runs/ --model my-model.toml --out results/my-model
-
-    A study: graycell fit study.toml --only gray --out results/study
-    """
+def _fit(runs: list[Path] | None, model: str | None, out: Path, starts: int, seed: int, only: str | None) -> None:
     if runs and runs[0].suffix == ".toml":
         if len(runs) > 1:
             raise typer.BadParameter("a study names its own runs; give the TOML file alone")

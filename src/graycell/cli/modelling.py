@@ -1,34 +1,21 @@
 """Commands that simulate and report: simulate, report, demo."""
 
 import time
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
 import typer
 
 from graycell.cell.closures import Algebraic, Dynamic, Lagged
-from graycell.cli.arguments import (
-    EXTENDED,
-    LIBRARY_PARAMETERS,
-    PUBLISHED,
-    ModelOrFitsOption,
-    ParametersOption,
-    RunArgument,
-    model_with_parameters,
-    runs_from,
-)
+from graycell.cli.commands.options import EXTENDED, LIBRARY_PARAMETERS, PUBLISHED, ClosureName
 from graycell.cli.exit_codes import UNFINISHED
 from graycell.cli.fitting import fit_with_progress
-from graycell.cli.printing import (
-    print_error,
-    print_scores,
-    print_trajectory,
-    say,
-)
+from graycell.cli.given_models import model_with_parameters
+from graycell.cli.given_runs import runs_from
+from graycell.cli.printing import print_scores, print_trajectory
+from graycell.cli.sentences import print_error, say
 from graycell.inference import FitSettings, load_fit, save_fit
-from graycell.models import MODELS, model_of, published_feed
+from graycell.models import model_of, published_feed
 from graycell.reporting import (
     file_word,
     report,
@@ -41,41 +28,11 @@ from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
 from graycell.storage import require_place, written_together
 
-commands = typer.Typer()
-_PANEL = "Models"
 
-
-class ClosureName(StrEnum):
-    """Ways to close the loop of a model, for --closure."""
-
-    dynamic = "dynamic"
-    algebraic = "algebraic"
-    lagged = "lagged"
-
-
-@commands.command("simulate", rich_help_panel=_PANEL)
 def _simulate(
-    run: RunArgument = None,
-    model: ModelOrFitsOption = None,
-    closure: Annotated[
-        ClosureName,
-        typer.Option(
-            help="How the loop of the redox ratio R [1] is closed. dynamic: by a balance of the redox pool; algebraic: "
-            "R = R' at all times; lagged: the published scheme."
-        ),
-    ] = ClosureName.dynamic,
-    redox: Annotated[ClosureName | None, typer.Option(help="Old name of --closure.", hidden=True)] = None,
-    step: Annotated[float, typer.Option(help="Step of the lagged scheme [d].", min=1e-4, max=1.0)] = 0.05,
-    parameters: ParametersOption = "published",
-    rtol: Annotated[float, typer.Option(help="Relative tolerance of the ODE solver [1].", min=1e-9, max=1e-2)] = 1e-6,
-    out: Annotated[Path | None, typer.Option(help="Write the trajectory to this .csv, .xlsx or .parquet file.")] = None,
-) -> None:
-    """Simulate a run and compare it with its measurements.
-
-    Example: graycell simulate run07/ --parameters results/fit --out run07.csv
-
-    The published scheme with its refit parameters: graycell simulate --closure lagged --step 0.05 --parameters refit
-    """
+    run: Path | None, model: str | None, closure: ClosureName, redox: ClosureName | None, step: float, parameters: str,
+    rtol: float, out: Path | None,
+) -> None:  # fmt: skip
     if redox is not None:
         print_error("--redox is now called --closure; the old name still works in this version, and takes precedence.")
         closure = redox
@@ -107,23 +64,7 @@ def _simulate(
         raise typer.Exit(UNFINISHED)
 
 
-@commands.command("report", rich_help_panel=_PANEL)
-def _report(
-    folders: Annotated[list[Path], typer.Argument(metavar="FIT", help="Folders written by graycell fit.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the report; default: that of the first fit.")] = None,
-    truth: Annotated[
-        str | None,
-        typer.Option(
-            help=f"The model that generated in-silico runs: one of {', '.join(MODELS)}, or the folder of a fit."
-        ),
-    ] = None,
-) -> None:
-    """Write one HTML file, readable without a network, and its tables as CSV.
-
-    Several fits are shown side by side. With --truth, learned laws are shown with the true ones.
-
-    Example: graycell report results/fit
-    """
+def _report(folders: list[Path], out: Path | None, truth: str | None) -> None:
     require_place(out if out is not None else folders[0])
     fits = {_label(folder, folders): load_fit(folder) for folder in folders}
     for label, one in fits.items():
@@ -140,17 +81,7 @@ def _label(folder: Path, folders: list[Path]) -> str:
     return folder.resolve().name if names.count(folder.resolve().name) == 1 else str(folder)
 
 
-@commands.command("demo", rich_help_panel=_PANEL)
-def _demo(
-    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo"),
-    starts: Annotated[int, typer.Option(help="Number of starting points of each fit.", min=1, max=64)] = 4,
-) -> None:
-    """Fit the published network and the extended one to the bundled run, and write a report.
-
-    The run: cell line A of Nolan & Lee (2011), ten samples of thirteen species. Two to four minutes.
-
-    Example: graycell demo --out results/demo
-    """
+def _demo(out: Path, starts: int) -> None:
     require_place(out)
     began = time.perf_counter()
     run = bundled_run()

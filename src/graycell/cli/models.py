@@ -1,39 +1,28 @@
 """Commands about models: models, import-model, export-model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
 import typer
 
-from graycell.cli.exit_codes import FAULTS
-from graycell.cli.printing import counted, print_findings, print_frame, say
+from graycell.cli.frames import print_frame
+from graycell.cli.sentences import counted, print_findings, say
 from graycell.errors import Finding, InputError, shown
 from graycell.exchange import read_antimony, read_sbml, sbml_text
+from graycell.hybrid import read_model
 from graycell.modelfiles import ModelFile, build, model_file_text, read_model_file
 from graycell.modelfiles.needs import needs_of
 from graycell.models import MODELS, library_files, model_file, model_of, model_text
+from graycell.packing import held_inputs, names_of, unused_viability
+from graycell.runs.format.reading import read_with_findings
+from graycell.runs.model_names import ModelNames
 from graycell.storage import write_whole
 
-commands = typer.Typer()
-_PANEL = "Models"
 _READERS = {".xml": read_sbml, ".sbml": read_sbml, ".ant": read_antimony, ".txt": read_antimony}
 
 
-@commands.command("models", rich_help_panel=_PANEL)
-def _models(
-    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Show this one alone, with its doubts.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Write the model to this .toml file, as a beginning of your own.")
-    ] = None,
-) -> None:
-    """List the models of the library: their states, what they need of a run, and their source.
-
-    Example: graycell models
-
-    A copy to change: graycell models xing-2010 --out my-model.toml
-    """
+def _models(name: str | None, out: Path | None) -> None:
     if name is None:
         if out is not None:
             raise typer.BadParameter("--out writes one model; name it before: graycell models xing-2010 --out my.toml")
@@ -112,17 +101,7 @@ def _entries(title: str, entries: Mapping[str, str]) -> None:
     print_frame(pd.DataFrame([{"name": name, "formula": text} for name, text in entries.items()]), title)
 
 
-@commands.command("import-model", rich_help_panel=_PANEL)
-def _import_model(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="An SBML (.xml) or Antimony (.ant) file.")],
-    out: Annotated[Path | None, typer.Option(help="The model file; default: the name of FILE with .toml.")] = None,
-) -> None:
-    """Convert an SBML or Antimony model to a model file.
-
-    What graycell cannot represent exactly is refused by name, and nothing is written.
-
-    Example: graycell import-model model.xml --out model.toml
-    """
+def _import_model(source: Path, out: Path | None) -> None:
     reader = _READERS.get(source.suffix.lower())
     if reader is None:
         found = f"the ending '{shown(source.suffix)}'"
@@ -145,17 +124,7 @@ def _import_model(
     )
 
 
-@commands.command("export-model", rich_help_panel=_PANEL)
-def _export_model(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="A model file, or a model of the library.")],
-    out: Annotated[Path, typer.Option(help="The SBML file, .xml.")],
-) -> None:
-    """Write a model as SBML Level 3, for other tools.
-
-    Laws that are learned and models with a flux projection cannot be written in SBML and are refused.
-
-    Example: graycell export-model xing-2010 --out xing.xml
-    """
+def _export_model(model: str, out: Path) -> None:
     if out.exists():
         raise InputError([Finding(str(out), "a file of this name", "nothing is written over", "name another file")])
     file = read_model_file(model) if model.endswith(".toml") else model_file(model)
@@ -194,4 +163,22 @@ def check_model_files(paths: list[Path]) -> bool:
     return usable
 
 
-__all__ = ["FAULTS", "check_model_files", "commands"]
+def names_and_inputs(model: str, files: Sequence[Path]) -> tuple[ModelNames, list[Finding]]:
+    """Return what a model needs of runs, for their check.
+
+    Args:
+        model: path of a model file, or name of a model of the library.
+        files: of runs.
+
+    Returns:
+        What the model calls its quantities, and remarks on its inputs in the runs that can be read.
+
+    Raises:
+        ModelError: if the model is unknown.
+    """
+    built = read_model(model)
+    runs = [run for path in files for run in read_with_findings(path)[0]]
+    return names_of(built), [one for run in runs for one in (*unused_viability(run, built), *held_inputs(run, built))]
+
+
+__all__ = ["check_model_files", "names_and_inputs"]

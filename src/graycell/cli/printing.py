@@ -1,65 +1,21 @@
-"""What the commands print: sentences, findings, tables and progress bars."""
+"""What the commands print of models: trajectories, scores, and progress bars."""
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import pandas as pd
-from rich.console import Console
-from rich.measure import Measurement
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
-from graycell.errors import Finding, gathered
+from graycell.cli.sentences import console, say
 from graycell.reporting.reading import shown_quantities, shown_scores, values_of
 from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
 from graycell.simulation.simulate import SimulationStatus, Trajectory
 
-console = Console()
-
-MOST_PRINTED_RUNS = 4
-"""Number of runs up to which a table is printed for each of them."""
-_MOST_COLUMNS = 1000
-"""Number of characters in a line of the widest table that is printed."""
 _PUBLISHED_PARAMETERS = 47
 """Number of parameters of Nolan & Lee (2011), for the adjusted R2 of the published comparison."""
-
-
-def say(sentence: str) -> None:
-    """Print a sentence literally: a name from a file is not markup.
-
-    Args:
-        sentence: the text.
-    """
-    console.print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-
-def print_error(sentence: str) -> None:
-    """Print a sentence literally on stderr.
-
-    Args:
-        sentence: the text.
-    """
-    Console(stderr=True).print(sentence, highlight=False, markup=False, soft_wrap=True)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number and its noun, in the plural unless the number is 1.
-
-    Args:
-        number: how many.
-        noun: in the singular; the plural adds an s.
-
-    Returns:
-        The words.
-
-    >>> counted(2, "run")
-    '2 runs'
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 @contextlib.contextmanager
@@ -86,39 +42,6 @@ def progress_bar(label: str) -> Iterator[Callable[[float, str], None]]:
 
         yield update
         bar.update(task, completed=1.0, words="done")
-
-
-def print_findings(findings: Iterable[Finding]) -> None:
-    """Print findings, those that several runs share as one.
-
-    Args:
-        findings: errors and remarks.
-    """
-    for finding in gathered(findings):
-        say(f"{'' if finding.severity == 'error' else 'remark: '}{finding}")
-
-
-def print_frame(frame: pd.DataFrame, title: str) -> None:
-    """Print a table: text at the left, numbers at the right and to four digits.
-
-    Args:
-        frame: the table.
-        title: the line above it.
-    """
-    numeric = [pd.api.types.is_numeric_dtype(frame[head]) for head in frame.columns]
-    table = Table(title=title, title_justify="left")
-    for head, is_number in zip(frame.columns, numeric, strict=True):
-        table.add_column(Text(str(head)), justify="right" if is_number else "left")
-    for row in frame.itertuples(index=False):
-        cells = (
-            ("" if math.isnan(cell) else f"{cell:.4g}") if is_number else str(cell)
-            for cell, is_number in zip(row, numeric, strict=True)
-        )
-        table.add_row(*(Text(cell) for cell in cells))
-    # numbers are never cut: a table that is wider than the terminal continues beyond it
-    options = console.options.update(max_width=_MOST_COLUMNS)
-    width = max(Measurement.get(console, options, table).maximum, console.width)
-    console.print(Segments(console.render(table, options.update(width=width))), crop=False)
 
 
 def print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from graycell.cli.printing import counted, print_findings, print_frame, say
+from graycell.cli.frames import print_frame
+from graycell.cli.sentences import counted, print_findings, say
 from graycell.errors import Finding, InputError, shown
 from graycell.imports.analysers.drafts import draft_of
 from graycell.imports.analysers.reading import export_of

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graycell.cli.exit_codes import INTERRUPTED
-from graycell.cli.printing import say
+from graycell.cli.sentences import say
 from graycell.storage import discard_stages
 
 GRACE = 1.5

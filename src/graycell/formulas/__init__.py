@@ -10,7 +10,6 @@
 A tree is plain data: it is written as text again, compared, and evaluated in numpy or JAX.
 """
 
-from graycell.formulas.law import Formula
-from graycell.formulas.parsing import FormulaError, parse
+import lazy_loader
 
-__all__ = ["Formula", "FormulaError", "parse"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # a law needs JAX, a tree does not

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from graycell.cell.culture_laws import GAS_CONSTANT, ZERO_CELSIUS
+from graycell.cell.constants import GAS_CONSTANT, ZERO_CELSIUS
 
 Units = Literal["same", "plain", "product", "quotient", "power", "root", "condition", "comparison", "choice",
                 "saturation", "gaussian", "arrhenius", "haldane", "kelvin", "first"]  # fmt: skip

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from jax import lax
 
 from graycell.formulas.functions import FUNCTIONS
 from graycell.formulas.tree import CONSTANTS, Call, Name, Number, Tree
@@ -52,6 +51,8 @@ def _value(tree: Tree, look_up: Callable[[str], Any], xp: Any, in_branch: bool) 
 
 def _guarded(tree: Call, given: list[Any], xp: Any) -> Any:
     """Return the value of a call, which is constant where its derivative is not finite."""
+    from jax import lax  # slow to import, and formulas of files have numbers of numpy
+
     function = FUNCTIONS[tree.function].value
     smooth, *instead = _SMOOTH[tree.function](xp, *given)
     inside = [one if other is None else xp.where(smooth, one, other)

@@ -1,7 +1,8 @@
 """Trajectories, fits, comparisons and diagnoses as tables, figures and self-contained HTML pages.
 
     reading                 what reports ask of a model and read from a trajectory
-    tables                  DataFrames with units in their heads; write_table: CSV, XLSX, Parquet
+    tables                  DataFrames with units in their heads
+    writing                 write_table: CSV, XLSX, Parquet
     trajectories            plotly figures of trajectories
     fits/                   report(fits, folder): page, text, figures; learned laws; what the data do not determine
     comparison/             comparison_report(comparison, folder): page, tables, figures
@@ -13,62 +14,6 @@ Nothing is computed here that is not in a `Trajectory`, a `Fit`, a `RecoveredLaw
 a `ModelDiagnosis`.
 """
 
-from graycell.diagnosis.identifiability import UNDETERMINED
-from graycell.reporting.comparison.page import comparison_report
-from graycell.reporting.comparison.tables import comparison_frames
-from graycell.reporting.equations.page import diagnosis_report, headline
-from graycell.reporting.equations.tables import diagnosis_frames
-from graycell.reporting.fits.figures import convergence, parameters
-from graycell.reporting.fits.identifiability import combinations_frame, correlations, correlations_frame
-from graycell.reporting.fits.laws import law_errors_frame, laws_frame, recovered
-from graycell.reporting.fits.page import report
-from graycell.reporting.tables import (
-    estimates_frame,
-    file_word,
-    gradient_checks_frame,
-    history_frame,
-    residuals_frame,
-    scores_frame,
-    table_ending,
-    trajectory_frame,
-    write_table,
-)
-from graycell.reporting.trajectories import (
-    conflict_heatmap,
-    key_fluxes,
-    loop_variables,
-    measured_and_simulated,
-    residuals,
-)
+import lazy_loader
 
-__all__ = [
-    "UNDETERMINED",
-    "combinations_frame",
-    "comparison_frames",
-    "comparison_report",
-    "conflict_heatmap",
-    "convergence",
-    "correlations",
-    "correlations_frame",
-    "diagnosis_frames",
-    "diagnosis_report",
-    "estimates_frame",
-    "file_word",
-    "gradient_checks_frame",
-    "headline",
-    "history_frame",
-    "key_fluxes",
-    "law_errors_frame",
-    "laws_frame",
-    "loop_variables",
-    "measured_and_simulated",
-    "parameters",
-    "recovered",
-    "report",
-    "residuals",
-    "residuals_frame",
-    "scores_frame",
-    "table_ending",
-    "trajectory_frame",
-    "write_table",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)  # tables of runs need no JAX

@@ -12,7 +12,7 @@ import graycell as gc
 from graycell import cli
 from graycell.cell.closures import Lagged
 from graycell.cli.checking import PRINTED_TABLES
-from graycell.cli.printing import console
+from graycell.cli.sentences import console
 from graycell.diagnosis.equations import diagnose, operating_points
 from graycell.diagnosis.equations.diagnose import _times as default_times
 from graycell.diagnosis.equations.diagnose import loop_maps

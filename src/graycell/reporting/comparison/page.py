@@ -14,7 +14,7 @@ from graycell.reporting.comparison import figures
 from graycell.reporting.comparison.tables import at_largest, comparison_frames
 from graycell.reporting.page import Section, drawing, facts, number, page, table, text
 from graycell.reporting.style import colours_of
-from graycell.reporting.tables import write_table
+from graycell.reporting.writing import write_table
 from graycell.storage import write_whole, written_together
 
 COMPARISON = "comparison.html"

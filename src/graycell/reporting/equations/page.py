@@ -11,8 +11,9 @@ from graycell.reporting.equations import figures
 from graycell.reporting.equations.tables import diagnosis_frames
 from graycell.reporting.page import Section, drawing, facts, page, table, text
 from graycell.reporting.reading import label_of, loop_value_of
-from graycell.reporting.tables import trajectory_frame, write_table
+from graycell.reporting.tables import trajectory_frame
 from graycell.reporting.trajectories import conflict_heatmap
+from graycell.reporting.writing import write_table
 from graycell.saved import SavedFormat
 from graycell.storage import write_whole, written_together
 

@@ -21,13 +21,12 @@ from graycell.reporting.page import Section, drawing, page, table, text
 from graycell.reporting.reading import has_loop, has_network, label_of
 from graycell.reporting.tables import (
     estimates_frame,
-    file_word,
     history_frame,
     residuals_frame,
     scores_frame,
     trajectory_frame,
-    write_table,
 )
+from graycell.reporting.writing import file_word, write_table
 from graycell.simulation.simulate import Trajectory, simulate
 from graycell.storage import write_whole, written_together
 

@@ -10,7 +10,7 @@ from graycell.balances.specific_rates import GROWTH, SpecificRates
 from graycell.reporting.page import Section, drawing, page, table, text
 from graycell.reporting.rates.tables import phase_frame, rates_frames
 from graycell.reporting.style import colours_of, mark_events, panels, plain, pretty_unit
-from graycell.reporting.tables import write_table
+from graycell.reporting.writing import write_table
 from graycell.storage import write_whole, written_together
 
 __all__ = ["headline", "phase_frame", "rates_between_samples", "rates_frames", "rates_report"]

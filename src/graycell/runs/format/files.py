@@ -18,12 +18,9 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from openpyxl.utils import get_column_letter
-
 from graycell.errors import Finding, InputError, nearest, shown
 from graycell.names import resembling
 from graycell.runs.format.kinds import KINDS
-from graycell.runs.format.opening import opened
 from graycell.runs.format.separators import separator_of
 from graycell.runs.format.tables import Table, unguarded
 
@@ -216,6 +213,8 @@ def transposed(table: Table) -> Table:
     Raises:
         UnreadableError: the sheet has more rows than a table may have columns.
     """
+    from openpyxl.utils import get_column_letter  # slow to import, as is all of openpyxl
+
     every = [table.headings, *table.rows]
     while every and not any(cell.strip() for cell in every[-1]):
         every.pop()
@@ -241,6 +240,8 @@ def workbook(path: Path, wanted: Collection[str] | None, decimal: str = ".") -> 
     Raises:
         UnreadableError: it is no workbook, or beyond the bounds.
     """
+    from graycell.runs.format.opening import opened  # with openpyxl, which is slow to import
+
     data, place = _bytes(path), place_of(path)
     tables: dict[str, Table] = {}
     unreadable: set[str] = set()

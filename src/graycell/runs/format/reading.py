@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from graycell.errors import Finding, InputError, nearest, shown
 from graycell.runs.format.assembly import assemble
@@ -13,6 +12,9 @@ from graycell.runs.format.kinds import KINDS
 from graycell.runs.format.marks import findings_of
 from graycell.runs.format.tables import Table
 from graycell.runs.records import CultureRun, Provenance
+
+if TYPE_CHECKING:
+    import pandas as pd  # slow to import, and files are read without it
 
 
 def read_runs(path: str | Path) -> list[CultureRun]:
@@ -44,7 +46,7 @@ def read_runs(path: str | Path) -> list[CultureRun]:
     return runs
 
 
-def runs_from_tables(tables: Mapping[str, pd.DataFrame], name: str = "run") -> list[CultureRun]:
+def runs_from_tables(tables: Mapping[str, "pd.DataFrame"], name: str = "run") -> list[CultureRun]:
     """Return the runs in data frames whose columns are headings with units.
 
     Args:
@@ -57,6 +59,7 @@ def runs_from_tables(tables: Mapping[str, pd.DataFrame], name: str = "run") -> l
     Raises:
         InputError: with all faults.
 
+    >>> import pandas as pd
     >>> frame = pd.DataFrame({"time [d]": [0.0, 1.0], "LAC [mmol/L]": [1.0, 9.5]})
     >>> runs_from_tables({"measurements": frame})[0].measurements["LAC"].value
     array([1. , 9.5])
@@ -117,7 +120,7 @@ def read_with_findings(path: str | Path) -> tuple[list[CultureRun], list[Finding
     return runs, [*findings_of(path, place_of(path)), *source.findings, *findings]
 
 
-def _from_frame(name: str, frame: pd.DataFrame) -> Table:
+def _from_frame(name: str, frame: "pd.DataFrame") -> Table:
     rows = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
     texts = tuple(tuple(cell_text(cell) for cell in row) for row in rows)
     return Table(f"table '{name}'", tuple(str(column) for column in frame.columns), texts)

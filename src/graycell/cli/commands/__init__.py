@@ -1,0 +1,10 @@
+"""What the commands are called, what they take, and their help; the bodies are in the modules of the same names above.
+
+A body is imported when its command runs, and not at the top: `--help`, completion and commands that need no model wait
+for neither JAX nor plotly.
+"""
+
+from graycell.cli.commands import checking, comparing, fitting, modelling, models, runs
+
+GROUPS = tuple(group.commands for group in (runs, models, modelling, fitting, comparing, checking))
+"""In the order of the help."""

@@ -1,0 +1,46 @@
+"""Arguments and options that several commands share, and the values that options take."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+PUBLISHED, EXTENDED, TRUTH = "nolan-lee", "nolan-lee-extended", "nolan-lee-extended-limited"
+"""Default models: to simulate, to fit, and to generate in-silico runs with."""
+LIBRARY_PARAMETERS = ("published", "refit")
+"""Parameter sets of Nolan & Lee."""
+
+RunArgument = Annotated[
+    Path | None, typer.Argument(metavar="RUN", help="Folder, XLSX or CSV; default: the bundled run.")
+]
+RunsArgument = Annotated[
+    list[Path] | None, typer.Argument(metavar="RUN", help="Folders, XLSX or CSV; default: the bundled run.")
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A model file (.toml), or a model of the library, see graycell models. Left out: of the models that the "
+        "measurements allow, the one that predicts runs best that it has not seen.",
+    ),
+]
+ModelOrFitsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="A model file (.toml), or a model of the library, see graycell models; default: the model of the fit in "
+        f"--parameters, or {PUBLISHED}.",
+    ),
+]
+ParametersOption = Annotated[
+    str, typer.Option(help="published, another set of the model, or a folder written by graycell fit.")
+]
+
+
+class ClosureName(StrEnum):
+    """Ways to close the loop of a model, for --closure."""
+
+    dynamic = "dynamic"
+    algebraic = "algebraic"
+    lagged = "lagged"

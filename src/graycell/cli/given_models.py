@@ -1,0 +1,51 @@
+"""The model that the arguments of a command name."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from graycell.cell.closures import Closure, Dynamic, Lagged
+from graycell.cli.commands.options import PUBLISHED
+from graycell.cli.sentences import say
+from graycell.errors import ModelError
+from graycell.hybrid import read_model
+from graycell.inference import load_fit
+from graycell.model import CultureModel
+from graycell.models import FILE_MODELS, model_of
+from graycell.runs import CultureRun
+
+
+def model_with_parameters(
+    model: str | None, parameters: str, closure: Closure | Lagged, runs: Sequence[CultureRun] = ()
+) -> CultureModel:
+    """Return the model that --model and --parameters name.
+
+    Args:
+        model: path of a model file, name of a model of the library, or None for the default.
+        parameters: ``published``, another parameter set of the model, or the folder of a fit.
+        closure: of the redox loop; a fit keeps its own turnover time.
+        runs: that the model is for, which decide the unit of its product.
+
+    Returns:
+        A model of the library with that parameter set, or the model of the fit.
+
+    Raises:
+        ModelError: if the model is unknown, or is not the one that was fitted.
+    """
+    name = model or PUBLISHED
+    if not Path(parameters).is_dir():
+        chosen = "" if parameters == "published" else parameters
+        if name.endswith(".toml") or name in FILE_MODELS:
+            built = read_model(name, runs, chosen)
+            return built.with_closure(closure) if built.has_loop and closure != Dynamic() else built
+        return model_of(name, closure=closure, parameters=parameters)
+    fit = load_fit(parameters)
+    for sentence in fit.remarks():
+        say(f"remark: {parameters}: {sentence}")
+    fitted = fit.model
+    if model is not None and model != fitted.name:
+        raise ModelError(f"{parameters} holds a fit of {fitted.name}, not of {model}; leave --model out.")
+    own = getattr(fitted.closure, "turnover_time", None)
+    if own is not None and not isinstance(closure, Lagged):
+        closure = replace(closure, turnover_time=own)  # an own model may name it otherwise
+    return fitted.with_closure(closure)
