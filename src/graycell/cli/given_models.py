@@ -9,7 +9,6 @@ from graycell.cli.commands.options import PUBLISHED
 from graycell.cli.sentences import say
 from graycell.errors import ModelError
 from graycell.hybrid import read_model
-from graycell.inference import load_fit
 from graycell.model import CultureModel
 from graycell.models import FILE_MODELS, model_of
 from graycell.runs import CultureRun
@@ -39,6 +38,8 @@ def model_with_parameters(
             built = read_model(name, runs, chosen)
             return built.with_closure(closure) if built.has_loop and closure != Dynamic() else built
         return model_of(name, closure=closure, parameters=parameters)
+    from graycell.inference import load_fit  # slow to import, and most models are no fit
+
     fit = load_fit(parameters)
     for sentence in fit.remarks():
         say(f"remark: {parameters}: {sentence}")

@@ -3,26 +3,17 @@
 import time
 from pathlib import Path
 
-import pandas as pd
 import typer
 
 from graycell.cell.closures import Algebraic, Dynamic, Lagged
 from graycell.cli.commands.options import EXTENDED, LIBRARY_PARAMETERS, PUBLISHED, ClosureName
 from graycell.cli.exit_codes import UNFINISHED
-from graycell.cli.fitting import fit_with_progress
 from graycell.cli.given_models import model_with_parameters
 from graycell.cli.given_runs import runs_from
 from graycell.cli.printing import print_scores, print_trajectory
 from graycell.cli.sentences import print_error, say
-from graycell.inference import FitSettings, load_fit, save_fit
 from graycell.models import model_of, published_feed
-from graycell.reporting import (
-    file_word,
-    report,
-    table_ending,
-    trajectory_frame,
-    write_table,
-)
+from graycell.reporting.writing import file_word, table_ending
 from graycell.runs import Bolus, bundled_run
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
@@ -44,7 +35,7 @@ def _simulate(
         require_place(out.parent)
     runs, unfinished = runs_from([run] if run else []), False
     built = model_with_parameters(model, parameters, closures[closure], runs)
-    frames: dict[str, pd.DataFrame] = {}
+    frames = {}
     for culture in runs:
         if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
@@ -52,9 +43,13 @@ def _simulate(
         print_trajectory(trajectory, adjusted=parameters in LIBRARY_PARAMETERS)
         unfinished |= trajectory.status is not SimulationStatus.finished
         if out is not None:
+            from graycell.reporting import trajectory_frame  # with pandas, which is slow to import
+
             name = f"{out.stem}-{file_word(culture.name)}{out.suffix}" if len(runs) > 1 else out.name
             frames[name] = trajectory_frame(trajectory)
     if out is not None:
+        from graycell.reporting.writing import write_table
+
         with written_together(out.parent) as stage:
             for name, frame in frames.items():
                 write_table(frame, stage / name)
@@ -65,6 +60,9 @@ def _simulate(
 
 
 def _report(folders: list[Path], out: Path | None, truth: str | None) -> None:
+    from graycell.inference import load_fit
+    from graycell.reporting import report
+
     require_place(out if out is not None else folders[0])
     fits = {_label(folder, folders): load_fit(folder) for folder in folders}
     for label, one in fits.items():
@@ -82,6 +80,10 @@ def _label(folder: Path, folders: list[Path]) -> str:
 
 
 def _demo(out: Path, starts: int) -> None:
+    from graycell.cli.fitting import fit_with_progress  # slow to import, and a simulation does not need it
+    from graycell.inference import FitSettings, save_fit
+    from graycell.reporting import report
+
     require_place(out)
     began = time.perf_counter()
     run = bundled_run()

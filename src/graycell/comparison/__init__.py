@@ -12,48 +12,6 @@ consistency    how often predictions are physically impossible
 trainings      the scores of each training, kept on disk
 """
 
-from graycell.comparison.baselines import BASELINES, BoostedTrees, GaussianProcess, LastValue, MeanOfRuns
-from graycell.comparison.candidates import FittedPredictor, ModelCandidate
-from graycell.comparison.choosing import Choice, Usable, choose_model, usable_models
-from graycell.comparison.comparison import Comparison, ComparisonProgress, cross_validate, learning_curve
-from graycell.comparison.consistency import Count, count_inconsistencies, extrapolated
-from graycell.comparison.protocols import (
-    Candidate,
-    ChecksConsistency,
-    Described,
-    KnowsQuantities,
-    Predictor,
-    Repeatable,
-)
-from graycell.comparison.splits import Split, forward_in_time, held_out, leave_one_run_out
+import lazy_loader
 
-__all__ = [
-    "BASELINES",
-    "BoostedTrees",
-    "Candidate",
-    "ChecksConsistency",
-    "Choice",
-    "Comparison",
-    "ComparisonProgress",
-    "Count",
-    "Described",
-    "FittedPredictor",
-    "GaussianProcess",
-    "KnowsQuantities",
-    "LastValue",
-    "MeanOfRuns",
-    "ModelCandidate",
-    "Predictor",
-    "Repeatable",
-    "Split",
-    "Usable",
-    "choose_model",
-    "count_inconsistencies",
-    "cross_validate",
-    "extrapolated",
-    "forward_in_time",
-    "held_out",
-    "learning_curve",
-    "leave_one_run_out",
-    "usable_models",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

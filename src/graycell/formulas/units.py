@@ -10,14 +10,14 @@ from graycell.errors import GraycellError
 from graycell.formulas.functions import FUNCTIONS
 from graycell.formulas.tree import CONSTANTS, Call, Name, Number, Tree, names_in, text_of
 from graycell.formulas.values import value_of
-from graycell.units import DIMENSIONLESS, ENERGY, Dimensions, dimensions, unit_text
+from graycell.units import DIMENSIONLESS, ENERGY, Dimensions, base_unit, dimensions, unit_text
 
 Unit = Dimensions | None
 """Dimensions of a value; None where any would fit, as for the number 0, or where a fault was reported already."""
 _NONE: Dimensions = ()
 _MAKE_PARAMETER = ", and a number has a unit only as a parameter"
-_DEGREE = dimensions("degC")
-_KELVIN = dimensions("K")
+_DEGREE = base_unit("degC")
+_KELVIN = base_unit("K")
 
 
 @dataclass(frozen=True)

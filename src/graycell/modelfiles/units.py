@@ -10,15 +10,15 @@ from graycell.formulas.units import Unit, times, unit_of
 from graycell.modelfiles.checked import dependencies, in_order
 from graycell.modelfiles.content import ModelFile
 from graycell.runs.solutes import molar_mass
-from graycell.units import Dimensions, coherent_factor, dimensions, unit_text
+from graycell.units import base_unit, coherent_factor, dimensions, unit_text
 
 if TYPE_CHECKING:
     from graycell.modelfiles.checked import Checked
 
-_DAY: Dimensions = dimensions("d")
-_LITRE: Dimensions = dimensions("L")
-_CELLS: Dimensions = dimensions("1e9 cells")
-_KELVIN: Dimensions = dimensions("K")
+_DAY = base_unit("d")
+_LITRE = base_unit("L")
+_CELLS = base_unit("1e9 cells")
+_KELVIN = base_unit("K")
 _TOKEN = re.compile(r"[A-Za-z_]\w*|[0-9.]+(?:[eE][+-]?[0-9]+)?|[^\s()]")
 """A name, a number or an operator of a formula; brackets are left out, because a tree has none."""
 

@@ -5,12 +5,11 @@ its head is ``[unit]`` and a column ``unit`` holds them.
 """
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from graycell.diagnosis.gradients import GradientCheck
-from graycell.inference.fitting import Fit
 from graycell.reporting.reading import (
     conflicts_of,
     flux_statuses,
@@ -29,6 +28,10 @@ from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import mean_nrmse
 from graycell.simulation.simulate import Trajectory
 from graycell.units import DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
+
+if TYPE_CHECKING:  # a trajectory has a table without what fits
+    from graycell.diagnosis.gradients import GradientCheck
+    from graycell.inference.fitting import Fit
 
 MEAN = "mean over species"
 """Name of the last row of `scores_frame`."""
@@ -87,7 +90,7 @@ def scores_frame(trajectories: Mapping[str, Trajectory]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def estimates_frame(fit: Fit) -> pd.DataFrame:
+def estimates_frame(fit: "Fit") -> pd.DataFrame:
     """Return the estimated parameters with their uncertainty.
 
     Args:
@@ -117,7 +120,7 @@ def estimates_frame(fit: Fit) -> pd.DataFrame:
     )
 
 
-def history_frame(fit: Fit) -> pd.DataFrame:
+def history_frame(fit: "Fit") -> pd.DataFrame:
     """Return the iterations of a fit in order.
 
     Args:
@@ -168,7 +171,7 @@ def residuals_frame(trajectory: Trajectory) -> pd.DataFrame:
     return pd.DataFrame({head: [] for head in (f"time [{TIME}]", "quantity", "unit", *heads)})
 
 
-def gradient_checks_frame(checked: GradientCheck) -> pd.DataFrame:
+def gradient_checks_frame(checked: "GradientCheck") -> pd.DataFrame:
     """Return the derivatives that were compared with central differences, worst first.
 
     Args:

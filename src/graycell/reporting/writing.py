@@ -5,32 +5,33 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
-
-import pandas as pd
+from typing import IO, TYPE_CHECKING
 
 from graycell.errors import GraycellError
 from graycell.storage import replace_with
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FORMULA = ("=", "+", "-", "@")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def _write_csv(frame: pd.DataFrame, file: IO[bytes]) -> None:
+def _write_csv(frame: "pd.DataFrame", file: IO[bytes]) -> None:
     _harmless(frame).to_csv(file, index=False, encoding="utf-8", lineterminator="\n")
 
 
-def _write_xlsx(frame: pd.DataFrame, file: IO[bytes]) -> None:
+def _write_xlsx(frame: "pd.DataFrame", file: IO[bytes]) -> None:
     whole = io.BytesIO()  # in memory: on a disk without room a zip file is not closed
     _harmless(frame).to_excel(whole, index=False, engine="openpyxl", sheet_name="graycell", freeze_panes=(1, 0))
     file.write(whole.getvalue())
 
 
-def _write_parquet(frame: pd.DataFrame, file: IO[bytes]) -> None:
+def _write_parquet(frame: "pd.DataFrame", file: IO[bytes]) -> None:
     frame.to_parquet(file, engine="pyarrow", index=False)
 
 
-_WRITERS: dict[str, Callable[[pd.DataFrame, IO[bytes]], None]] = {
+_WRITERS: dict[str, Callable[["pd.DataFrame", IO[bytes]], None]] = {
     ".csv": _write_csv,
     ".parquet": _write_parquet,
     ".xlsx": _write_xlsx,
@@ -79,7 +80,7 @@ def table_ending(path: str | Path) -> str:
     return suffix
 
 
-def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
+def write_table(frame: "pd.DataFrame", path: str | Path) -> Path:
     """Write a table to a CSV, Parquet or XLSX file; a failure leaves an existing file as it was.
 
     In CSV and XLSX, text that a spreadsheet would take for a formula (it begins with = + - @) gets a leading
@@ -101,8 +102,10 @@ def write_table(frame: pd.DataFrame, path: str | Path) -> Path:
     return path
 
 
-def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
+def _harmless(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Return the frame with heads and text that no spreadsheet runs as a formula; numbers stay numbers."""
+    import pandas as pd  # whoever has a frame has imported it; whoever asks for the ending of a file need not wait
+
     text = [not (pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)) for dtype in frame.dtypes]
     columns = [frame.iloc[:, j].map(_harmless_cell) if is_text else frame.iloc[:, j] for j, is_text in enumerate(text)]
     safe = pd.concat(columns, axis=1) if columns else frame.copy()

@@ -1,0 +1,12 @@
+from .fitting import fit as fit
+from .prediction import Prediction as Prediction
+from .problem import Problem as Problem
+from .results import Estimate as Estimate
+from .results import Fit as Fit
+from .results import FitSettings as FitSettings
+from .results import FitStatus as FitStatus
+from .results import Progress as Progress
+from .stages import Stage as Stage
+from .storage import load_fit as load_fit
+from .storage import require_no_other_fit as require_no_other_fit
+from .storage import save_fit as save_fit
