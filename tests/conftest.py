@@ -17,6 +17,7 @@ _CHECKED = ("cell", "hybrid", "inference", "model", "numerics", "packing", "para
 _MOST_MAPPINGS = 30_000
 """Every compiled function takes some memory mappings of its process; Linux allows 65530, and beyond XLA crashes."""
 
+os.environ["GRAYCELL_CACHE"] = "off"  # tests have a folder of their own, see pytest_configure
 if not _HANDS_OUT:
     with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "typechecking.checked"):
         import graycell
