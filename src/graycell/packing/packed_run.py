@@ -19,7 +19,7 @@ from graycell.packing.curves import Curves, curves_of, padded_to
 from graycell.packing.inputs import input_of, viability_of
 from graycell.packing.names import names_of, with_measured_start
 from graycell.packing.pytrees import filled, is_traced, is_tracer, vector
-from graycell.packing.segments import Segments, breakpoints, measurements_of
+from graycell.packing.segments import Segments, breakpoints, measurements_of, standard_size
 from graycell.reactor import Flows, Interventions
 from graycell.runs.checks import (
     check_runs,
@@ -134,7 +134,7 @@ def pack(
         _require_usable(run, model)
     breaks = breakpoints(run, save_at)
     medium_names = list(run.media)
-    columns = max(len(medium_names), media or 1)
+    columns = standard_size(max(len(medium_names), media or 1))
     parts = Segments(run, breaks, medium_names, columns, segments, model)
     if parts.traced_times:
         parts.sort()

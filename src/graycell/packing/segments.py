@@ -14,8 +14,27 @@ from graycell.packing.pytrees import filled, is_tracer, vector
 from graycell.reactor import Interventions
 from graycell.runs.records import Bolus, CultureRun, Feed, Outflow, Replacement, Sample, Setpoint
 
-_SEGMENTS_MULTIPLE = 8
-"""Runs are padded to a multiple of this many segments, so that runs of similar length share a compiled function."""
+_FEWEST_SEGMENTS = 8
+
+
+def standard_size(count: int, fewest: int = 1) -> int:
+    """Return the size to which a dimension of a run is padded, so that many runs share one compiled function.
+
+    A segment of length 0 costs next to nothing, a function that is compiled again costs seconds.
+
+    Args:
+        count: how many there are.
+        fewest: the smallest size.
+
+    Returns:
+        A power of 2 times the smallest, or the middle between two of them.
+
+    >>> [standard_size(count, 8) for count in (1, 9, 17, 25, 40, 100)]
+    [8, 12, 24, 32, 48, 128]
+    """
+    powers = math.ceil(math.log2(max(count / fewest, 1.0)))
+    size, between = fewest * 2**powers, fewest * 2**powers * 3 // 4
+    return between if between >= max(count, fewest) else size
 
 
 def breakpoints(run: CultureRun, save_at: Sequence[float | Float[Array, ""]] = ()) -> list[tuple[Any, list]]:
@@ -72,7 +91,7 @@ class Segments:
     def __init__(self, run: CultureRun, breaks, medium_names, columns: int, segments: int | None, model: CultureModel):
         self.run, self.breaks, self.media, self.columns, self.model = run, breaks, medium_names, columns, model
         count = max(len(breaks), segments or 0)
-        self.count = _SEGMENTS_MULTIPLE * math.ceil(count / _SEGMENTS_MULTIPLE)
+        self.count = standard_size(count, _FEWEST_SEGMENTS)
         times = [time for time, _ in breaks] + [run.end] * (self.count - len(breaks))
         self.traced_times = any(is_tracer(time) for time in times)
         self.order: Any = np.arange(self.count)
