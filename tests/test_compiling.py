@@ -28,7 +28,8 @@ print(gc.simulate(model, run).final["VCD"])
 def simulate(folder, **variables):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
     environment |= {"GRAYCELL_CACHE": str(folder), **variables}
-    done = subprocess.run([sys.executable, "-c", _SIMULATE], env=environment, capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", _SIMULATE]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return float(done.stdout)
 

@@ -68,6 +68,9 @@ from .diagnosis import check_gradients as check_gradients
 from .diagnosis import recovered_law as recovered_law
 from .diagnosis.equations import ModelDiagnosis as ModelDiagnosis
 from .diagnosis.equations import diagnose as diagnose
+from .engine import Engine as Engine
+from .engine import EngineError as EngineError
+from .engine import using as using
 from .errors import Finding as Finding
 from .errors import FitError as FitError
 from .errors import GraycellError as GraycellError

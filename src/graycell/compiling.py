@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 _MEASURED_WITH = "0.10."
 """Prefix of the versions of jaxlib that know the flags: XLA ends the process at a flag that it does not know."""
@@ -69,14 +69,14 @@ def keep_compiled() -> None:
     """Keep what JAX compiles in `cache_folder`, unless the user has set a folder of JAX's own."""
     import jax
 
-    folder = cache_folder()
-    if folder is None or jax.config.jax_compilation_cache_dir is not None or not _usable(folder):
+    folder, config = cache_folder(), cast(Any, jax.config)
+    if folder is None or config.jax_compilation_cache_dir is not None or not _usable(folder):
         return
-    jax.config.update("jax_compilation_cache_dir", str(folder))
-    jax.config.update("jax_compilation_cache_max_size", _LARGEST)
+    config.update("jax_compilation_cache_dir", str(folder))
+    config.update("jax_compilation_cache_max_size", _LARGEST)
     # small programs too: a command compiles some twenty of them
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 def _usable(folder: Path) -> bool:
@@ -97,7 +97,8 @@ def _usable(folder: Path) -> bool:
     return True
 
 
-_P, _R = ParamSpec("_P"), TypeVar("_R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 def compiled_once(function: Callable[_P, _R]) -> Callable[_P, _R]:

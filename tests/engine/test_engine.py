@@ -113,7 +113,7 @@ def test_tasks_of_killed_workers_are_run_again(tmp_path):
 
 
 def test_a_task_that_kills_every_worker_is_named():
-    with Engine(jobs=2, processes=True) as engine, pytest.raises(EngineError, match=r"task 4 ended its worker \d+ times"):
+    with Engine(jobs=2, processes=True) as engine, pytest.raises(EngineError, match=r"task 4 ended its worker"):
         engine.map(die_always, _TASKS[:5])
 
 

@@ -16,7 +16,8 @@ from graycell.cell.closures import Dynamic, Lagged
 from graycell.cell.rates import Rate, RateLaw
 from graycell.errors import FitError
 from graycell.inference import Fit, FitSettings, Stage, checkpoint, fit, load_fit, save_fit, stages
-from graycell.inference.likelihood import Coordinates, linearise, objective_of, residuals
+from graycell.inference.coordinates import Coordinates
+from graycell.inference.likelihood import linearise, objective_of, residuals
 from graycell.models import nolan_lee
 from graycell.packing import pack_all
 from graycell.parameters import Parameter, ParameterTable

@@ -18,8 +18,8 @@ from jaxtyping import Array, Float
 from graycell.cell.neural import NeuralRate, weights_of, with_weights
 from graycell.cell.rates import Product, Ramp, RateLaw, Sum
 from graycell.errors import FitError, nearest
+from graycell.inference.coordinates import Coordinates
 from graycell.inference.fitting import Fit
-from graycell.inference.likelihood import Coordinates
 from graycell.model import CultureModel
 from graycell.models.catalogue import MODELS, model_of
 from graycell.simulation.simulate import Trajectory, simulate

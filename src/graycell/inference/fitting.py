@@ -195,7 +195,7 @@ class _Fitter:
         self.reached, self.history = list(saved.reached), list(saved.history)
         if self.screening is not None and point is None and attempt == 0:
             begun = saved.starts or tuple(Started(Point(start)) for start in starts)
-            for start in self._screen(begun):
+            for start in self._screen(self.screening, begun):
                 self.reached.append(start.point.x)
                 self.history += start.history
         while attempt < len(self.stages):
@@ -207,7 +207,7 @@ class _Fitter:
             self.reached.append(self._follow(attempt, point, watched).x)
             point, watched, attempt = None, checkpoint.UNWATCHED, attempt + 1
 
-    def _screen(self, begun: Sequence[Started]) -> list[Started]:
+    def _screen(self, stage: Stage, begun: Sequence[Started]) -> list[Started]:
         """Return where every start ends; starts are tasks of the engine."""
         now, engine, written = list(begun), current_engine(), 0.0
         changing = threading.Lock()
@@ -223,7 +223,7 @@ class _Fitter:
                     written = time.perf_counter()
                 self.progress(Progress(done / self.total, self._label(i), start.point.cost, start.point.iteration))
 
-        task = functools.partial(follow_start, self.search, self.screening)
+        task = functools.partial(follow_start, self.search, stage)
         left = [i for i, start in enumerate(now) if not start.finished]
         given: list[tuple] = [(self._label(i), now[i]) for i in left]
         if engine.shares_memory:
@@ -268,6 +268,7 @@ class _Fitter:
             self.progress(Progress(min(share / self.total, 1.0), "Adam, all starts", cost, done))
 
         learned = np.where(self.search.held, 0.0, 1.0)
+        assert self.search.matching is not None  # a stage asks for it
         return list(adam(self.search.matching, np.stack(starts), learned, self.settings.adam, report))
 
     def _before(self, attempt: int) -> int:

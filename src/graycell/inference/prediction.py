@@ -15,7 +15,7 @@ from graycell.cell.neural import weights_of, with_weights
 from graycell.compiling import compiled_once
 from graycell.engine import current_engine
 from graycell.errors import FitError, ModelError, nearest
-from graycell.inference.likelihood import Coordinates
+from graycell.inference.coordinates import Coordinates
 from graycell.model import CultureModel
 from graycell.packing import PackedRun, held_inputs, pack, unused_viability
 from graycell.runs.records import CultureRun
