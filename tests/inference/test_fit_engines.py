@@ -8,7 +8,7 @@ from small_models import monod
 
 import graycell as gc
 from graycell.comparison import LastValue, MeanOfRuns, ModelCandidate, cross_validate, leave_one_run_out
-from graycell.engine import Engine, using
+from graycell.engine import Engine, MemoryLimitError, using
 from graycell.inference import FitSettings, Stage, fit
 from graycell.inference import checkpoint as checkpoints
 
@@ -117,3 +117,8 @@ def test_a_fit_that_was_stopped_in_its_starts_goes_on_to_the_same_result(model, 
         fitted = fit(model, runs, SETTINGS, folder=tmp_path, progress=lambda now: done.append(now.done), engine=engine)
     same(fitted, serial)
     assert done[0] > 1 / (SETTINGS.starts * SETTINGS.screening + 6)  # not from the beginning
+
+
+def test_draws_that_do_not_fit_into_memory_are_refused_at_once(serial, runs):
+    with pytest.raises(MemoryLimitError, match=r"predict, 10{12} draws at 101 times: about .* ask for fewer draws"):
+        serial.predict(runs[0], draws=10**12)

@@ -9,10 +9,21 @@ finish, because every task has its own inputs and seed.
     threads    tasks in threads of this process
     executors  tasks on an executor; those of lost workers are given again
     workers    what a worker does: compare versions, keep what tasks share
+    memory     a sentence before work that needs more memory than there is
 """
 
 from graycell.engine.engine import Engine, available_cores, current_engine, using
 from graycell.engine.executors import EngineError
+from graycell.engine.memory import MemoryLimitError, require_memory
 from graycell.engine.threads import one_thread_each
 
-__all__ = ["Engine", "EngineError", "available_cores", "current_engine", "one_thread_each", "using"]
+__all__ = [
+    "Engine",
+    "EngineError",
+    "MemoryLimitError",
+    "available_cores",
+    "current_engine",
+    "one_thread_each",
+    "require_memory",
+    "using",
+]

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from graycell.engine.executors import EngineError, map_on_executor
+from graycell.engine.memory import WORKER, available_memory
 from graycell.engine.threads import Done, map_in_threads, one_thread_each
 from graycell.engine.workers import begin_worker
 
@@ -56,7 +57,8 @@ class Engine:
         """Describe an engine; workers start with the first tasks.
 
         Args:
-            jobs: how many tasks run at once; left out, as many as there are cores, or workers of the executor.
+            jobs: how many tasks run at once; left out, as many as there are cores, or workers of the executor, or
+                processes for which there is memory.
             executor: any executor of concurrent.futures, such as ``Client(...).get_executor()`` of Dask; the caller
                 ends it. Left out for threads or processes of this machine.
             processes: whether to start processes in place of threads. The script that starts them needs
@@ -68,6 +70,9 @@ class Engine:
         if jobs is not None and jobs < 1:
             raise EngineError(f"engine: found {jobs} jobs; at least 1 is needed; leave it out to use all cores.")
         workers = getattr(executor, "_max_workers", None) if executor is not None else available_cores()
+        if processes and executor is None:
+            free = available_memory()
+            workers = available_cores() if free is None else max(1, min(available_cores(), free // WORKER))
         self.jobs: int = jobs if jobs is not None else workers or _UNKNOWN
         self._given, self._processes = executor, processes and executor is None
         self._own: Executor | None = None

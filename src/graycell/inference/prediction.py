@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Real
 
 from graycell.cell.neural import weights_of, with_weights
 from graycell.compiling import compiled_once
-from graycell.engine import current_engine
+from graycell.engine import current_engine, require_memory
 from graycell.errors import FitError, ModelError, nearest
 from graycell.inference.coordinates import Coordinates
 from graycell.model import CultureModel
@@ -159,11 +159,15 @@ def predict(
         FitError: where there is nothing to draw from, no covariance, or no draw can be simulated.
         InputError: where the run does not fit the model.
         ModelError: for a time outside of the run.
+        MemoryLimitError: where the draws need more memory than there is.
     """
     if draws < 1:
         raise FitError(f"predict: found {draws} draws; at least 1 is needed; 200 are usual.")
     wanted = times_within(np.linspace(0.0, run.end, POINTS) if times is None else times, run, "times")
     times, model = np.array(wanted, float), fit.model_of(run.name)
+    each = 8 * len(times) * len(model.quantities)
+    require_memory(_COPIES * each * (draws + 1), f"predict, {draws} draws at {len(times)} times",
+                   "ask for fewer draws or times")  # fmt: skip
     packed = pack(run, model, save_at=wanted)
     rows = segments_at(np.asarray(packed.end), times)
     drawn = _drawn(fit, draws, seed, run.name)
@@ -225,6 +229,8 @@ def _simulated(model: CultureModel, packed: PackedRun, rows, drawn, settings) ->
     return quantities, status
 
 
+_COPIES = 3
+"""The draws of tasks, of all together, and of those that did not finish."""
 _TOGETHER = 8
 """Draws in one task: enough to hide the time of a call, and few enough to fill the cores."""
 
