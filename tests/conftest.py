@@ -19,15 +19,15 @@ _MOST_MAPPINGS = 30_000
 
 os.environ["GRAYCELL_CACHE"] = "off"  # tests have a folder of their own, see pytest_configure
 if not _HANDS_OUT:
+    from graycell.compiling import compile_quickly
+
+    compile_quickly(optimise=False)  # most of the tests' time is compiling
+
     with jaxtyping.install_import_hook([f"graycell.{room}" for room in _CHECKED], "typechecking.checked"):
         import graycell
-        from graycell.compiling import compile_quickly
-
         for _name in graycell.__all__:  # loaded here, with the checks, and not at the first use
             getattr(graycell, _name)
     import jax
-
-    compile_quickly(optimise=False)  # most of the tests' time is compiling
 
     gc.freeze()  # what is imported stays: no need to look through it whenever a test compiles
     gc.set_threshold(20_000, 10, 10)
