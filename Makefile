@@ -40,12 +40,14 @@ lint: $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-dev
 	$(BIN)/python tests/fuzzing.py --files 20000 --out $(RESULTS)/fuzz
 
+# BEFORE=PATH names another checkout of graycell, whose commands are timed beside these
 # an environment of its own: a peer (cobra) holds pandas below the version that the tests use
 bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/flux_layer.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/trajectory.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/thousand_runs.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/library.py --out $(RESULTS)/bench
+	$(BENCH_VENV)/bin/python benchmarks/to_the_touch.py --out $(RESULTS)/bench $(if $(BEFORE),--before $(BEFORE))
 
 # the time courses of the SBML Test Suite, where its folder is there; a quarter of an hour on two cores
 SBML_SUITE ?= ../shared/peers/sbml-semantic

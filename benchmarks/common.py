@@ -12,6 +12,7 @@ from pathlib import Path
 import jax
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 import graycell as gc  # noqa: F401  it turns float64 on, and nothing may be traced before
 
@@ -106,9 +107,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     """Print a table; all but the first and the last column are numbers."""
     table = Table(title=title, title_justify="left")
     for k, column in enumerate(columns):
-        table.add_column(column, justify="left" if k in (0, len(columns) - 1) else "right")
+        table.add_column(Text(column), justify="left" if k in (0, len(columns) - 1) else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # [s] and [ms] are units, not markup
     CONSOLE.print(table)
 
 

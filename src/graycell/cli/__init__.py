@@ -12,7 +12,7 @@
     sentences      sentences and findings
     frames         tables
     printing       trajectories, scores, progress bars
-    stopping       Ctrl-C ends a command within seconds
+    stopping       Ctrl-C ends a command within seconds; guard: the process that does so where threads cannot
     exit_codes     0 success, 1 faults, 3 unfinished, 130 interrupted
 
 `main` is the entry point. What a command does is in a module that is imported when the command runs, so that help,
@@ -89,7 +89,7 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
     graycell check-gradients my-run/       check the derivatives that a fit uses
 
 **Exit codes**: 0 success; 1 faulty input, an impossible request or a wrong derivative; 2 a command written wrongly;
-3 a simulation or fit that did not finish; 130 stopped by Ctrl-C.
+3 a simulation or fit that did not finish; 130 stopped by Ctrl-C (137 where the command could not end by itself).
 """,
 )
 
@@ -123,6 +123,10 @@ def main() -> None:
     except KeyboardInterrupt:
         say(last_sentence())
         sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # Typer's, of Ctrl-C
+            say(last_sentence())
+        raise
     except (GraycellError, OSError) as error:
         print_error(f"graycell: {error}")
         sys.exit(FAULTS)

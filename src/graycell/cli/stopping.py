@@ -1,24 +1,29 @@
 """Ctrl-C ends a command within seconds, and keeps the state of a fit.
 
-Python runs a handler of a signal between two of its own operations, and there is none while a compiled program runs:
-that may take minutes. So a thread waits for the signal, which C code writes to a socket at once. The command has a
-moment to end by itself, as a fit does after an iteration; then the process ends without clean-up, which compiled code
-would not survive. Checkpoints and results are on disk whole or not at all, so nothing is lost but the present
-iteration. While XLA compiles, jaxlib 0.10 holds the lock of Python, and the thread waits until that is over.
+Python runs a handler of a signal between two of its own operations, and there is none while XLA compiles or a compiled
+program runs: that may take minutes. So a thread waits for the signal, which C code writes to a socket at once; jaxlib
+lets threads run meanwhile. The command has a moment to end by itself, as a fit does after an iteration; then the
+process ends without clean-up, which compiled code would not survive. Checkpoints and results are on disk whole or not
+at all, so nothing is lost but the present iteration. Where other compiled code keeps the lock of Python, the thread
+waits too, and `guard`, a process of its own, ends this one.
 """
 
 import atexit
 import contextlib
+import json
 import os
+import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from graycell.cli import guard
 from graycell.cli.exit_codes import INTERRUPTED
-from graycell.cli.sentences import say
 from graycell.storage import discard_stages
 
 GRACE = 1.5
@@ -29,6 +34,8 @@ _asked = threading.Event()
 """Set by the first Ctrl-C."""
 _kept: list[Path] = []
 """Folders that hold the state of what is being done."""
+_line: socket.socket | None = None
+"""To the guard, while there is one."""
 
 
 @contextlib.contextmanager
@@ -42,13 +49,17 @@ def keeps_state(folder: Path) -> Iterator[None]:
         Nothing.
     """
     _kept.append(folder)
+    _tell_guard()
     try:
         yield
     except KeyboardInterrupt:
-        say(last_sentence())
-        raise
-    finally:
+        raise  # it is named afterwards, see `last_sentence`
+    except BaseException:
         _kept.remove(folder)
+        _tell_guard()
+        raise
+    _kept.remove(folder)
+    _tell_guard()
 
 
 def last_sentence() -> str:
@@ -57,9 +68,7 @@ def last_sentence() -> str:
     Returns:
         The sentence.
     """
-    if not _kept or not any(_kept[-1].glob("*.json")):
-        return "Stopped."
-    return f"Stopped. To continue, give the same command again: the state is kept in {_kept[-1]}."
+    return guard.last_sentence(_kept)
 
 
 @contextlib.contextmanager
@@ -69,34 +78,73 @@ def end_soon_after_ctrl_c() -> Iterator[None]:
     Yields:
         Nothing.
     """
+    global _line
+    _kept.clear()  # of a command before, in a process that has several
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as of a command that a shell runs in the background
     if ignored or threading.current_thread() is not threading.main_thread():
         yield
         return
-    receiver, sender = socket.socketpair()
-    sender.setblocking(False)
-    before = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    watching = _start_guard(theirs)
+    heard = theirs if watching is None else ours  # the guard gives the news back
+    before = signal.set_wakeup_fd(ours.fileno(), warn_on_full_buffer=False)
     atexit.register(_leave_at_once)
-    threading.Thread(target=_wait, args=(receiver,), name="ctrl-c", daemon=True).start()
+    thread = threading.Thread(target=_wait, args=(heard,), name="ctrl-c", daemon=True)
+    thread.start()
+    _line = None if watching is None else ours
     try:
         yield
     finally:  # the command ended by itself
+        _line = None
         signal.set_wakeup_fd(before)
-        sender.close()
+        with contextlib.suppress(OSError):
+            ours.shutdown(socket.SHUT_RDWR)
+        thread.join(_LEAVING)
+        ours.close()
+        theirs.close()
+        if watching is not None:
+            _end_guard(watching)
 
 
-def _wait(receiver: socket.socket) -> None:
+def _start_guard(theirs: socket.socket) -> subprocess.Popen | None:
+    """Start the process that hears of Ctrl-C at a socket; None where there can be none."""
+    if os.name != "posix" or not sys.executable:
+        return None
+    command = [sys.executable, "-I", "-S", guard.__file__, str(os.getpid())]
+    try:
+        with theirs.dup() as its:
+            # a group of its own, so that the terminal does not send it the signal too
+            return subprocess.Popen(command, stdin=its.fileno(), stderr=subprocess.DEVNULL, process_group=0)
+    except OSError:
+        return None
+
+
+def _end_guard(watching: subprocess.Popen) -> None:
+    try:
+        watching.wait(1.0)
+    except subprocess.TimeoutExpired:
+        watching.kill()
+        watching.wait()
+
+
+def _tell_guard() -> None:
+    """Tell the guard which folders hold the state, for its last sentence."""
+    if _line is not None:
+        with contextlib.suppress(OSError):
+            _line.send(json.dumps([os.fspath(folder) for folder in _kept]).encode() + b"\n")
+
+
+def _wait(heard: socket.socket) -> None:
     """Wait for Ctrl-C, and end the process a moment after the first, or at the second, if the command goes on."""
-    with receiver:
-        if not _came(receiver):
+    if not _came(heard, None):
+        return
+    _asked.set()
+    try:
+        if not _came(heard, GRACE):
             return
-        _asked.set()
-        receiver.settimeout(GRACE)
-        try:
-            if not _came(receiver):
-                return
-        except TimeoutError:
-            pass
+    except TimeoutError:
+        pass
     # printing could wait for a lock that the main thread holds
     tidying = threading.Thread(target=_tidy, daemon=True)
     tidying.start()
@@ -104,12 +152,16 @@ def _wait(receiver: socket.socket) -> None:
     os._exit(INTERRUPTED)
 
 
-def _came(receiver: socket.socket) -> bool:
-    """Wait for Ctrl-C; return whether it came, and not the end of the command."""
-    received = b"-"
-    while received and signal.SIGINT not in received:
-        received = receiver.recv(64)
-    return bool(received)
+def _came(heard: socket.socket, seconds: float | None) -> bool:
+    """Wait for Ctrl-C, so long at most; return whether it came, and not the end of the command."""
+    until = None if seconds is None else time.monotonic() + seconds
+    while True:
+        left = None if until is None else max(0.0, until - time.monotonic())
+        if not select.select([heard], [], [], left)[0]:
+            raise TimeoutError
+        received = heard.recv(64)
+        if not received or signal.SIGINT in received:
+            return bool(received)
 
 
 def _leave_at_once() -> None:
