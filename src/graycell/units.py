@@ -21,6 +21,7 @@ CONCENTRATION = "mmol/L"
 MASS_CONCENTRATION = "g/L"
 CELL_DENSITY = "1e9 cells/L"
 SPECIFIC_RATE = "mmol/(1e9 cells)/d"
+MASS_RATE = "g/(1e9 cells)/d"
 VOLUMETRIC_RATE = "L/d"
 TEMPERATURE = "degC"
 PER_MOLE = "g/mol"
@@ -33,12 +34,16 @@ INTERNAL_UNITS = (
     MASS_CONCENTRATION,
     CELL_DENSITY,
     SPECIFIC_RATE,
+    MASS_RATE,
     VOLUMETRIC_RATE,
     TEMPERATURE,
     PER_MOLE,
     DIMENSIONLESS,
 )
 
+_AMOUNTS_AND_MASSES = ((CONCENTRATION, MASS_CONCENTRATION), ("mmol", "g"), (SPECIFIC_RATE, MASS_RATE),
+                       ("mmol/L/d", "g/L/d"))  # fmt: skip
+"""Units of amounts, and those of masses of them; a molar mass in g/mol is 1000 times their quotient."""
 _HEADING = re.compile(r"^\s*(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*$")
 _COUNTED_CELLS = re.compile(r"(?<!\()(\b1e\d+|\b10\^\d+)\s*cells?\b")
 _READABLE = re.compile(r"[A-Za-zµμ0-9 ./*^()_-]*")
@@ -168,7 +173,7 @@ def convert_amount(value, unit: str, to: str, molar_mass: float | None = None):
     0.36
     """
     if molar_mass and not converts(unit, to):
-        for amount, mass in ((CONCENTRATION, MASS_CONCENTRATION), ("mmol/L/d", "g/L/d")):
+        for amount, mass in _AMOUNTS_AND_MASSES:
             if converts(unit, amount) and converts(to, mass):
                 return convert(convert(value, unit, amount) * molar_mass / 1000.0, mass, to)
             if converts(unit, mass) and converts(to, amount):

@@ -187,6 +187,21 @@ def _by_name(names: Sequence[str], columns: ArrayLike) -> dict[str, np.ndarray]:
     return dict(zip(names, np.asarray(columns).T, strict=True))
 
 
+def made_by(model: CultureModel, reaction: str) -> str:
+    """Return the species of which the rate of a reaction is the rate.
+
+    Args:
+        model: any model.
+        reaction: one of its reactions.
+
+    Returns:
+        The only species of the liquid that it makes or uses, one for one; "" if there is none.
+    """
+    column = np.asarray(model.exchange)[:, model.reactions.index(reaction)]
+    changed = np.flatnonzero(column)
+    return model.species[int(changed[0])] if len(changed) == 1 and abs(column[changed[0]]) == 1.0 else ""
+
+
 def rate_unit(model: CultureModel, reaction: str) -> str:
     """Return the unit of the rate of a reaction.
 

@@ -7,11 +7,13 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from graycell.balances.specific_rates import GROWTH, SpecificRates
+from graycell.reporting.display import LABORATORY, Shown, Units
 from graycell.reporting.page import Section, drawing, page, table, text
-from graycell.reporting.rates.tables import phase_frame, rates_frames
-from graycell.reporting.style import colours_of, mark_events, panels, plain, pretty_unit
+from graycell.reporting.rates.tables import display_of, phase_frame, rates_frames
+from graycell.reporting.style import colours_of, mark_events, panels, plain
 from graycell.reporting.tables import write_table
 from graycell.storage import write_whole, written_together
+from graycell.units import TIME
 
 __all__ = ["headline", "phase_frame", "rates_between_samples", "rates_frames", "rates_report"]
 
@@ -23,21 +25,25 @@ _CAPTION = (
 )
 
 
-def rates_report(measured: Sequence[SpecificRates], folder: str | Path, per: str = "GLC") -> Path:
+def rates_report(
+    measured: Sequence[SpecificRates], folder: str | Path, per: str = "GLC", units: Units = LABORATORY
+) -> Path:
     """Write `rates.html` and a CSV for every table.
 
     Args:
         measured: specific rates of some runs.
         folder: where the files are written.
         per: the species that yields refer to.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         The path of the page.
     """
     folder = Path(folder)
-    frames = rates_frames(measured, per)
+    display = display_of(measured, units)
+    frames = rates_frames(measured, per, display)
     runs = ", ".join(run_rates.run.name for run_rates in measured)
-    made = page(f"Measured rates of {runs}", _sections(measured, frames, per))
+    made = page(f"Measured rates of {runs}", _sections(measured, frames, per, display))
     with written_together(folder) as stage:
         for name, frame in frames.items():
             write_table(frame, stage / f"{name}.csv")
@@ -45,19 +51,22 @@ def rates_report(measured: Sequence[SpecificRates], folder: str | Path, per: str
     return folder / RATES
 
 
-def rates_between_samples(measured: Sequence[SpecificRates]) -> go.Figure:
-    """Draw the rates between samples over time [d].
+def rates_between_samples(measured: Sequence[SpecificRates], units: Units = LABORATORY) -> go.Figure:
+    """Draw the rates between samples over time.
 
     Args:
         measured: specific rates of some runs.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         A panel for each quantity, a colour for each run.
     """
-    units = {rate.quantity: rate.unit for run_rates in measured for rate in run_rates.rates}
-    quantities = list(units)
-    titles = [f"<b>{plain(name)}</b> [{pretty_unit(unit)}]" for name, unit in units.items()]
-    figure = panels(titles, _COLUMNS, max(float(run_rates.time[-1]) for run_rates in measured))
+    display = display_of(measured, units)
+    internal = {rate.quantity: rate.unit for run_rates in measured for rate in run_rates.rates}
+    quantities = list(internal)
+    titles = [f"<b>{plain(name)}</b> [{plain(display.text(unit, name))}]" for name, unit in internal.items()]
+    end = display.values(max(float(run_rates.time[-1]) for run_rates in measured), TIME)
+    figure = panels(titles, _COLUMNS, end, display.unit(TIME))
     colours = colours_of(run_rates.run.name for run_rates in measured)
     for run_rates in measured:
         shown = False
@@ -65,23 +74,28 @@ def rates_between_samples(measured: Sequence[SpecificRates]) -> go.Figure:
             rates = [rate for rate in run_rates.rates if rate.quantity == quantity and not rate.since_start]
             if not rates:
                 continue
-            middle = [0.5 * (rate.start + rate.end) for rate in rates]
+            middle = [display.values(0.5 * (rate.start + rate.end), TIME) for rate in rates]
+            values = [display.values(rate.value, rate.unit, quantity) for rate in rates]
+            errors = [display.differences(rate.standard_error, rate.unit, quantity) for rate in rates]
             figure.add_scatter(
-                x=middle, y=[rate.value for rate in rates], mode="lines+markers", name=plain(run_rates.run.name),
+                x=middle, y=values, mode="lines+markers", name=plain(run_rates.run.name),
                 legendgroup=run_rates.run.name, showlegend=not shown, marker={"size": 5},
                 line={"color": colours[run_rates.run.name], "width": 1},
-                error_y={"type": "data", "array": [rate.standard_error for rate in rates], "thickness": 1, "width": 2},
-                hovertemplate="%{x:.2f} d: %{y:.4g}", row=i // _COLUMNS + 1, col=i % _COLUMNS + 1,
+                error_y={"type": "data", "array": errors, "thickness": 1, "width": 2},
+                hovertemplate=f"%{{x:.4g}} {display.unit(TIME)}: %{{y:.4g}}",
+                row=i // _COLUMNS + 1, col=i % _COLUMNS + 1,
             )  # fmt: skip
             shown = True
     if len(measured) == 1:
-        mark_events(figure, measured[0].run, len(quantities))
+        mark_events(figure, measured[0].run, len(quantities), display.values(1.0, TIME))
     return figure
 
 
-def _sections(measured: Sequence[SpecificRates], frames: dict[str, pd.DataFrame], per: str) -> list[Section]:
+def _sections(
+    measured: Sequence[SpecificRates], frames: dict[str, pd.DataFrame], per: str, display: Shown
+) -> list[Section]:
     sentences = "".join(f"<p>{text(sentence)}</p>" for run_rates in measured for sentence in headline(run_rates))
-    drawn = drawing(rates_between_samples(measured), "between", _CAPTION)
+    drawn = drawing(rates_between_samples(measured, display), "between", _CAPTION)
     yields = (
         table(frames["yields"]) if len(frames["yields"]) else f"<p>{text(per)} was not measured or not consumed.</p>"
     )
