@@ -17,11 +17,13 @@ The way of the data, from a file to a report:
     recovered_law                        Fit, reaction -> what was learned of its rate law
     project_fluxes                       the flux projection alone: network, kinetic rates -> FluxSolution
     report, trajectory_frame             Fit -> HTML, Trajectory -> DataFrame
+    DisplayUnits                         the units of tables and figures; those of a laboratory by default
 
 To write an own model: rate laws (`RateLaw`, `Rate`, `Monod`, ..., composed with * and +), variables, inputs,
 observables, checks, baselines and candidates; see docs/your-own-model.md.
 
-Internal units: day, litre, mmol, 10^9 cells. See ARCHITECTURE.md for the map.
+Internal units: day, litre, mmol, 10^9 cells; tables and figures have those of `DisplayUnits`. See ARCHITECTURE.md for
+the map.
 """
 
 import importlib
@@ -129,6 +131,7 @@ from graycell.modelfiles import ModelFile, model_file_text, parse_model_file, re
 from graycell.models import e_coli_core_network, model_of, nolan_lee, published_feed  # noqa: E402
 from graycell.parameters import Parameter, ParameterTable  # noqa: E402
 from graycell.reporting import (  # noqa: E402
+    DisplayUnits,
     comparison_report,
     diagnosis_report,
     report,
@@ -208,6 +211,7 @@ __all__ = [
     "CultureModel",
     "CultureRun",
     "Design",
+    "DisplayUnits",
     "Dynamic",
     "End",
     "Event",

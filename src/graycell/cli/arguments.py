@@ -10,11 +10,12 @@ import typer
 from graycell.cell.closures import Closure, Dynamic, Lagged
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.printing import print_findings, say
-from graycell.errors import ModelError
+from graycell.errors import ModelError, nearest, shown
 from graycell.hybrid import read_model
 from graycell.inference import load_fit
 from graycell.model import CultureModel
 from graycell.models import FILE_MODELS, model_of
+from graycell.reporting.display import KINDS, DisplayUnits, shown_in, units_of
 from graycell.runs import CultureRun, bundled_run, check_runs, read_runs
 
 PUBLISHED, EXTENDED, TRUTH = "nolan-lee", "nolan-lee-extended", "nolan-lee-extended-limited"
@@ -48,6 +49,18 @@ ParametersOption = Annotated[
     str, typer.Option(help="published, another set of the model, or a folder written by graycell fit.")
 ]
 
+UnitsOption = Annotated[
+    str,
+    typer.Option(
+        "--units",
+        metavar="UNITS",
+        envvar="GRAYCELL_UNITS",
+        help="Units of tables and figures. laboratory: 1e6 cells/mL, mmol/L, pmol/cell/d, and g/L, pg/cell/d for "
+        "titers and what else was measured as a mass; internal: those of run files; or single ones, of quantities and "
+        "of time, volume, cells, concentration, rate, growth ..., such as 'ANTI=mg/L, GLC=g/L, time=h'.",
+    ),
+]
+
 
 def runs_from(paths: Sequence[Path]) -> list[CultureRun]:
     """Read and check runs, and print what the check finds.
@@ -68,6 +81,28 @@ def runs_from(paths: Sequence[Path]) -> list[CultureRun]:
     if any(finding.severity == "error" for finding in findings):
         raise typer.Exit(FAULTS)
     return runs
+
+
+def display_units(setting: str, runs: Sequence[CultureRun], models: Sequence[CultureModel] = ()) -> DisplayUnits:
+    """Return the units that --units names, before any work, and print a remark for each name that nothing has.
+
+    Args:
+        setting: see `DisplayUnits.of`.
+        runs: that are shown.
+        models: that are shown.
+
+    Returns:
+        The units.
+
+    Raises:
+        InputError: with all faults of the setting, and units that do not fit the quantities.
+    """
+    units, known = DisplayUnits.of(setting), units_of(runs, models)
+    shown_in(units, runs, models)
+    for name in units.own:
+        if name not in known:
+            say(f"remark: --units: nothing here is called '{shown(name)}'; {nearest(name, [*known, *KINDS])}.")
+    return units
 
 
 def model_with_parameters(

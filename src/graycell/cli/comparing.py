@@ -9,6 +9,8 @@ from graycell.cell.closures import Dynamic
 from graycell.cli.arguments import (
     LIBRARY_PARAMETERS,
     TRUTH,
+    UnitsOption,
+    display_units,
     model_with_parameters,
     runs_from,
 )
@@ -21,6 +23,7 @@ from graycell.insilico import Design, generate
 from graycell.models import MODELS
 from graycell.reporting.comparison.page import comparison_report, headline, not_shared_sentences
 from graycell.reporting.comparison.tables import comparison_frames
+from graycell.reporting.display import LABORATORY
 from graycell.runs.format.writing import require_place_for_runs, write_runs
 from graycell.storage import require_place
 from graycell.study import read_study
@@ -96,6 +99,7 @@ def _cross_validate(
     out: Annotated[Path, typer.Option(help="Folder of the page, its tables and its JSON.")] = Path(
         "results/cross-validate"
     ),
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Compare the models of a study with each other and with baselines, on runs that they did not learn from.
 
@@ -111,6 +115,7 @@ def _cross_validate(
     """
     plan = read_study(study)
     print_findings(plan.remarks)
+    shown_units = display_units(units, [*plan.training, *plan.tested])
     require_place(out / "trained")  # now, not after an hour of work
     pages = []
     with keeps_state(out / "trained"), progress_bar("cross-validate") as update:
@@ -127,7 +132,7 @@ def _cross_validate(
         candidates = plan.candidates(show_fit)
         trained = out / "trained"
         found = cross_validate(candidates, plan.split(), plan.seeds, show, folder=trained)
-        pages.append(comparison_report(found, out))
+        pages.append(comparison_report(found, out, units=shown_units))
     _print_reused(found, trained)
     _print_comparison(found)
     failed = bool(found.failures)
@@ -136,7 +141,7 @@ def _cross_validate(
             curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, show, folder=trained)
         _print_reused(curve, trained)
         failed |= bool(curve.failures)
-        pages.append(comparison_report(curve, out / "curve"))
+        pages.append(comparison_report(curve, out / "curve", units=shown_units))
     for path in pages:
         say(f"Comparison: {path}")
     if failed:

@@ -16,6 +16,8 @@ from graycell.cli.arguments import (
     ModelOrFitsOption,
     ParametersOption,
     RunArgument,
+    UnitsOption,
+    display_units,
     model_with_parameters,
     runs_from,
 )
@@ -36,6 +38,7 @@ from graycell.reporting import (
     trajectory_frame,
     write_table,
 )
+from graycell.reporting.display import LABORATORY
 from graycell.runs import Bolus, bundled_run
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, SolverSettings, simulate
@@ -69,6 +72,7 @@ def _simulate(
     parameters: ParametersOption = "published",
     rtol: Annotated[float, typer.Option(help="Relative tolerance of the ODE solver [1].", min=1e-9, max=1e-2)] = 1e-6,
     out: Annotated[Path | None, typer.Option(help="Write the trajectory to this .csv, .xlsx or .parquet file.")] = None,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Simulate a run and compare it with its measurements.
 
@@ -87,16 +91,17 @@ def _simulate(
         require_place(out.parent)
     runs, unfinished = runs_from([run] if run else []), False
     built = model_with_parameters(model, parameters, closures[closure], runs)
+    shown_units = display_units(units, runs, [built])
     frames: dict[str, pd.DataFrame] = {}
     for culture in runs:
         if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
         trajectory = simulate(built, culture, SolverSettings(rtol=rtol, atol=rtol / 10))
-        print_trajectory(trajectory, adjusted=parameters in LIBRARY_PARAMETERS)
+        print_trajectory(trajectory, parameters in LIBRARY_PARAMETERS, shown_units)
         unfinished |= trajectory.status is not SimulationStatus.finished
         if out is not None:
             name = f"{out.stem}-{file_word(culture.name)}{out.suffix}" if len(runs) > 1 else out.name
-            frames[name] = trajectory_frame(trajectory)
+            frames[name] = trajectory_frame(trajectory, shown_units)
     if out is not None:
         with written_together(out.parent) as stage:
             for name, frame in frames.items():
@@ -117,6 +122,7 @@ def _report(
             help=f"The model that generated in-silico runs: one of {', '.join(MODELS)}, or the folder of a fit."
         ),
     ] = None,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Write one HTML file, readable without a network, and its tables as CSV.
 
@@ -129,8 +135,10 @@ def _report(
     for label, one in fits.items():
         for sentence in one.remarks():
             say(f"remark: {label}: {sentence}")
+    shown_units = display_units(units, [run for one in fits.values() for run in one.runs],
+                                [one.model for one in fits.values()])  # fmt: skip
     true_model = None if truth is None else load_fit(truth).model if Path(truth).is_dir() else model_of(truth)
-    path = report(fits, out if out is not None else folders[0], truth=true_model)
+    path = report(fits, out if out is not None else folders[0], truth=true_model, units=shown_units)
     say(f"Report: {path}")
 
 
@@ -144,6 +152,7 @@ def _label(folder: Path, folders: list[Path]) -> str:
 def _demo(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo"),
     starts: Annotated[int, typer.Option(help="Number of starting points of each fit.", min=1, max=64)] = 4,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Fit the published network and the extended one to the bundled run, and write a report.
 
@@ -154,6 +163,7 @@ def _demo(
     require_place(out)
     began = time.perf_counter()
     run = bundled_run()
+    shown_units = display_units(units, [run])
     first = simulate(model_of(PUBLISHED), run).require_finished()
     say(
         f"{run.name}: {len(first.measured_time)} samples, {len(run.measurements)} quantities. Published parameters, "
@@ -164,7 +174,7 @@ def _demo(
         folder = out / model
         fits[label] = fit_with_progress([run], model_of(model), folder, FitSettings(starts=starts), label)
         save_fit(fits[label], folder)
-    path = report(fits, out, note=_DEMO_NOTE)
+    path = report(fits, out, note=_DEMO_NOTE, units=shown_units)
     print_scores({label: simulate(fitted.model, run) for label, fitted in fits.items()})
     say(f"Report: {path}")
 

@@ -10,7 +10,7 @@ import typer
 from graycell.balances.checking import check_paths
 from graycell.balances.plausibility import implausible
 from graycell.balances.specific_rates import specific_rates
-from graycell.cli.arguments import RunsArgument, runs_from
+from graycell.cli.arguments import RunsArgument, UnitsOption, display_units, runs_from
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.models import check_model_files
 from graycell.cli.printing import MOST_PRINTED_RUNS, console, counted, print_findings, print_frame, say
@@ -22,6 +22,7 @@ from graycell.imports.importing import imported
 from graycell.imports.ready import profiles
 from graycell.model import CultureModel
 from graycell.packing import held_inputs, names_of, unused_viability
+from graycell.reporting.display import LABORATORY, DisplayUnits
 from graycell.reporting.rates.balances import mass_balances_frame
 from graycell.reporting.rates.page import headline, phase_frame, rates_report
 from graycell.runs import check_runs, read_runs
@@ -96,6 +97,7 @@ def _import(
     out: Annotated[
         Path | None, typer.Option(help="Folder or .xlsx file of the runs that are written; default: results/FILE.")
     ] = None,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Convert files of any layout to runs, by a mapping that describes their columns.
 
@@ -118,6 +120,7 @@ def _import(
     """
     if (like is not None) + (mapping is not None) + (draft is not None) > 1:
         raise typer.BadParameter("--like, --map and --draft exclude each other")
+    DisplayUnits.of(units)  # its faults now, not after the work
     words, file = {"like": like} if like is not None else mapping, files[0]
     if words is None:
         exports = exports_of(files) if header is None else []
@@ -132,10 +135,11 @@ def _import(
     with console.status("Reading"):
         found = imported(files, words)
         findings = [*found.remarks, *check_runs(found.runs), *implausible(found.runs)]
+    shown_units = display_units(units, found.runs)
     place = write_runs(found.runs, out or Path("results") / file.stem)
     if len(found.runs) <= MOST_PRINTED_RUNS:
         for run in found.runs:
-            print_frame(mass_balances_frame([run]).drop(columns="run"), f"{run.name}: bookkeeping")
+            print_frame(mass_balances_frame([run], shown_units).drop(columns="run"), f"{run.name}: bookkeeping")
     print_findings(findings)
     if found.volume_is_nominal:
         say("The volume at the start is not given: 1 L is assumed.")
@@ -201,25 +205,28 @@ def _rates(
         str | None, typer.Option(help="Yields are per amount of this species taken up; default: GLC.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the page and its tables.")] = Path("results/rates"),
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Calculate specific rates, growth, death and yields from the samples; no model is needed.
 
-    Rates [mmol/(10^9 cells)/d] are given from sample to sample and over the whole phase, with standard errors from
+    Rates are given from sample to sample and over the whole phase, with standard errors from
     those of the assays. Feeds, samples and flows are accounted for; balances.csv shows the mass balance:
     begin + fed - taken out + net production = found.
 
     Example, the growth phase: graycell rates run07/ run08/ --from 1 --to 5
     """
     require_place(out)
-    measured = [specific_rates(run, start, end) for run in runs_from(runs or [])]
+    cultures = runs_from(runs or [])
+    shown_units = display_units(units, cultures)
+    measured = [specific_rates(run, start, end) for run in cultures]
     known = dict.fromkeys(balance.quantity for rates in measured for balance in rates.balances)
     if per is not None and per not in known:
         needed = "yields are per a measured species"
         raise InputError([Finding("--per", f"'{per}'", needed, nearest(per, known) if known else "leave it out")])
     for rates in measured:
-        for sentence in headline(rates):
+        for sentence in headline(rates, shown_units):
             say(sentence)
         if len(measured) <= MOST_PRINTED_RUNS:
-            over = phase_frame([rates]).drop(columns=["run", "doubling time [d]"])
-            print_frame(over, f"{rates.run.name}: over the phase")
-    say(f"Rates: {rates_report(measured, out, per or 'GLC')}")
+            over = phase_frame([rates], shown_units)
+            print_frame(over.drop(columns=["run", over.columns[-1]]), f"{rates.run.name}: over the phase")
+    say(f"Rates: {rates_report(measured, out, per or 'GLC', shown_units)}")

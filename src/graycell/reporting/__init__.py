@@ -1,5 +1,6 @@
 """Trajectories, fits, comparisons and diagnoses as tables, figures and self-contained HTML pages.
 
+    display                 DisplayUnits: the units of all tables and figures, and the only conversions to them
     reading                 what reports ask of a model and read from a trajectory
     tables                  DataFrames with units in their heads; write_table: CSV, XLSX, Parquet
     trajectories            plotly figures of trajectories
@@ -16,6 +17,7 @@ a `ModelDiagnosis`.
 from graycell.diagnosis.identifiability import UNDETERMINED
 from graycell.reporting.comparison.page import comparison_report
 from graycell.reporting.comparison.tables import comparison_frames
+from graycell.reporting.display import DisplayUnits
 from graycell.reporting.equations.page import diagnosis_report, headline
 from graycell.reporting.equations.tables import diagnosis_frames
 from graycell.reporting.fits.figures import convergence, parameters
@@ -43,6 +45,7 @@ from graycell.reporting.trajectories import (
 
 __all__ = [
     "UNDETERMINED",
+    "DisplayUnits",
     "combinations_frame",
     "comparison_frames",
     "comparison_report",

@@ -39,6 +39,8 @@ _INTERNAL_UNITS = {
     "mass_rate": MASS_RATE, "production": "mmol/L/d", "mass_production": "g/L/d", "growth": "1/d",
 }  # fmt: skip
 """An internal unit of each kind of number."""
+KINDS = tuple(_INTERNAL_UNITS)
+"""Kinds of numbers that have a unit in `DisplayUnits`."""
 _AS_MASS = {"concentration": "mass_concentration", "amount": "mass", "rate": "mass_rate",
             "production": "mass_production"}  # fmt: skip
 _AS_AMOUNT = {mass: amount for amount, mass in _AS_MASS.items()}
@@ -114,7 +116,7 @@ class DisplayUnits:
         >>> DisplayUnits.internal() == DisplayUnits.of("internal")
         True
         """
-        return cls(**dict.fromkeys(_INTERNAL_UNITS))
+        return replace(cls(), **dict.fromkeys(_INTERNAL_UNITS))
 
     @classmethod
     def of(cls, setting: "DisplayUnits | str") -> "DisplayUnits":

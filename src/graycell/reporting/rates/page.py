@@ -94,7 +94,8 @@ def rates_between_samples(measured: Sequence[SpecificRates], units: Units = LABO
 def _sections(
     measured: Sequence[SpecificRates], frames: dict[str, pd.DataFrame], per: str, display: Shown
 ) -> list[Section]:
-    sentences = "".join(f"<p>{text(sentence)}</p>" for run_rates in measured for sentence in headline(run_rates))
+    said = [sentence for run_rates in measured for sentence in headline(run_rates, display)]
+    sentences = "".join(f"<p>{text(sentence)}</p>" for sentence in said)
     drawn = drawing(rates_between_samples(measured, display), "between", _CAPTION)
     yields = (
         table(frames["yields"]) if len(frames["yields"]) else f"<p>{text(per)} was not measured or not consumed.</p>"
@@ -118,15 +119,17 @@ def _sections(
     ]
 
 
-def headline(measured: SpecificRates) -> list[str]:
+def headline(measured: SpecificRates, units: Units = LABORATORY) -> list[str]:
     """Return the main results of a run.
 
     Args:
         measured: specific rates of a run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
-        Sentences.
+        Sentences; they count days.
     """
+    display = display_of([measured], units)
     growth = [rate for rate in measured.rates if rate.quantity == GROWTH and not rate.since_start]
     sentences = [
         f"{measured.run.name}: {measured.integral[-1]:.4g} x 10⁹ viable cell days from day {measured.time[0]:g} to "
@@ -136,7 +139,9 @@ def headline(measured: SpecificRates) -> list[str]:
         best = max(growth, key=lambda rate: rate.value)
         if best.value > 0.0:
             sentences.append(
-                f"Fastest growth {best.value:.3g} ± {best.standard_error:.2g} 1/d from day {best.start:g} to "
-                f"{best.end:g}: a doubling time of {best.doubling_time:.3g} d."
+                f"Fastest growth {display.values(best.value, best.unit):.3g} ± "
+                f"{display.values(best.standard_error, best.unit):.2g} {display.unit(best.unit)} from day "
+                f"{best.start:g} to {best.end:g}: a doubling time of "
+                f"{display.values(best.doubling_time, TIME):.3g} {display.unit(TIME)}."
             )
     return sentences
