@@ -125,6 +125,11 @@ def test_a_diagnosis_names_the_loop_that_the_model_has(looped):
     figure = branches_over_time(diagnosis)
     assert _titles(figure) == ["<b>P</b> [pmol/cell/d]"]
     assert [trace.name for trace in figure.data][-2:] == ["simulated P", "measured, ± 1 standard error"]
+    in_hours = branches_over_time(diagnosis, "time=h")
+    assert in_hours.layout.xaxis.title.text == "time [h]"
+    for new, old in zip(in_hours.data, figure.data, strict=True):
+        np.testing.assert_allclose(np.asarray(new.x, float), 24.0 * np.asarray(old.x, float), rtol=1e-12)
+        np.testing.assert_allclose(np.asarray(new.y, float), np.asarray(old.y, float), rtol=1e-12)
     columns = list(branches_frame(diagnosis, found, "time [d]").columns)
     assert columns[2:] == ["P [pmol/cell/d]", "slope dP'/dP [1]"]
     assert "more than one value of P is stable" in loop_sentence(diagnosis)
