@@ -25,9 +25,7 @@ def quantity_of(head: str, row: pd.Series, molar_masses) -> str:
     return next((word for word in (name, name.split(" ")[-1]) if word in molar_masses), "")
 
 
-def assert_same_frame(
-    shown: pd.DataFrame, internal: pd.DataFrame, molar_masses, tolerance: float = TOLERANCE
-) -> int:
+def assert_same_frame(shown: pd.DataFrame, internal: pd.DataFrame, molar_masses, tolerance: float = TOLERANCE) -> int:
     """Convert every number back and compare it; return how many columns or cells had another unit."""
     assert len(shown.columns) == len(internal.columns)
     assert len(shown) == len(internal)

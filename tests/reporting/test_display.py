@@ -144,7 +144,8 @@ def test_the_figures_of_rates_and_laws_draw_the_same_numbers_in_all_units(measur
 def test_by_default_titers_are_in_grams_and_their_rates_in_picograms(weighed, measured):
     heads = list(trajectory_frame(weighed).columns)
     for head in ("time [d]", "volume [L]", "VCD [1e6 cells/mL]", "ANTI [g/L]", "GLC [g/L]", "LAC [mmol/L]",
-                 "v19 [pg/cell/d]", "v17 [pmol/cell/d]", "kinetic rate v2 [pmol/cell/d]"):  # fmt: skip
+                 "v20 [pmol/cell/d]", "v19 [pg/cell/d]", "v17 [pmol/cell/d]",
+                 "kinetic rate v2 [pmol/cell/d]"):  # fmt: skip
         assert head in heads
     phase = rates_frames(measured)["rates-of-the-phase"].set_index(["run", "quantity"])["unit"]
     name = measured[0].run.name

@@ -12,13 +12,13 @@ from graycell.imports.importing import import_runs
 from graycell.inference.storage import _run_from_plain, _run_to_plain
 from graycell.models import model_of
 from graycell.packing import in_units_of, molar_mass_of
+from graycell.provenance import hash_of_run
 from graycell.runs import bundled_run, read_runs, runs_from_tables
 from graycell.runs.format.writing import tables_of, write_runs
 from graycell.runs.solutes import MOLAR_MASS
 
 SHEET = (
-    "Day,VCD (10^6 cells/mL),Titer (mg/L),Glucose (g/L),Lactate (mM),NH4 (mg/L)\n"
-    "0,0.4,0,7.2,1,18\n2,2.0,150,4,9,54\n"
+    "Day,VCD (10^6 cells/mL),Titer (mg/L),Glucose (g/L),Lactate (mM),NH4 (mg/L)\n0,0.4,0,7.2,1,18\n2,2.0,150,4,9,54\n"
 )
 MAPPING = {
     "time": {"column": "Day", "unit": "d"},
@@ -102,3 +102,10 @@ def test_a_model_in_grams_gets_the_grams_that_were_measured(tmp_path):
     assert molar_mass_of(model, "ANTI") == 150e3
     assert molar_mass_of(model, "ANTI", run) == 148e3
     assert molar_mass_of(model, "GLC", run) == MOLAR_MASS["GLC"]
+
+
+def test_a_fit_knows_that_its_product_was_weighed_with_another_molar_mass():
+    run = bundled_run()
+    weighed = replace(run, molar_masses={"GLC": MOLAR_MASS["GLC"]})
+    assert hash_of_run(weighed) == hash_of_run(run)  # nothing is converted by it
+    assert hash_of_run(replace(run, molar_masses={"ANTI": 150e3})) != hash_of_run(run)

@@ -13,9 +13,7 @@ from graycell.comparison.intervals import Interval
 from graycell.reporting.display import LABORATORY, Shown, Units, shown_in
 
 
-def comparison_frames(
-    comparison: Comparison, reference: str, units: Units = LABORATORY
-) -> dict[str, pd.DataFrame]:
+def comparison_frames(comparison: Comparison, reference: str, units: Units = LABORATORY) -> dict[str, pd.DataFrame]:
     """Return every table of a comparison.
 
     Args:

@@ -173,9 +173,7 @@ def fixed_points_frame(diagnosis: ModelDiagnosis, units: Units = LABORATORY) -> 
     )
 
 
-def branches_frame(
-    diagnosis: ModelDiagnosis, branches: Branches, head: str, units: Units = LABORATORY
-) -> pd.DataFrame:
+def branches_frame(diagnosis: ModelDiagnosis, branches: Branches, head: str, units: Units = LABORATORY) -> pd.DataFrame:
     """Return branches of fixed points in long form.
 
     Args:

@@ -146,9 +146,7 @@ def _units(read: Mapping[str, Typed], findings: list[Finding]) -> dict[str, str]
     return {name: unit for name, (unit, _) in found.items() if unit in kept}
 
 
-def _molar_masses(
-    table: Typed, rows: list[int], measurements: Typed, findings: list[Finding]
-) -> dict[str, float]:
+def _molar_masses(table: Typed, rows: list[int], measurements: Typed, findings: list[Finding]) -> dict[str, float]:
     """Return the molar masses [g/mol] of what was measured as a mass: in g/L here, or by the table molar_masses."""
     found = {name: MOLAR_MASS[name] for name in measurements.limits if measurements.is_mass_of_solute(name)}
     listed: set[str] = set()
