@@ -141,6 +141,20 @@ def test_the_figures_of_rates_and_laws_draw_the_same_numbers_in_all_units(measur
     np.testing.assert_allclose(convert_amount(np.asarray(curves[0].x), *titles, MASSES["LAC"]), curves[1].x, rtol=1e-12)
 
 
+def test_a_titer_in_g_and_one_in_mmol_have_a_panel_each_unless_a_molar_mass_brings_them_together(measured):
+    run = bundled_run()
+    titer = replace(run.measurements["ANTI"], unit="g/L")
+    grams = replace(run, name="grams", measurements={**run.measurements, "ANTI": titer},
+                    units={**run.units, "ANTI": "g/L"})  # fmt: skip
+    both = [specific_rates(replace(run, name="amounts")), specific_rates(grams)]
+    titles = [one.text for one in rates_between_samples(both).layout.annotations]
+    assert {"<b>ANTI</b> [pmol/cell/d]", "<b>ANTI</b> [pg/cell/d]"} <= set(titles)
+    frame = rates_frames(both)["rates-of-the-phase"].set_index(["run", "quantity"])["unit"]
+    assert (frame["amounts", "ANTI"], frame["grams", "ANTI"]) == ("pmol/cell/d", "pg/cell/d")
+    titles = [one.text for one in rates_between_samples([measured[0], specific_rates(grams)]).layout.annotations]
+    assert len([title for title in titles if "ANTI" in title]) == 1
+
+
 def test_by_default_titers_are_in_grams_and_their_rates_in_picograms(weighed, measured):
     heads = list(trajectory_frame(weighed).columns)
     for head in ("time [d]", "volume [L]", "VCD [1e6 cells/mL]", "ANTI [g/L]", "GLC [g/L]", "LAC [mmol/L]",

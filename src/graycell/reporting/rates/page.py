@@ -59,19 +59,21 @@ def rates_between_samples(measured: Sequence[SpecificRates], units: Units = LABO
         units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
-        A panel for each quantity, a colour for each run.
+        A panel for each quantity and unit, a colour for each run.
     """
     display = display_of(measured, units)
-    internal = {rate.quantity: rate.unit for run_rates in measured for rate in run_rates.rates}
-    quantities = list(internal)
-    titles = [f"<b>{plain(name)}</b> [{plain(display.text(unit, name))}]" for name, unit in internal.items()]
+    # a titer may be in g/L in one run and in mmol/L in another: each unit has its panel
+    shown_as = {(rate.quantity, display.unit(rate.unit, rate.quantity)): rate.unit
+                for run_rates in measured for rate in run_rates.rates}  # fmt: skip
+    titles = [f"<b>{plain(name)}</b> [{plain(display.text(of, name))}]" for (name, _), of in shown_as.items()]
     end = display.values(max(float(run_rates.time[-1]) for run_rates in measured), TIME)
     figure = panels(titles, _COLUMNS, end, display.unit(TIME))
     colours = colours_of(run_rates.run.name for run_rates in measured)
     for run_rates in measured:
         shown = False
-        for i, quantity in enumerate(quantities):
-            rates = [rate for rate in run_rates.rates if rate.quantity == quantity and not rate.since_start]
+        for i, (quantity, unit) in enumerate(shown_as):
+            rates = [rate for rate in run_rates.rates if rate.quantity == quantity and not rate.since_start
+                     and display.unit(rate.unit, quantity) == unit]  # fmt: skip
             if not rates:
                 continue
             middle = [display.values(0.5 * (rate.start + rate.end), TIME) for rate in rates]
@@ -87,7 +89,7 @@ def rates_between_samples(measured: Sequence[SpecificRates], units: Units = LABO
             )  # fmt: skip
             shown = True
     if len(measured) == 1:
-        mark_events(figure, measured[0].run, len(quantities), display.values(1.0, TIME))
+        mark_events(figure, measured[0].run, len(titles), display.values(1.0, TIME))
     return figure
 
 
