@@ -221,12 +221,19 @@ def test_fit_then_simulate_then_report(graycell, small, tmp_path, monkeypatch):
     assert (out / "fit.json").exists()
     code, printed = graycell("simulate", small, "--parameters", out)
     assert code == 0
+    assert "1e6 cells/mL" in printed
+    table = tmp_path / "in-hours.csv"
+    code, printed = graycell("simulate", small, "--parameters", out, "--out", table, "--units", "internal, time=h")
+    assert code == 0
+    assert "1e9 cells/L" in printed
+    head = table.read_text(encoding="utf-8").splitlines()[0].split(",")
+    assert {"time [h]", "volume [L]", "VCD [1e9 cells/L]", "GLC [mmol/L]"} <= set(head)
     code, printed = graycell("report", out)
     assert code == 0
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "small" in page
     given = []
-    monkeypatch.setattr(modelling, "report", lambda fits, folder, truth: given.append(truth) or folder)
+    monkeypatch.setattr(modelling, "report", lambda fits, folder, truth, units: given.append(truth) or folder)
     for truth in ("nolan-lee-extended", out):
         assert graycell("report", out, "--truth", truth)[0] == 0
     assert [one.name for one in given] == ["nolan-lee-extended", "small"]

@@ -110,7 +110,7 @@ def test_a_training_of_another_format_is_not_taken(tmp_path, number):
         ("{digest} format 99 graycell 9.9", "runs of format 99, written by graycell 9.9"),
         ("{digest} format 0 graycell 0.0.1", "format 0, which is none"),
         ("{digest} format two", "'two', which is none"),
-        ("{digest} format 2", "written by a later graycell"),
+        ("{digest} format 3", "written by a later graycell"),
         ("{digest} format -1 graycell x", "which is none"),
         ("{digest} format 1 graycell 0.0.3", "written by graycell 0.0.3"),
         ("{digest}", ""),  # of before there was a number

@@ -17,11 +17,13 @@ The way of the data, from a file to a report:
     recovered_law                        Fit, reaction -> what was learned of its rate law
     project_fluxes                       the flux projection alone: network, kinetic rates -> FluxSolution
     report, trajectory_frame             Fit -> HTML, Trajectory -> DataFrame
+    DisplayUnits                         the units of tables and figures; those of a laboratory by default
 
 To write an own model: rate laws (`RateLaw`, `Rate`, `Monod`, ..., composed with * and +), variables, inputs,
 observables, checks, baselines and candidates; see docs/your-own-model.md.
 
-Internal units: day, litre, mmol, 10^9 cells. See ARCHITECTURE.md for the map.
+Internal units: day, litre, mmol, 10^9 cells; tables and figures have those of `DisplayUnits`. See ARCHITECTURE.md for
+the map.
 
 The public names are listed in `__init__.pyi`; each is loaded at its first use, so that reading and checking runs waits
 neither for JAX nor for plotly.

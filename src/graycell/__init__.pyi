@@ -109,6 +109,7 @@ from .models import nolan_lee as nolan_lee
 from .models import published_feed as published_feed
 from .parameters import Parameter as Parameter
 from .parameters import ParameterTable as ParameterTable
+from .reporting import DisplayUnits as DisplayUnits
 from .reporting import comparison_report as comparison_report
 from .reporting import diagnosis_report as diagnosis_report
 from .reporting import report as report

@@ -258,6 +258,7 @@ def _run(design: Design, template: CultureRun, medium: str, biomass: str, index:
         end=design.days,
         provenance=Provenance(notes=f"A run of a design with seed {design.seed}, around '{template.name}'."),
         units=template.units,
+        molar_masses=template.molar_masses,
     )
 
 

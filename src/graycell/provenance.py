@@ -17,6 +17,7 @@ import numpy as np
 from graycell.cell.neural import weights_of
 from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
+from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATURE
 from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
@@ -163,4 +164,6 @@ def hash_of_run(run: CultureRun) -> str:
     units = [*((name, one.unit) for name, one in series.items()), *run.units.items()]
     # only others than those that every run has, so that the hashes of old runs stay
     parts += sorted({(name, unit) for name, unit in units if unit not in _USUAL_UNITS})
+    # with these a product is converted to the unit of a model
+    parts += sorted(item for item in run.molar_masses.items() if item[0] not in MOLAR_MASS)
     return _sha(parts)

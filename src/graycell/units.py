@@ -21,8 +21,10 @@ CONCENTRATION = "mmol/L"
 MASS_CONCENTRATION = "g/L"
 CELL_DENSITY = "1e9 cells/L"
 SPECIFIC_RATE = "mmol/(1e9 cells)/d"
+MASS_RATE = "g/(1e9 cells)/d"
 VOLUMETRIC_RATE = "L/d"
 TEMPERATURE = "degC"
+PER_MOLE = "g/mol"
 DIMENSIONLESS = "1"
 
 INTERNAL_UNITS = (
@@ -32,16 +34,22 @@ INTERNAL_UNITS = (
     MASS_CONCENTRATION,
     CELL_DENSITY,
     SPECIFIC_RATE,
+    MASS_RATE,
     VOLUMETRIC_RATE,
     TEMPERATURE,
+    PER_MOLE,
     DIMENSIONLESS,
 )
 
+_AMOUNTS_AND_MASSES = ((CONCENTRATION, MASS_CONCENTRATION), ("mmol", "g"), (SPECIFIC_RATE, MASS_RATE),
+                       ("mmol/L/d", "g/L/d"))  # fmt: skip
+"""Units of amounts, and those of masses of them; a molar mass in g/mol is 1000 times their quotient."""
 _HEADING = re.compile(r"^\s*(?P<name>[^\[\]]+?)\s*(?:\[(?P<unit>[^\[\]]*)\])?\s*$")
 _COUNTED_CELLS = re.compile(r"(?<!\()(\b1e\d+|\b10\^\d+)\s*cells?\b")
 _READABLE = re.compile(r"[A-Za-zµμ0-9 ./*^()_-]*")
 _POWER = re.compile(r"\^(?!-?\d{1,2}(?!\d))")
 _LONGEST_UNIT = 40
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class UnitError(GraycellError):
@@ -166,7 +174,7 @@ def convert_amount(value, unit: str, to: str, molar_mass: float | None = None):
     0.36
     """
     if molar_mass and not converts(unit, to):
-        for amount, mass in ((CONCENTRATION, MASS_CONCENTRATION), ("mmol/L/d", "g/L/d")):
+        for amount, mass in _AMOUNTS_AND_MASSES:
             if converts(unit, amount) and converts(to, mass):
                 return convert(convert(value, unit, amount) * molar_mass / 1000.0, mass, to)
             if converts(unit, mass) and converts(to, amount):
@@ -328,3 +336,18 @@ def _linear(unit: str) -> Any:
     if not math.isfinite(float(quantity.magnitude)) or float(quantity.magnitude) <= 0.0:
         raise UnitError(f"unit '{unit}' cannot be read; write it like mmol/L or 1e6 cells/mL")
     return quantity
+
+
+def pretty_unit(unit: str) -> str:
+    """Return a unit as it is printed.
+
+    Args:
+        unit: any.
+
+    Returns:
+        The unit with superscripts.
+
+    >>> pretty_unit("mmol/(1e9 cells)/d"), pretty_unit("1e6 cells/mL")
+    ('mmol/(10⁹ cells)/d', '10⁶ cells/mL')
+    """
+    return re.sub(r"\b1e(\d+)(?= cells?\b)", lambda power: "10" + power[1].translate(_RAISED), unit)

@@ -227,11 +227,11 @@ def test_the_report_has_its_tables_beside_it(tmp_path):
         assert (tmp_path / f"{name}.csv").exists()
 
 
-@pytest.mark.parametrize(("name", "unit"), [("balances", " [mmol]"), ("mass-balances", "")])
-def test_every_row_of_a_table_of_mass_balances_adds_up(name, unit):
+@pytest.mark.parametrize("name", ["balances", "mass-balances"])
+def test_every_row_of_a_table_of_mass_balances_adds_up(name):
     frame = rates_frames([specific_rates(culture(FED_BATCH)[0]), specific_rates(bundled_run())])[name]
     begin, fed, taken_out, net, found = (
-        frame[head + unit].to_numpy() for head in ("begin", "fed", "taken out", "net production", "found")
+        frame[head].to_numpy() for head in ("begin", "fed", "taken out", "net production", "found")
     )
     np.testing.assert_allclose(begin + fed - taken_out + net, found, rtol=1e-9, atol=1e-9)
     assert np.any(fed > 0.0)

@@ -98,6 +98,13 @@ def test_predictions_and_posteriors_open_in_other_tools(fitted):
     assert data["mAb"].sel(draw=2, time=2.0).item() == ahead["mAb"][2, 1]
     figure = ahead.plot("mAb")
     assert "mAb [g/L]" in figure.layout.yaxis.title.text
+    other = ahead.plot("mAb", units="mAb=mg/L, time=h")
+    assert (other.layout.yaxis.title.text, other.layout.xaxis.title.text) == ("mAb [mg/L]", "time [h]")
+    for new, old in zip(other.data, figure.data, strict=True):
+        np.testing.assert_allclose(new.x, 24.0 * np.asarray(old.x), rtol=1e-12)
+        np.testing.assert_allclose(new.y, 1000.0 * np.asarray(old.y), rtol=1e-12)
+        if old.error_y.array is not None:
+            np.testing.assert_allclose(new.error_y.array, 1000.0 * np.asarray(old.error_y.array), rtol=1e-12)
     with pytest.raises(gc.ModelError, match="did you mean 'mAb'"):
         ahead.plot("mab")
 

@@ -21,6 +21,8 @@ from graycell.reporting.writing import write_table
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.units import INTERNAL_UNITS, parse_heading
 
+SHOWN_UNITS = ("d", "L", "mmol/L", "1e6 cells/mL", "pmol/cell/d", "degC", "1")
+
 CHECKED = GradientCheck(
     ("a",),
     (
@@ -44,7 +46,7 @@ def frames(fit, trajectory):
 
 
 def test_every_column_of_numbers_has_a_unit_in_its_head(frames):
-    known = (*INTERNAL_UNITS, "unit", "s")
+    known = (*SHOWN_UNITS, "unit", "s")
     for frame in frames.values():
         for head in frame.columns:
             if is_numeric_dtype(frame[head]) and not is_bool_dtype(frame[head]):
@@ -53,7 +55,7 @@ def test_every_column_of_numbers_has_a_unit_in_its_head(frames):
 
 def test_a_column_of_mixed_units_has_a_column_unit_beside_it(frames):
     for name in ("estimates", "residuals"):
-        assert frames[name]["unit"].isin(INTERNAL_UNITS).all()
+        assert frames[name]["unit"].isin((*INTERNAL_UNITS, *SHOWN_UNITS)).all()
 
 
 def test_no_cell_is_empty(frames):
@@ -64,7 +66,7 @@ def test_no_cell_is_empty(frames):
 def test_the_trajectory_has_a_column_for_every_flux_and_kinetic_rate(frames, trajectory):
     frame, model = frames["trajectory"], trajectory.model
     j, k = model.reactions.index("v16"), model.kinetic.index("v16")
-    unit = "[mmol/(1e9 cells)/d]"
+    unit = "[pmol/cell/d]"
     np.testing.assert_array_equal(frame[f"v16 {unit}"], trajectory.fluxes[:, j])
     np.testing.assert_array_equal(frame[f"kinetic rate v16 {unit}"], trajectory.kinetic_rates[:, k])
     np.testing.assert_array_equal(frame["conflict v16 [1]"], trajectory.conflict[:, k])

@@ -29,7 +29,7 @@ def _titles(figure):
 def test_every_species_and_vcd_and_r_has_a_panel_with_its_unit(trajectories):
     figure = measured_and_simulated(trajectories)
     assert len(_titles(figure)) == 15
-    assert _titles(figure)[0] == "<b>VCD</b> [10⁹ cells/L]"
+    assert _titles(figure)[0] == "<b>VCD</b> [10⁶ cells/mL]"
     assert _titles(figure)[-1] == "<b>R</b> [1]"
     assert all(figure.layout[f"yaxis{i or ''}"].range[0] == 0.0 for i in (0, *range(2, 16)))
 
@@ -102,7 +102,7 @@ def looped():
 
 def test_a_loop_of_another_name_is_drawn_in_its_unit_and_other_set_points_are_no_shifts(looped):
     figure = loop_variables({"pool": looped})
-    assert _titles(figure) == ["<b>P</b> [mmol/(10⁹ cells)/d]"]
+    assert _titles(figure) == ["<b>P</b> [pmol/cell/d]"]
     assert [trace.name for trace in figure.data][:3] == ["pool", "P' of the fluxes", "measured, ± 1 standard error"]
     assert np.array_equal(figure.data[0].y, looped["P"])
     assert not [shape for shape in figure.layout.shapes if shape.type == "line"]
@@ -111,17 +111,25 @@ def test_a_loop_of_another_name_is_drawn_in_its_unit_and_other_set_points_are_no
 
 
 def test_units_of_tables_and_figures_are_those_of_the_model(looped):
-    frame = residuals_frame(looped)
+    frame = residuals_frame(looped, "internal")
     assert dict(zip(frame["quantity"], frame["unit"], strict=True)) == {"P": "mmol/(1e9 cells)/d", "VCD": "1e9 cells/L"}
-    assert "<b>P</b> [mmol/(10⁹ cells)/d]" in _titles(measured_and_simulated({"pool": looped}))
+    assert "<b>P</b> [mmol/(10⁹ cells)/d]" in _titles(measured_and_simulated({"pool": looped}, units="internal"))
+    frame = residuals_frame(looped)
+    assert dict(zip(frame["quantity"], frame["unit"], strict=True)) == {"P": "pmol/cell/d", "VCD": "1e6 cells/mL"}
+    assert "<b>P</b> [pmol/cell/d]" in _titles(measured_and_simulated({"pool": looped}))
 
 
 def test_a_diagnosis_names_the_loop_that_the_model_has(looped):
     found = Branches(np.array([0.0, 2.0]), np.array([[1.0, 1.0], [2.0, 2.0]]), np.zeros((2, 2)), np.zeros((0, 2)))
     diagnosis: Any = SimpleNamespace(model=looped.model, trajectory=looped, run=looped.run, over_time=found)
     figure = branches_over_time(diagnosis)
-    assert _titles(figure) == ["<b>P</b> [mmol/(10⁹ cells)/d]"]
+    assert _titles(figure) == ["<b>P</b> [pmol/cell/d]"]
     assert [trace.name for trace in figure.data][-2:] == ["simulated P", "measured, ± 1 standard error"]
+    in_hours = branches_over_time(diagnosis, "time=h")
+    assert in_hours.layout.xaxis.title.text == "time [h]"
+    for new, old in zip(in_hours.data, figure.data, strict=True):
+        np.testing.assert_allclose(np.asarray(new.x, float), 24.0 * np.asarray(old.x, float), rtol=1e-12)
+        np.testing.assert_allclose(np.asarray(new.y, float), np.asarray(old.y, float), rtol=1e-12)
     columns = list(branches_frame(diagnosis, found, "time [d]").columns)
-    assert columns[2:] == ["P [mmol/(1e9 cells)/d]", "slope dP'/dP [1]"]
+    assert columns[2:] == ["P [pmol/cell/d]", "slope dP'/dP [1]"]
     assert "more than one value of P is stable" in loop_sentence(diagnosis)

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from graycell.runs.records import TCD, VCD, Bolus, CultureRun, Feed, Measurement, Outflow, Replacement, Sample
+from graycell.units import MASS_CONCENTRATION
 
 CELLS = (VCD, TCD)
 """Quantities that count cells."""
@@ -22,7 +23,7 @@ RETAINED = (*CELLS, "BIOM")
 """Quantities that a cell filter retains in a harvest, unless others are named."""
 _ROUNDING = 1e-14
 """Part of the amounts below which an amount taken out is the rounding error of their sum."""
-AMOUNT, AMOUNT_OF_CELLS = "mmol", "1e9 cells"
+AMOUNT, MASS, AMOUNT_OF_CELLS = "mmol", "g", "1e9 cells"
 
 
 class FlowInterval(NamedTuple):
@@ -96,7 +97,7 @@ class Balance(NamedTuple):
     Attributes:
         run: name of the run.
         quantity: name of a species, `VCD` or `TCD`.
-        unit: of all amounts: mmol, or 10^9 cells.
+        unit: of all amounts: mmol, g for what was measured in g/L, or 10^9 cells.
         start: time of the first sample [d].
         end: time of the second sample [d].
         begin: amount in the vessel at `start`, before the events of that time.
@@ -189,7 +190,7 @@ def balances_of(run: CultureRun, quantity: str, retained: Collection[str] = RETA
         retained: quantities that a cell filter retains in a harvest.
 
     Returns:
-        The balances in order of time, in mmol or 10^9 cells.
+        The balances in order of time, in mmol, g or 10^9 cells.
 
     >>> glucose = Measurement("GLC", "mmol/L", np.array([0.0, 2.0]), np.array([30.0, 20.0]), np.array([0.3, 0.2]))
     >>> run = CultureRun("a", 1.0, {"GLC": 30.0}, {"GLC": glucose}, (Bolus(1.0, "F", 0.1),), {"F": {"GLC": 200.0}})
@@ -228,7 +229,8 @@ class MassBalances:
         if key not in self._intervals:
             self._intervals[key] = flow_intervals(run, series.time)
         intervals = self._intervals[key]
-        unit = AMOUNT_OF_CELLS if quantity in CELLS else AMOUNT
+        of_mass = MASS if series.unit == MASS_CONCENTRATION else AMOUNT
+        unit = AMOUNT_OF_CELLS if quantity in CELLS else of_mass
         # media contain no cells
         media = {} if quantity in CELLS else run.media
         content = [(name, medium[quantity]) for name, medium in media.items() if medium.get(quantity, 0.0)]
@@ -321,7 +323,7 @@ def summed(series: Measurement, balances: Sequence[Balance]) -> tuple[float, flo
         balances: balances of that quantity.
 
     Returns:
-        The net production and its standard error [mmol or 10^9 cells].
+        The net production and its standard error, in the unit of the balances.
     """
     error = dict(zip(series.time.tolist(), series.standard_error.tolist(), strict=True))
     by_sample: dict[float, float] = defaultdict(float)

@@ -230,7 +230,7 @@ def product_is_not_taken_up(run: CultureRun, product: str = "ANTI") -> Iterator[
         lost = -balance.net_production
         if lost > SMALL * np.max(series.value) * balance.end_volume and lost > SURE * summed(series, [balance])[1]:
             yield Finding(f"run '{run.name}', {product} from {balance.start:g} to {balance.end:g} d",
-                          f"{lost:.3g} mmol of product gone", "cells do not take it up",
+                          f"{lost:.3g} {balance.unit} of product gone", "cells do not take it up",
                           "look at both values, and for a dilution that is missing", "warning")  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from graycell.balances.mass_balances import CELLS
 from graycell.runs.checks import NOT_SPECIES
 from graycell.runs.records import CultureRun, Measurement
-from graycell.units import CONCENTRATION
+from graycell.units import CONCENTRATION, MASS_CONCENTRATION
 
 FEWEST = 5
 """Samples from which on equal values of a series are taken for copied ones."""
@@ -24,6 +24,21 @@ def species_series(run: CultureRun, cells: bool = False) -> dict[str, Measuremen
         for name, series in run.measurements.items()
         if is_balanced(name, series) and (cells or name not in CELLS)
     }
+
+
+def has_balance(run: CultureRun, name: str) -> bool:
+    """Return whether a measured quantity has a balance, in mmol, in g or of cells, and a rate.
+
+    Args:
+        run: the run.
+        name: of a measured quantity.
+
+    Returns:
+        Whether it is a count of cells, or is in mmol/L, or in g/L as in the media of the run.
+    """
+    series = run.measurements[name]
+    is_mass = name not in NOT_SPECIES and series.unit == MASS_CONCENTRATION
+    return is_balanced(name, series) or (is_mass and run.units.get(name, MASS_CONCENTRATION) == MASS_CONCENTRATION)
 
 
 def is_balanced(name: str, series: Measurement) -> bool:

@@ -13,7 +13,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graycell.balances.mass_balances import (
+    AMOUNT,
+    AMOUNT_OF_CELLS,
     CELLS,
+    MASS,
     RETAINED,
     Balance,
     MassBalances,
@@ -22,11 +25,11 @@ from graycell.balances.mass_balances import (
     growth_rate,
     summed,
 )
-from graycell.balances.series import is_balanced
+from graycell.balances.series import has_balance
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.checks import check_runs
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, CultureRun, Measurement
-from graycell.units import CELL_DENSITY, SPECIFIC_RATE
+from graycell.units import CELL_DENSITY, MASS_CONCENTRATION, MASS_RATE, SPECIFIC_RATE
 
 GROWTH, DEATH = "growth", "death"
 GROWTH_UNIT = "1/d"
@@ -49,10 +52,10 @@ class SpecificRate:
         run: name of the run.
         quantity: a species, ``growth`` (net growth of viable cells: growth less death) or ``death`` (viable cells that
             become dead ones; lysis is not counted).
-        unit: of the rate: mmol/(10^9 cells)/d, or 1/d.
+        unit: of the rate: mmol/(10^9 cells)/d, g/(10^9 cells)/d for what was measured in g/L, or 1/d.
         start: [d].
         end: [d].
-        net_production: by the cells [mmol or 10^9 cells]; negative for uptake.
+        net_production: by the cells, in `unit_of_amount`; negative for uptake.
         viable_cells: their integral over the time [10^9 cells d].
         value: the rate in `unit`.
         standard_error: of the rate in `unit`.
@@ -70,6 +73,11 @@ class SpecificRate:
     value: float
     standard_error: float
     since_start: bool
+
+    @property
+    def unit_of_amount(self) -> str:
+        """Unit of `net_production`: mmol, g for a rate in g/(10^9 cells)/d, or 10^9 cells for growth and death."""
+        return {SPECIFIC_RATE: AMOUNT, MASS_RATE: MASS}.get(self.unit, AMOUNT_OF_CELLS)
 
     @property
     def doubling_time(self) -> float:
@@ -121,7 +129,7 @@ class SpecificRates:
             per: name of the substrate.
 
         Returns:
-            Yield and its standard error [mmol/mmol] by species.
+            Yield and its standard error by species, in mmol/mmol; in g for what was measured in g/L.
 
         Raises:
             InputError: `per` was not measured, or was not taken up.
@@ -138,7 +146,7 @@ def yields_of(run: CultureRun, balances: Iterable[Balance], per: str) -> dict[st
         per: name of the substrate.
 
     Returns:
-        Yield and its standard error [mmol/mmol] by species.
+        Yield and its standard error by species, in mmol/mmol; in g for what was measured in g/L.
 
     Raises:
         InputError: `per` was not measured, or was not taken up.
@@ -201,8 +209,8 @@ def specific_rates(
     first, last = max(start, float(counted.time[0])), min(end, float(counted.time[-1]))
 
     rates, balances, mass_balances = [*_growth(run, cells, first, last)], [], MassBalances(run, retained)
-    for quantity, series in run.measurements.items():
-        if quantity in NOT_PRODUCED or not is_balanced(quantity, series):
+    for quantity in run.measurements:
+        if quantity in NOT_PRODUCED or not has_balance(run, quantity):
             continue
         within = [
             balance for balance in mass_balances.balances(quantity) if balance.start >= first and balance.end <= last
@@ -295,7 +303,7 @@ class _Cells:
 
 def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells: _Cells) -> list[SpecificRate]:
     """Return the rates of a species, between samples and since the first."""
-    rates = []
+    rates, unit = [], MASS_RATE if run.measurements[quantity].unit == MASS_CONCENTRATION else SPECIFIC_RATE
     known = next((k for k, balance in enumerate(balances) if not balance.begin_below), 0)
     for since in (False, True):
         for k in range(known, len(balances)):
@@ -309,7 +317,7 @@ def _rates_of(run: CultureRun, quantity: str, balances: Sequence[Balance], cells
             value = net_production / integral
             cells_error = np.sqrt(np.sum((by_count * cells.error) ** 2)) / integral
             rates.append(SpecificRate(
-                run.name, quantity, SPECIFIC_RATE, parts[0].start, parts[-1].end, net_production, integral, value,
+                run.name, quantity, unit, parts[0].start, parts[-1].end, net_production, integral, value,
                 float(np.hypot(error / integral, value * cells_error)), since,
             ))  # fmt: skip
     return rates

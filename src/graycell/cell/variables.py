@@ -39,6 +39,7 @@ class Species:
             None if it is not known.
         dead_of: for dead cells, the species of viable cells in the same unit: where a run gives no dead cells at time 0
             and measured viability then, they are viable (1/viability - 1).
+        product: whether it is the product, which tables and figures show as a mass where a molar mass is known.
     """
 
     unit: str = "mmol/L"
@@ -46,6 +47,7 @@ class Species:
     retained: bool | None = None
     molar_mass: float | None = None
     dead_of: str | None = None
+    product: bool = False
 
 
 class StateVariable(eqx.Module):

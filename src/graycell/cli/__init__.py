@@ -8,7 +8,7 @@
     fitting        fit
     checking       diagnose, check-gradients
     comparing      generate, cross-validate
-    given_runs     the runs that arguments name; given_models: the models
+    given_runs     the runs that arguments name; given_models, given_units: the models and units
     sentences      sentences and findings
     frames         tables
     printing       trajectories, scores, progress bars

@@ -12,6 +12,7 @@ from graycell.cli.exit_codes import FAULTS
 from graycell.cli.frames import print_frame
 from graycell.cli.given_models import model_with_parameters
 from graycell.cli.given_runs import runs_from
+from graycell.cli.given_units import display_units
 from graycell.cli.printing import progress_bar
 from graycell.cli.sentences import console, say
 from graycell.diagnosis import GradientCheck, Verdict, check_gradients
@@ -25,8 +26,10 @@ from graycell.reporting import (
     headline,
     write_table,
 )
+from graycell.reporting.display import Shown, shown_in
 from graycell.runs.records import REDOX, VCD
 from graycell.storage import require_place, write_whole, written_together
+from graycell.units import TIME
 
 PRINTED_TABLES = {
     "equations": "Equations and unknowns",
@@ -44,38 +47,44 @@ _PRINTED_ENDS = ("GLC", "LAC", "ANTI", VCD, REDOX)
 
 def _diagnose(
     run: Path | None, model: str | None, parameters: str, at: list[float] | None, parameter: str | None, out: Path,
+    units: str,
 ) -> None:
     runs = runs_from([run] if run else [])
     built = model_with_parameters(model, parameters, Dynamic())
+    shown_units = display_units(units, runs, [built])
     require_place(out)  # now, not after a minute of work
     for culture in runs:
         with progress_bar("diagnose") as update:
             found = diagnose(built, culture, times=at or None, parameter=parameter, progress=update)
-        frames = diagnosis_frames(found)
+        frames = diagnosis_frames(found, shown_units)
         left_out = set(built.quantities) - set(_PRINTED_ENDS)
-        for sentence in headline(found):
+        for sentence in headline(found, shown_units):
             say(sentence)
         for name, title in PRINTED_TABLES.items():
             heads = [head for head in frames[name].columns if head.split(" [")[0] not in left_out]
             print_frame(frames[name].loc[:, heads], title)
         folder = out / file_word(culture.name) if len(runs) > 1 else out
-        say(f"Diagnosis: {diagnosis_report(found, folder)}")
+        say(f"Diagnosis: {diagnosis_report(found, folder, shown_units)}")
 
 
-def _check_gradients(runs: list[Path] | None, model: str, parameter: list[str] | None, out: Path) -> None:
+def _check_gradients(
+    runs: list[Path] | None, model: str, parameter: list[str] | None, out: Path, units: str
+) -> None:
     cultures = runs_from(runs or [])
+    built = read_model(model, cultures)
+    shown_units = display_units(units, cultures, [built])
     require_place(out)
     with progress_bar("check-gradients") as update:
-        result = check_gradients(read_model(model, cultures), cultures, parameter or None, progress=update)
-    _print_gradient_check(result)
+        result = check_gradients(built, cultures, parameter or None, progress=update)
+    _print_gradient_check(result, shown_in(shown_units))
     with written_together(out) as stage:
-        write_table(gradient_checks_frame(result), stage / "gradients.csv")
+        write_table(gradient_checks_frame(result, shown_units), stage / "gradients.csv")
         write_whole(stage / "gradients.json", json.dumps(result.plain(), indent=1))
     say(f"Result written to {out / 'gradients.csv'}")
     raise typer.Exit(0 if result.passed else FAULTS)
 
 
-def _print_gradient_check(result: GradientCheck) -> None:
+def _print_gradient_check(result: GradientCheck, display: Shown) -> None:
     """Print the checked derivatives, worst first, and a sentence for each verdict that needs one."""
     table = Table("parameter", "verdict", "relative error", "largest derivative", "worst at", "step")
     for i in (2, 3, 5):
@@ -87,7 +96,7 @@ def _print_gradient_check(result: GradientCheck) -> None:
             row.verdict.value,
             f"{row.error:.1e}",
             f"{row.size:.3g}",
-            Text(f"{run}{row.quantity}, {row.time:g} d"),
+            Text(f"{run}{row.quantity}, {display.values(row.time, TIME):g} {display.unit(TIME)}"),
             f"{row.step:.0e}",
         )
     console.print(table)

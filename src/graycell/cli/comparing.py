@@ -10,6 +10,7 @@ from graycell.cli.exit_codes import UNFINISHED
 from graycell.cli.frames import print_frame
 from graycell.cli.given_models import model_with_parameters
 from graycell.cli.given_runs import runs_from
+from graycell.cli.given_units import display_units
 from graycell.cli.printing import progress_bar
 from graycell.cli.sentences import counted, print_error, print_findings, say
 from graycell.cli.stopping import keeps_state
@@ -41,9 +42,10 @@ def _generate(
     say(f"{counted(len(made), 'run')} written to {path}. Next: graycell fit {out}")
 
 
-def _cross_validate(study: Path, out: Path) -> None:
+def _cross_validate(study: Path, out: Path, units: str) -> None:
     plan = read_study(study)
     print_findings(plan.remarks)
+    shown_units = display_units(units, [*plan.training, *plan.tested])
     require_place(out / "trained")  # now, not after an hour of work
     pages = []
     with keeps_state(out / "trained"), progress_bar("cross-validate") as update:
@@ -60,7 +62,7 @@ def _cross_validate(study: Path, out: Path) -> None:
         candidates = plan.candidates(show_fit)
         trained = out / "trained"
         found = cross_validate(candidates, plan.split(), plan.seeds, show, folder=trained)
-        pages.append(comparison_report(found, out))
+        pages.append(comparison_report(found, out, units=shown_units))
     _print_reused(found, trained)
     _print_comparison(found)
     failed = bool(found.failures)
@@ -69,7 +71,7 @@ def _cross_validate(study: Path, out: Path) -> None:
             curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, show, folder=trained)
         _print_reused(curve, trained)
         failed |= bool(curve.failures)
-        pages.append(comparison_report(curve, out / "curve"))
+        pages.append(comparison_report(curve, out / "curve", units=shown_units))
     for path in pages:
         say(f"Comparison: {path}")
     if failed:

@@ -15,6 +15,7 @@ from graycell.cli.commands.options import EXTENDED
 from graycell.cli.exit_codes import INTERRUPTED, UNFINISHED
 from graycell.cli.frames import print_frame
 from graycell.cli.given_runs import runs_from
+from graycell.cli.given_units import display_units
 from graycell.cli.printing import print_trajectory, progress_bar
 from graycell.cli.sentences import MOST_PRINTED_RUNS, print_error, print_findings, say
 from graycell.cli.stopping import keeps_state
@@ -26,6 +27,7 @@ from graycell.inference import Fit, FitSettings, fit, require_no_other_fit, save
 from graycell.inference.fitting import Progress as FitProgress
 from graycell.model import CultureModel
 from graycell.reporting import comparison_report, file_word
+from graycell.reporting.display import Units, shown_in
 from graycell.runs import CultureRun
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, simulate
@@ -39,24 +41,29 @@ _MOST_LISTED = 8
 """Names in one sentence."""
 
 
-def _fit(runs: list[Path] | None, model: str | None, out: Path, starts: int, seed: int, only: str | None) -> None:
+def _fit(
+    runs: list[Path] | None, model: str | None, out: Path, starts: int, seed: int, only: str | None, units: str
+) -> None:  # fmt: skip
     if runs and runs[0].suffix == ".toml":
         if len(runs) > 1:
             raise typer.BadParameter("a study names its own runs; give the TOML file alone")
         if (model, starts, seed) != (None, 4, 0):
             raise typer.BadParameter("a study has its own settings of the fit: write model, starts and seed into it")
-        _fit_study(read_study(runs[0]), only, out)
+        _fit_study(read_study(runs[0]), only, out, units)
         return
     if only:
         raise typer.BadParameter("--only chooses a model of a study; give a TOML file, or use --model")
     cultures = runs_from(runs or [])
+    shown_in(units, cultures)  # the faults of --units now, not after the fit
     require_place(out)
     require_no_other_fit(out, cultures)  # now, not after the choice of a model
     settings = FitSettings(starts=starts, seed=seed)
     if model is None:
-        model = EXTENDED if not runs or _allow_extended(cultures) else _choose(cultures, settings, out)
-    result = fit_with_progress(cultures, read_model(model, cultures, seed=seed), out, settings)
-    if not _save_and_print(result, out):
+        model = EXTENDED if not runs or _allow_extended(cultures) else _choose(cultures, settings, out, units)
+    built = read_model(model, cultures, seed=seed)
+    shown_units = display_units(units, cultures, [built])
+    result = fit_with_progress(cultures, built, out, settings)
+    if not _save_and_print(result, out, shown_units):
         raise typer.Exit(UNFINISHED)
 
 
@@ -65,7 +72,7 @@ def _allow_extended(runs: list[CultureRun]) -> bool:
     return all(name in run.measurements or name in run.initial for run in runs for name in needed)
 
 
-def _choose(runs: list[CultureRun], settings: FitSettings, out: Path) -> str:
+def _choose(runs: list[CultureRun], settings: FitSettings, out: Path, units: str) -> str:
     """Compare the models of the library that runs allow, print the comparison, and return the name of the best."""
     with progress_bar("choosing a model") as update:
         at = ComparisonProgress(0.0, "", "", 0)
@@ -79,7 +86,7 @@ def _choose(runs: list[CultureRun], settings: FitSettings, out: Path) -> str:
             update(at.done, f"{at.candidate}, {at.split}: {now.stage}, {100 * now.done:.0f} %")
 
         choice = choose_model(runs, replace(settings, starts=1), show, show_fit, folder=out / "trained")
-    comparison_report(choice.comparison, out / "choice")
+    comparison_report(choice.comparison, out / "choice", units=units)
     failed = {row.candidate: row.failed for row in choice.comparison.overall()}
     rows = [{"model": name, "error [1]": error, "failed [1]": failed[name],
              "is": "a model" if name in choice.usable.models else "a baseline"}
@@ -94,9 +101,10 @@ def _choose(runs: list[CultureRun], settings: FitSettings, out: Path) -> str:
     return choice.best
 
 
-def _fit_study(study: Study, only: str | None, out: Path) -> None:
+def _fit_study(study: Study, only: str | None, out: Path, units: str) -> None:
     """Fit all models of a study, or one of them, into folders below `out`."""
     print_findings(study.remarks)
+    shown_in(units, study.training)  # the faults of --units now, not after the fits
     finished = True
     for name in [only] if only else study.models:
         folder = out / file_word(name)
@@ -110,7 +118,7 @@ def _fit_study(study: Study, only: str | None, out: Path) -> None:
             print_error(f"{name} cannot be fitted to these runs:\n{error}")  # the runs serve the others all the same
             finished = False
             continue
-        finished &= _save_and_print(result, folder)
+        finished &= _save_and_print(result, folder, units)
     say(f"Next: graycell cross-validate {study.path}")
     if not finished:
         raise typer.Exit(UNFINISHED)
@@ -180,13 +188,13 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MOST_LISTED]) + more
 
 
-def _save_and_print(result: Fit, out: Path) -> bool:
+def _save_and_print(result: Fit, out: Path, units: Units) -> bool:
     """Write a fit, print how well it agrees with its runs; return whether it converged and its runs are simulated."""
     path = save_fit(result, out)
     trajectories = [simulate(result.model_of(run.name), run) for run in result.runs]
     if len(trajectories) <= MOST_PRINTED_RUNS:
         for trajectory in trajectories:
-            print_trajectory(trajectory)
+            print_trajectory(trajectory, units=units)
     else:
         errors = np.array([mean_nrmse(scores(trajectory)) for trajectory in trajectories])
         there = errors[np.isfinite(errors)]

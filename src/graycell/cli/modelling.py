@@ -10,6 +10,7 @@ from graycell.cli.commands.options import EXTENDED, LIBRARY_PARAMETERS, PUBLISHE
 from graycell.cli.exit_codes import UNFINISHED
 from graycell.cli.given_models import model_with_parameters
 from graycell.cli.given_runs import runs_from
+from graycell.cli.given_units import display_units
 from graycell.cli.printing import print_scores, print_trajectory
 from graycell.cli.sentences import print_error, say
 from graycell.models import model_of, published_feed
@@ -22,7 +23,7 @@ from graycell.storage import require_place, written_together
 
 def _simulate(
     run: Path | None, model: str | None, closure: ClosureName, redox: ClosureName | None, step: float, parameters: str,
-    rtol: float, out: Path | None,
+    rtol: float, out: Path | None, units: str,
 ) -> None:  # fmt: skip
     if redox is not None:
         print_error("--redox is now called --closure; the old name still works in this version, and takes precedence.")
@@ -35,18 +36,19 @@ def _simulate(
         require_place(out.parent)
     runs, unfinished = runs_from([run] if run else []), False
     built = model_with_parameters(model, parameters, closures[closure], runs)
+    shown_units = display_units(units, runs, [built])
     frames = {}
     for culture in runs:
         if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
         trajectory = simulate(built, culture, SolverSettings(rtol=rtol, atol=rtol / 10))
-        print_trajectory(trajectory, adjusted=parameters in LIBRARY_PARAMETERS)
+        print_trajectory(trajectory, parameters in LIBRARY_PARAMETERS, shown_units)
         unfinished |= trajectory.status is not SimulationStatus.finished
         if out is not None:
             from graycell.reporting import trajectory_frame  # with pandas, which is slow to import
 
             name = f"{out.stem}-{file_word(culture.name)}{out.suffix}" if len(runs) > 1 else out.name
-            frames[name] = trajectory_frame(trajectory)
+            frames[name] = trajectory_frame(trajectory, shown_units)
     if out is not None:
         from graycell.reporting.writing import write_table
 
@@ -59,7 +61,7 @@ def _simulate(
         raise typer.Exit(UNFINISHED)
 
 
-def _report(folders: list[Path], out: Path | None, truth: str | None) -> None:
+def _report(folders: list[Path], out: Path | None, truth: str | None, units: str) -> None:
     from graycell.inference import load_fit
     from graycell.reporting import report
 
@@ -68,8 +70,10 @@ def _report(folders: list[Path], out: Path | None, truth: str | None) -> None:
     for label, one in fits.items():
         for sentence in one.remarks():
             say(f"remark: {label}: {sentence}")
+    shown_units = display_units(units, [run for one in fits.values() for run in one.runs],
+                                [one.model for one in fits.values()])  # fmt: skip
     true_model = None if truth is None else load_fit(truth).model if Path(truth).is_dir() else model_of(truth)
-    path = report(fits, out if out is not None else folders[0], truth=true_model)
+    path = report(fits, out if out is not None else folders[0], truth=true_model, units=shown_units)
     say(f"Report: {path}")
 
 
@@ -79,7 +83,7 @@ def _label(folder: Path, folders: list[Path]) -> str:
     return folder.resolve().name if names.count(folder.resolve().name) == 1 else str(folder)
 
 
-def _demo(out: Path, starts: int) -> None:
+def _demo(out: Path, starts: int, units: str) -> None:
     from graycell.cli.fitting import fit_with_progress  # slow to import, and a simulation does not need it
     from graycell.inference import FitSettings, save_fit
     from graycell.reporting import report
@@ -87,6 +91,7 @@ def _demo(out: Path, starts: int) -> None:
     require_place(out)
     began = time.perf_counter()
     run = bundled_run()
+    shown_units = display_units(units, [run])
     first = simulate(model_of(PUBLISHED), run).require_finished()
     say(
         f"{run.name}: {len(first.measured_time)} samples, {len(run.measurements)} quantities. Published parameters, "
@@ -97,7 +102,7 @@ def _demo(out: Path, starts: int) -> None:
         folder = out / model
         fits[label] = fit_with_progress([run], model_of(model), folder, FitSettings(starts=starts), label)
         save_fit(fits[label], folder)
-    path = report(fits, out, note=_DEMO_NOTE)
+    path = report(fits, out, note=_DEMO_NOTE, units=shown_units)
     print_scores({label: simulate(fitted.model, run) for label, fitted in fits.items()})
     say(f"Report: {path}")
 

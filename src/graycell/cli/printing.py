@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from graycell.cli.sentences import console, say
+from graycell.reporting.display import LABORATORY, Units, shown_in
 from graycell.reporting.reading import shown_quantities, shown_scores, values_of
 from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
 from graycell.simulation.simulate import SimulationStatus, Trajectory
@@ -44,12 +45,13 @@ def progress_bar(label: str) -> Iterator[Callable[[float, str], None]]:
         bar.update(task, completed=1.0, words="done")
 
 
-def print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:
+def print_trajectory(trajectory: Trajectory, adjusted: bool = False, units: Units = LABORATORY) -> None:
     """Print the last values of a trajectory and how well it agrees with the measurements.
 
     Args:
         trajectory: of one run.
         adjusted: print 1 - adjusted R2 too, as the published comparison does.
+        units: of the table, see `DisplayUnits`.
     """
     if trajectory.status in (SimulationStatus.too_many_steps, SimulationStatus.not_finite):
         reached = trajectory.time[np.all(np.isfinite(trajectory.concentrations), axis=1)].max(initial=0.0)
@@ -60,13 +62,14 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False) -> None:
             say(f"Until then, mean NRMSE of the species {mean_nrmse(tuple(compared)):.4f}; {lost} samples are later.")
         return
     rows = {row.quantity: row for row in shown_scores(trajectory)}
+    display = shown_in(units, [trajectory.run], [trajectory.model])
     table = Table("quantity", "unit", "at the end", "NRMSE", title=Text(trajectory.run.name))
     for column in table.columns[2:]:
         column.justify = "right"
     for name in shown_quantities(trajectory.model):
         values, unit = values_of(trajectory, name), trajectory.model.unit(name)
-        last = "" if values is None else f"{values[-1]:.3f}"
-        table.add_row(name, unit, last, f"{rows[name].nrmse:.3f}" if name in rows else "")
+        last = "" if values is None else f"{display.values(values[-1], unit, name):.3f}"
+        table.add_row(name, Text(display.unit(unit, name)), last, f"{rows[name].nrmse:.3f}" if name in rows else "")
     console.print(table)
     facts = [f"t = {trajectory.time[-1]:g} d"]
     if rows:

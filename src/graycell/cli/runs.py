@@ -10,11 +10,13 @@ from graycell.balances.specific_rates import specific_rates
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.frames import print_frame
 from graycell.cli.given_runs import runs_from
+from graycell.cli.given_units import display_units
 from graycell.cli.samples import exports_of, mapping_of_samples, write_new
 from graycell.cli.sentences import MOST_PRINTED_RUNS, console, counted, print_findings, say
 from graycell.errors import Finding, InputError, nearest, shown
 from graycell.imports.drafting.proposing import propose
 from graycell.imports.importing import imported
+from graycell.reporting.display import DisplayUnits
 from graycell.reporting.rates.balances import mass_balances_frame
 from graycell.reporting.rates.page import headline, phase_frame, rates_report
 from graycell.runs import check_runs, read_runs
@@ -25,9 +27,11 @@ from graycell.storage import require_place
 
 def _import(
     files: list[Path], like: str | None, mapping: Path | None, draft: Path | None, header: int | None, out: Path | None,
+    units: str,
 ) -> None:
     if (like is not None) + (mapping is not None) + (draft is not None) > 1:
         raise typer.BadParameter("--like, --map and --draft exclude each other")
+    DisplayUnits.of(units)  # its faults now, not after the work
     words, file = {"like": like} if like is not None else mapping, files[0]
     if words is None:
         exports = exports_of(files) if header is None else []
@@ -42,10 +46,11 @@ def _import(
     with console.status("Reading"):
         found = imported(files, words)
         findings = [*found.remarks, *check_runs(found.runs), *implausible(found.runs)]
+    shown_units = display_units(units, found.runs)
     place = write_runs(found.runs, out or Path("results") / file.stem)
     if len(found.runs) <= MOST_PRINTED_RUNS:
         for run in found.runs:
-            print_frame(mass_balances_frame([run]).drop(columns="run"), f"{run.name}: bookkeeping")
+            print_frame(mass_balances_frame([run], shown_units).drop(columns="run"), f"{run.name}: bookkeeping")
     print_findings(findings)
     if found.volume_is_nominal:
         say("The volume at the start is not given: 1 L is assumed.")
@@ -82,17 +87,19 @@ def _export(runs: list[Path], out: Path, parquet: bool) -> None:
     say(f"Runs: {write_runs([run for path in runs for run in read_runs(path)], out, parquet)}")
 
 
-def _rates(runs: list[Path] | None, start: float, end: float, per: str | None, out: Path) -> None:
+def _rates(runs: list[Path] | None, start: float, end: float, per: str | None, out: Path, units: str) -> None:
     require_place(out)
-    measured = [specific_rates(run, start, end) for run in runs_from(runs or [])]
+    cultures = runs_from(runs or [])
+    shown_units = display_units(units, cultures)
+    measured = [specific_rates(run, start, end) for run in cultures]
     known = dict.fromkeys(balance.quantity for rates in measured for balance in rates.balances)
     if per is not None and per not in known:
         needed = "yields are per a measured species"
         raise InputError([Finding("--per", f"'{per}'", needed, nearest(per, known) if known else "leave it out")])
     for rates in measured:
-        for sentence in headline(rates):
+        for sentence in headline(rates, shown_units):
             say(sentence)
         if len(measured) <= MOST_PRINTED_RUNS:
-            over = phase_frame([rates]).drop(columns=["run", "doubling time [d]"])
-            print_frame(over, f"{rates.run.name}: over the phase")
-    say(f"Rates: {rates_report(measured, out, per or 'GLC')}")
+            over = phase_frame([rates], shown_units)
+            print_frame(over.drop(columns=["run", over.columns[-1]]), f"{rates.run.name}: over the phase")
+    say(f"Rates: {rates_report(measured, out, per or 'GLC', shown_units)}")

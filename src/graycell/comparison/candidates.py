@@ -46,7 +46,7 @@ class FittedPredictor:
         trajectory = predicted(model, known, times)
         return {
             name: convert_amount(trajectory.at_samples(name), model.unit(name), measured.get(name, model.unit(name)),
-                                 molar_mass_of(model, name))
+                                 molar_mass_of(model, name, known))
             for name in times
             if name in trajectory.run.measurements
         }  # fmt: skip

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from graycell.imports.amounts import in_internal_units
 from graycell.imports.computed import Formula
+from graycell.units import CONCENTRATION, MASS_CONCENTRATION, converts
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Column:
     zone: str = ""
     per_mole: float = 1.0
     formula: Formula | None = None
+
+    @property
+    def is_mass(self) -> bool:
+        """Whether the numbers are masses per volume, such as mg/L, of what is an amount in internal units."""
+        is_amount = self.internal_unit == CONCENTRATION and bool(self.molar_mass)
+        return is_amount and converts(self.unit, MASS_CONCENTRATION)
 
     def in_internal_units(self, number: float) -> float:
         """Return a number of the column in its internal unit.

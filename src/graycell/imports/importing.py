@@ -35,7 +35,7 @@ from graycell.runs.format.assembly import A_RUN_HAS_MEASUREMENTS, assemble
 from graycell.runs.format.files import UnreadableError, place_of, read_toml
 from graycell.runs.format.tables import IT_IS_REQUIRED, MOST_FAULTS, Below, Cell, MixedTable
 from graycell.runs.records import CultureRun, Provenance
-from graycell.units import CONCENTRATION, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
+from graycell.units import CONCENTRATION, PER_MOLE, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
 _MAPPING = ("a mapping in TOML is needed", "name a TOML file, see graycell import --help")
 
@@ -274,8 +274,11 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
         if error.relative or error.absolute:
             key = f"{where}, [errors] {quantity}"
             rows["assay_error"].add(key, quantity, error.relative, error.absolute, error.unit)
-    errors = {kind: rows[kind].table(f"{place}, as {kind}", time) for kind in ("assay_error", "standard_errors")
-              if rows[kind].rows}  # fmt: skip
+    for quantity, column in plan.measured.items():
+        if column.is_mass:
+            rows["molar_masses"].add(f"{where}, [measured] {quantity}", quantity, column.molar_mass)
+    more = ("assay_error", "standard_errors", "molar_masses")
+    errors = {kind: rows[kind].table(f"{place}, as {kind}", time) for kind in more if rows[kind].rows}
     named = {f"{quantity} [{column.internal_unit}]": column.name for quantity, column in plan.measured.items()}
     return {**tables, **errors, "measurements": rows["measurements"].table(place, named | time)}
 
@@ -293,6 +296,7 @@ def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]
         "assay_error": _Rows("quantity", "relative [1]", "absolute", "unit"),
         "standard_errors": _Rows("run", f"time [{TIME}]",
                                  *(f"{name} [{error.unit}]" for name, error in _columned(plan))),
+        "molar_masses": _Rows("quantity", f"molar mass [{PER_MOLE}]"),
         "media": _Rows("medium", *(f"{name} [{CONCENTRATION}]" for name in species)),
     }  # fmt: skip
 

@@ -115,12 +115,13 @@ class Prediction:
         data = {name: (dims, self[name], {"units": self.model.unit(name)}) for name in self.names}
         return xarray.Dataset(data, coordinates, {"run": self.run.name, "model": self.model.name, "seed": self.seed})
 
-    def plot(self, quantity: str, level: float = 0.9) -> Any:
+    def plot(self, quantity: str, level: float = 0.9, units: Any = "laboratory") -> Any:
         """Return a plotly figure of a quantity: estimate, band and measurements.
 
         Args:
             quantity: its name.
             level: [1] of the band.
+            units: see `graycell.DisplayUnits`; a setting such as "internal" or "ANTI=mg/L" will do.
 
         Returns:
             The figure.
@@ -130,7 +131,7 @@ class Prediction:
         """
         self._column(quantity)
         # reporting is above this package, so it is imported when a figure is made
-        return importlib.import_module("graycell.reporting.predictions").band(self, quantity, level)
+        return importlib.import_module("graycell.reporting.predictions").band(self, quantity, level, units)
 
 
 def predict(

@@ -218,6 +218,7 @@ def _run_to_plain(run: CultureRun) -> dict[str, Any]:
         "events": [_event_to_plain(event) for event in run.events],
         "provenance": asdict(run.provenance),
         "units": dict(run.units),
+        "molar_masses": {name: float(mass) for name, mass in run.molar_masses.items()},
     }  # fmt: skip
 
 
@@ -252,4 +253,5 @@ def _run_from_plain(data: dict[str, Any]) -> CultureRun:
         end=data["end"],
         provenance=Provenance(**provenance),
         units=data.get("units", {}),
+        molar_masses=data.get("molar_masses", {}),
     )

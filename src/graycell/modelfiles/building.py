@@ -60,7 +60,8 @@ def _species(entry: SpeciesEntry, file: ModelFile) -> Species:
     viable = file.role("viable cells") or counted
     alike = {name for name, one in file.species.items() if one.unit == entry.unit}
     known = entry.role == "dead cells" and viable in alike
-    return Species(entry.unit, entry.initial, entry.retained, mass, viable if known else None)
+    return Species(entry.unit, entry.initial, entry.retained, mass, viable if known else None,
+                   entry.role == "product")  # fmt: skip
 
 
 class _Builder:

@@ -85,28 +85,33 @@ def _others(run: CultureRun, model: CultureModel) -> Iterator[_Other]:
             # the unit of an input may be a word that no converter knows, so one that does not convert is no fault
             is_compared = table == "measurements" and name in model.quantities
             if series.unit != wanted and (is_compared or converts(series.unit, wanted)):
-                yield _Other(table, name, series.unit, wanted, molar_mass_of(model, name))
+                yield _Other(table, name, series.unit, wanted, molar_mass_of(model, name, run))
     for name, unit in run.units.items():
         if name not in model.species or unit == model.unit(name):
             continue
         tables = {"initial": run.initial, **{f"medium '{medium}'": part for medium, part in run.media.items()}}
         for table, numbers in tables.items():
             if name in numbers:
-                yield _Other(table, name, unit, model.unit(name), molar_mass_of(model, name))
+                yield _Other(table, name, unit, model.unit(name), molar_mass_of(model, name, run))
 
 
-def molar_mass_of(model: CultureModel, name: str) -> float | None:
-    """Return the molar mass of a species of a model: its own, or that of a known solute of its name.
+def molar_mass_of(model: CultureModel, name: str, run: CultureRun | None = None) -> float | None:
+    """Return the molar mass that converts between a run and a model: the model's own, or that of a known solute.
+
+    A product has that by which the run was measured: its masses then come back as the laboratory gave them.
 
     Args:
         model: any model.
         name: of a quantity.
+        run: whose numbers are converted, if there is one.
 
     Returns:
         [g/mol]; None for what is no species, or has no known molar mass.
     """
     if name not in model.species:
         return None
+    if run is not None and name in run.molar_masses and name not in MOLAR_MASS:
+        return run.molar_masses[name]
     return model.species_specs[model.species.index(name)].molar_mass or MOLAR_MASS.get(name)
 
 

@@ -127,11 +127,11 @@ def _register() -> None:
         of_media = tuple((name, tuple(medium)) for name, medium in run.media.items())
         numbers = (run.initial_volume, tuple(run.initial.values()), media, run.events, run.initial_temperature, run.end)
         known = _Known(run.measurements, run.signals)
-        units = tuple(run.units.items())
-        return numbers, (run.name, tuple(run.initial), of_media, known, run.provenance, units)
+        units, masses = tuple(run.units.items()), tuple(run.molar_masses.items())
+        return numbers, (run.name, tuple(run.initial), of_media, known, run.provenance, units, masses)
 
     def unflatten(words, numbers) -> CultureRun:
-        name, initial, of_media, known, provenance, units = words
+        name, initial, of_media, known, provenance, units, masses = words
         volume, concentrations, media, events, temperature, end = numbers
         run = object.__new__(CultureRun)  # what is checked when a run is made needs plain numbers
         for field, value in {
@@ -140,7 +140,7 @@ def _register() -> None:
             "media": {medium: dict(zip(species, values, strict=True))
                       for (medium, species), values in zip(of_media, media, strict=True)},
             "signals": known.signals, "initial_temperature": temperature, "end": end, "provenance": provenance,
-            "units": dict(units),
+            "units": dict(units), "molar_masses": dict(masses),
         }.items():  # fmt: skip
             object.__setattr__(run, field, value)
         return run

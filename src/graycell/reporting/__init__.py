@@ -1,5 +1,6 @@
 """Trajectories, fits, comparisons and diagnoses as tables, figures and self-contained HTML pages.
 
+    display                 DisplayUnits: the units of all tables and figures, and the only conversions to them
     reading                 what reports ask of a model and read from a trajectory
     tables                  DataFrames with units in their heads
     writing                 write_table: CSV, XLSX, Parquet

@@ -1,5 +1,6 @@
 from .comparison.page import comparison_report as comparison_report
 from .comparison.tables import comparison_frames as comparison_frames
+from .display import DisplayUnits as DisplayUnits
 from .equations.page import diagnosis_report as diagnosis_report
 from .equations.page import headline as headline
 from .equations.tables import diagnosis_frames as diagnosis_frames

@@ -12,6 +12,7 @@ from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel
 from graycell.runs.records import REDOX, VCD
+from graycell.runs.solutes import MOLAR_MASS
 from graycell.simulation.scores import Score, scores
 from graycell.simulation.simulate import Trajectory
 from graycell.units import CELL_DENSITY, CONCENTRATION, SPECIFIC_RATE, TIME
@@ -185,6 +186,23 @@ def shown_scores(trajectory: Trajectory) -> list[Score]:
 
 def _by_name(names: Sequence[str], columns: ArrayLike) -> dict[str, np.ndarray]:
     return dict(zip(names, np.asarray(columns).T, strict=True))
+
+
+def made_by(model: CultureModel, reaction: str) -> str:
+    """Return the species of which the rate of a reaction is the rate, so that it is shown in a unit of that species.
+
+    Args:
+        model: any model.
+        reaction: one of its reactions.
+
+    Returns:
+        The only species of the liquid that it makes or uses, one for one; "" if there is none. A metabolite of a
+        network has none: its flux is compared with those inside the cell, which are amounts.
+    """
+    column = np.asarray(model.exchange)[:, model.reactions.index(reaction)]
+    changed = np.flatnonzero(column)
+    name = model.species[int(changed[0])] if len(changed) == 1 and abs(column[changed[0]]) == 1.0 else ""
+    return "" if has_network(model) and name in MOLAR_MASS else name
 
 
 def rate_unit(model: CultureModel, reaction: str) -> str:

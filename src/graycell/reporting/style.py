@@ -7,6 +7,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from graycell.runs.records import TEMPERATURE, Bolus, CultureRun, Replacement, Setpoint
+from graycell.units import TIME
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 INK = "#1b2733"
@@ -88,28 +89,14 @@ def plain(text: str, longest: int = 80) -> str:
     return html.escape(text, quote=False)
 
 
-def pretty_unit(unit: str) -> str:
-    """Return an internal unit as it is printed.
-
-    Args:
-        unit: an internal unit.
-
-    Returns:
-        The unit with superscripts.
-
-    >>> pretty_unit("mmol/(1e9 cells)/d")
-    'mmol/(10⁹ cells)/d'
-    """
-    return unit.replace("1e9 cells", "10⁹ cells")
-
-
-def panels(titles: Sequence[str], columns: int, end: float) -> go.Figure:
+def panels(titles: Sequence[str], columns: int, end: float, unit: str = TIME) -> go.Figure:
     """Return an empty grid of panels over time.
 
     Args:
         titles: one for each panel.
         columns: panels in a row.
-        end: end of the time axis [d].
+        end: end of the time axis, in `unit`.
+        unit: of times.
 
     Returns:
         A figure with titles at the left of the panels.
@@ -118,7 +105,7 @@ def panels(titles: Sequence[str], columns: int, end: float) -> go.Figure:
     columns = max(1, min(columns, len(titles)))
     figure.update_xaxes(range=[-0.02 * end, 1.02 * end])  # so that a marker at either end is not cut
     for index in range(max(0, len(titles) - columns), len(titles)):
-        figure.update_xaxes(title_text="time [d]", row=index // columns + 1, col=index % columns + 1)
+        figure.update_xaxes(title_text=f"time [{unit}]", row=index // columns + 1, col=index % columns + 1)
     return figure
 
 
@@ -150,17 +137,18 @@ def grid(titles: Sequence[str], columns: int) -> go.Figure:
     return figure
 
 
-def mark_events(figure: go.Figure, run: CultureRun, count: int) -> None:
+def mark_events(figure: go.Figure, run: CultureRun, count: int, per_day: float = 1.0) -> None:
     """Draw a dotted line at every temperature shift and a tick at every bolus.
 
     Args:
         figure: a figure of `panels`, which is changed.
         run: the run with the events.
         count: number of panels, from the first, that are marked.
+        per_day: one day in the unit of the axis.
     """
-    shifts = [event.time for event in run.events
+    shifts = [per_day * event.time for event in run.events
               if isinstance(event, Setpoint) and event.input == TEMPERATURE and event.time > 0.0]  # fmt: skip
-    boluses = sorted({event.time for event in run.events if isinstance(event, Bolus | Replacement)})
+    boluses = sorted({per_day * event.time for event in run.events if isinstance(event, Bolus | Replacement)})
     shapes = list(figure.layout.shapes)
     for panel in range(1, count + 1):
         axis = "" if panel == 1 else str(panel)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from graycell.reporting.display import LABORATORY, Units, shown_in
 from graycell.reporting.reading import (
     conflicts_of,
     flux_statuses,
@@ -19,6 +20,7 @@ from graycell.reporting.reading import (
     kinetic_rates_of,
     loop_statuses,
     loop_target_of,
+    made_by,
     rate_unit,
     shown_quantities,
     shown_scores,
@@ -27,7 +29,7 @@ from graycell.reporting.reading import (
 from graycell.runs.records import REDOX, VCD
 from graycell.simulation.scores import mean_nrmse
 from graycell.simulation.simulate import Trajectory
-from graycell.units import DIMENSIONLESS, SPECIFIC_RATE, TIME, VOLUME
+from graycell.units import DIMENSIONLESS, SPECIFIC_RATE, VOLUME
 
 if TYPE_CHECKING:  # a trajectory has a table without what fits
     from graycell.diagnosis.gradients import GradientCheck
@@ -37,32 +39,36 @@ MEAN = "mean over species"
 """Name of the last row of `scores_frame`."""
 
 
-def trajectory_frame(trajectory: Trajectory) -> pd.DataFrame:
+def trajectory_frame(trajectory: Trajectory, units: Units = LABORATORY) -> pd.DataFrame:
     """Return a simulated run as a table.
 
     Args:
         trajectory: a simulated run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
-        One row a point in time; an event has a row before and a row after it. Columns: time [d], volume [L],
-        VCD [10^9 cells/L], viability and temperature shift (0 before, 1 after) [1], species [mmol/L] and fluxes
-        [mmol/(10^9 cells)/d]. With a loop also R, R' of the fluxes [1] and the status of the loop; with a network
-        also kinetic rates [mmol/(10^9 cells)/d], conflicts [1] and the status of the flux projection.
+        One row a point in time; an event has a row before and a row after it. Columns: time, volume, VCD, viability and
+        temperature shift (0 before, 1 after) [1], species and fluxes. With a loop also R, R' of the fluxes [1] and the
+        status of the loop; with a network also kinetic rates, conflicts [1] and the status of the flux projection.
+
+    Raises:
+        InputError: for units that do not fit.
     """
     model = trajectory.model
-    columns: dict[str, object] = {
-        f"time [{TIME}]": trajectory.time,
-        f"volume [{VOLUME}]": trajectory.volume,
-    }
-    names = (*model.observable_names, *model.input_names, *model.variable_names)
-    columns |= {f"{name} [{model.unit(name)}]": np.asarray(trajectory[name]) for name in names}
+    display = shown_in(units, [trajectory.run], [model])
+    columns = {**display.times(trajectory.time), **display.column("volume", VOLUME, trajectory.volume)}
+    for name in (*model.observable_names, *model.input_names, *model.variable_names):
+        columns |= display.column(name, model.unit(name), np.asarray(trajectory[name]))
     if has_loop(model):
-        columns[f"{model.loops[0]}' of the fluxes [{model.unit(model.loops[0])}]"] = loop_target_of(trajectory)
-    columns |= {f"{name} [{model.unit(name)}]": values_of(trajectory, name) for name in model.species}
-    columns |= {f"{name} [{rate_unit(model, name)}]": flux for name, flux in fluxes_of(trajectory).items()}
+        loop = model.loops[0]
+        columns |= display.column(f"{loop}' of the fluxes", model.unit(loop), loop_target_of(trajectory), loop)
+    for name in model.species:
+        columns |= display.column(name, model.unit(name), values_of(trajectory, name))
+    for name, flux in fluxes_of(trajectory).items():
+        columns |= display.column(name, rate_unit(model, name), flux, made_by(model, name))
     if has_network(model):
         for name, rate in kinetic_rates_of(trajectory).items():
-            columns[f"kinetic rate {name} [{SPECIFIC_RATE}]"] = rate
+            columns |= display.column(f"kinetic rate {name}", SPECIFIC_RATE, rate, made_by(model, name))
         columns |= {f"conflict {name} [{DIMENSIONLESS}]": value for name, value in conflicts_of(trajectory).items()}
         columns["flux status"] = [status.name for status in flux_statuses(trajectory)]
     if has_loop(model):
@@ -140,46 +146,55 @@ def history_frame(fit: "Fit") -> pd.DataFrame:
     return pd.DataFrame({head: [row[key] for row in fit.history] for key, head in heads.items()})
 
 
-def residuals_frame(trajectory: Trajectory) -> pd.DataFrame:
+def residuals_frame(trajectory: Trajectory, units: Units = LABORATORY) -> pd.DataFrame:
     """Return measured and simulated values in long form.
 
     Args:
         trajectory: a simulated run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a measured value. The difference is simulated - measured, in the unit of the column ``unit``; the
         standardised residual [1] is the difference over the standard error of the assay.
+
+    Raises:
+        InputError: for units that do not fit.
     """
-    parts = []
+    parts, display = [], shown_in(units, [trajectory.run], [trajectory.model])
     for quantity in shown_quantities(trajectory.model):
         if quantity not in trajectory.run.measurements:
             continue
         series, simulated = trajectory.run.measurements[quantity], trajectory.at_samples(quantity)
+        unit = trajectory.model.unit(quantity)
         part = {
-            f"time [{TIME}]": series.time,
+            **display.times(series.time),
             "quantity": quantity,
-            "unit": trajectory.model.unit(quantity),
-            "measured [unit]": series.value,
-            "simulated [unit]": simulated,
-            "difference [unit]": simulated - series.value,
+            "unit": display.unit(unit, quantity),
+            "measured [unit]": display.values(series.value, unit, quantity),
+            "simulated [unit]": display.values(simulated, unit, quantity),
+            "difference [unit]": display.differences(simulated - series.value, unit, quantity),
             "standardised residual [1]": (simulated - series.value) / series.standard_error,
         }
         parts.append(pd.DataFrame(part))
     if parts:
         return pd.concat(parts, ignore_index=True)
     heads = ("measured [unit]", "simulated [unit]", "difference [unit]", "standardised residual [1]")
-    return pd.DataFrame({head: [] for head in (f"time [{TIME}]", "quantity", "unit", *heads)})
+    return pd.DataFrame({head: [] for head in (*display.times(()), "quantity", "unit", *heads)})
 
 
-def gradient_checks_frame(checked: "GradientCheck") -> pd.DataFrame:
+def gradient_checks_frame(checked: "GradientCheck", units: Units = LABORATORY) -> pd.DataFrame:
     """Return the derivatives that were compared with central differences, worst first.
 
     Args:
         checked: derivatives of a fit's residuals and their comparison.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a parameter. Relative error, largest derivative (of residuals in standard errors) and step of the
-        parameter are [1]; run, quantity and time [d] identify the sample with the largest error.
+        parameter are [1]; run, quantity and time identify the sample with the largest error.
+
+    Raises:
+        InputError: for units that cannot be read.
     """
     rows = checked.worst_first
     return pd.DataFrame(
@@ -190,7 +205,7 @@ def gradient_checks_frame(checked: "GradientCheck") -> pd.DataFrame:
             "largest derivative [1]": [row.size for row in rows],
             "run": [row.run for row in rows],
             "quantity": [row.quantity for row in rows],
-            f"time [{TIME}]": [row.time for row in rows],
+            **shown_in(units).times(np.array([row.time for row in rows], float)),
             "step [1]": [row.step for row in rows],
             "remedy": [row.verdict.remedy for row in rows],
         }

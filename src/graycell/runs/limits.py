@@ -13,6 +13,7 @@ from graycell.units import (
     CONCENTRATION,
     DIMENSIONLESS,
     MASS_CONCENTRATION,
+    PER_MOLE,
     SPECIFIC_RATE,
     TEMPERATURE,
     TIME,
@@ -79,6 +80,9 @@ LIMITS = {
     ),
     VIABILITY: Limit(DIMENSIONLESS, 0.0, 1.0, "viability is 0 to 1", "for percent write [%]"),
     REDOX: Limit(DIMENSIONLESS, 0.0, math.inf, "the redox ratio R is >= 0", _IF_EMPTY),
+    "molar mass": Limit(
+        PER_MOLE, 0.0, math.inf, "a molar mass is > 0", "write the g that hold one mol", open_below=True
+    ),
     "relative error": Limit(DIMENSIONLESS, 0.0, math.inf, "errors are >= 0"),
     "absolute error": Limit(None, 0.0, math.inf, "errors are >= 0"),
     "specific rate": Limit(SPECIFIC_RATE, -math.inf, math.inf, "any number"),

@@ -201,6 +201,8 @@ class CultureRun:
         provenance: where the run comes from.
         units: of the numbers of a species in `initial` and `media`, such as g/L; of a name that is not here they have
             the unit of the model that is simulated, which is mmol/L unless it says otherwise.
+        molar_masses: [g/mol] of what the laboratory measured as a mass, such as a titer in mg/L, and what is in mmol/L
+            here: tables and figures show it as a mass again.
     """
 
     name: str
@@ -214,6 +216,7 @@ class CultureRun:
     end: float = -1.0
     provenance: Provenance = Provenance()
     units: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    molar_masses: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
         if isinstance(self.end, float | int) and self.end < 0.0:

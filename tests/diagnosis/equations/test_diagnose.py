@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from displayed import assert_same_frame
 from small_models import fed_batch, monod, pool
 
 import graycell as gc
@@ -20,7 +21,10 @@ from graycell.errors import ModelError
 from graycell.models import MODELS, nolan_lee
 from graycell.reporting.page import text
 from graycell.runs.records import Setpoint
+from graycell.runs.solutes import MOLAR_MASS
 from graycell.simulation.simulate import simulate
+
+UNITS = "time=h, GLC=g/L"
 
 
 def command(folder, *arguments):
@@ -60,7 +64,7 @@ def small(tmp_path_factory):
     run = gc.write_runs([plan.with_setpoint(2.0, 31.0)], tmp_path_factory.mktemp("runs") / "batch")
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(MODELS, "small", lambda **_: model)
-        return command(tmp_path_factory.mktemp("small"), run, "--model", "small")
+        return command(tmp_path_factory.mktemp("small"), run, "--model", "small", "--units", UNITS)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +120,25 @@ def test_the_page_stands_alone_and_the_json_has_what_is_needed_to_repeat_it(smal
     assert {"versions", "runs", "settings", "code"} <= set(whole["provenance"])
     tables = {path.stem for path in folder.glob("*.csv")}
     assert set(whole["tables"]) | {"trajectory"} == tables
+
+
+def test_tables_and_figures_have_the_units_that_were_chosen_and_the_json_has_internal_ones(small):
+    printed, folder = small
+    whole = json.loads((folder / "diagnosis.json").read_text(encoding="utf-8"))
+    changed = 0
+    for name, rows in whole["tables"].items():
+        internal = pd.DataFrame(rows)
+        if len(internal):
+            shown = pd.read_csv(folder / f"{name}.csv", keep_default_na=True)
+            changed += assert_same_frame(shown, internal, MOLAR_MASS, tolerance=1e-9)
+    assert changed > 4
+    assert "time [h]" in printed
+    head = (folder / "trajectory.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert "time [h]" in head
+    assert "GLC [g/L]" in head
+    page = (folder / "diagnosis.html").read_text(encoding="utf-8")
+    assert "time [h]" in page
+    assert "time [d]" not in page
 
 
 def test_the_map_is_drawn_after_changes_of_temperature_and_of_no_other_input(run):

@@ -1,31 +1,14 @@
 from dataclasses import replace
 
 import numpy as np
+from learned_laws import curve, law
 
-from graycell.diagnosis.laws import LawCurve, RecoveredLaw
 from graycell.reporting import (
     law_errors_frame,
     laws_frame,
     recovered,
     report,
 )
-
-UNIT = "mmol/(1e9 cells)/d"
-
-
-def curve(name="LAC", unit="mmol/L", half=0.1, true=np.nan):
-    grid = np.linspace(0.0, 10.0, 11)
-    learned = 1.0 / (1.0 + grid)
-    supported = (grid > 1.5) & (grid < 8.5) & (grid != 5.0)
-    near = np.where(supported, 2, 0)
-    return LawCurve(name, unit, grid, learned, learned - half, learned + half, true + 0.0 * grid, 2.0 * learned, near,
-                    supported, np.array([2.0, 3.0, 8.0]), (1.0, 9.0))  # fmt: skip
-
-
-def law(true=np.nan, error=np.nan, **changes):
-    states = np.linspace(1.0, 9.0, 1200)
-    return RecoveredLaw("v17", "law", UNIT, (curve(true=true), curve("cold", "1", true=true)), {"LAC": states},
-                        1.0 / (1.0 + states), true + 0.1 * states, error, **changes)  # fmt: skip
 
 
 def lines(figure, name):
@@ -39,7 +22,7 @@ def test_every_input_has_a_panel_with_line_band_known_law_and_samples():
         assert len(lines(figure, name)) == 2
     assert not lines(figure, "truth")
     assert lines(figure, "known law")[0].line.dash == "dot"
-    assert figure.layout.yaxis.title.text == "v17 [mmol/(10⁹ cells)/d]"
+    assert figure.layout.yaxis.title.text == "v17 [pmol/cell/d]"
 
 
 def test_what_no_sample_supports_is_shaded():
@@ -72,7 +55,7 @@ def test_the_frame_of_laws_has_a_row_for_every_point_with_its_unit():
     frame = laws_frame([law()])
     assert len(frame) == 22
     assert set(frame["unit"]) == {"mmol/L", "1"}
-    assert f"learned [{UNIT}]" in frame.columns
+    assert "learned [pmol/cell/d]" in frame.columns
     assert list(laws_frame([]).columns) == list(frame.columns)
     assert law_errors_frame([law(error=0.2)])["error [1]"].tolist() == [0.2]
 

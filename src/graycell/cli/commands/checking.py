@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from graycell.cli.commands.long_command import long_command
-from graycell.cli.commands.options import EXTENDED, ModelOrFitsOption, ParametersOption, RunArgument, RunsArgument
+from graycell.cli.commands.options import (
+    EXTENDED,
+    LABORATORY,
+    ModelOrFitsOption,
+    ParametersOption,
+    RunArgument,
+    RunsArgument,
+    UnitsOption,
+)
 
 commands = typer.Typer()
 _PANEL = "Checks of a model"
@@ -25,6 +33,7 @@ def _diagnose(
         str | None, typer.Option(help="Draw the branches of R over this parameter; default: R_switch.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the page and its tables.")] = Path("results/diagnose"),
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Show where the equations of a model contradict each other along a run.
 
@@ -37,7 +46,7 @@ def _diagnose(
     """
     from graycell.cli import checking as bodies
 
-    bodies._diagnose(run, model, parameters, at, parameter, out)
+    bodies._diagnose(run, model, parameters, at, parameter, out, units)
 
 
 @long_command(commands, "check-gradients", _PANEL)
@@ -55,6 +64,7 @@ def _check_gradients(
     out: Annotated[Path, typer.Option(help="Folder of the result: gradients.csv and gradients.json.")] = Path(
         "results/check-gradients"
     ),
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Compare every derivative that a fit uses with central differences.
 
@@ -68,4 +78,4 @@ def _check_gradients(
     """
     from graycell.cli import checking as bodies
 
-    bodies._check_gradients(runs, model, parameter, out)
+    bodies._check_gradients(runs, model, parameter, out, units)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from graycell.cli.commands.long_command import long_command
-from graycell.cli.commands.options import TRUTH
+from graycell.cli.commands.options import LABORATORY, TRUTH, UnitsOption
 
 commands = typer.Typer()
 _PANEL = "Comparison of models"
@@ -70,6 +70,7 @@ def _cross_validate(
     out: Annotated[Path, typer.Option(help="Folder of the page, its tables and its JSON.")] = Path(
         "results/cross-validate"
     ),
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Compare the models of a study with each other and with baselines, on runs that they did not learn from.
 
@@ -85,4 +86,4 @@ def _cross_validate(
     """
     from graycell.cli import comparing as bodies
 
-    bodies._cross_validate(study, out)
+    bodies._cross_validate(study, out, units)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from graycell.cli.commands.long_command import long_command
-from graycell.cli.commands.options import ModelOption
+from graycell.cli.commands.options import LABORATORY, ModelOption, UnitsOption
 
 commands = typer.Typer()
 _PANEL = "Models"
@@ -24,6 +24,7 @@ def _fit(
     starts: Annotated[int, typer.Option(help="Number of starting points.", min=1, max=64)] = 4,
     seed: Annotated[int, typer.Option(help="Seed of the random starting points.")] = 0,
     only: Annotated[str | None, typer.Option(help="Fit only this model of the study.")] = None,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Fit a model to runs, or the models of a study to its runs.
 
@@ -45,4 +46,4 @@ def _fit(
     """
     from graycell.cli import fitting as bodies
 
-    bodies._fit(runs, model, out, starts, seed, only)
+    bodies._fit(runs, model, out, starts, seed, only, units)

@@ -6,7 +6,14 @@ from typing import Annotated
 import typer
 
 from graycell.cli.commands.long_command import long_command
-from graycell.cli.commands.options import ClosureName, ModelOrFitsOption, ParametersOption, RunArgument
+from graycell.cli.commands.options import (
+    LABORATORY,
+    ClosureName,
+    ModelOrFitsOption,
+    ParametersOption,
+    RunArgument,
+    UnitsOption,
+)
 
 commands = typer.Typer()
 _PANEL = "Models"
@@ -28,6 +35,7 @@ def _simulate(
     parameters: ParametersOption = "published",
     rtol: Annotated[float, typer.Option(help="Relative tolerance of the ODE solver [1].", min=1e-9, max=1e-2)] = 1e-6,
     out: Annotated[Path | None, typer.Option(help="Write the trajectory to this .csv, .xlsx or .parquet file.")] = None,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Simulate a run and compare it with its measurements.
 
@@ -37,7 +45,7 @@ def _simulate(
     """
     from graycell.cli import modelling as bodies
 
-    bodies._simulate(run, model, closure, redox, step, parameters, rtol, out)
+    bodies._simulate(run, model, closure, redox, step, parameters, rtol, out, units)
 
 
 @long_command(commands, "report", _PANEL)
@@ -51,6 +59,7 @@ def _report(
             "of a fit."
         ),
     ] = None,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Write one HTML file, readable without a network, and its tables as CSV.
 
@@ -60,13 +69,14 @@ def _report(
     """
     from graycell.cli import modelling as bodies
 
-    bodies._report(folders, out, truth)
+    bodies._report(folders, out, truth, units)
 
 
 @long_command(commands, "demo", _PANEL)
 def _demo(
     out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("results/demo"),
     starts: Annotated[int, typer.Option(help="Number of starting points of each fit.", min=1, max=64)] = 4,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Fit the published network and the extended one to the bundled run, and write a report.
 
@@ -76,4 +86,4 @@ def _demo(
     """
     from graycell.cli import modelling as bodies
 
-    bodies._demo(out, starts)
+    bodies._demo(out, starts, units)

@@ -37,6 +37,20 @@ ParametersOption = Annotated[
     str, typer.Option(help="published, another set of the model, or a folder written by graycell fit.")
 ]
 
+LABORATORY = "laboratory"
+"""The default of --units."""
+UnitsOption = Annotated[
+    str,
+    typer.Option(
+        "--units",
+        metavar="UNITS",
+        envvar="GRAYCELL_UNITS",
+        help="Units of tables and figures. laboratory: 1e6 cells/mL, mmol/L, pmol/cell/d, and g/L, pg/cell/d for "
+        "titers and what else was measured as a mass; internal: those of run files; or single ones, of quantities and "
+        "of time, volume, cells, concentration, rate, growth ..., such as 'ANTI=mg/L, GLC=g/L, time=h'.",
+    ),
+]
+
 
 class ClosureName(StrEnum):
     """Ways to close the loop of a model, for --closure."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from graycell.cli.commands.options import RunsArgument
+from graycell.cli.commands.options import LABORATORY, RunsArgument, UnitsOption
 from graycell.imports.ready import profiles
 
 commands = typer.Typer()
@@ -58,6 +58,7 @@ def _import(
     out: Annotated[
         Path | None, typer.Option(help="Folder or .xlsx file of the runs that are written; default: results/FILE.")
     ] = None,
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Convert files of any layout to runs, by a mapping that describes their columns.
 
@@ -80,7 +81,7 @@ def _import(
     """
     from graycell.cli import runs as bodies
 
-    bodies._import(files, like, mapping, draft, header, out)
+    bodies._import(files, like, mapping, draft, header, out, units)
 
 
 @commands.command("template", rich_help_panel=_PANEL)
@@ -124,6 +125,7 @@ def _rates(
         str | None, typer.Option(help="Yields are per amount of this species taken up; default: GLC.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder of the page and its tables.")] = Path("results/rates"),
+    units: UnitsOption = LABORATORY,
 ) -> None:
     """Calculate specific rates, growth, death and yields from the samples; no model is needed.
 
@@ -135,4 +137,4 @@ def _rates(
     """
     from graycell.cli import runs as bodies
 
-    bodies._rates(runs, start, end, per, out)
+    bodies._rates(runs, start, end, per, out, units)

@@ -12,6 +12,7 @@ from graycell.comparison.scored import NOT_SCORED
 from graycell.errors import FitError, nearest
 from graycell.reporting.comparison import figures
 from graycell.reporting.comparison.tables import at_largest, comparison_frames
+from graycell.reporting.display import LABORATORY, Units
 from graycell.reporting.page import Section, drawing, facts, number, page, table, text
 from graycell.reporting.style import colours_of
 from graycell.reporting.writing import write_table
@@ -31,13 +32,16 @@ _CAPTIONS = {
 """What to look for in a figure."""
 
 
-def comparison_report(comparison: Comparison, folder: str | Path, reference: str | None = None) -> Path:
+def comparison_report(
+    comparison: Comparison, folder: str | Path, reference: str | None = None, units: Units = LABORATORY
+) -> Path:
     """Write `comparison.html`, a CSV for every table and `comparison.json`.
 
     Args:
         comparison: errors of several candidates.
         folder: where the files are written.
         reference: name of the candidate that the others are compared with; None for the first.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         The path of the page.
@@ -49,7 +53,7 @@ def comparison_report(comparison: Comparison, folder: str | Path, reference: str
     if reference not in comparison.candidates:
         raise FitError(f"report: found no candidate '{reference}'; {nearest(reference, comparison.candidates)}.")
     folder = Path(folder)
-    frames = comparison_frames(comparison, reference)
+    frames = comparison_frames(comparison, reference, units)
     whole = comparison.plain()
     made = page("Comparison of predictions", _sections(comparison, frames, whole, reference))
     with written_together(folder) as stage:

@@ -10,27 +10,29 @@ import pandas as pd
 
 from graycell.comparison.comparison import Comparison
 from graycell.comparison.intervals import Interval
+from graycell.reporting.display import LABORATORY, Shown, Units, shown_in
 
 
-def comparison_frames(comparison: Comparison, reference: str) -> dict[str, pd.DataFrame]:
+def comparison_frames(comparison: Comparison, reference: str, units: Units = LABORATORY) -> dict[str, pd.DataFrame]:
     """Return every table of a comparison.
 
     Args:
         comparison: errors of several candidates.
         reference: the candidate from which differences are taken.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         Tables by a name that serves as file name. For a learning curve, all tables but ``errors``, ``consistency`` and
         ``learning-curve`` are about its largest number of training runs.
     """
-    largest = at_largest(comparison)
+    largest, display = at_largest(comparison), _display(comparison, units)
     frames = {
         "overall": overall_frame(largest),
-        "by-quantity": quantities_frame(largest),
+        "by-quantity": quantities_frame(largest, display),
         "by-run": runs_frame(largest),
-        "by-quantity-intervals": quantity_errors_frame(largest),
+        "by-quantity-intervals": quantity_errors_frame(largest, display),
         "differences": differences_frame(largest, reference),
-        "errors": errors_frame(comparison),
+        "errors": errors_frame(comparison, display),
     }
     if comparison.is_curve:
         frames["learning-curve"] = learning_curve_frame(comparison)
@@ -75,21 +77,24 @@ def overall_frame(comparison: Comparison) -> pd.DataFrame:
     )
 
 
-def quantities_frame(comparison: Comparison) -> pd.DataFrame:
+def quantities_frame(comparison: Comparison, units: Units = LABORATORY) -> pd.DataFrame:
     """Return the NRMSE of every quantity for every candidate.
 
     Args:
         comparison: errors of several candidates.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a quantity and one column [1] a candidate, with one more of failed predictions where there are any; the
         last row is the mean.
     """
-    rows = comparison.per_quantity()
+    rows, display = comparison.per_quantity(), _display(comparison, units)
+    of = {quantity: _first(rows, quantity).unit for quantity in comparison.quantities}
+    ranges = [display.differences(comparison.ranges[quantity], unit, quantity) for quantity, unit in of.items()]
     columns: dict[str, list] = {
-        "quantity": [*comparison.quantities, "mean over quantities and runs"],
-        "unit": [*(_first(rows, quantity).unit for quantity in comparison.quantities), ""],
-        "range [unit]": [*(comparison.ranges[quantity] for quantity in comparison.quantities), float("nan")],
+        "quantity": [*of, "mean over quantities and runs"],
+        "unit": [*(display.unit(unit, quantity) for quantity, unit in of.items()), ""],
+        "range [unit]": [*ranges, float("nan")],
     }
     total = {row.candidate: row.nrmse.value for row in comparison.overall()}
     for name in comparison.candidates:
@@ -122,25 +127,26 @@ def runs_frame(comparison: Comparison) -> pd.DataFrame:
     )
 
 
-def quantity_errors_frame(comparison: Comparison) -> pd.DataFrame:
+def quantity_errors_frame(comparison: Comparison, units: Units = LABORATORY) -> pd.DataFrame:
     """Return the error of every candidate in every quantity in long form, with its 95 % interval.
 
     Args:
         comparison: errors of several candidates.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a candidate and quantity.
     """
-    rows = comparison.per_quantity()
+    rows, display = comparison.per_quantity(), _display(comparison, units)
     return pd.DataFrame(
         {
             "candidate": [row.candidate for row in rows],
             "quantity": [row.quantity for row in rows],
             "NRMSE [1]": [row.nrmse.value for row in rows],
             **_ends([row.nrmse for row in rows]),
-            "RMSE [unit]": [row.rmse for row in rows],
-            "range [unit]": [row.range for row in rows],
-            "unit": [row.unit for row in rows],
+            "RMSE [unit]": [display.differences(row.rmse, row.unit, row.quantity) for row in rows],
+            "range [unit]": [display.differences(row.range, row.unit, row.quantity) for row in rows],
+            "unit": [display.unit(row.unit, row.quantity) for row in rows],
             "failed predictions [1]": [row.failed for row in rows],
         }
     )
@@ -193,11 +199,12 @@ def learning_curve_frame(comparison: Comparison) -> pd.DataFrame:
     )
 
 
-def errors_frame(comparison: Comparison) -> pd.DataFrame:
+def errors_frame(comparison: Comparison, units: Units = LABORATORY) -> pd.DataFrame:
     """Return every single error.
 
     Args:
         comparison: errors of several candidates.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a candidate, split, seed, run and quantity.
@@ -215,7 +222,11 @@ def errors_frame(comparison: Comparison) -> pd.DataFrame:
         "samples": "samples [1]",
         "failure": "failure",
     }
-    return pd.DataFrame({head: [getattr(row, name) for row in comparison.rows] for name, head in heads.items()})
+    display = _display(comparison, units)
+    columns = {name: [getattr(row, name) for row in comparison.rows] for name in heads}
+    columns["rmse"] = [display.differences(row.rmse, row.unit, row.quantity) for row in comparison.rows]
+    columns["unit"] = [display.unit(row.unit, row.quantity) for row in comparison.rows]
+    return pd.DataFrame({head: columns[name] for name, head in heads.items()})
 
 
 def consistency_frame(comparison: Comparison) -> pd.DataFrame:
@@ -238,6 +249,11 @@ def consistency_frame(comparison: Comparison) -> pd.DataFrame:
         "failure": lambda row: row.failure,
     }
     return pd.DataFrame({head: [take(row) for row in rows] for head, take in of.items()})
+
+
+def _display(comparison: Comparison, units: Units) -> Shown:
+    """Return the units of tables; the runs of a comparison know which quantities were measured as masses."""
+    return shown_in(units, [run for split in comparison.splits for run in (*split.train, *split.test)])
 
 
 def _ends(intervals: list[Interval]) -> dict[str, list]:

@@ -7,8 +7,9 @@ import numpy as np
 
 from graycell.cell.flux import SoftWeights
 from graycell.diagnosis.equations import ModelDiagnosis
+from graycell.reporting.display import INTERNAL, LABORATORY, Shown, Units
 from graycell.reporting.equations import figures
-from graycell.reporting.equations.tables import diagnosis_frames
+from graycell.reporting.equations.tables import diagnosis_frames, display_of
 from graycell.reporting.page import Section, drawing, facts, page, table, text
 from graycell.reporting.reading import label_of, loop_value_of
 from graycell.reporting.tables import trajectory_frame
@@ -35,37 +36,40 @@ _CAPTIONS = {
 _DIAGNOSES = SavedFormat("diagnosis", 1, "diagnose anew with: graycell diagnose", unnumbered=1)
 
 
-def diagnosis_report(diagnosis: ModelDiagnosis, folder: str | Path) -> Path:
-    """Write `diagnosis.html`, a CSV for every table and `diagnosis.json`.
+def diagnosis_report(diagnosis: ModelDiagnosis, folder: str | Path, units: Units = LABORATORY) -> Path:
+    """Write `diagnosis.html`, a CSV for every table and `diagnosis.json`, which has internal units.
 
     Args:
         diagnosis: of a model and a run.
         folder: where the files are written.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         The path of the page.
     """
     folder = Path(folder)
-    frames = diagnosis_frames(diagnosis)
-    tables = {name: _plain(frame) for name, frame in frames.items()}
+    display = display_of(diagnosis, units)
+    frames = diagnosis_frames(diagnosis, display)
+    tables = {name: _plain(frame) for name, frame in diagnosis_frames(diagnosis, INTERNAL).items()}
     whole = {**_DIAGNOSES.stamp(), "provenance": diagnosis.provenance, "tables": tables}
-    made = page(f"Diagnosis of {diagnosis.model.name}", _sections(diagnosis, frames))
+    made = page(f"Diagnosis of {diagnosis.model.name}", _sections(diagnosis, frames, display))
     with written_together(folder) as stage:
-        for name, frame in {**frames, "trajectory": trajectory_frame(diagnosis.trajectory)}.items():
+        for name, frame in {**frames, "trajectory": trajectory_frame(diagnosis.trajectory, display)}.items():
             write_table(frame, stage / f"{name}.csv")
         write_whole(stage / "diagnosis.json", json.dumps(whole, indent=1))
         write_whole(stage / DIAGNOSIS, made)
     return folder / DIAGNOSIS
 
 
-def headline(diagnosis: ModelDiagnosis) -> list[str]:
+def headline(diagnosis: ModelDiagnosis, units: Units = LABORATORY) -> list[str]:
     """Return the main results of a diagnosis.
 
     Args:
         diagnosis: of a model and a run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
-        Sentences.
+        Sentences; their times are days.
     """
     found, sentences = diagnosis.structure, []
     equations = found.rank_of_balances + len(found.kinetic)
@@ -99,7 +103,7 @@ def headline(diagnosis: ModelDiagnosis) -> list[str]:
                 f"largest value.{finding}"
             )
         sentences.append(f"The {answer.closure} closure: {finding}")
-    return sentences + _disagreements(diagnosis) + diagnosis.trajectory.remarks()
+    return sentences + _disagreements(diagnosis, display_of(diagnosis, units)) + diagnosis.trajectory.remarks()
 
 
 def loop_sentence(diagnosis: ModelDiagnosis) -> str:
@@ -128,7 +132,7 @@ def loop_sentence(diagnosis: ModelDiagnosis) -> str:
     return f"At every time that was examined, one value of {name} is stable."
 
 
-def _disagreements(diagnosis: ModelDiagnosis) -> list[str]:
+def _disagreements(diagnosis: ModelDiagnosis, display: Shown) -> list[str]:
     """Return a sentence on the quantity at the end of the run that the closures disagree about most, if any."""
     compared = [answer for answer in diagnosis.answers if len(answer.change)]
     if len(compared) < 2:
@@ -141,8 +145,11 @@ def _disagreements(diagnosis: ModelDiagnosis) -> list[str]:
     if np.ptp(ends[:, most]) < _DISAGREES * size[most]:
         return []
     name = compared[0].quantities[most]
-    words = ", ".join(f"{end[most]:.3g} ({answer.closure})" for answer, end in zip(compared, ends, strict=True))
-    return [f"The closures disagree, most about {name} at the end of the run [{path.model.unit(name)}]: {words}."]
+    unit = path.model.unit(name)
+    values = [(display.values(end[most], unit, name), answer.closure)
+              for answer, end in zip(compared, ends, strict=True)]  # fmt: skip
+    words = ", ".join(f"{value:.3g} ({closure})" for value, closure in values)
+    return [f"The closures disagree, most about {name} at the end of the run [{display.unit(unit, name)}]: {words}."]
 
 
 def _spans(along: np.ndarray, chosen: np.ndarray) -> str:
@@ -153,8 +160,8 @@ def _spans(along: np.ndarray, chosen: np.ndarray) -> str:
     return "day " + ", ".join(first if first == last else f"{first} to {last}" for first, last in ends)
 
 
-def _sections(diagnosis: ModelDiagnosis, frames: dict) -> list[Section]:
-    summary = "".join(f"<p>{text(sentence)}</p>" for sentence in headline(diagnosis))
+def _sections(diagnosis: ModelDiagnosis, frames: dict, display: Shown) -> list[Section]:
+    summary = "".join(f"<p>{text(sentence)}</p>" for sentence in headline(diagnosis, display))
     run, loop = diagnosis.run.provenance, diagnosis.model.loops[0]
     made = facts(
         [("run", diagnosis.run.name), ("citation", run.citation or "not given"),
@@ -164,16 +171,18 @@ def _sections(diagnosis: ModelDiagnosis, frames: dict) -> list[Section]:
         Section("summary", "Summary", summary),
         Section("equations", "Equations", table(frames["equations"]) + table(frames["surplus-relations"])
                 + table(frames["without-a-rate-law"])),
-        Section("conflicts", "Conflicts", drawing(conflict_heatmap(diagnosis.trajectory), "conflict",
+        Section("conflicts", "Conflicts", drawing(conflict_heatmap(diagnosis.trajectory, display), "conflict",
                                                   _CAPTIONS["conflict"]) + table(frames["conflicts"])),
         Section("weights", "Singular weights", table(frames["singular-weights"])),
         Section("map", f"The map {loop} to {loop}'",
-                drawing(figures.loop_maps(diagnosis), "maps", _CAPTIONS["map"].format(R=loop))
+                drawing(figures.loop_maps(diagnosis, display), "maps", _CAPTIONS["map"].format(R=loop))
                 + table(frames["fixed-points"])),
         Section("branches", f"Branches of {loop}",
-                drawing(figures.branches_over_time(diagnosis), "over-time", _CAPTIONS["time"])
-                + drawing(figures.branches_over_parameter(diagnosis), "over-parameter", _CAPTIONS["parameter"])),
-        Section("closures", "Closures", drawing(figures.closure_answers(diagnosis), "answers", _CAPTIONS["closures"])
+                drawing(figures.branches_over_time(diagnosis, display), "over-time", _CAPTIONS["time"])
+                + drawing(figures.branches_over_parameter(diagnosis, display), "over-parameter",
+                          _CAPTIONS["parameter"])),
+        Section("closures", "Closures",
+                drawing(figures.closure_answers(diagnosis, display), "answers", _CAPTIONS["closures"])
                 + table(frames["closures"])),
         Section("made", "How this was made", made),
     ]  # fmt: skip

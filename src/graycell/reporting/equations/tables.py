@@ -4,30 +4,33 @@ import numpy as np
 import pandas as pd
 
 from graycell.diagnosis.equations import ModelDiagnosis
+from graycell.reporting.display import LABORATORY, Shown, Units, shown_in
 from graycell.reporting.reading import label_of
 from graycell.simulation.branches import Branches
 from graycell.units import SPECIFIC_RATE, TIME
 
 
-def diagnosis_frames(diagnosis: ModelDiagnosis) -> dict[str, pd.DataFrame]:
+def diagnosis_frames(diagnosis: ModelDiagnosis, units: Units = LABORATORY) -> dict[str, pd.DataFrame]:
     """Return every table of a diagnosis.
 
     Args:
         diagnosis: of a model and a run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         Tables by a name that serves as file name.
     """
+    display, over_time, over_parameter = display_of(diagnosis, units), diagnosis.over_time, diagnosis.over_parameter
     return {
         "equations": equations_frame(diagnosis),
-        "surplus-relations": relations_frame(diagnosis),
+        "surplus-relations": relations_frame(diagnosis, display),
         "without-a-rate-law": uniqueness_frame(diagnosis),
-        "conflicts": conflicts_frame(diagnosis),
-        "singular-weights": singular_frame(diagnosis),
-        "fixed-points": fixed_points_frame(diagnosis),
-        "branches-over-time": branches_frame(diagnosis, diagnosis.over_time, f"time [{TIME}]"),
-        "branches-over-parameter": branches_frame(diagnosis, diagnosis.over_parameter, parameter_head(diagnosis)),
-        "closures": closures_frame(diagnosis),
+        "conflicts": conflicts_frame(diagnosis, display),
+        "singular-weights": singular_frame(diagnosis, display),
+        "fixed-points": fixed_points_frame(diagnosis, display),
+        "branches-over-time": branches_frame(diagnosis, over_time, f"time [{TIME}]", display),
+        "branches-over-parameter": branches_frame(diagnosis, over_parameter, parameter_head(diagnosis), display),
+        "closures": closures_frame(diagnosis, display),
     }
 
 
@@ -53,14 +56,15 @@ def equations_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
     return pd.DataFrame({"what": list(rows), "count [1]": list(rows.values())})
 
 
-def relations_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
+def relations_frame(diagnosis: ModelDiagnosis, units: Units = LABORATORY) -> pd.DataFrame:
     """Return the surplus relations and the root mean square, over time, by which the kinetic rates miss them.
 
     Args:
         diagnosis: of a model and a run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
-        One row a relation [mmol/(10^9 cells)/d].
+        One row a relation.
     """
     time = diagnosis.trajectory.time
     typical = np.sqrt(np.trapezoid(diagnosis.relation_gaps**2, time, axis=0) / max(time[-1] - time[0], 1e-300))
@@ -69,7 +73,7 @@ def relations_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
             "relation that the kinetic rates should satisfy": [
                 str(relation) for relation in diagnosis.structure.relations
             ],
-            f"missed by [{SPECIFIC_RATE}]": typical,
+            **display_of(diagnosis, units).column("missed by", SPECIFIC_RATE, typical, ""),
         }
     )
 
@@ -95,16 +99,17 @@ def uniqueness_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
     )
 
 
-def conflicts_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
+def conflicts_frame(diagnosis: ModelDiagnosis, units: Units = LABORATORY) -> pd.DataFrame:
     """Return the conflict of every rate law with the balances, the largest share first.
 
     Args:
         diagnosis: of a model and a run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a rate law.
     """
-    rows = diagnosis.conflicts
+    rows, display = diagnosis.conflicts, display_of(diagnosis, units)
     return pd.DataFrame(
         {
             "rate law": [row.reaction for row in rows],
@@ -112,28 +117,30 @@ def conflicts_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
             "share of the misfit [1]": [_no_rounding(row.share) for row in rows],
             "typical conflict [1]": [_no_rounding(row.typical) for row in rows],
             "largest [1]": [_no_rounding(row.largest) for row in rows],
-            f"at time [{TIME}]": [row.time for row in rows],
+            **display.times(np.array([row.time for row in rows], float), "at time"),
             "time at its bound [1]": [row.bound for row in rows],
         }
     )
 
 
-def singular_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
+def singular_frame(diagnosis: ModelDiagnosis, units: Units = LABORATORY) -> pd.DataFrame:
     """Return the kinetic rates near zero, where the published weight 1/w^2 is singular.
 
     Args:
         diagnosis: of a model and a run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a rate law.
     """
-    rows = diagnosis.singular_weights
+    rows, display = diagnosis.singular_weights, display_of(diagnosis, units)
+    signs = [", ".join(f"{display.values(time, TIME):.2f}" for time in row.crossings) for row in rows]
     return pd.DataFrame(
         {
             "rate law": [row.reaction for row in rows],
-            f"changes sign at [{TIME}]": [", ".join(f"{time:.2f}" for time in row.crossings) for row in rows],
-            f"smallest size [{SPECIFIC_RATE}]": [row.least for row in rows],
-            f"at time [{TIME}]": [row.time for row in rows],
+            f"changes sign at [{display.unit(TIME)}]": signs,
+            **display.column("smallest size", SPECIFIC_RATE, np.array([row.least for row in rows], float), ""),
+            **display.times(np.array([row.time for row in rows], float), "at time"),
             "largest 1/w^2 over that of the others [1]": [row.weight_ratio for row in rows],
             "jump with 1/w^2, of the largest flux [1]": [row.jump for row in rows],
             "flux that jumps": [row.jumping for row in rows],
@@ -141,85 +148,89 @@ def singular_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
     )
 
 
-def fixed_points_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
+def fixed_points_frame(diagnosis: ModelDiagnosis, units: Units = LABORATORY) -> pd.DataFrame:
     """Return the fixed points of R -> R' (or another loop) at the chosen times, and for which closures they are stable.
 
     Args:
         diagnosis: of a model and a run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a fixed point.
     """
-    loop, head = diagnosis.map, loop_head(diagnosis)
+    loop, display = diagnosis.map, display_of(diagnosis, units)
     points, name = loop.points, diagnosis.model.loops[0]
+    unit = diagnosis.model.unit(name)
     return pd.DataFrame(
         {
-            f"time [{TIME}]": loop.time[points.point],
-            head: points.loop_value,
+            **display.times(loop.time[points.point]),
+            **display.column(name, unit, points.loop_value),
             f"slope d{name}'/d{name} [1]": points.slope,
             "dynamic and algebraic": ["stable" if stable else "unstable" for stable in points.stable_if_dynamic],
             "lagged": ["stable" if stable else "unstable" for stable in points.stable_if_lagged],
-            f"simulated {head}": loop.simulated[points.point],
+            **display.column(f"simulated {name}", unit, loop.simulated[points.point], name),
         }
     )
 
 
-def branches_frame(diagnosis: ModelDiagnosis, branches: Branches, head: str) -> pd.DataFrame:
+def branches_frame(diagnosis: ModelDiagnosis, branches: Branches, head: str, units: Units = LABORATORY) -> pd.DataFrame:
     """Return branches of fixed points in long form.
 
     Args:
         diagnosis: of a model and a run.
         branches: over time or over a parameter.
-        head: of the column of times or values of the parameter.
+        head: of the column of times [d] or values of the parameter, which keep their unit.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a fixed point.
     """
     branch, place = np.nonzero(np.isfinite(branches.loop_value))
-    name = diagnosis.model.loops[0]
+    name, display = diagnosis.model.loops[0], display_of(diagnosis, units)
+    along = branches.along[place]
     return pd.DataFrame(
         {
-            head: branches.along[place],
+            **(display.times(along) if head == f"time [{TIME}]" else {head: along}),
             "branch": branch + 1,
-            loop_head(diagnosis): branches.loop_value[branch, place],
+            **display.column(name, diagnosis.model.unit(name), branches.loop_value[branch, place]),
             f"slope d{name}'/d{name} [1]": branches.slope[branch, place],
         }
     )
 
 
-def closures_frame(diagnosis: ModelDiagnosis) -> pd.DataFrame:
+def closures_frame(diagnosis: ModelDiagnosis, units: Units = LABORATORY) -> pd.DataFrame:
     """Return the end of the run by each closure, for each step or tolerance.
 
     Args:
         diagnosis: of a model and a run.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a closure and step or tolerance.
     """
-    rows = []
+    rows, display = [], display_of(diagnosis, units)
     for answer in diagnosis.answers:
         for k, value in enumerate(answer.values):
             change = answer.change[k] if k < len(answer.change) else np.nan
             row = {"closure": answer.closure, "set by": answer.setting.split(" ")[0], "to": value,
                    "differs from the finest by [1]": change}  # fmt: skip
-            units = [diagnosis.model.unit(name) for name in answer.quantities]
-            row |= {f"{name} [{unit}]": answer.ends[k, j]
-                    for j, (name, unit) in enumerate(zip(answer.quantities, units, strict=True))}  # fmt: skip
+            for j, name in enumerate(answer.quantities):
+                row |= display.column(name, diagnosis.model.unit(name), answer.ends[k, j])
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def loop_head(diagnosis: ModelDiagnosis) -> str:
-    """Return the head of a column of the variable that closes the loop.
+def display_of(diagnosis: ModelDiagnosis, units: Units) -> Shown:
+    """Return the units of tables and figures of a diagnosis.
 
     Args:
         diagnosis: of a model and a run.
+        units: that were chosen.
 
     Returns:
-        Name and unit, for instance ``R [1]``.
+        The units, with what the run and the model know.
     """
-    name = diagnosis.model.loops[0]
-    return f"{name} [{diagnosis.model.unit(name)}]"
+    return units if isinstance(units, Shown) else shown_in(units, [diagnosis.run], [diagnosis.model])
 
 
 def parameter_head(diagnosis: ModelDiagnosis) -> str:

@@ -5,8 +5,9 @@ import plotly.graph_objects as go
 
 from graycell.diagnosis.identifiability import UNDETERMINED
 from graycell.inference.fitting import Estimate, Fit
-from graycell.reporting.style import BAND, COLOURS, GRID, MUTED, PALE, TEMPLATE, plain, pretty_unit
+from graycell.reporting.style import BAND, COLOURS, GRID, MUTED, PALE, TEMPLATE, plain
 from graycell.reporting.tables import history_frame
+from graycell.units import pretty_unit
 
 _NORMAL_95 = 1.96  # quantile of the standard normal distribution for a 95 % interval
 

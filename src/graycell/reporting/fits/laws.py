@@ -1,6 +1,7 @@
 """Learned laws as tables and plotly figures."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,26 +9,29 @@ import plotly.graph_objects as go
 from plotly.colors import hex_to_rgb
 
 from graycell.diagnosis.laws import LawCurve, RecoveredLaw
-from graycell.reporting.style import BAND, COLOURS, INK, MUTED, grid, plain, pretty_unit
-from graycell.units import DIMENSIONLESS, SPECIFIC_RATE
+from graycell.reporting.display import LABORATORY, Shown, Units, shown_in
+from graycell.reporting.style import BAND, COLOURS, INK, MUTED, grid, plain
+from graycell.units import DIMENSIONLESS, SPECIFIC_RATE, pretty_unit
 
 _MOST_POINTS = 500
 """States that a scatter shows; more would cover each other."""
 _COLUMNS = 3
 
 
-def laws_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
+def laws_frame(laws: Sequence[RecoveredLaw], units: Units = LABORATORY) -> pd.DataFrame:
     """Return the curves of learned laws in long form.
 
     Args:
         laws: learned laws of one model.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a reaction, input and value of the input. The value is in the unit of the column ``unit``; low and high
         are the ends of the 95 % interval; samples near [1] counts those within a tenth of the visited range.
     """
-    units = {law.unit for law in laws} or {SPECIFIC_RATE}
-    unit = units.pop() if len(units) == 1 else "unit of the law"
+    display = shown_in(units)
+    of_laws = {display.unit(law.unit) for law in laws} or {display.unit(SPECIFIC_RATE)}
+    unit = of_laws.pop() if len(of_laws) == 1 else "unit of the law"
     heads = (
         "reaction", "input", "value [unit]", "unit", f"learned [{unit}]", f"low [{unit}]", f"high [{unit}]",
         f"true [{unit}]", f"known [{unit}]", f"samples near [{DIMENSIONLESS}]", "supported",
@@ -37,10 +41,30 @@ def laws_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
             law.reaction, curve.input, curve.grid, curve.input_unit, curve.learned, curve.low, curve.high, curve.true,
             curve.known, curve.near, curve.supported,
         ), strict=True)))
-        for law in laws
+        for law in (_in_units(law, display) for law in laws)
         for curve in law.curves
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame({head: [] for head in heads})
+
+
+def _in_units(law: RecoveredLaw, display: Shown) -> RecoveredLaw:
+    """Return a law with its numbers in the units in which they are shown."""
+
+    def rates(values):
+        return display.values(values, law.unit)
+
+    curves = []
+    for curve in law.curves:
+        name = curve.input.removeprefix("feed ")
+        grid, samples, *visited = (display.values(values, curve.input_unit, name)
+                                   for values in (curve.grid, curve.samples, *curve.visited))  # fmt: skip
+        curves.append(replace(
+            curve, input_unit=display.unit(curve.input_unit, name), grid=grid, samples=samples,
+            visited=tuple(visited), learned=rates(curve.learned), low=rates(curve.low), high=rates(curve.high),
+            true=rates(curve.true), known=rates(curve.known),
+        ))  # fmt: skip
+    shown = display.unit(law.unit)
+    return replace(law, unit=shown, curves=tuple(curves), learned=rates(law.learned), true=rates(law.true))
 
 
 def law_errors_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
@@ -66,7 +90,7 @@ def law_errors_frame(laws: Sequence[RecoveredLaw]) -> pd.DataFrame:
     )
 
 
-def recovered(law: RecoveredLaw, colour: str = COLOURS[0]) -> go.Figure:
+def recovered(law: RecoveredLaw, colour: str = COLOURS[0], units: Units = LABORATORY) -> go.Figure:
     """Draw a learned law over every input.
 
     Line and band are the learned rate and its 95 % interval, the dotted line is the known law, the dashed line the true
@@ -75,10 +99,12 @@ def recovered(law: RecoveredLaw, colour: str = COLOURS[0]) -> go.Figure:
     Args:
         law: a learned law.
         colour: of the learned law.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         A panel for each input; if the truth is known, a last panel shows learned over true rates in the visited states.
     """
+    law = _in_units(law, shown_in(units))
     titles = [f"<b>{plain(curve.input)}</b> [{pretty_unit(curve.input_unit)}]" for curve in law.curves]
     compared = bool(np.any(np.isfinite(law.true)))
     if compared:

@@ -13,6 +13,7 @@ from graycell.hybrid import BLACK_BOXES
 from graycell.inference.fitting import Fit
 from graycell.model import CultureModel
 from graycell.reporting import trajectories as trajectory_figures
+from graycell.reporting.display import LABORATORY, Units, shown_in
 from graycell.reporting.fits import figures
 from graycell.reporting.fits.identifiability import combinations_frame, correlations, correlations_frame
 from graycell.reporting.fits.laws import law_errors_frame, laws_frame, recovered
@@ -63,9 +64,14 @@ _CAPTIONS = {
 
 
 def report(
-    fits: Fit | Mapping[str, Fit], folder: str | Path, note: str = "", *, truth: CultureModel | None = None
+    fits: Fit | Mapping[str, Fit],
+    folder: str | Path,
+    note: str = "",
+    *,
+    truth: CultureModel | None = None,
+    units: Units = LABORATORY,
 ) -> Path:
-    """Simulate the runs of every fit and write a page and its tables; all units are internal units.
+    """Simulate the runs of every fit and write a page and its tables.
 
     A simulation that does not finish is shown as far as it went, with its remedy. A section about something that no
     model of the report has, such as a loop, is left out.
@@ -77,6 +83,7 @@ def report(
         folder: where `report.html` and the CSV files are written.
         note: plain text for the last section.
         truth: the model that made the runs, if known; its rate laws are then shown beside the learned ones.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         The path of the page.
@@ -92,11 +99,12 @@ def report(
         for name in names:
             if names.count(name) > 1:
                 raise GraycellError(f"report: fit '{label}' has {names.count(name)} runs named '{name}'; rename one.")
+    display = shown_in(units, [run for fit in fits.values() for run in fit.runs], [fit.model for fit in fits.values()])
     trajectories = {
         label: {run.name: simulate(fit.model_of(run.name), run) for run in fit.runs} for label, fit in fits.items()
     }
     laws = {label: _laws_of(fit, trajectories[label], truth) for label, fit in fits.items()}
-    study = Study(fits, trajectories, note, laws)
+    study = Study(fits, trajectories, note, laws, display)
     folder = Path(folder)
     made = page(study.title, _sections(study))
     with written_together(folder) as stage:
@@ -130,8 +138,8 @@ def _write_tables(study: Study, folder: Path) -> None:
         write_table(frame, folder / f"{stem}.csv")
 
     for label, name, trajectory in study.each():
-        write(trajectory_frame(trajectory), "trajectory", label, name)
-        write(residuals_frame(trajectory), "residuals", label, name)
+        write(trajectory_frame(trajectory, study.display), "trajectory", label, name)
+        write(residuals_frame(trajectory, study.display), "residuals", label, name)
     for label, fit in study.fits.items():
         write(estimates_frame(fit), "estimates", label)
         write(history_frame(fit), "history", label)
@@ -140,7 +148,7 @@ def _write_tables(study: Study, folder: Path) -> None:
             write(correlations_frame(fit), "correlations", label)
         laws = study.laws[label]
         if laws and not isinstance(laws, str):
-            write(laws_frame(laws), "laws", label)
+            write(laws_frame(laws, study.display), "laws", label)
     for name in study.runs:
         write(scores_frame(study.of_run(name)), "scores", name)
 
@@ -156,7 +164,9 @@ def _sections(study: Study) -> list[Section]:
         "Key fluxes": _by_run(study, trajectory_figures.key_fluxes, "fluxes", has_network),
         "Conflict": "".join(
             f"<h3>{text(label)}: {text(name)}</h3>"
-            + drawing(trajectory_figures.conflict_heatmap(trajectory), f"conflict-{i}", _CAPTIONS["conflict"])
+            + drawing(
+                trajectory_figures.conflict_heatmap(trajectory, study.display), f"conflict-{i}", _CAPTIONS["conflict"]
+            )
             for i, (label, name, trajectory) in enumerate(networks)
         ),
         "Residuals": _by_run(study, trajectory_figures.residuals, "residuals"),
@@ -182,7 +192,7 @@ def _by_run(
             label: trajectory for label, trajectory in study.of_run(name).items() if is_shown(trajectory.model)
         }
         if chosen:
-            figure = draw(chosen, colours=study.colours)
+            figure = draw(chosen, colours=study.colours, units=study.display)
             shown += _heading(study, name) + drawing(figure, f"{kind}-{i}", _CAPTIONS[kind])
     return shown
 
@@ -228,7 +238,7 @@ def _laws(study: Study, index: int, label: str) -> str:
     model = study.fits[label].model
     drawn = "".join(
         f"<h4>{text(law.reaction)} {text(label_of(model, law.reaction))}</h4>"
-        + drawing(recovered(law, study.colours[label]), f"law-{index}-{j}", _CAPTIONS["law"])
+        + drawing(recovered(law, study.colours[label], study.display), f"law-{index}-{j}", _CAPTIONS["law"])
         for j, law in enumerate(laws)
     )
     return f"<h3>{text(label)}</h3>{table(law_errors_frame(laws))}{drawn}"

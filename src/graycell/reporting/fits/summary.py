@@ -11,6 +11,7 @@ from graycell.diagnosis.identifiability import UNDETERMINED
 from graycell.diagnosis.laws import RecoveredLaw
 from graycell.inference.fitting import Fit, FitStatus
 from graycell.model import CultureModel
+from graycell.reporting.display import DisplayUnits, Shown
 from graycell.reporting.page import facts, number, text
 from graycell.reporting.reading import flux_statuses, has_loop, has_network, shown_scores
 from graycell.reporting.style import colours_of
@@ -37,12 +38,14 @@ class Study:
         trajectories: by label, then by name of the run.
         note: text by the author of the report.
         laws: learned laws by label, or a sentence that says why they cannot be shown.
+        display: units of tables and figures.
     """
 
     fits: Mapping[str, Fit]
     trajectories: Mapping[str, Mapping[str, Trajectory]]
     note: str = ""
     laws: Mapping[str, tuple[RecoveredLaw, ...] | str] = field(default_factory=dict)
+    display: Shown = field(default_factory=lambda: Shown(DisplayUnits()))
 
     @property
     def runs(self) -> dict[str, CultureRun]:

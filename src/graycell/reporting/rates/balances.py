@@ -6,24 +6,25 @@ import numpy as np
 import pandas as pd
 
 from graycell.balances.mass_balances import MassBalances, flow_intervals
-from graycell.balances.series import is_balanced
+from graycell.balances.series import has_balance
 from graycell.errors import InputError
+from graycell.reporting.display import LABORATORY, Units, shown_in
 from graycell.runs.checks import check_runs
 from graycell.runs.records import Bolus, CultureRun, Sample
-from graycell.units import TIME, VOLUME
-
-_HEADS = ["run", "of", f"from [{TIME}]", f"to [{TIME}]", "begin", "fed", "taken out", "net production", "found", "unit"]
+from graycell.units import VOLUME
 
 
-def mass_balances_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
+def mass_balances_frame(runs: Sequence[CultureRun], units: Units = LABORATORY) -> pd.DataFrame:
     """Return the balance of the volume and of every measured species and cell number.
 
     Args:
         runs: runs without errors.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
         One row a run and quantity, from its first to its last sample that is not below the detection limit (the volume:
-        over the whole run): begin + fed - taken out + net production by the cells = found.
+        over the whole run): begin + fed - taken out + net production by the cells = found, in the unit of the column
+        ``unit``.
 
     Raises:
         InputError: if `check_runs` finds an error.
@@ -32,7 +33,21 @@ def mass_balances_frame(runs: Sequence[CultureRun]) -> pd.DataFrame:
     if errors:
         raise InputError(errors)
     rows = [row for run in runs for row in (_volume_row(run), *_quantity_rows(run))]
-    return pd.DataFrame(rows, columns=_HEADS)
+    display = shown_in(units, runs)
+    amounts = np.array([row[4:9] for row in rows], float).reshape(-1, 5)
+    of = [(unit, quantity) for _, quantity, *_, unit in rows]
+    return pd.DataFrame({
+        "run": [row[0] for row in rows],
+        "of": [row[1] for row in rows],
+        **display.times(np.array([row[2] for row in rows], float), "from"),
+        **display.times(np.array([row[3] for row in rows], float), "to"),
+        **{head: [display.values(value, *one) for value, one in zip(amounts[:, j], of, strict=True)]
+           for j, head in enumerate(_AMOUNTS)},
+        "unit": [display.unit(*one) for one in of],
+    })  # fmt: skip
+
+
+_AMOUNTS = ("begin", "fed", "taken out", "net production", "found")
 
 
 def _volume_row(run: CultureRun) -> tuple:
@@ -49,8 +64,8 @@ def _volume_row(run: CultureRun) -> tuple:
 
 def _quantity_rows(run: CultureRun) -> list[tuple]:
     rows, of_run = [], MassBalances(run)
-    for quantity, series in run.measurements.items():
-        if not is_balanced(quantity, series):
+    for quantity in run.measurements:
+        if not has_balance(run, quantity):
             continue
         balances = of_run.balances(quantity)
         while balances and balances[0].begin_below:

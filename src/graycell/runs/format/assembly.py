@@ -38,6 +38,7 @@ from graycell.runs.records import (
     Sample,
     Signal,
 )
+from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import CELL_DENSITY, CONCENTRATION, MASS_CONCENTRATION, UnitError, parse_heading
 
 DEFAULT_RELATIVE_ERROR = 0.05
@@ -88,10 +89,11 @@ def assemble(
     errors = _assay_errors(read["assay_error"], measurements, findings)
     units = _units(read, findings)
     check_events(read["events"], media, findings)
-    rows = {kind: _rows(read[kind], of_run, findings) for kind in ("initial", "events", "signals", "standard_errors")}
+    kinds = ("initial", "events", "signals", "standard_errors", "molar_masses")
+    rows = {kind: _rows(read[kind], of_run, findings) for kind in kinds}
     runs = []
     for run, samples in of_run.items():
-        first, planned, known, errors_of_run = (rows[kind].get(run, []) for kind in rows)
+        first, planned, known, errors_of_run, masses = (rows[kind].get(run, []) for kind in rows)
         series, at_zero = _measurements(measurements, samples, run, errors, findings)
         _own_errors(series, read["standard_errors"], errors_of_run, findings)
         initial, temperature = _initial(read["initial"], first, at_zero, run, findings)
@@ -122,6 +124,7 @@ def assemble(
                         if name in initial or any(name in medium for medium in media.values())
                     }
                 ),
+                molar_masses=MappingProxyType(_molar_masses(read["molar_masses"], masses, measurements, findings)),
             )
         )
     # a fault of what several runs share is reported once
@@ -141,6 +144,32 @@ def _units(read: Mapping[str, Typed], findings: list[Finding]) -> dict[str, str]
                 findings.append(Finding(place, f"a unit of {unit}", needed, "write both in units that convert"))
     kept = (MASS_CONCENTRATION, CELL_DENSITY, CONCENTRATION)
     return {name: unit for name, (unit, _) in found.items() if unit in kept}
+
+
+def _molar_masses(table: Typed, rows: list[int], measurements: Typed, findings: list[Finding]) -> dict[str, float]:
+    """Return the molar masses [g/mol] of what was measured as a mass: in g/L here, or by the table molar_masses."""
+    found = {name: MOLAR_MASS[name] for name in measurements.limits if measurements.is_mass_of_solute(name)}
+    listed: set[str] = set()
+    for row in rows:
+        name, mass = table.word(row, "quantity"), table.number(row, "molar mass")
+        place = table.place(row, "quantity")
+        is_known = name in measurements.limits and name != "time"
+        unit = LIMITS[measurements.limits[name]].unit if is_known else None
+        if is_known and unit not in (CONCENTRATION, MASS_CONCENTRATION):
+            findings.append(Finding(place, f"'{name}'", f"it is in {unit}, and what is dissolved has a molar mass",
+                                    "remove the row"))  # fmt: skip
+        elif not is_known and name not in measurements.rejected:
+            known = [column for column in measurements.limits if column != "time"]
+            findings.append(Finding(place, f"'{name}'", "a molar mass is of a measured quantity", nearest(name, known)))
+        elif name in listed:
+            findings.append(Finding(place, f"a second '{name}'", "it has one molar mass", "remove one row"))
+        elif mass is None and not table.is_faulty(row, "molar mass"):
+            place = table.place(row, "molar mass")
+            findings.append(Finding(place, "an empty cell", "a row gives a molar mass", "write it, or remove the row"))
+        elif mass is not None and is_known:
+            found[name] = mass
+        listed.add(name)
+    return found
 
 
 def _about(table: Typed, findings: list[Finding]) -> dict[str, str]:

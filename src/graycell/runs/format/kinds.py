@@ -62,6 +62,10 @@ KINDS = {
         {"quantity": TEXT, "relative": "relative error", "absolute": "absolute error", "unit": TEXT},
         ("quantity",),
     ),
+    "molar_masses": Kind(
+        {"run": TEXT, "quantity": TEXT, "molar mass": "molar mass"},
+        ("quantity", "molar mass"),
+    ),
     "about": Kind({"key": TEXT, "value": TEXT}, ("key", "value")),
 }
 """The tables of runs by name: CSV files of a folder, sheets of a workbook."""

@@ -158,6 +158,18 @@ class Typed:
         """
         return self.words[column][row] if column in self.words else ""
 
+    def is_mass_of_solute(self, column: str) -> bool:
+        """Return whether a column has a mass of a solute of known molar mass, which is an amount in internal units.
+
+        Args:
+            column: its name.
+
+        Returns:
+            Whether its heading is in a unit such as g/L.
+        """
+        unit = parse_heading(self.headings[column])[1] or ""
+        return _is_mass_of_solute(column, unit, self.limits[column])
+
     def is_faulty(self, row: int, column: str) -> bool:
         """Return whether a cell or its column has a finding.
 

@@ -34,6 +34,8 @@ INSTRUCTIONS = (
     "",
     "assay_error: the standard error of a measured quantity y is sqrt((relative y)^2 + absolute^2). Quantities that",
     "   are not listed have 5 % and 2 % of their largest value.",
+    "",
+    "molar_masses: of what you weigh, such as 150000 g/mol of an antibody. Tables and figures show it in g/L.",
 )
 TABLES: dict[str, Rows] = {
     "measurements": (
@@ -58,6 +60,7 @@ TABLES: dict[str, Rows] = {
     ),
     "media": (("medium", "GLC [mmol/L]", "GLN [mmol/L]"), ("feed A", "400", "40")),
     "assay_error": (("quantity", "relative [1]", "absolute", "unit"), ("VCD", "0.08", "0.02", "1e6 cells/mL")),
+    "molar_masses": (("quantity", "molar mass [g/mol]"), ("ANTI", "150000")),
 }  # fmt: skip
 """The sheets: headings, and a made-up example."""
 

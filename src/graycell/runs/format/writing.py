@@ -35,7 +35,7 @@ from graycell.runs.records import (
     Setpoint,
 )
 from graycell.storage import cannot_write, require_place
-from graycell.units import TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
+from graycell.units import PER_MOLE, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
 _REMEDY = "choose another folder, or empty this one"
 _VALUE_COLUMNS = {
@@ -135,6 +135,7 @@ def _tables(runs: Sequence[CultureRun]) -> tuple[dict[str, Rows], list[dict[str,
         "events": _events(runs, names),
         "signals": _signals(runs),
         "assay_error": laws,
+        "molar_masses": _molar_masses(runs),
         "about": _about(runs),
     }
     return {kind: rows for kind, rows in tables.items() if len(rows) > 1}, names
@@ -397,6 +398,16 @@ def _standard_errors(runs: Sequence[CultureRun], quantities: Collection[str]) ->
     return rows
 
 
+def _molar_masses(runs: Sequence[CultureRun]) -> Rows:
+    """Return the rows of the molar masses of what was measured; those that all runs share are written once."""
+    of_runs = [{name: mass for name, mass in run.molar_masses.items() if name in run.measurements} for run in runs]
+    shared = all(of_run == of_runs[0] for of_run in of_runs)
+    rows = [_head([] if shared else runs, "quantity", f"molar mass [{PER_MOLE}]")]
+    for run, masses in zip(runs[:1] if shared else runs, of_runs, strict=False):
+        rows += [[*_of_run([] if shared else runs, run), name, _number(mass)] for name, mass in masses.items()]
+    return rows
+
+
 def _about(runs: Sequence[CultureRun]) -> Rows:
     rows = [["key", "value"]]
     if len(runs) == 1:
@@ -435,6 +446,8 @@ def _differences(run: CultureRun, back: CultureRun, names: Mapping[str, str]) ->
         yield "an initial state"
     if any(back.units.get(name, unit) != unit for name, unit in run.units.items()):
         yield "the unit of an initial state or of a medium"
+    if any(back.molar_masses.get(name, mass) != mass for name, mass in run.molar_masses.items()):
+        yield "a molar mass"
     same = {name: name for name in back.media}
     if [_event(event, names) for event in _with_end(run)] != [_event(event, same) for event in back.events]:
         yield "an event"
