@@ -10,10 +10,12 @@ from graycell.imports.amounts import plain
 from graycell.imports.columns import Column, Plan
 from graycell.imports.dates import forms_of
 from graycell.imports.grids import Grid
+from graycell.imports.quantities import limit_in
 from graycell.imports.times import Times
 from graycell.imports.vocabulary import words_of
-from graycell.runs.checks import limit_of, value_fault
-from graycell.runs.format.tables import Below, below_of, is_above, parse_number
+from graycell.runs.checks import value_fault
+from graycell.runs.format.assay_range import below_of, is_above
+from graycell.runs.format.tables import Below, parse_number
 
 _NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
 _BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
@@ -113,7 +115,7 @@ class Cells:
         """
         if column.formula is not None:
             number = self.computed(row, column)
-            outside = None if number is None else value_fault("", limit_of(quantity), number)
+            outside = None if number is None else value_fault("", limit_in(quantity, column.internal_unit), number)
             if outside is not None:
                 self.fault(row, column.name, f"{number:.6g}", outside.needed, "look at the formula and its columns")
             return None if outside is not None else number
@@ -141,7 +143,8 @@ class Cells:
         number = self.number_of(row, column, digits, required=is_limit)
         if number is None:
             return None
-        outside = value_fault("", limit_of(quantity), number, quantity=quantity, unit=column.unit)
+        limit = limit_in(quantity, column.internal_unit)
+        outside = value_fault("", limit, number, quantity=quantity, unit=column.unit)
         if outside is not None:
             remedy = self._remedy_below_zero(quantity) if number < 0.0 else outside.remedy
             self.fault(row, column.name, shown(cell), outside.needed, remedy or outside.remedy)

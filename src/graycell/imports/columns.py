@@ -61,7 +61,7 @@ class Lot:
 
     Attributes:
         medium: its name.
-        media: the composition [mmol/L].
+        media: the composition [mmol/L], or [g/L] of what `Plan.masses` lists.
         since: the time [d] from which it holds.
         runs: names of the runs that it is of; all if empty.
         lot: the cell that names it, "" if no column does.
@@ -82,7 +82,7 @@ class FeedColumn:
         name: of the medium.
         kind: what the column holds: "volume", "cumulative", "rate", "rise" or "interval".
         column: where it is recorded.
-        media: the composition [mmol/L].
+        media: the composition [mmol/L], or [g/L] of what `Plan.masses` lists.
         of: for a volume given as a part [1]: the part of the volume at the "start", or of the "culture" before the
             feeds of that time; else "".
         holds: whether a rate holds "after" its row or "before" it.
@@ -162,6 +162,7 @@ class Plan:
         outflows: the rates "bleed" and "harvest".
         feeds: every feed in the file.
         averages: whether rows of one time are replicates of one sample, whose mean counts.
+        masses: solutes of feeds whose concentrations are in g/L, because no molar mass is known.
         not_there: optional columns that the file does not have.
         not_read: headings and sheets that nothing uses.
     """
@@ -187,6 +188,7 @@ class Plan:
     outflows: Mapping[str, Column] = field(default_factory=dict)
     feeds: tuple[FeedColumn, ...] = ()
     averages: bool = False
+    masses: frozenset[str] = frozenset()
     not_there: tuple[str, ...] = ()
     not_read: tuple[str, ...] = ()
 

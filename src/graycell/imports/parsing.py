@@ -94,6 +94,8 @@ class _Parser(ColumnParser):
         sample = self.table("sample")
         self.known_words("[sample]", sample, ("volume",))
         sides = self.sides()
+        of_feeds = FeedParser(self, measured, groups)
+        feeds = tuple(of_feeds.feeds())
         return ImportSpec(
             **layout, is_laid_out=faultless, time=time, measured=measured, start=self.columns("start"),
             start_of=start_of, groups=groups, errors=self.errors(measured),
@@ -102,7 +104,7 @@ class _Parser(ColumnParser):
             temperature=self.optional_column("temperature", TEMPERATURE),
             outflows={word: column for word in ("bleed", "harvest")
                       if (column := self.optional_column(word, VOLUMETRIC_RATE))},
-            feeds=tuple(FeedParser(self, measured, groups).feeds()), decimal=self.decimal(), round_off=self.round_off(),
+            feeds=feeds, masses=of_feeds.masses, decimal=self.decimal(), round_off=self.round_off(),
             averages=self.averages(),
             flags=self.flags(), above_is_empty=self.above_is_empty(),
             empty=tuple(words_of(word).lower()

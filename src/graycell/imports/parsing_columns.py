@@ -277,10 +277,15 @@ class ColumnParser:
 
 
 def _is_formula(text: str, quantities: Collection[str]) -> bool:
-    """Return whether a text computes something from quantities; headings such as Glc (g/L) hold other words."""
+    """Return whether a text computes something from quantities; headings such as Glc (g/L) hold other words.
+
+    pH (-) and DO (%) are headings too: nothing stands on both sides of an operator.
+    """
     names = re.findall(r"[A-Za-z_]\w*", text)
     known = {*quantities, *FUNCTIONS}
-    return any(mark in text for mark in "*/+-^(") and any(name in quantities for name in names) and known >= set(names)
+    called = any(name in FUNCTIONS for name in re.findall(r"([A-Za-z_]\w*) ?\(", text))
+    computes = called or re.search(r"[\w)]\s*[*/+^-]\s*[\w(.]", text) is not None
+    return computes and any(name in quantities for name in names) and known >= set(names)
 
 
 def _amount_of(text: str) -> Amount | None:

@@ -21,11 +21,23 @@ from graycell.imports.columns import AssayError, Column, FeedColumn, Lot, Plan, 
 from graycell.imports.computed import Formula, has_factor, with_units
 from graycell.imports.grids import Grid
 from graycell.imports.media import Media
+from graycell.imports.quantities import as_measured, internal_unit_of, unit_of_computed
 from graycell.imports.spec import EVERY, RUN, TAKEN, ColumnSpec, FeedSpec, ImportSpec, MediaSheet, molar_mass_of
-from graycell.imports.vocabulary import quantity_of, substance_in, unit_of_heading, words_of
+from graycell.imports.vocabulary import quantity_of, substance_for, unit_of_heading, words_of
 from graycell.runs.checks import LIMITS, limit_of
 from graycell.runs.format.files import Source
-from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert, converts
+from graycell.units import (
+    CONCENTRATION,
+    DIMENSIONLESS,
+    MASS_CONCENTRATION,
+    TEMPERATURE,
+    TIME,
+    VOLUME,
+    VOLUMETRIC_RATE,
+    UnitError,
+    convert,
+    converts,
+)
 
 _LOOKED_AT = 30
 """Rows in which a heading that is missing is looked for."""
@@ -57,15 +69,19 @@ class _Planner:
         self.used: set[int] = set()
         self.media_reader = Media(source, spec, faults)
         self.not_there: list[str] = []
+        self.kept: dict[str, str] = {}
+        """The units in which runs hold quantities, by name."""
 
     def plan(self) -> Plan:
         """Return the plan."""
         spec = self.spec
+        measured = self.columns(spec.measured, {})
+        self.kept = {name: column.internal_unit for name, column in measured.items()}
         plan = Plan(
             run=tuple(at for name in spec.run if (at := self.position("run", name)) is not None),
             time=self.column(spec.time, TIME) or Column("", None, TIME, TIME),
             after=spec.taken == "after",
-            measured=self.columns(spec.measured, {}),
+            measured=measured,
             decimal=spec.decimal, round_off=spec.round_off, empty=spec.empty,
             flags=spec.flags, above_is_empty=spec.above_is_empty,
             sides=self.sides(),
@@ -81,7 +97,9 @@ class _Planner:
             averages=spec.averages,
         )  # fmt: skip
         self.check(plan)
-        return replace(plan, not_there=tuple(self.not_there), not_read=self.not_read())
+        self.check_units(plan)
+        masses = frozenset(spec.masses | self.media_reader.masses)
+        return replace(plan, masses=masses, not_there=tuple(self.not_there), not_read=self.not_read())
 
     def check(self, plan: Plan) -> None:
         """Note what the feeds need beside their columns."""
@@ -105,6 +123,17 @@ class _Planner:
             if spec.log and spec.log.volume and i not in self.used and above == spec.log.sheet:
                 self.fault("[log]", f"the feed '{heading}'", "every feed of a log has a table of its own",
                            f'add [feeds."{heading}"], or [feeds."*"]')  # fmt: skip
+
+    def check_units(self, plan: Plan) -> None:
+        """Note what is a mass in a feed and an amount among the measured columns, or the other way round."""
+        masses = self.spec.masses | self.media_reader.masses
+        media = [lot.media for feed in plan.feeds for lot in (feed.lots or [feed])]
+        for name in dict.fromkeys(name for composition in media for name in composition):
+            of_feed = MASS_CONCENTRATION if name in masses else CONCENTRATION
+            kept = self.kept.get(name, of_feed)
+            if kept != of_feed:
+                self.fault(f"[measured] {name}", f"a unit of {kept}", f"the feeds have it in a unit of {of_feed}",
+                           "give it molar_mass [g/mol], or write both as masses or both as amounts")  # fmt: skip
 
     def not_read(self) -> tuple[str, ...]:
         """Return the headings and sheets that nothing uses."""
@@ -165,7 +194,7 @@ class _Planner:
         """Return the assay errors in internal units."""
         found = {}
         for quantity, error in self.spec.errors.items():
-            unit = LIMITS[limit_of(quantity)].unit or ""
+            unit = self.kept.get(quantity) or LIMITS[limit_of(quantity)].unit or ""
             absolute = 0.0
             if error.absolute is not None:
                 mass = self.spec.measured[quantity].molar_mass or molar_mass_of(quantity, self.spec.measured)
@@ -178,12 +207,12 @@ class _Planner:
         return found
 
     def columns(self, specs: Mapping[str, ColumnSpec], units: Mapping[str, str]) -> dict[str, Column]:
-        """Return the columns that are there; `units` are internal ones by name, else that of a quantity is needed."""
+        """Return the columns that are there; `units` are internal ones by name, else a column decides."""
         computed = {name: spec for name, spec in specs.items() if spec.formula and spec.heading not in self.known}
         found: dict[str, Column | None] = {}
         for name, spec in specs.items():
             if name not in computed:
-                found[name] = self.column(spec, units.get(name) or LIMITS[limit_of(name)].unit or "", name)
+                found[name] = self.column(spec, units.get(name) or self.kept.get(name, ""), name)
         self.compute(computed, found)
         return {name: column for name in specs if (column := found.get(name)) is not None}
 
@@ -214,13 +243,13 @@ class _Planner:
         quantities = {name: "" if name in spec.parts else name for name in columns}
         units = {name: column.internal_unit for name, column in columns.items()}
         formula, unit, faults = with_units(Formula(tree, columns, quantities), units)
-        needed_unit = LIMITS[limit_of(quantity)].unit or ""
+        mass = spec.molar_mass or molar_mass_of(quantity, self.spec.measured)
+        needed_unit = unit_of_computed(quantity, spec.unit, unit, mass)
         for found, needed in faults:
             self.fault(f"{spec.what} formula", found, needed, "correct it, or give its numbers a unit by name")
         if faults:
             return None
         wanted = spec.unit or needed_unit
-        mass = spec.molar_mass or molar_mass_of(quantity, self.spec.measured)
         is_mass = unit is not None and bool(mass) and converts(unit, MASS.get(wanted, wanted))
         if unit is None or (not converts(unit, wanted) and not is_mass and has_factor(tree)):
             if unit is not None and not spec.unit:
@@ -249,7 +278,10 @@ class _Planner:
         return Column(spec.heading, position, unit, unit)
 
     def column(self, spec: ColumnSpec | None, unit: str, quantity: str = "") -> Column | None:
-        """Return a column, None and a fault if it cannot be used; `unit`: the internal unit of its numbers."""
+        """Return a column, None and a fault if it cannot be used.
+
+        unit: the internal unit of its numbers, "" where the unit of the column decides which one it is.
+        """
         if spec is None:
             return None
         if spec.optional and spec.heading not in self.known:
@@ -262,15 +294,19 @@ class _Planner:
             density = 0.0
         if spec.amount is not None and spec.heading not in self.known:
             number, of_number = spec.amount
+            unit = unit or internal_unit_of(quantity, of_number, mass)
             found = Column("", None, of_number, unit, number, mass, density)
         else:
             position = self.position(spec.what, spec.heading, spec.under)
             if position is None:
                 return None
             stated = self.grid.stated(position)
-            of_column = as_counted(spec.unit or stated, unit)
+            of_column = as_measured(quantity, spec.unit or stated)
+            unit = unit or internal_unit_of(quantity, of_column, mass)
+            of_column = as_counted(of_column, unit)
             self.compare(spec, of_column, stated, unit)
-            form = None if spec.molar_mass else in_form(substance_in(spec.heading), quantity, of_column, mass)
+            form = None if spec.molar_mass else in_form(
+                substance_for(spec.heading, quantity), quantity, of_column, mass)  # fmt: skip
             if form is None and not spec.molar_mass and of_column:
                 self.fault(spec.what, f"'{spec.heading}'", IN_WHICH_FORM,
                            f"give molar_mass, the g that hold one mol of {quantity}")  # fmt: skip
@@ -442,6 +478,10 @@ class _Planner:
                 needed = "the mass of a feed has a density, and the mass of its solute a molar mass"
                 remedy = "give density [kg/L] if the feed was weighed, or else molar_mass [g/mol]"
                 self.fault(spec.what, f"the unit '{unit}'", needed, remedy)
+                return None
+            if kind != VOLUMETRIC_RATE and solute in self.spec.masses | self.media_reader.masses:
+                needed = "a feed given as an amount has a solute of known molar mass"
+                self.fault(spec.what, f"the unit '{unit}'", needed, f"give molar_mass to {solute} in [measured]")
                 return None
             if kind != VOLUMETRIC_RATE and (more or not media.get(solute)):
                 needed = "a feed given as an amount has one solute, whose concentration gives the volume"

@@ -7,8 +7,9 @@ checks what was recognised; a mapping itself names its columns word by word.
 import functools
 import re
 from collections.abc import Collection
+from dataclasses import replace
 
-from graycell.imports.substances import Substance, substance_of
+from graycell.imports.substances import Substance, other_substance, other_substance_of, substance_of
 from graycell.names import AMINO_ACIDS, SOLUTES
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.units import CONCENTRATION, DIMENSIONLESS, MASS_CONCENTRATION, converts
@@ -24,6 +25,7 @@ _SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "gdl": "g/dL", "ugml": "u
           "mmoll": "mmol/L", "hours": "h", "hrs": "h", "hr": "h", "days": "d", "day": "d", "hour": "h", "pct": "%",
           "percent": "%", "mm": "mM", "um": "uM", "h:mm": "h", "hh:mm": "h", "hh:mm:ss": "h", "% vv": "%",
           "%vv": "%", "vol%": "%", "vol.-%": "%", "vol.%": "%"}  # fmt: skip
+_OSMOLALITY = re.compile(r"(?P<milli>m)?os(m|mol|mole|moles)[ */](?P<of>kg|l)([- ]?(h2o|water|wasser))?", re.IGNORECASE)
 _CALLED = {
     VCD: "vcd viablecells viablecelldensity viablecellconcentration viablecellconc viablecellcount viabledensity xv "
     "livecells livecelldensity livecellconcentration totalvcd xviable vcc viablecellsml totalviablecellsml "
@@ -34,6 +36,12 @@ _CALLED = {
     **SOLUTES,
 }  # fmt: skip
 _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
+_SHOWN = {
+    "pH": ("ph", "phoffline", "phonline", "phvalue", "phwert"),
+    "osmolality": ("osmolality", "osmo", "osm", "osmolarity", "osmolalitt", "osmolalitat", "osmolaritt"),
+    "DO": ("do", "po2", "pdo", "do2", "dissolvedoxygen", "dot"), "pCO2": ("pco2", "co2", "dissolvedco2"),
+    "biomass": ("biomass", "drybiomass", "dcw", "cdw", "dryweight", "drycellweight", "celldryweight", "btm", "bts"),
+}  # fmt: skip
 _CELLS_OF_ANY_KIND = ("x", "cells", "cell", "celldensity", "cellconcentration", "cellcount", "cellconc", "cellnumber",
                       "zellzahl", "zelldichte", "zellkonzentration", "density", "count")  # fmt: skip
 _DOUBTS = {
@@ -109,6 +117,9 @@ def plain_unit(unit: str) -> str:
     unit = " ".join(unit.split())
     if unit.lower().replace("/", "") in _SPELT:
         return _SPELT[unit.lower().replace("/", "")]
+    osmolality = _OSMOLALITY.fullmatch(unit)
+    if osmolality:
+        return f"{'m' if osmolality['milli'] else ''}Osm/{'L' if osmolality['of'].lower() == 'l' else 'kg'}"
     plain = re.sub("10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)", r"10^\1", unit).translate(_SUPERSCRIPTS)
     plain = re.sub(r"[º˚]\s?C\b|\bdeg\.? C\b|°\sC\b", "°C", plain)
     plain = re.sub(r"\s*[·∙⋅*. ]\s*(mL|L|h|d|min|kg)\^?-1\b", r"/\1", plain, flags=re.IGNORECASE)
@@ -232,11 +243,49 @@ def substance_in(heading: str) -> Substance | None:
     return substance_of(name.split(":")[-1], _QUANTITY)
 
 
+def substance_for(heading: str, quantity: str) -> Substance | None:
+    """Return the substance that the heading of a measured quantity names, also one of fermentations such as ethanol.
+
+    Args:
+        heading: of the column.
+        quantity: what the mapping calls it, such as EtOH.
+
+    Returns:
+        The substance; None where the heading names none, or another one than the quantity.
+
+    >>> round(substance_for("Sodium acetate (g/L)", "ACE").molar_mass, 2), substance_for("Ethanol (g/L)", "ACE")
+    (82.03, None)
+    """
+    found = substance_in(heading)
+    other = other_substance(quantity)
+    if found is not None or not other:
+        return found
+    name = heading if _has_form(heading) else bare(heading)
+    named = other_substance_of(name.split(":")[-1])
+    return None if named is None or named.quantity != other else replace(named, quantity=quantity)
+
+
 def _has_form(heading: str) -> bool:
     """Return whether the brackets at the end of a heading hold a form, such as (monohydrate), and no unit."""
     unit = unit_of_heading(heading)
     return _IN_BRACKETS.search(heading) is not None and not any(
         converts(unit, of) for of in (CONCENTRATION, MASS_CONCENTRATION, "g", "mol", DIMENSIONLESS))  # fmt: skip
+
+
+def other_quantity_of(heading: str) -> str:
+    """Return what a heading means that is no quantity of `quantity_of`: what else is measured in cultures.
+
+    Args:
+        heading: of a column.
+
+    Returns:
+        A name for it, "" if it is not known.
+
+    >>> [other_quantity_of(heading) for heading in ("EtOH_gL", "pH", "Osmo (mOsm/kg)", "DCW (g/L)", "Remark")]
+    ['ethanol', 'pH', 'osmolality', 'biomass', '']
+    """
+    word = _word(heading)
+    return other_substance(bare(heading)) or next((name for name, words in _SHOWN.items() if word in words), "")
 
 
 def doubts_about(heading: str, unit: str, known: Collection[str]) -> str:

@@ -6,7 +6,7 @@ after a feed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from graycell.errors import Faults, InputError, shown
@@ -18,12 +18,14 @@ from graycell.imports.drafting.views import View, has_unit, in_comment, line, qu
 from graycell.imports.layout import grid_of, source_of_any
 from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
+from graycell.imports.quantities import as_measured
 from graycell.imports.ready import profiles, words_with_profile
 from graycell.imports.rows import ids_in, no_samples
 from graycell.imports.spec import ImportSpec
 from graycell.imports.vocabulary import (
     doubts_about,
     is_doubtful,
+    other_quantity_of,
     quantity_of,
     substance_in,
     unit_of_heading,
@@ -32,7 +34,7 @@ from graycell.imports.vocabulary import (
 from graycell.runs.format.files import Source, UnreadableError
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATURE
+from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATURE, is_readable
 
 _FEWEST_ROWS = 4
 """Rows from which a name that is never repeated is that of a sample."""
@@ -244,9 +246,28 @@ class _Draft:
                 stated = heading in self.columns and bool(self.view.grid.units.get(self.columns[heading]))
                 found[quantity] = self.quantity(heading, self.view.written_unit(heading), quantity, stated)
                 self.used.add(heading)
+        for heading in [heading for heading in free if heading not in self.used]:
+            other = self.other(heading, found)
+            if other:
+                found[other_quantity_of(heading)] = other
+                self.used.add(heading)
         nothing = f"quantity = column; no heading was recognised in the first {DEEPEST_HEADER} rows: "
         nothing += "if they are deeper, graycell import FILE --header ROW"
         return [*found.values(), *asked] or [line('# VCD = "?"', nothing)]
+
+    def other(self, heading: str, found: Collection[str]) -> str:
+        """Return the line of what else is measured, "" where the heading does not say in which unit."""
+        quantity, written = other_quantity_of(heading), self.view.written_unit(heading)
+        unit = as_measured(quantity, written)
+        if quantity in ("", *found) or not unit or not is_readable(unit) or not self.view.is_numeric(heading):
+            return ""
+        is_stated = bool(written) and as_measured(quantity, self.stated(heading)) == unit
+        more = "" if is_stated or (quantity == "pH" and not written) else f", unit = {quoted(unit)}"
+        return f"{quantity} = " + (f"{{ column = {quoted(heading)}{more} }}" if more else quoted(heading))
+
+    def stated(self, heading: str) -> str:
+        """Return the unit of a column that the import finds by itself."""
+        return self.view.grid.units.get(self.columns[heading]) or unit_of_heading(heading)
 
     def quantity(self, name: str, unit: str, quantity: str, stated: bool = False) -> str:
         """Return the line of a quantity: its column with what the heading does not say."""
