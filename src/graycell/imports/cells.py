@@ -14,11 +14,10 @@ from graycell.imports.quantities import limit_in
 from graycell.imports.times import Times
 from graycell.imports.vocabulary import words_of
 from graycell.runs.checks import value_fault
-from graycell.runs.format.assay_range import below_of, is_above
+from graycell.runs.format.assay_range import below_of, is_above, is_limit_word
 from graycell.runs.format.tables import Below, parse_number
 
 _NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
-_BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
 _NUMBER = r"[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?"
 _SPREAD = re.compile(rf"({_NUMBER}) ?(±|\+/-|\+-) ?{_NUMBER}")
 _FLAGGED = re.compile(rf"(?P<before>(?:[^\d+\-.,<>]|\.(?!\d))*)(?P<number>{_NUMBER})"
@@ -122,7 +121,7 @@ class Cells:
         cell = self.cell(row, column)
         is_limit = cell.startswith("<")
         digits = cell.removeprefix("<").strip() if is_limit else cell
-        is_word = digits.lower() in _BELOW or ((is_limit or cell.endswith("<")) and not re.search(r"\d", digits))
+        is_word = is_limit_word(digits) or ((is_limit or cell.endswith("<")) and not re.search(r"\d", digits))
         if digits and is_word:
             if column.limit is not None:
                 return Below(column.in_internal_units(column.limit))

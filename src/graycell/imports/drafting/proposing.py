@@ -31,6 +31,7 @@ from graycell.imports.vocabulary import (
     unit_of_heading,
     words_of,
 )
+from graycell.runs.format.assay_range import is_above, is_limit_word
 from graycell.runs.format.files import Source, UnreadableError
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
@@ -132,7 +133,7 @@ class _Draft:
             runs = [] if self.run_words else self.run()
             time = line_of_time(view)
             lines += [*runs, time.line]
-        lines += [*self.temperature(), *self.decimal(), *self.left_out(every)]
+        lines += [*self.temperature(), *self.decimal(), *self.above(), *self.left_out(every)]
         sides, long = self.sides(), self.long()
         measured = [] if long else self.measured()
         others = {name: table for name, table in self.source.tables.items() if name not in {self.sheet, *self.read}}
@@ -203,6 +204,15 @@ class _Draft:
             first = commas[0]
             return [line('decimal = "?"', f'"," if {first} is near {first.split(",")[0]}, "." if it is thousands')]
         return [line('decimal = ","', f"but {told}{more} have a point: correct the file there" if odd else "")]
+
+    def above(self) -> list[str]:
+        """Return the line of values above the range of their assay, [] if there are none."""
+        cells = [cell for head in self.columns if self.view.is_numeric(head) for cell in self.view.cells(head, of_all=True)
+                 if is_above(cell)]  # fmt: skip
+        if not cells:
+            return []
+        told = f"{len(cells)} cells such as {in_comment(cells[0])}: left out, unless a diluted sample was measured"
+        return [line('above = "empty"', told if len(cells) > 1 else told.replace("cells such as", "cell,"))]
 
     def long(self) -> list[str]:
         """Return the lines of a table with a row for each value, [] if it is no such table."""
@@ -289,6 +299,10 @@ class _Draft:
             more, ask = f'{more}, molar_mass = "?"', "g that hold one mol, with the water and the counter-ions"
         elif substance and not is_pure and not ask:
             ask = f"{substance.molar_mass:.2f} g hold one mol"
+        words = [cell for cell in self.view.cells(name) if is_limit_word(cell)] if name in self.columns else []
+        if words and internal_unit == CONCENTRATION:
+            more += f', limit = "? {unit or internal_unit}"'
+            ask = f"{ask}; " * bool(ask) + f"which limit does {in_comment(words[0])} mean? or list it in empty = [...]"
         column = f"{{ column = {quoted(name)}{more} }}" if more else quoted(name)
         return line(f"{quantity} = {column}", ask)
 

@@ -7,6 +7,8 @@ _UP_TO = re.compile("^(<\\s*=|=\\s*<|[\u2264\u2a7d\u2266])")
 _ABOVE = ("oor", "+++", "++++", "over", "above", "uloq", "aloq", "alq", "ovr", "ovf", "overrange", "over range",
           "out of range", "saturated", "too high", "above range", "over limit")  # fmt: skip
 """Words of instruments for a value above the range of an assay."""
+_LIMIT = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
+"""Words for a value below a detection limit."""
 
 
 def below_of(text: str) -> str:
@@ -40,3 +42,18 @@ def is_above(text: str) -> bool:
     if word.startswith("<") or word.endswith("<"):
         return False
     return word.startswith((">", "\u2265", "\u2a7e", "\u2267", "=>")) or word.lower().strip("> ") in _ABOVE
+
+
+def is_limit_word(text: str) -> bool:
+    """Return whether a cell says by a word that a value was below the detection limit of its assay.
+
+    Args:
+        text: of a cell.
+
+    Returns:
+        Whether it does.
+
+    >>> is_limit_word("BDL"), is_limit_word("<LOD"), is_limit_word("<0.5")
+    (True, True, False)
+    """
+    return text.strip().lower().removeprefix("<").strip() in _LIMIT
