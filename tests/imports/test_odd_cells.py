@@ -51,7 +51,8 @@ def test_a_value_above_its_range_is_told_and_can_be_left_out(csv, cell, tmp_path
 
 
 def test_a_draft_leaves_values_above_a_range_out_and_asks_what_words_for_a_limit_mean(csv):
-    path = csv("Day,Glc (mM),Lac (mM),Osmo (mOsm/kg)", "0,>35,BDL,290", "1,OOR,<LOD,> 400", "2,30,<0.5,300", "3,20,2,310")
+    path = csv("Day,Glc (mM),Lac (mM),Osmo (mOsm/kg)", "0,>35,BDL,290", "1,OOR,<LOD,> 400", "2,30,<0.5,300",
+               "3,20,2,310")  # fmt: skip
     draft = propose(path)
     assert 'above = "empty"' in draft
     assert "3 cells such as >35: left out" in draft

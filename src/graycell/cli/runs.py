@@ -17,7 +17,7 @@ from graycell.cli.printing import MOST_PRINTED_RUNS, console, counted, print_fin
 from graycell.cli.samples import exports_of, mapping_of_samples, write_new
 from graycell.errors import Finding, InputError, nearest, shown
 from graycell.hybrid import read_model
-from graycell.imports.drafting.proposing import propose
+from graycell.imports.drafting.several import propose_for
 from graycell.imports.importing import imported
 from graycell.imports.ready import profiles
 from graycell.model import CultureModel
@@ -99,9 +99,10 @@ def _import(
 ) -> None:
     """Convert files of any layout to runs, by a mapping that describes their columns.
 
-    Without --like and --map, a first draft of the mapping is proposed from the first file. Check it, replace every ?,
-    and give it with --map; docs/import.md lists its words. Nothing is guessed: a unit that no heading states, and
-    whether samples are taken before or after a feed, must be given.
+    Without --like and --map, a first draft of the mapping is proposed. Of several files it says which differ, and
+    serves those that are alike. Check it, replace every ?, and give it with --map; docs/import.md lists its words.
+    Nothing is guessed: a unit that no heading states, and whether samples are taken before or after a feed, must be
+    given.
 
     The command prints the mass balance of every run (begin + fed - taken out + net production = found), values that
     no culture shows, and which columns were not read.
@@ -151,9 +152,9 @@ def _import(
 
 
 def _propose(files: Sequence[Path], draft: Path | None, header: int | None) -> None:
-    """Print a first draft of the mapping of the first file, or write it to a file that does not exist yet."""
+    """Print a first draft of the mapping of the files, or write it to a file that does not exist yet."""
     file, names = files[0], " ".join(map(str, files))
-    text = propose(file, header)
+    text = propose_for(files, header)
     if draft is None:
         say(text)
         say(f"Write it with: graycell import {names} --draft {file.stem}.toml")

@@ -207,8 +207,8 @@ class _Draft:
 
     def above(self) -> list[str]:
         """Return the line of values above the range of their assay, [] if there are none."""
-        cells = [cell for head in self.columns if self.view.is_numeric(head) for cell in self.view.cells(head, of_all=True)
-                 if is_above(cell)]  # fmt: skip
+        numeric = [head for head in self.columns if self.view.is_numeric(head)]
+        cells = [cell for head in numeric for cell in self.view.cells(head, of_all=True) if is_above(cell)]
         if not cells:
             return []
         told = f"{len(cells)} cells such as {in_comment(cells[0])}: left out, unless a diluted sample was measured"
