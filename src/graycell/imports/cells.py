@@ -195,6 +195,8 @@ class Cells:
         if formula is None:
             return None
         numbers: dict[str, float] = {}
+        if self._lacks_a_part(row, column):
+            return None
         for name, of in formula.columns.items():
             quantity = formula.quantities[name]
             given = self.measured(row, of, quantity) if quantity else self.number(row, of)
@@ -212,6 +214,18 @@ class Cells:
             return None
         return column.in_internal_units(value)
 
+    def _lacks_a_part(self, row: int, column: Column) -> bool:
+        """Return whether a volume, a rate or a set-point that is computed lacks a cell; note it if others are there."""
+        if column.formula is None or column in self.plan.measured.values():
+            return False
+        parts = {name: of for name, of in column.formula.columns.items() if of.value is None}
+        empty = [name for name, of in parts.items() if not self.cell(row, of)]
+        if 0 < len(empty) < len(parts):
+            names, needed = ", ".join(empty), "the formula needs all of its columns, and nothing is counted here"
+            self.faults.of_file(self.table.at(row, column.name), f"an empty cell of {names}", needed,
+                                "write it, 0 if there was nothing", "warning")  # fmt: skip
+        return bool(empty)
+
     def number(self, row: int, column: Column | None) -> float | None:
         """Return a number in its internal unit.
 
@@ -222,6 +236,8 @@ class Cells:
         Returns:
             The number; None where the cell is empty or faulty.
         """
+        if column is not None and column.formula is not None:
+            return self.computed(row, column)
         return None if column is None else self.number_of(row, column, self.cell(row, column))
 
     def amount(self, row: int, column: Column | None) -> float | None:

@@ -198,4 +198,5 @@ class Plan:
         measured = {column.position for column in self.measured.values()} | {None}
         columns = [self.sample, self.temperature, self.volume, *self.outflows.values(), *self.start.values()]
         columns += [column for feed in self.feeds for column in (feed.column, feed.total)]
+        columns += [part for column in columns if column and column.formula for part in column.formula.columns.values()]
         return [column for column in columns if column is not None and column.position not in measured]

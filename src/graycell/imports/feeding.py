@@ -147,7 +147,7 @@ def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperatur
     plan = cells.plan
     sampled = [step for step in steps if step.row < cells.grid.sampled]
     # one volume for all samples is taken where something was measured
-    drawn_at = [step for step in sampled if plan.sample is None or plan.sample.position is not None
+    drawn_at = [step for step in sampled if plan.sample is None or plan.sample.value is None
                 or cells.is_measured(step.row)]  # fmt: skip
     drawn = [RecordedEvent(step.row, step.seen, "sample", volume=taken)
              for step in drawn_at if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip

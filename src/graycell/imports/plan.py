@@ -44,6 +44,7 @@ class _Planner(ColumnPlanner):
         """Return the plan."""
         spec = self.spec
         measured = self.columns(spec.measured, {})
+        self.measured = measured
         self.kept = {name: column.internal_unit for name, column in measured.items()}
         plan = Plan(
             run=tuple(at for name in spec.run if (at := self.position("run", name)) is not None),

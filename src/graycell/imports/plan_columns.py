@@ -36,6 +36,8 @@ class ColumnPlanner:
         self.known = [heading for heading in self.headings if heading]
         self.used: set[int] = set()
         self.not_there: list[str] = []
+        self.measured: Mapping[str, Column] = {}
+        """The measured columns, which formulas name."""
         self.kept: dict[str, str] = {}
         """The units in which runs hold quantities, by name."""
 
@@ -80,52 +82,58 @@ class ColumnPlanner:
         for name, spec in specs.items():
             if name not in computed:
                 found[name] = self.column(spec, units.get(name) or self.kept.get(name, ""), name)
-        self.compute(computed, found)
+        self.compute(computed, found, units)
         return {name: column for name in specs if (column := found.get(name)) is not None}
 
-    def compute(self, specs: Mapping[str, ColumnSpec], found: dict[str, Column | None]) -> None:
-        """Add the columns that are computed, those first that others need."""
+    def compute(
+        self, specs: Mapping[str, ColumnSpec], found: dict[str, Column | None], units: Mapping[str, str]
+    ) -> None:
+        """Add the columns that are computed, those first that others need; `units` are internal ones by name."""
         left = dict(specs)
         while left:
             ready = [name for name, spec in left.items()
                      if not set(names_in(parse(spec.formula))) & (set(left) - set(spec.parts))]  # fmt: skip
             for name in ready or left:
                 if ready:
-                    found[name] = self.computed(name, left[name], found)
+                    unit = units.get(name) or self.kept.get(name, "")
+                    found[name] = self.computed(name, left[name], {**self.measured, **found}, unit)
                 else:
                     needed = "a quantity is not computed from itself"
                     self.fault(left[name].what, f"'{left[name].formula}'", needed, "name the column that was measured")
             left = {name: spec for name, spec in left.items() if name not in ready} if ready else {}
 
-    def computed(self, quantity: str, spec: ColumnSpec, known: Mapping[str, Column | None]) -> Column | None:
-        """Return a column that is computed from others."""
+    def computed(
+        self, quantity: str, spec: ColumnSpec, known: Mapping[str, Column | None], needed_unit: str = ""
+    ) -> Column | None:
+        """Return a column that is computed from others; `needed_unit` is the internal one where no quantity has it."""
         tree = parse(spec.formula)
         columns: dict[str, Column] = {}
         for name in names_in(tree):
             column = self.part(spec.parts[name]) if name in spec.parts else known.get(name)
             if column is None:
-                self.not_there.append(quantity)
+                self.not_there.append(quantity or spec.what)
                 return None
             columns[name] = column
         quantities = {name: "" if name in spec.parts else name for name in columns}
         units = {name: column.internal_unit for name, column in columns.items()}
         formula, unit, faults = with_units(Formula(tree, columns, quantities), units)
         mass = spec.molar_mass or molar_mass_of(quantity, self.spec.measured)
-        needed_unit = unit_of_computed(quantity, spec.unit, unit, mass)
+        needed_unit = needed_unit or unit_of_computed(quantity, spec.unit, unit, mass)
         for found, needed in faults:
             self.fault(f"{spec.what} formula", found, needed, "correct it, or give its numbers a unit by name")
         if faults:
             return None
         wanted = spec.unit or needed_unit
-        is_mass = unit is not None and bool(mass) and converts(unit, MASS.get(wanted, wanted))
+        is_mass = unit is not None and ((bool(mass) and converts(unit, MASS.get(wanted, wanted))) or (
+            bool(spec.density) and converts(unit, MASS_OF_LIQUID.get(wanted, wanted))))  # fmt: skip
         if unit is None or (not converts(unit, wanted) and not is_mass and has_factor(tree)):
             if unit is not None and not spec.unit:
-                needed = f"{quantity} is in {wanted}, which the number in it is taken to give"
+                needed = f"{quantity or spec.what} is in {wanted}, which the number in it is taken to give"
                 remedy = f'write unit = "{wanted}" beside formula, or its number by a name with its unit'
                 self.fault(f"{spec.what} formula", f"a value in {unit}", needed, remedy, "warning")
             unit = wanted
-        column = Column(spec.formula, None, unit, needed_unit, None, mass, formula=formula)
-        if spec.unit and not converts(unit, spec.unit):
+        column = Column(spec.formula, None, unit, needed_unit, None, mass, spec.density or 0.0, formula=formula)
+        if spec.unit and not converts(unit, spec.unit) and not is_mass:
             self.fault(f"{spec.what} unit", f"'{spec.unit}'", f"the formula gives {unit}", "correct one of the two")
             return None
         return column if self.has_unit(spec, column, quantity) else None
@@ -151,6 +159,8 @@ class ColumnPlanner:
         """
         if spec is None:
             return None
+        if spec.formula:
+            return self.computed(quantity, spec, self.measured, unit)
         if spec.optional and spec.heading not in self.known:
             self.not_there.append(spec.heading)
             return None

@@ -30,7 +30,7 @@ class FeedPlanner:
 
     def feeds(self) -> tuple[FeedColumn, ...]:
         """Return all feeds; `EVERY` is every column under a heading that no other feed names."""
-        found: dict[int, FeedColumn] = {}
+        found: dict[int | str, FeedColumn] = {}
         for spec in self.spec.feeds:
             for name, column in self.columns_of_feed(spec).items():
                 if spec.name == EVERY and self.planner.headings.index(name) in found:
@@ -40,16 +40,17 @@ class FeedPlanner:
                 media = lots[0].media if lots else self.media(f"[feeds.{spec.name}] media", name, spec.media)
                 made = self.rate(column, media) if spec.kind == "rate" else self.planner.column(
                     column, DIMENSIONLESS if spec.of else VOLUME)  # fmt: skip
-                if made is None or made.position is None:
+                if made is None or (made.position is None and made.formula is None):
                     continue
-                if made.position in found:
-                    of_other = f"the column of [feeds.{found[made.position].name}]"
+                place = f"the formula of {name}" if made.position is None else made.position
+                if place in found:
+                    of_other = f"the column of [feeds.{found[place].name}]"
                     self.fault(column.what, of_other, "a column is one feed", "remove one")
                 if lots and made.internal_unit in (AMOUNT_RATE, RATE_PER_VOLUME):
                     needed = "a feed that is given as an amount has one composition"
                     self.fault(column.what, f"{len(lots)} compositions", needed, "give it as a volume")
                 total = self.planner.column(spec.total, VOLUME)
-                found[made.position] = FeedColumn(
+                found[place] = FeedColumn(
                     name, spec.kind, made, media, spec.of, spec.holds, total, lot, lots)  # fmt: skip
         return tuple(found.values())
 
@@ -90,6 +91,8 @@ class FeedPlanner:
 
     def rate(self, spec: ColumnSpec, media: Mapping[str, float]) -> Column | None:
         """Return the column of a rate: of a volume, or of the amount of the only solute."""
+        if spec.formula:
+            return self.planner.column(spec, VOLUMETRIC_RATE)
         at = next((i for i, heading in enumerate(self.planner.headings) if heading == spec.heading), None)
         unit = spec.unit or (unit_of_heading(spec.heading) if at is None else self.grid.stated(at))
         [solute, *more] = list(media) or [""]
