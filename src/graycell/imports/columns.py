@@ -111,12 +111,14 @@ class Sides:
         before: its word for rows before a feed.
         after: its word for rows after a feed.
         neither: its other words, in small letters.
+        otherwise: "before" or "after" for rows without a word; "" if that is not said.
     """
 
     position: int
     before: str
     after: str
     neither: tuple[str, ...] = ()
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)

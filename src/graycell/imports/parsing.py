@@ -9,6 +9,7 @@ from graycell.imports.amounts import with_unit
 from graycell.imports.parsing_columns import ColumnParser, is_number
 from graycell.imports.parsing_feeds import FeedParser
 from graycell.imports.rows import ids_pattern
+from graycell.imports.sides import AFTER, BEFORE, SIDE
 from graycell.imports.spec import (
     BELOW_THE_HEADINGS,
     QUANTITY,
@@ -94,6 +95,8 @@ class _Parser(ColumnParser):
         sample = self.table("sample")
         self.known_words("[sample]", sample, ("volume",))
         sides = self.sides()
+        if sides is None and ids is not None and SIDE in ids.parts and "rows" not in self.words:
+            sides = SidesSpec(SIDE, BEFORE, AFTER)
         of_feeds = FeedParser(self, measured, groups)
         feeds = tuple(of_feeds.feeds())
         return ImportSpec(

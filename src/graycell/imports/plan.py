@@ -9,6 +9,7 @@ from graycell.imports.grids import Grid
 from graycell.imports.media import Media
 from graycell.imports.plan_columns import ColumnPlanner
 from graycell.imports.plan_feeds import FeedPlanner
+from graycell.imports.sides import SIDE
 from graycell.imports.spec import TAKEN, ImportSpec, molar_mass_of
 from graycell.imports.vocabulary import words_of
 from graycell.runs.checks import LIMITS, limit_of
@@ -148,7 +149,7 @@ class _Planner(ColumnPlanner):
             return None
         there = {words_of(row[position]).lower() for row in self.grid.table.rows if position < len(row)}
         for word, text in (("before", spec.before), ("after", spec.after)):
-            if text.lower() not in there:
+            if text.lower() not in there and spec.heading != SIDE:
                 needed, hint = f"it is somewhere below '{spec.heading}'", nearest(text, sorted(there - {""}))
                 self.fault(f"[rows] {word}", f"'{text}'", needed, hint)
-        return Sides(position, spec.before, spec.after, spec.neither)
+        return Sides(position, spec.before, spec.after, spec.neither, self.spec.taken if spec.heading == SIDE else "")

@@ -21,6 +21,7 @@ from graycell.imports.plan import plan_of
 from graycell.imports.quantities import as_measured
 from graycell.imports.ready import profiles, words_with_profile
 from graycell.imports.rows import ids_in, no_samples
+from graycell.imports.sides import AFTER, BEFORE, SIDE, ending_of, side_of
 from graycell.imports.spec import ImportSpec
 from graycell.imports.vocabulary import (
     doubts_about,
@@ -39,9 +40,6 @@ from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATU
 
 _FEWEST_ROWS = 4
 """Rows from which a name that is never repeated is that of a sample."""
-_FED = r"(?:[ -]?(?:the )?(?:feed|feeding|bolus|addition|fütterung|zugabe))?"
-_SIDES = (re.compile(rf"(pre|before|vor){_FED}", re.IGNORECASE), re.compile(rf"(post|after|nach){_FED}", re.IGNORECASE))
-"""Words for rows before a feed and after it."""
 _MOST_WORDS = 5
 """Words of that column for rows that are neither."""
 _MOST_ODD = 3
@@ -140,8 +138,10 @@ class _Draft:
         feeds, sample = [*lines_of_feeds(view), *lines_of_log(others, bool(time.clock))], self.sample()
         feeds = feeds or (lines_of_rise(view) if sides else [])
         sides = sides if feeds else []
-        if any(text.startswith("volume") for text in feeds) and not sides:
-            lines += [line('taken = "?"', 'samples are taken "before" or "after" a feed of the same row')]
+        named = [ending_of(name) for name in every[ids[0]]] if ids and SIDE in ids[1] else []
+        if any(text.startswith("volume") for text in feeds) and not sides and not (named and all(named)):
+            others = "samples without pre or post are" if named else "samples are"
+            lines += [line('taken = "?"', f'{others} taken "before" or "after" a feed of the same row')]
         lines += long or ["", "[measured]", *measured]
         if feeds or sample:
             lines += self.start()
@@ -310,7 +310,7 @@ class _Draft:
         """Return the lines of a column that says which rows are before and after a feed, [] if there is none."""
         for heading in self.columns:
             texts = list(dict.fromkeys(self.view.cells(heading)))
-            before, after = ([text for text in texts if words.fullmatch(text)] for words in _SIDES)
+            before, after = ([text for text in texts if side_of(text) == side] for side in (BEFORE, AFTER))
             if heading not in self.used and before and after:  # other spellings are reported as faulty cells
                 self.used.add(heading)
                 neither = [text for text in texts if text not in (*before, *after)]
