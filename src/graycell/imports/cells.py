@@ -301,6 +301,8 @@ class Cells:
             return is_odd, remedy
         elif spread:
             remedy = "write the number alone; how exact it is belongs into the assay errors"
+        elif re.fullmatch(r"[A-Za-z][A-Za-z .-]{0,29}", cell):
+            remedy = f'{remedy}; if it says that nothing was measured, give empty = ["{cell}"] in the mapping'
         elif flagged and (flag := (flagged["before"] or flagged["after"]).strip()):
             needed = "a number is needed, without a mark beside it"
             escaped = flag.replace("\\", "\\\\").replace('"', '\\"')

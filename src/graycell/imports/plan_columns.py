@@ -42,7 +42,16 @@ class ColumnPlanner:
         """The units in which runs hold quantities, by name."""
 
     def position(self, what: str, name: str, under: str | None = None) -> int | None:
-        """Return where a heading is, the first of its name, or the first below another heading."""
+        """Return where a heading is, the first of its name, or the first below another heading.
+
+        Args:
+            what: the key of the mapping.
+            name: the heading.
+            under: the heading above it; None for any.
+
+        Returns:
+            The position from the left; None, and a fault, if it is not there.
+        """
         for i, heading in enumerate(self.headings):
             above = self.grid.above[i] if i < len(self.grid.above) else ""
             if heading == name and (under is None or above == under):
@@ -54,10 +63,10 @@ class ColumnPlanner:
         elif "?" in name.split():
             self.fault(what, "a ? that is left", "the file does not say it", "write what it is")
         else:
-            self.fault(what, f"no heading '{name}'", "headings are named as in the file", self.hint(name))
+            self.fault(what, f"no heading '{name}'", "headings are named as in the file", self._hint(name))
         return None
 
-    def hint(self, name: str) -> str:
+    def _hint(self, name: str) -> str:
         """Return what to do about a heading that is missing."""
         if re.match(r"\d+,\d", name):
             return "write a number with a decimal point"
@@ -76,16 +85,24 @@ class ColumnPlanner:
         return nearest(name, [heading for heading in (*self.known, *self.grid.left) if heading != RUN])
 
     def columns(self, specs: Mapping[str, ColumnSpec], units: Mapping[str, str]) -> dict[str, Column]:
-        """Return the columns that are there; `units` are internal ones by name, else a column decides."""
+        """Return the columns that are there.
+
+        Args:
+            specs: columns by what they give.
+            units: internal units by name; of any other the unit of its column decides.
+
+        Returns:
+            The columns without a fault, by name.
+        """
         computed = {name: spec for name, spec in specs.items() if spec.formula and spec.heading not in self.known}
         found: dict[str, Column | None] = {}
         for name, spec in specs.items():
             if name not in computed:
                 found[name] = self.column(spec, units.get(name) or self.kept.get(name, ""), name)
-        self.compute(computed, found, units)
+        self._compute(computed, found, units)
         return {name: column for name in specs if (column := found.get(name)) is not None}
 
-    def compute(
+    def _compute(
         self, specs: Mapping[str, ColumnSpec], found: dict[str, Column | None], units: Mapping[str, str]
     ) -> None:
         """Add the columns that are computed, those first that others need; `units` are internal ones by name."""
@@ -96,20 +113,20 @@ class ColumnPlanner:
             for name in ready or left:
                 if ready:
                     unit = units.get(name) or self.kept.get(name, "")
-                    found[name] = self.computed(name, left[name], {**self.measured, **found}, unit)
+                    found[name] = self._computed(name, left[name], {**self.measured, **found}, unit)
                 else:
                     needed = "a quantity is not computed from itself"
                     self.fault(left[name].what, f"'{left[name].formula}'", needed, "name the column that was measured")
             left = {name: spec for name, spec in left.items() if name not in ready} if ready else {}
 
-    def computed(
+    def _computed(
         self, quantity: str, spec: ColumnSpec, known: Mapping[str, Column | None], needed_unit: str = ""
     ) -> Column | None:
         """Return a column that is computed from others; `needed_unit` is the internal one where no quantity has it."""
         tree = parse(spec.formula)
         columns: dict[str, Column] = {}
         for name in names_in(tree):
-            column = self.part(spec.parts[name]) if name in spec.parts else known.get(name)
+            column = self._part(spec.parts[name]) if name in spec.parts else known.get(name)
             if column is None:
                 self.not_there.append(quantity or spec.what)
                 return None
@@ -136,9 +153,9 @@ class ColumnPlanner:
         if spec.unit and not converts(unit, spec.unit) and not is_mass:
             self.fault(f"{spec.what} unit", f"'{spec.unit}'", f"the formula gives {unit}", "correct one of the two")
             return None
-        return column if self.has_unit(spec, column, quantity) else None
+        return column if self._has_unit(spec, column, quantity) else None
 
-    def part(self, spec: ColumnSpec) -> Column | None:
+    def _part(self, spec: ColumnSpec) -> Column | None:
         """Return a column or a number of a formula's own, in its own unit."""
         if spec.amount is not None:
             return Column("", None, spec.amount.unit, spec.amount.unit, spec.amount.number)
@@ -153,14 +170,20 @@ class ColumnPlanner:
         return Column(spec.heading, position, unit, unit)
 
     def column(self, spec: ColumnSpec | None, unit: str, quantity: str = "") -> Column | None:
-        """Return a column, None and a fault if it cannot be used.
+        """Return a column.
 
-        unit: the internal unit of its numbers, "" where the unit of the column decides which one it is.
+        Args:
+            spec: of the column; None for no column.
+            unit: the internal unit of its numbers, "" where the unit of the column decides which one it is.
+            quantity: what it gives, "" for what is no quantity.
+
+        Returns:
+            The column; None, and a fault, if it cannot be used.
         """
         if spec is None:
             return None
         if spec.formula:
-            return self.computed(quantity, spec, self.measured, unit)
+            return self._computed(quantity, spec, self.measured, unit)
         if spec.optional and spec.heading not in self.known:
             self.not_there.append(spec.heading)
             return None
@@ -181,7 +204,7 @@ class ColumnPlanner:
             of_column = as_measured(quantity, spec.unit or stated)
             unit = unit or internal_unit_of(quantity, of_column, mass)
             of_column = as_counted(of_column, unit)
-            self.compare(spec, of_column, stated, unit)
+            self._compare(spec, of_column, stated, unit)
             form = None if spec.molar_mass else in_form(
                 substance_for(spec.heading, quantity), quantity, of_column, mass)  # fmt: skip
             if form is None and not spec.molar_mass and of_column:
@@ -191,12 +214,12 @@ class ColumnPlanner:
             mass, per_mole = form or (mass, 1.0)
             found = Column(spec.heading, position, of_column, unit, None, mass, density, per_mole=per_mole)
         if unit == TIME and (found.unit in ("date", "clock") or spec.clock or spec.zone):
-            return self.of_clocks(spec, found)
-        return self.with_limit(spec, found) if self.has_unit(spec, found, quantity) else None
+            return self._of_clocks(spec, found)
+        return self._with_limit(spec, found) if self._has_unit(spec, found, quantity) else None
 
-    def of_clocks(self, spec: ColumnSpec, column: Column) -> Column | None:
+    def _of_clocks(self, spec: ColumnSpec, column: Column) -> Column | None:
         """Return a column of dates, of days with a time of day beside them, or of times of day alone."""
-        if column.unit not in ("date", "clock") and not self.has_unit(spec, column, ""):
+        if column.unit not in ("date", "clock") and not self._has_unit(spec, column, ""):
             return None
         days = column.unit == "date" or (column.unit != "clock" and column.in_internal_units(1.0) == 1.0)
         if spec.clock and not days:
@@ -214,7 +237,7 @@ class ColumnPlanner:
         clock = self.position(f"{spec.what} clock", spec.clock) if spec.clock else None
         return replace(column, written=spec.written, clock=clock, zone=spec.zone)
 
-    def has_unit(self, spec: ColumnSpec, column: Column, quantity: str) -> bool:
+    def _has_unit(self, spec: ColumnSpec, column: Column, quantity: str) -> bool:
         """Return whether the unit of a column converts to its internal unit, and note it if not."""
         unit = column.internal_unit
         if not column.unit:
@@ -238,7 +261,7 @@ class ColumnPlanner:
             return False
         return True
 
-    def compare(self, spec: ColumnSpec, unit: str, stated: str, internal_unit: str) -> None:
+    def _compare(self, spec: ColumnSpec, unit: str, stated: str, internal_unit: str) -> None:
         """Note where the unit of a mapping is not that of the heading."""
         stated = as_counted(stated, internal_unit)
         if not stated or unit in (stated, "?") or {"date", "clock"} & {unit, stated}:
@@ -254,7 +277,7 @@ class ColumnPlanner:
         self.fault(spec.what, f"the unit '{unit}' of '{spec.heading}'", f"the heading says '{stated}'",
                    "see which of the two is right", "warning")  # fmt: skip
 
-    def with_limit(self, spec: ColumnSpec, column: Column) -> Column:
+    def _with_limit(self, spec: ColumnSpec, column: Column) -> Column:
         """Return a column with its detection limit in its own unit."""
         if spec.limit is None:
             return column

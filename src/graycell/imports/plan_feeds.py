@@ -29,16 +29,20 @@ class FeedPlanner:
         """The sheets of media that were read."""
 
     def feeds(self) -> tuple[FeedColumn, ...]:
-        """Return all feeds; `EVERY` is every column under a heading that no other feed names."""
+        """Return all feeds; `EVERY` is every column under a heading that no other feed names.
+
+        Returns:
+            The feeds without a fault in their column.
+        """
         found: dict[int | str, FeedColumn] = {}
         for spec in self.spec.feeds:
-            for name, column in self.columns_of_feed(spec).items():
+            for name, column in self._columns_of_feed(spec).items():
                 if spec.name == EVERY and self.planner.headings.index(name) in found:
                     continue  # a feed of its own
                 lot = None if not spec.lot else self.planner.position(f"[feeds.{spec.name}] lot", spec.lot)
-                lots = self.lots(spec, name, lot)
-                media = lots[0].media if lots else self.media(f"[feeds.{spec.name}] media", name, spec.media)
-                made = self.rate(column, media) if spec.kind == "rate" else self.planner.column(
+                lots = self._lots(spec, name, lot)
+                media = lots[0].media if lots else self._media(f"[feeds.{spec.name}] media", name, spec.media)
+                made = self._rate(column, media) if spec.kind == "rate" else self.planner.column(
                     column, DIMENSIONLESS if spec.of else VOLUME)  # fmt: skip
                 if made is None or (made.position is None and made.formula is None):
                     continue
@@ -54,7 +58,7 @@ class FeedPlanner:
                     name, spec.kind, made, media, spec.of, spec.holds, total, lot, lots)  # fmt: skip
         return tuple(found.values())
 
-    def lots(self, spec: FeedSpec, name: str, at: int | None) -> tuple[Lot, ...]:
+    def _lots(self, spec: FeedSpec, name: str, at: int | None) -> tuple[Lot, ...]:
         """Return the compositions of a feed that has several; `at` is the column of its lot."""
         what = f"[feeds.{spec.name}] media"
         if at is not None and spec.lots and not spec.lots[0].lot:  # a sheet lists them by name
@@ -63,7 +67,7 @@ class FeedPlanner:
             if not isinstance(media, MediaSheet):
                 self.fault(what, "one composition", "with lot there is one for each", "remove lot, or write the others")
                 return ()
-            return tuple(Lot(f"{name} {cell}", self.media(what, cell, media), lot=cell) for cell in cells if cell)
+            return tuple(Lot(f"{name} {cell}", self._media(what, cell, media), lot=cell) for cell in cells if cell)
         lots: list[Lot] = []
         for lot in spec.lots:
             more = lot.lot or (f"of {lot.group}" if lot.group else "") + (
@@ -72,10 +76,10 @@ class FeedPlanner:
             if medium in [other.medium for other in lots]:
                 self.fault(what, f"two compositions {more}".strip(), "they differ in from or runs", "remove one")
                 continue
-            lots.append(Lot(medium, self.media(what, name, lot.media), lot.since, lot.runs, lot.lot))
+            lots.append(Lot(medium, self._media(what, name, lot.media), lot.since, lot.runs, lot.lot))
         return tuple(lots)
 
-    def columns_of_feed(self, spec: FeedSpec) -> dict[str, ColumnSpec]:
+    def _columns_of_feed(self, spec: FeedSpec) -> dict[str, ColumnSpec]:
         """Return the columns of a feed by its name: one, or all of those under a heading."""
         if spec.name != EVERY:
             return {spec.name: spec.column}
@@ -89,7 +93,7 @@ class FeedPlanner:
             self.fault("[feeds.*]", f"under '{under}'", "it is in the row above the headings", remedy)
         return found
 
-    def rate(self, spec: ColumnSpec, media: Mapping[str, float]) -> Column | None:
+    def _rate(self, spec: ColumnSpec, media: Mapping[str, float]) -> Column | None:
         """Return the column of a rate: of a volume, or of the amount of the only solute."""
         if spec.formula:
             return self.planner.column(spec, VOLUMETRIC_RATE)
@@ -118,7 +122,7 @@ class FeedPlanner:
             return self.planner.column(spec, kind, solute)
         return self.planner.column(spec, VOLUMETRIC_RATE)  # and notes what is wrong with its unit
 
-    def media(self, what: str, name: str, media: Mapping[str, float] | MediaSheet) -> Mapping[str, float]:
+    def _media(self, what: str, name: str, media: Mapping[str, float] | MediaSheet) -> Mapping[str, float]:
         """Return the composition of a feed [mmol/L]."""
         if not isinstance(media, MediaSheet):
             return media

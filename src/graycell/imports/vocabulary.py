@@ -12,7 +12,7 @@ from dataclasses import replace
 from graycell.imports.substances import Substance, other_substance, other_substance_of, substance_of
 from graycell.names import AMINO_ACIDS, SOLUTES
 from graycell.runs.records import TCD, VCD, VIABILITY
-from graycell.units import CONCENTRATION, DIMENSIONLESS, MASS_CONCENTRATION, converts
+from graycell.units import CONCENTRATION, DIMENSIONLESS, MASS_CONCENTRATION, converts, is_readable
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _CELLS = r"(?:viable |total |living )?(?:cells?|zellen|lebendzellen|v\.?c\.?|tc)(?![a-z])"
@@ -21,10 +21,12 @@ _AT_THE_END = re.compile(
     r"[_ ](g/?L|mg/?L|mg/?dL|g/?dL|ug/?mL|mg/?mL|mM|uM|mmol/?L|h|hr|hrs|hours|d|days|min|mL|L|pct|percent|%)\s*$",
     re.IGNORECASE,
 )
+_AFTER_COMMA = re.compile(r",\s*([^,()\[\]]+?)\s*$")
 _SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "gdl": "g/dL", "ugml": "ug/mL", "mgml": "mg/mL",
           "mmoll": "mmol/L", "hours": "h", "hrs": "h", "hr": "h", "days": "d", "day": "d", "hour": "h", "pct": "%",
           "percent": "%", "mm": "mM", "um": "uM", "h:mm": "h", "hh:mm": "h", "hh:mm:ss": "h", "% vv": "%",
           "%vv": "%", "vol%": "%", "vol.-%": "%", "vol.%": "%"}  # fmt: skip
+_OF_SATURATION = re.compile(r"% ?(of )?(air|o2|do|d\.o\.|a\.?s\.?|sat)\.?([ -]?(sat\.?|saturation))?", re.IGNORECASE)
 _OSMOLALITY = re.compile(r"(?P<milli>m)?os(m|mol|mole|moles)[ */](?P<of>kg|l)([- ]?(h2o|water|wasser))?", re.IGNORECASE)
 _CALLED = {
     VCD: "vcd viablecells viablecelldensity viablecellconcentration viablecellconc viablecellcount viabledensity xv "
@@ -67,7 +69,10 @@ _ROLES = {
     "temperature": "temperature temp temperatur",
 }
 _ROLE = {word: role for role, words in _ROLES.items() for word in words.split()}
-_FED = re.compile(r"feed|fed|bolus|added|addition|supplement|base|ftterung|fütterung|zugabe|zulauf", re.IGNORECASE)
+_CLOCK = re.compile(r"h{1,2}:mm(:ss)?", re.IGNORECASE)
+_FED = re.compile(
+    r"feed|pump(?! ?speed)|fed|bolus|added|addition|supplement|base|ftterung|fütterung|zugabe|zulauf", re.IGNORECASE
+)
 
 
 def words_of(text: str) -> str:
@@ -97,8 +102,15 @@ def unit_of_heading(heading: str) -> str:
     >>> unit_of_heading("Viable Cell Concentration (10^6 cells/mL)"), unit_of_heading("Glc_gL"), unit_of_heading("ID")
     ('10^6 cells/mL', 'g/L', '')
     """
-    match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading)
+    match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading) or _after_comma(heading)
     return plain_unit(match[1]) if match else ""
+
+
+def _after_comma(heading: str) -> re.Match[str] | None:
+    """Return the unit at the end of a heading such as "VCD, 1e6 cells/mL"; a word such as anhydrous is none."""
+    match = _AFTER_COMMA.search(heading)
+    is_unit = match is not None and re.search(r"[/%\d]|^(h|d|min|mL|L|mM|uM|g|kg|rpm)$", match[1]) is not None
+    return match if match is not None and is_unit and is_readable(plain_unit(match[1])) else None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -117,6 +129,8 @@ def plain_unit(unit: str) -> str:
     unit = " ".join(unit.split())
     if unit.lower().replace("/", "") in _SPELT:
         return _SPELT[unit.lower().replace("/", "")]
+    if _OF_SATURATION.fullmatch(unit):
+        return "%"
     osmolality = _OSMOLALITY.fullmatch(unit)
     if osmolality:
         return f"{'m' if osmolality['milli'] else ''}Osm/{'L' if osmolality['of'].lower() == 'l' else 'kg'}"
@@ -125,7 +139,7 @@ def plain_unit(unit: str) -> str:
     plain = re.sub(r"\s*[·∙⋅*. ]\s*(mL|L|h|d|min|kg)\^?-1\b", r"/\1", plain, flags=re.IGNORECASE)
     plain = re.sub("[\u00d7\u2219\u00b7\u22c5]", "x", plain)
     plain = re.sub(r"(?<=\d) ?x ?(?=10\^|10[eE]|1[eE])", "*", re.sub(r"^x ?", "", plain))
-    plain = re.sub(r"^1\*(?=10\^|1e)", "", re.sub(r"^[eE](?=\d)", "1e", re.sub(r"^1E(?=\d)", "1e", plain)))
+    plain = re.sub(r"^1\*(?=10\^|1e)", "", re.sub(r"^[eE](?=\d)", "1e", re.sub(r"^1[eE]\+?0*(?=\d)", "1e", plain)))
     plain = re.sub(r"^(mio|mill?ion(en|s)?|mln)\b\.?", "1e6", plain, flags=re.IGNORECASE)
     plain = re.sub(rf"^M ?(?={_CELLS}|cells)", "1e6 ", plain)
     return re.sub(_CELLS, "cells", plain, flags=re.IGNORECASE)
@@ -205,8 +219,10 @@ def bare(heading: str) -> str:
     >>> bare("Glc_gL"), bare("Viability [%]")
     ('Glc', 'Viability')
     """
+    comma = None if _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading) else _after_comma(heading)
     without = _IN_BRACKETS.sub("", heading) if _IN_BRACKETS.search(heading) else _AT_THE_END.sub("", heading)
-    return without.strip() or heading.strip()
+    without = heading[: comma.start()] if comma else without
+    return without.strip(" ,") or heading.strip()
 
 
 def quantity_of(heading: str) -> str:
@@ -325,7 +341,7 @@ def role_of(heading: str) -> str:
     >>> role_of("Time (h)"), role_of("Sample Volume (mL)"), role_of("Feed A [mL]")
     ('time', 'sample', 'feed')
     """
-    word = _word(heading)
+    word = "clock" if _CLOCK.fullmatch(heading.strip()) else _word(heading)
     if word in _ROLE:
         return _ROLE[word]
     return "feed" if _FED.search(heading) and not quantity_of(heading) else ""

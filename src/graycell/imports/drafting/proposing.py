@@ -6,7 +6,7 @@ after a feed.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from graycell.errors import Faults, InputError, shown
@@ -330,6 +330,8 @@ class _Draft:
     def sample(self) -> list[str]:
         """Return the lines of the volume of samples."""
         for heading in self.view.of_role("sample"):
+            if not self.view.written_unit(heading) and _is_count(self.view.cells(heading)):
+                continue  # the number of the sample, and not what was taken
             column = of_volume(self.view, heading, is_required=True)
             if column:
                 ask = "taken in the row"
@@ -337,6 +339,13 @@ class _Draft:
                     ask += f"; the file says '{in_comment(written)}'"
                 return ["", "[sample]", line(f"volume = {column}", ask)]
         return []
+
+
+def _is_count(cells: Sequence[str]) -> bool:
+    """Return whether cells count 1, 2, 3, from 1 again in the next run."""
+    numbers = [int(cell) if cell.isdecimal() else -1 for cell in cells]
+    steps = zip([0, *numbers], numbers, strict=False)
+    return len(numbers) > 1 and max(numbers) > 1 and all(number in (1, before + 1) for before, number in steps)
 
 
 def _at(row, i: int) -> str:

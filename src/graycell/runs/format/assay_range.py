@@ -5,7 +5,8 @@ import re
 _UP_TO = re.compile("^(<\\s*=|=\\s*<|[\u2264\u2a7d\u2266])")
 """Up to a limit: at most, with the signs of several keyboards."""
 _ABOVE = ("oor", "+++", "++++", "over", "above", "uloq", "aloq", "alq", "ovr", "ovf", "overrange", "over range",
-          "out of range", "saturated", "too high", "above range", "over limit")  # fmt: skip
+          "out of range", "tntc", "too numerous to count", "saturated", "too high", "above range",
+          "over limit")  # fmt: skip
 """Words of instruments for a value above the range of an assay."""
 _LIMIT = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
 """Words for a value below a detection limit."""
