@@ -157,3 +157,12 @@ def test_a_pump_of_a_trend_is_a_feed_and_its_sensors_are_told(tmp_path):
     for ask, answer in ANSWERS:
         draft = draft.replace(ask, answer)
     assert "pH of the sheet 'Trend'" in imported(path, tomllib.loads(draft)).not_read
+
+
+def test_units_of_dry_cells_of_degrees_and_with_their_power_behind(csv):
+    path = csv("Day,Xv (cells/ml x 10^6),X (gDCW/L),Temp (C),Glc (mmol.L-1)", "0,0.5,0.1,37,38", "1,0.9,0.2,33,37")
+    draft = tomllib.loads(propose(path))
+    assert draft["measured"] == {"VCD": "Xv (cells/ml x 10^6)", "GLC": "Glc (mmol.L-1)", "biomass": "X (gDCW/L)"}
+    [run] = import_runs(path, draft)
+    assert measured(run) == {"VCD": [0.5, 0.9], "GLC": [38.0, 37.0], "biomass": [0.1, 0.2]}
+    assert [(event.time, event.value) for event in run.events] == [(1.0, 33.0)]

@@ -26,6 +26,9 @@ _SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "gdl": "g/dL", "ugml": "u
           "mmoll": "mmol/L", "hours": "h", "hrs": "h", "hr": "h", "days": "d", "day": "d", "hour": "h", "pct": "%",
           "percent": "%", "mm": "mM", "um": "uM", "h:mm": "h", "hh:mm": "h", "hh:mm:ss": "h", "% vv": "%",
           "%vv": "%", "vol%": "%", "vol.-%": "%", "vol.%": "%"}  # fmt: skip
+_DRY = re.compile(r"g ?\(?([dc]?cw|cdw|dw|dm|ds|dcm|btm|bts)\)? ?(/|\u00b7|\*)? ?l(\^?-1)?", re.IGNORECASE)
+"""Grams of dry cells per litre."""
+_POWER_BEHIND = re.compile(r"(?P<unit>[^\d]+?/ ?[mu]?l) ?[x*\u00d7] ?(?P<power>10\^\d{1,2}|1?e\d{1,2})", re.IGNORECASE)
 _OF_SATURATION = re.compile(r"% ?(of )?(air|o2|do|d\.o\.|a\.?s\.?|sat)\.?([ -]?(sat\.?|saturation))?", re.IGNORECASE)
 _OSMOLALITY = re.compile(r"(?P<milli>m)?os(m|mol|mole|moles)[ */](?P<of>kg|l)([- ]?(h2o|water|wasser))?", re.IGNORECASE)
 _CALLED = {
@@ -131,6 +134,13 @@ def plain_unit(unit: str) -> str:
         return _SPELT[unit.lower().replace("/", "")]
     if _OF_SATURATION.fullmatch(unit):
         return "%"
+    if unit in ("C", "Celsius"):  # nobody measures coulombs
+        return "\u00b0C"
+    if _DRY.fullmatch(unit):
+        return "g/L"
+    behind = _POWER_BEHIND.fullmatch(unit)
+    if behind:
+        return plain_unit(f"{behind['power']} {behind['unit']}")
     osmolality = _OSMOLALITY.fullmatch(unit)
     if osmolality:
         return f"{'m' if osmolality['milli'] else ''}Osm/{'L' if osmolality['of'].lower() == 'l' else 'kg'}"
@@ -301,6 +311,9 @@ def other_quantity_of(heading: str) -> str:
     ['ethanol', 'pH', 'osmolality', 'biomass', '']
     """
     word = _word(heading)
+    in_brackets = _IN_BRACKETS.search(heading)
+    if in_brackets and _DRY.fullmatch(in_brackets[1].strip()):
+        return "biomass"
     return other_substance(bare(heading)) or next((name for name, words in _SHOWN.items() if word in words), "")
 
 
