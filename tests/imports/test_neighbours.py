@@ -166,3 +166,29 @@ def test_units_of_dry_cells_of_degrees_and_with_their_power_behind(csv):
     [run] = import_runs(path, draft)
     assert measured(run) == {"VCD": [0.5, 0.9], "GLC": [38.0, 37.0], "biomass": [0.1, 0.2]}
     assert [(event.time, event.value) for event in run.events] == [(1.0, 33.0)]
+
+
+def test_sheets_and_rows_that_name_runs_keep_their_names(tmp_path, csv):
+    rows = [["Day", "Glc (mM)", "pH"], [0, 30, 7.1], [1, 25, 7.0]]
+    for names in (("BR01", "BR02"), ("R1", "R12"), ("A", "B")):
+        runs = drafted(book(tmp_path / "a.xlsx", dict.fromkeys(names, rows)))
+        assert [run.name for run in runs] == list(names)
+    runs = drafted(book(tmp_path / "a.xlsx", dict.fromkeys(("Reactor 1", "Reactor 2"), rows)))
+    assert [run.name for run in runs] == ["1", "2"]
+    path = csv("Parameter,BR01,BR01,BR02", "Day,0,1,0", "VCD (1e6/mL),0.5,0.9,0.6", "Glc (mM),30,25,31",
+               "pH,7.1,7,7.1")  # fmt: skip
+    assert {run.name: measured(run)["pH"] for run in drafted(path)} == {"BR01": [7.1, 7.0], "BR02": [7.1]}
+    path = csv("Tank,Day,Glc (mM)", "A,0,30", "A,1,25", "B,0,31", "B,1,26")
+    assert {run.name: measured(run)["GLC"] for run in drafted(path)} == {"A": [30.0, 25.0], "B": [31.0, 26.0]}
+    assert "run" not in tomllib.loads(propose(csv("Who,Day,Glc (mM)", "Anna,0,30", "Ben,1,25", "Anna,2,20")))
+
+
+def test_other_quantities_in_long_tables_and_beside_each_other(csv):
+    path = csv("Run,Day,Analyte,Result,Unit", "A,0,Glucose,5.40468,g/L", "A,0,pH,7.1,-", "A,0,Ethanol,0,g/L",
+               "A,1,Glucose,3.60312,g/L", "A,1,Ethanol,4.6069,g/L", "A,1,pH,7,-",
+               "A,1,Osmolality,300,mOsm/kg")  # fmt: skip
+    [run] = drafted(path)
+    assert measured(run) == {"GLC": [30.0, 20.0], "pH": [7.1, 7.0], "ethanol": [0.0, 100.0], "osmolality": [300.0]}
+    runs = drafted(csv("Day,A Glc (mM),A pH,B Glc (mM),B pH", "0,30,7.1,31,7.1", "1,25,7,26,7"))
+    assert {run.name: measured(run) for run in runs} == {"A": {"GLC": [30.0, 25.0], "pH": [7.1, 7.0]},
+                                                         "B": {"GLC": [31.0, 26.0], "pH": [7.1, 7.0]}}  # fmt: skip

@@ -106,6 +106,8 @@ def unit_of_heading(heading: str) -> str:
     ('10^6 cells/mL', 'g/L', '')
     """
     match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading) or _after_comma(heading)
+    if match and match[1] in ("C", "Celsius") and "temp" in heading.lower():  # pint takes C for coulombs
+        return "\u00b0C"
     return plain_unit(match[1]) if match else ""
 
 
@@ -134,8 +136,6 @@ def plain_unit(unit: str) -> str:
         return _SPELT[unit.lower().replace("/", "")]
     if _OF_SATURATION.fullmatch(unit):
         return "%"
-    if unit in ("C", "Celsius"):  # nobody measures coulombs
-        return "\u00b0C"
     if _DRY.fullmatch(unit):
         return "g/L"
     behind = _POWER_BEHIND.fullmatch(unit)

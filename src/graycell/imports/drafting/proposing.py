@@ -7,6 +7,7 @@ after a feed.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from graycell.errors import Faults, InputError, shown
@@ -34,6 +35,7 @@ from graycell.imports.vocabulary import (
 )
 from graycell.runs.format.assay_range import is_above, is_limit_word
 from graycell.runs.format.files import Source, UnreadableError
+from graycell.runs.format.tables import parse_number
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATURE, is_readable
@@ -152,7 +154,8 @@ class _Draft:
 
     def run(self) -> list[str]:
         """Return the line of the columns that tell runs apart."""
-        found = [head for head in self.view.of_role("run") if self.view.cells(head)]
+        named = [head for head in self.view.of_role("run") if self.view.cells(head)]
+        found = named or self.repeated()
         filled = {heading: self.view.cells(heading, of_all=True) for heading in found}
         # a column that differs in every row names the sample
         found = [
@@ -163,8 +166,30 @@ class _Draft:
         if not found:
             return [line('# run = "?"', "the column that tells runs apart; without it all rows are of one run")]
         fill = [head for head in found if self.is_merged(head, filled[head])]
+        if not named:
+            return [line(f"run = {quoted(found[0])}", "are these runs? within each of them the times rise")]
         lines = [f"run = {quoted(found[0])}" if len(found) == 1 else f"run = [{', '.join(map(quoted, found))}]"]
         return lines + ([line(f"fill = {quoted(fill)}", "empty cells take the value above")] if fill else [])
+
+    def repeated(self) -> list[str]:
+        """Return a column of words between whose changes the times rise, and do not over all rows: it names runs."""
+        times = [head for head in self.view.of_role("time") if self.view.is_numeric(head)]
+        if not times:
+            return []
+        rows = [row for row in self.view.rows if any(cell.strip() for cell in row)]
+        at = [parse_number(_at(row, self.columns[times[0]]).replace(",", ".")) for row in rows]
+        if None in at or _rise(at):
+            return []
+        for heading in self.columns:
+            names = [words_of(_at(row, self.columns[heading])) for row in rows]
+            by_name: dict[str, list[float | None]] = {}
+            for name, seen in zip(names, at, strict=True):
+                by_name.setdefault(name, []).append(seen)
+            is_word = not self.view.is_numeric(heading) and not any(map(side_of, names)) and not quantity_of(heading)
+            several = is_word and heading not in times and all(names) and 1 < len(by_name) < len(rows)
+            if several and all(map(_rise, by_name.values())):
+                return [heading]
+        return []
 
     def left_out(self, every: Mapping[str, list[str]]) -> list[str]:
         """Return the line of rows that are no samples of a culture."""
@@ -218,9 +243,9 @@ class _Draft:
         """Return the lines of a table with a row for each value, [] if it is no such table."""
         for heading in self.columns:
             names = list(dict.fromkeys(self.view.cells(heading)))
-            known = [name for name in names if quantity_of(name)]
+            known = [name for name in names if quantity_of(name) or other_quantity_of(name)]
             values = [head for head in self.columns if re.search(r"value|result|reading", head, re.IGNORECASE)]
-            if len(known) < 2 or len(known) < len(names) / 2 or not values:
+            if len(known) < 2 or len(known) < len(names) / 2 or not values or not any(map(quantity_of, known)):
                 continue
             units = [head for head in self.columns if re.fullmatch(r"units?", head, re.IGNORECASE)]
             self.used |= {heading, values[0], *units[:1]}
@@ -231,11 +256,17 @@ class _Draft:
             ]
             lines += [f"value = {quoted(values[0])}", *(f"unit = {quoted(head)}" for head in units[:1])]
             lines += ["", "[measured]"]
-            first = {quantity_of(name): name for name in reversed(known) if name.isprintable()}
-            for name in dict.fromkeys(name for name in known if first.get(quantity_of(name)) == name):
+            meant = {name: quantity_of(name) or other_quantity_of(name) for name in known if name.isprintable()}
+            first = {quantity: name for name, quantity in reversed(meant.items())}
+            for name in [name for name, quantity in meant.items() if first[quantity] == name]:
                 of_it = [row for row in self.view.rows if words_of(_at(row, self.columns[heading])) == name]
                 unit = words_of(_at(of_it[0], self.columns[units[0]])) if units and of_it else unit_of_heading(name)
-                lines.append(self.quantity(name, unit, quantity_of(name), stated=bool(units)))
+                if quantity_of(name):
+                    lines.append(self.quantity(name, unit, quantity_of(name), stated=bool(units)))
+                else:
+                    is_known = bool(as_measured(meant[name], unit))
+                    column = quoted(name) if is_known else f'{{ column = {quoted(name)}, unit = "?" }}'
+                    lines.append(f"{meant[name]} = {column}")
             return lines
         return []
 
@@ -339,6 +370,10 @@ class _Draft:
                     ask += f"; the file says '{in_comment(written)}'"
                 return ["", "[sample]", line(f"volume = {column}", ask)]
         return []
+
+
+def _rise(times: Sequence[float | None]) -> bool:
+    return all(one is not None and other is not None and one < other for one, other in pairwise(times))
 
 
 def _is_count(cells: Sequence[str]) -> bool:
