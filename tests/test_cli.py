@@ -14,8 +14,8 @@ from learned_fits import by_hand
 from small_models import fed_batch, pool, pool_batch
 
 import graycell as gc
-from graycell import cli
-from graycell.cli import checking, comparing, fitting, given_models, modelling, stopping
+from graycell import cli, reporting
+from graycell.cli import checking, comparing, fitting, given_models, stopping
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED, UNFINISHED
 from graycell.diagnosis import DerivativeCheck, GradientCheck, Verdict
 from graycell.inference import FitSettings, Stage, checkpoint, save_fit
@@ -233,7 +233,7 @@ def test_fit_then_simulate_then_report(graycell, small, tmp_path, monkeypatch):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "small" in page
     given = []
-    monkeypatch.setattr(modelling, "report", lambda fits, folder, truth, units: given.append(truth) or folder)
+    monkeypatch.setattr(reporting, "report", lambda fits, folder, truth, units: given.append(truth) or folder)
     for truth in ("nolan-lee-extended", out):
         assert graycell("report", out, "--truth", truth)[0] == 0
     assert [one.name for one in given] == ["nolan-lee-extended", "small"]

@@ -187,7 +187,7 @@ def test_the_old_names_of_the_changelog_say_what_they_are_called_now():
 
 
 def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
-    mapping, _, every, _, log, _, rows, _, _, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
+    mapping, _, every, _, log, _, rows, _, _, weighed, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
     lines = ["Batch;Time (h);Cells (10^6 cells/mL);Glc_gL;Lactate;IgG (mg/L);Draw (mL);Feed (mL)",
              "A;0;0,4;7,2;0,1;<LOD;1;", "A;24;0,9;6,1;0,9;5,5;1;20"]  # fmt: skip
     path = tmp_path / "file.csv"
@@ -206,7 +206,11 @@ def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
     path.write_text("Batch,Condition,Replicate,Hours,Total_VCD,Viability\nFB2,A,R1,0,0.4,97\nFB2,A,R1,24,0.8,96\n")
     assert [run.name for run in graycell.import_runs(path, counted)] == ["FB2-A-R1"]
     path.write_text("batch,time_h,Glc_gL,EtOH_gL\n1,0,50,0\n1,6,49,0.2\n")
-    assert graycell.import_runs(path, yeast)[0].measurements["EtOH"].value[1] == pytest.approx(200.0 / 46.07)
+    assert graycell.import_runs(path, yeast)[0].measurements["EtOH"].value[1] == pytest.approx(200.0 / 46.069)
+    path.write_text("Day,Glc (mM),Before (g),After (g),Pump (%)\n0,30,,,0\n1,25,1000,989,50\n")
+    [run] = graycell.import_runs(path, rest | {"taken": "before"} | weighed)
+    assert [event.volume for event in run.events if hasattr(event, "volume")] == [pytest.approx(0.01)]
+    assert [event.rate for event in run.events if hasattr(event, "rate")] == [pytest.approx(0.12)]
 
 
 def test_the_short_examples_of_the_page_on_import_are_accepted(tmp_path):

@@ -167,6 +167,26 @@ def test_a_wrong_unit_in_all_runs_is_one_remark(scaled, place, words):
     assert all("look at the units of both" in finding.remedy for finding in findings)
 
 
+@pytest.mark.parametrize(("name", "day", "factor"), [
+    (VCD, 5, 10.0), (VCD, 6, 10.0), (VCD, 12, 10.0), (VCD, 0, 0.1), (VCD, 7, 100.0),
+    ("GLC", 4, 0.1), ("LAC", 7, 10.0), ("LAC", 5, 0.01), ("NH3", 6, 100.0), ("NH3", 12, 10.0), ("GLC", 5, 10.0),
+])  # fmt: skip
+def test_an_outlier_is_told_once_and_not_as_a_unit_of_a_whole_column_too(name, day, factor):
+    runs = [with_one(name, day, factor), laboratory("BR03")]
+    said = implausible(runs)
+    assert any(f"{name} at {day} d" in finding.place for finding in said)
+    assert not any("ordinary if" in finding.needed for finding in said)
+
+
+def test_a_wrong_unit_is_found_beside_an_outlier():
+    one = with_one(VCD, 6, 10.0)
+    lactate = one.measurements["LAC"]
+    grams = replace(lactate, value=lactate.value * 0.09008, standard_error=lactate.standard_error * 0.09008)
+    said = implausible([replace(one, measurements={**one.measurements, "LAC": grams})])
+    assert any("ordinary if LAC is in g/L" in finding.needed for finding in said)
+    assert any(f"{VCD} at 6 d" in finding.place for finding in said)
+
+
 def test_a_product_that_no_cell_secretes_is_told():
     titer = Measurement("mAb", "g/L", DAYS, np.linspace(0.0, 2400.0, 13), np.full(13, 10.0))  # mg/L
     run = replace(laboratory(), measurements={**laboratory().measurements, "mAb": titer})

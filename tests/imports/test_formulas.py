@@ -88,3 +88,83 @@ def test_a_formula_of_a_table_with_a_row_for_each_value(csv):
     mapping["measured"]["X"] = {"formula": "GLC + b", "b": "Lac"}
     [run] = import_runs(path, mapping)
     assert run.measurements["X"].value.tolist() == pytest.approx([1.8 * GLUCOSE + 2.0, 0.9 * GLUCOSE + 3.0])
+
+
+def fed(csv, entry, *rows, kind="volume", **more):
+    words = {"time": DAY, "taken": "before", "measured": {"GLC": "Glc (g/L)"}, "start": {"volume": "1 L"},
+             "feeds": {"F": {kind: entry, "media": {"GLC": "400 g/L"}}}, **more}  # fmt: skip
+    return imported(csv(*rows), words)
+
+
+SCALES = ("Day,Glc (g/L),Before (g),After (g),F1 (mL),F2 (mL)", "0,5,,,,", "1,4,1000,980,5,1", "2,4,980,950,6,0",
+          "3,3,,,,")  # fmt: skip
+
+
+@pytest.mark.parametrize(("entry", "volumes"), [
+    ({"formula": "before - after", "before": "Before (g)", "after": "After (g)", "density": 1.25}, [0.016, 0.024]),
+    ({"formula": "a + b", "a": "F1 (mL)", "b": "F2 (mL)"}, [0.006, 0.006]),
+    ({"formula": "1.2 * a", "a": "F1 (mL)"}, [0.006, 0.0072]),
+    ({"formula": "n * each", "n": {"column": "F1 (mL)", "unit": "1"}, "each": "2 mL"}, [0.01, 0.012]),
+    ({"formula": "max(a, b)", "a": "F1 (mL)", "b": "3 mL"}, [0.005, 0.006]),
+    ({"formula": "2 mL * 0", "a": "F1 (mL)"}, None),
+    ({"formula": "want * v / c", "want": "2 g/L", "v": "Before (g)", "c": "400 g/L", "density": 1.0}, [0.005, 0.0049]),
+])  # fmt: skip
+def test_a_feed_is_computed_from_columns(csv, entry, volumes):
+    if volumes is None:
+        with pytest.raises(InputError, match="formula"):
+            fed(csv, entry, *SCALES)
+        return
+    found = fed(csv, entry, *SCALES)
+    boluses = [(event.time, event.volume) for event in found.runs[0].events]
+    assert boluses == [(1.0, pytest.approx(volumes[0])), (2.0, pytest.approx(volumes[1]))]
+
+
+def test_rates_volumes_samples_and_the_set_point_are_computed_too(csv):
+    rows = ("Day,Glc (g/L),Pump (%),Scale (kg),Empty (kg),T (°C),Vial (mL),N", "0,5,50,11.5,10,37,5,2",
+            "1,4,100,11.52,10,36.5,5,1", "2,3,100,11.6,10,31,5,2")  # fmt: skip
+    weighed = {"formula": "full - empty", "full": "Scale (kg)", "empty": "Empty (kg)", "density": 1.0}
+    words = {
+        "volume": weighed, "start": {"volume": weighed},
+        "sample": {"volume": {"formula": "each * n", "each": "Vial (mL)", "n": {"column": "N", "unit": "1"}}},
+        "temperature": {"formula": "max(t, low)", "t": "T (°C)", "low": "33 degC"},
+        "bleed": {"formula": "part * 2 * most", "part": "Pump (%)", "most": "1 mL/h"}}  # fmt: skip
+    found = fed(csv, {"formula": "part * most", "part": "Pump (%)", "most": "10 mL/h"}, *rows, kind="rate", **words)
+    [run] = found.runs
+    assert run.initial_volume == pytest.approx(1.5)
+    assert run.signals["volume"].value.tolist() == pytest.approx([1.5, 1.52, 1.6])
+    assert [event.volume for event in run.events if hasattr(event, "volume")] == pytest.approx([0.01, 0.005, 0.01])
+    feeds = [event.rate for event in run.events if getattr(event, "medium", "") == "F"]
+    assert feeds[:2] == pytest.approx([0.12, 0.24])
+    bleeds = [event.rate for event in run.events if hasattr(event, "retains_cells")]
+    assert bleeds[:2] == pytest.approx([0.024, 0.048])
+    assert [event.value for event in run.events if hasattr(event, "value")] == pytest.approx([36.5, 33.0])
+    assert run.initial_temperature == pytest.approx(37.0)
+
+
+def test_a_formula_of_a_feed_that_lacks_a_cell_is_told(csv):
+    rows = (SCALES[0], "0,5,,,,", "1,4,,,5,", "2,4,,,6,1", "3,3,,,,")
+    found = fed(csv, {"formula": "a + b", "a": "F1 (mL)", "b": "F2 (mL)"}, *rows)
+    assert [event.volume for event in found.runs[0].events] == [pytest.approx(0.007)]
+    [told] = map(str, found.remarks)
+    assert "row 3, column 'a + b': found an empty cell of b; the formula needs all of its columns" in told
+
+
+@pytest.mark.parametrize(("entry", "words"), [
+    ({"formula": "before - after", "before": "Before (g)", "after": "After (g)"}, "a unit of L is needed"),
+    ({"formula": "a + b", "a": "F1 (mL)"}, "found 'b'; a name is a quantity, or a word beside formula"),
+    ({"formula": "a + b", "a": "F1 (mL)", "b": "F9 (mL)"}, "no heading 'F9 (mL)'"),
+    ({"formula": "a +", "a": "F1 (mL)"}, "formula, character"),
+    ({"formula": "__import__('os')", "a": "F1 (mL)"}, "formula, character"),
+    ({"formula": "a - b", "a": "F2 (mL)", "b": "F1 (mL)"}, "volumes and rates are >= 0"),
+    ({"formula": "a + b", "a": "F1 (mL)", "b": "Before (g)"}, "formula"),
+])  # fmt: skip
+def test_a_formula_of_a_feed_that_cannot_be_right_is_told(csv, entry, words):
+    with pytest.raises(InputError) as caught:
+        fed(csv, entry, *SCALES)
+    assert words in str(caught.value)
+
+
+def test_times_and_the_volumes_of_a_log_are_not_computed(csv):
+    words = {"time": {"formula": "a", "a": "Day"}, "measured": {"GLC": "Glc (g/L)"}}
+    with pytest.raises(InputError, match="the name of a column is needed"):
+        imported(csv(*SCALES), words)

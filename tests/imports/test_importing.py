@@ -76,7 +76,7 @@ def test_a_cumulative_volume_is_fed_evenly_between_its_rows(file):
 def test_all_faults_of_a_mapping_are_reported_at_once(file):
     mapping = MAPPING | {
         "runn": "Batch", "time": "Time (min)", "taken": "perhaps",
-        "measured": {"GLC": "Gluc", "X": "Glc_gL", VCD: "Batch"},
+        "measured": {"GLC": "Gluc", "X": "Gln (mM)", VCD: "Batch"}, "start": {"X": "1 g/L", "volume": "1 L"},
         "feeds": {"F1": {"volume": "Feed (mL)", "media": {"GLC": "400"}}, "F2": {}},
     }  # fmt: skip
     with pytest.raises(InputError) as caught:

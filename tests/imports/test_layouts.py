@@ -728,8 +728,10 @@ def test_a_log_has_the_clock_and_the_unit_of_the_samples(tmp_path):
     log = {"sheet": "Log", "time": "Hours", "volume": "V (mL)"}
     with pytest.raises(InputError, match="no unit of 'Hours'; the times of the samples are in d"):
         import_runs(path, mapping | {"time": DAY, "log": log})
-    with pytest.raises(InputError, match="the unit 'h' of 'Hours'"):
-        import_runs(path, mapping | {"time": DAY, "log": log | {"time": {"column": "Hours", "unit": "h"}}})
+    [run] = import_runs(path, mapping | {"time": DAY, "log": log | {"time": {"column": "Hours", "unit": "h"}}})
+    assert run.events == (Bolus(0.5, "F", 0.01),)
+    with pytest.raises(InputError, match="the unit 'mL' of 'Hours'"):
+        import_runs(path, mapping | {"time": DAY, "log": log | {"time": {"column": "Hours", "unit": "mL"}}})
 
 
 def test_a_feed_of_a_log_that_nobody_names_is_a_fault(tmp_path):

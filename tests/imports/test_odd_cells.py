@@ -50,6 +50,31 @@ def test_a_value_above_its_range_is_told_and_can_be_left_out(csv, cell, tmp_path
     assert "values above a limit can be left out" in sentences_of(path, {**WORDS, "above": "limit"})[0]
 
 
+def test_a_draft_leaves_values_above_a_range_out_and_asks_what_words_for_a_limit_mean(csv):
+    path = csv("Day,Glc (mM),Lac (mM),Osmo (mOsm/kg)", "0,>35,BDL,290", "1,OOR,<LOD,> 400", "2,30,<0.5,300",
+               "3,20,2,310")  # fmt: skip
+    draft = propose(path)
+    assert 'above = "empty"' in draft
+    assert "3 cells such as >35: left out" in draft
+    assert 'LAC = { column = "Lac (mM)", limit = "? mM" } # which limit does BDL mean?' in draft
+    assert "a detection limit is needed" in sentences_of(path, tomllib.loads(draft))[0]
+    found = imported(path, tomllib.loads(draft.replace("? mM", "0.2 mM")))
+    assert found.runs[0].measurements["GLC"].time.tolist() == [2.0, 3.0]
+    assert found.runs[0].measurements["osmolality"].time.tolist() == [0.0, 2.0, 3.0]
+    assert found.runs[0].measurements["LAC"].value.tolist() == pytest.approx([0.2, 0.2, 0.5, 2.0])
+    assert found.runs[0].measurements["LAC"].below.tolist() == [True, True, True, False]
+    told = [str(finding) for finding in gathered(found.remarks)]
+    assert any("rows 2 and 3, column 'Glc (mM)': found '>35', 'OOR'; a value above the range" in one for one in told)
+    assert not any(word in propose(csv("Day,Glc (mM)", "0,3", "1,<2")) for word in ("above", "limit"))
+
+
+def test_many_values_above_a_range_are_one_remark_with_their_count(csv):
+    path = csv("Day,Glc", *(f"{day},{30 if day % 4 == 0 else '>35'}" for day in range(20)))
+    found = imported(path, {**WORDS, "above": "empty"})
+    [told] = [str(finding) for finding in gathered(found.remarks)]
+    assert "rows 3, 4, 5 and 12 more, column 'Glc': found '>35'; a value above the range of its assay is left" in told
+
+
 @pytest.mark.parametrize(("cell", "flag"), [
     ("12.3*", "*"), ("12.3 **", "**"), ("3.4 (2)", "(2)"), ("12.3v", "v"), ("~12.3", "~"), ("ca. 12.3", "ca."),
     ("# 12.3", "#"), ("12.3†", "†"),

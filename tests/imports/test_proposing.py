@@ -18,11 +18,11 @@ from graycell.runs.format.writing import write_runs
 from graycell.runs.records import VCD, VIABILITY
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
-TEXT = """Batch;Time (h);VCD (10^6 cells/mL);Viability;Glc_gL;IgG (mg/L);Feed A (mL);Draw (mL);pH
-A;0;0,4;97;7,2;0,1;;1;7,1
-A;24;0,9;98;6,1;5;20;1;7,0
-B;0;0,5;97;7,2;0,1;;1;7,1
-B;36;1,7;98;5,0;9;20;1;7,0
+TEXT = """Batch;Time (h);VCD (10^6 cells/mL);Viability;Glc_gL;IgG (mg/L);Feed A (mL);Draw (mL);pH;Foam
+A;0;0,4;97;7,2;0,1;;1;7,1;1
+A;24;0,9;98;6,1;5;20;1;7,0;2
+B;0;0,5;97;7,2;0,1;;1;7,1;1
+B;36;1,7;98;5,0;9;20;1;7,0;1
 """
 
 
@@ -39,7 +39,8 @@ def test_a_draft_asks_for_what_the_file_does_not_say_and_then_gives_runs(file):
     assert words["measured"][VCD] == "VCD (10^6 cells/mL)"
     assert words["measured"]["ANTI"]["molar_mass"] == 150000.0
     assert words["decimal"] == ","
-    assert "# not used: pH" in draft
+    assert words["measured"]["pH"] == "pH"
+    assert "# not used: Foam" in draft
     with pytest.raises(InputError) as caught:
         import_runs(file, words)
     asked = {finding.place.split(", ", 1)[1] for finding in caught.value.findings}
@@ -51,6 +52,7 @@ def test_a_draft_asks_for_what_the_file_does_not_say_and_then_gives_runs(file):
     assert [run.name for run in runs] == ["A", "B"]
     assert Bolus(1.0, "Feed A", 0.02) in runs[0].events
     assert runs[1].measurements[VIABILITY].value.tolist() == [0.97, 0.98]
+    assert runs[1].measurements["pH"].value.tolist() == [7.1, 7.0]
 
 
 @pytest.mark.parametrize(("text", "said"), [
@@ -220,7 +222,7 @@ def test_the_commands_from_a_file_to_runs(file, tmp_path):
     draft.write_text(text.replace("? mmol/L", "2 mol/L").replace('unit = "?"', 'unit = "%"'))
     result = graycell("import", file, "--map", draft, "--out", tmp_path / "runs")
     assert result.exit_code == 0, result.output
-    for words in ("A: bookkeeping", "volume", "Not read: pH.", "2 runs of runs.csv"):
+    for words in ("A: bookkeeping", "volume", "Not read: Foam.", "2 runs of runs.csv"):
         assert words in result.output, words
     assert graycell("export", tmp_path / "runs", "--out", tmp_path / "all.xlsx").exit_code == 0
     assert [run.name for run in read_runs(tmp_path / "all.xlsx")] == ["A", "B"]

@@ -1,8 +1,10 @@
 """Hydrates and salts count by their own molar mass, and where a name leaves the form open, that is asked for.
 
-The molar masses are those that PubChem lists for the solids (CRC Handbook, 97th ed., agrees), not sums of ours.
+The molar masses are computed here from the formulas of the solids, with the abridged standard atomic weights that IUPAC
+gives for 2021 (Prohaska et al., Pure Appl. Chem. 94, 573, 2022); no table of the library is used.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -15,32 +17,35 @@ from graycell.imports.importing import import_runs, imported
 from graycell.imports.vocabulary import quantity_of, substance_in
 
 CASE = Path(__file__).parent / "files" / "hydrates-and-salts"
-WEIGHED = [  # names, quantity, g of the solid that hold one mol of the quantity
-    ("GLC", 198.17, "D-Glucose monohydrate|Glucose H2O|glucose·H2O|D-(+)-Glucose Monohydrate|Glukose-Monohydrat|"
+WEIGHTS = {"H": 1.0080, "C": 12.011, "N": 14.007, "O": 15.999, "Na": 22.990, "Mg": 24.305, "S": 32.06, "Cl": 35.45,
+           "K": 39.098, "Ca": 40.078}  # fmt: skip
+WEIGHED = [  # quantity, the solid that holds one mol of it, names
+    ("GLC", "C6H12O6 H2O", "D-Glucose monohydrate|Glucose H2O|glucose·H2O|D-(+)-Glucose Monohydrate|Glukose-Monohydrat|"
                     "Dextrose monohydrate|Glucose (monohydrate)|GLUCOSE * H2O|D-glucose x 1 H2O|Glc.H2O|Glucose H20"),
-    ("GLC", 180.16, "Glucose|D-Glucose|D(+)-Glucose, anhydrous|alpha-D-Glucose|Dextrose (anhydrous)|Glc"),
-    ("GLC", 189.16, "glucose hemihydrate|Glucose 1/2 H2O|Glucose · ½ H₂O|Glucose 0,5 H2O"),
-    ("ASN", 150.13, "L-Asparagine H2O|L-Asparagine·H₂O|Asparagine-H2O|L-ASPARAGINE MONOHYDRATE|Asn \u00d7 H2O|"
+    ("GLC", "C6H12O6", "Glucose|D-Glucose|D(+)-Glucose, anhydrous|alpha-D-Glucose|Dextrose (anhydrous)|Glc"),
+    ("GLC", "C6H12O6 0.5H2O", "glucose hemihydrate|Glucose 1/2 H2O|Glucose · ½ H₂O|Glucose 0,5 H2O"),
+    ("ASN", "C4H8N2O3 H2O", "L-Asparagine H2O|L-Asparagine·H₂O|Asparagine-H2O|L-ASPARAGINE MONOHYDRATE|Asn \u00d7 H2O|"
                     "L-Asn*H2O"),
-    ("LYS", 182.65, "L-Lysine HCl|Lysine hydrochloride|L-Lysine monohydrochloride|L-Lysin-Hydrochlorid|LysHCl|"
+    ("LYS", "C6H14N2O2 HCl", "L-Lysine HCl|Lysine hydrochloride|L-Lysine monohydrochloride|L-Lysin-Hydrochlorid|LysHCl|"
                     "L-Lysine-HCl|lysine (HCl)|L-Lysine 1HCl"),
-    ("LYS", 219.11, "L-Lysine dihydrochloride|L-Lysine 2HCl|Lysine 2 HCl"), ("LYS", 206.24, "L-Lysine acetate"),
-    ("ARG", 210.66, "L-Arginine HCl|Arginine monohydrochloride|L-Arginin Hydrochlorid"),
-    ("HIS", 209.63, "L-Histidine HCl H2O|L-Histidine·HCl·H2O|L-histidine hydrochloride monohydrate|"
+    ("LYS", "C6H14N2O2 2HCl", "L-Lysine dihydrochloride|L-Lysine 2HCl|Lysine 2 HCl"),
+    ("LYS", "C6H14N2O2 C2H4O2", "L-Lysine acetate"),
+    ("ARG", "C6H14N4O2 HCl", "L-Arginine HCl|Arginine monohydrochloride|L-Arginin Hydrochlorid"),
+    ("HIS", "C6H9N3O2 HCl H2O", "L-Histidine HCl H2O|L-Histidine·HCl·H2O|L-histidine hydrochloride monohydrate|"
                     "Histidine monohydrochloride monohydrate|L-His HCl-H2O|L-Histidine HCl·1H2O"),
-    ("CYS", 175.63, "L-Cysteine HCl H2O|L-Cysteine hydrochloride monohydrate|Cys·HCl·H2O"),
-    ("CYS", 157.61, "L-Cysteine HCl|L-Cysteine hydrochloride, anhydrous"),
-    ("CYSTINE", 313.2, "L-Cystine 2HCl|L-Cystine dihydrochloride|Cystine · 2 HCl"),
-    ("TYR", 225.15, "L-Tyrosine disodium salt|L-Tyrosine 2Na|Disodium L-tyrosinate|Tyr-Na2|Dinatrium-L-Tyrosin"),
-    ("TYR", 261.18, "L-Tyrosine disodium salt dihydrate|L-Tyrosine 2Na 2H2O|L-Tyrosine·2Na·2H2O"),
-    ("LAC", 112.06, "Sodium L-lactate|Na-lactate|Natrium-L-laktat|lactic acid sodium salt|Sodium lactate"),
-    ("LAC", 154.15, "Calcium lactate pentahydrate|L-Lactic acid calcium salt 5H2O"),  # 308.30 of two
-    ("GLU", 169.11, "Sodium L-glutamate|Monosodium glutamate|L-Glutamic acid monosodium salt|Glu-Na"),
-    ("GLU", 187.13, "L-Glutamic acid monosodium salt monohydrate|Sodium glutamate H2O"),
-    ("ASP", 171.19, "Potassium L-aspartate|L-Aspartic acid potassium salt"),
-    ("ASP", 144.25, "L-Aspartic acid hemimagnesium salt"),  # 288.49 of two
-    ("NH3", 53.49, "Ammonium chloride|NH4Cl|NH4 chloride"), ("NH3", 66.07, "Ammonium sulfate|(NH4)2SO4"),
-    ("NH3", 18.04, "Ammonium|NH4+"), ("NH3", 17.03, "Ammonia|NH3"),
+    ("CYS", "C3H7NO2S HCl H2O", "L-Cysteine HCl H2O|L-Cysteine hydrochloride monohydrate|Cys·HCl·H2O"),
+    ("CYS", "C3H7NO2S HCl", "L-Cysteine HCl|L-Cysteine hydrochloride, anhydrous"),
+    ("CYSTINE", "C6H12N2O4S2 2HCl", "L-Cystine 2HCl|L-Cystine dihydrochloride|Cystine · 2 HCl"),
+    ("TYR", "C9H9NO3Na2", "L-Tyrosine disodium salt|L-Tyrosine 2Na|Disodium L-tyrosinate|Tyr-Na2|Dinatrium-L-Tyrosin"),
+    ("TYR", "C9H9NO3Na2 2H2O", "L-Tyrosine disodium salt dihydrate|L-Tyrosine 2Na 2H2O|L-Tyrosine·2Na·2H2O"),
+    ("LAC", "C3H5O3Na", "Sodium L-lactate|Na-lactate|Natrium-L-laktat|lactic acid sodium salt|Sodium lactate"),
+    ("LAC", "0.5CaC6H10O6 2.5H2O", "Calcium lactate pentahydrate|L-Lactic acid calcium salt 5H2O"),
+    ("GLU", "C5H8NO4Na", "Sodium L-glutamate|Monosodium glutamate|L-Glutamic acid monosodium salt|Glu-Na"),
+    ("GLU", "C5H8NO4Na H2O", "L-Glutamic acid monosodium salt monohydrate|Sodium glutamate H2O"),
+    ("ASP", "C4H6NO4K", "Potassium L-aspartate|L-Aspartic acid potassium salt"),
+    ("ASP", "0.5MgC8H12N2O8", "L-Aspartic acid hemimagnesium salt"),
+    ("NH3", "NH4Cl", "Ammonium chloride|NH4Cl|NH4 chloride"), ("NH3", "0.5N2H8SO4", "Ammonium sulfate|(NH4)2SO4"),
+    ("NH3", "NH4", "Ammonium|NH4+"), ("NH3", "NH3", "Ammonia|NH3"),
 ]  # fmt: skip
 OPEN = ("L-Cysteine HCl x H2O", "L-Asparagine xH2O", "L-Asparagine nH2O", "Glucose hydrate", "L-Lysine sulfate",
         "Magnesium L-aspartate", "L-Tyrosine sodium salt", "L-Cysteine hydrochloride hydrate", "L-Histidine x HCl",
@@ -50,14 +55,58 @@ OTHERS = ("Glucose 6-phosphate", "N-Acetyl-L-cysteine", "L-Alanyl-L-glutamine", 
           "Sodium bicarbonate", "NH3-N", "Magnesium sulfate heptahydrate")  # fmt: skip
 
 
-@pytest.mark.parametrize(("quantity", "mass", "name"),
-                         [(quantity, mass, name) for quantity, mass, names in WEIGHED for name in names.split("|")])
-def test_a_solid_counts_by_its_molar_mass(quantity, mass, name):
+FERMENTED = [  # what a mapping may call it, its formula, a heading
+    ("EtOH", "C2H6O", "EtOH"), ("ethanol", "C2H6O", "Ethanol"), ("MeOH", "CH4O", "Methanol"),
+    ("Glycerol", "C3H8O3", "Glycerol"), ("acetate", "C2H4O2", "Acetate"), ("ACE", "C2H4O2", "Acetic acid"),
+    ("acetate", "C2H3O2Na", "Sodium acetate"), ("acetate", "C2H3O2Na 3H2O", "Sodium acetate trihydrate"),
+    ("Sucrose", "C12H22O11", "Sucrose"), ("fructose", "C6H12O6", "D-Fructose"), ("xylose", "C5H10O5", "Xylose"),
+    ("lactose", "C12H22O11 H2O", "Lactose monohydrate"), ("citrate", "C6H8O7 H2O", "Citric acid monohydrate"),
+    ("citrate", "C6H5O7Na3 2H2O", "Trisodium citrate dihydrate"), ("succinate", "C4H6O4", "Succinic acid"),
+    ("succinate", "C4H4O4Na2", "Disodium succinate"), ("pyruvate", "C3H3O3Na", "Sodium pyruvate"),
+    ("formate", "CH2O2", "Formic acid"), ("malate", "C4H6O5", "Malate"), ("fumarate", "C4H4O4", "Fumarate"),
+    ("propionate", "C3H6O2", "Propionic acid"), ("butyrate", "C4H8O2", "Butyrate"), ("urea", "CH4N2O", "Urea"),
+    ("butanol", "C4H10O", "n-Butanol"), ("acetone", "C3H6O", "Acetone"), ("isopropanol", "C3H8O", "Isopropanol"),
+    ("acetoin", "C4H8O2", "Acetoin"), ("23BDO", "C4H10O2", "2,3-Butanediol"), ("PDO", "C3H8O2", "1,3-Propanediol"),
+    ("sorbitol", "C6H14O6", "Sorbitol"), ("xylitol", "C5H12O5", "Xylitol"), ("trehalose", "C12H22O11", "Trehalose"),
+    ("maltose", "C12H22O11", "Maltose"), ("galactose", "C6H12O6", "Galactose"), ("ribose", "C5H10O5", "Ribose"),
+    ("acetaldehyde", "C2H4O", "Acetaldehyde"), ("itaconate", "C5H6O4", "Itaconic acid"), ("AKG", "C5H6O5", "AKG"),
+]  # fmt: skip
+
+
+def weighed(formula):
+    """The mass of a formula such as ``C6H12O6 0.5H2O`` [g/mol], counted here."""
+    total = 0.0
+    for part in formula.split():
+        count, letters = re.fullmatch(r"([\d.]*)(\w+)", part).groups()
+        atoms = re.findall(r"([A-Z][a-z]?)(\d*)", letters)
+        assert "".join(map("".join, atoms)) == letters
+        total += float(count or 1) * sum(WEIGHTS[element] * int(number or 1) for element, number in atoms)
+    return total
+
+
+@pytest.mark.parametrize(("quantity", "formula", "heading"), FERMENTED)
+def test_a_substance_of_fermentations_has_the_mass_of_its_formula(csv, quantity, formula, heading):
+    written = f'"{heading} (g/L)"'
+    [run] = import_runs(csv(f"Day,{written}", "0,5", "1,10"), {"time": DAY, "measured": {quantity: f"{heading} (g/L)"}})
+    series = run.measurements[quantity]
+    assert (series.unit, series.value) == ("mmol/L", pytest.approx([5e3 / weighed(formula), 10e3 / weighed(formula)]))
+
+
+def test_a_salt_of_a_fermentation_whose_form_is_open_is_asked_for(csv):
+    path = csv("Day,Sodium citrate (g/L)", "0,5", "1,10")
+    with pytest.raises(InputError, match="give molar_mass, the g that hold one mol of citrate"):
+        import_runs(path, {"time": DAY, "measured": {"citrate": "Sodium citrate (g/L)"}})
+
+
+@pytest.mark.parametrize(("quantity", "formula", "name"),
+                         [(quantity, formula, name) for quantity, formula, names in WEIGHED
+                          for name in names.split("|")])  # fmt: skip
+def test_a_solid_counts_by_its_molar_mass(quantity, formula, name):
     for heading in (name, f"{name} (g/L)", f"{name} [mg/L]", f"{name}_gL"):
         found = substance_in(heading)
         assert found is not None, heading
         assert (found.quantity, quantity_of(heading)) == (quantity, quantity)
-        assert found.molar_mass == pytest.approx(mass, abs=0.03), heading
+        assert found.molar_mass == pytest.approx(weighed(formula), rel=1e-9), heading
 
 
 @pytest.mark.parametrize("name", OPEN)
@@ -87,7 +136,7 @@ def mapping(media, heading="Glc (mM)", quantity="GLC"):
 
 
 def test_a_sheet_of_media_counts_hydrates_and_salts(tmp_path):
-    """By hand, with the molar masses of PubChem: 83.2 g/L / 198.17 g/mol = 419.8 mmol/L, and so on."""
+    """By hand, with the molar masses that suppliers print: 83.2 g/L / 198.17 g/mol = 419.8 mmol/L, and so on."""
     path = workbook(tmp_path, ["D-Glucose monohydrate (g/L)", 83.2], ["L-Asparagine H2O (g/L)", 6],
                     ["L-Lysine HCl (g/L)", 2], ["L-Arginine HCl (g/L)", 2], ["L-Cystine 2HCl (mg/L)", 500],
                     ["L-Serine (g/L)", 3], ["Calcium lactate (mM)", 10], ["Ammonium sulfate (mM)", 1])  # fmt: skip

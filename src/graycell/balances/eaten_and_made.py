@@ -3,7 +3,8 @@
 A unit that is wrong in all runs leaves all runs alike. But no culture makes a tenth of the usual lactate of its glucose
 and would make the usual one in another unit; nor do cells grow from nearly nothing. A check asks for both: the amount
 is implausible as it is, and ordinary once the unit is changed. The ranges are wide limits of this project for animal
-cells.
+cells. Values that stand apart from their neighbours are told by `outliers`; here what the neighbours let expect takes
+their place, so that one count ten times too large is not told a second time, as a unit.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from graycell.balances.mass_balances import Balance, MassBalances
+from graycell.balances.outliers import without_strays
 from graycell.errors import Finding
 from graycell.runs.records import VCD, CultureRun
 from graycell.runs.solutes import MOLAR_MASS
@@ -72,7 +74,7 @@ def what_is_made_is_in_proportion_to_what_is_eaten(runs: Sequence[CultureRun]) -
         _MOST_GLUCOSE: partial(_most, "GLC"),
         _MOST_AMMONIA: partial(_most, "NH3"),
     }
-    for run in runs:
+    for run in map(without_strays, runs):
         if VCD in run.measurements and np.max(run.measurements[VCD].value, initial=0.0) > _ANIMAL_CELLS:
             continue
         for ratio, of in ratios.items():

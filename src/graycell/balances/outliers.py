@@ -141,6 +141,26 @@ def cleaned(run: CultureRun, name: str) -> Measurement:
     return _repaired(run.measurements[name], strays(run, name))
 
 
+def without_strays(run: CultureRun) -> CultureRun:
+    """Return a run in which all series are `cleaned`, and the values at its start that are among them.
+
+    Args:
+        run: the run.
+
+    Returns:
+        The run; as it is where nothing stands apart.
+    """
+    measured, initial = dict(run.measurements), dict(run.initial)
+    for name, series in run.measurements.items():
+        found = strays(run, name)
+        if found:
+            measured[name] = _repaired(series, found)
+        for stray in found:
+            if series.time[stray.sample] == 0.0 and initial.get(name) == series.value[stray.sample]:
+                initial[name] = stray.expected
+    return replace(run, measurements=measured, initial=initial)
+
+
 def _repaired(series: Measurement, found: Iterable[Stray]) -> Measurement:
     """Return a series with the expected values in place of the strays, and the default errors that follow."""
     value = series.value.copy()

@@ -14,7 +14,7 @@ from graycell.cli.given_units import display_units
 from graycell.cli.samples import exports_of, mapping_of_samples, write_new
 from graycell.cli.sentences import MOST_PRINTED_RUNS, console, counted, print_findings, say
 from graycell.errors import Finding, InputError, nearest, shown
-from graycell.imports.drafting.proposing import propose
+from graycell.imports.drafting.several import propose_for
 from graycell.imports.importing import imported
 from graycell.reporting.display import DisplayUnits
 from graycell.reporting.rates.balances import mass_balances_frame
@@ -66,9 +66,9 @@ def _import(
 
 
 def _propose(files: Sequence[Path], draft: Path | None, header: int | None) -> None:
-    """Print a first draft of the mapping of the first file, or write it to a file that does not exist yet."""
+    """Print a first draft of the mapping of the files, or write it to a file that does not exist yet."""
     file, names = files[0], " ".join(map(str, files))
-    text = propose(file, header)
+    text = propose_for(files, header)
     if draft is None:
         say(text)
         say(f"Write it with: graycell import {names} --draft {file.stem}.toml")

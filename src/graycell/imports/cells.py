@@ -10,13 +10,14 @@ from graycell.imports.amounts import plain
 from graycell.imports.columns import Column, Plan
 from graycell.imports.dates import forms_of
 from graycell.imports.grids import Grid
+from graycell.imports.quantities import limit_in
 from graycell.imports.times import Times
 from graycell.imports.vocabulary import words_of
-from graycell.runs.checks import limit_of, value_fault
-from graycell.runs.format.tables import Below, below_of, is_above, parse_number
+from graycell.runs.checks import value_fault
+from graycell.runs.format.assay_range import below_of, is_above, is_limit_word
+from graycell.runs.format.tables import Below, parse_number
 
 _NOTHING = ("na", "n/a", "n.a.", "nan", "null", "none", "missing", "-", "--", "---", "#n/a")
-_BELOW = ("lod", "loq", "lloq", "dl", "bdl", "bql", "blq", "bloq", "blod", "n.d.", "n.d", "nd")
 _NUMBER = r"[+-]?\d+(?:[.,]\d+)*(?:[eE][+-]?\d+)?"
 _SPREAD = re.compile(rf"({_NUMBER}) ?(±|\+/-|\+-) ?{_NUMBER}")
 _FLAGGED = re.compile(rf"(?P<before>(?:[^\d+\-.,<>]|\.(?!\d))*)(?P<number>{_NUMBER})"
@@ -113,14 +114,14 @@ class Cells:
         """
         if column.formula is not None:
             number = self.computed(row, column)
-            outside = None if number is None else value_fault("", limit_of(quantity), number)
+            outside = None if number is None else value_fault("", limit_in(quantity, column.internal_unit), number)
             if outside is not None:
                 self.fault(row, column.name, f"{number:.6g}", outside.needed, "look at the formula and its columns")
             return None if outside is not None else number
         cell = self.cell(row, column)
         is_limit = cell.startswith("<")
         digits = cell.removeprefix("<").strip() if is_limit else cell
-        is_word = digits.lower() in _BELOW or ((is_limit or cell.endswith("<")) and not re.search(r"\d", digits))
+        is_word = is_limit_word(digits) or ((is_limit or cell.endswith("<")) and not re.search(r"\d", digits))
         if digits and is_word:
             if column.limit is not None:
                 return Below(column.in_internal_units(column.limit))
@@ -141,7 +142,8 @@ class Cells:
         number = self.number_of(row, column, digits, required=is_limit)
         if number is None:
             return None
-        outside = value_fault("", limit_of(quantity), number, quantity=quantity, unit=column.unit)
+        limit = limit_in(quantity, column.internal_unit)
+        outside = value_fault("", limit, number, quantity=quantity, unit=column.unit)
         if outside is not None:
             remedy = self._remedy_below_zero(quantity) if number < 0.0 else outside.remedy
             self.fault(row, column.name, shown(cell), outside.needed, remedy or outside.remedy)
@@ -193,6 +195,8 @@ class Cells:
         if formula is None:
             return None
         numbers: dict[str, float] = {}
+        if self._lacks_a_part(row, column):
+            return None
         for name, of in formula.columns.items():
             quantity = formula.quantities[name]
             given = self.measured(row, of, quantity) if quantity else self.number(row, of)
@@ -210,6 +214,18 @@ class Cells:
             return None
         return column.in_internal_units(value)
 
+    def _lacks_a_part(self, row: int, column: Column) -> bool:
+        """Return whether a volume, a rate or a set-point that is computed lacks a cell; note it if others are there."""
+        if column.formula is None or column in self.plan.measured.values():
+            return False
+        parts = {name: of for name, of in column.formula.columns.items() if of.value is None}
+        empty = [name for name, of in parts.items() if not self.cell(row, of)]
+        if 0 < len(empty) < len(parts):
+            names, needed = ", ".join(empty), "the formula needs all of its columns, and nothing is counted here"
+            self.faults.of_file(self.table.at(row, column.name), f"an empty cell of {names}", needed,
+                                "write it, 0 if there was nothing", "warning")  # fmt: skip
+        return bool(empty)
+
     def number(self, row: int, column: Column | None) -> float | None:
         """Return a number in its internal unit.
 
@@ -220,6 +236,8 @@ class Cells:
         Returns:
             The number; None where the cell is empty or faulty.
         """
+        if column is not None and column.formula is not None:
+            return self.computed(row, column)
         return None if column is None else self.number_of(row, column, self.cell(row, column))
 
     def amount(self, row: int, column: Column | None) -> float | None:
@@ -283,6 +301,8 @@ class Cells:
             return is_odd, remedy
         elif spread:
             remedy = "write the number alone; how exact it is belongs into the assay errors"
+        elif re.fullmatch(r"[A-Za-z][A-Za-z .-]{0,29}", cell):
+            remedy = f'{remedy}; if it says that nothing was measured, give empty = ["{cell}"] in the mapping'
         elif flagged and (flag := (flagged["before"] or flagged["after"]).strip()):
             needed = "a number is needed, without a mark beside it"
             escaped = flag.replace("\\", "\\\\").replace('"', '\\"')

@@ -68,7 +68,7 @@ class Lot:
 
     Attributes:
         medium: its name.
-        media: the composition [mmol/L].
+        media: the composition [mmol/L], or [g/L] of what `Plan.masses` lists.
         since: the time [d] from which it holds.
         runs: names of the runs that it is of; all if empty.
         lot: the cell that names it, "" if no column does.
@@ -89,7 +89,7 @@ class FeedColumn:
         name: of the medium.
         kind: what the column holds: "volume", "cumulative", "rate", "rise" or "interval".
         column: where it is recorded.
-        media: the composition [mmol/L].
+        media: the composition [mmol/L], or [g/L] of what `Plan.masses` lists.
         of: for a volume given as a part [1]: the part of the volume at the "start", or of the "culture" before the
             feeds of that time; else "".
         holds: whether a rate holds "after" its row or "before" it.
@@ -118,12 +118,14 @@ class Sides:
         before: its word for rows before a feed.
         after: its word for rows after a feed.
         neither: its other words, in small letters.
+        otherwise: "before" or "after" for rows without a word; "" if that is not said.
     """
 
     position: int
     before: str
     after: str
     neither: tuple[str, ...] = ()
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,7 @@ class Plan:
         outflows: the rates "bleed" and "harvest".
         feeds: every feed in the file.
         averages: whether rows of one time are replicates of one sample, whose mean counts.
+        masses: solutes of feeds whose concentrations are in g/L, because no molar mass is known.
         not_there: optional columns that the file does not have.
         not_read: headings and sheets that nothing uses.
     """
@@ -194,6 +197,7 @@ class Plan:
     outflows: Mapping[str, Column] = field(default_factory=dict)
     feeds: tuple[FeedColumn, ...] = ()
     averages: bool = False
+    masses: frozenset[str] = frozenset()
     not_there: tuple[str, ...] = ()
     not_read: tuple[str, ...] = ()
 
@@ -203,4 +207,5 @@ class Plan:
         measured = {column.position for column in self.measured.values()} | {None}
         columns = [self.sample, self.temperature, self.volume, *self.outflows.values(), *self.start.values()]
         columns += [column for feed in self.feeds for column in (feed.column, feed.total)]
+        columns += [part for column in columns if column and column.formula for part in column.formula.columns.values()]
         return [column for column in columns if column is not None and column.position not in measured]

@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from graycell.errors import shown
 from graycell.imports.amounts import AMOUNT_RATE, RATE_PER_VOLUME
 from graycell.imports.cells import Cells
 from graycell.imports.columns import Column, FeedColumn
+from graycell.imports.sides import SIDE
 from graycell.imports.spec import is_of_group
 
 ONE_SECOND = 1.0 / 86400.0
 """[d] Between a feed and a sample of one time that are known to follow each other."""
 _NOISE_OF_TOTALS = 0.01
 """[1] Part of the largest total of a run up to which a fall is noise: a balance swings by 0.1 g in 10 g."""
+_TELL_THE_SIDE = "write one of them into the column of [rows]"
+_NAME_THE_SIDE = 'write it there, or say with taken = "before" or taken = "after" when the others were drawn'
 
 
 class Step(NamedTuple):
@@ -69,10 +73,16 @@ def steps_of_run(cells: Cells, rows: Sequence[int]) -> list[Step]:
     timed = [(time, row) for row, time in zip(rows, cells.times(rows, plan.time), strict=True) if time is not None]
     if cells.grid.merged:
         timed.sort(key=lambda item: item[0])
+    sides = {row: _side(cells, row) for _, row in timed}
+    if plan.sides is not None:  # sorted by their names, post is above pre
+        for at in range(1, len(timed)):
+            (time, row), (before, other) = timed[at], timed[at - 1]
+            if time == before and sides[row] != "after" and sides[other] == "after":
+                timed[at - 1], timed[at] = timed[at], timed[at - 1]
     steps: list[Step] = []
     last = None  # the time of the last row that is not after a feed
     for time, row in timed:
-        side = _side(cells, row)
+        side = sides[row]
         seen = fed = time
         if side == "after" and plan.sides is not None and time == last:
             seen = time + ONE_SECOND
@@ -125,7 +135,9 @@ def _side(cells: Cells, row: int) -> str:
         return "before"
     if word.lower() == sides.after.lower():
         return "after"
-    if word and word.lower() not in sides.neither:
+    if not word:
+        return sides.otherwise
+    if word.lower() not in sides.neither:
         needed = f"it is '{sides.before}', '{sides.after}' or empty"
         remedy = f"correct it, or add neither = ['{word}'] to [rows] if the row has to do with no feed"
         cells.fault(row, cells.table.headings[sides.position], f"'{word}'", needed, remedy)
@@ -147,7 +159,7 @@ def events_of_run(cells: Cells, steps: Sequence[Step], volume: float, temperatur
     plan = cells.plan
     sampled = [step for step in steps if step.row < cells.grid.sampled]
     # one volume for all samples is taken where something was measured
-    drawn_at = [step for step in sampled if plan.sample is None or plan.sample.position is not None
+    drawn_at = [step for step in sampled if plan.sample is None or plan.sample.value is None
                 or cells.is_measured(step.row)]  # fmt: skip
     drawn = [RecordedEvent(step.row, step.seen, "sample", volume=taken)
              for step in drawn_at if (taken := cells.amount(step.row, plan.sample))]  # fmt: skip
@@ -287,10 +299,22 @@ def _added(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> I
         if step.side == "after" and first is not None and step.seen <= first:
             _note_early(cells, step, feed.column)
         elif sides is not None and not step.side and step.row < cells.grid.sampled:
-            needed = f"its row is said to be '{sides.before}' or '{sides.after}'"
-            cells.fault(step.row, feed.column.name, "a feed", needed, "write one of them into the column of [rows]")
+            needed, remedy = f"its row is said to be '{sides.before}' or '{sides.after}'", _TELL_THE_SIDE
+            if cells.table.headings[sides.position] == SIDE:
+                needed, remedy = "the name of its sample says pre or post", _NAME_THE_SIDE
+            cells.fault(step.row, feed.column.name, "a feed", needed, remedy)
+        elif _is_written_twice(cells, steps, step, feed, given):
+            found = f"{shown(cells.cell(step.row, feed.column))} again"
+            needed, remedy = "the row before this feed has it too, and it is fed once", "empty one of the two cells"
+            cells.fault(step.row, feed.column.name, found, needed, remedy)
         else:
             yield RecordedEvent(step.row, step.fed, "bolus", feed.name, volume=given)
+
+
+def _is_written_twice(cells: Cells, steps: Sequence[Step], step: Step, feed: FeedColumn, given: float) -> bool:
+    """Return whether the rows before and after a feed both have its volume."""
+    others = (other for other in steps if other.side == "before" and other.fed == step.fed and other.row != step.row)
+    return step.side == "after" and any(cells.amount(other.row, feed.column) == given for other in others)
 
 
 def _added_since(cells: Cells, steps: Sequence[Step], feed: FeedColumn, _: float) -> Iterator[RecordedEvent]:

@@ -141,10 +141,13 @@ def _without_units(grid: Grid, header: int, faults: Faults) -> Grid:
 def _note_widths(table: Table, faults: Faults) -> None:
     """Note rows of a CSV with more cells than headings, as a decimal comma makes them, or with fewer."""
     count = len(table.headings)
-    needed = f"the headings name {count} columns"
+    needed, remedy = f"the headings name {count} columns", "put cells with a comma into quotes"
+    wide = [len(cells) for cells in table.rows if any(cell.strip() for cell in cells[count:])]
+    if len(set(wide)) == 1 and 2 * len(wide) > sum(any(cell.strip() for cell in cells) for cells in table.rows):
+        remedy = "if the headings are in a later row, write header = its number into the mapping"
     for row, cells in enumerate(table.rows):
         if any(cell.strip() for cell in cells[count:]):
-            faults.of_file(table.at(row), f"{len(cells)} cells", needed, "put cells with a comma into quotes")
+            faults.of_file(table.at(row), f"{len(cells)} cells", needed, remedy)
         elif len(cells) < count and any(cell.strip() for cell in cells):
             remedy = "see whether the row was cut short"
             faults.of_file(table.at(row), f"{len(cells)} cells", needed, remedy, "warning")

@@ -35,7 +35,7 @@ from graycell.runs.format.assembly import A_RUN_HAS_MEASUREMENTS, assemble
 from graycell.runs.format.files import UnreadableError, place_of, read_toml
 from graycell.runs.format.tables import IT_IS_REQUIRED, MOST_FAULTS, Below, Cell, MixedTable
 from graycell.runs.records import CultureRun, Provenance
-from graycell.units import CONCENTRATION, PER_MOLE, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
+from graycell.units import CONCENTRATION, MASS_CONCENTRATION, PER_MOLE, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
 
 _MAPPING = ("a mapping in TOML is needed", "name a TOML file, see graycell import --help")
 
@@ -246,7 +246,7 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
     every = {name: column for of in (*plan.start_of.values(), of_all) for name, column in of.items()}
     rows = _rows_of_tables(plan, every)
     for feed in plan.feeds:
-        species = [heading.removesuffix(f" [{CONCENTRATION}]") for heading in rows["media"].headings[1:]]
+        species = _species_of(plan)
         for medium, media in [(lot.medium, lot.media) for lot in feed.lots] or [(feed.name, feed.media)]:
             rows["media"].add(f"{where}, [feeds.{feed.name}]", medium, *(media.get(name, 0.0) for name in species))
     totals = Totals(cells)
@@ -285,8 +285,6 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
 
 def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]:
     """Return the tables of runs with their headings and without rows."""
-    media = [lot.media for feed in plan.feeds for lot in (feed.lots or [feed])]
-    species = dict.fromkeys(name for composition in media for name in composition)
     return {
         "measurements": _Rows("run", f"time [{TIME}]", *_headings(plan.measured)),
         "initial": _Rows("run", *_headings(start)),
@@ -297,8 +295,15 @@ def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]
         "standard_errors": _Rows("run", f"time [{TIME}]",
                                  *(f"{name} [{error.unit}]" for name, error in _columned(plan))),
         "molar_masses": _Rows("quantity", f"molar mass [{PER_MOLE}]"),
-        "media": _Rows("medium", *(f"{name} [{CONCENTRATION}]" for name in species)),
+        "media": _Rows("medium", *(f"{name} [{MASS_CONCENTRATION if name in plan.masses else CONCENTRATION}]"
+                                   for name in _species_of(plan))),
     }  # fmt: skip
+
+
+def _species_of(plan: Plan) -> list[str]:
+    """Return what the media hold."""
+    media = [lot.media for feed in plan.feeds for lot in (feed.lots or [feed])]
+    return list(dict.fromkeys(name for composition in media for name in composition))
 
 
 def _columned(plan: Plan) -> list[tuple[str, AssayError]]:

@@ -58,7 +58,12 @@ def source_of_any(path: Path, spec: ImportSpec, others: Sequence[Path] = ()) -> 
         if suffix == ".parquet":
             table, data = parquet(path, spec.decimal)
             return Source({path.stem: table}, frozenset(), (path.name,), hashlib.sha256(data).hexdigest(), ())
-        return text_table(path, None if spec.transposed else spec.header)
+        try:
+            return text_table(path, None if spec.transposed else spec.header)
+        except UnreadableError:
+            if spec.transposed:
+                raise
+            return text_table(path, None)  # the headings may be in another row, with the separator of the rest
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         found = f"'{getattr(error, 'strerror', None) or error}'"
         raise UnreadableError(place, found, "the file must be readable", "look at its path") from error

@@ -32,6 +32,8 @@ class Media:
         self.quantities = {column.heading: quantity for quantity, column in spec.measured.items()}
         self.passed_over: list[str] = []
         """Rows that are no solutes."""
+        self.masses: set[str] = set()
+        """Solutes in g/L, which are measured so."""
         self._others: dict[str, Source] = {}
 
     def listed(self, what: str, name: str, media: MediaSheet) -> dict[str, float]:
@@ -130,7 +132,9 @@ class Media:
             mass = media.molar_mass.get(label) or media.molar_mass.get(bare(label)) or 0.0
             form = (mass, 1.0) if mass else in_form(
                 substance_in(label), quantity, unit, molar_mass_of(quantity, self.spec.measured))  # fmt: skip
-            is_solute = known or (unit and (converts(unit, CONCENTRATION) or (form and form[0])))
+            is_mass = form is not None and not form[0] and quantity in self.spec.measured and converts(
+                unit, MASS_CONCENTRATION)  # fmt: skip
+            is_solute = known or is_mass or (unit and (converts(unit, CONCENTRATION) or (form and form[0])))
             if known in NOT_SPECIES or not is_solute:
                 self.passed_over.append(f"{label} of the media")
                 continue
@@ -152,7 +156,9 @@ class Media:
                 try:
                     given = [number or 0.0 for number in numbers]
                     mean = sum(given) / len(given) if len(set(given)) > 1 else given[0]
-                    found[quantity] = form[1] * in_internal_units(mean, unit, CONCENTRATION, form[0])
+                    kept = MASS_CONCENTRATION if is_mass else CONCENTRATION
+                    found[quantity] = form[1] * in_internal_units(mean, unit, kept, form[0])
+                    self.masses |= {quantity} if is_mass else set()
                 except UnitError as error:
                     remedy = f"write it into the heading, like '{bare(label)} (mM)'"
                     self.fault(place, str(error) if unit else "no unit", "a concentration has one", remedy)

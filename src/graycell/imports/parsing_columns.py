@@ -16,9 +16,11 @@ from graycell.imports.spec import Amount, ColumnSpec
 from graycell.imports.vocabulary import words_of
 from graycell.names import resembling
 from graycell.runs.checks import LIMITS, limit_of
-from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, UnitError
+from graycell.units import DIMENSIONLESS, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE, UnitError
 
 _COLUMN = ("column", "under", "unit", "molar_mass", "density", "written", "clock", "zone", "limit", "optional")
+_COMPUTED = (VOLUME, VOLUMETRIC_RATE, TEMPERATURE, DIMENSIONLESS)
+"""Internal units of columns that a formula may compute beside measured quantities."""
 _HEAVIEST = 1e9
 """[g/mol] A virus is lighter."""
 _DENSEST = 25.0
@@ -164,11 +166,12 @@ class ColumnParser:
         Returns:
             The column.
         """
-        quantities = set(self.table("measured")) if what.startswith("[measured]") else set[str]()
-        if isinstance(entry, Mapping) and "formula" in entry and quantities:
-            return self._computed(what, entry, quantities)
-        if isinstance(entry, str) and _is_formula(entry, quantities):
-            column = self._computed(what, {"formula": entry}, quantities)
+        quantities = set(self.table("measured"))
+        may_compute = unit in _COMPUTED or what.startswith(("[measured]", "[start]"))
+        if isinstance(entry, Mapping) and "formula" in entry and may_compute and not what.startswith("[log]"):
+            return self._computed(what, entry, quantities, unit)
+        if isinstance(entry, str) and what.startswith("[measured]") and _is_formula(entry, quantities):
+            column = self._computed(what, {"formula": entry}, quantities, unit)
             return None if column is None else replace(column, heading=words_of(entry))
         entry = {"column": entry} if isinstance(entry, str) else entry
         if not isinstance(entry, Mapping) or not isinstance(entry.get("column"), str):
@@ -192,11 +195,13 @@ class ColumnParser:
             amount=_amount_of(name) if fixed else None,
         )  # fmt: skip
 
-    def _computed(self, what: str, entry: Mapping[str, Any], quantities: Collection[str]) -> ColumnSpec | None:
+    def _computed(
+        self, what: str, entry: Mapping[str, Any], quantities: Collection[str], unit: str
+    ) -> ColumnSpec | None:
         """Return a column that is computed; its names are quantities, or words of the entry: columns and amounts."""
         text, parts = str(entry["formula"]), dict[str, ColumnSpec]()
         for name, given in entry.items():
-            if name in ("formula", "unit", "molar_mass"):
+            if name in ("formula", "unit", "molar_mass", "density"):
                 continue
             amount = _amount_of(given) if isinstance(given, str) else None
             if isinstance(given, int | float) and not isinstance(given, bool):
@@ -216,7 +221,10 @@ class ColumnParser:
                 self.fault(f"{what} formula", f"'{name}'", "a name is a quantity, or a word beside formula", remedy)
                 return None
         mass = self.molar_mass(what, entry["molar_mass"]) if "molar_mass" in entry else None
-        return ColumnSpec(what, "", str(entry.get("unit") or ""), molar_mass=mass, formula=text, parts=parts)
+        density = self._density(what, entry["density"], unit) if "density" in entry else None
+        return ColumnSpec(
+            what, "", str(entry.get("unit") or ""), molar_mass=mass, density=density, formula=text, parts=parts
+        )
 
     def molar_mass(self, what: str, value: object) -> float:
         """Return a molar mass [g/mol].
@@ -277,10 +285,15 @@ class ColumnParser:
 
 
 def _is_formula(text: str, quantities: Collection[str]) -> bool:
-    """Return whether a text computes something from quantities; headings such as Glc (g/L) hold other words."""
+    """Return whether a text computes something from quantities; headings such as Glc (g/L) hold other words.
+
+    pH (-) and DO (%) are headings too: nothing stands on both sides of an operator.
+    """
     names = re.findall(r"[A-Za-z_]\w*", text)
     known = {*quantities, *FUNCTIONS}
-    return any(mark in text for mark in "*/+-^(") and any(name in quantities for name in names) and known >= set(names)
+    called = any(name in FUNCTIONS for name in re.findall(r"([A-Za-z_]\w*) ?\(", text))
+    computes = called or re.search(r"[\w)]\s*[*/+^-]\s*[\w(.]", text) is not None
+    return computes and any(name in quantities for name in names) and known >= set(names)
 
 
 def _amount_of(text: str) -> Amount | None:

@@ -8,7 +8,17 @@ from graycell.imports.amounts import IN_WHICH_FORM, in_form, in_internal_units, 
 from graycell.imports.parsing_columns import ColumnParser
 from graycell.imports.spec import EVERY, FEED_KINDS, ColumnSpec, FeedSpec, LotSpec, MediaSheet, molar_mass_of
 from graycell.imports.vocabulary import doubts_about, quantity_of, substance_in, words_of
-from graycell.units import CONCENTRATION, DIMENSIONLESS, TIME, VOLUME, VOLUMETRIC_RATE, UnitError, convert
+from graycell.units import (
+    CONCENTRATION,
+    DIMENSIONLESS,
+    MASS_CONCENTRATION,
+    TIME,
+    VOLUME,
+    VOLUMETRIC_RATE,
+    UnitError,
+    convert,
+    converts,
+)
 
 _PARTS_OF = ("start", "culture")
 
@@ -27,6 +37,12 @@ class FeedParser:
             groups: runs of each group.
         """
         self.parser, self.measured, self.groups, self.fault = parser, measured, groups, parser.fault
+        self._units: dict[str, str] = {}
+
+    @property
+    def masses(self) -> frozenset[str]:
+        """The solutes whose concentrations are in g/L, because no molar mass is known."""
+        return frozenset(name for name, unit in self._units.items() if unit == MASS_CONCENTRATION)
 
     def feeds(self) -> Iterable[FeedSpec]:
         """Yield the feeds, named ones first.
@@ -112,7 +128,7 @@ class FeedParser:
         return tuple(found)
 
     def _media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
-        """Return a composition [mmol/L], such as ``{ GLC = "400 g/L" }``, or the sheet that lists it."""
+        """Return a composition [mmol/L], of `masses` [g/L], as ``{ GLC = "400 g/L" }``, or the sheet that lists it."""
         if not isinstance(words, Mapping):
             self.parser.wrong(what, words, "a composition is a table", 'write { GLC = "2 mol/L" }')
             return {}
@@ -128,7 +144,7 @@ class FeedParser:
         return media
 
     def _solute(self, what: str, name: str, given: Any) -> tuple[str, float | None]:
-        """Return a solute of a composition and its concentration [mmol/L], such as ``"L-Asparagine H2O" = "6 g/L"``."""
+        """Return a solute of a composition and its concentration, such as ``"L-Asparagine H2O" = "6 g/L"``."""
         place, mass = f"{what} {name}", 0.0
         if isinstance(given, Mapping):  # { value = "6 g/L", molar_mass = 150.13 }
             self.parser.known_words(place, given, ("value", "molar_mass"))
@@ -149,7 +165,12 @@ class FeedParser:
                 remedy = f'write {known} = {{ value = "{number:g} {unit}", molar_mass = the g that hold one mol }}'
                 self.fault(place, f"'{name}'", IN_WHICH_FORM, remedy)
                 return quantity, None
-            return quantity, form[1] * in_internal_units(number, unit, CONCENTRATION, form[0])
+            kept = MASS_CONCENTRATION if not form[0] and converts(unit, MASS_CONCENTRATION) else CONCENTRATION
+            concentration = form[1] * in_internal_units(number, unit, kept, form[0])
+            if self._units.setdefault(quantity, kept) != kept:
+                remedy = f"give {quantity} a molar_mass in [measured], or write all as masses or all as amounts"
+                self.fault(place, f"'{given}'", f"another feed has it in a unit of {self._units[quantity]}", remedy)
+            return quantity, concentration
         except UnitError as error:
             self.fault(place, str(error), "a concentration is needed", 'write "444 mmol/L"')
             return quantity, None

@@ -4,12 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from graycell.errors import Faults, nearest
+from graycell.imports.amounts import plain
 from graycell.imports.grids import Grid, positions
 from graycell.imports.spec import RUN, ColumnSpec, ImportSpec, LogSpec, LongSpec, RunPatterns, match
 from graycell.imports.units_row import row_of_units
 from graycell.imports.vocabulary import unit_of_heading, words_of
 from graycell.runs.format.files import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, Source, UnreadableError
-from graycell.runs.format.tables import Table
+from graycell.runs.format.tables import Table, parse_number
+from graycell.units import TIME, convert, converts
 
 _MOST_PLACES = 3
 """Places that are named beside the first of a row that was put together."""
@@ -274,9 +276,10 @@ def with_log(grid: Grid, source: Source, log: LogSpec, spec: ImportSpec, faults:
         return None
     table, units = _without_units(source.tables[log.sheet])
     at = _columns_of_log(table, log, spec, faults)
-    if at is None or not _is_in_one_unit(grid, log, spec, words_of(table.headings[at["time"]]),
-                                         units.get(at["time"], ""), faults):  # fmt: skip
+    timed = None if at is None else _in_one_unit(grid, table, at["time"], log, spec, units.get(at["time"], ""), faults)
+    if at is None or timed is None:
         return None
+    table = timed
     if log.volume is None:
         return _with_columns_of_log(grid, table, units, at, log, spec, faults)
     rows = _rows_of_log(grid, table, log, at, faults)
@@ -412,20 +415,33 @@ def _columns_of_log(table: Table, log: LogSpec, spec: ImportSpec, faults: Faults
     return {word: known[name] for word, name in named.items()}
 
 
-def _is_in_one_unit(
-    grid: Grid, log: LogSpec, spec: ImportSpec, heading: str, stated: str, faults: Faults
-) -> bool:
-    """Return whether the times of a log, under this heading, are in the unit of the samples; note it if not.
+def _in_one_unit(
+    grid: Grid, table: Table, at: int, log: LogSpec, spec: ImportSpec, stated: str, faults: Faults
+) -> Table | None:
+    """Return a log with its times in the unit of the samples; None where it states no unit of time, which is noted.
 
-    stated: the unit in a row of units of the log.
+    at: the column of the times; stated: its unit in a row of units.
     """
+    heading = words_of(table.headings[at])
     known = positions(grid.table.headings)
     time = spec.time.heading if spec.time else ""
     unit = (spec.time.unit if spec.time else "") or (grid.stated(known[time]) if time in known else "")
     of_log = stated or (_unit_of_log(log.time) if log.time else unit_of_heading(heading))
     of_log = of_log or (unit if heading == time else "")
     if unit == "date" or of_log == unit:
-        return True
+        return table
+    if converts(of_log or "?", TIME) and converts(unit, TIME) and not (spec.time and spec.time.clock):
+        rows = tuple(_with_time(row, at, of_log, unit, spec.decimal) for row in table.rows)
+        return replace(table, rows=rows)
     found = f"the unit '{of_log}' of '{heading}'" if of_log else f"no unit of '{heading}'"
-    faults.of_mapping("[log] time", found, f"the times of the samples are in {unit}", "write both in one unit")
-    return False
+    remedy = f'give it, time = {{ column = "{heading}", unit = "h" }}, or write both in one unit'
+    faults.of_mapping("[log] time", found, f"the times of the samples are in {unit}", remedy)
+    return None
+
+
+def _with_time(row: tuple[str, ...], at: int, unit: str, to: str, mark: str) -> tuple[str, ...]:
+    """Return a row with its time in another unit; a cell that is no number stays as it is, and names its unit."""
+    number = parse_number(plain(words_of(row[at]), mark)) if at < len(row) else None
+    if number is None:
+        return row
+    return (*row[:at], repr(float(convert(number, unit, to))).replace(".", mark), *row[at + 1 :])

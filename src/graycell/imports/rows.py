@@ -7,6 +7,7 @@ from dataclasses import replace
 from graycell.errors import Faults, nearest
 from graycell.imports.amounts import plain
 from graycell.imports.grids import Grid, positions
+from graycell.imports.sides import SIDE, ending_of, side_of, with_side
 from graycell.imports.spec import IdsSpec, ImportSpec
 from graycell.imports.vocabulary import named_time, words_of
 from graycell.runs.format.tables import parse_number
@@ -133,15 +134,20 @@ def ids_in(columns: Mapping[str, Sequence[str]]) -> tuple[str, str] | None:
     Returns:
         The heading and the pattern; None if there is no such column.
 
-    >>> ids_in({"Sample": ["BR07_D0", "BR07_D3"]})
-    ('Sample', '{run}_D{day}')
+    >>> ids_in({"Sample": ["BR07_D0", "BR07_D3"]}), ids_in({"Sample": ["BR07_D0", "BR07_D3_pre", "BR07_D3_post"]})
+    (('Sample', '{run}_D{day}'), ('Sample', '{run}_D{day}_{side}'))
     """
     for heading, cells in columns.items():
+        endings = [ending_of(cell[:_LONGEST_NAME]) for cell in cells]
+        marks = {ending[1] for ending in endings if ending}
+        mark = next(iter(marks), "")
+        side = f"{mark}{SIDE}" + ")" * mark.endswith("(") if len(marks) == 1 else ""
+        names = [ending[0] if ending and side else cell for cell, ending in zip(cells, endings, strict=True)]
         for form, part in _DATED_NAMES:
-            fits = [form.fullmatch(cell[:_LONGEST_NAME]) for cell in cells]
+            fits = [form.fullmatch(name[:_LONGEST_NAME]) for name in names]
             around = {(fit["before"].lower(), fit["after"].lower()) for fit in fits if fit}
             if len(cells) > 1 and len(around) == 1 and None not in fits and fits[0] is not None:
-                return heading, f"{{run}}{fits[0]['before']}{{{part}}}{fits[0]['after']}"
+                return heading, f"{{run}}{fits[0]['before']}{{{part}}}{fits[0]['after']}{side}"
     return None
 
 
@@ -167,8 +173,9 @@ def with_ids_split(grid: Grid, ids: IdsSpec, decimal: str, faults: Faults) -> Gr
         if any(cell.strip() for cell in row):
             fits = ids.pattern.fullmatch(name[:_LONGEST_NAME])
             if fits is None:
+                remedy = "correct it, leave the row out with leave_out, or change the pattern"
                 faults.of_file(grid.table.at(r, ids.heading), f"'{name}'", f"names are like {ids.text}",
-                               "correct it, leave the row out with leave_out, or change the pattern")  # fmt: skip
+                               _remedy_of_side(name, ids) or remedy)  # fmt: skip
             else:
                 parts |= _parts_of(fits.groupdict(), ids, decimal)
         cells = (*row, *[""] * (width - len(row)))[:width]
@@ -178,10 +185,21 @@ def with_ids_split(grid: Grid, ids: IdsSpec, decimal: str, faults: Faults) -> Gr
     return replace(grid, table=replace(grid.table, headings=headings, rows=tuple(rows)), above=above)
 
 
-def _parts_of(found: Mapping[str, str], ids: IdsSpec, decimal: str) -> dict[str, str]:
+def _remedy_of_side(name: str, ids: IdsSpec) -> str:
+    """Return what to do about a name that fits but for the side of a feed at its end, "" for any other."""
+    ending = ending_of(name)
+    if ending is None or SIDE in ids.parts or not ids.pattern.fullmatch(ending[0]):
+        return ""
+    pattern = f"{ids.text}{ending[1]}{SIDE}" + ")" * ending[1].endswith("(")
+    return f'write pattern = "{pattern}", which reads whether a sample was taken before or after a feed'
+
+
+def _parts_of(found: Mapping[str, str | None], ids: IdsSpec, decimal: str) -> dict[str, str]:
     """Return the parts of a name by the headings that they get; a time of several parts is in days."""
-    parts = {f"{{{part}}}": text.strip() for part, text in found.items()}
-    times = {part: text for part, text in found.items() if part in _HOURS}
+    parts = {f"{{{part}}}": (text or "").strip() for part, text in found.items()}
+    if SIDE in parts:
+        parts[SIDE] = side_of(parts[SIDE])
+    times = {part: text for part, text in found.items() if part in _HOURS and text}
     if "{time}" in ids.parts and len(times) > 1:
         hours = [(_number(text, decimal) or 0.0) * _HOURS[part] for part, text in times.items()]
         parts["{time}"] = repr(sum(hours) / 24.0).replace(".", decimal)
@@ -202,7 +220,7 @@ def ids_pattern(text: str) -> tuple[re.Pattern[str], tuple[str, ...]]:
     (('{run}', '{day}'), {'run': 'BR_07', 'day': '3'})
     """
     named = re.findall(r"\{([a-z]+)\}", text)
-    escaped = re.escape(words_of(text))
+    escaped = with_side(re.escape(words_of(text)))
     for part in named:
         inside = r"[+-]?\d{1,6}(?:[.,]\d{1,6})?" if part in _HOURS else ".+?"
         escaped = escaped.replace(rf"\{{{part}\}}", f"(?P<{part}>{inside})")

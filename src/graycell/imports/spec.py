@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from graycell.imports.substances import other_mass
 from graycell.imports.vocabulary import words_of
 from graycell.runs.solutes import MOLAR_MASS
 
@@ -104,7 +105,7 @@ class LotSpec:
     """One of several compositions of a feed.
 
     Attributes:
-        media: the composition [mmol/L], or the sheet that lists it.
+        media: the composition [mmol/L], or [g/L] of `ImportSpec.masses`; or the sheet that lists it.
         since: the time [d] from which it holds.
         runs: names of the runs that it is of; all if empty.
         lot: the cell that names it, "" if no column does.
@@ -126,7 +127,7 @@ class FeedSpec:
         name: of the medium, or `EVERY`.
         kind: one of `FEED_KINDS`.
         column: where it is recorded; its heading is "" for `EVERY`.
-        media: the composition [mmol/L], or the sheet that lists it.
+        media: the composition [mmol/L], or [g/L] of `ImportSpec.masses`; or the sheet that lists it.
         of: for a volume given as a part [1]: "start" or "culture", which the part refers to; else "".
         holds: whether a rate holds "after" its row or "before" it.
         total: the column of what was added so far, which checks the feed; None if there is none.
@@ -279,6 +280,7 @@ class ImportSpec:
         temperature: the set-point.
         outflows: the rates "bleed" and "harvest".
         feeds: named ones first.
+        masses: solutes of feeds whose concentrations are in g/L, because no molar mass is known.
         sides: the column that says which side of a feed a row is on.
         taken: "before" or "after": samples are taken before or after a feed of their row; "" if not said.
         decimal: the decimal mark of the file.
@@ -316,6 +318,7 @@ class ImportSpec:
     temperature: ColumnSpec | None = None
     outflows: Mapping[str, ColumnSpec] = field(default_factory=dict)
     feeds: tuple[FeedSpec, ...] = ()
+    masses: frozenset[str] = frozenset()
     sides: SidesSpec | None = None
     taken: str = ""
     decimal: str = "."
@@ -357,7 +360,7 @@ def molar_mass_of(quantity: str, measured: Mapping[str, ColumnSpec]) -> float:
     (180.16, 0.0)
     """
     column = measured.get(quantity)
-    return MOLAR_MASS.get(quantity, 0.0) or (column.molar_mass if column else None) or 0.0
+    return MOLAR_MASS.get(quantity, 0.0) or (column.molar_mass if column else None) or other_mass(quantity)
 
 
 def is_of_group(run: str, names: Iterable[str]) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from graycell.runs.solutes import ATOMIC_MASS, MOLAR_MASS, atoms_in
+from graycell.runs.solutes import ATOMIC_MASS, MOLAR_MASS, atoms_in, molar_mass
 
 _LONGEST = 100
 """Characters of a name."""
@@ -23,6 +23,34 @@ _NAMES = {
     "glukose": "GLC", "glycin": "GLY", "ammonium": "NH3", "nh4": "NH3",
 }  # fmt: skip
 """Names beside those of headings."""
+_OTHERS = {  # name: formula, protons that metals replace, words
+    "methanol": ("CH4O", 0, "methanol meoh"), "ethanol": ("C2H6O", 0, "ethanol etoh"),
+    "propanol": ("C3H8O", 0, "propanol isopropanol 1propanol 2propanol"),
+    "butanol": ("C4H10O", 0, "butanol nbutanol 1butanol isobutanol"), "acetone": ("C3H6O", 0, "acetone aceton"),
+    "acetaldehyde": ("C2H4O", 0, "acetaldehyde acetaldehyd"), "acetoin": ("C4H8O2", 0, "acetoin"),
+    "butanediol": ("C4H10O2", 0, "23butanediol butanediol bdo 23bdo 14butanediol"),
+    "propanediol": ("C3H8O2", 0, "13propanediol 12propanediol propanediol pdo 13pdo"),
+    "glycerol": ("C3H8O3", 0, "glycerol glycerin"), "sorbitol": ("C6H14O6", 0, "sorbitol sorbit"),
+    "mannitol": ("C6H14O6", 0, "mannitol mannit"), "xylitol": ("C5H12O5", 0, "xylitol xylit"),
+    "fructose": ("C6H12O6", 0, "fructose fruktose fru frc"), "galactose": ("C6H12O6", 0, "galactose galaktose gal"),
+    "mannose": ("C6H12O6", 0, "mannose man"), "xylose": ("C5H10O5", 0, "xylose xyl"),
+    "arabinose": ("C5H10O5", 0, "arabinose ara"), "ribose": ("C5H10O5", 0, "ribose rib"),
+    "sucrose": ("C12H22O11", 0, "sucrose saccharose"),
+    "maltose": ("C12H22O11", 0, "maltose"), "lactose": ("C12H22O11", 0, "lactose laktose"),
+    "trehalose": ("C12H22O11", 0, "trehalose"), "formate": ("CH2O2", 1, "formate formic formiat ameisensaure"),
+    "acetate": ("C2H4O2", 1, "acetate acetic acetat essigsaure ace hac acoh"),
+    "propionate": ("C3H6O2", 1, "propionate propionic propionat propionsaure"),
+    "butyrate": ("C4H8O2", 1, "butyrate butyric butyrat buttersaure"),
+    "pyruvate": ("C3H4O3", 1, "pyruvate pyruvic pyruvat pyr"),
+    "succinate": ("C4H6O4", 2, "succinate succinic succinat bernsteinsaure"),
+    "fumarate": ("C4H4O4", 2, "fumarate fumaric fumarat"), "malate": ("C4H6O5", 2, "malate malic malat apfelsaure"),
+    "oxoglutarate": ("C5H6O5", 2, "2oxoglutarate ketoglutarate alphaketoglutarate akg"),
+    "itaconate": ("C5H6O4", 2, "itaconate itaconic itaconat"),
+    "citrate": ("C6H8O7", 3, "citrate citric citrat citronensaure"), "urea": ("CH4N2O", 0, "urea harnstoff"),
+}  # fmt: skip
+"""Substances of fermentations that are no solutes of `runs.solutes`. Isomers have one molar mass."""
+_OTHER = {word: name for name, (_, _, words) in _OTHERS.items() for word in words.split()}
+_MASSES = MOLAR_MASS | {name: mass for name, (formula, _, _) in _OTHERS.items() if (mass := molar_mass(formula))}
 _AMMONIUM = ("ammonium", "nh4")
 _WATER = ("h2o", "h20", "water", "hydrate", "hydrat")
 _SOME_WATER = ("hydrate", "hydrat")
@@ -55,6 +83,8 @@ _SALT_OF_ONE = ("GLU", "ASP")
 """Of two protons the salt that has no number replaces one: sodium glutamate."""
 _SITES = {"GLC": 0, "LAC": 0, "HIS": 2, "LYS": 2, "ARG": 2, "CYSTINE": 2}
 """Acids that a base binds at most; 1 of the others."""
+_PROTONS |= {name: protons for name, (_, protons, _) in _OTHERS.items()}
+_SITES |= dict.fromkeys(_OTHERS, 0)
 
 
 @dataclass(frozen=True)
@@ -110,6 +140,55 @@ def substance_of(name: str, known: Mapping[str, str] = MappingProxyType({})) -> 
               for end in ("", "ate", "at") if word[:-1] + end not in names}  # fmt: skip
     tokens = _tokens(name, frozenset(names))
     read = None if tokens is None else _read(tokens, names)
+    return None if read is None else _substance(read)
+
+
+def other_substance(name: str) -> str:
+    """Return the ordinary substance of fermentations that a name means, beside the solutes of media.
+
+    Args:
+        name: of a quantity.
+
+    Returns:
+        Its name in this module; "" where it is none of them.
+
+    >>> other_substance("EtOH"), other_substance("D-Xylose"), other_substance("acetic acid"), other_substance("biomass")
+    ('ethanol', 'xylose', 'acetate', '')
+    """
+    words = re.sub(r"^[dl]-|\bacid\b", "", name.strip().lower())
+    return _OTHER.get(re.sub(r"[^a-z0-9]", "", words), "")
+
+
+def other_mass(name: str) -> float:
+    """Return the molar mass of an ordinary substance of fermentations.
+
+    Args:
+        name: of a quantity.
+
+    Returns:
+        [g/mol]; 0 where it is none of them.
+
+    >>> other_mass("EtOH"), other_mass("biomass")
+    (46.069, 0.0)
+    """
+    return _MASSES.get(other_substance(name), 0.0)
+
+
+def other_substance_of(name: str) -> Substance | None:
+    """Return what the name of a solid or a liquid means that is an ordinary substance of fermentations.
+
+    Args:
+        name: without its unit.
+
+    Returns:
+        The substance by its name in this module; None where a word of the name is not known.
+
+    >>> found = other_substance_of("Sodium acetate trihydrate")
+    >>> found.quantity, round(found.molar_mass, 2)
+    ('acetate', 136.08)
+    """
+    tokens = _tokens(name, frozenset(_OTHER))
+    read = None if tokens is None else _read(tokens, _OTHER)
     return None if read is None else _substance(read)
 
 
@@ -197,7 +276,7 @@ def _read(tokens: list[str], names: Mapping[str, str]) -> _Read | None:
 
 def _substance(read: _Read) -> Substance:
     """Return a substance from the parts of its name."""
-    own = MOLAR_MASS[read.quantity]
+    own = _MASSES[read.quantity]
     if not (read.metals or read.acids or read.water or read.is_open):
         return Substance(read.quantity, own + (ATOMIC_MASS["H"] if read.is_ammonium else 0.0), 1.0, True)
     several = any(charge > 1 for _, charge in read.metals) or {"H2SO4", "H3PO4"} & set(read.acids)

@@ -7,11 +7,12 @@ checks what was recognised; a mapping itself names its columns word by word.
 import functools
 import re
 from collections.abc import Collection
+from dataclasses import replace
 
-from graycell.imports.substances import Substance, substance_of
+from graycell.imports.substances import Substance, other_substance, other_substance_of, substance_of
 from graycell.names import AMINO_ACIDS, SOLUTES
 from graycell.runs.records import TCD, VCD, VIABILITY
-from graycell.units import CONCENTRATION, DIMENSIONLESS, MASS_CONCENTRATION, converts
+from graycell.units import CONCENTRATION, DIMENSIONLESS, MASS_CONCENTRATION, converts, is_readable
 
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _CELLS = r"(?:viable |total |living )?(?:cells?|zellen|lebendzellen|v\.?c\.?|tc)(?![a-z])"
@@ -20,10 +21,16 @@ _AT_THE_END = re.compile(
     r"[_ ](g/?L|mg/?L|mg/?dL|g/?dL|ug/?mL|mg/?mL|mM|uM|mmol/?L|h|hr|hrs|hours|d|days|min|mL|L|pct|percent|%)\s*$",
     re.IGNORECASE,
 )
+_AFTER_COMMA = re.compile(r",\s*([^,()\[\]]+?)\s*$")
 _SPELT = {"gl": "g/L", "mgl": "mg/L", "mgdl": "mg/dL", "gdl": "g/dL", "ugml": "ug/mL", "mgml": "mg/mL",
           "mmoll": "mmol/L", "hours": "h", "hrs": "h", "hr": "h", "days": "d", "day": "d", "hour": "h", "pct": "%",
           "percent": "%", "mm": "mM", "um": "uM", "h:mm": "h", "hh:mm": "h", "hh:mm:ss": "h", "% vv": "%",
           "%vv": "%", "vol%": "%", "vol.-%": "%", "vol.%": "%"}  # fmt: skip
+_DRY = re.compile(r"g ?\(?([dc]?cw|cdw|dw|dm|ds|dcm|btm|bts)\)? ?(/|\u00b7|\*)? ?l(\^?-1)?", re.IGNORECASE)
+"""Grams of dry cells per litre."""
+_POWER_BEHIND = re.compile(r"(?P<unit>[^\d]+?/ ?[mu]?l) ?[x*\u00d7] ?(?P<power>10\^\d{1,2}|1?e\d{1,2})", re.IGNORECASE)
+_OF_SATURATION = re.compile(r"% ?(of )?(air|o2|do|d\.o\.|a\.?s\.?|sat)\.?([ -]?(sat\.?|saturation))?", re.IGNORECASE)
+_OSMOLALITY = re.compile(r"(?P<milli>m)?os(m|mol|mole|moles)[ */](?P<of>kg|l)([- ]?(h2o|water|wasser))?", re.IGNORECASE)
 _CALLED = {
     VCD: "vcd viablecells viablecelldensity viablecellconcentration viablecellconc viablecellcount viabledensity xv "
     "livecells livecelldensity livecellconcentration totalvcd xviable vcc viablecellsml totalviablecellsml "
@@ -34,6 +41,12 @@ _CALLED = {
     **SOLUTES,
 }  # fmt: skip
 _QUANTITY = {word: quantity for quantity, words in _CALLED.items() for word in words.split()}
+_SHOWN = {
+    "pH": ("ph", "phoffline", "phonline", "phvalue", "phwert"),
+    "osmolality": ("osmolality", "osmo", "osm", "osmolarity", "osmolalitt", "osmolalitat", "osmolaritt"),
+    "DO": ("do", "po2", "pdo", "do2", "dissolvedoxygen", "dot"), "pCO2": ("pco2", "co2", "dissolvedco2"),
+    "biomass": ("biomass", "drybiomass", "dcw", "cdw", "dryweight", "drycellweight", "celldryweight", "btm", "bts"),
+}  # fmt: skip
 _CELLS_OF_ANY_KIND = ("x", "cells", "cell", "celldensity", "cellconcentration", "cellcount", "cellconc", "cellnumber",
                       "zellzahl", "zelldichte", "zellkonzentration", "density", "count")  # fmt: skip
 _DOUBTS = {
@@ -59,7 +72,10 @@ _ROLES = {
     "temperature": "temperature temp temperatur",
 }
 _ROLE = {word: role for role, words in _ROLES.items() for word in words.split()}
-_FED = re.compile(r"feed|fed|bolus|added|addition|supplement|base|ftterung|fütterung|zugabe|zulauf", re.IGNORECASE)
+_CLOCK = re.compile(r"h{1,2}:mm(:ss)?", re.IGNORECASE)
+_FED = re.compile(
+    r"feed|pump(?! ?speed)|fed|bolus|added|addition|supplement|base|ftterung|fütterung|zugabe|zulauf", re.IGNORECASE
+)
 
 
 def words_of(text: str) -> str:
@@ -89,8 +105,17 @@ def unit_of_heading(heading: str) -> str:
     >>> unit_of_heading("Viable Cell Concentration (10^6 cells/mL)"), unit_of_heading("Glc_gL"), unit_of_heading("ID")
     ('10^6 cells/mL', 'g/L', '')
     """
-    match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading)
+    match = _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading) or _after_comma(heading)
+    if match and match[1] in ("C", "Celsius") and "temp" in heading.lower():  # pint takes C for coulombs
+        return "\u00b0C"
     return plain_unit(match[1]) if match else ""
+
+
+def _after_comma(heading: str) -> re.Match[str] | None:
+    """Return the unit at the end of a heading such as "VCD, 1e6 cells/mL"; a word such as anhydrous is none."""
+    match = _AFTER_COMMA.search(heading)
+    is_unit = match is not None and re.search(r"[/%\d]|^(h|d|min|mL|L|mM|uM|g|kg|rpm)$", match[1]) is not None
+    return match if match is not None and is_unit and is_readable(plain_unit(match[1])) else None
 
 
 @functools.lru_cache(maxsize=4096)
@@ -109,12 +134,22 @@ def plain_unit(unit: str) -> str:
     unit = " ".join(unit.split())
     if unit.lower().replace("/", "") in _SPELT:
         return _SPELT[unit.lower().replace("/", "")]
+    if _OF_SATURATION.fullmatch(unit):
+        return "%"
+    if _DRY.fullmatch(unit):
+        return "g/L"
+    behind = _POWER_BEHIND.fullmatch(unit)
+    if behind:
+        return plain_unit(f"{behind['power']} {behind['unit']}")
+    osmolality = _OSMOLALITY.fullmatch(unit)
+    if osmolality:
+        return f"{'m' if osmolality['milli'] else ''}Osm/{'L' if osmolality['of'].lower() == 'l' else 'kg'}"
     plain = re.sub("10([⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+)", r"10^\1", unit).translate(_SUPERSCRIPTS)
     plain = re.sub(r"[º˚]\s?C\b|\bdeg\.? C\b|°\sC\b", "°C", plain)
     plain = re.sub(r"\s*[·∙⋅*. ]\s*(mL|L|h|d|min|kg)\^?-1\b", r"/\1", plain, flags=re.IGNORECASE)
     plain = re.sub("[\u00d7\u2219\u00b7\u22c5]", "x", plain)
     plain = re.sub(r"(?<=\d) ?x ?(?=10\^|10[eE]|1[eE])", "*", re.sub(r"^x ?", "", plain))
-    plain = re.sub(r"^1\*(?=10\^|1e)", "", re.sub(r"^[eE](?=\d)", "1e", re.sub(r"^1E(?=\d)", "1e", plain)))
+    plain = re.sub(r"^1\*(?=10\^|1e)", "", re.sub(r"^[eE](?=\d)", "1e", re.sub(r"^1[eE]\+?0*(?=\d)", "1e", plain)))
     plain = re.sub(r"^(mio|mill?ion(en|s)?|mln)\b\.?", "1e6", plain, flags=re.IGNORECASE)
     plain = re.sub(rf"^M ?(?={_CELLS}|cells)", "1e6 ", plain)
     return re.sub(_CELLS, "cells", plain, flags=re.IGNORECASE)
@@ -194,8 +229,10 @@ def bare(heading: str) -> str:
     >>> bare("Glc_gL"), bare("Viability [%]")
     ('Glc', 'Viability')
     """
+    comma = None if _IN_BRACKETS.search(heading) or _AT_THE_END.search(heading) else _after_comma(heading)
     without = _IN_BRACKETS.sub("", heading) if _IN_BRACKETS.search(heading) else _AT_THE_END.sub("", heading)
-    return without.strip() or heading.strip()
+    without = heading[: comma.start()] if comma else without
+    return without.strip(" ,") or heading.strip()
 
 
 def quantity_of(heading: str) -> str:
@@ -232,11 +269,52 @@ def substance_in(heading: str) -> Substance | None:
     return substance_of(name.split(":")[-1], _QUANTITY)
 
 
+def substance_for(heading: str, quantity: str) -> Substance | None:
+    """Return the substance that the heading of a measured quantity names, also one of fermentations such as ethanol.
+
+    Args:
+        heading: of the column.
+        quantity: what the mapping calls it, such as EtOH.
+
+    Returns:
+        The substance; None where the heading names none, or another one than the quantity.
+
+    >>> round(substance_for("Sodium acetate (g/L)", "ACE").molar_mass, 2), substance_for("Ethanol (g/L)", "ACE")
+    (82.03, None)
+    """
+    found = substance_in(heading)
+    other = other_substance(quantity)
+    if found is not None or not other:
+        return found
+    name = heading if _has_form(heading) else bare(heading)
+    named = other_substance_of(name.split(":")[-1])
+    return None if named is None or named.quantity != other else replace(named, quantity=quantity)
+
+
 def _has_form(heading: str) -> bool:
     """Return whether the brackets at the end of a heading hold a form, such as (monohydrate), and no unit."""
     unit = unit_of_heading(heading)
     return _IN_BRACKETS.search(heading) is not None and not any(
         converts(unit, of) for of in (CONCENTRATION, MASS_CONCENTRATION, "g", "mol", DIMENSIONLESS))  # fmt: skip
+
+
+def other_quantity_of(heading: str) -> str:
+    """Return what a heading means that is no quantity of `quantity_of`: what else is measured in cultures.
+
+    Args:
+        heading: of a column.
+
+    Returns:
+        A name for it, "" if it is not known.
+
+    >>> [other_quantity_of(heading) for heading in ("EtOH_gL", "pH", "Osmo (mOsm/kg)", "DCW (g/L)", "Remark")]
+    ['ethanol', 'pH', 'osmolality', 'biomass', '']
+    """
+    word = _word(heading)
+    in_brackets = _IN_BRACKETS.search(heading)
+    if in_brackets and _DRY.fullmatch(in_brackets[1].strip()):
+        return "biomass"
+    return other_substance(bare(heading)) or next((name for name, words in _SHOWN.items() if word in words), "")
 
 
 def doubts_about(heading: str, unit: str, known: Collection[str]) -> str:
@@ -276,7 +354,7 @@ def role_of(heading: str) -> str:
     >>> role_of("Time (h)"), role_of("Sample Volume (mL)"), role_of("Feed A [mL]")
     ('time', 'sample', 'feed')
     """
-    word = _word(heading)
+    word = "clock" if _CLOCK.fullmatch(heading.strip()) else _word(heading)
     if word in _ROLE:
         return _ROLE[word]
     return "feed" if _FED.search(heading) and not quantity_of(heading) else ""

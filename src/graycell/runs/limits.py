@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from graycell.errors import Finding
+from graycell.names import meanings
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import (
@@ -125,6 +126,8 @@ def limit_of(quantity: str, unit: str = "") -> str:
 def limits_for(quantity: str, limits: tuple[str, ...]) -> tuple[str, ...]:
     """Return which limits a quantity may have: a solute of known molar mass is a concentration and nothing else.
 
+    An osmolality is none where it may be what a sensor shows: 300 mOsm/L are no 300 mmol/L of a solute.
+
     Args:
         quantity: its name.
         limits: keys of `LIMITS`, amounts of substance first.
@@ -135,6 +138,8 @@ def limits_for(quantity: str, limits: tuple[str, ...]) -> tuple[str, ...]:
     >>> limits_for("GLC", MEASURED), limits_for("pH", ("concentration", "number"))
     (('concentration',), ('concentration', 'number'))
     """
+    if "value" in limits and "osmolality" in meanings(quantity):
+        return ("value",)
     return limits[:1] if quantity in MOLAR_MASS else limits
 
 

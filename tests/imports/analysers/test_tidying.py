@@ -77,6 +77,30 @@ def test_another_name_tells_nothing(name):
     assert identity_of(name) is None
 
 
+@pytest.mark.parametrize(("name", "side"), [
+    ("BR07_D3_pre", "before"), ("BR07_D3-post", "after"), ("BR07 D3 (pre feed)", "before"), ("BR07_72h_bf", "before"),
+    ("br07-d3-AF", "after"), ("BR07_D3_2_post", "after"), ("BR07_D3", ""),
+])  # fmt: skip
+def test_a_name_may_tell_the_side_of_a_feed(name, side):
+    found = identity_of(name)
+    assert (found.run.upper(), found.day, found.side) == ("BR07", 3.0, side)
+
+
+def test_samples_before_and_after_a_feed_are_two_and_in_this_order(tmp_path):
+    counter = COUNTER.replace("BR07_D3,", "BR07_D3_post,1.0,0.9,96.0,3/24/2022 15:20\nBR07_D3_pre,")
+    chemistry = CHEMISTRY.replace("BR07 Day 3,", "BR07 Day 3 (pre),") + (
+        "3/25/2022  6:42:52 PM,BR07-D3-POST,Spent Media,1.80,22.65,1.11,2.40,7.0\n")  # fmt: skip
+    paths = made(tmp_path, counter, chemistry)
+    columns = columns_of(paths)
+    assert columns["side of a feed"] == ["", "before", "after", "", ""]
+    found = imported(paths, drafted(paths))
+    run = next(run for run in found.runs if run.name == "BR07")
+    assert run.measurements["VCD"].value.tolist() == pytest.approx([0.75, 2.63, 0.9])
+    assert run.measurements["GLC"].value.tolist() == pytest.approx([x * 1e3 / MOLAR_MASS["GLC"] for x in
+                                                                   (6.65, 4.65, 22.65)])  # fmt: skip
+    assert run.measurements["VCD"].time.tolist() == pytest.approx([0.0, 3.0, 3.0 + 1.0 / 86400.0])
+
+
 def test_samples_of_two_files_are_joined_by_their_names_however_they_are_typed(pair):
     columns = columns_of(pair)
     assert columns["sample name"] == ["BR07_D0", "BR07_D3", "BR08 D0", "BR08-D3"]

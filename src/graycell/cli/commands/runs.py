@@ -62,9 +62,10 @@ def _import(
 ) -> None:
     """Convert files of any layout to runs, by a mapping that describes their columns.
 
-    Without --like and --map, a first draft of the mapping is proposed from the first file. Check it, replace every ?,
-    and give it with --map; docs/import.md lists its words. Nothing is guessed: a unit that no heading states, and
-    whether samples are taken before or after a feed, must be given.
+    Without --like and --map, a first draft of the mapping is proposed. Of several files it says which differ, and
+    serves those that are alike. Check it, replace every ?, and give it with --map; docs/import.md lists its words.
+    Nothing is guessed: a unit that no heading states, and whether samples are taken before or after a feed, must be
+    given.
 
     The command prints the mass balance of every run (begin + fed - taken out + net production = found), values that
     no culture shows, and which columns were not read.

@@ -5,7 +5,8 @@ import re
 from pathlib import Path
 
 from graycell.errors import shown
-from graycell.imports.analysers.tidying import DAY, MEASURED, SAMPLE, Tidy
+from graycell.imports.analysers.tidying import DAY, MEASURED, SAMPLE, SIDE, Tidy
+from graycell.imports.sides import AFTER, BEFORE
 from graycell.imports.vocabulary import bare, quantity_of, unit_of_heading
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
@@ -70,7 +71,11 @@ def draft_of(tidy: Tidy, paths: list[Path]) -> str:
         used, others = others, []
     lines += [line for _, line in used] or ['# VCD = "?"                            # no column of a known quantity']
     lines += [f"# {line}" for _, line in others]
-    read = {heading for heading, _ in [*used, *others]} | {SAMPLE, *tidy.told}
+    at = tidy.table.headings.index(SIDE) if SIDE in tidy.table.headings else None
+    sides = set() if at is None else {row[at] for row in tidy.table.rows}
+    if {BEFORE, AFTER} <= sides:
+        lines += ["", "[rows]", f"column = {_quoted(SIDE)}", f"before = {_quoted(BEFORE)}", f"after = {_quoted(AFTER)}"]
+    read = {heading for heading, _ in [*used, *others]} | {SAMPLE, SIDE, *tidy.told}
     left = [shown(heading) for heading in tidy.table.headings if heading not in read]
     return "\n".join([*lines, *(["", f"# not used: {', '.join(left)}"] if left else [])]) + "\n"
 

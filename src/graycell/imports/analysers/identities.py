@@ -4,6 +4,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from graycell.imports.sides import ending_of, side_of
+
 _HOURS_OF_A_DAY = 24.0
 _NUMBER = r"(?P<number>\d{1,4}(?:[.,]\d{1,4})?)"
 _APART = r"[ _\-./]"
@@ -35,10 +37,12 @@ class Identity(NamedTuple):
     Attributes:
         run: the vessel or the run.
         day: [d] since the start.
+        side: "before" or "after" a feed, "" if not told.
     """
 
     run: str
     day: float
+    side: str = ""
 
 
 @lru_cache(maxsize=100_000)
@@ -53,18 +57,22 @@ def identity_of(name: str, vessel: str = "") -> Identity | None:
         The run and the day; None if they are not told.
 
     >>> identity_of("BR07_D3"), identity_of("BR07 72 h")
-    (Identity(run='BR07', day=3.0), Identity(run='BR07', day=3.0))
+    (Identity(run='BR07', day=3.0, side=''), Identity(run='BR07', day=3.0, side=''))
     >>> identity_of("CLB001"), identity_of("BR07_D-1")
     (None, None)
     >>> identity_of("Day 3", "BR07")
-    Identity(run='BR07', day=3.0)
+    Identity(run='BR07', day=3.0, side='')
+    >>> identity_of("BR07_D3_pre").side, identity_of("BR07 D3 (post feed)").side
+    ('before', 'after')
     """
     text = " ".join(name.split())
+    ending = ending_of(text)
+    text, side = (ending[0], side_of(ending[2])) if ending else (text, "")
     for pattern, units in (*(_DAYS if vessel else ()), *_WAYS):
         found = pattern.fullmatch(text)
         if found:
             run = found.groupdict().get("run", vessel).strip(" _-./")
-            return Identity(run, float(found["number"].replace(",", ".")) / units)
+            return Identity(run, float(found["number"].replace(",", ".")) / units, side)
     return None
 
 

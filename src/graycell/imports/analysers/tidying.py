@@ -10,13 +10,14 @@ from graycell.errors import Finding
 from graycell.imports.analysers.chemistry import ANOTHER_SAMPLE
 from graycell.imports.analysers.identities import Identity, identity_of, plain
 from graycell.imports.analysers.samples import Export, Reading, Sample, counted
+from graycell.imports.sides import AFTER
 from graycell.runs.format.files import Source
 from graycell.runs.format.tables import Table
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import CONCENTRATION, MASS_CONCENTRATION, converts
 
-SAMPLE, RUN, DAY, VESSEL, BATCH, DRAWN, MEASURED = (
-    "sample name", "run", "day [d]", "vessel", "batch", "drawn at", "measured at")  # fmt: skip
+SAMPLE, RUN, DAY, SIDE, VESSEL, BATCH, DRAWN, MEASURED = (
+    "sample name", "run", "day [d]", "side of a feed", "vessel", "batch", "drawn at", "measured at")  # fmt: skip
 """The headings beside those of quantities."""
 _MOST_CANDIDATES = 100
 """Samples of one name that a sample of the next file is compared with."""
@@ -90,6 +91,8 @@ def tidied(exports: Sequence[Export]) -> Tidy:
     if by_name:
         columns[RUN] = [identity.run for identity in identities]
         columns[DAY] = [repr(identity.day).removesuffix(".0") for identity in identities]
+        if any(identity.side for identity in identities):
+            columns[SIDE] = [identity.side for identity in identities]
     columns |= _about(rows)
     for quantity, unit in quantities:
         heading = f"{quantity} [{unit}]" if unit else quantity
@@ -154,14 +157,14 @@ def _by_run_and_day(rows: Sequence[Row]) -> tuple[list[Row], list[Identity]]:
     told = [(row, row.identity) for row in rows if row.identity is not None]
     for i, (_, identity) in enumerate(told):
         spelt.setdefault(plain(identity.run), (i, identity.run))
-    told.sort(key=lambda pair: (spelt[plain(pair[1].run)][0], pair[1].day))
-    return [row for row, _ in told], [Identity(spelt[plain(one.run)][1], one.day) for _, one in told]
+    told.sort(key=lambda pair: (spelt[plain(pair[1].run)][0], pair[1].day, pair[1].side == AFTER))
+    return [row for row, _ in told], [one._replace(run=spelt[plain(one.run)][1]) for _, one in told]
 
 
 def _key(sample: Sample) -> object:
     """Return what samples of one name have in common: their run and day where the name tells them."""
     identity = _identity(sample)
-    return plain(sample.name) if identity is None else (plain(identity.run), identity.day)
+    return plain(sample.name) if identity is None else (plain(identity.run), identity.day, identity.side)
 
 
 def _identity(sample: Sample) -> Identity | None:
@@ -203,9 +206,10 @@ def _told(rows: Sequence[Row], columns: dict[str, list[str]], by_name: bool) -> 
     run = RUN if by_name else next((heading for heading in (BATCH, VESSEL) if all(columns.get(heading, [""]))), "")
     if not (run and time):
         return (run, time), False
-    names: dict[tuple[str, str], list[str]] = {}
-    for row, of_run, of_time in zip(rows, columns[run], columns[time], strict=True):
-        names.setdefault((of_run, of_time), []).append(plain(row.name))
+    names: dict[tuple[str, str, str], list[str]] = {}
+    sides = columns.get(SIDE, [""] * len(rows))
+    for row, *where in zip(rows, columns[run], columns[time], sides, strict=True):
+        names.setdefault((where[0], where[1], where[2]), []).append(plain(row.name))
     several = [of for of in names.values() if len(of) > 1]
     if not by_name and any(len(set(of)) > 1 for of in several):
         return ("", time), False  # samples of several vessels

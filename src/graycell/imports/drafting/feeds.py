@@ -121,6 +121,7 @@ def lines_of_log(tables: Mapping[str, Table], has_clock: bool) -> list[str]:
         volumes = [head for head in view.columns
                    if has_unit(unit_of_heading(head), VOLUME) and role_of(head) != "sample"]  # fmt: skip
         feeds = [head for head in view.columns if head.lower() in _FEEDS_OF_A_LOG]
+        weighed = [head for head in view.columns if feeds and has_unit(unit_of_heading(head), "kg")]
         totals = [] if feeds else [head for head in view.of_role("feed") if view.is_numeric(head)]
         runs = [head for head in view.columns if role_of(head) == "run" and head not in feeds]
         lines = ["", "[log]", f"sheet = {quoted(name)}"]
@@ -129,15 +130,16 @@ def lines_of_log(tables: Mapping[str, Table], has_clock: bool) -> list[str]:
         lines += [line(f"run = {quoted(runs[0])}", "where it differs from that of the samples")] if runs else []
         if totals and (tables_of_feeds := lines_of_feeds(view)):
             return [*lines, "# the feeds below name columns of that sheet", *tables_of_feeds]
-        if not volumes:
+        if not volumes and not weighed:
             continue
         lines += [f"feed = {quoted(feeds[0])}"] if feeds else []
-        lines += [f"volume = {quoted(volumes[0])}"]
-        named = {volumes[0]: None}
+        lines += [f"volume = {quoted([*volumes, *weighed][0])}"]
+        named: dict[str, None] = {[*volumes, *weighed][0]: None}
         if feeds:
             at = view.columns[feeds[0]]
             named = dict.fromkeys(words_of(row[at]) if at < len(row) else "" for row in table.rows)
         for feed in [feed for feed in named if feed and feed.isprintable()][:_MOST_FEEDS]:
-            lines += ["", f"[feeds.{quoted(feed)}]", f"volume = {quoted(feed)}", _MEDIA]
+            column = quoted(feed) if volumes else f'{{ column = {quoted(feed)}, density = "?" }}'
+            lines += ["", f"[feeds.{quoted(feed)}]", f"volume = {column}", _MEDIA]
         return lines
     return []

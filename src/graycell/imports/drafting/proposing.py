@@ -6,7 +6,8 @@ after a feed.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 from graycell.errors import Faults, InputError, shown
@@ -18,27 +19,29 @@ from graycell.imports.drafting.views import View, has_unit, in_comment, line, qu
 from graycell.imports.layout import grid_of, source_of_any
 from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
+from graycell.imports.quantities import as_measured
 from graycell.imports.ready import profiles, words_with_profile
 from graycell.imports.rows import ids_in, no_samples
+from graycell.imports.sides import AFTER, BEFORE, SIDE, ending_of, side_of
 from graycell.imports.spec import ImportSpec
 from graycell.imports.vocabulary import (
     doubts_about,
     is_doubtful,
+    other_quantity_of,
     quantity_of,
     substance_in,
     unit_of_heading,
     words_of,
 )
+from graycell.runs.format.assay_range import is_above, is_limit_word
 from graycell.runs.format.files import Source, UnreadableError
+from graycell.runs.format.tables import parse_number
 from graycell.runs.records import TCD, VCD, VIABILITY
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATURE
+from graycell.units import CELL_DENSITY, CONCENTRATION, DIMENSIONLESS, TEMPERATURE, is_readable
 
 _FEWEST_ROWS = 4
 """Rows from which a name that is never repeated is that of a sample."""
-_FED = r"(?:[ -]?(?:the )?(?:feed|feeding|bolus|addition|fütterung|zugabe))?"
-_SIDES = (re.compile(rf"(pre|before|vor){_FED}", re.IGNORECASE), re.compile(rf"(post|after|nach){_FED}", re.IGNORECASE))
-"""Words for rows before a feed and after it."""
 _MOST_WORDS = 5
 """Words of that column for rows that are neither."""
 _MOST_ODD = 3
@@ -130,15 +133,17 @@ class _Draft:
             runs = [] if self.run_words else self.run()
             time = line_of_time(view)
             lines += [*runs, time.line]
-        lines += [*self.temperature(), *self.decimal(), *self.left_out(every)]
+        lines += [*self.temperature(), *self.decimal(), *self.above(), *self.left_out(every)]
         sides, long = self.sides(), self.long()
         measured = [] if long else self.measured()
         others = {name: table for name, table in self.source.tables.items() if name not in {self.sheet, *self.read}}
         feeds, sample = [*lines_of_feeds(view), *lines_of_log(others, bool(time.clock))], self.sample()
         feeds = feeds or (lines_of_rise(view) if sides else [])
         sides = sides if feeds else []
-        if any(text.startswith("volume") for text in feeds) and not sides:
-            lines += [line('taken = "?"', 'samples are taken "before" or "after" a feed of the same row')]
+        named = [ending_of(name) for name in every[ids[0]]] if ids and SIDE in ids[1] else []
+        if any(text.startswith("volume") for text in feeds) and not sides and not (named and all(named)):
+            others = "samples without pre or post are" if named else "samples are"
+            lines += [line('taken = "?"', f'{others} taken "before" or "after" a feed of the same row')]
         lines += long or ["", "[measured]", *measured]
         if feeds or sample:
             lines += self.start()
@@ -149,7 +154,8 @@ class _Draft:
 
     def run(self) -> list[str]:
         """Return the line of the columns that tell runs apart."""
-        found = [head for head in self.view.of_role("run") if self.view.cells(head)]
+        named = [head for head in self.view.of_role("run") if self.view.cells(head)]
+        found = named or self.repeated()
         filled = {heading: self.view.cells(heading, of_all=True) for heading in found}
         # a column that differs in every row names the sample
         found = [
@@ -160,8 +166,30 @@ class _Draft:
         if not found:
             return [line('# run = "?"', "the column that tells runs apart; without it all rows are of one run")]
         fill = [head for head in found if self.is_merged(head, filled[head])]
+        if not named:
+            return [line(f"run = {quoted(found[0])}", "are these runs? within each of them the times rise")]
         lines = [f"run = {quoted(found[0])}" if len(found) == 1 else f"run = [{', '.join(map(quoted, found))}]"]
         return lines + ([line(f"fill = {quoted(fill)}", "empty cells take the value above")] if fill else [])
+
+    def repeated(self) -> list[str]:
+        """Return a column of words between whose changes the times rise, and do not over all rows: it names runs."""
+        times = [head for head in self.view.of_role("time") if self.view.is_numeric(head)]
+        if not times:
+            return []
+        rows = [row for row in self.view.rows if any(cell.strip() for cell in row)]
+        at = [parse_number(_at(row, self.columns[times[0]]).replace(",", ".")) for row in rows]
+        if None in at or _rise(at):
+            return []
+        for heading in self.columns:
+            names = [words_of(_at(row, self.columns[heading])) for row in rows]
+            by_name: dict[str, list[float | None]] = {}
+            for name, seen in zip(names, at, strict=True):
+                by_name.setdefault(name, []).append(seen)
+            is_word = not self.view.is_numeric(heading) and not any(map(side_of, names)) and not quantity_of(heading)
+            several = is_word and heading not in times and all(names) and 1 < len(by_name) < len(rows)
+            if several and all(map(_rise, by_name.values())):
+                return [heading]
+        return []
 
     def left_out(self, every: Mapping[str, list[str]]) -> list[str]:
         """Return the line of rows that are no samples of a culture."""
@@ -202,13 +230,22 @@ class _Draft:
             return [line('decimal = "?"', f'"," if {first} is near {first.split(",")[0]}, "." if it is thousands')]
         return [line('decimal = ","', f"but {told}{more} have a point: correct the file there" if odd else "")]
 
+    def above(self) -> list[str]:
+        """Return the line of values above the range of their assay, [] if there are none."""
+        numeric = [head for head in self.columns if self.view.is_numeric(head)]
+        cells = [cell for head in numeric for cell in self.view.cells(head, of_all=True) if is_above(cell)]
+        if not cells:
+            return []
+        told = f"{len(cells)} cells such as {in_comment(cells[0])}: left out, unless a diluted sample was measured"
+        return [line('above = "empty"', told if len(cells) > 1 else told.replace("cells such as", "cell,"))]
+
     def long(self) -> list[str]:
         """Return the lines of a table with a row for each value, [] if it is no such table."""
         for heading in self.columns:
             names = list(dict.fromkeys(self.view.cells(heading)))
-            known = [name for name in names if quantity_of(name)]
+            known = [name for name in names if quantity_of(name) or other_quantity_of(name)]
             values = [head for head in self.columns if re.search(r"value|result|reading", head, re.IGNORECASE)]
-            if len(known) < 2 or len(known) < len(names) / 2 or not values:
+            if len(known) < 2 or len(known) < len(names) / 2 or not values or not any(map(quantity_of, known)):
                 continue
             units = [head for head in self.columns if re.fullmatch(r"units?", head, re.IGNORECASE)]
             self.used |= {heading, values[0], *units[:1]}
@@ -219,11 +256,17 @@ class _Draft:
             ]
             lines += [f"value = {quoted(values[0])}", *(f"unit = {quoted(head)}" for head in units[:1])]
             lines += ["", "[measured]"]
-            first = {quantity_of(name): name for name in reversed(known) if name.isprintable()}
-            for name in dict.fromkeys(name for name in known if first.get(quantity_of(name)) == name):
+            meant = {name: quantity_of(name) or other_quantity_of(name) for name in known if name.isprintable()}
+            first = {quantity: name for name, quantity in reversed(meant.items())}
+            for name in [name for name, quantity in meant.items() if first[quantity] == name]:
                 of_it = [row for row in self.view.rows if words_of(_at(row, self.columns[heading])) == name]
                 unit = words_of(_at(of_it[0], self.columns[units[0]])) if units and of_it else unit_of_heading(name)
-                lines.append(self.quantity(name, unit, quantity_of(name), stated=bool(units)))
+                if quantity_of(name):
+                    lines.append(self.quantity(name, unit, quantity_of(name), stated=bool(units)))
+                else:
+                    is_known = bool(as_measured(meant[name], unit))
+                    column = quoted(name) if is_known else f'{{ column = {quoted(name)}, unit = "?" }}'
+                    lines.append(f"{meant[name]} = {column}")
             return lines
         return []
 
@@ -244,9 +287,28 @@ class _Draft:
                 stated = heading in self.columns and bool(self.view.grid.units.get(self.columns[heading]))
                 found[quantity] = self.quantity(heading, self.view.written_unit(heading), quantity, stated)
                 self.used.add(heading)
+        for heading in [heading for heading in free if heading not in self.used]:
+            other = self.other(heading, found)
+            if other:
+                found[other_quantity_of(heading)] = other
+                self.used.add(heading)
         nothing = f"quantity = column; no heading was recognised in the first {DEEPEST_HEADER} rows: "
         nothing += "if they are deeper, graycell import FILE --header ROW"
         return [*found.values(), *asked] or [line('# VCD = "?"', nothing)]
+
+    def other(self, heading: str, found: Collection[str]) -> str:
+        """Return the line of what else is measured, "" where the heading does not say in which unit."""
+        quantity, written = other_quantity_of(heading), self.view.written_unit(heading)
+        unit = as_measured(quantity, written)
+        if quantity in ("", *found) or not unit or not is_readable(unit) or not self.view.is_numeric(heading):
+            return ""
+        is_stated = bool(written) and as_measured(quantity, self.stated(heading)) == unit
+        more = "" if is_stated or (quantity == "pH" and not written) else f", unit = {quoted(unit)}"
+        return f"{quantity} = " + (f"{{ column = {quoted(heading)}{more} }}" if more else quoted(heading))
+
+    def stated(self, heading: str) -> str:
+        """Return the unit of a column that the import finds by itself."""
+        return self.view.grid.units.get(self.columns[heading]) or unit_of_heading(heading)
 
     def quantity(self, name: str, unit: str, quantity: str, stated: bool = False) -> str:
         """Return the line of a quantity: its column with what the heading does not say."""
@@ -268,6 +330,10 @@ class _Draft:
             more, ask = f'{more}, molar_mass = "?"', "g that hold one mol, with the water and the counter-ions"
         elif substance and not is_pure and not ask:
             ask = f"{substance.molar_mass:.2f} g hold one mol"
+        words = [cell for cell in self.view.cells(name) if is_limit_word(cell)] if name in self.columns else []
+        if words and internal_unit == CONCENTRATION:
+            more += f', limit = "? {unit or internal_unit}"'
+            ask = f"{ask}; " * bool(ask) + f"which limit does {in_comment(words[0])} mean? or list it in empty = [...]"
         column = f"{{ column = {quoted(name)}{more} }}" if more else quoted(name)
         return line(f"{quantity} = {column}", ask)
 
@@ -275,7 +341,7 @@ class _Draft:
         """Return the lines of a column that says which rows are before and after a feed, [] if there is none."""
         for heading in self.columns:
             texts = list(dict.fromkeys(self.view.cells(heading)))
-            before, after = ([text for text in texts if words.fullmatch(text)] for words in _SIDES)
+            before, after = ([text for text in texts if side_of(text) == side] for side in (BEFORE, AFTER))
             if heading not in self.used and before and after:  # other spellings are reported as faulty cells
                 self.used.add(heading)
                 neither = [text for text in texts if text not in (*before, *after)]
@@ -295,6 +361,8 @@ class _Draft:
     def sample(self) -> list[str]:
         """Return the lines of the volume of samples."""
         for heading in self.view.of_role("sample"):
+            if not self.view.written_unit(heading) and _is_count(self.view.cells(heading)):
+                continue  # the number of the sample, and not what was taken
             column = of_volume(self.view, heading, is_required=True)
             if column:
                 ask = "taken in the row"
@@ -302,6 +370,17 @@ class _Draft:
                     ask += f"; the file says '{in_comment(written)}'"
                 return ["", "[sample]", line(f"volume = {column}", ask)]
         return []
+
+
+def _rise(times: Sequence[float | None]) -> bool:
+    return all(one is not None and other is not None and one < other for one, other in pairwise(times))
+
+
+def _is_count(cells: Sequence[str]) -> bool:
+    """Return whether cells count 1, 2, 3, from 1 again in the next run."""
+    numbers = [int(cell) if cell.isdecimal() else -1 for cell in cells]
+    steps = zip([0, *numbers], numbers, strict=False)
+    return len(numbers) > 1 and max(numbers) > 1 and all(number in (1, before + 1) for before, number in steps)
 
 
 def _at(row, i: int) -> str:

@@ -1,6 +1,7 @@
 """place_of: a file -> where its headings are and how its runs seem to be arranged, as far as names show it."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice, zip_longest
 from typing import Any, NamedTuple
@@ -11,7 +12,7 @@ from graycell.imports.layout import grid_of
 from graycell.imports.parsing import spec_of
 from graycell.imports.spec import RUN, match, pattern_of
 from graycell.imports.units_row import row_of_units
-from graycell.imports.vocabulary import quantity_of, role_of, words_of
+from graycell.imports.vocabulary import other_quantity_of, quantity_of, role_of, words_of
 from graycell.runs.format.files import MOST_COLUMNS, Source, UnreadableError
 from graycell.runs.format.tables import Table, parse_number
 
@@ -144,7 +145,8 @@ def with_runs(place: Place) -> Place:
     """
     run = _sheets_of_quantities(place)
     if not run and len(alike := _sheets_alike(place)) >= _FEWEST:
-        prefix = os.path.commonprefix(alike)  # noqa: RUF071, of letters
+        # "Reactor " of Reactor 1 and Reactor 2; the whole name of BR01 and BR02
+        prefix = re.sub(r"[^ _-]+$", "", os.path.commonprefix(alike))  # noqa: RUF071, of letters
         return place._replace(run={"sheet": prefix + "{run}"}, sheets=frozenset(alike))
     run = run or _above(place.grid) or _beside(place.grid)
     if not run and (below := _quantities_above(place)):
@@ -212,7 +214,8 @@ def _beside(grid: Grid) -> dict[str, Any]:
                 runs_of.setdefault(names["quantity"], set()).add(names["run"])
         if any(len(runs) >= _FEWEST for runs in runs_of.values()):
             others = [heading for heading, names in named.items()
-                      if not (quantity_of(names["quantity"]) or role_of(names["quantity"]))]  # fmt: skip
+                      if not any(of(names["quantity"])
+                                 for of in (quantity_of, role_of, other_quantity_of))]  # fmt: skip
             return {"heading": text, **({"without": others} if others else {})}
     return {}
 

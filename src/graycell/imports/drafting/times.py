@@ -9,7 +9,8 @@ from graycell.imports.vocabulary import bare, named_time, time_unit
 from graycell.runs.format.tables import parse_number
 from graycell.units import TIME
 
-_WORDS_OF_CLOCKS = ("clock", "timeofday", "clocktime", "uhrzeit", "sampletime", "samplingtime", "time", "zeit")
+_WORDS_OF_CLOCKS = ("hhmm", "hhmmss", "clock", "timeofday", "clocktime", "uhrzeit", "sampletime", "samplingtime",
+                    "time", "zeit")  # fmt: skip
 _HOURS_OF_A_DAY = 24.0
 
 
@@ -28,7 +29,8 @@ class DraftOfTime(NamedTuple):
 def line_of_time(view: View) -> DraftOfTime:
     """Return the line of the time, and mark its columns as used.
 
-    A counted time is better than a date, one with a unit better than one without, and a time of day alone is none.
+    A counted time is better than a date, one with a unit better than one without, one with parts of a day better than
+    whole days, and a time of day alone is none.
 
     Args:
         view: the columns.
@@ -40,7 +42,8 @@ def line_of_time(view: View) -> DraftOfTime:
     if not found:
         return DraftOfTime(line('time = "?"', "the column of the times"))
     forms = {head: forms_of(view.cells(head, of_all=True)) for head in found}
-    found.sort(key=lambda head: (view.is_clock(head), bool(forms[head]), not _unit_of(view, head)))
+    found.sort(key=lambda head: (
+        view.is_clock(head), bool(forms[head]), not _unit_of(view, head), _is_whole(view, head)))  # fmt: skip
     heading = found[0]
     view.used.add(heading)
     clocks = [head for head in found[1:] if view.is_clock(head) and small(bare(head)) in _WORDS_OF_CLOCKS]

@@ -24,7 +24,7 @@ from graycell.runs.format.tables import (
     in_internal_unit,
     typed,
 )
-from graycell.runs.limits import LIMITS, NOT_SPECIES
+from graycell.runs.limits import LIMITS, MEASURED, NOT_SPECIES
 from graycell.runs.records import (
     REDOX,
     VCD,
@@ -39,7 +39,7 @@ from graycell.runs.records import (
     Signal,
 )
 from graycell.runs.solutes import MOLAR_MASS
-from graycell.units import CELL_DENSITY, CONCENTRATION, MASS_CONCENTRATION, UnitError, parse_heading
+from graycell.units import CELL_DENSITY, CONCENTRATION, MASS_CONCENTRATION, UnitError, convert, parse_heading
 
 DEFAULT_RELATIVE_ERROR = 0.05
 """Assay error [1] of a quantity that the table assay_error does not list: common for cell counts and HPLC."""
@@ -252,14 +252,16 @@ def _assay_errors(table: Typed, measurements: Typed, findings: list[Finding]) ->
             findings.append(Finding(place, found, "it has one row", "remove one row"))
             continue
         relative, absolute = table.number(row, "relative") or 0.0, table.number(row, "absolute") or 0.0
-        internal_unit = LIMITS[measurements.limits[quantity]].unit or ""
+        internal_unit = _unit_of(measurements, quantity)
         unit = table.word(row, "unit")
         if absolute and not unit:
             place, needed = table.place(row, "unit"), "an absolute error needs its unit"
             findings.append(Finding(place, "an empty cell", needed, f"write one such as {internal_unit}"))
         elif absolute:
             try:
-                absolute = in_internal_unit(absolute, quantity, unit, measurements.limits[quantity])
+                limit = measurements.limits[quantity]
+                absolute = in_internal_unit(absolute, quantity, unit, limit) if LIMITS[limit].unit else float(
+                    convert(absolute, unit, internal_unit))  # fmt: skip
             except UnitError:
                 place = table.place(row, "unit")
                 needed = f"a unit of {internal_unit} is needed"
@@ -299,7 +301,7 @@ def _measurements(
         time, value, below = _points(table, rows, quantity)
         if quantity == "time" or not len(time):
             continue
-        if at_zero is not None and time[0] == 0.0:
+        if at_zero is not None and time[0] == 0.0 and limit in (*MEASURED, *NOT_SPECIES.values()):
             at_zero[quantity] = float(value[0])
         largest = float(np.max(np.abs(value)))
         # a series of zeros has no scale of its own; its internal unit is then the scale
@@ -312,7 +314,7 @@ def _measurements(
             remedy = "give an absolute error as well"
             findings.append(Finding(place, f"a value of 0 in run '{run}'", needed, remedy))
         error.setflags(write=False)
-        series[quantity] = Measurement(quantity, LIMITS[limit].unit or "", time, value, error,
+        series[quantity] = Measurement(quantity, _unit_of(table, quantity), time, value, error,
                                        below if np.any(below) else None)  # fmt: skip
     return series, at_zero
 
@@ -386,9 +388,13 @@ def _volume(table: Typed, rows: list[int], flowing: bool, run: str, findings: li
 def _signals(table: Typed, rows: list[int], findings: list[Finding]) -> dict[str, Signal]:
     rows = rising_rows(table, rows, findings)
     signals = {}
-    for quantity, limit in table.limits.items():
+    for quantity in table.limits:
         time, value, _ = _points(table, rows, quantity)
         if quantity != "time" and len(time):
-            unit = LIMITS[limit].unit or parse_heading(table.headings[quantity])[1] or ""
-            signals[quantity] = Signal(quantity, unit, time, value)
+            signals[quantity] = Signal(quantity, _unit_of(table, quantity), time, value)
     return signals
+
+
+def _unit_of(table: Typed, quantity: str) -> str:
+    """Return the unit of a column: the internal one, or that of its heading where any is kept as it is."""
+    return LIMITS[table.limits[quantity]].unit or parse_heading(table.headings[quantity])[1] or ""

@@ -10,6 +10,7 @@ ANY_UNIT = "value"
 """The key of `LIMITS` of a column that may have any unit: a sensor shows what it shows."""
 TEXT = "text"
 """Instead of a key of `LIMITS`: the column holds words."""
+_ANYTHING = (*MEASURED, "temperature", ANY_UNIT)
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class Kind:
 
 
 KINDS = {
-    "measurements": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), MEASURED, censored=True),
-    "standard_errors": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), MEASURED),
+    "measurements": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), _ANYTHING, censored=True),
+    "standard_errors": Kind({"run": TEXT, "time": "time", **NOT_SPECIES}, ("time",), _ANYTHING),
     "initial": Kind(
         {"run": TEXT, "volume": "initial volume", "temperature": "temperature", REDOX: REDOX, VCD: VCD},
         (),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from graycell.errors import Finding, nearest
 from graycell.errors import shown as shown
 from graycell.names import resembling
+from graycell.runs.format.assay_range import below_of, is_above
 from graycell.runs.format.kinds import ANY_UNIT, TEXT, Kind
 from graycell.runs.limits import LIMITS, limits_for, value_fault
 from graycell.runs.solutes import MOLAR_MASS
@@ -25,11 +26,6 @@ _LEAST = 0.6
 """[1] Resemblance from which a column may be a misspelt one."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_UP_TO = re.compile("^(<\\s*=|=\\s*<|[\u2264\u2a7d\u2266])")
-"""Up to a limit: at most, with the signs of several keyboards."""
-_ABOVE = ("oor", "+++", "++++", "over", "above", "uloq", "aloq", "alq", "ovr", "ovf", "overrange", "over range",
-          "out of range", "saturated", "too high", "above range", "over limit")  # fmt: skip
-"""Words of instruments for a value above the range of an assay."""
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet takes text that begins with one of these for a formula."""
 
@@ -246,39 +242,6 @@ def parse_number(text: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def below_of(text: str) -> str:
-    """Return a cell in which "up to a limit" is "below a limit", ``<``.
-
-    Args:
-        text: of a cell.
-
-    Returns:
-        The text.
-
-    >>> below_of("<= 0.5"), below_of("\u22640.5"), below_of("0.5")
-    ('< 0.5', '<0.5', '0.5')
-    """
-    return _UP_TO.sub("<", text)
-
-
-def is_above(text: str) -> bool:
-    """Return whether a cell says that a value was above the range of its assay.
-
-    Args:
-        text: of a cell.
-
-    Returns:
-        Whether it does.
-
-    >>> is_above(">25.0"), is_above("OOR"), is_above("out of range >"), is_above("25"), is_above("OOR <")
-    (True, True, True, False, False)
-    """
-    word = text.strip()
-    if word.startswith("<") or word.endswith("<"):
-        return False
-    return word.startswith((">", "\u2265", "\u2a7e", "\u2267", "=>")) or word.lower().strip("> ") in _ABOVE
-
-
 def typed(table: MixedTable, kind: Kind, findings: list[Finding]) -> Typed:
     """Return a table by column.
 
@@ -450,6 +413,31 @@ def _example(name: str, limit: str) -> str:
     return name if unit is None else f"{name} [{unit}]"
 
 
+def fitting_limit(name: str, unit: str, kind: Kind, may_be_any: bool = True) -> str | None:
+    """Return the limit that a column of numbers has by its name and its unit.
+
+    Args:
+        name: of the column.
+        unit: of its heading.
+        kind: of the table.
+        may_be_any: whether a unit that is none of the internal ones is kept as it is, where the table allows that.
+
+    Returns:
+        A key of `LIMITS`; None where the table has no place for such a column.
+
+    >>> from graycell.runs.format.kinds import KINDS
+    >>> [fitting_limit(*column, KINDS["measurements"]) for column in (("mAb", "mg/L"), ("GLC", "g/L"), ("GLC", "mL"))]
+    ['mass concentration', 'concentration', None]
+    """
+    candidates = (kind.columns[name],) if name in kind.columns else limits_for(name, kind.others)
+    for limit in candidates:
+        if limit == ANY_UNIT and may_be_any and is_readable(unit):
+            return limit
+        if converts(unit, LIMITS[limit].unit or "") or _is_mass_of_solute(name, unit, limit):
+            return limit
+    return None
+
+
 def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[Finding]) -> str | None:
     """Return the limit of a column, or None and a finding if its name or its unit cannot be used."""
     if name not in kind.columns and not kind.others:
@@ -461,11 +449,11 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
     if candidates == (TEXT,):
         return TEXT
     example = _example(name, candidates[0])
-    if candidates == ("value",) and unit not in (None, ""):
+    if name in kind.columns and candidates == (ANY_UNIT,) and unit not in (None, ""):
         needed = "a set-point is in the unit of its input"
         findings.append(Finding(place, f"the unit '{unit}'", needed, f"write the heading '{name}' without a unit"))
         return None
-    if LIMITS[candidates[0]].unit is None:
+    if name in kind.columns and LIMITS[candidates[0]].unit is None:
         return candidates[0]
     if unit is None:
         remedy = f"write the unit in brackets, like '{example}'"
@@ -479,12 +467,10 @@ def _limit(place: str, name: str, unit: str | None, kind: Kind, findings: list[F
             remedy = f"name the column '{meant}' if that is meant, or give it another name"
             findings.append(Finding(place, f"a column '{name}'", "names differ by more than capitals", remedy))
             return None
-    for limit in candidates:
-        if limit == ANY_UNIT and not close and is_readable(unit):
-            return limit
-        if converts(unit, LIMITS[limit].unit or "") or _is_mass_of_solute(name, unit, limit):
-            return limit
-    candidates = tuple(limit for limit in candidates if limit != ANY_UNIT)
+    fitting = fitting_limit(name, unit, kind, not close)
+    if fitting is not None:
+        return fitting
+    candidates = tuple(limit for limit in candidates if limit != ANY_UNIT) or ("concentration",)
     remedy = f"write a unit that converts, like '{example}'"
     if close:
         remedy = f"name the column '{close}' if that is meant"

@@ -16,6 +16,7 @@ from graycell.errors import Finding, InputError
 from graycell.runs.checks import check_runs
 from graycell.runs.format.assay import laws_of_errors
 from graycell.runs.format.files import UnreadableError, place_of, source_of
+from graycell.runs.format.internal import in_internal_units
 from graycell.runs.format.kinds import KINDS
 from graycell.runs.format.marks import MARK, digest_in, mark_of, mark_text
 from graycell.runs.format.reading import read_runs
@@ -23,6 +24,8 @@ from graycell.runs.format.tables import parse_number
 from graycell.runs.format.writers import Rows, columns_of_words, frame_of, write_folder, write_parquet, write_workbook
 from graycell.runs.limits import LIMITS, limit_of
 from graycell.runs.records import (
+    TCD,
+    VIABILITY,
     Bolus,
     CultureRun,
     End,
@@ -62,7 +65,7 @@ def tables_of(runs: Sequence[CultureRun]) -> dict[str, pd.DataFrame]:
     >>> float(runs_from_tables(frames)[0].measurements["GLC"].value[0])  # mmol/L
     69.31
     """
-    return {kind: frame_of(rows, kind) for kind, rows in _tables(list(runs))[0].items()}
+    return {kind: frame_of(rows, kind) for kind, rows in _tables(in_internal_units(list(runs)))[0].items()}
 
 
 def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = False) -> Path:
@@ -73,6 +76,8 @@ def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = Fal
 
     - If two runs have media of the same name and different compositions, those of the later run are renamed, for
       example to ``feed (run03)``. All runs then have all media.
+    - A quantity without an initial value that was sampled at time 0 gets that value.
+    - Values in other units, such as mg/L, come back in internal ones, and masses of known solutes in mmol/L.
     - Citations and notes of several runs are joined. A run that ends after its last sample or event without an `End`
       gets one.
 
@@ -98,7 +103,7 @@ def write_runs(runs: Sequence[CultureRun], path: str | Path, parquet: bool = Fal
     >>> float(run.measurements["GLC"].standard_error[0])  # mmol/L
     1.6028
     """
-    runs, path = list(runs), Path(path)
+    runs, path = in_internal_units(list(runs)), Path(path)
     book = path.suffix.lower() == ".xlsx"
     _require_writable(runs, path, book)
     tables, names = _tables(runs)
@@ -442,7 +447,7 @@ def _differences(run: CultureRun, back: CultureRun, names: Mapping[str, str]) ->
     ):  # fmt: skip
         yield "a volume, temperature or end"
     # a cell density at time 0 is not used, and the reader takes one from the samples
-    if {**back.initial, "VCD": 0.0} != {**run.initial, "VCD": 0.0}:
+    if {**_sampled_at_zero(run), **back.initial, "VCD": 0.0} != {**_sampled_at_zero(run), **run.initial, "VCD": 0.0}:
         yield "an initial state"
     if any(back.units.get(name, unit) != unit for name, unit in run.units.items()):
         yield "the unit of an initial state or of a medium"
@@ -465,6 +470,15 @@ def _differences(run: CultureRun, back: CultureRun, names: Mapping[str, str]) ->
             for name in full
         ):
             yield f"a {which}"
+
+
+def _sampled_at_zero(run: CultureRun) -> dict[str, float]:
+    """Return what was measured at time 0, where a quantity begins that has no initial value of its own."""
+    return {
+        name: float(series.value[0])
+        for name, series in run.measurements.items()
+        if len(series.time) and series.time[0] == 0.0 and name not in (TCD, VIABILITY)
+    }
 
 
 def _limits_of(series: object) -> list[bool]:
