@@ -11,11 +11,10 @@ from graycell.cli.frames import print_frame
 from graycell.cli.given_models import model_with_parameters
 from graycell.cli.given_runs import runs_from
 from graycell.cli.given_units import display_units
-from graycell.cli.printing import progress_bar
+from graycell.cli.printing import progress_bar, trainings_bar
 from graycell.cli.sentences import counted, print_error, print_findings, say
 from graycell.cli.stopping import keeps_state
-from graycell.comparison import Comparison, ComparisonProgress, cross_validate, learning_curve
-from graycell.inference.fitting import Progress as FitProgress
+from graycell.comparison import Comparison, cross_validate, learning_curve
 from graycell.insilico import Design, generate
 from graycell.reporting.comparison.page import comparison_report, headline, not_shared_sentences
 from graycell.reporting.comparison.tables import comparison_frames
@@ -48,17 +47,7 @@ def _cross_validate(study: Path, out: Path, units: str) -> None:
     shown_units = display_units(units, [*plan.training, *plan.tested])
     require_place(out / "trained")  # now, not after an hour of work
     pages = []
-    with keeps_state(out / "trained"), progress_bar("cross-validate") as update:
-        at = ComparisonProgress(0.0, "", "", 0)
-
-        def show(now: ComparisonProgress) -> None:
-            nonlocal at
-            at = now
-            update(now.done, f"{now.candidate}, {now.split}, seed {now.seed}")
-
-        def show_fit(now: FitProgress) -> None:
-            update(at.done, f"{at.candidate}, {at.split}, seed {at.seed}: {now.stage}, {100 * now.done:.0f} %")
-
+    with keeps_state(out / "trained"), trainings_bar("cross-validate") as (show, show_fit):
         candidates = plan.candidates(show_fit)
         trained = out / "trained"
         found = cross_validate(candidates, plan.split(), plan.seeds, show, folder=trained)
@@ -67,7 +56,8 @@ def _cross_validate(study: Path, out: Path, units: str) -> None:
     _print_comparison(found)
     failed = bool(found.failures)
     if plan.sizes:
-        with keeps_state(trained), progress_bar("learning curve") as update:
+        with keeps_state(trained), trainings_bar("learning curve") as (show, show_fit):
+            candidates = plan.candidates(show_fit)
             curve = learning_curve(candidates, plan.training, plan.tested, plan.sizes, plan.seeds, show, folder=trained)
         _print_reused(curve, trained)
         failed |= bool(curve.failures)

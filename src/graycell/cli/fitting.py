@@ -16,10 +16,10 @@ from graycell.cli.exit_codes import INTERRUPTED, UNFINISHED
 from graycell.cli.frames import print_frame
 from graycell.cli.given_runs import runs_from
 from graycell.cli.given_units import display_units
-from graycell.cli.printing import print_trajectory, progress_bar
+from graycell.cli.printing import print_trajectory, progress_bar, trainings_bar
 from graycell.cli.sentences import MOST_PRINTED_RUNS, print_error, print_findings, say
 from graycell.cli.stopping import keeps_state
-from graycell.comparison import ComparisonProgress, choose_model
+from graycell.comparison import choose_model
 from graycell.diagnosis.identifiability import UNDETERMINED
 from graycell.errors import GraycellError
 from graycell.hybrid import read_model
@@ -74,17 +74,7 @@ def _allow_extended(runs: list[CultureRun]) -> bool:
 
 def _choose(runs: list[CultureRun], settings: FitSettings, out: Path, units: str) -> str:
     """Compare the models of the library that runs allow, print the comparison, and return the name of the best."""
-    with progress_bar("choosing a model") as update:
-        at = ComparisonProgress(0.0, "", "", 0)
-
-        def show(now: ComparisonProgress) -> None:
-            nonlocal at
-            at = now
-            update(now.done, f"{now.candidate}, {now.split}")
-
-        def show_fit(now: FitProgress) -> None:
-            update(at.done, f"{at.candidate}, {at.split}: {now.stage}, {100 * now.done:.0f} %")
-
+    with trainings_bar("choosing a model") as (show, show_fit):
         choice = choose_model(runs, replace(settings, starts=1), show, show_fit, folder=out / "trained")
     comparison_report(choice.comparison, out / "choice", units=units)
     failed = {row.candidate: row.failed for row in choice.comparison.overall()}

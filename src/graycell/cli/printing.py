@@ -1,11 +1,13 @@
 """What the commands print of models: trajectories, scores, and progress bars."""
 
 import contextlib
+import contextvars
 import math
 from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +19,10 @@ from graycell.simulation.simulate import SimulationStatus, Trajectory
 
 _PUBLISHED_PARAMETERS = 47
 """Number of parameters of Nolan & Lee (2011), for the adjusted R2 of the published comparison."""
+
+if TYPE_CHECKING:  # slow to import
+    from graycell.comparison import ComparisonProgress
+    from graycell.inference import Progress as FitProgress
 
 
 @contextlib.contextmanager
@@ -34,6 +40,8 @@ def progress_bar(label: str) -> Iterator[Callable[[float, str], None]]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %  {task.fields[words]}"),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(label, total=1.0, words="compiling")
@@ -43,6 +51,38 @@ def progress_bar(label: str) -> Iterator[Callable[[float, str], None]]:
 
         yield update
         bar.update(task, completed=1.0, words="done")
+
+
+@contextlib.contextmanager
+def trainings_bar(
+    label: str,
+) -> Iterator[tuple[Callable[["ComparisonProgress"], None], Callable[["FitProgress"], None]]]:
+    """Show a progress bar for trainings of which several may be under way.
+
+    Args:
+        label: the words at its left.
+
+    Yields:
+        A function for the progress of the comparison, called when a training begins, and one for that of its fit,
+        called in the thread of that training or in one that works for it.
+    """
+    with progress_bar(label) as update:
+        most = 0.0
+
+        def show(now: "ComparisonProgress") -> None:
+            nonlocal most
+            most = max(most, now.done)
+            _training.set(f"{now.candidate}, {now.split}, seed {now.seed}")
+            update(most, _training.get())
+
+        def show_fit(now: "FitProgress") -> None:
+            update(most, f"{_training.get()}: {now.stage}, {100 * now.done:.0f} %")
+
+        yield show, show_fit
+
+
+_training: contextvars.ContextVar[str] = contextvars.ContextVar("training", default="")
+"""The training that is under way; the engine hands it on to the threads that work for it."""
 
 
 def print_trajectory(trajectory: Trajectory, adjusted: bool = False, units: Units = LABORATORY) -> None:
