@@ -108,7 +108,7 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False, units: Unit
         column.justify = "right"
     for name in shown_quantities(trajectory.model):
         values, unit = values_of(trajectory, name), trajectory.model.unit(name)
-        last = "" if values is None else f"{display.values(values[-1], unit, name):.3f}"
+        last = "" if values is None else _value(float(display.values(values[-1], unit, name)))
         table.add_row(name, Text(display.unit(unit, name)), last, f"{rows[name].nrmse:.3f}" if name in rows else "")
     console.print(table)
     facts = [f"t = {trajectory.time[-1]:g} d"]
@@ -120,6 +120,11 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False, units: Unit
     say("; ".join([*facts, trajectory.status.remedy]))
     for sentence in trajectory.remarks():
         say(f"remark: {sentence}")
+
+
+def _value(value: float) -> str:
+    """Return a value to three decimals, or to four digits where a unit makes it very small or large."""
+    return f"{value:.3f}" if 0.1 <= abs(value) < 1e5 or value == 0.0 else f"{value:.4g}"
 
 
 def print_scores(trajectories: Mapping[str, Trajectory]) -> None:
