@@ -88,10 +88,16 @@ def test_a_checkpoint_of_another_format_is_a_sentence(tmp_path, number):
     checkpoint.save(tmp_path, {"model": "m"}, checkpoint.Saved(0, point, (np.zeros(2),), (), 1.0))
     assert checkpoint.load(tmp_path, {"model": "m"}) is not None
     data = json.loads((tmp_path / checkpoint.FILE).read_text())
-    unnumbered = {name: value for name, value in data.items() if name not in ("format", "kind", "graycell")}
-    assert checkpoint.load(rewritten(tmp_path, unnumbered, checkpoint.FILE), {"model": "m"}) is not None
     with pytest.raises(FitError, match="delete it to start anew"):
         checkpoint.load(rewritten(tmp_path, {**data, "format": number}, checkpoint.FILE), {"model": "m"})
+
+
+def test_a_checkpoint_from_before_there_was_a_number_is_of_an_earlier_format(tmp_path):
+    checkpoint.save(tmp_path, {"model": "m"}, checkpoint.Saved(0, Point(np.zeros(2)), (np.zeros(2),), (), 1.0))
+    data = json.loads((tmp_path / checkpoint.FILE).read_text())
+    old = {name: value for name, value in data.items() if name not in ("format", "kind", "graycell", "starts")}
+    with pytest.raises(FitError, match=r"a checkpoint of format 1, written by an earlier graycell; .* delete it"):
+        checkpoint.load(rewritten(tmp_path, old, checkpoint.FILE), {"model": "m"})
 
 
 @pytest.mark.parametrize("number", NONE)

@@ -6,6 +6,7 @@ A comparison with the present provenance shows whether a result is out of date.
 import hashlib
 import inspect
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from types import CodeType, FunctionType
@@ -24,6 +25,8 @@ from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 _FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
 """Fields of a parameter on which a fit depends."""
 
+_ONE_PARSER = threading.Lock()
+"""Python 3.11 counts the depth of what it parses for all threads together, and raises where two parse at once."""
 _USUAL_UNITS = ("", CONCENTRATION, CELL_DENSITY, DIMENSIONLESS, TEMPERATURE)
 
 
@@ -98,7 +101,8 @@ def code_of(what: type | FunctionType) -> str:
     if what.__module__.split(".")[0] == "graycell":
         return ""
     try:
-        return inspect.getsource(what)
+        with _ONE_PARSER:
+            return inspect.getsource(what)
     except (OSError, TypeError):  # written at a prompt
         functions = [one for one in vars(what).values() if isinstance(one, FunctionType)]
         return repr([_plain_code(one.__code__) for one in ([what] if isinstance(what, FunctionType) else functions)])

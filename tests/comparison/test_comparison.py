@@ -16,10 +16,11 @@ from graycell.comparison.baselines import GaussianProcess, LastValue, MeanOfRuns
 from graycell.comparison.candidates import FittedPredictor, ModelCandidate
 from graycell.comparison.comparison import cross_validate, learning_curve
 from graycell.comparison.splits import forward_in_time, held_out, leave_one_run_out
+from graycell.engine import Engine
 from graycell.errors import FitError, OutputError, SimulationError
 from graycell.hybrid import with_neural_rates
 from graycell.inference.fitting import FitSettings
-from graycell.provenance import content_of
+from graycell.provenance import code_of, content_of
 from graycell.runs.records import Measurement
 
 
@@ -183,7 +184,9 @@ def test_a_forecast_never_sees_later_samples(runs):
 
 def test_every_candidate_is_trained_on_every_split_with_every_seed(runs):
     seen, progress = [], []
-    cross_validate([Recorder("r", runs, seen=seen)], leave_one_run_out(runs), (3, 4), progress.append)
+    with Engine(jobs=1) as in_order:
+        candidates = [Recorder("r", runs, seen=seen)]
+        cross_validate(candidates, leave_one_run_out(runs), (3, 4), progress.append, engine=in_order)
     trained = [(seed, [name for name, _ in given]) for kind, seed, *rest in
                (call for call in seen if call[0] == "train") for given in rest]  # fmt: skip
     assert trained == [(seed, [name for name in "abcd" if name != out]) for seed in (3, 4) for out in "abcd"]
@@ -453,3 +456,10 @@ def test_code_that_is_not_of_graycell_counts():
     assert "return 1.0 * at" in str(here)
     assert "return jnp.asarray(self.rate)" in str(here)
     assert "def train" not in str(content_of(LastValue()))  # that is in the hash of graycell's code
+
+
+def test_the_code_of_candidates_is_read_in_many_threads():
+    """Python 3.11 cannot parse in two threads at once."""
+    with Engine(jobs=8) as engine:
+        found = engine.map(code_of, [(Counted,)] * 400)
+    assert len(set(found)) == 1

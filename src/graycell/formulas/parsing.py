@@ -5,6 +5,7 @@ libsbml reads the text into a tree of its own, which is copied; nothing is evalu
 
 import functools
 import re
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,6 +18,8 @@ LONGEST = 10_000
 """Characters of a formula; the longest rate laws of published models have a few hundred."""
 DEEPEST = 100
 """Levels of brackets, and of a tree: what reads trees calls itself for every level."""
+_ONE_PARSER = threading.Lock()
+"""The parser of libsbml keeps its state, and its last error, for the whole process."""
 MOST_ARGUMENTS = 1000
 """Terms of a sum, or arguments of any function: libsbml counts its list from the beginning for each."""
 _COMPARED = ("==", "!=", "<>", "<", ">", "<=", ">=")
@@ -60,9 +63,10 @@ def parse(text: str) -> Tree:
     _require_unambiguous(text)
     import libsbml  # slow to import, and needed only where a model has formulas
 
-    parsed = libsbml.parseL3FormulaWithSettings(text, _settings())
+    with _ONE_PARSER:
+        parsed, fault = libsbml.parseL3FormulaWithSettings(text, _settings()), libsbml.getLastParseL3Error()
     if parsed is None:
-        raise _syntax_error(text, libsbml.getLastParseL3Error())
+        raise _syntax_error(text, fault)
     try:
         return tree_of(parsed)
     except FormulaError as error:  # a tree does not know where in the text it was
