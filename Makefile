@@ -48,6 +48,7 @@ bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/thousand_runs.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/library.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/to_the_touch.py --out $(RESULTS)/bench $(if $(BEFORE),--before $(BEFORE))
+	$(BENCH_VENV)/bin/python benchmarks/workers.py --out $(RESULTS)/bench
 
 # the time courses of the SBML Test Suite, where its folder is there; a quarter of an hour on two cores
 SBML_SUITE ?= ../shared/peers/sbml-semantic

@@ -1,6 +1,6 @@
 """`python -m graycell.cli` does what the command `graycell` does."""
 
-from graycell.cli import main
+from graycell.cli import entry_point
 
 if __name__ == "__main__":
-    main()
+    entry_point()
