@@ -5,7 +5,8 @@ parameters and the dynamic closure. Derivatives are of all estimated parameters:
 squares over the predictions, and in forward mode of all predictions. The peer: scipy's LSODA on the same balances,
 whose right-hand side calls the same rate laws through a compiled function and quadprog for the flux projection, as
 one would write it with these tools. Both are held to the same tolerance of a step, and the largest difference of their
-results is printed. Compile time and run time stand apart; run times are medians.
+results is printed. Compile time and run time stand apart; run times are medians. Of many trajectories, some are mapped together by
+`jax.vmap`, and these chunks are tasks of the engine.
 
     python benchmarks/trajectory.py --out results/bench
 """
@@ -25,6 +26,8 @@ from common import Target
 from scipy.integrate import solve_ivp
 
 import graycell as gc
+from graycell.compiling import compiled_once
+from graycell.engine import current_engine
 from graycell.models.nolan_lee import COLD, WARM
 from graycell.packing import pack
 from graycell.reactor import Interventions, intervene
@@ -32,7 +35,7 @@ from graycell.simulation.solve import Loop, SolverSettings, integrate
 
 RTOL, ATOL = 1e-6, 1e-7  # of a step, for both sides
 SETTINGS = SolverSettings(rtol=100 * RTOL, atol=100 * ATOL)  # graycell holds a step to a hundredth of these
-BATCH = 256
+BATCH, CHUNK = 256, 64
 PACKAGES = ("graycell", "jax", "jaxlib", "diffrax", "equinox", "numpy", "scipy", "quadprog")
 
 
@@ -115,12 +118,13 @@ def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray], lis
 
     one = jnp.ones(len(names))
     many = jnp.asarray(np.random.default_rng(0).uniform(0.95, 1.05, (BATCH, len(names))))
-    single, batch = eqx.filter_jit(at), eqx.filter_jit(jax.vmap(at))
+    chunks, engine = [(many[i : i + CHUNK],) for i in range(0, BATCH, CHUNK)], current_engine()
+    single, batch = eqx.filter_jit(at), compiled_once(jax.vmap(at))
     gradient = eqx.filter_jit(jax.value_and_grad(loss))
     jacobian = eqx.filter_jit(jax.jacfwd(lambda factors: at(factors, forward_mode)))
     calls = {
         "one trajectory": lambda: single(one),
-        f"{BATCH} in one vmap, each": lambda: batch(many),
+        f"{BATCH} in chunks of {CHUNK} on all cores, each": lambda: engine.map(batch, chunks),
         f"value and reverse gradient, {len(names)} parameters": lambda: gradient(one),
         f"trajectory and {len(names)} sensitivities": lambda: jacobian(one),
     }
@@ -133,10 +137,10 @@ def targets(rows: list[dict]) -> list[Target]:
     single, batch, gradient, _ = rows
     found = [
         Target("one trajectory [ms]", "<=", 15.0, 1e3 * single["run_s"]),
-        Target(f"{BATCH} in one vmap, each [ms]", "<=", 2.0, 1e3 * batch["run_s"]),
+        Target(f"{BATCH} in chunks on all cores, each [ms]", "<=", 1.5, 1e3 * batch["run_s"]),
         Target("value and gradient over one trajectory", "<=", 4.0, gradient["run_s"] / single["run_s"]),
     ]
-    return found + [Target(f"compile: {row['work']} [s]", "<=", 10.0, row["compile_s"]) for row in rows]
+    return found + [Target(f"compile: {row['work']} [s]", "<=", 6.0, row["compile_s"]) for row in rows]
 
 
 def main() -> None:

@@ -93,6 +93,16 @@ def test_the_own_model_of_the_readme_runs(capsys):
     assert names["trajectory"].require_finished() is names["trajectory"]
 
 
+def test_the_examples_of_cores_run():
+    names = {}
+    for block in python_blocks(PAGES["many-cores.md"])[:2]:
+        exec(compile(block, "many-cores.md", "exec"), names)  # noqa: S102  our own page
+    assert names["values"].shape == (128, 2)
+    alone = graycell.simulate(graycell.nolan_lee().with_parameters({"vmax1f": 9.0}), names["run"], save_at=[5.0, 10.0])
+    assert names["values"][0] == pytest.approx(alone["LAC"], rel=1e-9)
+    names["engine"].close()
+
+
 @pytest.mark.parametrize("page", WHOLE_PAGES)
 def test_every_example_of_a_page_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
