@@ -105,6 +105,17 @@ def test_a_fault_in_a_process_is_that_of_the_first_task(processes):
     assert processes.map(square, _TASKS) == _SQUARES  # the engine goes on
 
 
+def test_what_was_written_here_is_sent(processes):
+    offset = 5
+    assert processes.map(lambda number: number + offset, _TASKS[:3]) == [5, 6, 7]
+
+
+def test_what_cannot_be_sent_is_a_sentence(processes):
+    lock = threading.Lock()
+    with pytest.raises(EngineError, match=r"a task that cannot be sent to another process: .*lock.* run it in threads"):
+        processes.map(lambda number: lock, _TASKS[:3])
+
+
 def test_tasks_of_killed_workers_are_run_again(tmp_path):
     with Engine(jobs=2, processes=True) as engine:
         found = engine.map(functools.partial(die_once, str(tmp_path)), _TASKS[:3])

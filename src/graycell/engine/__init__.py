@@ -13,9 +13,9 @@ finish, because every task has its own inputs and seed.
 """
 
 from graycell.engine.engine import Engine, available_cores, current_engine, using
-from graycell.engine.executors import EngineError
 from graycell.engine.memory import MemoryLimitError, require_memory
 from graycell.engine.threads import one_thread_each
+from graycell.engine.workers import EngineError
 
 __all__ = [
     "Engine",

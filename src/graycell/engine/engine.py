@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
-from graycell.engine.executors import EngineError, map_on_executor
+from graycell.engine.executors import map_on_executor
 from graycell.engine.memory import WORKER, available_memory
 from graycell.engine.threads import Done, map_in_threads, one_thread_each
-from graycell.engine.workers import begin_worker
+from graycell.engine.workers import EngineError, begin_worker
 
 _WAITING = 2
 """Tasks for each worker that are with an executor at once: one that runs and one that waits."""

@@ -5,8 +5,7 @@ from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, 
 from typing import Any
 
 from graycell.engine.threads import Done
-from graycell.engine.workers import Difference, Raised, as_bytes, own_versions, run_task
-from graycell.errors import GraycellError
+from graycell.engine.workers import Difference, EngineError, Raised, as_bytes, own_versions, run_task
 
 _SUSPECTED = 3
 """After so many losses a task is run with no other one beside it, to see whether it is the cause."""
@@ -14,10 +13,6 @@ _MOST_LOST = 4
 """A task that was alone at so many losses is the cause."""
 _LOST = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 """Names of the exceptions of Dask for a lost worker; Dask need not be installed."""
-
-
-class EngineError(GraycellError):
-    """Workers that cannot be used: of another version, or lost again and again."""
 
 
 def map_on_executor(

@@ -8,10 +8,17 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import cloudpickle
+
+from graycell.errors import GraycellError
 from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
 _KEPT = 8
 """Shared inputs that a worker keeps: those of the maps that may be under way at once."""
+
+
+class EngineError(GraycellError):
+    """Work that cannot be done where it was to be done: a worker of another version, or lost again and again."""
 
 
 class Difference(NamedTuple):
@@ -45,20 +52,25 @@ def own_versions() -> dict[str, str]:
     return {**here["versions"], "Python": here["python"], "code of graycell": hash_of_code()[:12]}
 
 
-def as_bytes(shared: Any) -> bytes:
-    """Return an object as bytes, to be sent once to every worker; by value where cloudpickle is installed.
+def as_bytes(what: Any) -> bytes:
+    """Return an object as bytes, also one that was defined in a script or a notebook.
 
     Args:
-        shared: any object.
+        what: a function with what it holds, or the arguments of a task.
 
     Returns:
         Its pickle.
+
+    Raises:
+        EngineError: for what cannot be sent to another process, such as an open file.
     """
     try:
-        import cloudpickle  # also pickles what was defined in a script or a notebook
-    except ImportError:
-        return pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
-    return cloudpickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
+        return cloudpickle.dumps(what, protocol=pickle.HIGHEST_PROTOCOL)
+    except (TypeError, pickle.PicklingError, AttributeError, RecursionError) as fault:
+        raise EngineError(
+            f"engine: found a task that cannot be sent to another process: {fault}. Leave out what it refers to, "
+            "such as open files and locks, or run it in threads, as without processes=True and executor."
+        ) from fault
 
 
 _kept: dict[str, Any] = {}

@@ -41,7 +41,7 @@ class SimulationStatus(enum.IntEnum):
             0: "The run was simulated to its end.",
             1: "The solver ran out of steps: the model is stiff here. See whether the times and units of the run are "
             "right, and whether triggers set each other off without end; else loosen rtol, raise the turnover time of "
-            "a loop, close an algebraic loop, which may jump to and fro between its solutions, by a pool (--redox "
+            "a loop, close an algebraic loop, which may jump to and fro between its solutions, by a pool (--closure "
             "dynamic), or, in Python, give SolverSettings an implicit solver such as diffrax.Kvaerno5().",
             2: "A state is not finite. Check the parameters and the initial state.",
             3: "At some point no flux meets bounds and balances; see the column 'flux status' of the trajectory.",
