@@ -1,5 +1,6 @@
 """What an analyser exports: samples, and the readings of each; in the units of the laboratory."""
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -112,6 +113,7 @@ def counted(readings: Sequence[Reading]) -> Reading | None:
     )[1]
 
 
+@functools.lru_cache(maxsize=1024)  # asked for every cell
 def in_units_of_laboratories(unit: str) -> tuple[str, int] | None:
     """Return the unit in which a concentration or a cell density is kept, and by which power of ten it differs.
 

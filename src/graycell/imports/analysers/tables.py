@@ -203,7 +203,9 @@ def _at(row: Sequence[str], i: int) -> str:
 
 def _counts_columns(row: Sequence[str]) -> bool:
     """Return whether a row holds the numbers of its columns, as a hidden row of some exports does."""
-    numbers = [parse_number(cell.strip()) for cell in row if cell.strip()]
+    cells = [cell.strip() for cell in row if cell.strip()]
+    if len(cells) < _FEWEST_NUMBERS or parse_number(cells[0]) not in (0.0, 1.0):
+        return False
+    numbers = [parse_number(cell) for cell in cells]
     whole = [number for number in numbers if number is not None and number.is_integer()]
-    in_order = all(a < b for a, b in pairwise(whole)) and bool(whole) and whole[0] in (0.0, 1.0)
-    return len(whole) == len(numbers) >= _FEWEST_NUMBERS and in_order
+    return len(whole) == len(numbers) and all(a < b for a, b in pairwise(whole))
