@@ -23,6 +23,14 @@ def test_work_that_does_not_fit_is_refused_with_both_sizes(monkeypatch):
         require_memory(3_000_000_000, "work", "do less")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts")
+def test_files_that_were_read_do_not_count_as_memory_in_use(monkeypatch, tmp_path):
+    for name, text in {"max": "1000000", "current": "900000", "stat": "anon 5\ninactive_file 300000\n"}.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    monkeypatch.setattr(memory, "_CONTAINER", tmp_path)
+    assert memory.available_memory() == 400_000
+
+
 def test_nothing_is_refused_where_the_system_does_not_say(monkeypatch):
     monkeypatch.setattr(memory, "available_memory", lambda: None)
     require_memory(10**18, "work", "do less")

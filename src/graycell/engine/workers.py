@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from graycell.errors import GraycellError
 from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
 _KEPT = 8
@@ -45,11 +46,11 @@ def own_versions() -> dict[str, str]:
     return {**here["versions"], "Python": here["python"], "code of graycell": hash_of_code()[:12]}
 
 
-def as_bytes(shared: Any) -> bytes:
-    """Return an object as bytes, to be sent once to every worker; by value where cloudpickle is installed.
+def as_bytes(sent: Any) -> bytes:
+    """Return an object as bytes, to be sent to another process; by value where cloudpickle is installed.
 
     Args:
-        shared: any object.
+        sent: any object.
 
     Returns:
         Its pickle.
@@ -57,8 +58,8 @@ def as_bytes(shared: Any) -> bytes:
     try:
         import cloudpickle  # also pickles what was defined in a script or a notebook
     except ImportError:
-        return pickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
-    return cloudpickle.dumps(shared, protocol=pickle.HIGHEST_PROTOCOL)
+        return pickle.dumps(sent, protocol=pickle.HIGHEST_PROTOCOL)
+    return cloudpickle.dumps(sent, protocol=pickle.HIGHEST_PROTOCOL)
 
 
 _kept: dict[str, Any] = {}
@@ -76,7 +77,7 @@ def _opened(data: bytes) -> Any:
         return _kept[key]
 
 
-def run_task(versions: dict[str, str], work: bytes, task: bytes) -> Any:
+def run_task(versions: dict[str, str], work: bytes, task: bytes) -> "bytes | Difference | Raised":
     """Run one task on a worker; a worker runs what a task itself maps one after the other.
 
     Args:
@@ -85,7 +86,7 @@ def run_task(versions: dict[str, str], work: bytes, task: bytes) -> Any:
         task: the arguments of the task, as bytes.
 
     Returns:
-        The result, a `Difference`, or what the task `Raised`.
+        The result as bytes, a `Difference`, or what the task `Raised`.
     """
     from graycell.engine.engine import Engine, using  # the engine sends this function
 
@@ -97,9 +98,18 @@ def run_task(versions: dict[str, str], work: bytes, task: bytes) -> Any:
     try:
         function: Callable = _opened(work)
         with using(Engine(jobs=1)):
-            return function(*pickle.loads(task))  # noqa: S301  as above
+            return as_bytes(function(*pickle.loads(task)))  # noqa: S301  as above
     except Exception as fault:  # noqa: BLE001  raised by the caller, which knows the order of the tasks
-        return Raised(fault)
+        return Raised(_readable(fault))
+
+
+def _readable(fault: Exception) -> Exception:
+    """Return an exception that the caller can read; one that only this process can would break an executor."""
+    try:
+        pickle.loads(pickle.dumps(fault))  # noqa: S301
+    except Exception:  # noqa: BLE001  whatever its own methods raise
+        return GraycellError(f"{type(fault).__name__}: {fault}")
+    return fault
 
 
 def begin_worker(environment: dict[str, str]) -> None:
