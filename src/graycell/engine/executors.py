@@ -22,7 +22,11 @@ class EngineError(GraycellError):
 
 
 def map_on_executor(
-    executor: Callable[[Executor | None], Executor], at_once: int, function: Callable, tasks: Sequence[tuple], done: Done | None
+    executor: Callable[[Executor | None], Executor],
+    at_once: int,
+    function: Callable,
+    tasks: Sequence[tuple],
+    done: Done | None,
 ) -> list[Any]:
     """Return the result of every task.
 
