@@ -328,7 +328,7 @@ def _by_run(compiled: Callable, objective: Objective, x: np.ndarray, loop: Loop,
 
 
 _apart: dict[int, list[Objective]] = {}
-"""The objectives of single runs, by the identity of the one of all runs, which has no hash; kept while that one lives."""
+"""Objectives of single runs, by the identity of the objective of all runs, which has no hash; kept while it lives."""
 
 
 def _alone(objective: Objective) -> list[Objective]:
