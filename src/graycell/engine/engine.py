@@ -144,7 +144,7 @@ class Engine:
             return self._given
         with self._changing:
             if broken is not None and self._own is broken:  # else another thread has replaced it already
-                self._own.shutdown(wait=False, cancel_futures=True)
+                broken.shutdown(wait=False, cancel_futures=True)
                 self._own = None
             if self._own is None:
                 # never forked: a process that was forked after JAX started its threads waits forever

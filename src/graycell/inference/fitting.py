@@ -78,7 +78,7 @@ def fit(
         settings: how it is fitted.
         folder: for a checkpoint after every iteration; a fit that finds its own checkpoint there resumes from it and
             ends at the same result.
-        progress: called after every iteration.
+        progress: called after every iteration, once at a time, and while starts are followed in any thread.
         engine: where starts and runs are tasks; the present one if left out, which is threads on all cores. The result
             does not depend on it.
 
