@@ -2,6 +2,7 @@
 
 import contextvars
 import functools
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
+from graycell.engine import memory
 from graycell.engine.executors import EngineError, map_on_executor
 from graycell.engine.memory import WORKER, available_memory
 from graycell.engine.threads import Done, map_in_threads, one_thread_each
@@ -34,9 +36,12 @@ def available_cores() -> int:
     Returns:
         The number.
     """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:  # processor time of all processes of the container in a period, in the same unit
+        time, period = map(int, (memory.CONTAINER / "cpu.max").read_text(encoding="ascii").split())
+    except (OSError, ValueError):  # no Linux, no container, or one without a limit
+        return cores
+    return min(cores, math.ceil(time / period))
 
 
 class Engine:

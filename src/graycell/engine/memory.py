@@ -10,8 +10,8 @@ _LARGEST = 1 << 60
 """[bytes] A limit above it is none."""
 
 
-_CONTAINER = Path("/sys/fs/cgroup")
-"""Folder in which Linux counts the memory of a container."""
+CONTAINER = Path("/sys/fs/cgroup")
+"""Folder in which Linux writes the limits of a container."""
 
 
 class MemoryLimitError(GraycellError):
@@ -29,8 +29,8 @@ def available_memory() -> int | None:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 free = 1024 * int(line.split()[1])
-        limit, used = (int((_CONTAINER / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
-        for line in (_CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines():
+        limit, used = (int((CONTAINER / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        for line in (CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines():
             if line.startswith("inactive_file "):  # of files that were read; given back as soon as it is needed
                 used -= int(line.split()[1])
         free = min(free or _LARGEST, max(limit - used, 0))
