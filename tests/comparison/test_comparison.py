@@ -1,4 +1,5 @@
 import json
+import threading
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 
@@ -83,6 +84,23 @@ class Constant(RateLaw):
 
     def __call__(self, at):
         return jnp.asarray(self.rate)
+
+
+class Kept:
+    """Keeps what it learned on itself, as many do; all trainings end before the first prediction."""
+
+    name = "kept"
+
+    def __init__(self, trainings):
+        self.together = threading.Barrier(trainings, timeout=60.0)
+
+    def train(self, runs, seed):
+        self.mean = float(np.mean([run.measurements["GLC"].value for run in runs]))
+        self.together.wait()
+        return self
+
+    def predict(self, known, times):
+        return {name: np.full(len(time), self.mean) for name, time in times.items()}
 
 
 @pytest.fixture
@@ -456,6 +474,13 @@ def test_code_that_is_not_of_graycell_counts():
     assert "return 1.0 * at" in str(here)
     assert "return jnp.asarray(self.rate)" in str(here)
     assert "def train" not in str(content_of(LastValue()))  # that is in the hash of graycell's code
+
+
+def test_what_a_candidate_keeps_on_itself_is_of_one_training():
+    runs = [culture(name, GLC=value) for name, value in (("a", 3.0), ("b", 5.0))]
+    with Engine(jobs=2) as both:
+        found = cross_validate([Kept(2)], leave_one_run_out(runs), engine=both)
+    assert {row.run: row.rmse for row in found.rows} == {"a": 2.0, "b": 2.0}
 
 
 def test_the_code_of_candidates_is_read_in_many_threads():

@@ -2,14 +2,27 @@
 
 import functools
 import os
+import pickle
 import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 
 import pytest
-from engine_tasks import die_always, die_once, fail_above, process_and_jobs, scaled, square
+from engine_tasks import (
+    die_always,
+    die_once,
+    fail_above,
+    fail_with_two,
+    not_to_be_sent,
+    process_and_jobs,
+    scaled,
+    square,
+)
 
 from graycell.engine import Engine, EngineError, available_cores, current_engine, executors, using
+from graycell.engine.threads import map_in_threads
+from graycell.engine.workers import as_bytes
+from graycell.errors import GraycellError
 
 _TASKS = [(number,) for number in range(12)]
 _SQUARES = [number * number for number in range(12)]
@@ -71,6 +84,56 @@ def test_after_a_fault_no_task_is_begun():
     assert begun == [0, 1]
 
 
+def test_ctrl_c_in_a_task_ends_the_other_tasks_when_they_map_tasks():
+    begun, both = [], threading.Barrier(2, timeout=20.0)
+
+    def task(number):
+        both.wait()
+        if number == 1:
+            raise KeyboardInterrupt
+        for _ in range(400):
+            time.sleep(0.01)
+            current_engine().map(begun.append, [(number,)])
+
+    with Engine(jobs=2) as engine, pytest.raises(KeyboardInterrupt):
+        engine.map(task, [(0,), (1,)])
+    assert len(begun) < 400
+
+
+def test_ctrl_c_is_raised_and_not_a_fault_of_another_task():
+    both = threading.Barrier(2, timeout=20.0)
+
+    def task(number):
+        both.wait()
+        raise KeyboardInterrupt if number == 1 else ValueError(number)
+
+    with Engine(jobs=2) as engine, pytest.raises(KeyboardInterrupt):
+        engine.map(task, [(0,), (1,)])
+
+
+def test_no_task_goes_on_after_ctrl_c_where_tasks_are_handed_out():
+    running, first = [], threading.Event()
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *given):
+            if first.is_set():
+                raise KeyboardInterrupt
+            future = super().submit(*given)
+            assert first.wait(20.0)  # until the task runs
+            return future
+
+    def task(number):
+        running.append(number)
+        first.set()
+        time.sleep(0.1)
+        running.remove(number)
+
+    with Interrupted(3) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            map_in_threads(pool, 3, task, _TASKS, None)
+        assert running == []
+
+
 def test_every_result_is_reported_once():
     seen = []
     with Engine(jobs=3) as engine:
@@ -112,8 +175,62 @@ def test_what_was_written_here_is_sent(processes):
 
 def test_what_cannot_be_sent_is_a_sentence(processes):
     lock = threading.Lock()
-    with pytest.raises(EngineError, match=r"a task that cannot be sent to another process: .*lock.* run it in threads"):
+    with pytest.raises(EngineError, match=r"cannot be sent to another process: .*lock.* run it in threads"):
         processes.map(lambda number: lock, _TASKS[:3])
+
+
+def test_a_fault_that_only_its_process_can_read_is_told_by_its_words(processes):
+    with pytest.raises(GraycellError, match="NeedsTwo: fault 0 at home"):
+        processes.map(fail_with_two, _TASKS[:1])
+
+
+def test_a_result_that_cannot_be_sent_is_a_fault_of_its_task(processes):
+    with pytest.raises(EngineError, match="a result that cannot be sent to another process"):
+        processes.map(not_to_be_sent, _TASKS[:2])
+    assert processes.map(square, _TASKS) == _SQUARES
+
+
+def test_an_executor_that_broke_is_replaced_once():
+    with Engine(jobs=2, processes=True) as engine:
+        broken = engine._executor(None)
+        other = engine._executor(broken)
+        assert other is not broken
+        assert engine._executor(broken) is other  # a second thread whose tasks were with the broken one
+
+
+def test_tasks_that_wait_in_an_executor_are_cancelled_after_a_fault_of_the_caller():
+    def refuse(i, found):
+        raise KeyboardInterrupt
+
+    begun, go_on = [], threading.Event()
+
+    def task(number):
+        begun.append(number)
+        if number > 0:
+            go_on.wait(20.0)
+
+    with ThreadPoolExecutor(1) as pool:
+        with pytest.raises(KeyboardInterrupt):
+            _map_here(pool, task, refuse)
+        go_on.set()
+    assert len(begun) <= 2
+
+
+def test_a_fault_is_raised_and_not_that_its_executor_broke_afterwards():
+    class Breaks(Executor):
+        count = 0
+
+        def submit(self, function, *args, **options):
+            future = Future()
+            self.count += 1
+            if self.count == 1:
+                future.set_result(function(*args, **options))
+            else:
+                future.set_exception(BrokenExecutor())
+            return future
+
+    with pytest.raises(ValueError, match="0 is above -1"):
+        Engine(jobs=1, executor=Breaks()).map(functools.partial(fail_above, -1), _TASKS[:2])
 
 
 def test_tasks_of_killed_workers_are_run_again(tmp_path):
@@ -126,6 +243,16 @@ def test_tasks_of_killed_workers_are_run_again(tmp_path):
 def test_a_task_that_kills_every_worker_is_named():
     with Engine(jobs=2, processes=True) as engine, pytest.raises(EngineError, match=r"task 4 ended its worker"):
         engine.map(die_always, _TASKS[:5])
+
+
+def _map_here(pool, task, done):
+    """Map a task that is not pickled: `run_task` is what a pool of threads would be given by another caller."""
+    class Direct(Executor):
+        def submit(self, function, *args, **options):
+            number = pickle.loads(args[-1])  # noqa: S301
+            return pool.submit(lambda: as_bytes(task(*number)))
+
+    return Engine(jobs=3, executor=Direct()).map(square, _TASKS[:6], done)
 
 
 class _Flaky(Executor):
@@ -164,18 +291,14 @@ def test_a_worker_of_another_version_is_refused(monkeypatch):
 
 
 def test_few_tasks_wait_in_an_executor():
-    most = 0
+    most, given = 0, []
 
     class Counting(ThreadPoolExecutor):
-        waiting = 0
-
         def submit(self, function, *args, **options):
             nonlocal most
-            self.waiting += 1
-            most = max(most, self.waiting)
-            future = super().submit(function, *args, **options)
-            future.add_done_callback(lambda _: setattr(self, "waiting", self.waiting - 1))
-            return future
+            given.append(super().submit(function, *args, **options))
+            most = max(most, sum(not future.done() for future in given))
+            return given[-1]
 
     with Counting(2) as pool:
         Engine(executor=pool).map(square, [(number,) for number in range(200)])

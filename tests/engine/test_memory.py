@@ -1,10 +1,11 @@
 """Work that needs more memory than there is, is refused before it begins."""
 
+import os
 import sys
 
 import pytest
 
-from graycell.engine import Engine, MemoryLimitError, memory, require_memory
+from graycell.engine import Engine, MemoryLimitError, available_cores, memory, require_memory
 
 
 def test_the_memory_of_this_machine_is_known():
@@ -21,6 +22,24 @@ def test_work_that_does_not_fit_is_refused_with_both_sizes(monkeypatch):
     sentence = r"^work: about 3\.0 GB of memory are needed and 2\.0 GB are free; do less\.$"
     with pytest.raises(MemoryLimitError, match=sentence):
         require_memory(3_000_000_000, "work", "do less")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux counts")
+def test_files_that_were_read_do_not_count_as_memory_in_use(monkeypatch, tmp_path):
+    for name, text in {"max": "1000000", "current": "900000", "stat": "anon 5\ninactive_file 300000\n"}.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    assert memory.available_memory() == 400_000
+
+
+@pytest.mark.parametrize(("limit", "cores"), [("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2),
+                                              ("50000 100000", 1), ("9900000 100000", 8), ("", 8)])  # fmt: skip
+def test_a_container_may_have_fewer_cores_than_its_machine(monkeypatch, tmp_path, limit, cores):
+    if limit:
+        (tmp_path / "cpu.max").write_text(limit + "\n")
+    monkeypatch.setattr(memory, "CONTAINER", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    assert available_cores() == cores
 
 
 def test_nothing_is_refused_where_the_system_does_not_say(monkeypatch):

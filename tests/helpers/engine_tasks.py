@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from pathlib import Path
 
 
@@ -43,3 +44,20 @@ def process_and_jobs(number: int) -> tuple[int, int]:
     from graycell.engine import current_engine
 
     return os.getpid(), current_engine().jobs
+
+
+class NeedsTwo(Exception):
+    """An exception that can be pickled, and not be read again."""
+
+    def __init__(self, what: str, where: str) -> None:
+        super().__init__(f"{what} at {where}")
+
+
+def fail_with_two(number: int) -> int:
+    """Raise an exception that another process cannot read."""
+    raise NeedsTwo(f"fault {number}", "home")
+
+
+def not_to_be_sent(number: int) -> object:
+    """Return what cannot be pickled."""
+    return threading.Lock()

@@ -69,6 +69,16 @@ def test_a_bolus_in_both_rows_is_told_and_not_fed_twice(csv):
         import_runs(path, words("{run}_D{day}_{side}"))
 
 
+@pytest.mark.parametrize("order", [("post", "post", "pre"), ("post", "pre", "post"), ("pre", "post", "post")])
+def test_replicates_after_a_bolus_are_after_it_in_whatever_rows_they_are(csv, order):
+    values = {"pre": iter(("20",)), "post": iter(("58", "60"))}
+    rows = (f"A_D3_{side},{next(values[side])},{'20' if side == 'pre' else ''}" for side in order)
+    path = csv("Sample,Glc,F (mL)", "A_D0_pre,30,", *rows)
+    [run] = import_runs(path, words("{run}_D{day}_{side}", replicates="mean"))
+    assert list(glucose(run).values()) == [30.0, 20.0, 59.0]
+    assert boluses(run) == [(3.0, 0.02)]
+
+
 def test_a_post_sample_alone_is_after_the_bolus_of_its_row(csv):
     path = csv("Sample,Glc,F (mL)", "A_D0_pre,30,", "A_D3_post,58,20", "A_D4_pre,40,10")
     [run] = import_runs(path, words("{run}_D{day}_{side}"))

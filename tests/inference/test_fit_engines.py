@@ -1,7 +1,10 @@
 """A fit, a prediction and a comparison are the same, bit for bit, wherever their tasks run."""
 
+import gc as gc_of_python
+import time
 from dataclasses import replace
 
+import diffrax
 import numpy as np
 import pytest
 from small_models import monod
@@ -9,8 +12,10 @@ from small_models import monod
 import graycell as gc
 from graycell.comparison import LastValue, MeanOfRuns, ModelCandidate, cross_validate, leave_one_run_out
 from graycell.engine import Engine, MemoryLimitError, using
-from graycell.inference import FitSettings, Stage, fit
+from graycell.inference import FitSettings, Stage, fit, likelihood
 from graycell.inference import checkpoint as checkpoints
+from graycell.inference.fitting import objective_for
+from graycell.simulation.solve import SolverSettings
 
 TRUE = {"mu": 0.84, "q": 0.64}
 SETTINGS = FitSettings(stages=(Stage("closed", 6),), starts=3, screening=4)
@@ -117,6 +122,26 @@ def test_a_fit_that_was_stopped_in_its_starts_goes_on_to_the_same_result(model, 
         fitted = fit(model, runs, SETTINGS, folder=tmp_path, progress=lambda now: done.append(now.done), engine=engine)
     same(fitted, serial)
     assert done[0] > 1 / (SETTINGS.starts * SETTINGS.screening + 6)  # not from the beginning
+
+
+def test_every_trial_of_a_start_has_its_own_time(model, runs):
+    with Engine(jobs=2) as engine:
+        fitted = fit(model, runs, SETTINGS, progress=lambda _: time.sleep(0.002), engine=engine)
+    of_starts: dict[str, list[float]] = {}
+    for row in fitted.history:
+        of_starts.setdefault(row["stage"], []).append(row["seconds"])
+    assert len(of_starts) == SETTINGS.starts + 1
+    for times in of_starts.values():
+        assert times == sorted(set(times))  # rising: a trial and a call of progress take more than a millisecond
+
+
+def test_the_runs_of_an_objective_are_forgotten_with_it(model, runs):
+    objective = objective_for(model, runs, model.table.estimated, SolverSettings(adjoint=diffrax.ForwardMode()))
+    key = id(objective)
+    assert len(likelihood._alone(objective)) == len(likelihood._apart[key]) == len(runs)
+    del objective
+    gc_of_python.collect()
+    assert key not in likelihood._apart
 
 
 def test_draws_that_do_not_fit_into_memory_are_refused_at_once(serial, runs):

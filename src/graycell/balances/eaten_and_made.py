@@ -3,8 +3,8 @@
 A unit that is wrong in all runs leaves all runs alike. But no culture makes a tenth of the usual lactate of its glucose
 and would make the usual one in another unit; nor do cells grow from nearly nothing. A check asks for both: the amount
 is implausible as it is, and ordinary once the unit is changed. The ranges are wide limits of this project for animal
-cells. Values that stand apart from their neighbours are told by `outliers`; here what the neighbours let expect takes
-their place, so that one count ten times too large is not told a second time, as a unit.
+cells. Outliers are reported by `outliers`; here the values that their neighbours let expect take their place, so that
+one count ten times too large is not reported a second time, as a unit.
 """
 
 from collections.abc import Iterator, Sequence

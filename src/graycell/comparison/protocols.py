@@ -42,14 +42,17 @@ class Candidate(Protocol):
         ...
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> Predictor:
-        """Train on runs.
+        """Train on runs; several trainings may run at once.
+
+        A comparison calls this on a shallow copy: what is set, as in ``self.rate = {}``, belongs to one training, and
+        what is changed in place, as by ``self.seen.append``, is shared by all.
 
         Args:
             runs: training runs.
             seed: the only source of random numbers.
 
         Returns:
-            The trained predictor.
+            The trained predictor; it may be the candidate itself.
 
         Raises:
             GraycellError: nothing can be learned; this counts as a failure of the candidate.

@@ -51,7 +51,7 @@ def scores_of(
         trained: seed, split and candidate of each.
         ranges: of each scored quantity, in its unit.
         trainings: where scores are kept.
-        progress: called before each training, or after it where it runs in another process.
+        progress: called before each training, in its thread, or after it where it runs in another process.
         engine: trainings are its tasks.
 
     Returns:
@@ -101,11 +101,22 @@ def scores_of(
 
 def _scored(ranges: Mapping[str, float], candidate: Candidate, split: Split, seed: int) -> Scores:
     """Return the scores of one candidate that is trained on one split."""
+    candidate = _of_its_own(candidate)
     predictor, failure = _trained(candidate, split, seed)
     rows = [row for run, known in zip(split.test, split.known_runs(), strict=True)
             for row in _rows(candidate.name, split, seed, run, known, predictor, failure, ranges)]  # fmt: skip
     counted = isinstance(candidate, ChecksConsistency)
     return rows, _consistency(candidate, split, seed, predictor, failure) if counted else []
+
+
+def _of_its_own(candidate: Candidate) -> Candidate:
+    """Return a shallow copy of a candidate: many keep what they learned on themselves, and trainings run at once."""
+    try:
+        own = object.__new__(type(candidate))  # and not copy.copy, which leaves out what no other process needs
+        vars(own).update(vars(candidate))
+    except TypeError:  # no ordinary object, such as one with slots
+        return candidate
+    return own
 
 
 def _trained(candidate: Candidate, split: Split, seed: int) -> tuple[Predictor | None, str]:

@@ -2,13 +2,16 @@
 
 import contextvars
 import functools
+import math
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from typing import Any
 
+from graycell.engine import memory
 from graycell.engine.executors import map_on_executor
 from graycell.engine.memory import WORKER, available_memory
 from graycell.engine.threads import Done, map_in_threads, one_thread_each
@@ -33,9 +36,12 @@ def available_cores() -> int:
     Returns:
         The number.
     """
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:  # processor time of all processes of the container in a period, in the same unit
+        time, period = map(int, (memory.CONTAINER / "cpu.max").read_text(encoding="ascii").split())
+    except (OSError, ValueError):  # no Linux, no container, or one without a limit
+        return cores
+    return min(cores, math.ceil(time / period))
 
 
 class Engine:
@@ -76,6 +82,7 @@ class Engine:
         self.jobs: int = jobs if jobs is not None else workers or _UNKNOWN
         self._given, self._processes = executor, processes and executor is None
         self._own: Executor | None = None
+        self._changing = threading.Lock()
 
     def __repr__(self) -> str:
         kind = type(self._given).__name__ if self._given is not None else "processes" if self._processes else "threads"
@@ -127,25 +134,27 @@ class Engine:
             self._own = None
 
     def _threads(self) -> Executor:
-        if self._own is None:
-            self._own = ThreadPoolExecutor(self.jobs - 1, thread_name_prefix="graycell")
-        return self._own
+        with self._changing:
+            if self._own is None:
+                self._own = ThreadPoolExecutor(self.jobs - 1, thread_name_prefix="graycell")
+            return self._own
 
-    def _executor(self, anew: bool) -> Executor:
+    def _executor(self, broken: Executor | None) -> Executor:
         if self._given is not None:
-            if anew:
+            if broken is not None:
                 raise EngineError(
                     "engine: found the executor that it was given broken, and cannot make another; a worker ended, as "
                     "one that is out of memory does; make a new executor, or give processes=True in its place."
                 )
             return self._given
-        if anew and self._own is not None:
-            self._own.shutdown(wait=False, cancel_futures=True)
-            self._own = None
-        if self._own is None:
-            # never forked: a process that was forked after JAX started its threads waits forever
-            self._own = ProcessPoolExecutor(self.jobs, get_context("spawn"), begin_worker, (_environment(),))
-        return self._own
+        with self._changing:
+            if broken is not None and self._own is broken:  # else another thread has replaced it already
+                broken.shutdown(wait=False, cancel_futures=True)
+                self._own = None
+            if self._own is None:
+                # never forked: a process that was forked after JAX started its threads waits forever
+                self._own = ProcessPoolExecutor(self.jobs, get_context("spawn"), begin_worker, (_environment(),))
+            return self._own
 
 
 def _environment() -> dict[str, str]:

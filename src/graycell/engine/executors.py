@@ -1,5 +1,6 @@
 """Tasks on an executor of concurrent.futures: processes of this machine, or of others."""
 
+import pickle
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Executor, Future, wait
 from typing import Any
@@ -16,14 +17,18 @@ _LOST = ("KilledWorker", "CommClosedError", "FutureCancelledError")
 
 
 def map_on_executor(
-    executor: Callable[[bool], Executor], at_once: int, function: Callable, tasks: Sequence[tuple], done: Done | None
+    executor: Callable[[Executor | None], Executor],
+    at_once: int,
+    function: Callable,
+    tasks: Sequence[tuple],
+    done: Done | None,
 ) -> list[Any]:
     """Return the result of every task.
 
     A task whose worker was lost is run again. A task sent to an executor carries its own inputs, so it may run twice.
 
     Args:
-        executor: returns the executor; with True, a new one in place of one that broke.
+        executor: returns the executor; given one that broke, another in its place.
         at_once: how many tasks are with the executor at a time; the others wait here, so that memory is bounded.
         function: of the arguments of a task; sent once, with all that it holds.
         tasks: arguments by task.
@@ -40,49 +45,55 @@ def map_on_executor(
     results: dict[int, Any] = {}
     faults: dict[int, BaseException] = {}
     lost, alone = dict.fromkeys(range(len(tasks)), 0), dict.fromkeys(range(len(tasks)), 0)
-    waiting, running = list(range(len(tasks)))[::-1], {}
-    now = executor(False)
-    while (waiting and not faults) or running:
-        broken = False
-        while waiting and not faults and _may_begin(waiting[-1], running, lost, at_once):
-            i = waiting.pop()
-            try:
-                running[now.submit(run_task, versions, work, as_bytes(tasks[i]))] = i
-            except BrokenExecutor:  # found broken before its futures were looked at
-                waiting.append(i)
-                broken = True
-                break
-        for future in _finished(running):
-            i = running.pop(future)
-            was_alone = not running
-            try:
-                found = future.result()
-            except BaseException as fault:
-                if not _is_loss(fault):
-                    raise
-                broken |= isinstance(fault, BrokenExecutor)
-                lost[i] += 1
-                alone[i] += was_alone and lost[i] > _SUSPECTED
-                if alone[i] >= _MOST_LOST:
-                    raise EngineError(_ends_its_worker(i, lost[i])) from fault
-                waiting.append(i)
-                continue
-            if isinstance(found, Difference):
-                raise EngineError(_other_versions(found))
-            if isinstance(found, Raised):
-                faults[i] = found.fault
-                continue
-            results[i] = found
-            if done is not None:
-                done(i, found)
-        if broken:
-            for future, i in running.items():  # all of a broken executor are lost; which one was the cause is unknown
-                future.cancel()
-                lost[i] += 1
-                waiting.append(i)
-            running = {}
-            now = executor(True)
-        waiting.sort(key=lambda i: (lost[i] >= _SUSPECTED, i), reverse=True)  # suspects last, alone
+    waiting: list[int] = list(range(len(tasks)))[::-1]
+    running: dict[Future, int] = {}
+    now = executor(None)
+    try:
+        while (waiting and not faults) or running:
+            broken = False
+            while waiting and not faults and _may_begin(waiting[-1], running, lost, at_once):
+                i = waiting.pop()
+                try:
+                    running[now.submit(run_task, versions, work, as_bytes(tasks[i]))] = i
+                except BrokenExecutor:  # found broken before its futures were looked at
+                    waiting.append(i)
+                    broken = True
+                    break
+            for future in _finished(running):
+                i = running.pop(future)
+                was_alone = not running
+                try:
+                    found = future.result()
+                except BaseException as fault:
+                    if not _is_loss(fault):
+                        raise
+                    broken |= isinstance(fault, BrokenExecutor)
+                    lost[i] += 1
+                    alone[i] += was_alone and lost[i] > _SUSPECTED
+                    if alone[i] >= _MOST_LOST:
+                        raise EngineError(_ends_its_worker(i, lost[i])) from fault
+                    waiting.append(i)
+                    continue
+                if isinstance(found, Difference):
+                    raise EngineError(_other_versions(found))
+                if isinstance(found, Raised):
+                    faults[i] = found.fault
+                    continue
+                results[i] = pickle.loads(found)  # noqa: S301  of a worker, which got its task from here
+                if done is not None:
+                    done(i, results[i])
+            if broken:
+                for future, i in running.items():  # all of a broken executor are lost; the cause is unknown
+                    future.cancel()
+                    lost[i] += 1
+                    waiting.append(i)
+                running = {}
+            if broken and not faults:
+                now = executor(now)
+            waiting.sort(key=lambda i: (lost[i] >= _SUSPECTED, i), reverse=True)  # suspects last, alone
+    finally:
+        for future in running:  # after an exception: nobody waits for them
+            future.cancel()
     if faults:
         raise faults[min(faults)]
     return [results[i] for i in range(len(tasks))]

@@ -10,6 +10,10 @@ _LARGEST = 1 << 60
 """[bytes] A limit above it is none."""
 
 
+CONTAINER = Path("/sys/fs/cgroup")
+"""Folder in which Linux writes the limits of a container."""
+
+
 class MemoryLimitError(GraycellError):
     """Work that would need more memory than there is."""
 
@@ -25,8 +29,10 @@ def available_memory() -> int | None:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 free = 1024 * int(line.split()[1])
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text(encoding="ascii"))
-                       for name in ("max", "current"))  # fmt: skip
+        limit, used = (int((CONTAINER / f"memory.{name}").read_text(encoding="ascii")) for name in ("max", "current"))
+        for line in (CONTAINER / "memory.stat").read_text(encoding="ascii").splitlines():
+            if line.startswith("inactive_file "):  # of files that were read; given back as soon as it is needed
+                used -= int(line.split()[1])
         free = min(free or _LARGEST, max(limit - used, 0))
     except (OSError, ValueError):  # no Linux, no container, or one without a limit
         pass

@@ -4,12 +4,18 @@ import contextvars
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor, Future, wait
 from contextlib import contextmanager
 from typing import Any
 
 Done = Callable[[int, Any], None]
 """Called with the number of a task and its result, for one task at a time."""
+_above: contextvars.ContextVar[tuple[threading.Event, ...]] = contextvars.ContextVar("maps above", default=())
+"""Of every map whose task this is: set when Ctrl-C has ended it."""
+
+
+class _Ended(BaseException):
+    """Raised in a task of a map that Ctrl-C has ended, as soon as the task maps tasks itself."""
 
 
 def map_in_threads(
@@ -32,13 +38,16 @@ def map_in_threads(
 
     Raises:
         Exception: that of the first task, in the order of the tasks, that raised one; no task is begun after it.
+        KeyboardInterrupt: of Ctrl-C in the calling thread, or of a task; the other tasks end when they next map tasks.
     """
     results: list[Any] = [None] * len(tasks)
     faults: dict[int, BaseException] = {}
-    number, reporting, stop = itertools.count(), threading.Lock(), threading.Event()
+    number, reporting, stop, interrupted = itertools.count(), threading.Lock(), threading.Event(), threading.Event()
+    above = _above.get()
 
     def work() -> None:
         while not stop.is_set():
+            _require_going_on(above)
             i = next(number)  # one operation of the interpreter, so no two threads get one number
             if i >= len(tasks):
                 return
@@ -50,22 +59,40 @@ def map_in_threads(
             except BaseException as fault:  # noqa: BLE001  raised in the calling thread
                 faults[i] = fault
                 stop.set()
+                if not isinstance(fault, Exception):
+                    interrupted.set()
 
-    begun = []
-    if helpers is not None:
-        count = min(most, len(tasks) - 1)
-        begun = [helpers.submit(contextvars.copy_context().run, work) for _ in range(count)]
+    begun: list[Future] = []
+    token = _above.set((*above, interrupted))
     try:
+        if helpers is not None:
+            for _ in range(min(most, len(tasks) - 1)):
+                begun.append(helpers.submit(contextvars.copy_context().run, work))
         work()
     except BaseException:  # Ctrl-C between two tasks
         stop.set()
+        interrupted.set()
         raise
-    for future in begun:
-        future.cancel()  # those that no thread was free for
-    wait([future for future in begun if not future.cancelled()])
+    finally:
+        _above.reset(token)
+        for future in begun:
+            future.cancel()  # those that no thread was free for
+        # no task goes on when the caller does: it could write the state of a fit that has been resumed
+        wait([future for future in begun if not future.cancelled()])
+    _require_going_on(above)
     if faults:
-        raise faults[min(faults)]
+        raise faults[min(faults, key=lambda i: (_order(faults[i]), i))]
     return results
+
+
+def _require_going_on(above: tuple[threading.Event, ...]) -> None:
+    if any(one.is_set() for one in above):
+        raise _Ended
+
+
+def _order(fault: BaseException) -> int:
+    """Return which of several faults is raised: Ctrl-C, then those of tasks, and not those that Ctrl-C has caused."""
+    return 2 if isinstance(fault, _Ended) else 1 if isinstance(fault, Exception) else 0
 
 
 _limit_lock = threading.Lock()

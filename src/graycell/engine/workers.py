@@ -56,7 +56,7 @@ def as_bytes(what: Any) -> bytes:
     """Return an object as bytes, also one that was defined in a script or a notebook.
 
     Args:
-        what: a function with what it holds, or the arguments of a task.
+        what: a function with what it holds, the arguments of a task, or its result.
 
     Returns:
         Its pickle.
@@ -68,7 +68,7 @@ def as_bytes(what: Any) -> bytes:
         return cloudpickle.dumps(what, protocol=pickle.HIGHEST_PROTOCOL)
     except (TypeError, pickle.PicklingError, AttributeError, RecursionError) as fault:
         raise EngineError(
-            f"engine: found a task that cannot be sent to another process: {fault}. Leave out what it refers to, "
+            f"engine: found a task or a result that cannot be sent to another process: {fault}. Leave out what it holds, "
             "such as open files and locks, or run it in threads, as without processes=True and executor."
         ) from fault
 
@@ -88,7 +88,7 @@ def _opened(data: bytes) -> Any:
         return _kept[key]
 
 
-def run_task(versions: dict[str, str], work: bytes, task: bytes) -> Any:
+def run_task(versions: dict[str, str], work: bytes, task: bytes) -> "bytes | Difference | Raised":
     """Run one task on a worker; a worker runs what a task itself maps one after the other.
 
     Args:
@@ -97,7 +97,7 @@ def run_task(versions: dict[str, str], work: bytes, task: bytes) -> Any:
         task: the arguments of the task, as bytes.
 
     Returns:
-        The result, a `Difference`, or what the task `Raised`.
+        The result as bytes, a `Difference`, or what the task `Raised`.
     """
     from graycell.engine.engine import Engine, using  # the engine sends this function
 
@@ -109,9 +109,18 @@ def run_task(versions: dict[str, str], work: bytes, task: bytes) -> Any:
     try:
         function: Callable = _opened(work)
         with using(Engine(jobs=1)):
-            return function(*pickle.loads(task))  # noqa: S301  as above
+            return as_bytes(function(*pickle.loads(task)))  # noqa: S301  as above
     except Exception as fault:  # noqa: BLE001  raised by the caller, which knows the order of the tasks
-        return Raised(fault)
+        return Raised(_readable(fault))
+
+
+def _readable(fault: Exception) -> Exception:
+    """Return an exception that the caller can read; one that only this process can would break an executor."""
+    try:
+        pickle.loads(pickle.dumps(fault))  # noqa: S301
+    except Exception:  # noqa: BLE001  whatever its own methods raise
+        return GraycellError(f"{type(fault).__name__}: {fault}")
+    return fault
 
 
 def begin_worker(environment: dict[str, str]) -> None:

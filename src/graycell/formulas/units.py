@@ -6,11 +6,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from graycell.errors import GraycellError
 from graycell.formulas.functions import FUNCTIONS
 from graycell.formulas.tree import CONSTANTS, Call, Name, Number, Tree, names_in, text_of
 from graycell.formulas.values import value_of
-from graycell.units import DIMENSIONLESS, ENERGY, Dimensions, base_unit, dimensions, unit_text
+from graycell.units import ENERGY, Dimensions, base_unit, dimensions, unit_text
 
 Unit = Dimensions | None
 """Dimensions of a value; None where any would fit, as for the number 0, or where a fault was reported already."""
@@ -182,18 +181,3 @@ class _Checker:
     def _kelvin(self, tree: Call) -> Unit:
         self._require(tree, tree.arguments[0], _DEGREE)
         return _KELVIN
-
-
-def dimensions_or_none(unit: str) -> Unit:
-    """Return the dimensions of a unit, None for one that cannot be read.
-
-    Args:
-        unit: as written.
-
-    Returns:
-        Its dimensions.
-    """
-    try:
-        return dimensions(unit or DIMENSIONLESS)
-    except GraycellError:
-        return None

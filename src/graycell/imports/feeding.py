@@ -1,6 +1,7 @@
 """events_of_run: the rows of a run -> its samples, boluses, feeds, set-points and outflows, each counted once."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from graycell.errors import shown
@@ -75,10 +76,8 @@ def steps_of_run(cells: Cells, rows: Sequence[int]) -> list[Step]:
         timed.sort(key=lambda item: item[0])
     sides = {row: _side(cells, row) for _, row in timed}
     if plan.sides is not None:  # sorted by their names, post is above pre
-        for at in range(1, len(timed)):
-            (time, row), (before, other) = timed[at], timed[at - 1]
-            if time == before and sides[row] != "after" and sides[other] == "after":
-                timed[at - 1], timed[at] = timed[at], timed[at - 1]
+        at_one_time = (list(group) for _, group in groupby(timed, key=lambda item: item[0]))
+        timed = [item for group in at_one_time for item in sorted(group, key=lambda item: sides[item[1]] == "after")]
     steps: list[Step] = []
     last = None  # the time of the last row that is not after a feed
     for time, row in timed:

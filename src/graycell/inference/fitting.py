@@ -12,6 +12,7 @@ measured, the loop is opened and closed again. Held-out samples stop the last st
 """
 
 import functools
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -77,7 +78,7 @@ def fit(
         settings: how it is fitted.
         folder: for a checkpoint after every iteration; a fit that finds its own checkpoint there resumes from it and
             ends at the same result.
-        progress: called after every iteration.
+        progress: called after every iteration, once at a time, and while starts are followed in any thread.
         engine: where starts and runs are tasks; the present one if left out, which is threads on all cores. The result
             does not depend on it.
 
@@ -209,13 +210,13 @@ class _Fitter:
 
     def _screen(self, stage: Stage, begun: Sequence[Started]) -> list[Started]:
         """Return where every start ends; starts are tasks of the engine."""
-        now, engine, written = list(begun), current_engine(), 0.0
+        now, engine, written = list(begun), current_engine(), -math.inf
         changing = threading.Lock()
 
         def keep(i: int, start: Started) -> None:
             nonlocal written
             with changing:
-                now[i] = self._timed(start)
+                now[i] = self._timed(start, now[i])
                 done = sum(one.point.iteration for one in now)
                 # from any of its states a start ends at the same point, so not every one has to be written
                 if self.folder and (start.finished or time.perf_counter() - written > _SECONDS_BETWEEN):
@@ -234,10 +235,10 @@ class _Fitter:
     def _label(self, start: int) -> str:
         return f"start {start + 1} of {self.settings.starts}"
 
-    def _timed(self, start: Started) -> Started:
-        """Return a start whose new rows have the present time."""
-        rows = tuple(row if "seconds" in row else {**row, "seconds": self._seconds} for row in start.history)
-        return start._replace(history=rows)
+    def _timed(self, start: Started, before: Started) -> Started:
+        """Return a start whose rows have the times that they had before, and new ones the present time."""
+        new = start.history[len(before.history) :]
+        return start._replace(history=(*before.history, *({**row, "seconds": self._seconds} for row in new)))
 
     @property
     def _seconds(self) -> float:

@@ -1,7 +1,7 @@
 """The objective of a fit: residuals of measurements, weighted by assay error, and of priors."""
 
-import functools
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -318,7 +318,7 @@ def linearise(
 
 def _by_run(compiled: Callable, objective: Objective, x: np.ndarray, loop: Loop, horizon: float) -> list:
     """Return what a compiled function of an objective gives for each run alone, in numpy."""
-    alone = _alone(_Same(objective))
+    alone = _alone(objective)
 
     def of_run(i: int):
         here = jnp.asarray(x[objective.coordinates_of_run(i)])
@@ -327,23 +327,17 @@ def _by_run(compiled: Callable, objective: Objective, x: np.ndarray, loop: Loop,
     return current_engine().here.map(of_run, [(i,) for i in range(objective.run_count)])
 
 
-class _Same:
-    """An objective as a key: equal to itself alone."""
-
-    def __init__(self, objective: Objective) -> None:
-        self.objective = objective
-
-    def __hash__(self) -> int:
-        return id(self.objective)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.objective is self.objective
+_apart: dict[int, list[Objective]] = {}
+"""Objectives of single runs, by the identity of the objective of all runs, which has no hash; kept while it lives."""
 
 
-@functools.lru_cache(maxsize=4)
-def _alone(key: _Same) -> list[Objective]:
+def _alone(objective: Objective) -> list[Objective]:
     """Return the objectives of all runs; they are kept, because taking the runs apart takes as long as a short run."""
-    return [key.objective.of_run(i) for i in range(key.objective.run_count)]
+    key = id(objective)
+    if key not in _apart:
+        _apart[key] = [objective.of_run(i) for i in range(objective.run_count)]
+        weakref.finalize(objective, _apart.pop, key, None).atexit = False
+    return _apart[key]
 
 
 def loop_of(stage: Stage) -> Loop:

@@ -15,6 +15,7 @@ from graycell.reactor import Interventions
 from graycell.runs.records import Bolus, CultureRun, Feed, Outflow, Replacement, Sample, Setpoint
 
 _FEWEST_SEGMENTS = 8
+"""A run of a week with a sample a day has as many; smaller sizes would only be more of them to compile."""
 
 
 def standard_size(count: int, fewest: int = 1) -> int:

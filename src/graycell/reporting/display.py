@@ -213,8 +213,9 @@ class Shown:
         if kind is None:
             return unit
         is_mass = quantity in self.as_mass if own is None else converts(own, MASS_CONCENTRATION)
-        if mass and is_mass and getattr(self.units, _AS_MASS.get(kind, "growth")):
-            kind = _AS_MASS.get(kind, kind)
+        if mass and is_mass:
+            mass_kind = _AS_MASS.get(kind, kind)
+            kind = mass_kind if getattr(self.units, mass_kind) else kind
         elif mass and own is not None and converts(own, CONCENTRATION) and kind in _AS_AMOUNT:
             kind = _AS_AMOUNT[kind]
         return getattr(self.units, kind) or unit

@@ -12,8 +12,9 @@ from graycell.cli.stopping import end_soon_after_ctrl_c
 from graycell.compiling import compile_quickly, keep_nothing
 from graycell.engine import Engine, using
 
-_OBJECTS = 200_000
-"""New objects after which Python looks for those that nothing refers to; 700 by default."""
+_SELDOM = (200_000, 50, 100)
+"""New objects, and collections of each younger generation, after which Python looks for what nothing refers to; 700, 10
+and 10 by default."""
 _Jobs = Annotated[
     int | None,
     typer.Option(
@@ -49,12 +50,16 @@ def long_command(commands: typer.Typer, name: str, panel: str) -> Callable[[Call
         @functools.wraps(function)
         def run(*args, jobs: int | None = None, no_cache: bool = False, **options):
             # what is imported and traced is kept anyway; to look through it again and again takes a tenth of the time
-            gc.set_threshold(_OBJECTS, 50, 100)
+            before = gc.get_threshold()
+            gc.set_threshold(*_SELDOM)
             if no_cache:
                 keep_nothing()
             compile_quickly()
-            with end_soon_after_ctrl_c(), using(Engine(jobs)):
-                return function(*args, **options)
+            try:
+                with end_soon_after_ctrl_c(), using(Engine(jobs)):
+                    return function(*args, **options)
+            finally:
+                gc.set_threshold(*before)
 
         own = [
             inspect.Parameter("jobs", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_Jobs),

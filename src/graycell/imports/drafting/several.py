@@ -25,7 +25,7 @@ _UNION = ("measured", "feeds")
 _IF_THERE = ("start", "sample", "taken", "above", "leave_out", "temperature", "rows")
 """Words that serve a file too whose own draft does without them."""
 _MOST_TOLD = 5
-"""Differences that are told of one file."""
+"""Differences that are reported of one file."""
 _ALIKE = 0.5
 """[1] Part of the samples of the smaller file that another one has too, if both are of the same samples."""
 _TITLE = 2
