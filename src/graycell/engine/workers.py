@@ -68,8 +68,8 @@ def as_bytes(what: Any) -> bytes:
         return cloudpickle.dumps(what, protocol=pickle.HIGHEST_PROTOCOL)
     except (TypeError, pickle.PicklingError, AttributeError, RecursionError) as fault:
         raise EngineError(
-            f"engine: found a task or a result that cannot be sent to another process: {fault}. Leave out what it holds, "
-            "such as open files and locks, or run it in threads, as without processes=True and executor."
+            f"engine: found a task or a result that cannot be sent to another process: {fault}. Leave out what it "
+            "holds, such as open files and locks, or run it in threads, as without processes=True and executor."
         ) from fault
 
 
