@@ -53,8 +53,10 @@ def test_findings_of_what_was_weighed_are_in_the_unit_of_the_laboratory():
     lost = replace(SOUND, measurements={"ANTI": replace(titer, value=gone)})
     for run, words in ((limit, f"found less than {begin:.4g} "), (other, " at the start"), (lost, " of product gone")):
         weighed = sentences([replace(run, molar_masses={"ANTI": 1000.0})])
-        assert words in weighed and "mmol" not in weighed
-        assert words in sentences([run]) and "mmol" in sentences([run])
+        assert words in weighed
+        assert "mmol" not in weighed
+        assert words in sentences([run])
+        assert "mmol" in sentences([run])
     weighed = sentences([replace(limit, molar_masses={"ANTI": 150e3})])
     assert f"found less than {150.0 * begin:.4g} g/L" in weighed
 

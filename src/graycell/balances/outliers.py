@@ -74,7 +74,8 @@ def values_follow_their_neighbours(run: CultureRun) -> Iterator[Finding]:
             value, time = float(series.value[stray.sample]), float(series.time[stray.sample])
             factor, unit = read_in(run, name, series.unit)
             unit = "" if series.unit in ("", "1") else f" {unit}"
-            around = " and ".join(f"{factor * series.value[k]:.4g}" for k in _neighbours(stray.sample, len(series.value)))
+            near = [factor * float(series.value[k]) for k in _neighbours(stray.sample, len(series.value))]
+            around = " and ".join(f"{one:.4g}" for one in near)
             between = "between" if " and " in around else "next to"
             yield Finding(
                 f"run '{run.name}', {name} at {time:g} d", f"{factor * value:.4g}{unit} {between} {around}",

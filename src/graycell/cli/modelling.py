@@ -42,7 +42,7 @@ def _simulate(
         if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
         trajectory = simulate(built, culture, SolverSettings(rtol=rtol, atol=rtol / 10))
-        print_trajectory(trajectory, parameters in LIBRARY_PARAMETERS, shown_units)
+        print_trajectory(trajectory, parameters in LIBRARY_PARAMETERS and built.name == PUBLISHED, shown_units)
         unfinished |= trajectory.status is not SimulationStatus.finished
         if out is not None:
             from graycell.reporting import trajectory_frame  # with pandas, which is slow to import

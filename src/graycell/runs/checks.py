@@ -13,7 +13,7 @@ import numpy as np
 from graycell.errors import Finding, nearest
 from graycell.names import resembling
 from graycell.runs.limits import LIMITS as LIMITS
-from graycell.runs.limits import NOT_SPECIES, limit_of, limits_for
+from graycell.runs.limits import NOT_SPECIES, limits_for
 from graycell.runs.limits import limit_of as limit_of
 from graycell.runs.limits import value_fault as value_fault
 from graycell.runs.model_names import ModelNames

@@ -120,7 +120,7 @@ def headline(study: Study) -> str:
     means = ", ".join(f"{label} {number(100.0 * study.mean_nrmse(label), decimals=1)} %" for label in study.fits)
     runs = "run" if len(study.runs) == 1 else f"the {len(study.runs)} runs"
     sentence = (
-        f"Root mean squared error of the simulation as a part of the measured range, mean over the species, "
+        f"Root mean squared error of the simulation as a part of the measured range, mean without VCD and R, "
         f"for {runs} {', '.join(study.runs)}: {means}."
     )
     cards = "".join(_card(study, label) for label in study.fits)
