@@ -84,7 +84,7 @@ class Study:
                 yield label, name, trajectory
 
     def mean_nrmse(self, label: str) -> float:
-        """Return the mean error over the species and over the runs in which a species was measured.
+        """Return the mean over the runs of the mean error of all quantities but VCD and R.
 
         Args:
             label: of a fit.
@@ -154,7 +154,7 @@ def _card(study: Study, label: str) -> str:
     return (
         f'<div class="card" style="--colour:{study.colours[label]}"><h3>{text(label)}</h3>'
         f'<div class="big">{number(study.mean_nrmse(label), decimals=3)}</div>'
-        f'<div class="unit">mean NRMSE over the species [1]</div>{shown}</div>'
+        f'<div class="unit">mean NRMSE without VCD and R [1]</div>{shown}</div>'
     )
 
 
