@@ -5,8 +5,8 @@ parameters and the dynamic closure. Derivatives are of all estimated parameters:
 squares over the predictions, and in forward mode of all predictions. The peer: scipy's LSODA on the same balances,
 whose right-hand side calls the same rate laws through a compiled function and quadprog for the flux projection, as
 one would write it with these tools. Both are held to the same tolerance of a step, and the largest difference of their
-results is printed. Compile time and run time stand apart; run times are medians. Of many trajectories, some are mapped together by
-`jax.vmap`, and these chunks are tasks of the engine.
+results is printed. Compile time and run time stand apart; run times are medians. Of many trajectories,
+some are mapped together by `jax.vmap`, and these chunks are tasks of the engine.
 
     python benchmarks/trajectory.py --out results/bench
 """
