@@ -91,7 +91,8 @@ def test_a_file_that_is_not_there_is_a_sentence(graycell, tmp_path):
 def test_simulate_prints_the_comparison_and_writes_the_trajectory(graycell, tmp_path):
     code, printed = graycell("simulate", "--out", tmp_path / "trajectory.csv")
     assert code == 0
-    assert "mean NRMSE" in printed
+    assert "mean NRMSE without VCD and R" in printed
+    assert "1 - adjusted R2" in printed
     frame = pd.read_csv(tmp_path / "trajectory.csv")
     assert "GLC [mmol/L]" in frame.columns
     assert frame["time [d]"].iloc[-1] == 10.0
@@ -222,6 +223,9 @@ def test_fit_then_simulate_then_report(graycell, small, tmp_path, monkeypatch):
     code, printed = graycell("simulate", small, "--parameters", out)
     assert code == 0
     assert "1e6 cells/mL" in printed
+    code, printed = graycell("simulate", small, "--model", "small")
+    assert code == 0
+    assert "adjusted R2" not in printed  # of the published comparison, with its number of parameters
     table = tmp_path / "in-hours.csv"
     code, printed = graycell("simulate", small, "--parameters", out, "--out", table, "--units", "internal, time=h")
     assert code == 0

@@ -12,7 +12,7 @@ from graycell.cell.rates import Conditions, Named
 from graycell.errors import InputError
 from graycell.hybrid import build_model
 from graycell.models import library_files, model_file
-from graycell.packing import names_of, pack, pack_all
+from graycell.packing import names_of, pack, pack_all, require_usable
 from graycell.runs import Bolus, Feed, Measurement, Replacement, Sample, Setpoint, Signal
 from graycell.runs.solutes import FORMULAS
 
@@ -222,6 +222,21 @@ def test_a_species_without_an_initial_value_begins_with_its_sample_at_time_0():
     late = replace(sampled, measurements={"GLC": replace(glucose, time=np.array([0.5, 1.0]))})
     with pytest.raises(InputError, match="GLC needs a concentration at time 0"):
         pack(late, model)
+
+
+@pytest.mark.parametrize("check", [pack_all, require_usable])
+def test_the_faults_of_all_runs_are_told_at_once(check):
+    model, sound = monod(), fed_batch()
+    rest = {name: value for name, value in sound.initial.items() if name != "GLC"}
+    unlike = [replace(sound, name="A", initial=rest), replace(sound, name="B"),
+              replace(sound, name="C", initial={**sound.initial, "GLC": -1.0})]  # fmt: skip
+    with pytest.raises(InputError) as error:
+        check(unlike, model)
+    said = [str(finding) for finding in error.value.findings]
+    assert any("'A'" in sentence and "GLC needs a concentration at time 0" in sentence for sentence in said)
+    assert any("'C'" in sentence and "concentrations are >= 0" in sentence for sentence in said)
+    assert not any("'B'" in sentence for sentence in said)
+    check([replace(sound, name="B")], model)
 
 
 def test_the_initial_value_of_a_variable_or_an_input_is_no_concentration():

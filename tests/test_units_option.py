@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 import graycell as gc
 from graycell.cli import app
+from graycell.cli.frames import print_frame
 from graycell.errors import InputError
 
 SHEET = (
@@ -86,6 +87,8 @@ def test_a_name_that_nothing_has_is_a_remark(imported):
     result, printed = called(*command, "--out", folder / "runs", "--units", "ANIT=mg/L")
     assert result.exit_code == 0
     assert "remark: --units: nothing here is called 'ANIT'; did you mean 'ANTI'" in printed
+    assert "mass-concentration" in printed  # as the pages write it
+    assert "mass_concentration" not in printed
 
 
 @pytest.mark.parametrize("command", ["import", "rates", "simulate", "report", "demo", "fit", "cross-validate",
@@ -95,3 +98,9 @@ def test_every_command_that_shows_numbers_of_a_culture_has_the_option(command):
     assert result.exit_code == 0
     for words in ("--units", "GRAYCELL_UNITS", "internal", "ANTI=mg/L"):
         assert words in printed
+
+
+def test_whole_numbers_such_as_counts_are_printed_in_full(capsys):
+    print_frame(pd.DataFrame({"cells": [11361.0, float("nan"), 7061.0, 12.5, 123456.7, 3e9]}), "counted")
+    cells = [line.strip("│ ") for line in capsys.readouterr().out.splitlines() if line.startswith("│")]
+    assert cells == ["11361", "", "7061", "12.5", "1.235e+05", "3e+09"]

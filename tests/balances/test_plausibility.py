@@ -42,6 +42,25 @@ def test_a_start_that_is_a_detection_limit_is_reported_and_one_that_is_given_is_
     assert words not in sentences([replace(known, initial={**SOUND.initial, "ANTI": 0.0})])
 
 
+def test_findings_of_what_was_weighed_are_in_the_unit_of_the_laboratory():
+    titer = SOUND.measurements["ANTI"]
+    begin = float(titer.value[0]) or 1e-5
+    below = np.arange(len(titer.time)) == 0
+    series = replace(titer, time=np.where(below, 0.0, titer.time), value=np.where(below, begin, titer.value))
+    limit = replace(SOUND, measurements={"ANTI": replace(series, below=below)}, initial={"ANTI": begin})
+    other = replace(SOUND, measurements={"ANTI": series}, initial={"ANTI": begin + 10.0 * series.standard_error[0]})
+    gone = np.where(np.arange(len(titer.time)) == len(titer.time) - 2, 10.0 * titer.value.max(), titer.value)
+    lost = replace(SOUND, measurements={"ANTI": replace(titer, value=gone)})
+    for run, words in ((limit, f"found less than {begin:.4g} "), (other, " at the start"), (lost, " of product gone")):
+        weighed = sentences([replace(run, molar_masses={"ANTI": 1000.0})])
+        assert words in weighed
+        assert "mmol" not in weighed
+        assert words in sentences([run])
+        assert "mmol" in sentences([run])
+    weighed = sentences([replace(limit, molar_masses={"ANTI": 150e3})])
+    assert f"found less than {150.0 * begin:.4g} g/L" in weighed
+
+
 def test_a_sound_run_and_its_parallels_have_nothing_odd_but_to_be_parallels():
     assert implausible([SOUND]) == []
     (finding,) = implausible([scattered(number) for number in range(4)])

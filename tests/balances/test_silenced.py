@@ -89,9 +89,9 @@ def test_a_count_off_by_ten_is_found_wherever_it_stands(day, factor):
 
 
 @pytest.mark.parametrize(("name", "day", "factor", "words"), [
-    (VCD, 6, 10.0, "VCD at 6 d: found 99.2 1e9 cells/L between 8.01 and 10.94; about 9.36 would follow"),
-    (VCD, 12, 10.0, "VCD at 12 d: found 154.6 1e9 cells/L next to 15.48"),
-    (VCD, 0, 10.0, "VCD at 0 d: found 5.1 1e9 cells/L next to 0.98"),
+    (VCD, 6, 10.0, "VCD at 6 d: found 99.2 1e6 cells/mL between 8.01 and 10.94; about 9.36 would follow"),
+    (VCD, 12, 10.0, "VCD at 12 d: found 154.6 1e6 cells/mL next to 15.48"),
+    (VCD, 0, 10.0, "VCD at 0 d: found 5.1 1e6 cells/mL next to 0.98"),
     (VCD, 3, 100.0, "a slip of a hundred"),
     ("LAC", 6, 10.0, "LAC at 6 d: found 247.6 mmol/L between 22.09 and 25.98"),
     ("LAC", 7, MOLAR_MASS["LAC"] / 1e3, "is in g/L and the others in mmol/L"),
@@ -144,10 +144,10 @@ def test_a_viability_in_two_units_is_found_without_counts_too():
     (with_total(10.0), "TCD: found 9.56 % alive while the viable cells grow"),
     (with_total(100.0), "100 times fewer cells would be 95"),
     (with_total(0.1), "look at the power of ten of both, 9.8"),
-    (with_total(1.0, d0=0.3), "VCD at 0 d: found 0.51 viable of 0.3 [1e9 cells/L]"),
-    (with_total(1.0, d5=6.0), "VCD at 5 d: found 8.01 viable of 6 [1e9 cells/L]"),
+    (with_total(1.0, d0=0.3), "VCD at 0 d: found 0.51 viable of 0.3 [1e6 cells/mL]"),
+    (with_total(1.0, d5=6.0), "VCD at 5 d: found 8.01 viable of 6 [1e6 cells/mL]"),
     (with_total(1.0, d12=12.0), "correct the count that is wrong"),
-    (with_total(1.0, d4=56.3), "TCD at 4 d: found 56.3 1e9 cells/L between 3.258 and 8.309"),
+    (with_total(1.0, d4=56.3), "TCD at 4 d: found 56.3 1e6 cells/mL between 3.258 and 8.309"),
 ])  # fmt: skip
 def test_a_total_that_does_not_fit_the_viable_cells_is_told(run, words):
     assert words in "\n".join(map(str, implausible([run])))

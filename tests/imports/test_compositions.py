@@ -180,6 +180,23 @@ def test_what_is_wrong_with_an_assay_error_is_told(csv, errors, words):
     assert words in sentences_of(csv("Day,Glc", "0,30"), {"time": DAY, "measured": GLC, "errors": errors})
 
 
+@pytest.mark.parametrize("left", ["? mmol/L", "?", "? g/L", {"value": "? g/L", "molar_mass": 180.156}, "400 ?"])
+def test_a_composition_that_is_left_open_is_told_with_what_to_write(csv, left):
+    said = sentences_of(csv(*ROWS), with_media({"GLC": left}))
+    assert "media GLC: found a ? that is left; a composition is never guessed" in said
+    assert 'such as "400 g/L"' in said
+    assert imported(csv(*ROWS), with_media({"GLC": "400 g/L"})).runs
+
+
+@pytest.mark.parametrize(("quantity", "asked"), [("LAC", False), ("GLC", False), ("NH3", False), ("GLN", False),
+                                                 ("Glucose", False), ("mAb", True), ("ANTI", True)])  # fmt: skip
+def test_a_unit_that_is_left_open_is_asked_for_with_a_molar_mass_where_none_is_known(csv, quantity, asked):
+    path = csv("Day,X", "0,1", "1,2")
+    said = sentences_of(path, {"time": DAY, "measured": {quantity: {"column": "X", "unit": "?"}}})
+    assert "found a ? that is left; a unit of mmol/L or g/L is needed; give its unit" in said
+    assert ("molar_mass" in said) is asked
+
+
 def test_errors_of_what_was_not_measured_are_told(csv):
     path = csv("Day,Glc,SD (mM)", "0,30,0.7", "1,,0.9")
     said = sentences_of(path, {"time": DAY, "measured": GLC, "errors": {"GLC": {"column": "SD (mM)"}}})

@@ -250,6 +250,16 @@ def test_faults_of_units_in_python_are_told_at_once():
     assert len(error.value.findings) == 3
 
 
+@pytest.mark.parametrize(("unit", "setting"), [("pmol/cell/d", "rate"), ("pg/cell/h", "mass-rate"), ("mg", "mass"),
+                                           ("mol", "amount"), ("mg/L/h", "mass-production")])  # fmt: skip
+def test_a_unit_of_rates_for_a_quantity_is_told_the_setting_that_works(trajectory, unit, setting):
+    with pytest.raises(InputError, match=f"write a unit of its concentration; .* {setting}={unit}") as error:
+        trajectory_frame(trajectory, f"GLC={unit}")
+    assert "GLC is in mmol/L or g/L" in str(error.value)
+    trajectory_frame(trajectory, f"{setting}={unit}")
+    trajectory_frame(trajectory, "GLC=mmol/L"), trajectory_frame(trajectory, "GLC=g/L")
+
+
 def test_units_that_do_not_fit_the_quantities_are_told_at_once(trajectory):
     with pytest.raises(InputError) as error:
         trajectory_frame(trajectory, "ANTI=mg/L, LAC=h, GLC=g/L, VCD=g/L, R=d, nothing=mg/L")

@@ -166,6 +166,22 @@ def test_every_species_of_the_model_needs_a_beginning():
     assert "ASP needs a concentration at time 0" in str(finding)
 
 
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("osmolality", "mOsm/kg"), ("Osmo", "mOsm/L"), ("pO2", "mmHg"), ("broth temperature", "degC"), ("pH", "1"),
+     ("diameter", "um"), ("conductivity", "mS/cm"), ("LDH", "U/L")],
+)  # fmt: skip
+def test_what_a_sensor_shows_needs_no_concentration_at_the_start(name, unit):
+    measured = {**culture().measurements, name: series(name, 7.0, 7.1, 7.2, unit=unit)}
+    assert "at time 0" not in sentences_of(culture(measurements=measured))
+
+
+@pytest.mark.parametrize(("name", "unit"), [("LAC", "mmol/L"), ("biomass", "g/L"), ("lysed", "1e9 cells/L")])
+def test_what_is_dissolved_needs_a_concentration_at_the_start(name, unit):
+    measured = {**culture().measurements, name: series(name, 1.1, 2.3, 3.4, unit=unit)}
+    assert f"initial {name}: found no value" in sentences_of(culture(measurements=measured))
+
+
 def test_hours_under_a_heading_in_days_are_remarked_on():
     run = culture()
     late = {name: replace(series, time=series.time * 24.0 * 4.0) for name, series in run.measurements.items()}

@@ -69,7 +69,7 @@ def counts_agree(run: CultureRun) -> Iterator[Finding]:
         elif len(wrong) < 3:
             remedy = "correct the count that is wrong, or leave its cell empty"
         yield Finding(f"run '{run.name}', {VCD} at {time[k]:g} d",
-                      f"{living[k]:.4g} viable of {all_cells[k]:.4g} [1e9 cells/L]{more}",
+                      f"{living[k]:.4g} viable of {all_cells[k]:.4g} [1e6 cells/mL]{more}",
                       "viable cells are a part of all cells", remedy,
                       "error" if np.any(excess[wrong] > error[wrong]) else "warning")  # fmt: skip
     if VIABILITY in run.measurements:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from graycell.balances.mass_balances import CELLS, MassBalances
-from graycell.balances.series import is_balanced
+from graycell.balances.series import is_balanced, read_in
 from graycell.errors import Finding
 from graycell.runs.records import REDOX, VCD, VIABILITY, Bolus, CultureRun, Measurement
 from graycell.runs.solutes import MOLAR_MASS
@@ -72,12 +72,14 @@ def values_follow_their_neighbours(run: CultureRun) -> Iterator[Finding]:
     for name, series in run.measurements.items():
         for stray in strays(run, name)[:_MOST]:
             value, time = float(series.value[stray.sample]), float(series.time[stray.sample])
-            unit = "" if series.unit in ("", "1") else f" {series.unit}"
-            around = " and ".join(f"{series.value[k]:.4g}" for k in _neighbours(stray.sample, len(series.value)))
+            factor, unit = read_in(run, name, series.unit)
+            unit = "" if series.unit in ("", "1") else f" {unit}"
+            near = [factor * float(series.value[k]) for k in _neighbours(stray.sample, len(series.value))]
+            around = " and ".join(f"{one:.4g}" for one in near)
             between = "between" if " and " in around else "next to"
             yield Finding(
-                f"run '{run.name}', {name} at {time:g} d", f"{value:.4g}{unit} {between} {around}",
-                f"about {stray.expected:.3g} would follow its neighbours", slip(name, value / stray.expected),
+                f"run '{run.name}', {name} at {time:g} d", f"{factor * value:.4g}{unit} {between} {around}",
+                f"about {factor * stray.expected:.3g} would follow its neighbours", slip(name, value / stray.expected),
                 "error" if name in CELLS else "warning",
             )  # fmt: skip
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from graycell.balances.mass_balances import Balance, FlowInterval, MassBalances, flow_intervals, growth_rate, summed
 from graycell.balances.outliers import cleaned
-from graycell.balances.series import FEWEST, species_series
+from graycell.balances.series import FEWEST, read_in, species_series
 from graycell.balances.specific_rates import SpecificRates, specific_rates, yields_of
 from graycell.errors import Finding, InputError
 from graycell.runs.records import (
@@ -103,9 +103,10 @@ def what_cells_do_not_make_rises_only_when_fed(run: CultureRun) -> Iterator[Find
             is_large = made > SMALL * np.max(series.value) * part[-1].end_volume
             if is_large and made > SURE * summed(series, part)[1]:
                 severity = "error" if species == "GLC" else "warning"
+                factor, unit = read_in(run, species, part[0].unit)
                 yield Finding(
                     f"run '{run.name}', {species} from {part[0].start:g} to {part[-1].end:g} d",
-                    f"{made:.3g} mmol more than was there and fed", "cells take it up and do not make it",
+                    f"{factor * made:.3g} {unit} more than was there and fed", "cells take it up and do not make it",
                     "look for a feed that is missing or too small, and at its composition", severity,
                 )  # fmt: skip
 
@@ -191,8 +192,9 @@ def the_start_is_that_of_the_first_sample(run: CultureRun) -> Iterator[Finding]:
         known = series.time[0] == 0.0 and (series.below is None or not series.below[0])
         initial = run.initial.get(name) if known else None
         if initial is not None and abs(initial - series.value[0]) > SURE * series.standard_error[0]:
-            yield Finding(f"run '{run.name}', {name} at 0 d", f"{initial:.4g} mmol/L at the start",
-                          f"{series.value[0]:.4g} was measured then", "see which of the two is right",
+            factor, unit = read_in(run, name, series.unit)
+            yield Finding(f"run '{run.name}', {name} at 0 d", f"{factor * initial:.4g} {unit} at the start",
+                          f"{factor * series.value[0]:.4g} was measured then", "see which of the two is right",
                           "warning")  # fmt: skip
 
 
@@ -208,7 +210,8 @@ def the_start_is_above_the_detection_limit(run: CultureRun) -> Iterator[Finding]
     for name, series in species_series(run).items():
         below = series.time[0] == 0.0 and series.below is not None and series.below[0]
         if below and run.initial.get(name) == series.value[0] > 0.0:
-            yield Finding(f"run '{run.name}', {name} at 0 d", f"less than {series.value[0]:.4g} mmol/L",
+            factor, unit = read_in(run, name, series.unit)
+            yield Finding(f"run '{run.name}', {name} at 0 d", f"less than {factor * series.value[0]:.4g} {unit}",
                           "a model begins with this limit", "give what was there, such as 0, if it is known",
                           "warning")  # fmt: skip
 
@@ -229,8 +232,9 @@ def product_is_not_taken_up(run: CultureRun, product: str = "ANTI") -> Iterator[
     for balance in _known(MassBalances(run), product):
         lost = -balance.net_production
         if lost > SMALL * np.max(series.value) * balance.end_volume and lost > SURE * summed(series, [balance])[1]:
+            factor, unit = read_in(run, product, balance.unit)
             yield Finding(f"run '{run.name}', {product} from {balance.start:g} to {balance.end:g} d",
-                          f"{lost:.3g} {balance.unit} of product gone", "cells do not take it up",
+                          f"{factor * lost:.3g} {unit} of product gone", "cells do not take it up",
                           "look at both values, and for a dilution that is missing", "warning")  # fmt: skip
 
 

@@ -189,11 +189,11 @@ def _save_and_print(result: Fit, out: Path, units: Units) -> bool:
         errors = np.array([mean_nrmse(scores(trajectory)) for trajectory in trajectories])
         there = errors[np.isfinite(errors)]
         if len(there):
-            say(f"{len(there)} of {len(errors)} runs, mean NRMSE of the species: median {np.median(there):.4f}, "
+            say(f"{len(there)} of {len(errors)} runs, mean NRMSE without VCD and R: median {np.median(there):.4f}, "
                 f"largest {np.max(there):.4f}.")  # fmt: skip
         for trajectory in trajectories:
             if trajectory.status is not SimulationStatus.finished:
-                print_trajectory(trajectory)
+                print_trajectory(trajectory, units=units)
     _print_undetermined(result)
     say(f"Fit written to {path}. Next: graycell report {out}")
     for sentence in result.remarks():

@@ -12,6 +12,8 @@ from graycell.cli.sentences import console
 
 _MOST_COLUMNS = 1000
 """Number of characters in a line of the widest table that is printed."""
+_MOST_COUNTED = 1e7
+"""Up to which a whole number has all its digits."""
 
 
 def print_frame(frame: pd.DataFrame, title: str) -> None:
@@ -27,7 +29,7 @@ def print_frame(frame: pd.DataFrame, title: str) -> None:
         table.add_column(Text(str(head)), justify="right" if is_number else "left")
     for row in frame.itertuples(index=False):
         cells = (
-            ("" if math.isnan(cell) else f"{cell:.4g}") if is_number else str(cell)
+            _number(float(cell)) if is_number else str(cell)
             for cell, is_number in zip(row, numeric, strict=True)
         )
         table.add_row(*(Text(cell) for cell in cells))
@@ -35,3 +37,10 @@ def print_frame(frame: pd.DataFrame, title: str) -> None:
     options = console.options.update(max_width=_MOST_COLUMNS)
     width = max(Measurement.get(console, options, table).maximum, console.width)
     console.print(Segments(console.render(table, options.update(width=width))), crop=False)
+
+
+def _number(value: float) -> str:
+    """Return a number to four digits, and a whole one such as a count of cells in full."""
+    if math.isnan(value):
+        return ""
+    return f"{value:.0f}" if abs(value) < _MOST_COUNTED and value.is_integer() else f"{value:.4g}"

@@ -14,6 +14,7 @@ from graycell.cli.given_units import display_units
 from graycell.cli.printing import print_scores, print_trajectory
 from graycell.cli.sentences import print_error, say
 from graycell.models import model_of, published_feed
+from graycell.packing import require_usable
 from graycell.reporting.writing import file_word, table_ending
 from graycell.runs import Bolus, bundled_run
 from graycell.simulation.scores import mean_nrmse, scores
@@ -37,12 +38,13 @@ def _simulate(
     runs, unfinished = runs_from([run] if run else []), False
     built = model_with_parameters(model, parameters, closures[closure], runs)
     shown_units = display_units(units, runs, [built])
+    require_usable(runs, built)
     frames = {}
     for culture in runs:
         if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
         trajectory = simulate(built, culture, SolverSettings(rtol=rtol, atol=rtol / 10))
-        print_trajectory(trajectory, parameters in LIBRARY_PARAMETERS, shown_units)
+        print_trajectory(trajectory, parameters in LIBRARY_PARAMETERS and built.name == PUBLISHED, shown_units)
         unfinished |= trajectory.status is not SimulationStatus.finished
         if out is not None:
             from graycell.reporting import trajectory_frame  # with pandas, which is slow to import

@@ -99,7 +99,8 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False, units: Unit
         compared = [row for row in shown_scores(trajectory) if row.samples]
         if compared:
             lost = sum(row.failed for row in shown_scores(trajectory))
-            say(f"Until then, mean NRMSE of the species {mean_nrmse(tuple(compared)):.4f}; {lost} samples are later.")
+            mean = mean_nrmse(tuple(compared))
+            say(f"Until then, mean NRMSE without VCD and R {mean:.4f}; {lost} samples are later.")
         return
     rows = {row.quantity: row for row in shown_scores(trajectory)}
     display = shown_in(units, [trajectory.run], [trajectory.model])
@@ -113,7 +114,7 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False, units: Unit
     console.print(table)
     facts = [f"t = {trajectory.time[-1]:g} d"]
     if rows:
-        facts.append(f"mean NRMSE of the species {mean_nrmse(tuple(rows.values())):.4f}")
+        facts.append(f"mean NRMSE without VCD and R {mean_nrmse(tuple(rows.values())):.4f}")
         variance = unexplained_variance(trajectory, _PUBLISHED_PARAMETERS)
         if adjusted and math.isfinite(variance):
             facts.append(f"1 - adjusted R2 {variance:.4f} ({_PUBLISHED_PARAMETERS} parameters)")

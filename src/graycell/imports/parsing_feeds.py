@@ -172,7 +172,10 @@ class FeedParser:
                 self.fault(place, f"'{given}'", f"another feed has it in a unit of {self._units[quantity]}", remedy)
             return quantity, concentration
         except UnitError as error:
-            self.fault(place, str(error), "a concentration is needed", 'write "444 mmol/L"')
+            is_open = "?" in str(given)
+            self.fault(place, "a ? that is left" if is_open else str(error),
+                       "a composition is never guessed" if is_open else "a concentration is needed",
+                       'write the concentration, such as "400 g/L" or "20 mmol/L"')  # fmt: skip
             return quantity, None
 
     def _media_sheet(self, what: str, words: Mapping[str, Any]) -> MediaSheet:

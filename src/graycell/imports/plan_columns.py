@@ -14,6 +14,7 @@ from graycell.imports.grids import Grid
 from graycell.imports.quantities import as_measured, internal_unit_of, unit_of_computed
 from graycell.imports.spec import RUN, ColumnSpec, ImportSpec, molar_mass_of
 from graycell.imports.vocabulary import quantity_of, substance_for, words_of
+from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import DIMENSIONLESS, TIME, VOLUME, UnitError, convert, converts
 
 _LOOKED_AT = 30
@@ -247,17 +248,22 @@ class ColumnPlanner:
         try:
             column.in_internal_units(1.0)
         except UnitError as error:
-            remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if unit in MASS else "")
+            is_known = quantity_of(quantity) in MOLAR_MASS or bool(spec.molar_mass)
+            remedy = "give its unit" + (", and molar_mass [g/mol] for a mass" if unit in MASS and not is_known else "")
             remedy += ", and density [kg/L] for a mass" if unit in MASS_OF_LIQUID else ""
             if unit in MASS_OF_LIQUID and column.position is None:
                 remedy = f"write it in {unit}"
             known = quantity_of(quantity)
-            if quantity and known not in ("", quantity):
-                remedy = f"name it {known}, whose molar mass is known"
+            if quantity and known != quantity and known in MOLAR_MASS:
+                remedy = "give its unit, and " if column.unit == "?" else ""
+                remedy += f"name it {known}, whose molar mass is known"
             if spec.what.startswith("[feeds.") and unit == VOLUME and converts(column.unit, DIMENSIONLESS):
                 remedy = 'say of what a feed is a part: of = "start", or of = "culture" before the feed'
-            found = "a ? that is left" if column.unit == "?" else str(error)
-            self.fault(spec.what, found, f"a unit of {unit} is needed", remedy)
+            found, needed = str(error), f"a unit of {unit} is needed"
+            if column.unit == "?":
+                of_mass = f" or {MASS[unit]}" if unit in MASS else ""
+                found, needed = "a ? that is left", f"a unit of {unit}{of_mass} is needed"
+            self.fault(spec.what, found, needed, remedy)
             return False
         return True
 

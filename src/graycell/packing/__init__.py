@@ -9,7 +9,7 @@ compiled function serves all runs of one shape.
 Numbers of a run may be traced: volumes, rates, compositions, initial concentrations, and the times of events. Their
 order is then found at run time, and every event has a segment of its own.
 
-packed_run    `PackedRun`, `pack`, `pack_all`, `stack`
+packed_run    `PackedRun`, `pack`, `pack_all`, `stack`, `require_usable`
 segments      breakpoints, interventions, flows and set-points of a run
 inputs        what a run gives as the inputs of a model
 curves        inputs and loop variables as functions of time
@@ -21,7 +21,7 @@ from graycell.packing.conversion import in_units_of, molar_mass_of
 from graycell.packing.curves import Curves
 from graycell.packing.inputs import held_inputs, input_of, known_signals, unused_viability, viability_of
 from graycell.packing.names import names_of
-from graycell.packing.packed_run import PackedRun, pack, pack_all, stack
+from graycell.packing.packed_run import PackedRun, pack, pack_all, require_usable, stack
 from graycell.packing.pytrees import is_traced
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "names_of",
     "pack",
     "pack_all",
+    "require_usable",
     "stack",
     "unused_viability",
     "viability_of",

@@ -1,7 +1,7 @@
 """PackedRun: a run as arrays for one model; pack, pack_all and stack make it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.cell.variables import Species
-from graycell.errors import InputError
+from graycell.errors import Finding, InputError
 from graycell.model import CultureModel
 from graycell.packing.conversion import in_units_of
 from graycell.packing.curves import Curves, curves_of, padded_to
@@ -185,7 +185,11 @@ def pack_all(runs: Sequence[CultureRun], model: CultureModel) -> PackedRun:
 
     Returns:
         The packed runs.
+
+    Raises:
+        InputError: with the faults of all runs at once, see `pack`.
     """
+    require_usable(runs, model)
     segments = max(len(breakpoints(run)) for run in runs)
     media = max(max(len(run.media), 1) for run in runs)
     return stack([pack(run, model, segments=segments, media=media) for run in runs])
@@ -209,6 +213,28 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
         return jnp.stack(leaves) if any(map(is_tracer, leaves)) else jnp.asarray(np.stack(leaves))
 
     return jax.tree.map(stacked, *even)
+
+
+def require_usable(runs: Iterable[CultureRun], model: CultureModel) -> None:
+    """Raise for what no run may lack or have, so that a command tells it of all runs before it begins.
+
+    Args:
+        runs: those that are not traced are checked.
+        model: see `pack`.
+
+    Raises:
+        InputError: with the faults of all runs at once, see `pack`.
+    """
+    findings: list[Finding] = []
+    for run in runs:
+        if is_traced(run):
+            continue
+        try:
+            _require_usable(with_measured_start(in_units_of(run, model), model), model)
+        except InputError as error:
+            findings += error.findings
+    if findings:
+        raise InputError(findings)
 
 
 def _require_usable(run: CultureRun, model: CultureModel) -> None:

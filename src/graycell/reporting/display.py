@@ -40,11 +40,13 @@ _INTERNAL_UNITS = {
     "mass_rate": MASS_RATE, "production": "mmol/L/d", "mass_production": "g/L/d", "growth": "1/d",
 }  # fmt: skip
 """An internal unit of each kind of number."""
-KINDS = tuple(_INTERNAL_UNITS)
+KINDS = tuple(kind.replace("_", "-") for kind in _INTERNAL_UNITS)
 """Kinds of numbers that have a unit in `DisplayUnits`."""
 _AS_MASS = {"concentration": "mass_concentration", "amount": "mass", "rate": "mass_rate",
             "production": "mass_production"}  # fmt: skip
 _AS_AMOUNT = {mass: amount for amount, mass in _AS_MASS.items()}
+_OF_SOLUTES = {*_AS_MASS, *_AS_AMOUNT} - {"concentration", "mass_concentration"}
+"""Kinds of what is computed of a concentration; a unit of a quantity is that of its concentration."""
 _LONGEST = 2000
 """Characters of a setting."""
 
@@ -365,9 +367,17 @@ def _require_fitting(units: DisplayUnits, known: Mapping[str, str], masses: Mapp
             continue
         of_both = {CONCENTRATION, MASS_CONCENTRATION}
         lacks = all(any(converts(one, of) for of in of_both) for one in (unit, known[name]))
-        needed = f"{name} is in {known[name]}" + (", and its molar mass is not known" if lacks else "")
-        remedy = ("give its molar mass: in the mapping of the import, or in the table molar_masses of the run"
-                  if lacks else "write a unit that converts to it")  # fmt: skip
+        is_both = name in masses and any(converts(known[name], of) for of in of_both)
+        needed = f"{name} is in {f'{CONCENTRATION} or {MASS_CONCENTRATION}' if is_both else known[name]}"
+        needed += ", and its molar mass is not known" if lacks else ""
+        kind = _kind_of(unit)
+        if lacks:
+            remedy = "give its molar mass: in the mapping of the import, or in the table molar_masses of the run"
+        elif kind in _OF_SOLUTES and any(converts(known[name], of) for of in of_both):
+            setting = f"{kind.replace('_', '-')}={unit}"
+            remedy = f"write a unit of its concentration; rates and amounts have theirs: {setting}"
+        else:
+            remedy = "write a unit that converts to it"
         findings.append(Finding(f"units, {name}", f"the unit '{unit}'", needed, remedy))
     if findings:
         raise InputError(findings)

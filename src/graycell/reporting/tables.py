@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # a trajectory has a table without what fits
     from graycell.diagnosis.gradients import GradientCheck
     from graycell.inference.fitting import Fit
 
-MEAN = "mean over species"
+MEAN = "mean without VCD and R"
 """Name of the last row of `scores_frame`."""
 
 
@@ -83,7 +83,7 @@ def scores_frame(trajectories: Mapping[str, Trajectory]) -> pd.DataFrame:
         trajectories: simulations of one run by label.
 
     Returns:
-        One row a quantity and one column [1] a label. The last row is the mean over the species, without VCD and R.
+        One row a quantity and one column [1] a label. The last row is the mean of those above but VCD and R.
     """
     of_label = {label: shown_scores(trajectory) for label, trajectory in trajectories.items()}
     quantities = list(dict.fromkeys(row.quantity for rows in of_label.values() for row in rows))

@@ -13,7 +13,7 @@ import numpy as np
 from graycell.errors import Finding, nearest
 from graycell.names import resembling
 from graycell.runs.limits import LIMITS as LIMITS
-from graycell.runs.limits import NOT_SPECIES
+from graycell.runs.limits import NOT_SPECIES, limits_for
 from graycell.runs.limits import limit_of as limit_of
 from graycell.runs.limits import value_fault as value_fault
 from graycell.runs.model_names import ModelNames
@@ -31,14 +31,14 @@ from graycell.runs.records import (
 )
 from graycell.runs.solutes import FORMULAS
 from graycell.runs.value_checks import event_place, values_are_possible, values_are_usual
-from graycell.units import DIMENSIONLESS
 
 FEWEST_SAMPLES = 3
 """Sample times below which a run says little about a rate: two points have no curvature."""
 LONGEST_RUN = 60.0
 """[d] Fed-batch cultures last about two weeks and perfusion cultures up to two months."""
 
-
+_CONCENTRATIONS = ("concentration", "mass concentration", VCD)
+"""Keys of `LIMITS` for what is dissolved or suspended."""
 _MOST_MISSING = 3
 """Species without a beginning that have a finding each."""
 Check = Callable[[CultureRun, ModelNames | None], Iterator[Finding]]
@@ -232,8 +232,8 @@ def every_species_has_a_beginning(run: CultureRun, model: ModelNames | None) -> 
     Yields:
         Each fault.
     """
-    measured = [name for name, series in run.measurements.items() if series.unit != DIMENSIONLESS]
-    wanted = model.required if model is not None else [name for name in measured if name not in NOT_SPECIES]
+    measured = [name for name, series in run.measurements.items() if _is_dissolved(name, series.unit)]
+    wanted = model.required if model is not None else measured
     sampled = {name for name, series in run.measurements.items() if len(series.time) and series.time[0] == 0.0}
     missing = [name for name in wanted if name not in run.initial and (model is None or name not in sampled)]
     severity = "warning" if model is None else "error"  # rates do without
@@ -248,6 +248,11 @@ def every_species_has_a_beginning(run: CultureRun, model: ModelNames | None) -> 
         needed = f"{name} needs a concentration at time 0"
         remedy = "add its column to the table initial, 0 if it was absent"
         yield Finding(f"run '{run.name}', initial {name}", "no value", needed, remedy, severity)
+
+
+def _is_dissolved(name: str, unit: str) -> bool:
+    """Return whether a measured quantity has a concentration: no sensor, number, temperature or osmolality has."""
+    return name not in NOT_SPECIES and limits_for(name, (limit_of(name, unit), "value"))[0] in _CONCENTRATIONS
 
 
 def measured_quantities_are_in_the_model(run: CultureRun, model: ModelNames | None) -> Iterator[Finding]:

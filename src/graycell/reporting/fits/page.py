@@ -204,7 +204,7 @@ def _heading(study: Study, run: str) -> str:
 def _scores(study: Study, run: str) -> str:
     frame = scores_frame(study.of_run(run))
     marks = [""] * (len(frame) - 1) + ["total"]
-    note = "Root mean squared difference over the measured range (NRMSE); the mean is over the species alone."
+    note = "Root mean squared difference over the measured range (NRMSE); the mean is without VCD and R."
     return table(frame, marks=marks, bars=list(frame.columns[1:])) + f'<p class="note">{note}</p>'
 
 

@@ -84,7 +84,7 @@ class Study:
                 yield label, name, trajectory
 
     def mean_nrmse(self, label: str) -> float:
-        """Return the mean error over the species and over the runs in which a species was measured.
+        """Return the mean over the runs of the mean error of all quantities but VCD and R.
 
         Args:
             label: of a fit.
@@ -120,7 +120,7 @@ def headline(study: Study) -> str:
     means = ", ".join(f"{label} {number(100.0 * study.mean_nrmse(label), decimals=1)} %" for label in study.fits)
     runs = "run" if len(study.runs) == 1 else f"the {len(study.runs)} runs"
     sentence = (
-        f"Root mean squared error of the simulation as a part of the measured range, mean over the species, "
+        f"Root mean squared error of the simulation as a part of the measured range, mean without VCD and R, "
         f"for {runs} {', '.join(study.runs)}: {means}."
     )
     cards = "".join(_card(study, label) for label in study.fits)
@@ -154,7 +154,7 @@ def _card(study: Study, label: str) -> str:
     return (
         f'<div class="card" style="--colour:{study.colours[label]}"><h3>{text(label)}</h3>'
         f'<div class="big">{number(study.mean_nrmse(label), decimals=3)}</div>'
-        f'<div class="unit">mean NRMSE over the species [1]</div>{shown}</div>'
+        f'<div class="unit">mean NRMSE without VCD and R [1]</div>{shown}</div>'
     )
 
 
