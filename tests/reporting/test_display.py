@@ -216,8 +216,8 @@ def test_every_kind_of_number_comes_back_from_laboratory_units(kind, value, mass
 
 _INTERNAL = {
     "time": "d", "volume": "L", "cells": "1e9 cells/L", "count": "1e9 cells", "concentration": "mmol/L",
-    "mass_concentration": "g/L", "amount": "mmol", "mass": "g", "rate": "mmol/(1e9 cells)/d",
-    "mass_rate": "g/(1e9 cells)/d", "production": "mmol/L/d", "mass_production": "g/L/d", "growth": "1/d",
+    "mass-concentration": "g/L", "amount": "mmol", "mass": "g", "rate": "mmol/(1e9 cells)/d",
+    "mass-rate": "g/(1e9 cells)/d", "production": "mmol/L/d", "mass-production": "g/L/d", "growth": "1/d",
 }  # fmt: skip
 
 
