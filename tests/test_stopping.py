@@ -319,7 +319,7 @@ def test_a_process_goes_on_without_a_guard_where_none_can_be_started():
 def test_a_command_says_that_it_was_stopped(after):
     """Also while it imports, and where JAX raises the exception of Ctrl-C in the middle of its own work."""
     start = "from graycell.cli import main; print('begins', flush=True); main()"
-    process = started("-c", start, "simulate")
+    process = started("-c", start, "diagnose")  # takes longer than that
     read_until(process, "begins")
     time.sleep(after)
     seconds, code, said = stopped(process)
