@@ -88,6 +88,17 @@ def test_the_folder_is_that_of_the_variable_or_of_the_user(monkeypatch, tmp_path
         assert cache_folder() == tmp_path / "graycell" / "compiled"
 
 
+def test_flags_of_the_compiler_are_set_once_and_those_of_the_user_stay(monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_own=1")
+    compiling.compile_quickly()
+    first = os.environ["XLA_FLAGS"]
+    assert first.endswith("--xla_own=1")
+    compiling.compile_quickly()
+    assert os.environ["XLA_FLAGS"] == first
+    compiling.compile_quickly(optimise=False)  # also where the others were set before
+    assert os.environ["XLA_FLAGS"] == f"--xla_backend_optimization_level=0 {first}"
+
+
 def test_no_cache_is_for_all_processes_that_follow(monkeypatch):
     monkeypatch.setenv("GRAYCELL_CACHE", "somewhere")
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")

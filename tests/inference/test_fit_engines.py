@@ -102,6 +102,7 @@ def test_draws_are_the_same_for_every_engine(serial, runs):
 def test_fewer_draws_are_the_first_of_more(serial, runs):
     few, many = (serial.predict(runs[0], draws=draws, seed=1) for draws in (3, 20))
     assert np.array_equal(few.best, many.best)
+    assert np.array_equal(few.values, many.values[:3])
 
 
 @pytest.mark.parametrize("stop", [3, 7])

@@ -1,3 +1,8 @@
+"""Files of runs -> runs, and a sentence for what cannot be read.
+
+Past 500 lines: every fault of a file has its case, and all are read by the same helpers.
+"""
+
 import hashlib
 import zipfile
 from importlib import resources

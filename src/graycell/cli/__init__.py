@@ -136,7 +136,7 @@ def main() -> None:
 
 
 def entry_point() -> None:
-    """Run `main` and end the process at once: to take JAX apart would take another half of a second."""
+    """Run `main` and end the process at once: to take JAX apart takes a good part of a short command."""
     try:
         main()
     except SystemExit as end:

@@ -1,4 +1,4 @@
-"""A command that compiles models: compiler, cores and Ctrl-C are set before anything of it is imported."""
+"""A command that compiles models: cache, cores and Ctrl-C are set before anything of it is imported."""
 
 import functools
 import gc
@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from graycell.cli.stopping import end_soon_after_ctrl_c
-from graycell.compiling import compile_quickly, keep_nothing
+from graycell.compiling import keep_nothing
 from graycell.engine import Engine, using
 
 _SELDOM = (200_000, 50, 100)
@@ -49,12 +49,11 @@ def long_command(commands: typer.Typer, name: str, panel: str) -> Callable[[Call
     def add(function: Callable) -> Callable:
         @functools.wraps(function)
         def run(*args, jobs: int | None = None, no_cache: bool = False, **options):
-            # what is imported and traced is kept anyway; to look through it again and again takes a tenth of the time
+            # what is imported and traced is kept anyway; to look through it again and again takes time
             before = gc.get_threshold()
             gc.set_threshold(*_SELDOM)
             if no_cache:
                 keep_nothing()
-            compile_quickly()
             try:
                 with end_soon_after_ctrl_c(), using(Engine(jobs)):
                     return function(*args, **options)

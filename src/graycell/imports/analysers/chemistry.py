@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from graycell.errors import Finding
 from graycell.imports.analysers.contents import Content, Rows
 from graycell.imports.analysers.samples import Export, Reading, Sample
-from graycell.imports.analysers.tables import Roles, row_of_headings, samples_of, word_of
+from graycell.imports.analysers.tables import OfTable, Roles, joined, row_of_headings, samples_of, word_of
 from graycell.imports.analysers.values import cleaned, decimal_mark, moment, reading
 
 ANOTHER_SAMPLE = timedelta(hours=12)
@@ -133,7 +133,7 @@ def read_cedex(content: Content) -> Export:
     gathered, remarks = Gathered(), list[Finding]()
     others, unknown = Counter[str](), Counter[str]()
     for name, rows in content.sheets.items():
-        place = f"{content.place}, sheet '{name}'" if name else content.place
+        place = content.place_of(name)
         marks = decimal_mark(row[layout.result].strip("<> ") for row in rows
                              if (layout := _layout_of(row)) is not None and layout.result < len(row))  # fmt: skip
         for number, cells in enumerate(rows, 1):
@@ -226,21 +226,17 @@ def read_nova(content: Content) -> Export:
     Returns:
         The samples.
     """
-    samples, remarks, not_read = list[Sample](), list[Finding](), list[str]()
-    for name, rows in content.sheets.items():
-        at = _nova_headings(rows)
-        if at is None:
-            continue
-        place = f"{content.place}, sheet '{name}'" if name else content.place
-        of_sheet = samples_of(place, rows[at], rows[at + 1 :], at + 2, _NOVA, _NOVA_ROLES)
-        for kept, more in zip((samples, remarks, not_read), of_sheet, strict=True):
-            kept += more
-        bare = [cleaned(cell) for cell in rows[at] if word_of(cell) in _NOVA_MASSES]
-        if bare:
-            needed, remedy = (
-                "the file has no units",
-                "if the analyser is set otherwise, convert the table of samples",
-            )
-            found = f"{' and '.join(bare)} read in g/L, other concentrations in mmol/L"
-            remarks.append(Finding(place, found, needed, remedy, "warning"))
-    return Export("Nova BioProfile FLEX2", tuple(samples), tuple(remarks), tuple(dict.fromkeys(not_read)))
+    return joined("Nova BioProfile FLEX2", [
+        _of_nova_sheet(content.place_of(name), rows, at) for name, rows in content.sheets.items()
+        if (at := _nova_headings(rows)) is not None
+    ])  # fmt: skip
+
+
+def _of_nova_sheet(place: str, rows: Rows, at: int) -> OfTable:
+    samples, remarks, not_read = samples_of(place, rows[at], rows[at + 1 :], at + 2, _NOVA, _NOVA_ROLES)
+    bare = [cleaned(cell) for cell in rows[at] if word_of(cell) in _NOVA_MASSES]
+    if bare:
+        needed, remedy = "the file has no units", "if the analyser is set otherwise, convert the table of samples"
+        found = f"{' and '.join(bare)} read in g/L, other concentrations in mmol/L"
+        remarks = [*remarks, Finding(place, found, needed, remedy, "warning")]
+    return samples, remarks, not_read

@@ -47,6 +47,17 @@ class Content:
     json: Any
     sha256: str
 
+    def place_of(self, sheet: str) -> str:
+        """Return the place of a sheet for a message.
+
+        Args:
+            sheet: its name; "" for that of a text.
+
+        Returns:
+            The name of the file, with that of the sheet.
+        """
+        return f"{self.place}, sheet '{sheet}'" if sheet else self.place
+
 
 def content_of(path: Path) -> Content:
     """Return what a file holds.

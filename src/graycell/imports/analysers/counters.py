@@ -8,7 +8,7 @@ from itertools import zip_longest
 from graycell.errors import Finding
 from graycell.imports.analysers.contents import Content, Rows
 from graycell.imports.analysers.samples import Export, Sample
-from graycell.imports.analysers.tables import Roles, row_of_headings, sample_of, samples_of, word_of
+from graycell.imports.analysers.tables import OfTable, Roles, joined, row_of_headings, sample_of, samples_of, word_of
 from graycell.imports.analysers.values import cleaned, decimal_mark, moment, month_is_first, with_offset
 
 _COUNTS = {"totalcells": ("cells counted", ""), "cellcount": ("cells counted", ""),
@@ -88,20 +88,17 @@ class CounterTable:
         Returns:
             The samples.
         """
-        samples, remarks, not_read = list[Sample](), list[Finding](), list[str]()
-        for name, rows in content.sheets.items():
-            at = row_of_headings(rows, self.words)
-            if at is None:
-                continue
-            place = f"{content.place}, sheet '{name}'" if name else content.place
-            below = rows[at + 1 :]
-            if self.day_in_name:
-                column = next((i for i, cell in enumerate(rows[at]) if word_of(cell) == "name"), len(rows[at]))
-                below = [_with_day(row, column) for row in below]
-            of_sheet = samples_of(place, rows[at], below, at + 2, self.quantities, self.roles)
-            for kept, more in zip((samples, remarks, not_read), of_sheet, strict=True):
-                kept += more
-        return Export(self.instrument, tuple(samples), tuple(remarks), tuple(dict.fromkeys(not_read)))
+        return joined(self.instrument, [
+            self._of_sheet(content.place_of(name), rows, at) for name, rows in content.sheets.items()
+            if (at := row_of_headings(rows, self.words)) is not None
+        ])  # fmt: skip
+
+    def _of_sheet(self, place: str, rows: Rows, at: int) -> OfTable:
+        below = rows[at + 1 :]
+        if self.day_in_name:
+            column = next((i for i, cell in enumerate(rows[at]) if word_of(cell) == "name"), len(rows[at]))
+            below = [_with_day(row, column) for row in below]
+        return samples_of(place, rows[at], below, at + 2, self.quantities, self.roles)
 
 
 BLU = CounterTable("Vi-CELL BLU", ("sampleid", "analysisdatetime", "viability"), _VI_CELL,
@@ -147,23 +144,18 @@ def read_xr(content: Content) -> Export:
     blocks = [pairs for block in _blocks(content.lines) if "Viability (%)" in (pairs := _pairs(block))]
     if blocks:
         return Export("Vi-CELL XR", tuple(map(_report, blocks)))
-    samples, remarks, not_read = list[Sample](), list[Finding](), list[str]()
-    for name, rows in content.sheets.items():
-        place = f"{content.place}, sheet '{name}'" if name else content.place
-        at = row_of_headings(rows, ("sampleid", "filename"))
-        if at is None or not {"viability", "totalcells"} & {word_of(cell) for cell in rows[at]}:
-            samples += _reports(rows)
-            continue
-        below = rows[at + 1] if at + 1 < len(rows) else []
-        two = not (below and below[0].strip())  # the headings go on in a second row
-        headings = [
-            f"{over} {under}".strip() for over, under in zip_longest(rows[at], below if two else [], fillvalue="")
-        ]
-        first = at + 1 + two
-        of_sheet = samples_of(place, headings, rows[first:], first + 1, _VI_CELL, _XR_ROLES)
-        for kept, more in zip((samples, remarks, not_read), of_sheet, strict=True):
-            kept += more
-    return Export("Vi-CELL XR", tuple(samples), tuple(remarks), tuple(dict.fromkeys(not_read)))
+    return joined("Vi-CELL XR", [_of_xr_sheet(content.place_of(name), rows) for name, rows in content.sheets.items()])
+
+
+def _of_xr_sheet(place: str, rows: Rows) -> OfTable:
+    at = row_of_headings(rows, ("sampleid", "filename"))
+    if at is None or not {"viability", "totalcells"} & {word_of(cell) for cell in rows[at]}:
+        return _reports(rows), [], []
+    below = rows[at + 1] if at + 1 < len(rows) else []
+    two = not (below and below[0].strip())  # the headings go on in a second row
+    headings = [f"{over} {under}".strip() for over, under in zip_longest(rows[at], below if two else [], fillvalue="")]
+    first = at + 1 + two
+    return samples_of(place, headings, rows[first:], first + 1, _VI_CELL, _XR_ROLES)
 
 
 def _reports(rows: Rows) -> list[Sample]:

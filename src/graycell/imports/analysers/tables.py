@@ -4,16 +4,18 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from graycell.errors import Finding
-from graycell.imports.analysers.samples import CELLS, Reading, Sample, in_units_of_laboratories
+from graycell.imports.analysers.samples import CELLS, Export, Reading, Sample, in_units_of_laboratories
 from graycell.imports.analysers.values import cleaned, decimal_mark, moment, month_is_first, reading
 from graycell.runs.format.tables import parse_number
 from graycell.runs.records import TCD, VCD
 
 Quantities = Mapping[str, tuple[str, str]]
 """A quantity and its unit by the word of a heading, see `word_of`."""
+OfTable = tuple[list[Sample], list[Finding], list[str]]
+"""The samples of a table, remarks, and the headings that were not read."""
 _BRACKETS = re.compile(r"\s*[(\[]([^()\[\]]*)[)\]]\s*")
 _POWER = re.compile(r"x?\s*10\^?(\d)")
 _DENSITY = {"viable cells counted": VCD, "cells counted": TCD, "dead cells counted": "dead cells"}
@@ -103,7 +105,7 @@ def row_of_headings(rows: Sequence[Sequence[str]], words: Sequence[str]) -> int 
 
 def samples_of(
     place: str, headings: Sequence[str], rows: Sequence[Sequence[str]], first: int, known: Quantities, roles: Roles
-) -> tuple[list[Sample], list[Finding], list[str]]:
+) -> OfTable:
     """Return the samples of a table.
 
     Args:
@@ -152,6 +154,20 @@ def samples_of(
     not_read = [cleaned(heading) for i, heading in enumerate(headings)
                 if heading.strip() and i not in columns and i not in at.values()]  # fmt: skip
     return samples, remarks, not_read
+
+
+def joined(instrument: str, tables: Sequence[OfTable]) -> Export:
+    """Return the tables of a file as one export.
+
+    Args:
+        instrument: which analyser wrote it.
+        tables: in the order of the file.
+
+    Returns:
+        All samples and remarks; a heading that was not read is there once.
+    """
+    samples, remarks, not_read = (list(chain.from_iterable(parts)) for parts in zip(*tables, ([], [], []), strict=True))
+    return Export(instrument, tuple(samples), tuple(remarks), tuple(dict.fromkeys(not_read)))
 
 
 def remarks_of_order(place: str, cells: set[str]) -> list[Finding]:
