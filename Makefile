@@ -46,6 +46,7 @@ bench: $(BENCH_VENV)/.installed
 	$(BENCH_VENV)/bin/python benchmarks/flux_layer.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/trajectory.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/thousand_runs.py --out $(RESULTS)/bench
+	$(BENCH_VENV)/bin/python benchmarks/depletion.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/library.py --out $(RESULTS)/bench
 	$(BENCH_VENV)/bin/python benchmarks/to_the_touch.py --out $(RESULTS)/bench $(if $(BEFORE),--before $(BEFORE))
 	$(BENCH_VENV)/bin/python benchmarks/workers.py --out $(RESULTS)/bench

@@ -1,6 +1,7 @@
 """Prediction: a distribution of trajectories of one run, from the posterior of a fit."""
 
 import importlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 POINTS = 101
 """Number of times of a prediction where none are given."""
-_SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6)
+_SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6, derivative_rtol=math.inf)
 """Of the solver: its error is far below the width of a posterior."""
 _EXTRA = "it needs the package {package}; install it with: pip install 'graycell[{extra}]'."
 

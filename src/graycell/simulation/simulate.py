@@ -4,6 +4,7 @@ Pure and traceable, from PyTrees to a PyTree: the caller may jit, map and differ
 initial concentrations, media, volumes and rates of feeds, and the times of events and set-points.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -92,6 +93,8 @@ def simulate(
     if model.is_lagged:
         trajectory = _simulate_lagged(model, run, packed)
     else:
+        if settings.derivative_rtol is None and not traced:  # nobody differentiates it
+            settings = replace(settings, derivative_rtol=math.inf)
         loop = Loop(*(jnp.asarray(part, jnp.float64) for part in loop))
         tolerances = jnp.asarray(settings.rtol, jnp.float64), jnp.asarray(settings.atol, jnp.float64)
         others = replace(settings, rtol=1.0, atol=1.0)  # the tolerances are traced: one compiled function serves all

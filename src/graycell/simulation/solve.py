@@ -6,7 +6,8 @@ times of events are traced, time is scaled to 0..1 in every segment, so that der
 
 import enum
 import functools
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 import diffrax
@@ -22,6 +23,7 @@ from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
 from graycell.simulation.short_solve import short_solve
+from graycell.simulation.tangent import Tangent, norm_of_both
 from graycell.simulation.triggers import solve_with_triggers
 
 
@@ -61,6 +63,11 @@ class SolverSettings:
         atol: tolerance of states near zero, in the unit of the species per litre of initial volume, and 1 for volume
             and variables.
         most_steps: per segment.
+        derivative_rtol: [1] tolerance of the derivatives of the whole trajectory by parameters, relative to the
+            largest. None is ten times `rtol` where uptake is limited, and else leaves derivatives as precise as the
+            steps make them; inf does so always. `simulate` takes None for inf unless JAX traces its model or run.
+            Where a substrate runs out, derivatives are otherwise far less precise than the trajectory, and keeping them
+            costs about twice the time; see `simulation.tangent`.
         adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns).
     """
 
@@ -68,12 +75,33 @@ class SolverSettings:
     rtol: float | Array = 1e-6
     atol: float | Array = 1e-7
     most_steps: int = 4096
+    derivative_rtol: float | None = None
     adjoint: diffrax.AbstractAdjoint = field(default_factory=diffrax.RecursiveCheckpointAdjoint)
+
+    def derivative_share(self, model: CultureModel) -> float | Array | None:
+        """Return the tolerance of a trajectory over that of its derivatives.
+
+        Args:
+            model: to be solved.
+
+        Returns:
+            It [1]; None where derivatives are left as they are.
+        """
+        given = self.derivative_rtol
+        if model.triggers or given == math.inf:  # through triggers there is no derivative
+            return None
+        if given is None:
+            return None if model.clearance is None else _DERIVATIVE_SHARE
+        return self.rtol / given
 
 
 _STEP_SHARE = 0.01
 """Part of the tolerance for one step: errors add up over some hundred steps, and a closed loop amplifies them.
 tests/simulation/test_simulate.py checks that trajectories keep the tolerance."""
+
+_DERIVATIVE_SHARE = 0.1
+"""Tolerance of a trajectory over that of its derivatives where none is given: as the share falls, their errors do, and
+the time grows; benchmarks/depletion.py has both."""
 
 
 class Loop(NamedTuple):
@@ -141,12 +169,14 @@ class _Carry(NamedTuple):
         changed: whether interventions changed it just before.
         alive: whether no segment failed so far.
         true: (triggers,) whether the condition of each trigger held.
+        tangent: derivative of the state, where the steps keep it; events leave it as it is.
     """
 
     state: CultureState
     changed: Array
     alive: Array
     true: Array
+    tangent: CultureState | None
 
 
 def integrate(
@@ -170,6 +200,10 @@ def integrate(
         States, cells and statuses.
     """
     controller = diffrax.PIDController(rtol=_STEP_SHARE * settings.rtol, atol=_STEP_SHARE * settings.atol)
+    share, direction = settings.derivative_share(model), None
+    if share is not None:
+        controller = replace(controller, norm=norm_of_both(controller.norm, share))
+        direction = Tangent.of(model)
     fractions = jnp.linspace(0.0, 1.0, points) if points > 1 else jnp.ones(1)
 
     def segment(carry: _Carry, now: _Segment):
@@ -189,6 +223,13 @@ def integrate(
         def derivative(s, state, _):
             return jax.tree.map(lambda rate: unit * rate, model.derivative(state, at(s)))
 
+        @jax.jit
+        def derivative_of_both(s, both, _):
+            if direction is None:
+                return derivative(s, both[0], _), None
+            rate = direction.rate(at(s), *both)
+            return derivative(s, both[0], _), jax.tree.map(lambda rate: lax.stop_gradient(unit) * rate, rate)
+
         at_rest = model.after_event(carry.state, at(0.0))
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
         # after a failure no segment is solved: it would take the most steps in every segment that is left
@@ -199,15 +240,18 @@ def integrate(
         first_step = lax.stop_gradient(jnp.where(stop > 0.0, share * last_s, 1.0))
         shares = fractions * last_s
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
-        solve = functools.partial(_solved, settings, controller, derivative, first_step, stop)
+        solve = functools.partial(_solved, settings, controller, first_step, stop)
+        tangent = carry.tangent
         if model.triggers:
+            solve = functools.partial(solve, derivative)
             met = solve_with_triggers(model, solve, derivative, at, state, carry.true, stop, carry.alive)
             states = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), met.state)
             successful, true = met.ok, met.true
         else:
-            solution = solve(jnp.zeros(()), state, saveat=saveat)
-            states, successful = cast(CultureState, solution.ys), solution.result == diffrax.RESULTS.successful
-            true = carry.true
+            solution = solve(derivative_of_both, jnp.zeros(()), (state, tangent), saveat=saveat)
+            states, tangents = cast(tuple[CultureState, CultureState | None], solution.ys)
+            tangent = jax.tree.map(lambda leaf: leaf[-1], tangents)
+            successful, true = solution.result == diffrax.RESULTS.successful, carry.true
         if packed.traced_times:
             states = _moved_end(states, length, model.derivative(state, at(0.0)))
         last = jax.tree.map(lambda leaf: leaf[-1], states)
@@ -220,12 +264,14 @@ def integrate(
         inputs, failed = jax.vmap(lambda s: at(s).inputs)(shares), jnp.where(carry.alive & successful, 0, 1)
         after = CultureState(amounts, volume, model.relaxed(last.variables, at(last_s)))
         out = (time, states, closed.values, closed.status, inputs, failed)
-        return _Carry(after, changed, carry.alive & successful, true), out
+        return _Carry(after, changed, carry.alive & successful, true, tangent), out
 
     variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
     yes = jnp.asarray(True)
     initially = jnp.asarray([trigger.initially for trigger in model.triggers], bool)
-    first = _Carry(CultureState(packed.initial, jnp.ones(()), variables), yes, yes, initially)
+    state = CultureState(packed.initial, jnp.ones(()), variables)
+    tangent = None if direction is None else jax.tree.map(jnp.zeros_like, state)
+    first = _Carry(state, yes, yes, initially, tangent)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
     time, states, closed, loop_status, inputs, failed = lax.scan(segment, first, given)[1]
     fed = (packed.flows.feed @ packed.media)[:, None, :] / states.volume[..., None]
@@ -233,7 +279,7 @@ def integrate(
     return Path(time, states, closed, loop_status, inputs, fed, cells, failed)
 
 
-def _solved(settings, controller, derivative, first_step, stop, s, state, **options) -> diffrax.Solution:
+def _solved(settings, controller, first_step, stop, derivative, s, state, **options) -> diffrax.Solution:
     """Return the solution from a time and state to the end of a segment."""
     with short_solve():
         return diffrax.diffeqsolve(
