@@ -199,11 +199,7 @@ def integrate(
     Returns:
         States, cells and statuses.
     """
-    controller = diffrax.PIDController(rtol=_STEP_SHARE * settings.rtol, atol=_STEP_SHARE * settings.atol)
-    share, direction = settings.derivative_share(model), None
-    if share is not None:
-        controller = replace(controller, norm=norm_of_both(controller.norm, share))
-        direction = Tangent.of(model)
+    controller, direction = _step_control(model, settings)
     fractions = jnp.linspace(0.0, 1.0, points) if points > 1 else jnp.ones(1)
 
     def segment(carry: _Carry, now: _Segment):
@@ -225,10 +221,8 @@ def integrate(
 
         @jax.jit
         def derivative_of_both(s, both, _):
-            if direction is None:
-                return derivative(s, both[0], _), None
-            rate = direction.rate(at(s), *both)
-            return derivative(s, both[0], _), jax.tree.map(lambda rate: lax.stop_gradient(unit) * rate, rate)
+            tangent = None if direction is None else direction.rate(at(s), *both)
+            return derivative(s, both[0], _), jax.tree.map(lambda rate: lax.stop_gradient(unit) * rate, tangent)
 
         at_rest = model.after_event(carry.state, at(0.0))
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
@@ -266,17 +260,31 @@ def integrate(
         out = (time, states, closed.values, closed.status, inputs, failed)
         return _Carry(after, changed, carry.alive & successful, true, tangent), out
 
-    variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
-    yes = jnp.asarray(True)
-    initially = jnp.asarray([trigger.initially for trigger in model.triggers], bool)
-    state = CultureState(packed.initial, jnp.ones(()), variables)
-    tangent = None if direction is None else jax.tree.map(jnp.zeros_like, state)
-    first = _Carry(state, yes, yes, initially, tangent)
+    first = _begun(model, packed, direction)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
     time, states, closed, loop_status, inputs, failed = lax.scan(segment, first, given)[1]
     fed = (packed.flows.feed @ packed.media)[:, None, :] / states.volume[..., None]
     cells = _cells(model, packed, loop, time, states.amounts / states.volume[..., None], closed, inputs, fed)
     return Path(time, states, closed, loop_status, inputs, fed, cells, failed)
+
+
+def _begun(model: CultureModel, packed: PackedRun, direction: Tangent | None) -> _Carry:
+    """Return the state before the first segment."""
+    variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
+    state, yes = CultureState(packed.initial, jnp.ones(()), variables), jnp.asarray(True)
+    initially = jnp.asarray([trigger.initially for trigger in model.triggers], bool)
+    return _Carry(state, yes, yes, initially, None if direction is None else jax.tree.map(jnp.zeros_like, state))
+
+
+def _step_control(
+    model: CultureModel, settings: SolverSettings
+) -> tuple[diffrax.AbstractStepSizeController, Tangent | None]:
+    """Return the control of steps, and the derivative whose error counts in it, if one does."""
+    controller = diffrax.PIDController(rtol=_STEP_SHARE * settings.rtol, atol=_STEP_SHARE * settings.atol)
+    share = settings.derivative_share(model)
+    if share is None:
+        return controller, None
+    return replace(controller, norm=norm_of_both(controller.norm, share)), Tangent.of(model)
 
 
 def _solved(settings, controller, first_step, stop, derivative, s, state, **options) -> diffrax.Solution:
