@@ -29,6 +29,7 @@ import graycell as gc
 from graycell.diagnosis.differences import Differences, Verdict, judge
 from graycell.engine import current_engine
 from graycell.inference import FitSettings
+from graycell.inference.fitting import OF_DERIVATIVES
 from graycell.model import CultureModel
 from graycell.packing import PackedRun, pack
 from graycell.simulation.solve import SolverSettings, integrate
@@ -49,7 +50,7 @@ PRECISE = SolverSettings(rtol=1e-10, atol=1e-11, derivative_rtol=1e-8, most_step
 FIT = FitSettings()
 WAYS = {
     "of a fit, as the steps make them": SolverSettings(rtol=FIT.rtol, atol=FIT.atol, derivative_rtol=math.inf),
-    "of a fit": SolverSettings(rtol=FIT.rtol, atol=FIT.atol),
+    "of a fit": SolverSettings(rtol=FIT.rtol, atol=FIT.atol, derivative_rtol=OF_DERIVATIVES * FIT.rtol),
     "usual, as the steps make them": PLAIN,
     "usual": SolverSettings(),
     "rtol 1e-8": SolverSettings(rtol=1e-8, atol=1e-9),
