@@ -193,7 +193,7 @@ def of_model(name: str, runs: int, repeats: int) -> dict:
 def main() -> None:
     """Compare, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=20, help="random runs of each model (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=8, help="random runs of each model (default: %(default)s)")
     parser.add_argument("--out", type=Path, default=Path("results/bench"), help="folder of the result")
     parser.add_argument("--repeats", type=int, default=5, help="of each time (default: %(default)s)")
     options = parser.parse_args()
