@@ -155,7 +155,7 @@ def main() -> None:
     timings = common.measure(calls, options.repeats)
     rows = []
     for name, timing in timings.items():
-        each = BATCH if "vmap" in name else 1
+        each = BATCH if name.endswith("each") else 1
         rows.append({"work": name, **asdict(timing), "run_s": timing.run_s / each})
     wanted = targets(rows)
     peer, reason = common.attempt(lambda: simulate)
