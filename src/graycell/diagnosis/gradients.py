@@ -202,6 +202,7 @@ def check_gradients(
         checks.append(DerivativeCheck(labels[i], found.verdict, found.error, found.size, *sample, found.step))
     report(1.0, "done")
     settings = {"tolerance": tolerance, "steps": list(steps), "rtol": rtol, "loop": [float(value) for value in loop]}
+    settings["derivative_rtol"] = DERIVATIVE_RTOL
     settings["parameters"] = [labels[i] for i in chosen]
     return GradientCheck(
         tuple(run.name for run in runs), tuple(checks), tolerance, provenance_of(model, runs, settings)

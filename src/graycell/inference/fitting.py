@@ -57,9 +57,6 @@ __all__ = [
     "objective_for",
 ]
 
-OF_DERIVATIVES = 10.0
-"""Tolerance of derivatives where uptake is limited, over that of the trajectory [1]: as precise as a search needs."""
-
 
 def fit(
     model: CultureModel | Problem,
@@ -103,10 +100,7 @@ def fit(
         )
     problem = model if isinstance(model, Problem) else Problem(model, () if runs is None else runs)
     model, runs = problem.start, list(problem.runs)  # type: ignore[arg-type]
-    derivative_rtol = None if model.clearance is None else OF_DERIVATIVES * settings.rtol
-    solver = SolverSettings(
-        rtol=settings.rtol, atol=settings.atol, derivative_rtol=derivative_rtol, adjoint=diffrax.ForwardMode()
-    )
+    solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
     objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation)
     stages = settings.stages or recipe_for(model, runs)
     matching = None

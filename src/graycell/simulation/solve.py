@@ -67,7 +67,7 @@ class SolverSettings:
             largest. None is twice `rtol` where uptake is limited, and else leaves derivatives as precise as the steps
             make them; inf does so always. `simulate` takes None for inf unless JAX traces its model or run.
             Where a substrate runs out, derivatives are otherwise far less precise than the trajectory, and keeping them
-            costs two to four times the time; see `simulation.tangent`.
+            costs three to five times the time; see `simulation.tangent`.
         adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns).
     """
 

@@ -2,8 +2,8 @@
 
 The rates of a culture have kinks, such as where a bound becomes active as a substrate runs out. A step across a kink is
 right to the second order of its length for the state, to the first order only for derivatives: with the usual
-tolerance of 1e-6 they are wrong by 1e-3 as a rule, and by up to 0.3 (benchmarks/depletion.py). The error of one
-derivative, by a random direction in which every parameter moves, tells the step control where the steps have to be
+tolerance of 1e-6 they are wrong by 1e-3 as a rule, and by up to 0.3 (benchmarks/depletion.py --runs 100). The error of
+one derivative, by a random direction in which every parameter moves, tells the step control where the steps have to be
 short for all of them.
 """
 
