@@ -57,7 +57,8 @@ class Row:
 def seconds(checkout: Path, arguments: tuple[str, ...], folder: Path) -> tuple[float, str]:
     """Return how long one process takes [s], and the last words of its errors if it fails."""
     environment = {**os.environ, "PYTHONPATH": str(checkout / "src"), "PYTHONPYCACHEPREFIX": str(folder / "bytecode"),
-                   "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"), "JAX_PLATFORMS": "cpu",
+                   "JAX_COMPILATION_CACHE_DIR": str(folder / "compiled"),
+                   "GRAYCELL_CACHE": str(folder / "kept"), "JAX_PLATFORMS": "cpu",
                    "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1"}  # fmt: skip
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.perf_counter()

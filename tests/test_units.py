@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from graycell import units
 from graycell.units import (
     CELL_DENSITY,
     CONCENTRATION,
@@ -103,3 +104,18 @@ def test_a_heading_is_a_name_and_a_unit():
     for bad in ("", "[d]", "GLC [mmol/L", "a [b] [c]"):
         with pytest.raises(UnitError, match="heading"):
             parse_heading(bad)
+
+
+def test_units_are_read_where_nothing_can_be_kept(monkeypatch, tmp_path):
+    """What pint keeps of its units is an aid: a file of it that is broken is removed, and the units are read anew."""
+    monkeypatch.setenv("GRAYCELL_CACHE", str(tmp_path))
+    units._new_registry()
+    kept = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert kept
+    for file in kept:
+        file.write_bytes(b"half")
+    assert units._new_registry().Quantity(1.0, "mol/l").to("mmol/l").magnitude == pytest.approx(1000.0)
+    assert not any(file.exists() for file in kept)
+
+    monkeypatch.setenv("GRAYCELL_CACHE", "off")
+    assert units._new_registry().Quantity(1.0, "day").to("hour").magnitude == pytest.approx(24.0)

@@ -1,7 +1,7 @@
 """How JAX compiles: sooner, once for all threads, and once for all processes of a machine.
 
-What was compiled is kept in the cache folder of the user, so that the next process finds it. The folder is bounded:
-what was not used for longest goes first.
+What was compiled is kept in the cache folder of the user, so that the next process finds it; so are the units that pint
+has read. What was compiled is bounded: what was not used for longest goes first.
 
     GRAYCELL_CACHE   another folder, or "off"
 """

@@ -8,11 +8,14 @@ Units are converted here, once, when data come in.
 import functools
 import math
 import re
+import shutil
+import sys
 from fractions import Fraction
 from typing import Any
 
 import pint
 
+from graycell.compiling import cache_folder
 from graycell.errors import GraycellError
 
 TIME = "d"
@@ -56,9 +59,21 @@ class UnitError(GraycellError):
     """A unit that cannot be read, or that does not measure what is needed."""
 
 
+def _new_registry() -> pint.UnitRegistry:
+    """Return a registry of pint's units; what pint has read of them is kept in the user's cache folder."""
+    folder = cache_folder()
+    if folder is not None:
+        kept = folder / f"units-{pint.__version__}-{sys.implementation.cache_tag}"
+        try:
+            return pint.UnitRegistry(autoconvert_offset_to_baseunit=True, cache_folder=kept)
+        except Exception:  # noqa: BLE001  a folder that cannot be written, a file that another process is writing
+            shutil.rmtree(kept, ignore_errors=True)
+    return pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+
+
 @functools.cache
 def _registry() -> pint.UnitRegistry:
-    registry = pint.UnitRegistry(autoconvert_offset_to_baseunit=True)
+    registry = _new_registry()
     registry.define("cell = [cell] = cells")
     registry.define("celsius_step = [celsius]")
     registry.define("osmol = mol = Osm")
