@@ -8,7 +8,7 @@ RESULTS := results
 # where an environment forbids bytecode, every process would compile all that it imports
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning clean
+.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -63,6 +63,10 @@ study-inconsistency: $(VENV)/.installed-study
 # figures and tables from docs/learning.json; RETRAIN=1 first trains, for hours, what results/learning does not hold yet
 study-learning: $(VENV)/.installed-study
 	$(BIN)/python studies/learning.py $(if $(RETRAIN),--retrain)
+
+# table of docs/predict.md from docs/coverage.json; RETRAIN=1 first computes what results/coverage does not hold yet
+study-coverage: $(VENV)/.installed-study
+	$(BIN)/python studies/coverage.py $(if $(RETRAIN),--retrain)
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS) .pytest_cache

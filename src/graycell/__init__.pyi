@@ -109,9 +109,13 @@ from .models import nolan_lee as nolan_lee
 from .models import published_feed as published_feed
 from .parameters import Parameter as Parameter
 from .parameters import ParameterTable as ParameterTable
+from .prediction import Forecaster as Forecaster
+from .prediction import NextRun as NextRun
+from .prediction import predict_next as predict_next
 from .reporting import DisplayUnits as DisplayUnits
 from .reporting import comparison_report as comparison_report
 from .reporting import diagnosis_report as diagnosis_report
+from .reporting import next_run_report as next_run_report
 from .reporting import report as report
 from .reporting import trajectory_frame as trajectory_frame
 from .reporting import write_table as write_table

@@ -7,6 +7,7 @@
     modelling      simulate, report, demo
     fitting        fit
     checking       diagnose, check-gradients
+    predicting     predict
     comparing      generate, cross-validate
     given_runs     the runs that arguments name; given_models, given_units: the models and units
     sentences      sentences and findings
@@ -82,6 +83,8 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
     graycell fit my-runs/ --out my-fit/    fit the models that the measurements allow, and choose one
 
     graycell report my-fit/                write my-fit/report.html
+
+    graycell predict my-runs/ my-plan/     predict the next run, with bands
 
     graycell fit study.toml                fit the white, gray and black models of a study
 

@@ -13,6 +13,9 @@ from .fits.laws import law_errors_frame as law_errors_frame
 from .fits.laws import laws_frame as laws_frame
 from .fits.laws import recovered as recovered
 from .fits.page import report as report
+from .next_run import next_run_figure as next_run_figure
+from .next_run import next_run_frame as next_run_frame
+from .next_run import next_run_report as next_run_report
 from .tables import estimates_frame as estimates_frame
 from .tables import gradient_checks_frame as gradient_checks_frame
 from .tables import history_frame as history_frame

@@ -4,7 +4,7 @@ A body is imported when its command runs, and not at the top: `--help`, completi
 for neither JAX nor plotly.
 """
 
-from graycell.cli.commands import checking, comparing, fitting, modelling, models, runs
+from graycell.cli.commands import checking, comparing, fitting, modelling, models, predicting, runs
 
-GROUPS = tuple(group.commands for group in (runs, models, modelling, fitting, comparing, checking))
+GROUPS = tuple(group.commands for group in (runs, models, modelling, fitting, predicting, comparing, checking))
 """In the order of the help."""

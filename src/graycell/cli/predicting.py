@@ -1,0 +1,101 @@
+"""The command that predicts a run: predict."""
+
+import csv
+from pathlib import Path
+
+import typer
+
+from graycell.cli.exit_codes import FAULTS
+from graycell.cli.frames import print_frame
+from graycell.cli.given_runs import runs_from
+from graycell.cli.given_units import display_units
+from graycell.cli.printing import progress_bar
+from graycell.cli.sentences import print_error, print_findings, say
+from graycell.errors import Finding, InputError, nearest
+from graycell.prediction import NextRun, default_candidates, predict_next
+from graycell.runs.records import CultureRun
+from graycell.storage import require_place
+
+FIT = "fit.json"
+_MOST_ROWS = 100_000
+
+
+def _predict(
+    sources: list[Path], out: Path, groups: Path | None, quick: bool, draws: int, seed: int, units: str
+) -> None:
+    if len(sources) < 2:
+        print_error("predict: found one path; runs or a fit to learn from and, last, a plan are needed; write graycell "
+                    "predict my-runs/ my-plan/.")  # fmt: skip
+        raise typer.Exit(FAULTS)
+    require_place(out)
+    *given, last = sources
+    plans = runs_from([last])
+    if len(plans) != 1:
+        print_error(f"{last}: found {len(plans)} runs; the plan is one run; give the folder or file of that run.")
+        raise typer.Exit(FAULTS)
+    if len(given) == 1 and (given[0] / FIT).is_file():
+        _from_fit(given[0], plans[0], out, draws, seed, units)
+        return
+    runs = [run for run in runs_from(given) if run.name != plans[0].name]
+    words = None if groups is None else _groups(groups, [*runs, plans[0]])
+    candidates = [one for one in default_candidates(runs, words) if not quick or one.name not in _SLOW]
+    shown_units = display_units(units, [*runs, plans[0]])
+    with progress_bar("predict") as update:
+        found = predict_next(runs, plans[0], candidates=candidates, groups=words, seed=seed, progress=update)
+    from graycell.reporting.next_run import headline_of, next_run_report  # with plotly, which is slow to import
+
+    path = next_run_report(found, out, shown_units)
+    for sentence in headline_of(found):
+        say(sentence)
+    for sentence in found.warnings:
+        say(f"warning: {sentence}")
+    _print_end(found, shown_units)
+    say(f"Prediction: {path}; its numbers: {out / 'prediction.csv'}")
+
+
+_SLOW = ("Gaussian process", "boosted trees")
+
+
+def _print_end(found: NextRun, units) -> None:
+    from graycell.reporting.next_run import next_run_frame
+
+    frame = next_run_frame(found, units).groupby("quantity", sort=False).tail(1)
+    last = frame[["quantity", "unit", "estimate", "measurement q05", "measurement q95"]]
+    print_frame(last, f"{found.plan.name} at day {found.time[-1]:g}: 90 % of measurements lie between")
+
+
+def _from_fit(folder: Path, plan: CultureRun, out: Path, draws: int, seed: int, units: str) -> None:
+    from graycell.inference import load_fit
+    from graycell.reporting.predictions import prediction_report
+
+    fit = load_fit(folder)
+    shown_units = display_units(units, [*fit.runs, plan], [fit.model])
+    found = fit.predict(plan, draws, seed=seed)
+    path = prediction_report(found, fit, out, shown_units)
+    for sentence in (*fit.remarks(), *found.remarks()):
+        say(f"warning: {sentence}")
+    say(f"Prediction: {path}; its numbers: {out / 'prediction.csv'}")
+
+
+def _groups(path: Path, runs: list[CultureRun]) -> dict[str, str]:
+    """Return the group of each run, from a CSV with the columns run and group."""
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = csv.DictReader(file)
+        heads = rows.fieldnames or []
+        missing = [name for name in ("run", "group") if name not in heads]
+        if missing:
+            raise InputError([Finding(str(path), f"the columns {', '.join(heads) or 'none'}",
+                                      "the columns run and group are needed", "name the columns so")])  # fmt: skip
+        found = {}
+        for number, row in enumerate(rows):
+            if number >= _MOST_ROWS:
+                raise InputError([Finding(str(path), f"more than {_MOST_ROWS} rows", "there is one for each run",
+                                          "give a shorter table")])  # fmt: skip
+            if (row["run"] or "").strip():
+                found[row["run"].strip()] = (row["group"] or "").strip()
+    names = [run.name for run in runs]
+    print_findings([
+        Finding(f"{path}, run", f"'{name}'", "no run that was given has that name", nearest(name, names), "warning")
+        for name in found if name not in names
+    ])  # fmt: skip
+    return {name: group for name, group in found.items() if group}

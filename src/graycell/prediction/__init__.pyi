@@ -1,0 +1,12 @@
+from .forecaster import Forecaster as Forecaster
+from .forecaster import default_candidates as default_candidates
+from .forecaster import predict_next as predict_next
+from .groups import GroupMean as GroupMean
+from .mean_rates import MeanRates as MeanRates
+from .next_run import MIXTURE as MIXTURE
+from .next_run import PREDICTIONS as PREDICTIONS
+from .next_run import Band as Band
+from .next_run import LeftOutScore as LeftOutScore
+from .next_run import NextRun as NextRun
+from .novelty import Novelty as Novelty
+from .residuals import ResidualProcess as ResidualProcess

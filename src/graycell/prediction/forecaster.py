@@ -1,0 +1,398 @@
+"""predict_next: the next run from runs and a plan; Forecaster is trained once and predicts one plan after the other."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from graycell.comparison.baselines import BoostedTrees, GaussianProcess, MeanOfRuns
+from graycell.comparison.protocols import Candidate, Predictor
+from graycell.comparison.samples import mean_curve
+from graycell.comparison.splits import known_of
+from graycell.engine import Engine, current_engine
+from graycell.errors import FitError
+from graycell.prediction.groups import GroupMean
+from graycell.prediction.mean_rates import MeanRates
+from graycell.prediction.next_run import MIXTURE, LeftOutScore, NextRun, possible
+from graycell.prediction.novelty import novelties
+from graycell.prediction.residuals import ResidualProcess, Residuals
+from graycell.prediction.stacking import LeftOut, leave_out_each, mixed, predictions, stacking_weights, trained
+from graycell.runs.records import REDOX, TCD, CultureRun
+
+POINTS = 101
+"""Number of times of a prediction where none are given."""
+FEW_RUNS = 12
+"""With at most as many training runs the Gaussian process and the boosted trees are candidates by default; with more
+they take long."""
+_NOT_PREDICTED = (REDOX, TCD)
+_SMALLEST = 0.3
+"""[1] Least size of residuals, as part of the assay error: few runs may agree by chance."""
+_EMPTY = 0.01
+"""[1] Part of its largest measured value below which a substrate has run out."""
+_WELL_FED = 0.03
+"""[1] Part below which no training run may have been, for a warning that a substrate runs out."""
+_BELIEVED = 4.0
+"""[runs] Weight of the quantiles of the process beside those of the runs that were left out."""
+_BLIND = 0.5
+"""[1] Distance from what was learned from which on a candidate counts nothing that does not look at the plan."""
+_DAYS_WITHOUT = 1.0
+"""[1/d] By how much bands widen with every day without a substrate."""
+_BEYOND = 0.1
+"""[1] Part of the measured range by which a predicted state may leave it without a warning."""
+
+
+def default_candidates(runs: Sequence[CultureRun], groups: Mapping[str, str] | None = None) -> tuple[Candidate, ...]:
+    """Return the candidates that are mixed where none are given.
+
+    Args:
+        runs: training runs.
+        groups: group of each run by name; None where there are none.
+
+    Returns:
+        The mean of the runs and the mean rates; that of the group where there are groups; for few runs the Gaussian
+        process and the boosted trees too.
+    """
+    found: list[Candidate] = [MeanOfRuns(), MeanRates()]
+    if groups:
+        found.append(GroupMean(groups=dict(groups)))
+    return (*found, GaussianProcess(), BoostedTrees()) if len(runs) <= FEW_RUNS else tuple(found)
+
+
+def predict_next(
+    runs: Sequence[CultureRun],
+    plan: CultureRun,
+    *,
+    candidates: Sequence[Candidate] | None = None,
+    groups: Mapping[str, str] | None = None,
+    times: Sequence[float] | np.ndarray | None = None,
+    seed: int = 0,
+    engine: Engine | None = None,
+    progress: Callable[[float, str], None] = lambda done, words: None,
+) -> NextRun:
+    """Predict a run from other runs and its plan.
+
+    Candidates are trained with each training run left out, mixed by what they predicted of it, and the mixture gets
+    bands from how the runs that were left out differed from it. Samples of the plan after time 0 are known: the
+    prediction is made anew from all of them.
+
+    Args:
+        runs: two training runs or more, with measurements.
+        plan: its start, events, media, and its samples so far.
+        candidates: what is mixed; see `default_candidates` if left out.
+        groups: group of a run by its name, that of the plan too, such as clone or feeding.
+        times: [d] of the prediction; evenly over the plan if left out.
+        seed: of trainings and draws.
+        engine: where trainings are tasks; the present one if left out.
+        progress: called with the part that is done [1] and words.
+
+    Returns:
+        The prediction.
+
+    Raises:
+        FitError: fewer than two training runs, or nothing can be predicted.
+    """
+    return Forecaster.of(runs, candidates=candidates, groups=groups, seed=seed, engine=engine,
+                         progress=progress).predict(plan, times)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """Trained candidates with their weights and residuals: it predicts one plan after the other.
+
+    Attributes:
+        runs: training runs.
+        candidates: what is mixed.
+        predictors: trained on all runs, by name.
+        left_out: what the candidates predicted of every run.
+        weights: (candidates,) by quantity.
+        process: of the residuals.
+        residuals: of every run that was left out.
+        scores: of the runs that were left out.
+        calibration: [1] by which bands are wider than the quantiles of the process, so that they held where runs were
+            left out.
+        largest: (runs,) [sizes] largest residual of each run, of sizes from the others.
+        groups: group of each run by its name.
+        failures: sentences for candidates that failed.
+        seed: of trainings and draws.
+    """
+
+    runs: tuple[CultureRun, ...]
+    candidates: tuple[Candidate, ...]
+    predictors: Mapping[str, Predictor]
+    left_out: tuple[LeftOut, ...]
+    weights: Mapping[str, np.ndarray]
+    process: ResidualProcess
+    residuals: tuple[Residuals, ...]
+    scores: tuple[LeftOutScore, ...]
+    calibration: float
+    largest: np.ndarray
+    groups: Mapping[str, str]
+    failures: tuple[str, ...]
+    seed: int
+
+    @classmethod
+    def of(
+        cls,
+        runs: Sequence[CultureRun],
+        *,
+        candidates: Sequence[Candidate] | None = None,
+        groups: Mapping[str, str] | None = None,
+        seed: int = 0,
+        engine: Engine | None = None,
+        progress: Callable[[float, str], None] = lambda done, words: None,
+    ) -> "Forecaster":
+        """Train candidates, and learn their weights and residuals; see `predict_next`.
+
+        Args:
+            runs: two or more, with measurements.
+            candidates: what is mixed.
+            groups: group of a run by its name.
+            seed: of trainings.
+            engine: where trainings are tasks.
+            progress: called with the part that is done [1] and words.
+
+        Returns:
+            The forecaster.
+
+        Raises:
+            FitError: fewer than two runs, or nothing can be predicted.
+        """
+        runs = tuple(_with_samples(runs))
+        chosen = tuple(candidates) if candidates is not None else default_candidates(runs, groups)
+        share = len(runs) / (len(runs) + 1)
+        left_out, failures = leave_out_each(runs, chosen, seed, engine or current_engine(),
+                                            lambda done, name: progress(share * done, f"without {name}"))  # fmt: skip
+        names = tuple(dict.fromkeys(name for one in left_out for name in one.predicted if name not in _NOT_PREDICTED))
+        weights = {name: stacking_weights(left_out, name) for name in names}
+        names = tuple(name for name in names if np.any(weights[name] > 0.0))
+        if not names:
+            raise FitError("predict: no candidate predicts any quantity of all runs; " + " ".join(failures))
+        residuals = [_nested(left_out, k, names) for k in range(len(runs))]
+        usual = {name: mean_curve([run for run in runs if name in run.measurements], name) for name in names}
+        process = ResidualProcess.of(residuals, names, usual, _floors(runs, names), max(run.end for run in runs))
+        scaled = [_scaled(process.without(residuals, k), one) for k, one in enumerate(residuals)]
+        calibration = _calibration(process, scaled)
+        scores = _scores(left_out, residuals, process, scaled, [one.name for one in chosen])
+        largest = np.array([max((float(np.max(one)) for one in of.values()), default=0.0) for of in scaled])
+        predictors, more = trained(runs, chosen, seed)
+        progress(1.0, "all runs")
+        failures = list(dict.fromkeys([*failures, *more]))
+        return cls(
+            runs, chosen, predictors, tuple(left_out), {name: weights[name] for name in names}, process,
+            tuple(residuals), tuple(scores), calibration, largest, dict(groups or {}), tuple(failures), seed,
+        )  # fmt: skip
+
+    def predict(self, plan: CultureRun, times: Sequence[float] | np.ndarray | None = None) -> NextRun:
+        """Predict a run.
+
+        Args:
+            plan: its start, events, media, and its samples so far.
+            times: [d] of the prediction; evenly over the plan if left out.
+
+        Returns:
+            The prediction.
+
+        Raises:
+            FitError: no candidate can predict it.
+        """
+        names, rows = tuple(self.weights), [one.name for one in self.candidates]
+        plan = plan if plan.end > 0.0 else replace(plan, end=max(run.end for run in self.runs))
+        time = np.linspace(0.0, plan.end, POINTS) if times is None else np.asarray(times, float)
+        start = known_of(plan, None, False)
+        seen = {name: series for name, series in plan.measurements.items() if name in names}
+        every = {name: np.unique(np.r_[time, seen[name].time]) if name in seen else np.unique(time) for name in names}
+        made, failed = predictions(self.predictors, rows, start, every)
+        found, at, distance = novelties(self.runs, plan)
+        weights = {name: functools.partial(self._weights_at, name, at, distance) for name in names}
+        curves = {name: mixed(made[name], weights[name](every[name])) for name in names}
+        if not all(np.all(np.isfinite(curve)) for curve in curves.values()):
+            raise FitError(f"predict: run '{plan.name}' could not be predicted; " + " ".join(failed))
+        place = {name: np.searchsorted(every[name], time) for name in names}
+        known = self._known(seen, every, curves)
+        gain = self.process.gain_after(self.residuals, known) if known.time else 1.0
+        process = self.process.conditioned(known, gain)
+        moments = {name: process.mean_and_variance(name, time) for name in names}
+        sizes = np.stack([self.process.size(name, time) for name in names], axis=1)
+        widening = 1.0 + np.interp(time, at, distance)
+        curve = np.stack([curves[name][place[name]] for name in names], axis=1)
+        estimate = curve + sizes * np.stack([moments[name][0] for name in names], axis=1)
+        estimate = np.stack([possible(self.runs, name, estimate[:, j]) for j, name in enumerate(names)], axis=1)
+        balanced = rows.index(MeanRates().name) if MeanRates().name in rows else None
+        dry = estimate if balanced is None else np.fmin(
+            estimate, np.stack([made[name][balanced, place[name]] for name in names], axis=1)
+        )  # fmt: skip
+        ends = self._run_out(names, time, dry)
+        if ends:
+            widening = widening + _DAYS_WITHOUT * np.maximum(time - min(ends.values()), 0.0)
+        variance = np.stack([moments[name][1] for name in names], axis=1)
+        whole = None
+        if not known.time:
+            whole = self._whole_run(start, names, every, place, weights, sizes * widening[:, None])
+        sizes = self.calibration * sizes
+        sizes_here = sizes * widening[:, None]
+        warnings = (*self._warnings(plan, names, time, estimate, ends, found), *self.failures, *failed)
+        by_candidate = np.stack([made[name][:, place[name]] for name in names], axis=2)
+        count = len(self.runs)
+        return NextRun(
+            plan, self.runs, time, names, _units(self.runs, names), estimate, sizes_here * np.sqrt(variance),
+            sizes_here * np.sqrt(variance + self.process.noise), self.process.degrees, whole,
+            count / (count + 1.0), tuple(rows), np.stack([self.weights[name] for name in names], axis=1), by_candidate,
+            self.scores, found, widening, tuple(dict.fromkeys(warnings)), self.seed, process, sizes,
+        )  # fmt: skip
+
+    def _weights_at(self, name: str, at: np.ndarray, distance: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Return the weights over time, (candidates, times): outside of what was learned the blind candidates yield.
+
+        They yield to those that look at the plan as far as these were as right where runs were left out.
+        """
+        blind = np.array([isinstance(one, MeanOfRuns | GroupMean) for one in self.candidates])
+        scores = [score.nrmse for score in self.scores if score.quantity == name]
+        error = np.array([np.mean([of[one.name] for of in scores] or [np.nan]) for one in self.candidates])
+        weights = self.weights[name]
+        seeing = np.where(~blind & np.isfinite(error), (1.0 / np.maximum(error, 1e-9)) ** 2, 0.0)
+        if not np.any(seeing > 0.0) or not np.any(blind):
+            return np.repeat(weights[:, None], len(time), axis=1)
+        trust = min(1.0, float(np.nanmin(error) / np.min(error[seeing > 0.0])) ** 2)
+        kept = np.maximum(1.0 - np.interp(time, at, distance) / _BLIND, 0.0) ** 2
+        yielded = (1.0 - kept) * trust * np.sum(weights[blind])
+        remaining = np.where(blind[:, None], weights[:, None] * (1.0 - (1.0 - kept) * trust)[None, :], weights[:, None])
+        return remaining + (seeing / np.sum(seeing))[:, None] * yielded[None, :]
+
+    def _known(self, seen, every, curves) -> Residuals:
+        """Return the residuals of the samples so far, after time 0."""
+        time, value = {}, {}
+        for name, series in seen.items():
+            later = series.time > 0.0
+            if np.any(later):
+                time[name] = series.time[later]
+                error = series.value[later] - curves[name][np.searchsorted(every[name], series.time[later])]
+                limit = np.zeros(len(error), bool) if series.below is None else series.below[later]
+                value[name] = np.where(limit, np.minimum(error, 0.0), error)
+        return Residuals(time, value)
+
+    def _whole_run(self, start, names, every, place, weights, sizes) -> np.ndarray:
+        """Return the ends of the band of whole runs (jackknife+ of Barber et al. 2021, Annals of Statistics 49, 486).
+
+        Each run that was left out gives the curve that is predicted without it, and its own largest residual.
+        """
+        rows, ends = [one.name for one in self.candidates], []
+        for k, one in enumerate(self.left_out):
+            made = predictions(one.predictors, rows, start, every)[0]
+            curve = np.stack([mixed(made[name], weights[name](every[name]))[place[name]] for name in names], axis=1)
+            ends.append((curve - self.largest[k] * sizes, curve + self.largest[k] * sizes))
+        low, high = np.min([end[0] for end in ends], axis=0), np.max([end[1] for end in ends], axis=0)
+        sides = [np.stack([possible(self.runs, name, side[:, j]) for j, name in enumerate(names)], axis=1)
+                 for side in (low, high)]  # fmt: skip
+        return np.stack(sides)
+
+    def _run_out(self, names, time, curves) -> dict[str, float]:
+        """Return substrates that run out, with the time [d], though no training run was without them."""
+        found = {}
+        for j, name in enumerate(names):
+            values = [run.measurements[name].value for run in self.runs if name in run.measurements]
+            largest = max(float(np.max(value)) for value in values)
+            least = min(float(np.min(value)) for value in values)
+            gone = curves[:, j] < _EMPTY * largest
+            if least > _WELL_FED * largest and np.any(gone):
+                found[name] = float(time[np.argmax(gone)])
+        return found
+
+    def _warnings(self, plan, names, time, estimate, ends, found) -> list[str]:
+        said = [one.sentence() for one in found]
+        said += [f"{name} runs out at day {since:.3g}, and no training run was without it: how such cells behave was "
+                 "not learned; the bands widen from then on." for name, since in ends.items()]  # fmt: skip
+        longest = max(run.end for run in self.runs)
+        if plan.end > longest * (1.0 + 1e-6):
+            said.append(f"the plan ends at day {plan.end:.3g} and the longest training run at day {longest:.3g}: the "
+                        "rates of its last days are held.")  # fmt: skip
+        group = self.groups.get(plan.name)
+        if self.groups and (group is None or all(self.groups.get(run.name) != group for run in self.runs)):
+            said.append(f"the group of run '{plan.name}', {group or 'which has none'}, is that of no training run: it "
+                        "is predicted from all groups.")  # fmt: skip
+        for j, name in enumerate(names):
+            values = np.concatenate([run.measurements[name].value for run in self.runs if name in run.measurements])
+            low, high = float(np.min(values)), float(np.max(values))
+            away = np.maximum(estimate[:, j] - high, low - estimate[:, j]) > _BEYOND * (high - low)
+            if np.any(away) and name not in ends:
+                said.append(f"{name} is predicted outside of the measured range from day {time[np.argmax(away)]:.3g} "
+                            f"on: {low:.3g} to {high:.3g} were measured.")  # fmt: skip
+        return said
+
+
+def _with_samples(runs: Sequence[CultureRun]) -> list[CultureRun]:
+    found = [run for run in runs if any(np.any(series.time > 0.0) for series in run.measurements.values())]
+    if len(found) < 2:
+        raise FitError(f"predict: found {len(found)} training runs with samples after time 0; 2 are needed, so that "
+                       "each can be left out, and 5 or more are better; give more.")  # fmt: skip
+    return found
+
+
+def _nested(left_out: Sequence[LeftOut], k: int, names: Sequence[str]) -> Residuals:
+    """Return the residuals of a run, of the mixture with the weights that the other runs give."""
+    one, others = left_out[k], [left_out[i] for i in range(len(left_out)) if i != k]
+    time, value = {}, {}
+    for name in names:
+        if name not in one.predicted:
+            continue
+        weights = stacking_weights(others, name) if any(name in other.predicted for other in others) else None
+        if weights is None or not np.any(weights > 0.0):
+            weights = stacking_weights(left_out, name)
+        error = one.measured[name] - mixed(one.predicted[name], weights)
+        time[name], value[name] = one.time[name], np.where(one.below[name], np.minimum(error, 0.0), error)
+    return Residuals(time, value)
+
+
+def _floors(runs: Sequence[CultureRun], names: Sequence[str]) -> dict[str, float]:
+    found = {}
+    for name in names:
+        errors = np.concatenate([run.measurements[name].standard_error for run in runs if name in run.measurements])
+        found[name] = max(_SMALLEST * float(np.sqrt(np.mean(errors**2))), 1e-12)
+    return found
+
+
+def _scaled(others: ResidualProcess, residuals: Residuals) -> dict[str, np.ndarray]:
+    """Return the sizes of the residuals of a run, by quantity, in sizes of the other runs."""
+    return {name: np.abs(error) / others.size(name, residuals.time[name]) for name, error in residuals.value.items()}
+
+
+def _calibration(process: ResidualProcess, scaled: Sequence[Mapping[str, np.ndarray]]) -> float:
+    """Return by how much wider than its quantiles a band of 90 % must be, to hold 90 % of what was left out.
+
+    It is drawn to 1 as strongly as by some runs.
+    """
+    every = [values for of in scaled for values in of.values() if len(values)]
+    if not every:
+        return 1.0
+    # each quantity of each run counts the same, however many samples it has
+    values, weights = np.concatenate(every), np.concatenate([np.full(len(one), 1.0 / len(one)) for one in every])
+    order = np.argsort(values)
+    place = np.searchsorted(np.cumsum(weights[order]), 0.9 * np.sum(weights))
+    needed = float(values[order][min(place, len(values) - 1)]) / process.quantile(0.9)
+    count = len(scaled)
+    return (count * needed + _BELIEVED) / (count + _BELIEVED)
+
+
+def _scores(left_out, residuals, process: ResidualProcess, scaled, rows) -> list[LeftOutScore]:
+    """Return the scores of the runs that were left out; the bands of each are those of the others."""
+    ranges: dict[str, float] = {}
+    for name in process.names:
+        ranges[name] = float(np.ptp(np.concatenate([one.measured[name] for one in left_out if name in one.measured])))
+    found = []
+    for k, one in enumerate(left_out):
+        others = process.without(residuals, k)
+        within = others.quantile(0.9) * _calibration(others, [*scaled[:k], *scaled[k + 1 :]])
+        for name, error in residuals[k].value.items():
+            if not ranges[name] > 0.0:
+                continue
+            single = one.measured[name] - one.predicted[name]
+            single = np.where(one.below[name], np.minimum(single, 0.0), single)
+            nrmse = dict(zip(rows, np.sqrt(np.mean(single**2, axis=1)) / ranges[name], strict=True))
+            nrmse[MIXTURE] = float(np.sqrt(np.mean(error**2))) / ranges[name]
+            held = int(np.sum(scaled[k][name] <= within))
+            found.append(LeftOutScore(one.run.name, name, len(error), nrmse, held))
+    return found
+
+
+def _units(runs: Sequence[CultureRun], names: Sequence[str]) -> dict[str, str]:
+    return {name: next((run.measurements[name].unit for run in runs if name in run.measurements), "") for name in names}

@@ -1,0 +1,215 @@
+"""NextRun: the prediction of a run, with its bands, weights and warnings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from graycell.errors import ModelError, nearest
+from graycell.prediction.novelty import Novelty
+from graycell.prediction.residuals import Conditioned
+from graycell.provenance import hash_of_run
+from graycell.runs.records import VIABILITY, CultureRun
+from graycell.saved import SavedFormat
+from graycell.versions import hash_of_code, where_it_ran
+
+Band = Literal["measurement", "model"]
+"""A band of the next measurement, assay and differences between samples included, or of the culture itself."""
+PREDICTIONS = SavedFormat("prediction", 1, "predict anew with: graycell predict", unnumbered=None)
+"""The format of `prediction.json`."""
+
+
+@dataclass(frozen=True)
+class LeftOutScore:
+    """How one training run was predicted from the others, in one quantity.
+
+    Attributes:
+        run: its name.
+        quantity: its name.
+        samples: number of samples after time 0.
+        nrmse: [1] root mean square error over the measured range, by candidate; the mixture under its own name.
+        held: number of samples inside of the 90 % band of a measurement, of weights and sizes from the other runs.
+    """
+
+    run: str
+    quantity: str
+    samples: int
+    nrmse: Mapping[str, float]
+    held: int
+
+
+@dataclass(frozen=True)
+class NextRun:
+    """The prediction of a run.
+
+    Attributes:
+        plan: the run that is predicted, with its samples so far.
+        runs: training runs.
+        time: (n,) [d].
+        names: quantities.
+        units: of each, by name.
+        estimate: (n, quantities) the mixture, moved by the samples so far.
+        model_sd: (n, quantities) of the culture around the estimate.
+        measurement_sd: (n, quantities) of the next measurement.
+        degrees: [1] of freedom of both.
+        whole_run: (2, n, quantities) ends of the band of a whole run, in all quantities and at all times together; None
+            once samples of the run are known.
+        certified: [1] part of new runs that such a band holds at least, if they are drawn as the training runs were.
+        candidates: names, in the order of the weights.
+        weights: (candidates, quantities) [1].
+        by_candidate: (candidates, n, quantities) what each predicts; NaN where it predicts nothing.
+        scores: of the training runs, each left out in turn.
+        novelties: what of the plan leaves what was learned.
+        widening: (n,) [1] by which the bands are wider for that.
+        warnings: sentences for a reader of the prediction.
+        seed: of the trainings and draws.
+        process: of the residuals, conditioned on the samples so far.
+        sizes: (n, quantities) of residuals, without the widening.
+    """
+
+    plan: CultureRun
+    runs: tuple[CultureRun, ...]
+    time: np.ndarray
+    names: tuple[str, ...]
+    units: Mapping[str, str]
+    estimate: np.ndarray
+    model_sd: np.ndarray
+    measurement_sd: np.ndarray
+    degrees: float
+    whole_run: np.ndarray | None
+    certified: float
+    candidates: tuple[str, ...]
+    weights: np.ndarray
+    by_candidate: np.ndarray
+    scores: tuple[LeftOutScore, ...]
+    novelties: tuple[Novelty, ...]
+    widening: np.ndarray
+    warnings: tuple[str, ...]
+    seed: int
+    process: Conditioned = field(repr=False)
+    sizes: np.ndarray = field(repr=False)
+
+    def __repr__(self) -> str:
+        return (f"NextRun('{self.plan.name}' from {len(self.runs)} runs: {len(self.names)} quantities, "
+                f"{len(self.time)} times, {len(self.warnings)} warnings)")  # fmt: skip
+
+    def column(self, quantity: str) -> int:
+        """Return the number of a quantity.
+
+        Args:
+            quantity: its name.
+
+        Returns:
+            Its place in `names`.
+
+        Raises:
+            ModelError: it is not predicted.
+        """
+        if quantity not in self.names:
+            raise ModelError(f"quantity '{quantity}' is not predicted; {nearest(quantity, self.names)}.")
+        return self.names.index(quantity)
+
+    def interval(self, quantity: str, level: float = 0.9, of: Band = "measurement") -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of a central interval over time.
+
+        Args:
+            quantity: its name.
+            level: [1] of the interval.
+            of: the next measurement, or the culture itself.
+
+        Returns:
+            Low and high, (n,) each, in the unit of the quantity; never below 0 where no run was.
+
+        Raises:
+            ModelError: the quantity is not predicted.
+        """
+        j = self.column(quantity)
+        half = self.process.process.quantile(level) * (self.measurement_sd if of == "measurement" else self.model_sd)
+        low, high = self.estimate[:, j] - half[:, j], self.estimate[:, j] + half[:, j]
+        return self._possible(quantity, low), self._possible(quantity, high)
+
+    def draws(self, count: int = 200, seed: int | None = None) -> np.ndarray:
+        """Return possible courses of the culture, of all quantities together, without assay error.
+
+        Args:
+            count: number of draws.
+            seed: of the draws; that of the prediction if left out.
+
+        Returns:
+            (count, n, quantities) in the unit of each.
+        """
+        random = np.random.default_rng(self.seed if seed is None else seed)
+        moved = self.process.draws(self.time, count, random)
+        centre = np.stack([self.process.mean_and_variance(name, self.time)[0] for name in self.names], axis=1)
+        found = self.estimate + (moved - centre) * self.sizes * self.widening[:, None]
+        return np.stack([self._possible(name, found[:, :, j]) for j, name in enumerate(self.names)], axis=2)
+
+    def _possible(self, quantity: str, values: np.ndarray) -> np.ndarray:
+        return possible(self.runs, quantity, values)
+
+    def held(self) -> tuple[int, int]:
+        """Return how often the 90 % band of a measurement held where a training run was left out.
+
+        Returns:
+            The number of samples inside of it, and of all.
+        """
+        return sum(score.held for score in self.scores), sum(score.samples for score in self.scores)
+
+    def errors(self) -> dict[str, float]:
+        """Return the mean error of every candidate, and of the mixture, where a training run was left out.
+
+        Returns:
+            NRMSE [1] by name, the smallest first: the mean over quantities, then over runs; candidates that do not
+            predict all quantities are left out.
+        """
+        found = {}
+        for name in (*self.candidates, MIXTURE):
+            by_run: dict[str, list[float]] = {}
+            for score in self.scores:
+                by_run.setdefault(score.run, []).append(score.nrmse.get(name, np.nan))
+            found[name] = float(np.mean([np.mean(values) for values in by_run.values()]))
+        return dict(sorted(((name, at) for name, at in found.items() if np.isfinite(at)), key=lambda pair: pair[1]))
+
+    def plain(self) -> dict[str, Any]:
+        """Return what the prediction depends on, and what is said of it, as plain data for JSON.
+
+        Returns:
+            Dictionaries, lists, numbers and texts.
+        """
+        held, samples = self.held()
+        return {
+            **PREDICTIONS.stamp(),
+            "plan": {"name": self.plan.name, "sha256": hash_of_run(self.plan)},
+            "training runs": {run.name: hash_of_run(run) for run in self.runs},
+            "seed": self.seed,
+            "weights": {name: dict(zip(self.candidates, map(float, self.weights[:, j]), strict=True))
+                        for j, name in enumerate(self.names)},
+            "errors of runs left out, NRMSE": self.errors(),
+            "90 % bands of runs left out": {"held": held, "samples": samples},
+            "whole-run band": {"certified": self.certified if self.whole_run is not None else None},
+            "warnings": list(self.warnings),
+            "code": hash_of_code(),
+            **where_it_ran(("graycell", "jax", "numpy", "scipy", "scikit-learn")),
+        }  # fmt: skip
+
+
+MIXTURE = "graycell predict"
+"""Name of the mixture among the candidates."""
+
+
+def possible(runs: Sequence[CultureRun], quantity: str, values: np.ndarray) -> np.ndarray:
+    """Return values without what is impossible: below 0 where no run was, and a viability above 1.
+
+    Args:
+        runs: training runs.
+        quantity: its name.
+        values: of any shape.
+
+    Returns:
+        The values.
+    """
+    measured = [run.measurements[quantity] for run in runs if quantity in run.measurements]
+    if all(np.all(series.value >= 0.0) for series in measured):
+        values = np.maximum(values, 0.0)
+    return np.minimum(values, 1.0) if quantity == VIABILITY else values

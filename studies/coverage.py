@@ -1,0 +1,248 @@
+"""The coverage study: how often the bands of `graycell predict` hold, and how wide and right they are.
+
+    python studies/coverage.py                  write the tables from docs/coverage.json, and print them
+    python studies/coverage.py --retrain        first compute what results/coverage does not hold yet
+    python studies/coverage.py --retrain --only plant,real      some tasks alone; --part 1/2 one of two shares
+
+Tasks: twenty truths, each the model nolan-lee-extended-limited with other parameters, eight training and sixteen test
+runs with 5 % noise; the plant of hybrid-bioprocess-lab (MIT, lynchaos) with its own splits; and measured runs, each
+left out in turn, unknown or with the first third of its samples known. The candidates are those of
+`graycell predict --quick`. Files that are not part of the project lie in ../shared; a task whose files are absent is
+left out. A task writes one JSON file, so that computing can be interrupted and divided.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import open_data
+import pandas as pd
+from plain_tables import markdown
+from scipy.stats import beta
+
+import graycell as gc
+from graycell.comparison.baselines import MeanOfRuns
+from graycell.comparison.splits import known_of
+from graycell.insilico import Design, generate
+from graycell.prediction import MIXTURE, Forecaster, MeanRates
+from graycell.runs.records import VCD, VIABILITY, CultureRun, Feed, Measurement
+from graycell.versions import hash_of_code, where_it_ran
+
+ROOT = Path(__file__).parent.parent
+RESULTS, STORED, TABLES = ROOT / "results/coverage", ROOT / "docs/coverage.json", ROOT / "results/coverage/tables.md"
+SHARED = open_data.DATA.parent
+TRUTH, TRUTHS, TRAINING, TEST = "nolan-lee-extended-limited", 20, 8, 16
+SPREAD = 0.15
+"""[1] Standard deviation of the logarithm of a true parameter around the published one."""
+SEEDS, BATCHES, TESTED = (7, 17, 29), {7: 18, 17: 12, 29: 12}, {7: 4, 17: 3, 29: 3}
+"""The splits of hybrid-bioprocess-lab: the figure of its README (seed 7), and its study."""
+LEVEL = 0.9
+CANDIDATES = (MeanOfRuns(), MeanRates())
+
+
+def scored(
+    train: Sequence[CultureRun], tests: Sequence[CultureRun], share: float | None = None, only: Sequence[str] = ()
+) -> list[dict]:
+    """Return how test runs are predicted: errors, coverage and widths, one row for each run and quantity."""
+    forecaster = Forecaster.of(train, candidates=CANDIDATES)
+    series_of = {name: [run.measurements[name].value for run in (*train, *tests) if name in run.measurements]
+                 for name in forecaster.weights}  # fmt: skip
+    ranges = {name: float(np.ptp(np.concatenate(parts))) for name, parts in series_of.items()}
+    rows = []
+    for run in tests:
+        names = [name for name in forecaster.weights if name in run.measurements and ranges[name] > 0.0
+                 and (name in only if only else name != VIABILITY)]  # fmt: skip
+        times = np.unique(np.concatenate([run.measurements[name].time for name in names]))
+        cut = 0.0 if share is None else float(times[max(int(np.ceil(share * len(times))) - 1, 0)])
+        found = forecaster.predict(known_of(run, cut, False), times)
+        for name in names:
+            series, j = run.measurements[name], found.column(name)
+            later = series.time > cut
+            if not np.any(later):
+                continue
+            at, value = np.searchsorted(times, series.time[later]), series.value[later]
+            low, high = found.interval(name, LEVEL)
+            inside = (value >= low[at]) & (value <= high[at])
+            whole = None
+            if found.whole_run is not None:
+                ends = found.whole_run[:, at, j]
+                whole = bool(np.all((value >= ends[0]) & (value <= ends[1])))
+            curves = {name: found.by_candidate[i, at, j] for i, name in enumerate(found.candidates)}
+            rows.append({
+                "run": run.name, "quantity": name, "samples": int(np.sum(later)), "held": int(np.sum(inside)),
+                "width": float(np.mean(high[at] - low[at])) / ranges[name], "whole": whole,
+                "certified": found.certified,
+                "nrmse": {word: _nrmse(curve, value, ranges[name])
+                          for word, curve in {**curves, MIXTURE: found.estimate[at, j]}.items()},
+            })  # fmt: skip
+    return rows
+
+
+def _nrmse(curve: np.ndarray, value: np.ndarray, size: float) -> float | None:
+    error = float(np.sqrt(np.mean((curve - value) ** 2))) / size
+    return error if np.isfinite(error) else None
+
+
+def insilico_task(seed: int) -> list[dict]:
+    """Return the rows of one truth."""
+    model, random = gc.model_of(TRUTH), np.random.default_rng(seed)
+    changed = {}
+    for row in model.table.estimated:
+        value = row.value * float(np.exp(SPREAD * random.standard_normal()))
+        changed[row.name] = float(np.clip(value, row.lower, row.upper))
+    runs = generate(model.with_parameters(changed), Design(runs=TRAINING + TEST, seed=seed))
+    return scored(runs[:TRAINING], runs[TRAINING:])
+
+
+def plant_runs(path: Path) -> list[CultureRun]:
+    """Return the batches of hybrid-bioprocess-lab as runs: hours to days, mg/L of product to g/L."""
+    runs = []
+    for name, rows in pd.read_csv(path).groupby("batch_id", sort=True):
+        time, first = rows["time_h"].to_numpy() / 24.0, rows.iloc[0]
+        columns = {VCD: (rows["Xv_1e6_cells_per_mL"], "1e9 cells/L"), "GLC": (rows["S_mM"], "mmol/L"),
+                   "LAC": (rows["L_mM"], "mmol/L"), "ANTI": (rows["P_mg_per_L"] / 1000.0, "g/L")}  # fmt: skip
+        series = {}
+        for quantity, (value, unit) in columns.items():
+            values = value.to_numpy()
+            error = np.hypot(0.03 * values, 0.003 * np.max(values))
+            series[quantity] = Measurement(quantity, unit, time, values, error)
+        runs.append(CultureRun(
+            str(name), float(first["V_L"]), {quantity: float(one.value[0]) for quantity, one in series.items()}, series,
+            (Feed(float(first["feed_start_h"]) / 24.0, "feed", float(first["feed_rate_L_per_h"]) * 24.0),),
+            {"feed": {"GLC": float(first["feed_S_mM"])}}, end=float(time[-1]), units={"ANTI": "g/L"},
+        ))  # fmt: skip
+    return runs
+
+
+def plant_task(seed: int) -> list[dict]:
+    """Return the rows of the test batches of one seed of hybrid-bioprocess-lab."""
+    runs = plant_runs(SHARED / f"facts/hybrid-bioprocess-lab/data/seed_{seed:02d}.csv")[: BATCHES[seed]]
+    return scored(runs[: -TESTED[seed]], runs[-TESTED[seed] :])
+
+
+def nistcho_runs() -> list[CultureRun]:
+    """Return the cultures of nistcho-feeding with five counts or more; their feeds are in no file."""
+    tables = [pd.read_csv(SHARED / f"data/nistcho-feeding/Vicell_data_{batch}.csv") for batch in ("fb2", "fb4")]
+    runs = []
+    for (batch, condition, replicate), rows in pd.concat(tables).groupby(["Batch", "Condition", "Replicate"]):
+        rows = rows.dropna(subset=["Total_VCD", "Hours", "Viability"]).sort_values("Hours").drop_duplicates("Hours")
+        if len(rows) < 5:
+            continue
+        viable = (rows["Total_VCD"] * rows["Viability"] / 100.0).to_numpy()
+        error = np.hypot(0.05 * viable, 0.02 * np.max(viable))
+        series = {VCD: Measurement(VCD, "1e9 cells/L", rows["Hours"].to_numpy() / 24.0, viable, error)}
+        runs.append(CultureRun(f"{batch}-{condition}-{replicate}", 1.0, {VCD: float(viable[0])}, series))
+    return runs
+
+
+SETS: dict[str, Callable[[], list[CultureRun]]] = {
+    "umn": open_data.umn_runs,
+    "nistcho": nistcho_runs,
+    "first-day": lambda: gc.read_runs(SHARED / "cases/first-day/runs"),
+}
+"""Measured runs (first-day is an invented laboratory), each left out in turn."""
+
+
+def real_task(name: str, share: float | None) -> list[dict]:
+    """Return the rows of a set whose runs are left out in turn."""
+    runs = SETS[name]()
+    return [row for k in range(len(runs)) for row in scored([*runs[:k], *runs[k + 1 :]], [runs[k]], share)]
+
+
+def tasks() -> dict[str, Callable[[], list[dict]]]:
+    """Return all tasks by name."""
+    found: dict[str, Callable[[], list[dict]]] = {}
+    for seed in range(TRUTHS):
+        found[f"insilico-{seed:02d}"] = lambda seed=seed: insilico_task(seed)
+    for seed in SEEDS:
+        found[f"plant-{seed:02d}"] = lambda seed=seed: plant_task(seed)
+    for name in SETS:
+        for word, share in (("new", None), ("third", 1.0 / 3.0)):
+            found[f"real-{name}-{word}"] = lambda name=name, share=share: real_task(name, share)
+    return found
+
+
+def summary(rows: Sequence[Mapping]) -> dict[str, object]:
+    """Return errors, coverage with its Clopper-Pearson interval over runs, and widths of some rows."""
+    samples, held = sum(row["samples"] for row in rows), sum(row["held"] for row in rows)
+    quantities = {name: [row for row in rows if row["quantity"] == name] for name in {row["quantity"] for row in rows}}
+    each = {name: sum(row["held"] for row in of) / sum(row["samples"] for row in of) for name, of in quantities.items()}
+    by_run: dict[str, list[Mapping]] = {}
+    for row in rows:
+        by_run.setdefault(f"{row['task']} {row['run']}", []).append(row)
+    whole = [all(row["whole"] for row in of) for of in by_run.values() if of[0]["whole"] is not None]
+    ends = (float(beta.ppf(0.025, sum(whole), len(whole) - sum(whole) + 1)) if any(whole) else 0.0,
+            float(beta.ppf(0.975, sum(whole) + 1, len(whole) - sum(whole))) if not all(whole) else 1.0)  # fmt: skip
+    words = [word for word in rows[0]["nrmse"] if all(row["nrmse"][word] is not None for row in rows)]
+    errors = {word: float(np.mean([np.mean([row["nrmse"][word] for row in of]) for of in by_run.values()]))
+              for word in words}  # fmt: skip
+    least = min(each, key=lambda name: each[name])
+    return {
+        "runs": len(by_run), "errors": errors, "coverage": held / samples, "least": each[least], "least of": least,
+        "width": float(np.mean([row["width"] for row in rows])), "certified": rows[0]["certified"],
+        "whole": f"{sum(whole)} of {len(whole)}" if whole else "", "whole interval": ends if whole else None,
+    }  # fmt: skip
+
+
+def table(stored: Mapping[str, Sequence[Mapping]]) -> str:
+    """Return the table of the study in Markdown."""
+    groups = {
+        f"in silico, {TRUTHS} truths": [name for name in stored if name.startswith("insilico")],
+        "plant, seed 7": ["plant-07"], "plant, seeds 7, 17, 29": [name for name in stored if name.startswith("plant")],
+        **{f"{name}, each left out": [f"real-{name}-new"] for name in SETS},
+        **{f"{name}, first third known": [f"real-{name}-third"] for name in SETS},
+    }  # fmt: skip
+    lines = []
+    for name, members in groups.items():
+        rows = [{**row, "task": task} for task in members for row in stored.get(task, ())]
+        if not rows:
+            continue
+        found = summary(rows)
+        errors = [f"{found['errors'][word]:.3f}" if word in found["errors"] else "" for word in
+                  (*(one.name for one in CANDIDATES), MIXTURE)]  # fmt: skip
+        ends = found["whole interval"]
+        whole = f"{found['whole']} ({100 * ends[0]:.0f} to {100 * ends[1]:.0f} %)" if ends else ""
+        certified = f"{100 * found['certified']:.1f} %" if ends else ""
+        held, least = f"{100 * found['coverage']:.1f} %", f"{100 * found['least']:.0f} %, {found['least of']}"
+        lines.append((name, str(found["runs"]), *errors, held, least, f"{found['width']:.3f}", whole, certified))
+    heads = ("runs", "predicted", *(one.name for one in CANDIDATES), MIXTURE, "90 % bands held", "least, of", "width",
+             "whole runs held (95 %)", "certified")  # fmt: skip
+    return markdown(heads, lines) + "\n"
+
+
+def main() -> None:
+    """Compute what is wanted, gather it, and write and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--retrain", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--part", default="1/1")
+    options = parser.parse_args()
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    if options.retrain:
+        number, count = map(int, options.part.split("/"))
+        wanted = [name for name in tasks() if not options.only or name.startswith(tuple(options.only.split(",")))]
+        for name in wanted[number - 1 :: count]:
+            path = RESULTS / f"{name}.json"
+            if path.exists():
+                continue
+            try:
+                rows = tasks()[name]()
+            except FileNotFoundError as error:
+                print(f"{name}: left out, {error}", file=sys.stderr)
+                continue
+            path.write_text(json.dumps(rows), encoding="utf-8")
+            print(f"{name}: {len(rows)} rows", flush=True)
+        rows = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+        record = {"code": hash_of_code(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
+        STORED.write_text(json.dumps({"made": record, "tasks": rows}, separators=(",", ":")), encoding="utf-8")
+    stored = json.loads(STORED.read_text(encoding="utf-8"))["tasks"]
+    made = table(stored)
+    TABLES.write_text(made, encoding="utf-8")
+    print(made)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
