@@ -6,16 +6,22 @@ from dataclasses import replace
 import diffrax
 import jax.numpy as jnp
 import numpy as np
+import pandas as pd
 import pytest
 from small_models import monod
 
 import graycell as gc
+from graycell.cell.neural import weights_of
 from graycell.cell.rates import ViableCells
+from graycell.comparison import ModelCandidate
 from graycell.errors import FitError, InputError
+from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference.fitting import objective_for
 from graycell.inference.initial_prior import initial_prior
 from graycell.inference.likelihood import linearise, residuals
+from graycell.inference.matching import Matching, linearise_matching
 from graycell.packing import pack_all
+from graycell.reporting import initial_states_frame, report
 from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.solve import Loop, SolverSettings
 
@@ -381,3 +387,66 @@ def test_the_error_of_a_sample_is_bounded_and_a_limit_is_none():
     assert prior_sd(0.9, 2.0) == pytest.approx(0.5)
     with pytest.raises(FitError, match="with an error"):
         prior_sd(0.9, 0.1, np.ones(1, bool))
+
+
+@pytest.fixture(scope="module")
+def matching(runs):
+    """Return the integral matching of a network for the rates, with an uncertain inoculum."""
+    runs = [replace(run, initial={"BIOM": run.initial["VCD"], "GLC": 100.0}, measurements={
+        "BIOM": replace(run.measurements["VCD"], quantity="BIOM", unit="mmol/L"), "GLC": run.measurements["GLC"],
+    }) for run in runs[:2]]  # fmt: skip
+    model = gc.neural_rates_model(runs, inputs=("GLC",), hidden=1)
+    solver = SolverSettings(rtol=1e-4, atol=1e-5, adjoint=diffrax.ForwardMode())
+    objective = objective_for(model, runs, (), solver, initial_error=gc.InitialError({"BIOM": 0.1}))
+    return Matching(objective, stack_smooth([smooth_run(model, run) for run in runs]))
+
+
+def test_in_integral_matching_an_initial_state_is_the_constant_of_its_integrals(matching):
+    objective = matching.objective
+    x = np.asarray(objective.join(jnp.zeros(0), weights_of(objective.model.nets)))
+    moved = x.copy()
+    moved[0] = np.log(1.1)  # of the first run
+    error = np.asarray(objective.packed.standard_error)
+    size = error.size
+    before, after = (np.asarray(matching.residuals(jnp.asarray(one)))[:size].reshape(error.shape) for one in (x, moved))
+    change = np.where(np.isfinite(error), (after - before) * np.where(np.isfinite(error), error, 0.0), 0.0)
+    cells = objective.model.species.index("BIOM")
+    seen = np.isfinite(error[0, :, cells])
+    assert np.sum(seen) == len(DAYS) - 1  # the sample at time 0 is the given start
+    assert change[0, seen, cells] == pytest.approx(0.1 * 0.9, rel=1e-6)
+    assert np.all(change[1] == 0.0)
+    value, jacobian = map(np.asarray, linearise_matching(matching, jnp.asarray(x)))
+    assert len(value) == size + objective.prior_count
+    for j in range(2):
+        step = 1e-5 * np.eye(len(x))[j]
+        low, high = (np.asarray(matching.residuals(jnp.asarray(x + sign * step))) for sign in (-1.0, 1.0))
+        assert jacobian[:, j] == pytest.approx((high - low) / 2e-5, rel=1e-6, abs=1e-5)
+
+
+def test_a_report_shows_estimates_beside_given_values_and_marks_those_that_are_far(runs, tmp_path):
+    wrong = [counted("a", 1.0, 0.5, 1), *runs[1:]]
+    fit = gc.fit(gc.Problem(growing(), wrong, initial_error={"VCD": "measured"}), settings=SETTINGS)
+    page = report(fit, tmp_path).read_text(encoding="utf-8")
+    assert '<section id="initial-states"' in page
+    assert "VCD at time 0 is estimated +9" in page
+    frame = initial_states_frame(fit)
+    assert frame["unit"].tolist() == ["1e6 cells/mL"] * 3
+    assert frame["given [unit]"].tolist() == pytest.approx([0.5, 1.08, 0.72])
+    assert frame["estimated [unit]"].tolist() == pytest.approx([fit.initial[name]["VCD"] for name in TRUE])
+    assert abs(frame.iloc[0, -1]) > 2.0 > abs(frame.iloc[1, -1])
+    assert len(pd.read_csv(tmp_path / "initial-states_exponential.csv")) == 3
+    assert len(initial_states_frame(gc.fit(growing(), runs[:1], SETTINGS))) == 0
+
+
+def test_a_comparison_predicts_a_run_that_was_left_out_with_what_the_others_tell_of_its_inoculum(runs):
+    """The mean of the inocula and the count of the run itself, and species that the model lacks are left out."""
+    errors = gc.InitialError({"VCD": 0.1, "mAb": 0.1}, between_runs={"VCD": 0.05})
+    candidate = ModelCandidate("growing", lambda given, seed: growing(), SETTINGS, initial_error=errors)
+    predictor = candidate.train(runs[:2], 0)
+    at_zero = predictor.predict(plan(0.5), {"VCD": np.array([0.0, 1.0])})["VCD"][0]
+    mean, share = predictor.fit.initial_states.common_mean[0], 0.1**2 / (0.1**2 + 0.05**2)
+    assert np.log(at_zero) == pytest.approx(np.log(0.5) + share * (mean - np.log(0.5)), abs=1e-9)
+    assert candidate.described()["initial_error"]["assay"] == {"VCD": 0.1, "mAb": 0.1}
+    exact = ModelCandidate("growing", lambda given, seed: growing(), SETTINGS)
+    assert candidate.depends_on(runs, 0) != exact.depends_on(runs, 0)
+    assert "initial_error" not in exact.described()

@@ -106,6 +106,25 @@ class InitialError:
             for name in self.names or () if name not in known
         ]  # fmt: skip
 
+    def known_to(self, species: tuple[str, ...], cells: str | None) -> "InitialError | None":
+        """Return the errors of the species that a model has, for one of several models of a comparison.
+
+        Args:
+            species: of the model.
+            cells: its species of cells, for which VCD stands.
+
+        Returns:
+            The errors; None where none is left.
+        """
+        if self.names is None:
+            return self
+        known = {*species, VCD} if cells else set(species)
+        between = self.between_runs
+        kept = {name: one for name, one in self.assay.items() if name in known}  # type: ignore[union-attr]
+        if isinstance(between, Mapping):
+            between = {name: one for name, one in between.items() if name in kept}
+        return InitialError(kept, between) if kept else None
+
     def plain(self) -> dict[str, Any]:
         """Return the errors as plain data for JSON.
 

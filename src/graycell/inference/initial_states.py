@@ -76,6 +76,21 @@ class InitialStates:
             for i, run in enumerate(self.runs)
         }
 
+    def rows(self) -> list[tuple[str, str, float, float, float, float, float]]:
+        """Return what is known of every uncertain initial concentration.
+
+        Returns:
+            Run, species, given value and estimate in the unit of the model; error of the assay, that of the estimate
+            and deviation on the logarithmic scale [1].
+        """
+        sd = self.sd
+        return [
+            (self.runs[i], self.species[k], float(self.given[i, k]),
+             float(self.given[i, k] * np.exp(self.deviation[i, k])), float(self.prior_sd[i, k]), float(sd[i, k]),
+             float(self.deviation[i, k]))
+            for i, k in np.argwhere(np.isfinite(self.prior_sd))
+        ]  # fmt: skip
+
     def far(self) -> list[str]:
         """Return a sentence for every estimate that is far from the given value.
 

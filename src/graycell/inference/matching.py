@@ -57,7 +57,7 @@ class Matching(eqx.Module):
             if prior.species:
                 # what integrals are added to; the rates go on seeing the curves, which begin at the given values
                 more = begun(packed, initial, carried).initial - packed.initial
-                smooth = replace(smooth, at_end=smooth.at_end + more)
+                smooth = replace(smooth, at_end=smooth.at_end + more[None, :])
             return _matched(objective.with_coordinates(x, deviations), packed, smooth)
 
         effects = parts.per_run, parts.initial, prior.carried
