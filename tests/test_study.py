@@ -250,6 +250,8 @@ def test_initial_concentrations_may_be_uncertain(told, folder):
     }.items():
         [found] = told(models=f"{base}{words}\n")
         assert sentence in found, words
+    [found] = told(models='[models.black]\nbase = "neural-rates"\ninitial_error = { GLK = 0.1 }\n')
+    assert "'GLK'; it is not a species of the model; did you mean 'GLY'? Known: " in found
     text = f"""runs = ["runs"]
 {base}initial_error = {{ VCD = 0.1, GLC = "measured" }}
 initial_between_runs = {{ VCD = 0.2 }}

@@ -31,6 +31,7 @@ from graycell.model import CultureModel
 from graycell.reporting import comparison_report, file_word
 from graycell.reporting.display import Units, shown_in
 from graycell.runs import CultureRun
+from graycell.runs.records import VCD
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, simulate
 from graycell.storage import require_place
@@ -88,7 +89,7 @@ def _errors_of(given: str | None, runs: list[CultureRun]) -> InitialError | None
     if not findings:
         errors = InitialError(assay)
         known = tuple(dict.fromkeys(name for run in runs for name in (*run.initial, *run.measurements)))
-        findings = errors.unknown_names(known, None, "--initial-error")
+        findings = errors.unknown_names(known, VCD, "--initial-error")
         if not findings:
             return errors
     raise InputError(findings)

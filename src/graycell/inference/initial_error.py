@@ -1,7 +1,7 @@
 """InitialError: how far the concentrations that runs give for time 0 may be from the true ones."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from graycell.errors import Finding, InputError, nearest
@@ -51,6 +51,9 @@ class InitialError:
         findings = list(faults_of(self.assay, self.between_runs))
         if findings:
             raise InputError(findings)
+        for name in ("assay", "between_runs"):  # no part of it is changed from outside
+            given = getattr(self, name)
+            object.__setattr__(self, name, dict(given) if isinstance(given, Mapping) else given)
 
     @classmethod
     def of(cls, given: "InitialError | float | str | Mapping[str, float | str] | None") -> "InitialError | None":
@@ -131,11 +134,7 @@ class InitialError:
         Returns:
             What makes them again: ``InitialError(**plain)``.
         """
-
-        def one(value: Any) -> Any:
-            return dict(value) if isinstance(value, Mapping) else value
-
-        return {"assay": one(self.assay), "between_runs": one(self.between_runs)}
+        return asdict(self)
 
 
 def faults_of(

@@ -69,6 +69,7 @@ class _Reader:
     def __init__(self, path: Path):
         self.path = path
         self.findings: list[Finding] = []
+        self.given_names: tuple[str, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -86,6 +87,7 @@ class _Reader:
         if parts:
             self.findings.append(Finding(f"{self.path}, format", *parts))
         runs = self.runs(data.get("runs", []))
+        self.given_names = tuple(dict.fromkeys(name for run in runs for name in run.initial))
         plans = self.models(data.get("models", {}))
         settings = self.settings(data.get("fit", {}))
         comparison = self.comparison(data.get("compare", {}))
@@ -158,7 +160,7 @@ class _Reader:
                 needed = f"a model of the base '{base}' has none"
                 self.fault(f"[{where}] {word}", f"'{word}'", needed, f"use {', '.join(used)}")
         entries = {word: self.entry(f"[{where}] {word}", word, entries[word]) for word in entries if word in used}
-        self.check_initial(where, entries, None if base in BLACK_BOXES else library_model(base).species)
+        self.check_initial(where, entries, self.given_names if base in BLACK_BOXES else library_model(base).species)
         if base not in BLACK_BOXES:
             self.check_names(where, library_model(base), entries)
         return ModelPlan(name, **entries) if self.errors == before else None
@@ -208,12 +210,12 @@ class _Reader:
             self.fault(place, f"{value!r}", "the folder of a fit is needed", 'write begin = "my-fit"')
         return value
 
-    def check_initial(self, where: str, entries: Mapping[str, Any], species: tuple[str, ...] | None) -> None:
-        """Check the errors of initial concentrations; `species`: of the model, None where they are those of runs."""
+    def check_initial(self, where: str, entries: Mapping[str, Any], species: tuple[str, ...]) -> None:
+        """Check the errors of the initial concentrations of these species."""
         error, between = (f"[{where}] {word}" for word in _INITIAL_WORDS)
         assay, sd = entries.get("initial_error", MEASURED), entries.get("initial_between_runs", {})
         found = list(faults_of(assay, sd, error, between))
-        if not found and species is not None:
+        if not found and species:
             found = InitialError(assay, sd).unknown_names(species, VCD, error)
         self.findings += [replace(finding, place=f"{self.path}, {finding.place}") for finding in found]
 
