@@ -14,6 +14,7 @@ import graycell as gc
 from graycell.cell.neural import weights_of
 from graycell.cell.rates import ViableCells
 from graycell.comparison import ModelCandidate
+from graycell.comparison.candidates import predicted
 from graycell.errors import FitError, InputError
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference.fitting import objective_for
@@ -450,3 +451,13 @@ def test_a_comparison_predicts_a_run_that_was_left_out_with_what_the_others_tell
     exact = ModelCandidate("growing", lambda given, seed: growing(), SETTINGS)
     assert candidate.depends_on(runs, 0) != exact.depends_on(runs, 0)
     assert "initial_error" not in exact.described()
+
+
+def test_a_run_that_was_left_out_begins_with_its_sample_where_it_gives_no_other_start(runs):
+    run, times = runs[0], {"VCD": np.array([1.0, 2.0])}
+    sampled = replace(run, initial={"GLC": 100.0}, measurements={
+        name: replace(one, **{part: getattr(one, part)[:1] for part in ("time", "value", "standard_error")})
+        for name, one in run.measurements.items()
+    })  # fmt: skip
+    found = predicted(growing(), sampled, times)["VCD"]
+    assert np.array_equal(found, predicted(growing(), replace(sampled, initial=run.initial), times)["VCD"])

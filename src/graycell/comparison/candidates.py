@@ -11,7 +11,8 @@ from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.inference.initial_error import InitialError
 from graycell.inference.problem import Problem
 from graycell.model import CultureModel
-from graycell.packing import molar_mass_of
+from graycell.packing import in_units_of, molar_mass_of, names_of
+from graycell.packing.names import with_measured_start
 from graycell.provenance import content_of, hash_of_run, provenance_of
 from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.forecast import from_last_samples
@@ -71,7 +72,7 @@ def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.nda
     begins = max(known.last_sample, 0.0)
     if min((np.min(time, initial=np.inf) for time in times.values()), default=np.inf) <= begins:
         begins = 0.0
-    rest = known if begins == 0.0 else from_last_samples(model, known)
+    rest = _begun(known, model) if begins == 0.0 else from_last_samples(model, known)
     # placeholders that only carry the times; a density of 0 would be refused as one in a wrong unit
     wanted = {
         name: Measurement(name, "", np.asarray(time, float) - begins, np.ones(len(time)), np.ones(len(time)))
@@ -81,6 +82,13 @@ def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.nda
     rest = replace(rest, measurements=wanted)
     rest = rest.ended_at(rest.last_sample) if wanted else rest
     return simulate(model, rest, points=POINTS).require_finished()
+
+
+def _begun(run: CultureRun, model: CultureModel) -> CultureRun:
+    """Return a run with its sample at time 0 where it gives no other start, before the samples are taken away."""
+    if all(name in run.initial for name in names_of(model).required):
+        return run
+    return with_measured_start(in_units_of(run, model), model)
 
 
 @dataclass(frozen=True)
