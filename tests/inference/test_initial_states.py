@@ -116,6 +116,22 @@ def test_with_exact_counts_growth_is_wrong_by_many_standard_errors_and_chi_squar
     assert exact.run_of(runs[0]) is runs[0]
 
 
+def test_over_many_truths_errors_of_starts_and_growth_are_as_large_as_they_say():
+    """16 truths of 3 runs; with exact counts the growth rate is off by more than ten of its standard errors."""
+    of_growth, of_starts = [], []
+    for k in range(16):
+        random = np.random.default_rng(1000 + k)
+        true = np.exp(0.05 * random.standard_normal(3))
+        given = true * np.exp(0.1 * random.standard_normal(3))
+        made = [counted("abc"[i], true[i], given[i], seed=5000 + 10 * k + i) for i in range(3)]
+        fit = gc.fit(gc.Problem(growing(), made, initial_error={"VCD": 0.1}), settings=SETTINGS)
+        of_growth.append(np.log(fit.estimates[0].value / MU) / fit.estimates[0].relative_error)
+        found = np.array([fit.initial[name]["VCD"] for name in "abc"])
+        of_starts.append(np.log(found / true) / fit.initial_states.sd[:, 0])
+    assert 0.6 < np.sqrt(np.mean(np.square(of_growth))) < 1.5
+    assert 0.7 < np.sqrt(np.mean(np.square(of_starts))) < 1.3
+
+
 def test_a_run_begins_with_its_estimate(fitted, runs):
     begun = fitted.run_of(runs[1])
     assert begun.initial["VCD"] == fitted.initial["b"]["VCD"]
@@ -327,8 +343,29 @@ def test_dead_cells_that_follow_from_viability_move_with_the_viable_ones():
     viable, dead = (model.species.index(name) for name in ("VCD", "DCD"))
     assert packed.initial[0, dead] == pytest.approx(0.1)
     assert np.flatnonzero(prior.carried[0, 0]).tolist() == sorted((viable, dead))
+    later = replace(viability, time=np.ones(1))
+    prior, packed = prior_of({"VCD": 0.1}, replace(run, measurements={"viability": later}), model)
+    assert packed.initial[0, dead] == 0.0
+    assert np.flatnonzero(prior.carried[0, 0]).tolist() == [viable]
     prior, _ = prior_of({"VCD": 0.1}, run.with_initial(DCD=0.2), model)
     assert np.flatnonzero(prior.carried[0, 0]).tolist() == [viable]
+
+
+def test_a_total_count_of_the_same_sample_counts_once_too():
+    total = gc.Concentration("VCD") + gc.Concentration("DCD")
+    dying = monod(
+        species={"DCD": gc.Species("1e9 cells/L", dead_of="VCD"), "mAb": "g/L"},
+        observables={"TCD": (total, "1e9 cells/L")},
+    )
+
+    def kept(counted):
+        one = Measurement("TCD", "1e9 cells/L", np.zeros(1), np.full(1, counted), np.full(1, 0.05))
+        start = {"VCD": 0.9, "DCD": 0.1, "GLC": 60.0, "LAC": 0.0, "mAb": 0.0}
+        _, packed = prior_of({"VCD": 0.1}, CultureRun("a", 1.0, start, {"TCD": one}, end=1.0), dying)
+        return bool(np.any(np.isfinite(packed.standard_error)))
+
+    assert not kept(1.0)
+    assert kept(1.2)
 
 
 def weighed():

@@ -19,7 +19,7 @@ from graycell.inference.initial_error import MEASURED, InitialError
 from graycell.model import CultureModel
 from graycell.packing import PackedRun, in_units_of, viability_of
 from graycell.packing.names import with_measured_start
-from graycell.runs.records import VCD, CultureRun, Measurement
+from graycell.runs.records import TCD, VCD, CultureRun, Measurement
 from graycell.units import DIMENSIONLESS, convert
 
 _MEASURED_SD = (1e-3, 0.5)
@@ -216,13 +216,21 @@ def carried_by(
     Returns:
         1 where it moves one, else 0.
     """
-    carried = np.zeros((len(species), len(model.species)))
+    carried, viable = np.zeros((len(species), len(model.species))), _viability(base)
     for i in np.flatnonzero(np.isfinite(sd)).tolist():
         carried[i, model.species.index(species[i])] = 1.0
         for j, other in enumerate(model.species_specs):
-            if other.dead_of == species[i] and model.species[j] not in base.initial and viability_of(base) is not None:
+            if other.dead_of == species[i] and model.species[j] not in base.initial and viable is not None:
                 carried[i, j] = 1.0  # `packing` takes dead cells at time 0 from the viable ones
     return carried
+
+
+def _viability(run: CultureRun) -> float | None:
+    """Return the viability [1] that was measured at time 0; None without one."""
+    known = viability_of(run)
+    if known is None or known.time[0] > 0.0 or not known.value[0] > 0.0:
+        return None
+    return float(convert(float(known.value[0]), known.unit or DIMENSIONLESS, DIMENSIONLESS))
 
 
 def _at_zero(run: CultureRun, name: str) -> tuple[float, float] | None:
@@ -252,27 +260,31 @@ def _without_repeated(
         for k, name in enumerate(species):
             if not values[i, k] > 0.0:
                 continue
-            factors = {name: 1.0}
-            if name == model.biomass and VCD in model.quantities and name != VCD:
-                factors[VCD] = _cells_per_amount(one.run, model)
-            for quantity, factor in factors.items():
+            told = {name: values[i, k]}
+            if name == model.biomass:
+                told = {**_counts(one.run, model, values[i, k], np.asarray(packed.initial)[i]), **told}
+            for quantity, value in told.items():
                 sample = _at_zero(one.run, quantity)
-                if sample is None:
+                if sample is None or quantity not in model.quantities:
                     continue
-                apart = abs(sample[0] - factor * values[i, k])
+                apart = abs(sample[0] - value)
                 if apart <= max(_SAME * sample[1], _ROUNDING * abs(sample[0])):
                     error[i, first[i], model.quantities.index(quantity)] = np.inf
     # `replace` would have the shapes of one run checked
     return eqx.tree_at(lambda runs: runs.standard_error, packed, jnp.asarray(error))
 
 
-def _cells_per_amount(run: CultureRun, model: CultureModel) -> float:
-    """Return the viable cell density at time 0 over the concentration of the species of the cells, at the start."""
-    cells, found = model.cells, 1.0
+def _counts(
+    run: CultureRun, model: CultureModel, amount: float, initial: Float[np.ndarray, " species"]
+) -> dict[str, float]:
+    """Return the viable and the total cell density that a given amount of cells means.
+
+    One sample gives both, so that both would repeat the start that was taken from one of them.
+    """
+    cells, share = model.cells, _viability(run) or 1.0
     assert isinstance(cells, ViableCells)  # as `biomass` says
-    if cells.biomass_per_cell is not None:
-        found /= float(model.parameters[cells.biomass_per_cell])
-    known = viability_of(run) if cells.viability is not None else None
-    if known is not None:
-        found *= float(convert(float(known.value[0]), known.unit or DIMENSIONLESS, DIMENSIONLESS))
-    return found
+    density = amount if cells.biomass_per_cell is None else amount / float(model.parameters[cells.biomass_per_cell])
+    if cells.viability is not None:
+        return {VCD: share * density, TCD: density}
+    dead = sum(float(initial[j]) for j, spec in enumerate(model.species_specs) if spec.dead_of == cells.species)
+    return {VCD: density, TCD: density + dead}
