@@ -25,8 +25,9 @@ class InitialError:
     time 0 move with the viable ones.
 
     The given value is the centre, so it counts once: a sample at time 0 that it was taken from (it agrees within a
-    tenth of its standard error) is no residual of the fit beside it. A sample at time 0 of another value than the given
-    one is a second measurement of the start, and stays a residual.
+    tenth of its standard error) is no residual of the fit beside it; of the cells, neither the viable nor the total
+    count. A sample at time 0 of another value than the given one is a second measurement of the start, and stays a
+    residual.
 
     Attributes:
         assay: s, the standard deviation [1] of the natural logarithm, 0.0001 to 1: one for all species that runs give,
