@@ -249,6 +249,33 @@ def test_fit_then_simulate_then_report(graycell, small, tmp_path, monkeypatch):
     assert "found no fit" in printed
 
 
+def test_the_error_of_initial_concentrations_is_an_option(graycell, small, tmp_path, monkeypatch):
+    quick = FitSettings(starts=1, stages=(Stage("loop closed", 2),))
+    monkeypatch.setattr(fitting, "FitSettings", lambda **_: quick)
+    for given, sentence in {
+        "GLK=0.1": "--initial-error: found 'GLK'; it is not a species of the model; did you mean 'GLC'",
+        "VCD=7": "--initial-error.VCD: found 7.0; a standard deviation of the logarithm from 0.0001 to 1 is needed",
+        "VCD=0.1,GLC": "--initial-error.GLC: found ''; a standard deviation",
+        "VCD:0.1": "--initial-error: found 'VCD:0.1'; a standard deviation",
+    }.items():
+        code, printed = graycell("fit", small, "--model", "small", "--out", tmp_path / "no", "--initial-error", given)
+        assert code == FAULTS
+        assert sentence in " ".join(printed.split()), given
+    out = tmp_path / "fit"
+    code, printed = graycell("fit", small, "--model", "small", "--out", out, "--initial-error", "VCD=0.1, GLC=0.05")
+    assert code == UNFINISHED  # two iterations do not converge
+    assert "Initial concentrations were estimated, against the given ones: " in printed
+    fitted = gc.load_fit(out)
+    assert fitted.initial_states.error == gc.InitialError({"VCD": 0.1, "GLC": 0.05})
+    assert set(fitted.initial["batch"]) == {"VCD", "GLC"}
+    table = tmp_path / "path.csv"
+    code, printed = graycell("simulate", small, "--parameters", out, "--out", table, "--units", "internal")
+    assert code == 0
+    first = pd.read_csv(table).iloc[0]
+    assert first["GLC [mmol/L]"] == pytest.approx(fitted.initial["batch"]["GLC"], rel=1e-9)
+    assert first["GLC [mmol/L]"] != 20.0
+
+
 def test_a_fit_that_is_stopped_keeps_its_state(graycell, small, tmp_path, monkeypatch):
     """Ctrl-C, here sent by the first iteration to its own process: exit code 130, and the checkpoint is there."""
     quick = FitSettings(starts=1, stages=(Stage("loop closed", 3),))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graycell import bundled_run, write_runs
+from graycell import InitialError, bundled_run, write_runs
 from graycell.cell.rates import Monod, Rate
 from graycell.errors import GraycellError, InputError, ModelError
 from graycell.model import CultureModel
@@ -235,6 +235,43 @@ def test_a_parameter_may_differ_between_runs(tmp_path):
     assert "per_run.vmax1f: found -1" in str(told.value)
     plan = ModelPlan("own", "nolan-lee-extended-limited", per_run={"vmax17": 0.2})
     assert plan.build([]).table["vmax17"].between_runs_sd == 0.2
+
+
+def test_initial_concentrations_may_be_uncertain(told, folder):
+    base = '[models.white]\nbase = "nolan-lee"\n'
+    for words, sentence in {
+        "initial_error = { GLK = 0.1 }": "initial_error: found 'GLK'; it is not a species of the model; did you mean",
+        "initial_error = { VCD = 1.5 }": "initial_error.VCD: found 1.5; a standard deviation of the logarithm from",
+        "initial_error = { VCD = true }": "initial_error.VCD: found True; a standard deviation",
+        'initial_error = "measred"': "found 'measred'; a standard deviation of the logarithm from 0.0001 to 1 is",
+        "initial_error = [0.1]": "initial_error: found [0.1]; a standard deviation",
+        "initial_error = 0.1\ninitial_between_runs = { VCD = -1 }": "initial_between_runs.VCD: found -1; a standard",
+        "initial_error = { GLC = 0.1 }\ninitial_between_runs = { VCD = 0.1 }": "found 'VCD'; it has no error of the",
+    }.items():
+        [found] = told(models=f"{base}{words}\n")
+        assert sentence in found, words
+    [found] = told(models='[models.black]\nbase = "neural-rates"\ninitial_error = { GLK = 0.1 }\n')
+    assert "'GLK'; it is not a species of the model; did you mean 'GLY'? Known: " in found
+    text = f"""runs = ["runs"]
+{base}initial_error = {{ VCD = 0.1, GLC = "measured" }}
+initial_between_runs = {{ VCD = 0.2 }}
+[models.black]
+base = "neural-rates"
+initial_error = "measured"
+[models.exact]
+base = "nolan-lee"
+[models.related]
+base = "nolan-lee"
+initial_between_runs = 0.2
+"""
+    (folder / "initial.toml").write_text(text, encoding="utf-8")
+    study = read_study(folder / "initial.toml")
+    expected = {
+        "white": InitialError({"VCD": 0.1, "GLC": "measured"}, {"VCD": 0.2}), "black": InitialError("measured"),
+        "exact": None, "related": InitialError("measured", 0.2),
+    }  # fmt: skip
+    assert {name: plan.initial for name, plan in study.models.items()} == expected
+    assert {one.name: one.initial_error for one in study.candidates() if one.name in expected} == expected
 
 
 def test_an_old_word_works_with_a_remark(told, folder):

@@ -90,6 +90,8 @@ from .hybrid import with_neural_rates as with_neural_rates
 from .imports.importing import import_runs as import_runs
 from .inference import Fit as Fit
 from .inference import FitSettings as FitSettings
+from .inference import InitialError as InitialError
+from .inference import InitialStates as InitialStates
 from .inference import Prediction as Prediction
 from .inference import Problem as Problem
 from .inference import fit as fit

@@ -21,14 +21,17 @@ from graycell.cli.sentences import MOST_PRINTED_RUNS, print_error, print_finding
 from graycell.cli.stopping import keeps_state
 from graycell.comparison import choose_model
 from graycell.diagnosis.identifiability import UNDETERMINED
-from graycell.errors import GraycellError
+from graycell.errors import GraycellError, InputError
 from graycell.hybrid import read_model
 from graycell.inference import Fit, FitSettings, fit, require_no_other_fit, save_fit
 from graycell.inference.fitting import Progress as FitProgress
+from graycell.inference.initial_error import InitialError, faults_of
+from graycell.inference.problem import Problem
 from graycell.model import CultureModel
 from graycell.reporting import comparison_report, file_word
 from graycell.reporting.display import Units, shown_in
 from graycell.runs import CultureRun
+from graycell.runs.records import VCD
 from graycell.simulation.scores import mean_nrmse, scores
 from graycell.simulation.simulate import SimulationStatus, simulate
 from graycell.storage import require_place
@@ -42,27 +45,31 @@ _MOST_LISTED = 8
 
 
 def _fit(
-    runs: list[Path] | None, model: str | None, out: Path, starts: int, seed: int, only: str | None, units: str
+    runs: list[Path] | None, model: str | None, out: Path, starts: int, seed: int, only: str | None, units: str,
+    initial_error: str | None,
 ) -> None:  # fmt: skip
     if runs and runs[0].suffix == ".toml":
         if len(runs) > 1:
             raise typer.BadParameter("a study names its own runs; give the TOML file alone")
-        if (model, starts, seed) != (None, 4, 0):
-            raise typer.BadParameter("a study has its own settings of the fit: write model, starts and seed into it")
+        if (model, starts, seed, initial_error) != (None, 4, 0, None):
+            raise typer.BadParameter(
+                "a study has its own settings of the fit: write model, starts, seed and initial_error into it"
+            )
         _fit_study(read_study(runs[0]), only, out, units)
         return
     if only:
         raise typer.BadParameter("--only chooses a model of a study; give a TOML file, or use --model")
     cultures = runs_from(runs or [])
     shown_in(units, cultures)  # the faults of --units now, not after the fit
+    errors = _errors_of(initial_error, cultures)
     require_place(out)
     require_no_other_fit(out, cultures)  # now, not after the choice of a model
     settings = FitSettings(starts=starts, seed=seed)
     if model is None:
-        model = EXTENDED if not runs or _allow_extended(cultures) else _choose(cultures, settings, out, units)
+        model = EXTENDED if not runs or _allow_extended(cultures) else _choose(cultures, settings, out, units, errors)
     built = read_model(model, cultures, seed=seed)
     shown_units = display_units(units, cultures, [built])
-    result = fit_with_progress(cultures, built, out, settings)
+    result = fit_with_progress(cultures, built, out, settings, initial_error=errors)
     if not _save_and_print(result, out, shown_units):
         raise typer.Exit(UNFINISHED)
 
@@ -72,10 +79,36 @@ def _allow_extended(runs: list[CultureRun]) -> bool:
     return all(name in run.measurements or name in run.initial for run in runs for name in needed)
 
 
-def _choose(runs: list[CultureRun], settings: FitSettings, out: Path, units: str) -> str:
+def _errors_of(given: str | None, runs: list[CultureRun]) -> InitialError | None:
+    """Return what --initial-error says: a number, measured, or NAME=NUMBER with commas between."""
+    if given is None:
+        return None
+    named = [part.partition("=") for part in given.split(",")] if "=" in given else []
+    assay = {name.strip(): _number_or_word(value) for name, _, value in named} or _number_or_word(given)
+    findings = list(faults_of(assay, {}, "--initial-error"))
+    if not findings:
+        errors = InitialError(assay)
+        known = tuple(dict.fromkeys(name for run in runs for name in (*run.initial, *run.measurements)))
+        findings = errors.unknown_names(known, VCD, "--initial-error")
+        if not findings:
+            return errors
+    raise InputError(findings)
+
+
+def _number_or_word(given: str) -> float | str:
+    try:
+        return float(given)
+    except ValueError:
+        return given.strip()
+
+
+def _choose(
+    runs: list[CultureRun], settings: FitSettings, out: Path, units: str, initial_error: InitialError | None
+) -> str:
     """Compare the models of the library that runs allow, print the comparison, and return the name of the best."""
     with trainings_bar("choosing a model") as (show, show_fit):
-        choice = choose_model(runs, replace(settings, starts=1), show, show_fit, folder=out / "trained")
+        choice = choose_model(runs, replace(settings, starts=1), show, show_fit, folder=out / "trained",
+                              initial_error=initial_error)  # fmt: skip
     comparison_report(choice.comparison, out / "choice", units=units)
     failed = {row.candidate: row.failed for row in choice.comparison.overall()}
     rows = [{"model": name, "error [1]": error, "failed [1]": failed[name],
@@ -99,9 +132,12 @@ def _fit_study(study: Study, only: str | None, out: Path, units: str) -> None:
     for name in [only] if only else study.models:
         folder = out / file_word(name)
         try:
-            model = study.plan(name).build(study.training, study.settings.seed)
+            plan = study.plan(name)
+            model = plan.build(study.training, study.settings.seed)
             say(f"{name}: {model}")
-            result = fit_with_progress(list(study.training), model, folder, study.settings, name)
+            result = fit_with_progress(
+                list(study.training), model, folder, study.settings, name, initial_error=plan.initial
+            )
         except GraycellError as error:
             if len(study.models) == 1 or only:
                 raise
@@ -115,7 +151,12 @@ def _fit_study(study: Study, only: str | None, out: Path, units: str) -> None:
 
 
 def fit_with_progress(
-    runs: list[CultureRun], model: CultureModel, folder: Path, settings: FitSettings, label: str = "fit"
+    runs: list[CultureRun],
+    model: CultureModel,
+    folder: Path,
+    settings: FitSettings,
+    label: str = "fit",
+    initial_error: InitialError | None = None,
 ) -> Fit:
     """Fit a model, with a progress bar; Ctrl-C stops it between two iterations, or after a moment, see `stopping`.
 
@@ -125,6 +166,7 @@ def fit_with_progress(
         folder: of the checkpoint.
         settings: of the fit.
         label: of the bar.
+        initial_error: of the initial concentrations of the runs; they are exact if left out.
 
     Returns:
         The fit.
@@ -141,7 +183,8 @@ def fit_with_progress(
             if stopping:
                 raise KeyboardInterrupt
 
-        return fit(model, runs, settings, folder=folder, progress=update_or_stop)
+        problem = Problem(model, runs, initial_error=initial_error)
+        return fit(problem, settings=settings, folder=folder, progress=update_or_stop)
 
 
 @contextlib.contextmanager
@@ -173,6 +216,18 @@ def _print_undetermined(result: Fit) -> None:
         say(f"At a bound: {_listed(at_bound)}. Widen the bound if the value is possible.")
 
 
+def _print_initial(result: Fit) -> None:
+    """Tell by how much estimated initial concentrations differ from the given ones."""
+    states = result.initial_states
+    if states is None:
+        return
+    told = []
+    for name, apart, sd in zip(states.species, states.deviation.T, states.prior_sd.T, strict=True):
+        changes = 100.0 * np.expm1(apart[np.isfinite(sd)])
+        told.append(f"{name} {np.min(changes):+.1f} to {np.max(changes):+.1f} %")
+    say(f"Initial concentrations were estimated, against the given ones: {_listed(told)}.")
+
+
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     return ", ".join(names[:_MOST_LISTED]) + more
@@ -181,7 +236,7 @@ def _listed(names: list[str]) -> str:
 def _save_and_print(result: Fit, out: Path, units: Units) -> bool:
     """Write a fit, print how well it agrees with its runs; return whether it converged and its runs are simulated."""
     path = save_fit(result, out)
-    trajectories = [simulate(result.model_of(run.name), run) for run in result.runs]
+    trajectories = [simulate(result.model_of(run.name), result.run_of(run)) for run in result.runs]
     if len(trajectories) <= MOST_PRINTED_RUNS:
         for trajectory in trajectories:
             print_trajectory(trajectory, units=units)
@@ -195,6 +250,7 @@ def _save_and_print(result: Fit, out: Path, units: Units) -> bool:
             if trajectory.status is not SimulationStatus.finished:
                 print_trajectory(trajectory, units=units)
     _print_undetermined(result)
+    _print_initial(result)
     say(f"Fit written to {path}. Next: graycell report {out}")
     for sentence in result.remarks():
         say(sentence)

@@ -50,3 +50,21 @@ def model_with_parameters(
     if own is not None and not isinstance(closure, Lagged):
         closure = replace(closure, turnover_time=own)  # an own model may name it otherwise
     return fitted.with_closure(closure)
+
+
+def begun_runs(parameters: str, runs: Sequence[CultureRun]) -> list[CultureRun]:
+    """Return runs as they begin by what --parameters names.
+
+    Args:
+        parameters: see `model_with_parameters`.
+        runs: to be simulated.
+
+    Returns:
+        The runs; with estimated initial concentrations where a fit has them.
+    """
+    if not Path(parameters).is_dir():
+        return list(runs)
+    from graycell.inference import load_fit  # see above
+
+    fit = load_fit(parameters)
+    return [fit.run_of(run) for run in runs]

@@ -8,8 +8,11 @@ import numpy as np
 from graycell.cell.network import MetabolicNetwork
 from graycell.comparison.consistency import POINTS, count_inconsistencies, extrapolated
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
+from graycell.inference.initial_error import InitialError
+from graycell.inference.problem import Problem
 from graycell.model import CultureModel
-from graycell.packing import molar_mass_of
+from graycell.packing import in_units_of, molar_mass_of, names_of
+from graycell.packing.names import with_measured_start
 from graycell.provenance import content_of, hash_of_run, provenance_of
 from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.forecast import from_last_samples
@@ -43,7 +46,7 @@ class FittedPredictor:
         """
         measured = {name: one.unit for run in self.fit.runs for name, one in run.measurements.items() if one.unit}
         model = self.fit.model_of(known.name)
-        trajectory = predicted(model, known, times)
+        trajectory = predicted(model, self.fit.run_of(known), times)
         return {
             name: convert_amount(trajectory.at_samples(name), model.unit(name), measured.get(name, model.unit(name)),
                                  molar_mass_of(model, name, known))
@@ -69,7 +72,7 @@ def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.nda
     begins = max(known.last_sample, 0.0)
     if min((np.min(time, initial=np.inf) for time in times.values()), default=np.inf) <= begins:
         begins = 0.0
-    rest = known if begins == 0.0 else from_last_samples(model, known)
+    rest = _begun(known, model) if begins == 0.0 else from_last_samples(model, known)
     # placeholders that only carry the times; a density of 0 would be refused as one in a wrong unit
     wanted = {
         name: Measurement(name, "", np.asarray(time, float) - begins, np.ones(len(time)), np.ones(len(time)))
@@ -79,6 +82,13 @@ def predicted(model: CultureModel, known: CultureRun, times: Mapping[str, np.nda
     rest = replace(rest, measurements=wanted)
     rest = rest.ended_at(rest.last_sample) if wanted else rest
     return simulate(model, rest, points=POINTS).require_finished()
+
+
+def _begun(run: CultureRun, model: CultureModel) -> CultureRun:
+    """Return a run with its sample at time 0 where it gives no other start, before the samples are taken away."""
+    if all(name in run.initial for name in names_of(model).required):
+        return run
+    return with_measured_start(in_units_of(run, model), model)
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ class ModelCandidate:
         settings: of the fit; its seed is that of the training.
         network: reactions that the exchange of a black box is checked against, see `count_inconsistencies`.
         progress: called with the progress of each fit.
+        initial_error: of the initial concentrations of the runs; of the species that the model has.
     """
 
     name: str
@@ -98,6 +109,7 @@ class ModelCandidate:
     settings: FitSettings = field(default_factory=FitSettings)
     network: MetabolicNetwork | None = None
     progress: Callable[[Progress], None] | None = field(default=None, compare=False)
+    initial_error: InitialError | None = None
     _last: dict[tuple, CultureModel] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> FittedPredictor:
@@ -110,8 +122,10 @@ class ModelCandidate:
         Returns:
             The fit.
         """
-        model = self._built(runs, seed)
-        return FittedPredictor(fit(model, runs, replace(self.settings, seed=seed), progress=self.progress))
+        model, errors = self._built(runs, seed), self.initial_error
+        known = None if errors is None else errors.known_to(model.species, model.biomass)
+        problem = Problem(model, runs, initial_error=known)
+        return FittedPredictor(fit(problem, settings=replace(self.settings, seed=seed), progress=self.progress))
 
     def described(self) -> dict[str, object]:
         """Return the settings, for the record.
@@ -119,7 +133,7 @@ class ModelCandidate:
         Returns:
             Plain data.
         """
-        return {"settings": asdict(self.settings)}
+        return {"settings": asdict(self.settings), **self._initial_error}
 
     def quantities(self, runs: Sequence[CultureRun], seed: int) -> tuple[str, ...]:
         """Return the quantities that the model computes.
@@ -144,7 +158,11 @@ class ModelCandidate:
             Plain data.
         """
         found = provenance_of(self._built(runs, seed), runs, asdict(replace(self.settings, seed=seed)))
-        return {**found, "network": content_of(self.network)}
+        return {**found, "network": content_of(self.network), **self._initial_error}
+
+    @property
+    def _initial_error(self) -> dict[str, object]:
+        return {} if self.initial_error is None else {"initial_error": self.initial_error.plain()}
 
     def _built(self, runs: Sequence[CultureRun], seed: int) -> CultureModel:
         """Return the model; the last ones are kept, as `depends_on` and `train` need them; building takes seconds."""

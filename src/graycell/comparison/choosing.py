@@ -11,6 +11,7 @@ from graycell.comparison.splits import Split, forward_in_time, leave_one_run_out
 from graycell.errors import FitError, InputError
 from graycell.hybrid import build_model
 from graycell.inference.fitting import FitSettings, Progress
+from graycell.inference.initial_error import InitialError
 from graycell.modelfiles import ModelFile
 from graycell.modelfiles.needs import lacks
 from graycell.models import library_files, model_file
@@ -116,6 +117,7 @@ def choose_model(
     fit_progress: Callable[[Progress], None] | None = None,
     *,
     folder: str | Path | None = None,
+    initial_error: InitialError | None = None,
 ) -> Choice:
     """Fit every model that the measurements allow, and compare their predictions of what they were not fitted to.
 
@@ -128,6 +130,7 @@ def choose_model(
         progress: called before each training.
         fit_progress: called as each fit goes on.
         folder: keeps the scores of trainings, see `cross_validate`.
+        initial_error: of the initial concentrations of the runs.
 
     Returns:
         The comparison and the best model.
@@ -144,7 +147,11 @@ def choose_model(
         )
     candidates = [
         ModelCandidate(
-            name, lambda given, seed, file=file: build_model(file, given, seed=seed), settings, progress=fit_progress
+            name,
+            lambda given, seed, file=file: build_model(file, given, seed=seed),
+            settings,
+            progress=fit_progress,
+            initial_error=initial_error,
         )
         for name, file in usable.models.items()
     ]

@@ -167,7 +167,7 @@ def recovered_laws(
     if not reactions:
         return ()
     if trajectories is None:
-        trajectories = [simulate(fit.model_of(run.name), run) for run in fit.runs]
+        trajectories = [simulate(fit.model_of(run.name), fit.run_of(run)) for run in fit.runs]
     sampled = _table(trajectories, samples_only=True)
     visited = _table(trajectories if truth is None else [simulate(truth, run) for run in fit.runs])
     _require_species(fit.model, visited)

@@ -1,4 +1,6 @@
 from .fitting import fit as fit
+from .initial_error import InitialError as InitialError
+from .initial_states import InitialStates as InitialStates
 from .prediction import Prediction as Prediction
 from .problem import Problem as Problem
 from .results import Estimate as Estimate

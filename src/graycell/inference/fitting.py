@@ -28,6 +28,8 @@ from graycell.engine import Engine, current_engine, one_thread_each, using
 from graycell.errors import FitError
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference import checkpoint
+from graycell.inference.initial_error import InitialError
+from graycell.inference.initial_prior import initial_prior
 from graycell.inference.least_squares import Point
 from graycell.inference.likelihood import Objective, objective_of
 from graycell.inference.matching import Matching, adam
@@ -101,23 +103,24 @@ def fit(
     problem = model if isinstance(model, Problem) else Problem(model, () if runs is None else runs)
     model, runs = problem.start, list(problem.runs)  # type: ignore[arg-type]
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
-    objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation)
+    errors = InitialError.of(problem.initial_error)
+    objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation, errors)
     stages = settings.stages or recipe_for(model, runs)
     matching = None
     if any(stage.matching for stage in stages):
         matching = Matching(objective, stack_smooth([smooth_run(model, run) for run in runs]))
     held = _held_out(objective, settings)
     measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
-    kept = np.r_[measured, np.ones(objective.size, bool)] & ~held
+    kept = np.r_[measured, np.ones(objective.prior_count, bool)] & ~held
     search = Search(objective, matching, kept, held, settings)
-    fitter = _Fitter(search, stages, _fingerprint(model, runs, stages, settings), folder, progress)
+    fitter = _Fitter(search, stages, _fingerprint(model, runs, stages, settings, errors), folder, progress)
     with using(engine), one_thread_each():
         fitter.run()
         try:
             end = ended_at(objective, stages, fitter.reached, fitter.converged)
         except FitError as error:
             raise FitError(f"{error} {why_it_stops(model, runs)}".strip()) from None
-    return result_of(end, model, runs, objective, settings, tuple(fitter.history), fitter.fingerprint)
+    return result_of(end, model, runs, objective, settings, tuple(fitter.history), fitter.fingerprint, errors)
 
 
 def objective_for(
@@ -126,6 +129,7 @@ def objective_for(
     rows: Sequence[Parameter],
     solver: SolverSettings,
     regularisation: float = 1.0,
+    initial_error: InitialError | None = None,
 ) -> Objective:
     """Return the objective that a fit minimises, see `Objective`.
 
@@ -135,6 +139,7 @@ def objective_for(
         rows: the estimated parameters.
         solver: settings of the ODE solver.
         regularisation: [1] the standard deviations of the priors of all weights are divided by it.
+        initial_error: of the initial concentrations of the runs; they are exact if left out.
 
     Returns:
         The objective on all runs.
@@ -157,7 +162,8 @@ def objective_for(
             f"runs {', '.join(run.name for run in runs)}: found no measured value that the model predicts; a fit and "
             f"its derivatives need some; measure any of {', '.join(model.quantities)}."
         )
-    return objective_of(model, packed, rows, solver, regularisation)
+    initial, packed = initial_prior(initial_error, runs, model, packed)
+    return objective_of(model, packed, rows, solver, regularisation, initial)
 
 
 class _Fitter:
@@ -289,9 +295,7 @@ class _Fitter:
             row = {**row_of(stage.name, point, moved), "seconds": self._seconds}
             self.history.append({**row, "held out": watch.cost} if watch else row)
             seen = (watch.best, watch.least, watch.since) if watch else checkpoint.UNWATCHED
-            self._save(
-                checkpoint.Saved(attempt, point, tuple(self.reached), tuple(self.history), self._seconds, seen)
-            )
+            self._save(checkpoint.Saved(attempt, point, tuple(self.reached), tuple(self.history), self._seconds, seen))
             self.progress(Progress((before + point.iteration) / self.total, stage.name, point.cost, point.iteration))
 
         point = self.search.follow(stage, point, each, watch)
@@ -345,13 +349,16 @@ def _held_out(objective: Objective, settings: FitSettings) -> np.ndarray:
         last = np.max(np.asarray(packed.end), axis=1)
         held |= (np.asarray(packed.end) > (1.0 - settings.held_out_share) * last[:, None])[..., None]
     held &= np.isfinite(np.asarray(packed.standard_error))
-    return np.r_[held.ravel(), np.zeros(objective.size, bool)]
+    return np.r_[held.ravel(), np.zeros(objective.prior_count, bool)]
 
 
 _RUNS_TO_HOLD_OUT = 5
 """With fewer runs, every one is needed for learning."""
 
 
-def _fingerprint(model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings) -> dict:
+def _fingerprint(
+    model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings, errors: InitialError | None
+) -> dict:
     """Return everything that the result of a fit depends on, as plain data; a checkpoint of another fit is refused."""
-    return provenance_of(model, runs, {**asdict(settings), "stages": [asdict(stage) for stage in stages]})
+    plain = {**asdict(settings), "stages": [asdict(stage) for stage in stages]}
+    return provenance_of(model, runs, plain if errors is None else {**plain, "initial_error": errors.plain()})

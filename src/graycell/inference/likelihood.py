@@ -4,6 +4,7 @@ import math
 import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -20,6 +21,7 @@ from graycell.cell.neural import PRIOR, weight_labels, with_weights
 from graycell.compiling import compiled_once
 from graycell.engine import current_engine
 from graycell.inference.coordinates import Coordinates
+from graycell.inference.initial_prior import InitialPrior, begun
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
 from graycell.packing import PackedRun
@@ -30,8 +32,10 @@ from graycell.simulation.solve import Loop, SolverSettings, integrate, usable
 class Objective(eqx.Module):
     """Residuals of a model on packed runs as a function of coordinates x; a PyTree, so it compiles once.
 
-    x holds the estimated parameters (see `Coordinates`), then the deviations of every run from the shared values, for
-    the parameters that differ between runs (random effects), then the weights of the networks.
+    x holds the estimated parameters (see `Coordinates`), then the random effects of every run: the deviations from the
+    shared values, for the parameters that differ between runs, and those of its true from its given initial
+    concentrations (see `InitialPrior`); then the common means of initial concentrations, then the weights of the
+    networks.
 
     Attributes:
         model: at the values where the fit starts.
@@ -39,6 +43,7 @@ class Objective(eqx.Module):
         coordinates: of the estimated parameters.
         between_runs_sd: (per_run,) standard deviations between runs, on the parameters' own scales.
         weights_sd: (weights,) [1] standard deviation of the prior of every weight, around 0.
+        initial: priors of the initial concentrations; of none, where the given ones are exact.
         settings: of the ODE solver.
         names: of the estimated parameters.
         per_run: indices of the parameters that differ between runs.
@@ -49,6 +54,7 @@ class Objective(eqx.Module):
     coordinates: Coordinates
     between_runs_sd: Float[Array, " per_run"]
     weights_sd: Float[Array, " weights"]
+    initial: InitialPrior
     settings: SolverSettings = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
     per_run: tuple[int, ...] = eqx.field(static=True)
@@ -56,7 +62,17 @@ class Objective(eqx.Module):
     @property
     def size(self) -> int:
         """How many coordinates there are."""
-        return len(self.names) + self.run_count * len(self.per_run) + self.weights_sd.shape[0]
+        return len(self.names) + self.run_count * self.effects + len(self.initial.common) + self.weights_sd.shape[0]
+
+    @property
+    def effects(self) -> int:
+        """How many random effects each run has."""
+        return len(self.per_run) + len(self.initial.species)
+
+    @property
+    def prior_count(self) -> int:
+        """How many residuals of priors there are: one a coordinate, and those of runs around their common means."""
+        return self.size + self.run_count * len(self.initial.common)
 
     @property
     def run_count(self) -> int:
@@ -77,7 +93,8 @@ class Objective(eqx.Module):
         Returns:
             An objective of one run; all runs share one compiled function.
         """
-        return replace(self, packed=jax.tree.map(lambda leaf: leaf[i : i + 1], self.packed))
+        packed, initial = jax.tree.map(lambda leaf: leaf[i : i + 1], (self.packed, self.initial))
+        return replace(self, packed=packed, initial=initial)
 
     def coordinates_of_run(self, i: int) -> np.ndarray:
         """Return which coordinates the objective of one run has.
@@ -88,7 +105,7 @@ class Objective(eqx.Module):
         Returns:
             Their indices in x.
         """
-        n, count = len(self.names), len(self.per_run)
+        n, count = len(self.names), self.effects
         deviations = n + count * i + np.arange(count)
         return np.r_[np.arange(n), deviations, np.arange(n + count * self.run_count, self.size)]
 
@@ -101,11 +118,12 @@ class Objective(eqx.Module):
         Returns:
             Their indices among all residuals: those of its measurements, then of priors.
         """
-        measured = self.measured_count
-        return np.r_[i * measured + np.arange(measured), self.run_count * measured + self.coordinates_of_run(i)]
+        measured, priors, common = self.measured_count, self.run_count * self.measured_count, len(self.initial.common)
+        between = priors + self.size + common * i + np.arange(common)
+        return np.r_[i * measured + np.arange(measured), priors + self.coordinates_of_run(i), between]
 
     def labels(self, runs: Sequence[str]) -> list[str]:
-        """Return a name for every coordinate, such as vmax1f, vmax1f of run07, v17.hidden[2].
+        """Return a name for every coordinate, such as vmax1f, vmax1f of run07, VCD at time 0 of run07, v17.hidden[2].
 
         Args:
             runs: names of the runs.
@@ -113,23 +131,27 @@ class Objective(eqx.Module):
         Returns:
             The names in the order of x.
         """
-        per_run = [f"{self.names[i]} of {run}" for run in runs for i in self.per_run]
-        return [*self.names, *per_run, *weight_labels(self.model.nets)]
+        effects = [*(self.names[i] for i in self.per_run), *(f"{name} at time 0" for name in self.initial.species)]
+        per_run = [f"{name} of {run}" for run in runs for name in effects]
+        common = [f"common {name} at time 0" for name in self.initial.names_of_common]
+        return [*self.names, *per_run, *common, *weight_labels(self.model.nets)]
 
-    def parts(self, x: Float[Array, " n"]) -> tuple[Array, Array, Array]:
+    def parts(self, x: Float[Array, " n"]) -> "Parts":
         """Return the parts of x.
 
         Args:
             x: (n,) coordinates.
 
         Returns:
-            The coordinates of the parameters, the deviations (runs, per_run) and the weights (weights,).
+            The parts.
         """
-        n, count = len(self.names), self.run_count * len(self.per_run)
-        return x[:n], x[n : n + count].reshape(self.run_count, len(self.per_run)), x[n + count :]
+        n, p, count = len(self.names), len(self.per_run), self.run_count * self.effects
+        each, rest = x[n : n + count].reshape(self.run_count, self.effects), x[n + count :]
+        common = len(self.initial.common)
+        return Parts(x[:n], each[:, :p], each[:, p:], rest[:common], rest[common:])
 
     def join(self, parameters: Array, weights: Array) -> Array:
-        """Return x with deviations of 0.
+        """Return x with deviations of 0, and common means at the mean of the given values.
 
         Args:
             parameters: coordinates of the parameters.
@@ -138,7 +160,8 @@ class Objective(eqx.Module):
         Returns:
             (n,)
         """
-        return jnp.concatenate([parameters, jnp.zeros(self.run_count * len(self.per_run)), weights])
+        zeros = jnp.zeros(self.run_count * self.effects + len(self.initial.common))
+        return jnp.concatenate([parameters, zeros, weights])
 
     def with_coordinates(
         self, x: Float[Array, " n"], deviations: Float[Array, " per_run"] | None = None
@@ -152,7 +175,7 @@ class Objective(eqx.Module):
         Returns:
             The model of that run.
         """
-        parameters, _, weights = self.parts(x)
+        parameters, *_, weights = self.parts(x)
         scaled = self.coordinates.scaled(parameters)
         if deviations is not None and self.per_run:
             scaled = scaled.at[jnp.array(self.per_run)].add(deviations)
@@ -172,14 +195,17 @@ class Objective(eqx.Module):
         Returns:
             (runs, segments, quantities) in internal units, see `CultureModel.quantities`.
         """
+        parts = self.parts(x)
 
         def of_run(run):
-            packed, deviations = run
+            packed, deviations, initial, carried = run
             model = self.with_coordinates(x, deviations)
+            if self.initial.species:
+                packed = begun(packed, initial, carried)
             return _usable_predictions(model, until(packed, horizon), loop, self.settings)
 
         # one run after the other: mapped together, every run would wait for the one with the most steps
-        return lax.map(of_run, (self.packed, self.parts(x)[1]))
+        return lax.map(of_run, (self.packed, parts.per_run, parts.initial, self.initial.carried))
 
     def residuals(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, " residuals"]:
         """Return all residuals.
@@ -210,9 +236,34 @@ class Objective(eqx.Module):
         error = jnp.where(measured, self.packed.standard_error, 1.0)
         misfit = (predicted - jnp.nan_to_num(self.packed.measured)) / error
         misfit = jnp.where(self.packed.below > 0.0, _below_limit(misfit), misfit)
-        parameters, deviations, weights = self.parts(x)
-        priors = [self.coordinates.prior_residuals(parameters), (deviations / self.between_runs_sd[None, :]).ravel()]
-        return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), *priors, weights / self.weights_sd])
+        parts, initial = self.parts(x), self.initial
+        per_run = parts.per_run / self.between_runs_sd[None, :]
+        between = []
+        if initial.species:
+            per_run = jnp.concatenate([per_run, parts.initial / initial.sd], axis=1)
+            # a common mean has no prior: it is known from the runs
+            between = [jnp.zeros(len(initial.common)), initial.between(parts.initial, parts.common).ravel()]
+        priors = [self.coordinates.prior_residuals(parts.parameters), per_run.ravel(), *between[:1],
+                  parts.weights / self.weights_sd, *between[1:]]  # fmt: skip
+        return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), *priors])
+
+
+class Parts(NamedTuple):
+    """The parts of the coordinates of an `Objective`.
+
+    Attributes:
+        parameters: coordinates of the estimated parameters.
+        per_run: (runs, per_run) deviations of the parameters that differ between runs.
+        initial: (runs, species) deviations of the uncertain initial concentrations.
+        common: common means of initial concentrations, see `InitialPrior`.
+        weights: (weights,) of the networks.
+    """
+
+    parameters: Float[Array, " parameters"]
+    per_run: Float[Array, "runs per_run"]
+    initial: Float[Array, "runs species"]
+    common: Float[Array, " common"]
+    weights: Float[Array, " weights"]
 
 
 def _below_limit(misfit: Array) -> Array:
@@ -286,7 +337,7 @@ def residuals(objective: Objective, x: Array | np.ndarray, loop: Loop, horizon: 
         (residuals,) [standard errors].
     """
     found = _by_run(_residuals, objective, np.asarray(x), loop, horizon)
-    value = np.zeros(objective.run_count * objective.measured_count + objective.size)
+    value = np.zeros(objective.run_count * objective.measured_count + objective.prior_count)
     for i, of_run in enumerate(found):
         value[objective.rows_of_run(i)] = of_run
     return value
@@ -307,7 +358,7 @@ def linearise(
         (residuals,) [standard errors] and (residuals, n).
     """
     found = _by_run(_linearise, objective, np.asarray(x), loop, horizon)
-    total = objective.run_count * objective.measured_count + objective.size
+    total = objective.run_count * objective.measured_count + objective.prior_count
     value, jacobian = np.zeros(total), np.zeros((total, objective.size))
     for i, (of_run, slope) in enumerate(found):
         rows = objective.rows_of_run(i)
@@ -397,7 +448,12 @@ def robust_linearisation(
 
 
 def objective_of(
-    model: CultureModel, packed: PackedRun, rows: Sequence[Parameter], settings, regularisation: float = 1.0
+    model: CultureModel,
+    packed: PackedRun,
+    rows: Sequence[Parameter],
+    settings,
+    regularisation: float = 1.0,
+    initial: InitialPrior | None = None,
 ) -> Objective:
     """Return the objective of a model on stacked runs.
 
@@ -407,6 +463,7 @@ def objective_of(
         rows: the estimated parameters.
         settings: `SolverSettings` of the ODE.
         regularisation: [1] the standard deviations of the priors of all weights are divided by it.
+        initial: priors of the initial concentrations; those of the runs are exact if left out.
 
     Returns:
         The objective.
@@ -419,6 +476,7 @@ def objective_of(
         Coordinates.of(rows),
         jnp.array([rows[i].between_runs_sd for i in per_run], jnp.float64),
         ravel_pytree(sds)[0].astype(jnp.float64) / regularisation,
+        InitialPrior.exact(packed) if initial is None else initial,
         settings,
         tuple(row.name for row in rows),
         per_run,

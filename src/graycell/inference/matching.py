@@ -4,13 +4,15 @@ Smooth curves of the net production of the cells are drawn through the samples o
 jumps in them. The rates of the model are evaluated along these curves, all times at once, and integrated from sample to
 sample. This gives the measurements that would follow if the rates saw the smooth curves. The residuals are those of the
 full fit, so a good start for one is a good start for the other; but they are nearly linear in the outputs of a network,
-cost as much as one evaluation of the rates, and can be mapped over many starts.
+cost as much as one evaluation of the rates, and can be mapped over many starts. An uncertain initial concentration is
+the constant of its integrals: its deviation shifts what is predicted of it at all times.
 
 The integral form, in place of derivatives of the smooth curves, is the one of Dattner & Klaassen (Electron. J. Stat. 9
 (2015) 1939-1973): integrals of noise are small, its derivatives are not.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import equinox as eqx
 import jax
@@ -21,6 +23,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from graycell.hybrid.smoothing import NODE_WEIGHTS, SmoothRun
+from graycell.inference.initial_prior import begun
 from graycell.inference.likelihood import Objective
 from graycell.model import CultureModel
 from graycell.packing import PackedRun
@@ -48,10 +51,17 @@ class Matching(eqx.Module):
         """
         objective = self.objective
 
-        def predicted_of(deviations, packed, smooth):
+        parts, prior = objective.parts(x), objective.initial
+
+        def predicted_of(deviations, initial, carried, packed, smooth):
+            if prior.species:
+                # what integrals are added to; the rates go on seeing the curves, which begin at the given values
+                more = begun(packed, initial, carried).initial - packed.initial
+                smooth = replace(smooth, at_end=smooth.at_end + more[None, :])
             return _matched(objective.with_coordinates(x, deviations), packed, smooth)
 
-        predicted = jax.vmap(predicted_of)(objective.parts(x)[1], objective.packed, self.smooth)
+        effects = parts.per_run, parts.initial, prior.carried
+        predicted = jax.vmap(predicted_of)(*effects, objective.packed, self.smooth)
         return objective.misfits(x, predicted, jnp.ones_like(objective.packed.end, bool)[..., None])
 
 

@@ -14,7 +14,9 @@ from jaxtyping import Float
 
 from graycell.cell.neural import with_weights
 from graycell.errors import FitError
-from graycell.inference.likelihood import Objective, loop_of, robust_linearisation
+from graycell.inference.initial_error import InitialError
+from graycell.inference.initial_states import InitialStates
+from graycell.inference.likelihood import Objective, Parts, loop_of, robust_linearisation
 from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
@@ -104,6 +106,7 @@ def result_of(
     settings: FitSettings,
     history: tuple[dict, ...],
     provenance: dict[str, Any],
+    initial_error: InitialError | None = None,
 ) -> Fit:
     """Return the result of a fit.
 
@@ -115,18 +118,21 @@ def result_of(
         settings: of the fit.
         history: its iterations.
         provenance: what it depends on.
+        initial_error: of the initial concentrations of the runs, if those were estimated.
 
     Returns:
         The fit, with standard errors of NaN where they cannot be computed.
     """
     x, coordinates, n = jnp.asarray(end.x), objective.coordinates, len(objective.names)
-    parameters, deviations, weights = objective.parts(x)
+    parts = objective.parts(x)
+    parameters, deviations, weights = parts.parameters, parts.per_run, parts.weights
     place = 1.0 / (1.0 + np.exp(-np.asarray(parameters)))
     slope = np.asarray(coordinates.upper - coordinates.lower) * place * (1.0 - place)
     covariance = np.full((objective.size, objective.size), np.nan)
     if end.jacobian is not None and end.status is not FitStatus.last_stage_failed:
         covariance = covariance_of(end.jacobian / np.r_[slope, np.ones(objective.size - n)])
-    learned = np.r_[np.arange(n), np.arange(n + deviations.size, objective.size)]
+    learned = np.r_[np.arange(n), np.arange(objective.size - weights.size, objective.size)]
+    initial = _initial_states(objective, runs, parts, covariance, learned, initial_error)
     covariance = covariance[np.ix_(learned, learned)]
     sd = np.sqrt(np.maximum(np.diag(covariance), 0.0))[:n]
     rows = model.table.estimated
@@ -156,8 +162,43 @@ def result_of(
     cost = np.inf if end.status is FitStatus.last_stage_failed else 0.5 * float(end.residuals @ end.residuals)
     return Fit(
         fitted, tuple(runs), tuple(estimates), covariance, cost, end.status is FitStatus.converged, settings,
-        history, provenance, per_run, end.status,
+        history, provenance, per_run, end.status, initial,
     )  # fmt: skip
+
+
+def _initial_states(
+    objective: Objective,
+    runs: Sequence[CultureRun],
+    parts: Parts,
+    covariance: np.ndarray,
+    shared: np.ndarray,
+    error: InitialError | None,
+) -> InitialStates | None:
+    """Return the initial states that a fit found; None where they were exact. `covariance`: of all coordinates."""
+    prior = objective.initial
+    if error is None:
+        return None
+    carried, given = np.asarray(prior.carried), np.asarray(objective.packed.initial)
+    own = [objective.model.species.index(name) for name in prior.species]
+    uncertain = carried[:, np.arange(len(own)), own] > 0.0
+    effects, common = objective.effects, len(prior.common)
+    end = len(objective.names) + objective.run_count * effects
+    rows = [
+        np.r_[len(objective.names) + effects * i + np.arange(effects), end + np.arange(common)]
+        for i in range(len(runs))
+    ]
+    return InitialStates(
+        error,
+        tuple(run.name for run in runs),
+        prior.species,
+        given[:, own],
+        np.where(uncertain, np.asarray(prior.sd), np.nan),
+        np.where(uncertain, np.asarray(parts.initial), 0.0),
+        prior.names_of_common,
+        np.asarray(prior.centre)[0] + np.asarray(parts.common),
+        np.array([covariance[np.ix_(row, shared)] for row in rows]),
+        np.array([covariance[np.ix_(row, row)] for row in rows]),
+    )
 
 
 def why_it_stops(model: CultureModel, runs: Sequence[CultureRun]) -> str:

@@ -3,8 +3,8 @@
 import importlib
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from graycell.compiling import compiled_once
 from graycell.engine import current_engine, require_memory
 from graycell.errors import FitError, ModelError, nearest
 from graycell.inference.coordinates import Coordinates
+from graycell.inference.initial_states import Beginning
 from graycell.model import CultureModel
 from graycell.packing import PackedRun, held_inputs, pack, unused_viability
 from graycell.runs.records import CultureRun
@@ -40,7 +41,9 @@ class Prediction:
 
     The draws come from the normal distribution around the estimates (its covariance comes from the curvature of the
     cost), clipped to the bounds; what is not drawn, as the estimate itself, is not clipped. They hold the uncertainty
-    of the estimates, not that of the model, and no assay error.
+    of the estimates, not that of the model, and no assay error. Where a fit estimated initial concentrations, the draws
+    begin apart: in a run of the fit around its estimated start, together with the parameters; in a new run around the
+    given one, with the error of its assay and, where there is one, the distribution between runs.
 
     Attributes:
         model: with the estimates.
@@ -172,7 +175,11 @@ def predict(
                    "ask for fewer draws or times")  # fmt: skip
     packed = pack(run, model, save_at=wanted)
     rows = segments_at(np.asarray(packed.end), times)
-    drawn = _drawn(fit, draws, seed, run.name)
+    known = None if fit.initial_states is None else fit.initial_states.of_run(run, fit.model)
+    drawn = _drawn(fit, draws, seed, run.name, known)
+    if known is not None:
+        begun = np.asarray(packed.initial) * np.exp(drawn.initial @ known.carried)
+        drawn = drawn._replace(initial=jnp.asarray(begun))
     found, status = _simulated(model, packed, rows, drawn, settings)
     found = np.where((status == SimulationStatus.finished)[:, None, None], found, np.nan)
     failed = int(np.sum(status[1:] != SimulationStatus.finished))
@@ -181,8 +188,25 @@ def predict(
     return Prediction(model, run, times, model.quantities, found[1:], found[0], failed, seed)
 
 
-def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str, ...], Array, Array]:
-    """Return names, values (1 + draws, parameters) and weights (1 + draws, weights); the first row is the estimate.
+class _Draws(NamedTuple):
+    """What is drawn; the first row is the estimate.
+
+    Attributes:
+        names: of the parameters.
+        values: (1 + draws, parameters) in internal units.
+        weights: (1 + draws, weights) of the networks.
+        initial: (1 + draws, uncertain species) deviations of initial concentrations [1], then (1 + draws, species)
+            concentrations; None where they are exact.
+    """
+
+    names: tuple[str, ...]
+    values: Array
+    weights: Array
+    initial: Any = None
+
+
+def _drawn(fit: "Fit", draws: int, seed: int, run: str = "", known: Beginning | None = None) -> _Draws:
+    """Return draws of parameters and weights, and of the initial state of a run where something is known of it.
 
     A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
     """
@@ -191,18 +215,21 @@ def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str,
             f"fit of {fit.model.name}: found no covariance, which could not be computed, and draws need one; simulate "
             "the fitted model instead, or fit again from other starting values."
         )
-    table = fit.model_of(run).table
+    table, states = fit.model_of(run).table, fit.initial_states
     rows = [table[row.name] for row in fit.estimates]
     coordinates, n = Coordinates.of(rows), len(rows)
     covariance, unknown = np.array(fit.covariance), ~np.isfinite(np.diag(fit.covariance))
+    learned = len(covariance)
     # parameters that the data do not determine are drawn from the prior; without one they keep the estimate
-    prior = np.r_[np.asarray(coordinates.prior_sd), np.ones(len(covariance) - n)]
+    prior = np.r_[np.asarray(coordinates.prior_sd), np.ones(learned - n)]
     covariance[unknown], covariance[:, unknown] = 0.0, 0.0
     covariance[unknown, unknown] = np.where(np.isfinite(prior[unknown]), prior[unknown], 0.0) ** 2
+    between = np.array([row.between_runs_sd for row in rows])
+    if states is not None and known is not None:
+        covariance = states.joint(known, covariance, ~unknown, np.flatnonzero(between > 0.0).tolist())
     size, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
     random = np.random.default_rng(seed)
     moved = (random.standard_normal((draws, len(size))) * np.sqrt(np.maximum(size, 0.0))) @ vectors.T
-    between = np.array([row.between_runs_sd for row in rows])
     of_run = np.array([row.name in fit.per_run.get(run, {}) for row in rows], bool)
     parameters = np.where(of_run, 0.0, moved[:, :n] + between * random.standard_normal((draws, n)))
     centre, lower, upper = map(np.asarray, (coordinates.centre, coordinates.lower, coordinates.upper))
@@ -211,19 +238,24 @@ def _drawn(fit: "Fit", draws: int, seed: int, run: str = "") -> tuple[tuple[str,
     scaled = np.where(steps == 0.0, centre, np.clip(centre + steps, lower, upper))
     values = jax.vmap(coordinates.unscaled)(jnp.asarray(scaled))
     weights = weights_of(fit.model.nets) if fit.model.nets else jnp.zeros(0)
-    weights = weights[None, :] + jnp.concatenate([jnp.zeros((1, weights.size)), moved[:, n:]])
-    return tuple(row.name for row in rows), values, weights
+    weights = weights[None, :] + jnp.concatenate([jnp.zeros((1, weights.size)), moved[:, n:learned]])
+    initial = None
+    if states is not None and known is not None:
+        apart = states.drawn(known, fit.model, moved[:, learned:], random)
+        initial = np.concatenate([states.best(known, fit.model)[None, :], apart])
+    return _Draws(tuple(row.name for row in rows), values, weights, initial)
 
 
 def _simulated(model: CultureModel, packed: PackedRun, rows, drawn, settings) -> tuple[np.ndarray, np.ndarray]:
     """Return the quantities (1 + draws, n, quantities) and the status of every draw; some draws are one task."""
-    names, values, weights = drawn
-    count = len(values)
+    count = len(drawn.values)
     # all tasks have one shape, so that one function is compiled, whatever the number of draws
     order = np.r_[np.arange(count), np.zeros(-count % _TOGETHER, int)].reshape(-1, _TOGETHER)
 
     def some(chosen: np.ndarray):
-        parts = model, packed, rows, names, values[chosen], weights[chosen], settings
+        initial = None if drawn.initial is None else drawn.initial[chosen]
+        each = drawn.values[chosen], drawn.weights[chosen], initial
+        parts = model, packed, rows, drawn.names, *each, settings
         return jax.tree.map(np.asarray, _simulate_draws(*parts))
 
     found = current_engine().here.map(some, [(chosen,) for chosen in order])
@@ -238,16 +270,17 @@ _TOGETHER = 8
 
 
 @compiled_once
-def _simulate_draws(model: CultureModel, packed: PackedRun, rows, names, values, weights, settings):
+def _simulate_draws(model: CultureModel, packed: PackedRun, rows, names, values, weights, initial, settings):
     def simulated(drawn):
-        parameters, of_nets = drawn
+        parameters, of_nets, start = drawn
+        begun = packed if start is None else replace(packed, initial=start)
         changed = model.with_parameters({name: parameters[i] for i, name in enumerate(names)})
-        path = integrate(changed.changed(nets=with_weights(changed.nets, of_nets)), packed, Loop(), settings)
+        path = integrate(changed.changed(nets=with_weights(changed.nets, of_nets)), begun, Loop(), settings)
         amounts, failed = path.states.amounts[:, -1], jnp.any(path.failed != 0)
         return path.predicted[rows], status_of(amounts, path.variables, path.flux_status, path.loop_status, failed)
 
     # one draw after the other: mapped together, every draw would wait for the one with the most steps
-    return lax.map(simulated, (values, weights))
+    return lax.map(simulated, (values, weights, initial))
 
 
 def _module(package: str, wanted: str) -> Any:
@@ -272,6 +305,6 @@ def to_arviz(fit: "Fit", draws: int, seed: int) -> Any:
         FitError: where ArviZ is not installed.
     """
     arviz = _module("arviz", "to_arviz")
-    names, values, _ = _drawn(fit, draws, seed)
-    posterior = {name: np.asarray(values)[None, 1:, i] for i, name in enumerate(names)}
+    drawn = _drawn(fit, draws, seed)
+    posterior = {name: np.asarray(drawn.values)[None, 1:, i] for i, name in enumerate(drawn.names)}
     return arviz.from_dict(posterior)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from graycell.errors import FitError, ModelError, nearest
+from graycell.errors import FitError, InputError, ModelError, nearest
+from graycell.inference.initial_error import InitialError
 from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable
 from graycell.runs.records import CultureRun
@@ -22,9 +23,12 @@ class Problem:
             mapping changes the parameters that it names.
         noise: relative standard deviation [1] and floor (in the unit of the quantity) of an assay by quantity, in place
             of the standard errors of the runs: sd = sqrt((relative value)^2 + floor^2).
+        initial_error: how far the initial concentrations that the runs give may be from the true ones, which are then
+            estimated: an `InitialError`, or its `assay`, such as ``{"VCD": 0.1}`` or ``"measured"``; exact if left out.
 
     Raises:
         ModelError: for a parameter that the model has not, and one that cannot be estimated as it is described.
+        InputError: for faults of `initial_error`.
         FitError: where two runs have one name, or there is none.
 
     >>> from graycell import bundled_run, nolan_lee
@@ -37,6 +41,7 @@ class Problem:
     runs: Sequence[CultureRun] | CultureRun
     parameters: ParameterTable | Mapping[str, Parameter] | None = None
     noise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    initial_error: InitialError | float | str | Mapping[str, float | str] | None = None
 
     def __post_init__(self) -> None:
         if self.model.triggers:
@@ -45,6 +50,11 @@ class Problem:
                 "derivative by the times at which they fire, so it is simulated and not fitted; leave them out, or "
                 "write what is planned as events of the run."
             )
+        errors = InitialError.of(self.initial_error)
+        findings = errors.unknown_names(self.model.species, self.model.biomass) if errors else []
+        if findings:
+            raise InputError(findings)
+        object.__setattr__(self, "initial_error", errors)
         runs = (self.runs,) if isinstance(self.runs, CultureRun) else tuple(self.runs)
         require_distinct(runs)
         object.__setattr__(self, "runs", tuple(_with_noise(run, self.noise, self.model) for run in runs))

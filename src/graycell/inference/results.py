@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from graycell.inference.initial_states import InitialStates
 from graycell.inference.prediction import Prediction, predict, to_arviz
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
@@ -139,6 +140,7 @@ class Fit:
         provenance: everything needed to repeat the fit, see `provenance_of`.
         per_run: values [internal units] by run and name of the parameters that differ between runs (random effects).
         status: how the fit ended; that of `converged` if left out.
+        initial_states: what was found of the initial concentrations of the runs; None where the given ones are exact.
     """
 
     model: CultureModel
@@ -152,6 +154,7 @@ class Fit:
     provenance: dict = field(default_factory=dict)
     per_run: dict[str, dict[str, float]] = field(default_factory=dict)
     status: FitStatus | None = None
+    initial_states: InitialStates | None = None
 
     def __post_init__(self) -> None:
         if self.status is None:
@@ -167,8 +170,8 @@ class Fit:
         """Return a sentence for everything that a reader of the result should know.
 
         Returns:
-            How the fit ended, unless it converged, whether another version of graycell made it, and whether the
-            covariance is missing.
+            How the fit ended, unless it converged, whether another version of graycell made it, whether the covariance
+            is missing, and every initial concentration that is far from the given one.
         """
         found = [] if self.status in (None, FitStatus.converged) else [self.status.value]
         made_with = self.provenance.get("versions", {}).get("graycell")
@@ -178,7 +181,12 @@ class Fit:
         if not self.has_covariance:
             found.append("The covariance could not be computed: the estimates have no standard errors, and a "
                          "prediction has no distribution.")  # fmt: skip
-        return found
+        return found + (self.initial_states.far() if self.initial_states is not None else [])
+
+    @property
+    def initial(self) -> dict[str, dict[str, float]]:
+        """Estimated initial concentrations by run and species, in the unit of the model; none where they are exact."""
+        return {} if self.initial_states is None else self.initial_states.concentrations()
 
     def model_of(self, run: str) -> CultureModel:
         """Return the model with the parameter values of one run.
@@ -192,6 +200,17 @@ class Fit:
         values = {name: jnp.asarray(value) for name, value in self.per_run.get(run, {}).items()}
         # not through the table: a value of one run may lie beyond the bounds of the shared one
         return self.model.with_parameters(values)
+
+    def run_of(self, run: CultureRun) -> CultureRun:
+        """Return a run with its estimated initial concentrations, to be simulated with `model_of`.
+
+        Args:
+            run: one of the fit, by its name and given values, or a new one.
+
+        Returns:
+            The run; a new one as it is, or drawn to the common mean where there is a distribution between runs.
+        """
+        return run if self.initial_states is None else self.initial_states.estimated(run, self.model)
 
     def predict(self, run: CultureRun, draws: int = 200, **options) -> Prediction:
         """Return a distribution of trajectories of a run, from the distribution of what was learned.

@@ -12,6 +12,7 @@ import numpy as np
 from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError
 from graycell.inference import checkpoint
+from graycell.inference.initial_states import InitialStates
 from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
@@ -45,7 +46,7 @@ def _from_recipe(data: dict[str, Any]) -> dict[str, Any]:
 
 
 FITS = SavedFormat("fit", 2, "make it anew with: graycell fit", {1: _from_recipe})
-"""The format of the file; 2 holds the model itself and not a recipe."""
+"""The format of the file; 2 holds the model itself and not a recipe, and initial states where they were estimated."""
 
 
 def save_fit(fit: Fit, folder: str | Path) -> Path:
@@ -72,6 +73,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         "settings": asdict(fit.settings),
         "history": list(fit.history),
         "per_run": fit.per_run,
+        "initial_states": None if fit.initial_states is None else fit.initial_states.plain(),
         "provenance": fit.provenance,
         "runs": [_run_to_plain(run) for run in fit.runs],
     }
@@ -164,6 +166,7 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             data["provenance"],
             data.get("per_run", {}),
             FitStatus[data["status"]] if data.get("status") else None,
+            InitialStates.from_plain(data["initial_states"]) if data.get("initial_states") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error

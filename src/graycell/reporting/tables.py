@@ -126,6 +126,32 @@ def estimates_frame(fit: "Fit") -> pd.DataFrame:
     )
 
 
+def initial_states_frame(fit: "Fit", units: Units = LABORATORY) -> pd.DataFrame:
+    """Return the estimated initial concentrations beside the given ones.
+
+    Args:
+        fit: a fit that estimated them; of another one the table is empty.
+        units: see `DisplayUnits`; a setting such as "internal" will do.
+
+    Returns:
+        One row a run and species. Given value and estimate are in the unit of the column ``unit``; the error of the
+        assay, that of the estimate, and the difference are of logarithms, in %; the last column is the difference over
+        the error of the assay [1].
+    """
+    states, display = fit.initial_states, shown_in(units, fit.runs, [fit.model])
+    rows: list[dict] = []
+    for run, species, *numbers in [] if states is None else states.rows():
+        given, estimated, assay, sd, apart = numbers
+        unit = fit.model.unit(species)
+        rows.append({
+            "run": run, "species": species, "given [unit]": display.values(given, unit, species),
+            "estimated [unit]": display.values(estimated, unit, species), "unit": display.unit(unit, species),
+            "error of the assay [%]": 100.0 * assay, "error of the estimate [%]": 100.0 * sd,
+            "difference [%]": 100.0 * apart, f"difference / error of the assay [{DIMENSIONLESS}]": apart / assay,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def history_frame(fit: "Fit") -> pd.DataFrame:
     """Return the iterations of a fit in order.
 

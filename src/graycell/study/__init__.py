@@ -6,6 +6,7 @@
     [models.white]
     base = "nolan-lee-extended"
     per_run = { vmax17 = 0.2 }            # each run has its own value; the SD of its logarithm between runs
+    initial_error = { VCD = 0.1 }         # the first count of cells may be wrong by 10 %: inocula are estimated
 
     [models.gray]
     base = "nolan-lee-extended"

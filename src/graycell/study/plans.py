@@ -17,6 +17,8 @@ from graycell.comparison import (
 from graycell.errors import Finding, ModelError, nearest
 from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, read_model, with_neural_rates
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
+from graycell.inference.initial_error import MEASURED, InitialError
+from graycell.inference.problem import Problem
 from graycell.inference.storage import load_fit
 from graycell.model import CultureModel
 from graycell.runs import CultureRun
@@ -39,6 +41,10 @@ class ModelPlan:
         fixed: parameters that are not estimated, or ``all``.
         per_run: parameters that differ between runs, each with its standard deviation between runs, see
             `Parameter.between_runs_sd`.
+        initial_error: error of the assay of initial concentrations, see `InitialError.assay`; None where they are
+            exact.
+        initial_between_runs: their standard deviation between runs, see `InitialError.between_runs`; with an error that
+            is measured where none is given.
         inputs: what the network of a black box sees.
         hidden: number of hidden nodes of a black box [1].
         biomass_per_cell: of a black box [mmol/(10^9 cells)].
@@ -51,9 +57,19 @@ class ModelPlan:
     begin: Path | None = None
     fixed: tuple[str, ...] = ()
     per_run: Mapping[str, float] = field(default_factory=dict)
+    initial_error: float | str | Mapping[str, float | str] | None = None
+    initial_between_runs: float | Mapping[str, float] | None = None
     inputs: tuple[str, ...] = ()
     hidden: int = 6
     biomass_per_cell: float = 2.31
+
+    @property
+    def initial(self) -> InitialError | None:
+        """The errors of initial concentrations; None where they are exact."""
+        assay, between = self.initial_error or None, self.initial_between_runs or {}
+        if assay is None and not between:
+            return None
+        return InitialError(MEASURED if assay is None else assay, between)
 
     def build(self, runs: Sequence[CultureRun], seed: int = 0) -> CultureModel:
         """Return the model for the runs that it will learn from.
@@ -166,8 +182,10 @@ class Study:
             ModelError: if the study has no such model, or the model cannot be built.
             FitError: as `inference.fit`.
         """
-        model = self.plan(name).build(self.training, self.settings.seed)
-        return fit(model, self.training, self.settings, folder=folder, progress=progress)
+        plan = self.plan(name)
+        model = plan.build(self.training, self.settings.seed)
+        problem = Problem(model, self.training, initial_error=plan.initial)
+        return fit(problem, settings=self.settings, folder=folder, progress=progress)
 
     def candidates(self, progress: Callable[[Progress], None] | None = None) -> list[Candidate]:
         """Return the candidates of the comparison.
@@ -181,7 +199,7 @@ class Study:
         networks = (library_model(plan.base).network for plan in self.models.values() if plan.base not in BLACK_BOXES)
         known = next((network for network in networks if network.names), None)
         models = [
-            ModelCandidate(name, plan.build, self.settings, known, progress=progress)
+            ModelCandidate(name, plan.build, self.settings, known, progress=progress, initial_error=plan.initial)
             for name, plan in self.models.items()
         ]
         return [*models, *(baseline for baseline in BASELINES if baseline.name in self.baselines)]

@@ -12,10 +12,12 @@ from graycell.comparison import BASELINES
 from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
 from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, law_from
 from graycell.inference.fitting import FitSettings
+from graycell.inference.initial_error import MEASURED, InitialError, faults_of
 from graycell.modelfiles import read_model_file
 from graycell.models import MODELS
 from graycell.runs import CultureRun, read_runs
 from graycell.runs.format.files import read_toml
+from graycell.runs.records import VCD
 from graycell.saved import SavedFormat
 from graycell.study.library import LibraryModel, library_model
 from graycell.study.plans import SPLITS, ModelPlan, Study
@@ -41,8 +43,9 @@ def read_study(path: str | Path) -> Study:
 STUDIES = SavedFormat("study", 1, "write format = 1, or leave it out", unnumbered=1)
 """The format of the file; the number may be left out."""
 _MODEL_WORDS = tuple(one.name for one in fields(ModelPlan) if one.name != "name")
-_BLACK_BOX_WORDS = ("base", "inputs", "hidden", "biomass_per_cell")
-_LIBRARY_WORDS = ("base", "laws", "reactions", "begin", "fixed", "per_run")
+_INITIAL_WORDS = ("initial_error", "initial_between_runs")
+_BLACK_BOX_WORDS = ("base", "inputs", "hidden", "biomass_per_cell", *_INITIAL_WORDS)
+_LIBRARY_WORDS = ("base", "laws", "reactions", "begin", "fixed", "per_run", *_INITIAL_WORDS)
 _RENAMED_WORDS = {"own": "per_run"}
 """Old words of a model, which work for one minor version, and the words that replaced them."""
 _RENAMED_FIT_WORDS = {"start_spread": "start_sd"}
@@ -66,6 +69,7 @@ class _Reader:
     def __init__(self, path: Path):
         self.path = path
         self.findings: list[Finding] = []
+        self.given_names: tuple[str, ...] = ()
 
     @property
     def errors(self) -> int:
@@ -83,6 +87,7 @@ class _Reader:
         if parts:
             self.findings.append(Finding(f"{self.path}, format", *parts))
         runs = self.runs(data.get("runs", []))
+        self.given_names = tuple(dict.fromkeys(name for run in runs for name in run.initial))
         plans = self.models(data.get("models", {}))
         settings = self.settings(data.get("fit", {}))
         comparison = self.comparison(data.get("compare", {}))
@@ -155,6 +160,7 @@ class _Reader:
                 needed = f"a model of the base '{base}' has none"
                 self.fault(f"[{where}] {word}", f"'{word}'", needed, f"use {', '.join(used)}")
         entries = {word: self.entry(f"[{where}] {word}", word, entries[word]) for word in entries if word in used}
+        self.check_initial(where, entries, self.given_names if base in BLACK_BOXES else library_model(base).species)
         if base not in BLACK_BOXES:
             self.check_names(where, library_model(base), entries)
         return ModelPlan(name, **entries) if self.errors == before else None
@@ -203,6 +209,15 @@ class _Reader:
                 return self.path.parent / value
             self.fault(place, f"{value!r}", "the folder of a fit is needed", 'write begin = "my-fit"')
         return value
+
+    def check_initial(self, where: str, entries: Mapping[str, Any], species: tuple[str, ...]) -> None:
+        """Check the errors of the initial concentrations of these species."""
+        error, between = (f"[{where}] {word}" for word in _INITIAL_WORDS)
+        assay, sd = entries.get("initial_error", MEASURED), entries.get("initial_between_runs", {})
+        found = list(faults_of(assay, sd, error, between))
+        if not found and species:
+            found = InitialError(assay, sd).unknown_names(species, VCD, error)
+        self.findings += [replace(finding, place=f"{self.path}, {finding.place}") for finding in found]
 
     def check_names(self, where: str, model: LibraryModel, entries: dict[str, Any]) -> None:
         """Check the names that a plan uses against a model of the library; turn described laws into specs."""

@@ -25,6 +25,13 @@ def _fit(
     seed: Annotated[int, typer.Option(help="Seed of the random starting points.")] = 0,
     only: Annotated[str | None, typer.Option(help="Fit only this model of the study.")] = None,
     units: UnitsOption = LABORATORY,
+    initial_error: Annotated[
+        str | None,
+        typer.Option(
+            help="Estimate what runs give for time 0, which has this error: VCD=0.1 (10 % of the first count), "
+            "0.05 (of everything), or measured (the standard error of the sample at time 0). Default: exact."
+        ),
+    ] = None,
 ) -> None:
     """Fit a model to runs, or the models of a study to its runs.
 
@@ -46,4 +53,4 @@ def _fit(
     """
     from graycell.cli import fitting as bodies
 
-    bodies._fit(runs, model, out, starts, seed, only, units)
+    bodies._fit(runs, model, out, starts, seed, only, units, initial_error)

@@ -11,6 +11,7 @@ from graycell.diagnosis.laws import RecoveredLaw, recovered_laws
 from graycell.errors import FitError, GraycellError
 from graycell.hybrid import BLACK_BOXES
 from graycell.inference.fitting import Fit
+from graycell.inference.initial_states import FAR
 from graycell.model import CultureModel
 from graycell.reporting import trajectories as trajectory_figures
 from graycell.reporting.display import LABORATORY, Units, shown_in
@@ -23,6 +24,7 @@ from graycell.reporting.reading import has_loop, has_network, label_of
 from graycell.reporting.tables import (
     estimates_frame,
     history_frame,
+    initial_states_frame,
     residuals_frame,
     scores_frame,
     trajectory_frame,
@@ -101,7 +103,8 @@ def report(
                 raise GraycellError(f"report: fit '{label}' has {names.count(name)} runs named '{name}'; rename one.")
     display = shown_in(units, [run for fit in fits.values() for run in fit.runs], [fit.model for fit in fits.values()])
     trajectories = {
-        label: {run.name: simulate(fit.model_of(run.name), run) for run in fit.runs} for label, fit in fits.items()
+        label: {run.name: simulate(fit.model_of(run.name), fit.run_of(run)) for run in fit.runs}
+        for label, fit in fits.items()
     }
     laws = {label: _laws_of(fit, trajectories[label], truth) for label, fit in fits.items()}
     study = Study(fits, trajectories, note, laws, display)
@@ -143,6 +146,8 @@ def _write_tables(study: Study, folder: Path) -> None:
     for label, fit in study.fits.items():
         write(estimates_frame(fit), "estimates", label)
         write(history_frame(fit), "history", label)
+        if fit.initial_states is not None:
+            write(initial_states_frame(fit, study.display), "initial-states", label)
         if fit.estimates and fit.has_covariance:
             write(combinations_frame(fit), "combinations", label)
             write(correlations_frame(fit), "correlations", label)
@@ -171,6 +176,7 @@ def _sections(study: Study) -> list[Section]:
         ),
         "Residuals": _by_run(study, trajectory_figures.residuals, "residuals"),
         "Parameters": "".join(_parameters(study, i, label) for i, label in enumerate(study.fits)),
+        "Initial states": "".join(_initial_states(study, label) for label in study.fits),
         "Learned laws": "".join(_laws(study, i, label) for i, label in enumerate(study.fits)),
         "What the data do not determine": "".join(_undetermined(study, i, label) for i, label in enumerate(study.fits)),
         "Convergence": "".join(_convergence(study, i, label) for i, label in enumerate(study.fits)),
@@ -227,6 +233,20 @@ def _parameters(study: Study, index: int, label: str) -> str:
     )
     drawn = drawing(figures.parameters(fit, study.colours[label]), f"parameters-{index}", _CAPTIONS["parameters"])
     return f'<h3>{text(label)}</h3>{drawn}{table(frame, marks=marks)}<p class="note">{text(note)}</p>'
+
+
+def _initial_states(study: Study, label: str) -> str:
+    states = study.fits[label].initial_states
+    if states is None:
+        return ""
+    frame = initial_states_frame(study.fits[label], study.display)
+    marks = ["bound" if abs(apart) > FAR else "" for apart in frame.iloc[:, -1]]
+    note = (
+        "Concentrations at time 0 were estimated, because the given ones have the error of an assay. Curves begin at "
+        f"the estimates. A difference of more than {FAR:g} errors of the assay (marked) says that the sample at time "
+        "0, its error or the model is wrong. Errors and differences are of natural logarithms."
+    )
+    return f'<h3>{text(label)}</h3>{table(frame, marks=marks)}<p class="note">{text(note)}</p>'
 
 
 def _laws(study: Study, index: int, label: str) -> str:
