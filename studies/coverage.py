@@ -7,7 +7,7 @@
 Tasks: twenty truths, each the model nolan-lee-extended-limited with other parameters, eight training and sixteen test
 runs with 5 % noise; the plant of hybrid-bioprocess-lab (MIT, lynchaos) with its own splits; and measured runs, each
 left out in turn, unknown or with the first third of its samples known. The candidates are those of
-`graycell predict --quick`. Files that are not part of the project lie in ../shared; a task whose files are absent is
+`graycell predict` by default. Files that are not part of the project lie in ../shared; a task whose files are absent is
 left out. A task writes one JSON file, so that computing can be interrupted and divided.
 """
 
@@ -231,10 +231,10 @@ def main() -> None:
             try:
                 rows = tasks()[name]()
             except FileNotFoundError as error:
-                print(f"{name}: left out, {error}", file=sys.stderr)
+                print(f"{name}: left out, {error}", file=sys.stderr)  # noqa: T201
                 continue
             path.write_text(json.dumps(rows), encoding="utf-8")
-            print(f"{name}: {len(rows)} rows", flush=True)
+            print(f"{name}: {len(rows)} rows", flush=True)  # noqa: T201
         rows = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
         record = {"code": hash_of_code(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
         STORED.write_text(json.dumps({"made": record, "tasks": rows}, separators=(",", ":")), encoding="utf-8")

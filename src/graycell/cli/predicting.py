@@ -13,6 +13,7 @@ from graycell.cli.printing import progress_bar
 from graycell.cli.sentences import print_error, print_findings, say
 from graycell.errors import Finding, InputError, nearest
 from graycell.prediction import NextRun, default_candidates, predict_next
+from graycell.runs import check_runs, read_runs
 from graycell.runs.records import CultureRun
 from graycell.storage import require_place
 
@@ -21,7 +22,7 @@ _MOST_ROWS = 100_000
 
 
 def _predict(
-    sources: list[Path], out: Path, groups: Path | None, quick: bool, draws: int, seed: int, units: str
+    sources: list[Path], out: Path, groups: Path | None, thorough: bool, draws: int, seed: int, units: str
 ) -> None:
     if len(sources) < 2:
         print_error("predict: found one path; runs or a fit to learn from and, last, a plan are needed; write graycell "
@@ -29,7 +30,7 @@ def _predict(
         raise typer.Exit(FAULTS)
     require_place(out)
     *given, last = sources
-    plans = runs_from([last])
+    plans = _plans(last)
     if len(plans) != 1:
         print_error(f"{last}: found {len(plans)} runs; the plan is one run; give the folder or file of that run.")
         raise typer.Exit(FAULTS)
@@ -38,7 +39,7 @@ def _predict(
         return
     runs = [run for run in runs_from(given) if run.name != plans[0].name]
     words = None if groups is None else _groups(groups, [*runs, plans[0]])
-    candidates = [one for one in default_candidates(runs, words) if not quick or one.name not in _SLOW]
+    candidates = default_candidates(words, thorough)
     shown_units = display_units(units, [*runs, plans[0]])
     with progress_bar("predict") as update:
         found = predict_next(runs, plans[0], candidates=candidates, groups=words, seed=seed, progress=update)
@@ -53,14 +54,21 @@ def _predict(
     say(f"Prediction: {path}; its numbers: {out / 'prediction.csv'}")
 
 
-_SLOW = ("Gaussian process", "boosted trees")
+def _plans(path: Path) -> list[CultureRun]:
+    """Return the runs of a path; a plan needs no samples, so nothing is said of their number."""
+    runs = read_runs(path)
+    findings = [one for one in check_runs(runs) if one.severity == "error" or "sample times" not in one.found]
+    print_findings(findings)
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(FAULTS)
+    return runs
 
 
 def _print_end(found: NextRun, units) -> None:
     from graycell.reporting.next_run import next_run_frame
 
     frame = next_run_frame(found, units).groupby("quantity", sort=False).tail(1)
-    last = frame[["quantity", "unit", "estimate", "measurement q05", "measurement q95"]]
+    last = frame.filter(["quantity", "unit", "estimate", "measurement q05", "measurement q95"])
     print_frame(last, f"{found.plan.name} at day {found.time[-1]:g}: 90 % of measurements lie between")
 
 

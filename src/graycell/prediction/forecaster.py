@@ -22,9 +22,6 @@ from graycell.runs.records import REDOX, TCD, CultureRun
 
 POINTS = 101
 """Number of times of a prediction where none are given."""
-FEW_RUNS = 12
-"""With at most as many training runs the Gaussian process and the boosted trees are candidates by default; with more
-they take long."""
 _NOT_PREDICTED = (REDOX, TCD)
 _SMALLEST = 0.3
 """[1] Least size of residuals, as part of the assay error: few runs may agree by chance."""
@@ -42,21 +39,20 @@ _BEYOND = 0.1
 """[1] Part of the measured range by which a predicted state may leave it without a warning."""
 
 
-def default_candidates(runs: Sequence[CultureRun], groups: Mapping[str, str] | None = None) -> tuple[Candidate, ...]:
+def default_candidates(groups: Mapping[str, str] | None = None, thorough: bool = False) -> tuple[Candidate, ...]:
     """Return the candidates that are mixed where none are given.
 
     Args:
-        runs: training runs.
         groups: group of each run by name; None where there are none.
+        thorough: whether the Gaussian process and the boosted trees are among them, which take minutes.
 
     Returns:
-        The mean of the runs and the mean rates; that of the group where there are groups; for few runs the Gaussian
-        process and the boosted trees too.
+        The mean of the runs and the mean rates; that of the group where there are groups; then the others.
     """
     found: list[Candidate] = [MeanOfRuns(), MeanRates()]
     if groups:
         found.append(GroupMean(groups=dict(groups)))
-    return (*found, GaussianProcess(), BoostedTrees()) if len(runs) <= FEW_RUNS else tuple(found)
+    return (*found, GaussianProcess(), BoostedTrees()) if thorough else tuple(found)
 
 
 def predict_next(
@@ -159,7 +155,7 @@ class Forecaster:
             FitError: fewer than two runs, or nothing can be predicted.
         """
         runs = tuple(_with_samples(runs))
-        chosen = tuple(candidates) if candidates is not None else default_candidates(runs, groups)
+        chosen = tuple(candidates) if candidates is not None else default_candidates(groups)
         share = len(runs) / (len(runs) + 1)
         left_out, failures = leave_out_each(runs, chosen, seed, engine or current_engine(),
                                             lambda done, name: progress(share * done, f"without {name}"))  # fmt: skip
@@ -367,7 +363,9 @@ def _calibration(process: ResidualProcess, scaled: Sequence[Mapping[str, np.ndar
     # each quantity of each run counts the same, however many samples it has
     values, weights = np.concatenate(every), np.concatenate([np.full(len(one), 1.0 / len(one)) for one in every])
     order = np.argsort(values)
-    place = np.searchsorted(np.cumsum(weights[order]), 0.9 * np.sum(weights))
+    # as in conformal prediction: one more than there are, because the next one may be the largest
+    share = min(0.9 * (1.0 + 1.0 / (process.degrees * process.independent)), 1.0)
+    place = np.searchsorted(np.cumsum(weights[order]), share * np.sum(weights))
     needed = float(values[order][min(place, len(values) - 1)]) / process.quantile(0.9)
     count = len(scaled)
     return (count * needed + _BELIEVED) / (count + _BELIEVED)

@@ -174,6 +174,11 @@ class ResidualProcess:
         """Degrees of freedom of the size: the runs, and pieces of them that are independent."""
         return self.runs * float(np.clip(0.5 * self.duration / self.length, 1.0, _MOST_PIECES))
 
+    @property
+    def independent(self) -> float:
+        """How many quantities there are, those that go along with each other counted as less (participation ratio)."""
+        return len(self.names) ** 2 / float(np.sum(self.correlation**2))
+
     def size(self, name: str, time: np.ndarray) -> np.ndarray:
         """Return the size of residuals.
 

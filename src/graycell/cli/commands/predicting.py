@@ -30,8 +30,9 @@ def _predict(
             "say more than others."
         ),
     ] = None,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Leave out the Gaussian process and the boosted trees, which take minutes.")
+    thorough: Annotated[
+        bool,
+        typer.Option("--thorough", help="Mix in a Gaussian process and boosted trees: often better, in minutes."),
     ] = False,
     draws: Annotated[int, typer.Option(help="Draws from a fit.", min=10, max=100_000)] = 200,
     seed: Annotated[int, typer.Option(help="Of trainings and draws.", min=0, max=2**32 - 1)] = 0,
@@ -40,8 +41,8 @@ def _predict(
     """Predict a planned or running culture, with bands, from earlier runs or from a fit.
 
     From runs, several predictors are trained with each run left out in turn, and mixed by how well they predicted it:
-    the mean of the runs, mass balances with the mean specific rates, and for up to twelve runs a Gaussian process and
-    boosted trees. The bands come from how the runs that were left out differed from their prediction. Samples of the
+    the mean of the runs, mass balances with the mean specific rates, and with --thorough a Gaussian process and boosted
+    trees. The bands come from how the runs that were left out differed from their prediction. Samples of the
     plan after time 0 are known, and the prediction is made anew from all of them. A plan that leaves what was learned
     is named, with the quantity and the time, and its bands widen.
 
@@ -49,4 +50,4 @@ def _predict(
     """
     from graycell.cli import predicting as bodies
 
-    bodies._predict(sources, out, groups, quick, draws, seed, units)
+    bodies._predict(sources, out, groups, thorough, draws, seed, units)

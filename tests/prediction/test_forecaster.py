@@ -1,0 +1,176 @@
+"""predict_next: bands that hold, plans that leave what was learned, samples so far, groups."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cultures
+import numpy as np
+import pandas as pd
+import pytest
+
+import graycell as gc
+from graycell.comparison.baselines import MeanOfRuns
+from graycell.comparison.splits import known_of
+from graycell.errors import FitError, ModelError
+from graycell.prediction import MIXTURE, Forecaster, GroupMean, MeanRates, predict_next
+from graycell.runs.records import VCD, Bolus, CultureRun
+
+WHATIF = Path(__file__).parents[3] / "shared" / "cases" / "first-day"
+QUICK = (MeanOfRuns(), MeanRates())
+
+
+def curves(count, seed, samples=8):
+    """Return runs of one quantity whose level and slope differ, with an assay error: no model, so no simulation."""
+    random, days = np.random.default_rng(seed), np.arange(float(samples))
+    runs = []
+    for k in range(count):
+        level, slope = 20.0 + 2.0 * random.standard_normal(), 1.0 + 0.2 * random.standard_normal()
+        series = cultures.measured("GLC", "mmol/L", days, level + slope * days, 0.02, random)
+        runs.append(CultureRun(f"run{k}", 1.0, {"GLC": 20.0}, {"GLC": series}, end=float(days[-1])))
+    return runs
+
+
+@pytest.fixture(scope="module")
+def fed():
+    """Return five runs with different feeds, and their forecaster."""
+    random = np.random.default_rng(0)
+    runs = [cultures.culture(f"run{k}", 0.01 + 0.01 * k, random=random) for k in range(5)]
+    return runs, Forecaster.of(runs, candidates=QUICK)
+
+
+def test_bands_hold_as_often_as_they_say():
+    held, samples, whole = 0, 0, []
+    for seed in range(60):
+        *runs, new = curves(7, seed)
+        found = predict_next(runs, cultures.planned(new), candidates=[MeanOfRuns()], times=np.arange(8.0))
+        value = new.measurements["GLC"].value
+        low, high = found.interval("GLC")
+        held, samples = held + int(np.sum((value >= low) & (value <= high))[()]), samples + len(value)
+        whole.append(np.all((value >= found.whole_run[0, :, 0]) & (value <= found.whole_run[1, :, 0])))
+    assert 0.84 < held / samples < 0.97
+    assert found.certified == pytest.approx(6 / 7)
+    assert np.mean(whole) > 6 / 7 - 3 * np.sqrt(6 / 49 / 60)
+
+
+def test_the_band_of_the_culture_lies_within_that_of_a_measurement(fed):
+    runs, forecaster = fed
+    found = forecaster.predict(cultures.planned(runs[2]))
+    for name in found.names:
+        inner, outer = found.interval(name, of="model"), found.interval(name)
+        assert np.all(inner[0] >= outer[0])
+        assert np.all(inner[1] <= outer[1])
+        assert np.all(outer[0] >= 0.0)
+
+
+def test_a_plan_with_another_feed_is_predicted_by_its_balances(fed):
+    _, forecaster = fed
+    truth = cultures.culture("new", 0.035)
+    found = forecaster.predict(cultures.planned(truth), cultures.DAYS)
+    mean = np.mean([run.measurements["GLC"].value for run in forecaster.runs], axis=0)
+    error = np.abs(found.estimate[:, found.column("GLC")] - truth.measurements["GLC"].value)
+    assert np.mean(error) < 0.5 * np.mean(np.abs(mean - truth.measurements["GLC"].value))
+    assert found.errors()[MIXTURE] <= found.errors()["mean of the runs"]
+    assert found.warnings == ()
+
+
+def test_a_plan_outside_of_what_was_learned_is_named_and_its_band_widens(fed):
+    _, forecaster = fed
+    inside, outside = (forecaster.predict(cultures.planned(cultures.culture("new", bolus)), cultures.DAYS)
+                       for bolus in (0.03, 0.15))  # fmt: skip
+    assert any("fed: GLC is above what was learned from day 3" in sentence for sentence in outside.warnings)
+    assert np.all(outside.widening[:3] == pytest.approx(1.0))  # before the bolus nothing is new
+    assert outside.widening[-1] > 2.0
+    width = [np.subtract(*found.interval("GLC")[::-1])[-1] for found in (inside, outside)]
+    assert width[1] > 1.8 * width[0]
+
+
+def test_a_substrate_that_runs_out_is_named_with_its_day(fed):
+    _, forecaster = fed
+    plan = cultures.planned(cultures.culture("hungry")).with_initial(GLC=20.0)
+    found = forecaster.predict(plan)
+    empty = [sentence for sentence in found.warnings if "GLC runs out at day" in sentence]
+    day = float(empty[0].split("day ")[1].split(",")[0])
+    cells = cultures.START * np.exp(cultures.GROWTH * day)
+    assert cultures.UPTAKE / cultures.GROWTH * (cells - cultures.START) == pytest.approx(20.0, rel=0.15)
+
+
+def test_samples_so_far_move_and_narrow_the_prediction():
+    errors = np.zeros((40, 2))
+    for seed in range(40):
+        *runs, new = curves(11, seed)
+        forecaster = Forecaster.of(runs, candidates=[MeanOfRuns()])
+        plans = cultures.planned(new), known_of(new, 3.0)
+        blank, moved = (forecaster.predict(plan, np.arange(8.0)) for plan in plans)
+        truth = new.measurements["GLC"].value[4:]
+        errors[seed] = [np.mean(np.abs(found.estimate[4:, 0] - truth)) for found in (blank, moved)]
+        assert np.all(moved.model_sd <= blank.model_sd + 1e-12)
+        assert moved.whole_run is None
+    assert np.mean(errors[:, 1]) < 0.7 * np.mean(errors[:, 0])
+
+
+def test_draws_lie_in_the_bands(fed):
+    runs, forecaster = fed
+    found = forecaster.predict(cultures.planned(runs[1]))
+    drawn = found.draws(400)
+    assert drawn.shape == (400, len(found.time), len(found.names))
+    low, high = found.interval("GLC", 0.9, of="model")
+    inside = (drawn[:, :, found.column("GLC")] >= low) & (drawn[:, :, found.column("GLC")] <= high)
+    assert np.mean(inside[:, 20:]) == pytest.approx(0.9, abs=0.04)
+    assert np.array_equal(drawn, found.draws(400))
+
+
+def test_runs_of_the_same_group_say_more_than_others():
+    random, days, runs = np.random.default_rng(0), np.arange(6.0), []
+    for k in range(10):
+        series = cultures.measured("GLC", "mmol/L", days, (20.0 if k % 2 else 40.0) + days, 0.02, random)
+        runs.append(CultureRun(f"run{k}", 1.0, {"GLC": 30.0}, {"GLC": series}, end=5.0))
+    groups = {run.name: "AB"[k % 2] for k, run in enumerate(runs)}
+    candidates = [MeanOfRuns(), GroupMean(groups)]
+    found = predict_next(runs[:-1], cultures.planned(runs[-1]), candidates=candidates, groups=groups, times=days)
+    assert found.estimate[:, 0] == pytest.approx(20.0 + days, abs=1.0)
+    assert found.warnings == ()
+    other = predict_next(runs[:-1], replace(cultures.planned(runs[-1]), name="new"), candidates=candidates,
+                         groups={**groups, "new": "C"}, times=days)  # fmt: skip
+    assert any("the group of run 'new', C, is that of no training run" in sentence for sentence in other.warnings)
+
+
+def test_too_few_runs_and_unknown_names_get_a_sentence(fed):
+    runs, forecaster = fed
+    with pytest.raises(FitError, match=r"found 1 training runs with samples after time 0; 2 are needed"):
+        predict_next(runs[:1], runs[1])
+    with pytest.raises(ModelError, match=r"quantity 'GLD' is not predicted; did you mean 'GLC'"):
+        forecaster.predict(cultures.planned(runs[0])).interval("GLD")
+
+
+def test_a_prediction_can_be_repeated_and_says_what_it_depends_on(fed):
+    runs, _ = fed
+    plan = cultures.planned(runs[0])
+    first, second = (predict_next(runs[1:], plan, candidates=QUICK) for _ in range(2))
+    assert np.array_equal(first.estimate, second.estimate)
+    assert first.plain() == second.plain()
+    assert first.plain()["training runs"].keys() == {run.name for run in runs[1:]}
+    assert first.plain()["format"] == 1
+
+
+@pytest.mark.skipif(not WHATIF.is_dir(), reason="the folder of cases is absent")
+def test_the_starving_plan_is_warned_of_and_the_best_plans_are_found():
+    plan, truth = gc.read_runs(WHATIF / "whatif/plan")[0], pd.read_csv(WHATIF / "whatif/truth.csv")
+    forecaster = Forecaster.of(gc.read_runs(WHATIF / "runs"), candidates=QUICK)
+
+    def fed(share):
+        return replace(plan, events=tuple(
+            replace(event, volume=share * event.volume) if isinstance(event, Bolus) and "Glucose" in event.medium
+            else event for event in plan.events))  # fmt: skip
+
+    predicted = [forecaster.predict(fed(share)) for share in truth.iloc[:, 0]]
+    starving = predicted[0]
+    assert any("GLC runs out at day" in sentence for sentence in starving.warnings)
+    assert any("fed: GLC is below what was learned" in sentence for sentence in starving.warnings)
+    mass = 150.0  # [g/mmol], of the mapping with which the runs were imported
+    for name, value in (("ANTI", truth["titer [g/L]"][0] / mass), (VCD, truth["VCD [1e6 cells/mL]"][0]),
+                        ("GLC", truth["GLC [mmol/L]"][0]), ("LAC", truth["LAC [mmol/L]"][0])):  # fmt: skip
+        low, high = starving.interval(name, of="model")
+        assert low[-1] <= value <= high[-1], name
+    lower = [found.interval("ANTI", of="model")[0][-1] for found in predicted]
+    best = np.argsort(-truth["titer [g/L]"].to_numpy())[:3]
+    assert set(best) <= set(np.argsort(lower)[-5:])
