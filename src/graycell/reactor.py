@@ -37,11 +37,11 @@ class Flows(NamedTuple):
     slope: Float[Array, " media"] | None = None
     per_cells: Float[Array, " media"] | None = None
 
-    def after(self, elapsed: Scalar | float) -> "Flows":
+    def after(self, elapsed: Array | float) -> "Flows":
         """Return the flows some time later.
 
         Args:
-            elapsed: [d].
+            elapsed: [d]; of several segments, (segments, 1).
 
         Returns:
             The flows; themselves where none changes.
@@ -66,7 +66,7 @@ class BolusRule(NamedTuple):
     """A bolus whose volume follows from the state of the culture.
 
     Attributes:
-        index: number of the rule among those of its run; -1 where there is none.
+        number: of the rule among those of its run; -1 where there is none.
         medium: its number.
         share: of the volume [1]; not used by a rule for a level.
         species: number of the species that is brought to a level; -1 for a bolus of a share.
@@ -75,7 +75,7 @@ class BolusRule(NamedTuple):
         most: the largest volume [1].
     """
 
-    index: Int[Array, ""]
+    number: Int[Array, ""]
     medium: Int[Array, ""]
     share: Scalar
     species: Int[Array, ""]
@@ -106,7 +106,7 @@ class BolusRule(NamedTuple):
         needed = jnp.where(needed > self.most, self.most, needed)
         levelled = jnp.where(present < self.below * volume, needed, 0.0)
         given = jnp.where(self.species >= 0, levelled, self.share * volume)
-        return jnp.where(self.index >= 0, given, 0.0)
+        return jnp.where(self.number >= 0, given, 0.0)
 
 
 class Interventions(NamedTuple):

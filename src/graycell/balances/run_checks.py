@@ -20,9 +20,10 @@ from graycell.runs.records import (
     TCD,
     VCD,
     VIABILITY,
+    AnyBolus,
+    AnyFeed,
     Bolus,
     CultureRun,
-    Feed,
     Measurement,
     Outflow,
     Replacement,
@@ -352,7 +353,7 @@ def media_that_are_fed_hold_something(run: CultureRun) -> Iterator[Finding]:
     Yields:
         A warning for each medium that is fed and contains nothing.
     """
-    used = {event.medium for event in run.events if isinstance(event, Bolus | Feed | Replacement)}
+    used = {event.medium for event in run.events if isinstance(event, AnyBolus | AnyFeed | Replacement)}
     for name in sorted(used):
         is_empty = all(concentration <= 0.0 for concentration in run.media.get(name, {}).values())
         if is_empty and set(FORMULAS) & set(run.measurements):

@@ -211,8 +211,8 @@ class Segments:
                 case Replacement(medium=medium, fraction=fraction):
                     at = (k, self.media.index(medium))
                     replacement[at] = replacement.get(at, 0.0) + fraction
-        shapes = ((self.count,), (self.count, self.columns), (self.count, self.columns))
-        parts = (filled(shape, part) for shape, part in zip(shapes, (sample, bolus, replacement), strict=True))
+        shape = (self.count, self.columns)
+        parts = filled((self.count,), sample), filled(shape, bolus), filled(shape, replacement)
         done = Interventions(*parts, self._rules())
         if self.traced_times:
             return jax.tree.map(lambda part: jnp.asarray(part)[self.order], done)
@@ -238,12 +238,12 @@ class Segments:
                     }  # fmt: skip
                 case _:
                     continue
-            cells |= {"index": places[id(event)].pop(0) + 1.0, "medium": self.media.index(event.medium)}
+            cells |= {"number": places[id(event)].pop(0) + 1.0, "medium": self.media.index(event.medium)}
             for name, value in cells.items():
                 numbers[name][(k,)] = value
         rule = BolusRule(**{name: filled((self.count,), entries) for name, entries in numbers.items()})
-        whole = {name: np.asarray(getattr(rule, name), np.int32) for name in ("index", "medium", "species")}
-        return rule._replace(**{**whole, "index": whole["index"] - 1})
+        whole = {name: np.asarray(getattr(rule, name), np.int32) for name in ("number", "medium", "species")}
+        return rule._replace(**{**whole, "number": whole["number"] - 1})
 
     def flows(self) -> Flows:
         """Return the flows of every segment, feeds as they are at its beginning.
@@ -270,10 +270,10 @@ class Segments:
             feed = feed + slope * (start[:, None] - self._feeds(of_medium, "since"))
         if any(isinstance(event, CellFeed) for event in self.run.events):
             per_cells = self._feeds(of_medium, "per_cells")
-        out = (self._since(channels.get(name, []), 0.0)[1] for name in ("bleed", "harvest"))
-        return jax.tree.map(jnp.asarray, Flows(feed, *out, slope, per_cells))
+        bleed, harvest = (self._since(channels.get(name, []), 0.0)[1] for name in ("bleed", "harvest"))
+        return jax.tree.map(jnp.asarray, Flows(feed, bleed, harvest, slope, per_cells))
 
-    def _feeds(self, of_medium: list[list[tuple[int, "_Feed"]]], name: str):
+    def _feeds(self, of_medium: list[list[tuple[int, "_Feed"]]], name: str) -> Any:
         """Return one number of the feeds, (segments, media)."""
         feeds = [self._since([(k, getattr(feed, name)) for k, feed in steps], 0.0)[1] for steps in of_medium]
         return (jnp if any(map(is_tracer, feeds)) else np).stack(feeds, axis=1)
@@ -302,7 +302,7 @@ class Segments:
         traced = any(map(is_tracer, columns))
         return (jnp if traced else np).stack(columns, axis=1), vector(first)
 
-    def _since(self, steps: list[tuple[int, Any]], begun: Any):
+    def _since(self, steps: list[tuple[int, Any]], begun: Any) -> tuple[Any, Any]:
         """Return the value before time 0, and the value in every segment: the last one that was set before it."""
         if not self.traced_times and not any(is_tracer(value) for _, value in (*steps, (0, begun))):
             held = np.full(self.count, begun, float)

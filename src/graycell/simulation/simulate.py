@@ -228,8 +228,8 @@ def _boluses(run: CultureRun, packed: PackedRun, volumes: Array | None, traced: 
     if rule is None or volumes is None:
         return np.zeros(0)
     xp = jnp if traced else np
-    index, rules = xp.asarray(rule.index)[None], np.arange(count, dtype=np.int32)[:, None]
-    return xp.asarray(volumes)[xp.argmax(index == rules, axis=1)]
+    numbers, rules = xp.asarray(rule.number)[None], np.arange(count, dtype=np.int32)[:, None]
+    return xp.asarray(volumes)[xp.argmax(numbers == rules, axis=1)]
 
 
 def _within(packed: PackedRun, times: Array, values: Array) -> Array:

@@ -273,7 +273,11 @@ def integrate(
 
     first = _begun(model, packed, direction)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
-    time, states, closed, loop_status, inputs, failed, vessel = lax.scan(segment, first, given)[1]
+    return _path(model, packed, loop, *lax.scan(segment, first, given)[1])
+
+
+def _path(model, packed: PackedRun, loop: Loop, time, states, closed, loop_status, inputs, failed, vessel) -> Path:
+    """Return the path of solved segments; vessel: volume and boluses at their beginnings and ends, with rules alone."""
     concentrations, volume = states.amounts / states.volume[..., None], states.volume
     feed = feeds_at(model, packed, loop, time, concentrations, volume, closed, inputs)
     fed = feed @ packed.media / volume[..., None]
