@@ -217,12 +217,13 @@ def integrate(
         unit, last_s = (length, jnp.ones(())) if packed.traced_times else (1.0, length)
 
         def at(s) -> Surroundings:
-            time = now.start + s * unit
+            elapsed = s * unit
+            time = now.start + elapsed
             control = LoopControl(packed.loops_at(time), loop.gain, loop.opened)
-            elapsed = s * unit if packed.steady_targets else None
             clock = jnp.where(s == last_s, now.end, time) if model.has_clock else None
-            inputs = packed.inputs_at(time, now.setpoints)
-            return Surroundings(inputs, now.flows.after(s * unit), packed.media, control, elapsed, clock)
+            inputs, flows = packed.inputs_at(time, now.setpoints), now.flows.after(elapsed)
+            since = elapsed if packed.steady_targets else None
+            return Surroundings(inputs, flows, packed.media, control, since, clock)
 
         @jax.jit  # diffrax traces it several times; compiled as one function it is traced once
         def derivative(s, state, _):
