@@ -6,6 +6,8 @@ from dataclasses import replace
 import numpy as np
 import openpyxl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from small_models import fed_batch
 
 from graycell.balances.checking import check_path
@@ -55,6 +57,28 @@ def test_rules_come_back_as_they_were(tmp_path, name):
 def test_rules_come_back_from_data_frames():
     [back] = runs_from_tables(tables_of([measured()]))
     assert back.events == RULES
+
+
+numbers = st.floats(0.0, 1e3, allow_subnormal=False)
+media = st.sampled_from(["feed", "=1+1", "glucose, 50 %"])
+any_rule = st.one_of(
+    st.builds(LevelBolus, st.just(1.0), media, st.just("GLC"), st.floats(1e-9, 400.0), st.none(),
+              st.one_of(st.none(), numbers)),
+    st.builds(lambda medium, level, share: LevelBolus(2.0, medium, "GLC", level, share * level), media,
+              st.floats(1e-3, 400.0), st.floats(1e-3, 1.0)),
+    st.builds(ShareBolus, st.just(3.0), media, st.floats(0.0, 1.0)),
+    st.builds(CellFeed, st.just(4.0), media, numbers),
+    st.builds(FeedRamp, st.just(5.0), media, numbers, numbers),
+)  # fmt: skip
+
+
+@given(st.lists(any_rule, max_size=8))
+@settings(deadline=None)
+def test_any_rules_come_back_to_the_last_digit(rules):
+    known = {"feed": {"GLC": 500.0}, "=1+1": {"GLC": 450.0}, "glucose, 50 %": {"GLC": 480.0}}
+    events = (*sorted(rules, key=lambda rule: rule.time), End(9.5))
+    [back] = runs_from_tables(tables_of([measured(events=events, media=known)]))
+    assert back.events == events
 
 
 def test_levels_of_species_in_different_units_come_back(tmp_path):

@@ -15,10 +15,12 @@ import graycell as gc
 from graycell.balances import balances_of
 from graycell.balances.rule_volumes import volumes_of_rules
 from graycell.cell.closures import Algebraic
+from graycell.cli.printing import print_trajectory
 from graycell.errors import InputError
 from graycell.formulas import Formula
 from graycell.hybrid.smoothing import smooth_run
 from graycell.packing import pack, pack_all
+from graycell.reporting import trajectory_frame
 from graycell.runs import Bolus, CellFeed, End, Feed, FeedRamp, LevelBolus, Outflow, Sample, ShareBolus
 from graycell.simulation.forecast import from_last_samples
 from graycell.simulation.simulate import simulate
@@ -313,6 +315,27 @@ def test_runs_with_rules_and_without_are_solved_together():
         assert np.asarray(amounts) == pytest.approx(expected, rel=1e-9, abs=1e-12)
 
 
+def test_what_rules_gave_is_printed_and_in_the_table(capsys):
+    path = simulate(salted(), plan(*RULES), points=2)
+    print_trajectory(path)
+    printed = capsys.readouterr().out
+    for bolus in path.boluses:
+        assert f"rule: {bolus.volume:.4g} L of {bolus.medium} at {bolus.time:g} d" in printed
+    table = trajectory_frame(path)
+    assert table["fed feed [L]"].to_numpy() == pytest.approx(path.fed_volumes[:, 0])
+    assert table["fed salt [L]"].iloc[-1] == pytest.approx(path.fed_volumes[-1, 1])
+    assert not any(column.startswith("fed ") for column in trajectory_frame(simulate(monod(), fed_batch())).columns)
+
+
+def test_a_batch_of_runs_gives_a_batch_of_boluses():
+    levels = jnp.array([70.0, 75.0, 80.0])
+    path = jax.vmap(lambda level: simulate(salted(), with_rule(0, level=level), FINE, points=2))(levels)
+    first = path.boluses[0]
+    assert np.asarray(first.volume).shape == (3,)
+    assert np.all(np.diff(np.asarray(first.volume)) > 0.0)
+    assert float(first.volume[1]) == pytest.approx(simulate(salted(), plan(*RULES), FINE, points=2).boluses[0].volume)
+
+
 def test_a_rule_sees_the_unit_of_its_species():
     grams = 0.18016  # g/mmol
     media = {"feed": {"GLC": 500.0 * grams}}
@@ -340,6 +363,8 @@ def test_a_rule_sees_the_unit_of_its_species():
         (CellFeed(1.0, "fed", 0.1), "did you mean 'feed'"),
         (FeedRamp(1.0, "feed", 0.1, -0.05), "with a feed of feed at 3 d"),
         (FeedRamp(1.0, "feed", -0.1, 0.05), "rates are >= 0"),
+        (FeedRamp(1.0, "feed", -0.1, 0.0), "rates are >= 0"),
+        (FeedRamp(1.0, "feed", 0.0, -0.1), "correct the slope, or end the ramp with a feed."),
     ],
 )
 def test_a_rule_that_cannot_be_met_is_refused_with_what_to_do(rule, clause):

@@ -77,7 +77,7 @@ def ramps_stay_above_zero(run: CultureRun, model: ModelNames | None) -> Iterator
         if isinstance(event, FeedRamp):
             until = next((later.time for later in feeds[i + 1 :] if later.medium == event.medium), run.end)
             rate = event.rate + event.slope * (until - event.time)
-            if rate < -_ROUNDING * abs(event.rate):
+            if rate < -_ROUNDING * event.rate <= 0.0:  # one that begins below 0 is told with its rate
                 remedy = "correct the slope, or end the ramp with a feed"
                 if event.rate > 0.0:
                     remedy += f" of {event.medium} at {event.time - event.rate / event.slope:.6g} d, where it is at 0"

@@ -137,8 +137,11 @@ class Trajectory(eqx.Module):
     def boluses(self) -> tuple[Bolus, ...]:
         """What the rules for boluses gave, in the order of the events; their volumes may be differentiated."""
         rules = [event for event in self.run.events if isinstance(event, RuleBolus)]
-        volumes = self.bolus_volumes if isinstance(self.bolus_volumes, Tracer) else self.bolus_volumes.tolist()
-        return tuple(Bolus(rule.time, rule.medium, volume) for rule, volume in zip(rules, volumes, strict=True))
+        volumes = [self.bolus_volumes[..., i] for i in range(len(rules))]
+        return tuple(
+            Bolus(rule.time, rule.medium, float(volume) if isinstance(volume, np.floating) else volume)
+            for rule, volume in zip(rules, volumes, strict=True)
+        )
 
     @property
     def realised(self) -> CultureRun:
