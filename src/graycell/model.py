@@ -857,9 +857,10 @@ class CultureModel(eqx.Module):
         amounts, volume = self.reactor.derivative(state.amounts, state.volume, self.production(cell), flows, at.media)
         return CultureState(amounts, volume, self._variable_derivatives(state, closed, cell.targets, seen, at))
 
-    def flows(self, flows: Flows, concentrations: Float[Array, " species"], volume: Scalar, variables: Values,
-              inputs: Values) -> Flows:  # fmt: skip
-        """Return flows with the feeds that the viable cells set.
+    def flows(
+        self, flows: Flows, concentrations: Float[Array, " species"], volume: Scalar, variables: Values, inputs: Values
+    ) -> Flows:
+        """Return flows in which feeds per viable cell are feeds.
 
         Args:
             flows: with feeds per cell or without.

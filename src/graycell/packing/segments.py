@@ -30,6 +30,8 @@ from graycell.runs.records import (
 
 _FEWEST_SEGMENTS = 8
 """A run of a week with a sample a day has as many; smaller sizes would only be more of them to compile."""
+_RULE = 3
+"""Place of a bolus by a rule among what happens at the end of a segment."""
 
 
 def standard_size(count: int, fewest: int = 1) -> int:
@@ -83,9 +85,6 @@ def breakpoints(run: CultureRun, save_at: Sequence[float | Float[Array, ""]] = (
     points += [(event.time, [event]) for event in run.events if is_tracer(event.time)]
     points += [(time, []) for time in wanted if is_tracer(time)]
     return points + ([] if ends else [(run.end, [])])
-
-
-_RULE = 3
 
 
 def _rank(event) -> int:
