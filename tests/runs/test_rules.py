@@ -232,3 +232,18 @@ def test_a_vessel_that_a_ramp_fills_runs_empty_when_it_does():
     run = CultureRun("a", 1.0, {"GLC": 10.0}, events=events, media={"feed": {"GLC": 500.0}}, end=2.0)
     [fault] = [finding for finding in check_runs([run]) if finding.severity == "error"]
     assert "the vessel never runs empty" in fault.needed
+
+
+@pytest.mark.parametrize(
+    ("rule", "clause"),
+    [
+        (CellFeed(1.0, "feed", 50.0), "found 50 L/(1e9 cells)/d; cells in perfusion are fed at"),
+        (CellFeed(1.0, "feed", 0.05), ""),
+        (LevelBolus(1.0, "feed", "GLC", 450.0), "animal cells are kept below 300 mmol/L"),
+        (LevelBolus(1.0, "feed", "GLC", 45.0), ""),
+    ],
+)
+def test_an_unusual_number_of_a_rule_is_a_remark(rule, clause):
+    run = CultureRun("a", 1.0, {"GLC": 10.0}, events=(rule,), media={"feed": {"GLC": 500.0}}, end=2.0)
+    said = [str(finding) for finding in check_runs([run]) if "GLC" in finding.place or "rate" in finding.place]
+    assert [clause in sentence for sentence in said] == ([True] if clause else [])
