@@ -90,6 +90,18 @@ def test_a_balance_closes_over_a_rule_as_over_its_volume():
     assert implausible([ruled]) == implausible([plain])
 
 
+def test_volumes_of_rules_are_not_compared_with_each_other():
+    rules = [LevelBolus(time, "F", "GLC", 40.0) for time in (1.0, 1.0, 2.0, 3.0, 4.0, 5.0)]
+    times, values = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [50.0, 45.0, 20.0, 20.5, 21.0, 39.0, 30.0]
+    run = run_of(values, times, *rules)
+    volumes = given(run)
+    assert volumes[:2] == [0.0, 0.0]
+    assert max(volumes) > 15.0 * volumes[-1] > 0.0
+    assert not [finding for finding in implausible([run]) if "bolus" in finding.place]
+    plain = with_known_volumes(run)
+    assert [finding for finding in implausible([plain]) if "slip of ten" in finding.remedy]
+
+
 UNKNOWN = [
     (LevelBolus(0.5, "F", "GLC", 40.0), "no value of GLC at that time", "or write the event as a bolus"),
     (LevelBolus(1.0, "F", "GLN", 4.0), "no value of GLN at that time", "give that sample"),

@@ -288,7 +288,7 @@ def boluses_and_samples_fit_the_vessel(run: CultureRun) -> Iterator[Finding]:
             yield Finding(f"run '{run.name}', sample at {event.time:g} d", f"{event.volume:.3g} L",
                           "a sample is a small part of the culture", "look at its unit", "warning")  # fmt: skip
     for first, second in combinations(boluses, 2):
-        same_feed = (first.medium, first.volume) == (second.medium, second.volume)
+        same_feed = first.volume > 0.0 and (first.medium, first.volume) == (second.medium, second.volume)
         if same_feed and abs(first.time - second.time) < 1e-3:
             yield Finding(f"run '{run.name}', bolus at {first.time:g} d", "the same bolus twice",
                           "a feed counts once", "leave one out if it was given once", "warning")  # fmt: skip

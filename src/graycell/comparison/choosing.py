@@ -11,6 +11,7 @@ from graycell.comparison.splits import Split, forward_in_time, leave_one_run_out
 from graycell.errors import FitError, InputError
 from graycell.hybrid import build_model
 from graycell.inference.fitting import FitSettings, Progress
+from graycell.model import CultureModel
 from graycell.modelfiles import ModelFile
 from graycell.modelfiles.needs import lacks
 from graycell.models import library_files, model_file
@@ -85,15 +86,19 @@ def usable_models(runs: Sequence[CultureRun]) -> Usable:
         try:
             model = build_model(file, runs)
             for run in runs:
-                levels = list(levels_are_of_what_media_hold(in_units_of(run, model), names_of(model)))
-                if levels:
-                    raise InputError(levels)
+                _require_levels(in_units_of(run, model), model)
         except InputError as error:
             first = error.findings[0]
             reasons[name] = f"{first.place.rpartition(', ')[2]}: found {first.found}; {first.needed}"
             continue
         models[name] = file
     return Usable(models, reasons)
+
+
+def _require_levels(run: CultureRun, model: CultureModel) -> None:
+    levels = list(levels_are_of_what_media_hold(run, names_of(model)))
+    if levels:
+        raise InputError(levels)
 
 
 def scored_quantities(usable: Usable, runs: Sequence[CultureRun]) -> tuple[str, ...]:

@@ -137,11 +137,9 @@ class Trajectory(eqx.Module):
     def boluses(self) -> tuple[Bolus, ...]:
         """What the rules for boluses gave, in the order of the events; their volumes may be differentiated."""
         rules = [event for event in self.run.events if isinstance(event, RuleBolus)]
-        volumes = [self.bolus_volumes[..., i] for i in range(len(rules))]
-        return tuple(
-            Bolus(rule.time, rule.medium, float(volume) if isinstance(volume, np.floating) else volume)
-            for rule, volume in zip(rules, volumes, strict=True)
-        )
+        volumes: list[Any] = [self.bolus_volumes[..., i] for i in range(len(rules))]
+        plain = [float(volume) if isinstance(volume, np.ndarray) and not volume.ndim else volume for volume in volumes]
+        return tuple(Bolus(rule.time, rule.medium, volume) for rule, volume in zip(rules, plain, strict=True))
 
     @property
     def realised(self) -> CultureRun:
