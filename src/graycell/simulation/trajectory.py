@@ -138,8 +138,9 @@ class Trajectory(eqx.Module):
         """What the rules for boluses gave, in the order of the events; their volumes may be differentiated."""
         rules = [event for event in self.run.events if isinstance(event, RuleBolus)]
         volumes: list[Any] = [self.bolus_volumes[..., i] for i in range(len(rules))]
-        plain = [float(volume) if isinstance(volume, np.ndarray) and not volume.ndim else volume for volume in volumes]
-        return tuple(Bolus(rule.time, rule.medium, volume) for rule, volume in zip(rules, plain, strict=True))
+        if isinstance(self.bolus_volumes, np.ndarray) and self.bolus_volumes.ndim == 1:
+            volumes = self.bolus_volumes.tolist()
+        return tuple(Bolus(rule.time, rule.medium, volume) for rule, volume in zip(rules, volumes, strict=True))
 
     @property
     def realised(self) -> CultureRun:
