@@ -30,7 +30,7 @@ from graycell.compiling import compiled_once
 from graycell.engine import current_engine
 from graycell.models.nolan_lee import COLD, WARM
 from graycell.packing import pack
-from graycell.reactor import Interventions, intervene
+from graycell.reactor import intervene
 from graycell.simulation.solve import Loop, SolverSettings, integrate
 
 RTOL, ATOL = 1e-6, 1e-7  # of a step, for both sides
@@ -95,7 +95,7 @@ def peer_simulation(model, packed) -> np.ndarray:
             state = solve_ivp(slope, (start, end), state, method="LSODA", rtol=RTOL, atol=ATOL).y[:, -1]
         shift = shift_at(end)
         out.append(np.r_[state[:-2] / state[-2], state[-1]])
-        done = Interventions(*(part[k] for part in packed.interventions))
+        done = jax.tree.map(lambda part, k=k: part[k], packed.interventions)
         amounts, volume = intervene(jnp.asarray(state[:-2]), state[-2], done, packed.media, packed.supplied)
         state = np.r_[np.asarray(amounts), float(volume), state[-1]]
     return np.stack(out)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import sys
+from dataclasses import replace
 from itertools import combinations, pairwise
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from scipy.integrate import solve_ivp
 import graycell
 import graycell as gc
 from graycell import check_runs
+from graycell.balances import balances_of
+from graycell.balances.rule_volumes import volumes_of_rules
 from graycell.packing import pack_all
 from graycell.reactor import Flows, Reactor
 from graycell.runs.records import VCD, VIABILITY, Bolus, Feed, Outflow, Sample
@@ -211,6 +214,34 @@ def test_the_volume_closes_and_feeds_are_shares_of_what_the_sample_left(umn):
         assert np.allclose(f01, [0.02, *[0.03] * 6], rtol=1e-9)
         assert np.allclose(f02, 0.005, rtol=1e-9)
         assert after[run.end] == pytest.approx(0.060265, abs=5e-7)
+
+
+@umn_is_here
+def test_the_feeds_written_as_rules_have_the_recorded_volumes_and_balances(umn):
+    """A share of the volume, or the level of glucose that was reached: the samples give the volumes back."""
+    for run in umn:
+        volume, glucose, rules = run.initial_volume, run.measurements["GLC"], []
+        at = dict(zip(glucose.time.tolist(), glucose.value.tolist(), strict=True))
+        for event in run.events:
+            if isinstance(event, Bolus):
+                held = run.media[event.medium].get("GLC", 0.0)
+                level = (at[event.time] * volume + held * event.volume) / (volume + event.volume)
+                to_level = gc.LevelBolus(event.time, event.medium, "GLC", level, most=1.0)
+                rules.append(to_level if held else gc.ShareBolus(event.time, event.medium, event.volume / volume))
+                volume, at[event.time] = volume + event.volume, level
+            else:
+                rules.append(event)
+                volume -= getattr(event, "volume", 0.0)
+        ruled = replace(run, events=tuple(rules))
+        recorded = [event.volume for event in run.events if isinstance(event, Bolus)]
+        found = volumes_of_rules(ruled)
+        assert found.unknown == ()
+        given = [event.volume for event in found.run.events if isinstance(event, Bolus)]
+        assert given == pytest.approx(recorded, rel=1e-9)
+        assert sum(isinstance(event, gc.LevelBolus) for event in rules) == 7
+        for quantity in ("GLC", "LAC", "VCD"):
+            pairs = zip(balances_of(ruled, quantity), balances_of(run, quantity), strict=True)
+            assert all(a.net_production == pytest.approx(b.net_production, rel=1e-6, abs=1e-9) for a, b in pairs)
 
 
 @umn_is_here

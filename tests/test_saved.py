@@ -20,7 +20,7 @@ from graycell.saved import SavedFormat, version
 from graycell.study import read_study
 from helpers.small_models import fed_batch, monod
 
-NONE = [0, -1, 99, 3, "1", 1.5, True, None, [1]]
+NONE = [0, -1, 99, 4, "1", 1.5, True, None, [1]]
 """Numbers that are no format, or a later one."""
 
 
@@ -41,7 +41,7 @@ def rewritten(folder, data, name="fit.json"):
 @pytest.mark.parametrize("number", NONE)
 def test_a_fit_of_another_format_is_a_sentence(fitted, number):
     folder, data = fitted
-    with pytest.raises(FitError, match=r"fit\.json: found a fit of format .*this one reads format 2"):
+    with pytest.raises(FitError, match=r"fit\.json: found a fit of format .*this one reads format 3"):
         load_fit(rewritten(folder, {**data, "format": number}))
 
 
@@ -116,7 +116,7 @@ def test_a_training_of_another_format_is_not_taken(tmp_path, number):
         ("{digest} format 99 graycell 9.9", "runs of format 99, written by graycell 9.9"),
         ("{digest} format 0 graycell 0.0.1", "format 0, which is none"),
         ("{digest} format two", "'two', which is none"),
-        ("{digest} format 3", "written by a later graycell"),
+        ("{digest} format 4", "written by a later graycell"),
         ("{digest} format -1 graycell x", "which is none"),
         ("{digest} format 1 graycell 0.0.3", "written by graycell 0.0.3"),
         ("{digest}", ""),  # of before there was a number

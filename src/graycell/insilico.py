@@ -34,6 +34,7 @@ from graycell.runs.records import (
     TEMPERATURE,
     VCD,
     VIABILITY,
+    AnyBolus,
     Bolus,
     CultureRun,
     End,
@@ -220,7 +221,7 @@ def _medium(template: CultureRun, design: Design, biomass: str) -> str:
         if name not in template.initial:
             remedy = f"leave it out of the design; {nearest(name, template.initial)}"
             findings.append(Finding(f"{place}, initial", f"no '{name}'", "the design varies it", remedy))
-    fed = [event.medium for event in template.events if isinstance(event, Bolus)] or list(template.media)[:1]
+    fed = [event.medium for event in template.events if isinstance(event, AnyBolus)] or list(template.media)[:1]
     if not fed:
         findings.append(Finding(place, "no medium", "a design feeds one", "add it to the media of the template"))
     if findings:

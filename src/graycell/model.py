@@ -851,12 +851,31 @@ class CultureModel(eqx.Module):
             The derivative of every part of the state.
         """
         closed, c = self.close(state, at), state.concentrations
-        fed = at.flows.feed @ at.media / state.volume
-        cell, seen = self._evaluated(c, self.seen(closed.values, at.control), at.inputs, fed)
-        amounts, volume = self.reactor.derivative(
-            state.amounts, state.volume, self.production(cell), at.flows, at.media
-        )
+        values = self.seen(closed.values, at.control)
+        flows = self.flows(at.flows, c, state.volume, values, at.inputs)
+        cell, seen = self._evaluated(c, values, at.inputs, flows.feed @ at.media / state.volume)
+        amounts, volume = self.reactor.derivative(state.amounts, state.volume, self.production(cell), flows, at.media)
         return CultureState(amounts, volume, self._variable_derivatives(state, closed, cell.targets, seen, at))
+
+    def flows(
+        self, flows: Flows, concentrations: Float[Array, " species"], volume: Scalar, variables: Values, inputs: Values
+    ) -> Flows:
+        """Return flows in which feeds per viable cell are feeds.
+
+        Args:
+            flows: with feeds per cell or without.
+            concentrations: see `conditions`.
+            volume: [1].
+            variables: see `conditions`.
+            inputs: see `conditions`.
+
+        Returns:
+            The flows, none of them per cell.
+        """
+        if flows.per_cells is None:
+            return flows
+        at = self.conditions(concentrations, variables, inputs)
+        return flows.of_cells(volume * (jnp.ones(()) if self.cells is None else self.cells(at)))
 
     def seen(self, values: Float[Array, " variables"], control: LoopControl) -> Float[Array, " variables"]:
         """Return the variables as the rate laws see them when a fit opens the loops.
@@ -924,12 +943,15 @@ class CultureModel(eqx.Module):
         return tuple(self.variables[i].closure for i in which)  # type: ignore[attr-defined]
 
     def _gap(self, state: CultureState, at: Surroundings, which: Sequence[int]) -> Callable[[Array], Array]:
-        loops, fed = [i for _, i in self._loops], at.flows.feed @ at.media / state.volume
+        loops, constant = [i for _, i in self._loops], at.flows.feed @ at.media / state.volume
         places, index, tau = np.array([loops.index(i) for i in which]), np.array(which), self.turnover_times()
 
         def gap(values: Array) -> Array:
             full = self.relaxed(state.variables, at).at[index].set(values)
-            cell = self.evaluate(state.concentrations, self.seen(full, at.control), at.inputs, fed=fed)
+            c, seen, fed = state.concentrations, self.seen(full, at.control), constant
+            if at.flows.per_cells is not None:
+                fed = self.flows(at.flows, c, state.volume, seen, at.inputs).feed @ at.media / state.volume
+            cell = self.evaluate(c, seen, at.inputs, fed=fed)
             return at.control.gap(cell.targets, full[np.array(loops)], tau)[places]
 
         return gap

@@ -15,7 +15,7 @@ from typing import ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 Scalar = Float[Array, ""]
 
@@ -27,11 +27,86 @@ class Flows(NamedTuple):
         feed: (media,) [1/d].
         bleed: of whole culture [1/d].
         harvest: behind a cell filter [1/d].
+        slope: (media,) [1/d^2] by which the feeds change; None where all are constant.
+        per_cells: (media,) [L/(10^9 cells)/d] feeds per viable cell, added to the others; None where there are none.
     """
 
     feed: Float[Array, " media"]
     bleed: Scalar
     harvest: Scalar
+    slope: Float[Array, " media"] | None = None
+    per_cells: Float[Array, " media"] | None = None
+
+    def after(self, elapsed: Array | float) -> "Flows":
+        """Return the flows some time later.
+
+        Args:
+            elapsed: [d]; of several segments, (segments, 1).
+
+        Returns:
+            The flows; themselves where none changes.
+        """
+        return self if self.slope is None else self._replace(feed=self.feed + elapsed * self.slope)
+
+    def of_cells(self, cells: Scalar) -> "Flows":
+        """Return the flows with feeds per viable cell as feeds.
+
+        Args:
+            cells: viable cells per litre of initial volume [10^9 cells/L].
+
+        Returns:
+            The flows; themselves where no feed is per cell.
+        """
+        if self.per_cells is None:
+            return self
+        return self._replace(feed=self.feed + cells * self.per_cells, per_cells=None)
+
+
+class BolusRule(NamedTuple):
+    """A bolus whose volume follows from the state of the culture.
+
+    Attributes:
+        number: of the rule among those of its run; -1 where there is none.
+        medium: its number.
+        share: of the volume [1]; not used by a rule for a level.
+        species: number of the species that is brought to a level; -1 for a bolus of a share.
+        level: in the unit of the species.
+        below: the concentration from which on the bolus is not given, in the same unit.
+        most: the largest volume [1].
+    """
+
+    number: Int[Array, ""]
+    medium: Int[Array, ""]
+    share: Scalar
+    species: Int[Array, ""]
+    level: Scalar
+    below: Scalar
+    most: Scalar
+
+    def volume(self, amounts: Float[Array, " species"], volume: Scalar, media: Float[Array, "media species"]) -> Scalar:
+        """Return the volume of the bolus; infinite where the medium cannot bring the culture to the level.
+
+        Args:
+            amounts: (species,) per litre of initial volume [mmol/L].
+            volume: of the culture [1].
+            media: (media, species) concentrations [mmol/L].
+
+        Returns:
+            The volume [1]; 0 where there is no rule.
+
+        >>> rule = BolusRule(*map(jnp.asarray, (0, 0, 0.0, 0, 30.0, 20.0, jnp.inf)))
+        >>> print(rule.volume(jnp.array([20.0]), jnp.array(2.0), jnp.array([[430.0]])))  # 10 mmol/L in 2 L
+        0.1
+        """
+        present, excess = amounts[self.species], media[self.medium, self.species] - self.level
+        reaches = excess > 0.0
+        # the quotient is not taken where it has no derivative
+        needed = jnp.where(reaches, (volume * self.level - present) / jnp.where(reaches, excess, 1.0), jnp.inf)
+        # not by jnp.minimum, which halves the derivative where both are equal
+        needed = jnp.where(needed > self.most, self.most, needed)
+        levelled = jnp.where(present < self.below * volume, needed, 0.0)
+        given = jnp.where(self.species >= 0, levelled, self.share * volume)
+        return jnp.where(self.number >= 0, given, 0.0)
 
 
 class Interventions(NamedTuple):
@@ -41,11 +116,32 @@ class Interventions(NamedTuple):
         sample: volume taken [1].
         bolus: (media,) volumes added [1].
         replacement: (media,) fractions replaced [1], as in the published code of Nolan & Lee.
+        rule: a further bolus, between the others and the replacement; None where no bolus follows a rule.
     """
 
     sample: Scalar
     bolus: Float[Array, " media"]
     replacement: Float[Array, " media"]
+    rule: BolusRule | None = None
+
+    def resolved(
+        self, amounts: Float[Array, " species"], volume: Scalar, media: Float[Array, "media species"]
+    ) -> "Interventions":
+        """Return the interventions with the bolus of the rule as one of the boluses.
+
+        Args:
+            amounts: (species,) per litre of initial volume before them [mmol/L].
+            volume: before them [1].
+            media: (media, species) concentrations [mmol/L].
+
+        Returns:
+            The interventions without a rule.
+        """
+        if self.rule is None:
+            return self
+        others = self._replace(replacement=jnp.zeros_like(self.bolus), rule=None)
+        added = self.rule.volume(*intervene(amounts, volume, others, media, media), media)
+        return self._replace(bolus=self.bolus.at[self.rule.medium].add(added), rule=None)
 
 
 class Balances(eqx.Module):
@@ -167,7 +263,7 @@ def intervene(
     media: Float[Array, "media species"],
     supplied: Float[Array, "media species"],
 ) -> tuple[Float[Array, " species"], Scalar]:
-    """Return amounts and volume after the interventions at one instant: sample, then boluses, then replacement.
+    """Return amounts and volume after the interventions at one instant: sample, boluses, rule, replacement.
 
     A sample removes volume and leaves every concentration; a bolus adds `bolus @ media` and its volume. The published
     replacement acts only on the species that its medium names.
@@ -182,6 +278,7 @@ def intervene(
     Returns:
         Amounts (species,) [mmol/L] and volume [1].
     """
+    done = done.resolved(amounts, volume, media)
     left = volume - done.sample
     amounts = amounts * (left / volume) + done.bolus @ media
     volume = left + jnp.sum(done.bolus)

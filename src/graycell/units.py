@@ -26,6 +26,8 @@ CELL_DENSITY = "1e9 cells/L"
 SPECIFIC_RATE = "mmol/(1e9 cells)/d"
 MASS_RATE = "g/(1e9 cells)/d"
 VOLUMETRIC_RATE = "L/d"
+RATE_SLOPE = "L/d^2"
+RATE_PER_CELLS = "L/(1e9 cells)/d"
 TEMPERATURE = "degC"
 PER_MOLE = "g/mol"
 DIMENSIONLESS = "1"
@@ -39,6 +41,8 @@ INTERNAL_UNITS = (
     SPECIFIC_RATE,
     MASS_RATE,
     VOLUMETRIC_RATE,
+    RATE_SLOPE,
+    RATE_PER_CELLS,
     TEMPERATURE,
     PER_MOLE,
     DIMENSIONLESS,

@@ -58,6 +58,16 @@ def test_every_model_is_usable_or_has_a_reason():
     assert "BIOM, ALA" in usable.reasons["nolan-lee"]
 
 
+def test_a_model_without_the_species_of_a_rule_is_not_usable():
+    [run] = laboratory_runs(1)
+    rules = (gc.LevelBolus(3.0, "feed", "GLC", 50.0), gc.LevelBolus(4.0, "feed", "GLN", 4.0))
+    ruled = replace(run, media={"feed": {"GLC": 1500.0, "GLN": 100.0}}, events=rules[:1])
+    assert set(usable_models([ruled]).models) == {"cho-basic"}
+    usable = usable_models([replace(ruled, events=rules)])
+    assert not usable.models
+    assert "LevelBolus at 4 d: found 'GLN'; a level is one of a species of the model" in usable.reasons["cho-basic"]
+
+
 def test_a_titer_in_moles_serves_a_model_in_mass():
     [first, *others] = laboratory_runs()
     titer = first.measurements["ANTI"]

@@ -24,7 +24,7 @@ from graycell.comparison.consistency import (
 )
 from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates
 from graycell.models import nolan_lee
-from graycell.runs import Bolus, CultureRun, Feed
+from graycell.runs import Bolus, CellFeed, CultureRun, Feed, FeedRamp, LevelBolus
 from graycell.runs.records import VIABILITY, Measurement
 from graycell.simulation.simulate import simulate
 
@@ -124,6 +124,13 @@ def test_an_extrapolation_starts_with_threefold_everything_but_cells(run):
     volumes = [[event.volume for event in culture.events if isinstance(event, Bolus)] for culture in (run, far)]
     assert volumes[1] == pytest.approx([3.0 * volume for volume in volumes[0]])
     assert far.end == run.end
+
+
+def test_an_extrapolation_feeds_threefold_by_rules_too():
+    rules = (CellFeed(1.0, "feed", 0.1), FeedRamp(2.0, "feed", 0.2, 0.3), LevelBolus(3.0, "feed", "GLC", 20.0))
+    far = extrapolated(CultureRun("a", 1.0, {"GLC": 10.0}, events=rules, end=4.0))
+    assert far.events == (CellFeed(1.0, "feed", pytest.approx(0.3)),
+                          FeedRamp(2.0, "feed", pytest.approx(0.6), pytest.approx(0.9)), rules[2])  # fmt: skip
 
 
 def test_the_plan_of_a_run_keeps_its_end_and_its_viability(run):

@@ -15,12 +15,25 @@ from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference.fitting import objective_for
 from graycell.inference.likelihood import residuals
 from graycell.inference.matching import CHUNK, Matching, adam, linearise_matching
-from graycell.runs.records import Bolus, Feed, Sample
+from graycell.runs.records import Bolus, Feed, FeedRamp, LevelBolus, Sample, ShareBolus
 from graycell.simulation.simulate import Loop, SolverSettings, simulate
 
 SOLVER = SolverSettings(rtol=1e-6, atol=1e-7, adjoint=diffrax.ForwardMode())
 matching_residuals = eqx.filter_jit(Matching.residuals)
 EVENTS = (Sample(1.0, 0.02), Bolus(1.5, "feed", 0.04), Feed(2.0, "feed", 0.02), Bolus(3.0, "feed", 0.04))
+
+
+def measured(model, plan):
+    """Return a run that is measured eight times a day, without noise."""
+    times = np.arange(0.125, DAYS[-1] + 0.01, 0.125)
+    series = next(iter(plan.measurements.values()))
+    asked = {name: replace(series, quantity=name, time=times, value=np.ones(len(times)),
+                           standard_error=np.ones(len(times))) for name in SPECIES}  # fmt: skip
+    path = simulate(model, replace(plan, measurements=asked), points=2).require_finished()
+    values = {name: path.at_samples(name) for name in SPECIES}
+    error = {name: np.full(len(times), 0.02 * np.ptp(value)) for name, value in values.items()}
+    of_plan = {name: replace(asked[name], value=values[name], standard_error=error[name]) for name in SPECIES}
+    return replace(plan, measurements=of_plan)
 
 
 @pytest.fixture(scope="module")
@@ -33,17 +46,7 @@ def truth():
     weights = model.nets["rates"].weights
     weights = weights._replace(output=5.0 * weights.output, output_bias=jnp.array([0.8, -0.6, 0.7]))
     model = model.changed(nets={"rates": replace(model.nets["rates"], weights=weights)})
-    times = np.arange(0.125, DAYS[-1] + 0.01, 0.125)
-    runs = []
-    for plan in plans:
-        series = next(iter(plan.measurements.values()))
-        asked = {name: replace(series, quantity=name, time=times, value=np.ones(len(times)),
-                               standard_error=np.ones(len(times))) for name in SPECIES}  # fmt: skip
-        path = simulate(model, replace(plan, measurements=asked), points=2).require_finished()
-        values = {name: path.at_samples(name) for name in SPECIES}
-        error = {name: np.full(len(times), 0.02 * np.ptp(value)) for name, value in values.items()}
-        measured = {name: replace(asked[name], value=values[name], standard_error=error[name]) for name in SPECIES}
-        runs.append(replace(plan, measurements=measured))
+    runs = [measured(model, plan) for plan in plans]
     return model, runs
 
 
@@ -64,6 +67,18 @@ def test_at_the_truth_the_residuals_are_small_beside_those_of_another_model(trut
     assert np.sqrt(np.mean(at_truth**2)) < 0.05  # standard errors
     assert np.max(np.abs(at_truth)) < 0.3
     assert np.max(np.abs(elsewhere)) > 2.0
+
+
+def test_ramps_and_boluses_by_rules_are_matched_as_feeds_are(truth):
+    model, runs = truth
+    rules = (Sample(1.0, 0.02), LevelBolus(1.5, "feed", "GLC", 40.0), FeedRamp(2.0, "feed", 0.01, 0.02),
+             ShareBolus(3.0, "feed", 0.04))  # fmt: skip
+    ruled = [measured(model, replace(run, events=rules)) for run in runs]
+    smooth = stack_smooth([smooth_run(model, run) for run in ruled])
+    of_rules = Matching(objective_for(model, ruled, (), SOLVER), smooth)
+    at_truth = of_samples(of_rules, matching_residuals(of_rules, weights_of(model.nets)))
+    assert np.sqrt(np.mean(at_truth**2)) < 0.05
+    assert np.max(np.abs(at_truth)) < 0.3
 
 
 def test_the_residuals_are_near_those_of_the_full_fit(truth, matching):

@@ -57,7 +57,7 @@ def test_runs_of_before_have_no_table_of_molar_masses_and_write_none(tmp_path):
     folder = write_runs([bundled_run()], tmp_path / "run")
     assert not (folder / "molar_masses.csv").exists()
     mark = folder / ".written-by-graycell"
-    mark.write_text(mark.read_text().replace("format 2", "format 1"))
+    mark.write_text(mark.read_text().replace("format 3", "format 1"))
     assert not read_runs(folder)[0].molar_masses
 
 

@@ -14,13 +14,28 @@ from typing import NamedTuple
 
 import numpy as np
 
-from graycell.runs.records import TCD, VCD, Bolus, CultureRun, Feed, Measurement, Outflow, Replacement, Sample
+from graycell.balances.rule_volumes import with_known_volumes
+from graycell.runs.records import (
+    TCD,
+    VCD,
+    Bolus,
+    CultureRun,
+    Feed,
+    FeedRamp,
+    Measurement,
+    Outflow,
+    Replacement,
+    Sample,
+)
 from graycell.units import MASS_CONCENTRATION
 
 CELLS = (VCD, TCD)
 """Quantities that count cells."""
 RETAINED = (*CELLS, "BIOM")
 """Quantities that a cell filter retains in a harvest, unless others are named."""
+_PIECE = 1.0 / 24.0
+"""[d] A ramp counts as steps of at most so long at their mean rates: what it feeds by the end of each is exact, and
+what flows out between is off by the square of the step."""
 _ROUNDING = 1e-14
 """Part of the amounts below which an amount taken out is the rounding error of their sum."""
 AMOUNT, MASS, AMOUNT_OF_CELLS = "mmol", "g", "1e9 cells"
@@ -139,7 +154,8 @@ class Balance(NamedTuple):
 def flow_intervals(run: CultureRun, times: np.ndarray) -> list[FlowInterval]:
     """Divide a run into intervals of constant flows, from time 0 to its end.
 
-    A `Replacement` is not a mass balance: it counts as a sample of its fraction and a bolus of the same volume.
+    A `Replacement` is not a mass balance: it counts as a sample of its fraction and a bolus of the same volume. Rules
+    are the volumes that they gave, and a ramp is a stair of its mean rates.
 
     Args:
         run: the run.
@@ -147,8 +163,14 @@ def flow_intervals(run: CultureRun, times: np.ndarray) -> list[FlowInterval]:
 
     Returns:
         The intervals in order of time.
+
+    Raises:
+        InputError: for a rule before the last sample whose volume the samples do not give.
     """
-    borders = np.unique(np.r_[0.0, times, [event.time for event in run.events if event.time <= run.end], run.end])
+    run = with_known_volumes(run)
+    at_events = [event.time for event in run.events if event.time <= run.end]
+    borders = np.unique(np.r_[0.0, times, at_events, run.end, _stairs(run)])
+    ramps: dict[str, FeedRamp] = {}
     volume, fed, bleed, harvest = run.initial_volume, dict[str, float](), 0.0, 0.0
     intervals: list[FlowInterval] = []
     events_at = defaultdict(list)
@@ -156,6 +178,7 @@ def flow_intervals(run: CultureRun, times: np.ndarray) -> list[FlowInterval]:
         events_at[event.time].append(event)
     start, end_volume = 0.0, volume
     for end in borders.tolist():
+        fed |= {name: ramp.rate + ramp.slope * (0.5 * (start + end) - ramp.time) for name, ramp in ramps.items()}
         end_volume = volume + (sum(fed.values()) - bleed - harvest) * (end - start)
         instant: list[Bolus | Sample] = []
         after = end_volume
@@ -172,6 +195,9 @@ def flow_intervals(run: CultureRun, times: np.ndarray) -> list[FlowInterval]:
                     instant += [Sample(end, fraction * after), Bolus(end, medium, fraction * after)]
                 case Feed(medium=medium, rate=rate):
                     fed[medium] = rate
+                    ramps.pop(medium, None)
+                case FeedRamp(medium=medium):
+                    ramps[medium] = event
                 case Outflow(rate=rate, retains_cells=True):
                     harvest = rate
                 case Outflow(rate=rate):
@@ -179,6 +205,18 @@ def flow_intervals(run: CultureRun, times: np.ndarray) -> list[FlowInterval]:
         intervals.append(FlowInterval(start, float(end), volume, end_volume, *flows, tuple(instant)))
         start, volume = float(end), after
     return intervals
+
+
+def _stairs(run: CultureRun) -> list[float]:
+    """Return times [d] between which ramps count as constant; none for a run without a ramp."""
+    feeds = [event for event in run.events if isinstance(event, Feed | FeedRamp)]
+    times: list[float] = []
+    for i, event in enumerate(feeds):
+        if isinstance(event, FeedRamp):
+            until = next((later.time for later in feeds[i + 1 :] if later.medium == event.medium), run.end)
+            pieces = 1 + math.ceil(max(until - event.time, 0.0) / _PIECE)
+            times += np.linspace(event.time, max(until, event.time), pieces).tolist()
+    return times
 
 
 def balances_of(run: CultureRun, quantity: str, retained: Collection[str] = RETAINED) -> list[Balance]:
@@ -205,12 +243,12 @@ class MassBalances:
     """The balances of a run; the intervals that its quantities share are computed once.
 
     Attributes:
-        run: the run.
+        run: the run, whose rules are the volumes that they gave.
         retained: quantities that a cell filter retains in a harvest.
     """
 
     def __init__(self, run: CultureRun, retained: Collection[str] = RETAINED):
-        self.run, self.retained = run, retained
+        self.run, self.retained = with_known_volumes(run), retained
         self._intervals: dict[bytes, list[FlowInterval]] = {}
         self._carried: dict[tuple[bytes, float, float, bool], _Carried] = {}
 

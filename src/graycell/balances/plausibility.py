@@ -15,11 +15,13 @@ finding is an error if it contradicts a balance or a living cell beyond all assa
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from graycell.balances.counts import a_culture_that_grows_is_alive, counts_agree, viability_does_not_jump
 from graycell.balances.eaten_and_made import what_is_made_is_in_proportion_to_what_is_eaten
 from graycell.balances.outliers import boluses_are_alike, values_follow_their_neighbours
+from graycell.balances.rule_volumes import unknown_before_the_last_sample, with_known_volumes
 from graycell.balances.run_checks import (
     boluses_and_samples_fit_the_vessel,
     carbon_and_nitrogen_come_from_somewhere,
@@ -104,6 +106,8 @@ def implausible(
 ) -> list[Finding]:
     """Return what is implausible about runs; runs with errors by `check_runs` are left out.
 
+    The checks see the volumes that rules gave. A run that does not say them has a remark, and no check.
+
     Args:
         runs: the runs.
         run_checks: applied to each run.
@@ -113,6 +117,12 @@ def implausible(
         The findings, those about single runs first.
     """
     sound = [run for run in runs if not any(finding.severity == "error" for finding in check_runs([run]))]
-    run_checks = tuple(run_checks)
-    by_run = [finding for run in sound for check in run_checks for finding in check(run)]
+    unknown = [replace(one, severity="warning") for run in sound for one in unknown_before_the_last_sample(run)]
+    known = [run for run in sound if not unknown_before_the_last_sample(run)]
+    sound, run_checks, by_run = [with_known_volumes(run) for run in known], tuple(run_checks), unknown
+    for given, run in zip(known, sound, strict=True):
+        for check in run_checks:
+            # nobody wrote the volumes of rules, so no slip of a pen is in them
+            if check is not boluses_are_alike or given is run:
+                by_run += check(run)
     return by_run + [finding for check in set_checks for finding in check(sound)]

@@ -20,9 +20,10 @@ from graycell.runs.records import (
     TCD,
     VCD,
     VIABILITY,
+    AnyBolus,
+    AnyFeed,
     Bolus,
     CultureRun,
-    Feed,
     Measurement,
     Outflow,
     Replacement,
@@ -287,7 +288,7 @@ def boluses_and_samples_fit_the_vessel(run: CultureRun) -> Iterator[Finding]:
             yield Finding(f"run '{run.name}', sample at {event.time:g} d", f"{event.volume:.3g} L",
                           "a sample is a small part of the culture", "look at its unit", "warning")  # fmt: skip
     for first, second in combinations(boluses, 2):
-        same_feed = (first.medium, first.volume) == (second.medium, second.volume)
+        same_feed = first.volume > 0.0 and (first.medium, first.volume) == (second.medium, second.volume)
         if same_feed and abs(first.time - second.time) < 1e-3:
             yield Finding(f"run '{run.name}', bolus at {first.time:g} d", "the same bolus twice",
                           "a feed counts once", "leave one out if it was given once", "warning")  # fmt: skip
@@ -352,7 +353,7 @@ def media_that_are_fed_hold_something(run: CultureRun) -> Iterator[Finding]:
     Yields:
         A warning for each medium that is fed and contains nothing.
     """
-    used = {event.medium for event in run.events if isinstance(event, Bolus | Feed | Replacement)}
+    used = {event.medium for event in run.events if isinstance(event, AnyBolus | AnyFeed | Replacement)}
     for name in sorted(used):
         is_empty = all(concentration <= 0.0 for concentration in run.media.get(name, {}).values())
         if is_empty and set(FORMULAS) & set(run.measurements):

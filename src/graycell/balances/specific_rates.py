@@ -25,6 +25,7 @@ from graycell.balances.mass_balances import (
     growth_rate,
     summed,
 )
+from graycell.balances.rule_volumes import unknown_before_the_last_sample, with_known_volumes
 from graycell.balances.series import has_balance
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.checks import check_runs
@@ -198,12 +199,14 @@ def specific_rates(
             "rates is made by neural_rates_model(runs)."
         )
     errors = [finding for finding in check_runs([run]) if finding.severity == "error"]
+    errors += unknown_before_the_last_sample(run)
     counted = run.measurements.get(VCD)
     if counted is None or len(counted.time) < 2:
         errors.append(Finding(f"run '{run.name}', {VCD}", f"{0 if counted is None else len(counted.time)} counts",
                               "rates are per viable cell, so 2 or more are needed", f"give {VCD}"))  # fmt: skip
     if errors or counted is None:
         raise InputError(errors)
+    run = with_known_volumes(run)
     times = np.unique(np.concatenate([series.time for series in run.measurements.values()]))
     cells = _Cells(run, times, counted)
     first, last = max(start, float(counted.time[0])), min(end, float(counted.time[-1]))

@@ -16,6 +16,7 @@ from graycell.reporting.display import LABORATORY, Units, shown_in
 from graycell.reporting.reading import shown_quantities, shown_scores, values_of
 from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
 from graycell.simulation.simulate import SimulationStatus, Trajectory
+from graycell.units import TIME, VOLUME
 
 _PUBLISHED_PARAMETERS = 47
 """Number of parameters of Nolan & Lee (2011), for the adjusted R2 of the published comparison."""
@@ -23,6 +24,9 @@ _PUBLISHED_PARAMETERS = 47
 if TYPE_CHECKING:  # slow to import
     from graycell.comparison import ComparisonProgress
     from graycell.inference import Progress as FitProgress
+
+
+_STOPPED = (SimulationStatus.too_many_steps, SimulationStatus.not_finite, SimulationStatus.level_not_reached)
 
 
 @contextlib.contextmanager
@@ -93,7 +97,7 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False, units: Unit
         adjusted: print 1 - adjusted R2 too, as the published comparison does.
         units: of the table, see `DisplayUnits`.
     """
-    if trajectory.status in (SimulationStatus.too_many_steps, SimulationStatus.not_finite):
+    if trajectory.status in _STOPPED:
         reached = trajectory.time[np.all(np.isfinite(trajectory.concentrations), axis=1)].max(initial=0.0)
         say(f"{trajectory.run.name}: stopped near t = {reached:.3g} d. {trajectory.status.remedy}")
         compared = [row for row in shown_scores(trajectory) if row.samples]
@@ -119,6 +123,9 @@ def print_trajectory(trajectory: Trajectory, adjusted: bool = False, units: Unit
         if adjusted and math.isfinite(variance):
             facts.append(f"1 - adjusted R2 {variance:.4f} ({_PUBLISHED_PARAMETERS} parameters)")
     say("; ".join([*facts, trajectory.status.remedy]))
+    for bolus in trajectory.boluses:
+        time, volume = display.values(bolus.time, TIME), display.values(bolus.volume, VOLUME)
+        say(f"rule: {volume:.4g} {display.unit(VOLUME)} of {bolus.medium} at {time:.4g} {display.unit(TIME)}")
     for sentence in trajectory.remarks():
         say(f"remark: {sentence}")
 

@@ -12,11 +12,13 @@ from graycell.errors import FitError, InputError
 from graycell.hybrid import build_model
 from graycell.inference.fitting import FitSettings, Progress
 from graycell.inference.initial_error import InitialError
+from graycell.model import CultureModel
 from graycell.modelfiles import ModelFile
 from graycell.modelfiles.needs import lacks
 from graycell.models import library_files, model_file
-from graycell.packing import in_units_of
+from graycell.packing import in_units_of, names_of
 from graycell.runs.records import TCD, VCD, VIABILITY, CultureRun
+from graycell.runs.rule_checks import levels_are_of_what_media_hold
 
 _KNOWN_SHARE = 0.6
 """[1] Part of the samples of a single run from which the rest is predicted."""
@@ -62,7 +64,8 @@ class Choice:
 def usable_models(runs: Sequence[CultureRun]) -> Usable:
     """Return the models of the library that can be fitted to runs, and why the others cannot.
 
-    A model can be used if all of its species that act on something, and its inputs without a default, were measured.
+    A model can be used if all of its species that act on something, and its inputs without a default, were measured,
+    and if it has the species that rules bring to a level.
 
     Args:
         runs: at least one.
@@ -84,13 +87,19 @@ def usable_models(runs: Sequence[CultureRun]) -> Usable:
         try:
             model = build_model(file, runs)
             for run in runs:
-                in_units_of(run, model)
+                _require_levels(in_units_of(run, model), model)
         except InputError as error:
             first = error.findings[0]
             reasons[name] = f"{first.place.rpartition(', ')[2]}: found {first.found}; {first.needed}"
             continue
         models[name] = file
     return Usable(models, reasons)
+
+
+def _require_levels(run: CultureRun, model: CultureModel) -> None:
+    levels = list(levels_are_of_what_media_hold(run, names_of(model)))
+    if levels:
+        raise InputError(levels)
 
 
 def scored_quantities(usable: Usable, runs: Sequence[CultureRun]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
 from graycell.comparison.splits import with_viability_known
 from graycell.model import CultureModel
 from graycell.reactor import NeuralODE, Reactor
-from graycell.runs.records import REDOX, VCD, Bolus, CultureRun, Feed
+from graycell.runs.records import REDOX, VCD, Bolus, CellFeed, CultureRun, Feed, FeedRamp
 from graycell.simulation.simulate import simulate
 from graycell.simulation.trajectory import ZERO_SHARE, Trajectory
 
@@ -53,8 +53,14 @@ class Count:
     of: int
 
 
+_SCALED = {Bolus: ("volume",), Feed: ("rate",), CellFeed: ("rate",), FeedRamp: ("rate", "slope")}
+"""Which numbers of an event say how much is fed."""
+
+
 def extrapolated(run: CultureRun, biomass: str = "BIOM") -> CultureRun:
     """Return a run with threefold initial concentrations and feeds; cells and R start as they were.
+
+    Levels to which a culture is fed stay, because its media may not hold more, and so do shares of the volume.
 
     Args:
         run: the run.
@@ -67,10 +73,9 @@ def extrapolated(run: CultureRun, biomass: str = "BIOM") -> CultureRun:
         name: value * (1.0 if name in (biomass, VCD, REDOX) else _EXTRAPOLATION) for name, value in run.initial.items()
     }
     events = tuple(
-        replace(event, volume=_EXTRAPOLATION * event.volume) if isinstance(event, Bolus)
-        else replace(event, rate=_EXTRAPOLATION * event.rate) if isinstance(event, Feed) else event
+        replace(event, **{name: _EXTRAPOLATION * getattr(event, name) for name in _SCALED.get(type(event), ())})
         for event in run.events
-    )  # fmt: skip
+    )
     return replace(run, name=f"{run.name}, extrapolation", initial=initial, events=events)
 
 

@@ -9,7 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graycell.runs.records import TEMPERATURE, VCD, Bolus, CultureRun, Feed, Outflow, Replacement, Setpoint
+from graycell.balances.rule_volumes import volumes_of_rules
+from graycell.runs.records import (
+    TEMPERATURE,
+    VCD,
+    Bolus,
+    CultureRun,
+    Feed,
+    FeedRamp,
+    Outflow,
+    Replacement,
+    Setpoint,
+)
 
 TIME = "time: d"
 """Name of the column of time, which is always present."""
@@ -24,7 +35,8 @@ def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
     medium before that time [mmol per litre of initial volume]; volume: fed, bled and harvested, per initial volume [1];
     temperature: now, and the mean since time 0 [degC]; setpoint: that of each other input, in its unit; before the
     first one it is the initial value, or else the first set-point; signal: each known input. An event acts on later
-    times only.
+    times only. Rules count with the volumes that the samples of the run give. A bolus to a level without a sample of
+    its species at that time, as in a run that is predicted, and a feed per cell do not count as fed.
 
     Args:
         run: the run.
@@ -40,7 +52,7 @@ def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
     time = np.asarray(time, dtype=float)
     columns = {TIME: time}
     columns |= {f"initial: {name}": np.full(time.shape, value) for name, value in _initial(run).items()}
-    fed, fed_volume = _fed(run, time)
+    fed, fed_volume = _fed(volumes_of_rules(run).run, time)
     columns |= {f"fed: {name}": amount / run.initial_volume for name, amount in fed.items()}
     columns["volume: fed"] = fed_volume / run.initial_volume
     for word, retains in (("bled", False), ("harvested", True)):
@@ -129,15 +141,16 @@ def _fed(run: CultureRun, time: np.ndarray) -> tuple[dict[str, np.ndarray], np.n
     """Return the amounts [mmol] by species and the volume [L] that were fed before each time."""
     volumes = {name: np.zeros(time.shape) for name in run.media}
     exchanged = {name: np.zeros(time.shape) for name in run.media}  # a replacement adds amounts and no volume
-    rates: dict[str, list[tuple[float, float]]] = {}
+    rates: dict[str, list[tuple[float, float, float]]] = {}
     for event in run.events:
         if isinstance(event, Bolus):
             volumes[event.medium] = volumes[event.medium] + event.volume * (time > event.time)
         elif isinstance(event, Replacement):
             added = event.fraction * run.initial_volume * (time > event.time)
             exchanged[event.medium] = exchanged[event.medium] + added
-        elif isinstance(event, Feed):
-            rates.setdefault(event.medium, []).append((event.time, event.rate))
+        elif isinstance(event, Feed | FeedRamp):
+            slope = event.slope if isinstance(event, FeedRamp) else 0.0
+            rates.setdefault(event.medium, []).append((event.time, event.rate, slope))
     for medium, steps in rates.items():
         volumes[medium] = volumes[medium] + _integral(steps, time)
     amounts: dict[str, np.ndarray] = {}
@@ -148,12 +161,13 @@ def _fed(run: CultureRun, time: np.ndarray) -> tuple[dict[str, np.ndarray], np.n
     return amounts, np.sum([np.zeros(time.shape), *volumes.values()], axis=0)
 
 
-def _integral(steps: Sequence[tuple[float, float]], time: np.ndarray) -> np.ndarray:
-    """Return the integral up to each time of a rate that changes in steps (since [d], rate [1/d])."""
+def _integral(steps: Sequence[tuple[float, ...]], time: np.ndarray) -> np.ndarray:
+    """Return the integral up to each time of a rate that is set in steps: since [d], rate [1/d], slope [1/d^2] or 0."""
     total = np.zeros(time.shape)
-    for i, (begin, rate) in enumerate(steps):
+    for i, (begin, rate, *slope) in enumerate(steps):
         end = steps[i + 1][0] if i + 1 < len(steps) else np.inf
-        total = total + rate * np.clip(time - begin, 0.0, end - begin)
+        passed = np.clip(time - begin, 0.0, end - begin)
+        total = total + rate * passed + sum(slope) * 0.5 * passed**2
     return total
 
 

@@ -19,7 +19,7 @@ from graycell.hybrid.scaling import HALF_UPTAKE, scales, sizes
 from graycell.hybrid.smoothing import smooth_run
 from graycell.model import CultureModel
 from graycell.parameters import Parameter
-from graycell.runs.records import REDOX, TCD, TEMPERATURE, VCD, VIABILITY, CultureRun, Feed, Setpoint
+from graycell.runs.records import REDOX, TCD, TEMPERATURE, VCD, VIABILITY, AnyFeed, CultureRun, Setpoint
 from graycell.units import CONCENTRATION, DIMENSIONLESS
 
 SHIFT = "shift"
@@ -157,4 +157,4 @@ def _unit_of(species: str, runs: Sequence[CultureRun]) -> str:
 
 def _flows_in(species: str, runs: Sequence[CultureRun]) -> bool:
     return any(run.media[event.medium].get(species, 0.0) > 0.0
-               for run in runs for event in run.events if isinstance(event, Feed))  # fmt: skip
+               for run in runs for event in run.events if isinstance(event, AnyFeed))  # fmt: skip

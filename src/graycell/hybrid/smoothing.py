@@ -17,10 +17,12 @@ from jaxtyping import Array, Float
 from scipy.interpolate import PchipInterpolator, make_smoothing_spline
 
 from graycell.cell.rates import ViableCells
+from graycell.errors import Finding, InputError
 from graycell.model import CultureModel, Surroundings
 from graycell.packing import PackedRun, pack
 from graycell.reactor import Flows, intervene
-from graycell.runs.records import VCD, CultureRun
+from graycell.runs.records import VCD, CellFeed, CultureRun
+from graycell.runs.value_checks import event_place
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
 NODES, NODE_WEIGHTS = 0.5 * (_NODES + 1.0), 0.5 * _NODE_WEIGHTS
@@ -74,7 +76,14 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
 
     Returns:
         The smooth run.
+
+    Raises:
+        InputError: for a feed per cell, whose volume is known along a trajectory alone.
     """
+    feeds = [event for event in run.events if isinstance(event, CellFeed)]
+    if feeds:
+        needed, remedy = "smooth curves need the rates that the pump gave", "write them as feeds, in L/d"
+        raise InputError([Finding(event_place(run, event), "a feed per cell", needed, remedy) for event in feeds])
     packed = pack(run, model)
     arrays = jax.tree.map(np.asarray, packed)
     curves: list[Callable[[float], float]] = [_nothing] * len(model.species)
@@ -104,7 +113,7 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
         end_volume=jnp.asarray(np.array(end_volume)),
         end_inputs=jnp.asarray(given.end_inputs),
         end_variables=jnp.asarray(given.end_variables),
-        fed=jnp.asarray((arrays.flows.feed @ arrays.media)[:, None, :] / volume[:, :, None]),
+        fed=jnp.asarray(_feeds_at_nodes(arrays) @ arrays.media / volume[:, :, None]),
         net_production=jnp.asarray(np.array(net_production)),
     )
 
@@ -144,6 +153,15 @@ def _given(model: CultureModel, packed: PackedRun) -> _Given:
     return _Given(inputs[:, :-1], inputs[:, -1], variables[:, :-1], variables[:, -1])
 
 
+def _feeds_at_nodes(packed: PackedRun) -> np.ndarray:
+    """Return the flow of every medium [1/d] at the nodes of every segment, (segments, nodes or 1, media)."""
+    feed, slope = np.asarray(packed.flows.feed)[:, None], packed.flows.slope
+    if slope is None:
+        return feed
+    elapsed = np.asarray(NODES)[None] * np.asarray(packed.end - packed.start)[:, None]
+    return feed + np.asarray(slope)[:, None] * elapsed[..., None]
+
+
 _after_interventions = jax.jit(intervene)
 
 
@@ -162,8 +180,9 @@ class _Sweep:
         flows, time = self.packed.flows, share * (self.packed.end[k] - self.packed.start[k])
         out = flows.bleed[k] + flows.harvest[k]
         lost = self.amounts / self.volume * out * time  # retained cells are lost here too: the curves only give a start
-        volume = self.volume + (np.sum(flows.feed[k]) - out) * time
-        return np.asarray(self.amounts + made + flows.feed[k] @ self.packed.media * time - lost), float(volume)
+        feed = flows.feed[k] if flows.slope is None else flows.feed[k] + 0.5 * time * flows.slope[k]
+        volume = self.volume + (np.sum(feed) - out) * time
+        return np.asarray(self.amounts + made + feed @ self.packed.media * time - lost), float(volume)
 
     def act(self, k: int, amounts: np.ndarray, volume: float) -> None:
         """Go on from these amounts and volume at the end of segment k, after its interventions."""

@@ -22,7 +22,7 @@ import optax
 from jax import lax
 from jaxtyping import Array, Float
 
-from graycell.hybrid.smoothing import NODE_WEIGHTS, SmoothRun
+from graycell.hybrid.smoothing import NODE_WEIGHTS, NODES, SmoothRun
 from graycell.inference.initial_prior import begun
 from graycell.inference.likelihood import Objective
 from graycell.model import CultureModel
@@ -79,14 +79,17 @@ def _matched(model: CultureModel, packed: PackedRun, smooth: SmoothRun) -> Float
         change = model.reactor.derivative(amounts, volume, production, flows, packed.media)[0]
         return change - fed + concentrations * (flows.bleed + flows.harvest)
 
+    def at_node(flows, elapsed, *node):
+        return net_production(*node, flows=flows.after(elapsed))
+
     nodes = (smooth.concentrations, smooth.volume, smooth.variables, smooth.inputs)
-    rates = jax.vmap(lambda at, flows: jax.vmap(lambda *node: net_production(*node, flows=flows))(*at))(
-        nodes, packed.flows
-    )
+    elapsed = smooth.length[:, None] * jnp.asarray(NODES)[None]
+    along = jax.vmap(at_node, (None, 0, 0, 0, 0, 0))
+    rates = jax.vmap(along)(packed.flows, elapsed, *nodes)
     made = smooth.length[:, None] * jnp.einsum("n,snk->sk", jnp.asarray(NODE_WEIGHTS), rates)
     amounts = smooth.at_end + jnp.cumsum(made - smooth.net_production, axis=0)
     concentrations = amounts / smooth.end_volume[:, None]
-    fed = packed.flows.feed @ packed.media / smooth.end_volume[:, None]
+    fed = packed.flows.after(smooth.length[:, None]).feed @ packed.media / smooth.end_volume[:, None]
     observables = jax.vmap(lambda c, x, u, fed: model.evaluate(c, x, u, fed=fed).observables)(
         concentrations, smooth.end_variables, smooth.end_inputs, fed
     )

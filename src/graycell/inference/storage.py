@@ -45,8 +45,9 @@ def _from_recipe(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-FITS = SavedFormat("fit", 2, "make it anew with: graycell fit", {1: _from_recipe})
-"""The format of the file; 2 holds the model itself and not a recipe, and initial states where they were estimated."""
+FITS = SavedFormat("fit", 3, "make it anew with: graycell fit", {1: _from_recipe, 2: dict})
+"""The format of the file; 2 holds the model itself and not a recipe; 3 may have initial states that were estimated, and
+rules among the events of its runs."""
 
 
 def save_fit(fit: Fit, folder: str | Path) -> Path:
@@ -227,11 +228,14 @@ def _run_to_plain(run: CultureRun) -> dict[str, Any]:
 
 def _event_to_plain(event: records.Event) -> dict[str, Any]:
     """Return an event with plain numbers, where those of a run may be of numpy or JAX."""
-    given = {item.name: getattr(event, item.name) for item in fields(event)}
-    return {"event": type(event).__name__} | {
-        name: value if isinstance(value, str) else bool(value) if name == "retains_cells" else float(value)
-        for name, value in given.items()
-    }
+
+    def plain(name: str, value: Any) -> Any:
+        if value is None or isinstance(value, str):
+            return value
+        return bool(value) if name == "retains_cells" else float(value)
+
+    given = {item.name: plain(item.name, getattr(event, item.name)) for item in fields(event)}
+    return {"event": type(event).__name__, **given}
 
 
 _EVENTS = {kind.__name__: kind for kind in records.Event.__args__}

@@ -1,14 +1,16 @@
 """in_units_of: a run with its numbers in the units of a model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from graycell.errors import Finding, InputError
 from graycell.model import CultureModel
-from graycell.runs.records import CultureRun, Measurement
+from graycell.runs.records import CultureRun, Event, LevelBolus, Measurement
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import UnitError, convert_amount, converts
+
+_LEVELS = "events"
 
 
 class _Other(NamedTuple):
@@ -37,7 +39,7 @@ class _Other(NamedTuple):
 
 
 def in_units_of(run: CultureRun, model: CultureModel) -> CultureRun:
-    """Return a run with measurements, signals, initial values and media in the units of a model.
+    """Return a run with measurements, signals, initial values, media and levels in the units of a model.
 
     Args:
         run: its numbers may be traced.
@@ -67,12 +69,26 @@ def in_units_of(run: CultureRun, model: CultureModel) -> CultureRun:
     tables = {"measurements": dict(run.measurements), "signals": dict(run.signals), "initial": dict(run.initial)}
     media = {f"medium '{name}'": dict(composition) for name, composition in run.media.items()}
     for one in others:
+        if one.table == _LEVELS:
+            continue
         numbers: dict[str, Any] = media[one.table] if one.table in media else tables[one.table]
         given = numbers[one.name]
         is_series = one.table in ("measurements", "signals")
         numbers[one.name] = _converted(given, one) if is_series else one.converted(given)
     units = {name: unit for name, unit in run.units.items() if name not in model.species}
-    return replace(run, **tables, media={name: media[f"medium '{name}'"] for name in run.media}, units=units)
+    of_levels = {one.name: one for one in others if one.table == _LEVELS}
+    events = tuple(_with_level(event, of_levels) for event in run.events)
+    media = {name: media[f"medium '{name}'"] for name in run.media}
+    return replace(run, **tables, events=events, media=media, units=units)
+
+
+def _with_level(event: Event, others: Mapping[str, _Other]) -> Event:
+    """Return an event with the level of a rule in the unit of a model."""
+    if not isinstance(event, LevelBolus) or event.species not in others:
+        return event
+    one = others[event.species]
+    below = None if event.below is None else one.converted(event.below)
+    return replace(event, level=one.converted(event.level), below=below)
 
 
 def _others(run: CultureRun, model: CultureModel) -> Iterator[_Other]:
@@ -90,6 +106,7 @@ def _others(run: CultureRun, model: CultureModel) -> Iterator[_Other]:
         if name not in model.species or unit == model.unit(name):
             continue
         tables = {"initial": run.initial, **{f"medium '{medium}'": part for medium, part in run.media.items()}}
+        tables[_LEVELS] = {event.species: event.level for event in run.events if isinstance(event, LevelBolus)}
         for table, numbers in tables.items():
             if name in numbers:
                 yield _Other(table, name, unit, model.unit(name), molar_mass_of(model, name, run))

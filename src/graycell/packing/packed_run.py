@@ -1,7 +1,7 @@
 """PackedRun: a run as arrays for one model; pack, pack_all and stack make it."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from graycell.packing.curves import Curves, curves_of, padded_to
 from graycell.packing.inputs import input_of, viability_of
 from graycell.packing.names import names_of, with_measured_start
 from graycell.packing.pytrees import filled, is_traced, is_tracer, vector
-from graycell.packing.segments import Segments, breakpoints, measurements_of, standard_size
+from graycell.packing.segments import Segments, breakpoints, measurements_of, standard_size, with_rules
 from graycell.reactor import Flows, Interventions
 from graycell.runs.checks import (
     check_runs,
@@ -28,7 +28,9 @@ from graycell.runs.checks import (
     media_have_a_composition,
     names_are_those_of_the_model,
 )
-from graycell.runs.records import CultureRun
+from graycell.runs.records import CellFeed, CultureRun
+from graycell.runs.rule_checks import levels_are_of_what_media_hold
+from graycell.runs.value_checks import event_place
 from graycell.units import DIMENSIONLESS, convert
 
 
@@ -71,6 +73,12 @@ class PackedRun(eqx.Module):
     below: Float[Array, "segments quantities"]
     traced_times: bool = eqx.field(static=True, default=False)
     steady_targets: bool = eqx.field(static=True, default=True)
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether a feed follows the state or changes within segments, or a bolus follows the state."""
+        rules = (self.interventions.rule, self.flows.slope, self.flows.per_cells)
+        return any(rule is not None for rule in rules)
 
     @property
     def inputs_count(self) -> int:
@@ -153,7 +161,6 @@ def pack(
             value = run.media[name].get(species, 0.0)
             supplied[i, j] = float(is_tracer(value) or value > 0.0)
     setpoints, first = parts.setpoints()
-    flows = Flows(*(jnp.asarray(part) for part in parts.flows()))
     measured, error, below = measurements_of(run, model.quantities, parts)
     return PackedRun(
         start=jnp.asarray(parts.start),
@@ -161,7 +168,7 @@ def pack(
         setpoints=jnp.asarray(setpoints),
         first_setpoints=jnp.asarray(first),
         curves=curves_of(run, model, points),
-        flows=flows,
+        flows=parts.flows(),
         interventions=parts.interventions(),
         media=jnp.asarray(composition),
         supplied=jnp.asarray(supplied),
@@ -206,7 +213,11 @@ def stack(packed: Sequence[PackedRun]) -> PackedRun:
     """
     points = max(run.curves.time.shape[0] for run in packed)
     steady = all(run.steady_targets for run in packed)
-    even = [replace(run, curves=padded_to(run.curves, points), steady_targets=steady) for run in packed]
+    done = with_rules([(run.flows, run.interventions) for run in packed])
+    even = [
+        replace(run, curves=padded_to(run.curves, points), steady_targets=steady, flows=flows, interventions=acts)
+        for run, (flows, acts) in zip(packed, done, strict=True)
+    ]
 
     def stacked(*leaves: Array) -> Array:
         # in numpy where nothing is traced: JAX would compile a program for every shape
@@ -239,15 +250,25 @@ def require_usable(runs: Iterable[CultureRun], model: CultureModel) -> None:
 
 def _require_usable(run: CultureRun, model: CultureModel) -> None:
     findings = [finding for finding in check_runs([run], names_of(model)) if finding.severity == "error"]
+    findings += _feeds_of_no_cells(run, model)
     if findings:
         raise InputError(findings)
+
+
+def _feeds_of_no_cells(run: CultureRun, model: CultureModel) -> Iterator[Finding]:
+    """Yield a finding for every feed per cell of a run for a model without cells."""
+    for event in run.events if model.cells is None else ():
+        if isinstance(event, CellFeed):
+            needed = f"model '{model.name}' has no cells"
+            yield Finding(event_place(run, event), "a feed per cell", needed, "give the rate of the feed in L/d")
 
 
 def _require_known_parts(run: CultureRun, model: CultureModel) -> None:
     """Raise `InputError` for what `check_runs` finds about what is known of a traced run: names, and some times."""
     names = names_of(model)
-    findings = [*media_have_a_composition(run, names), *names_are_those_of_the_model(run, names),
-                *every_species_has_a_beginning(run, names)]  # fmt: skip
+    findings = [*media_have_a_composition(run, names), *levels_are_of_what_media_hold(run, names),
+                *names_are_those_of_the_model(run, names), *every_species_has_a_beginning(run, names),
+                *_feeds_of_no_cells(run, model)]  # fmt: skip
     if not is_tracer(run.end):
         events = tuple(event for event in run.events if not is_tracer(event.time))
         findings += events_are_within_the_run(replace(run, events=events), names)

@@ -11,14 +11,18 @@ from jax.core import Tracer
 from graycell.errors import Finding, InputError
 from graycell.runs.records import (
     Bolus,
+    CellFeed,
     CultureRun,
     End,
     Feed,
+    FeedRamp,
+    LevelBolus,
     Measurement,
     Outflow,
     Replacement,
     Sample,
     Setpoint,
+    ShareBolus,
     Signal,
 )
 
@@ -117,8 +121,9 @@ class _Known:
 def _register() -> None:
     """Register runs as PyTrees: numbers of the plan are leaves, names and data are not. `runs.records` knows no JAX."""
     for kind, words in (
-        (Bolus, ("medium",)), (Sample, ()), (Feed, ("medium",)), (Outflow, ("retains_cells",)), (Setpoint, ("input",)),
-        (Replacement, ("medium",)), (End, ()),
+        (Bolus, ("medium",)), (LevelBolus, ("medium", "species")), (ShareBolus, ("medium",)), (Sample, ()),
+        (Feed, ("medium",)), (CellFeed, ("medium",)), (FeedRamp, ("medium",)), (Outflow, ("retains_cells",)),
+        (Setpoint, ("input",)), (Replacement, ("medium",)), (End, ()),
     ):  # fmt: skip
         _register_record(kind, tuple(name for name in kind.__dataclass_fields__ if name not in words), words)
 

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -11,11 +12,26 @@ from jaxtyping import Array, Float
 from graycell.model import CultureModel
 from graycell.packing.inputs import first_value, input_of
 from graycell.packing.pytrees import filled, is_tracer, vector
-from graycell.reactor import Interventions
-from graycell.runs.records import Bolus, CultureRun, Feed, Outflow, Replacement, Sample, Setpoint
+from graycell.reactor import BolusRule, Flows, Interventions
+from graycell.runs.records import (
+    Bolus,
+    CellFeed,
+    CultureRun,
+    Feed,
+    FeedRamp,
+    LevelBolus,
+    Outflow,
+    Replacement,
+    RuleBolus,
+    Sample,
+    Setpoint,
+    ShareBolus,
+)
 
 _FEWEST_SEGMENTS = 8
 """A run of a week with a sample a day has as many; smaller sizes would only be more of them to compile."""
+_RULE = 3
+"""Place of a bolus by a rule among what happens at the end of a segment."""
 
 
 def standard_size(count: int, fewest: int = 1) -> int:
@@ -59,8 +75,10 @@ def breakpoints(run: CultureRun, save_at: Sequence[float | Float[Array, ""]] = (
     for time in sorted(known | {float(event.time) for event in fixed}):
         groups: list[list] = [[]]
         for event in (event for event in fixed if event.time == time):
-            # in one segment samples act first, then boluses, then replacements; another order needs another segment
-            if groups[-1] and _rank(event) < max(map(_rank, groups[-1])):
+            # in one segment samples act first, then boluses, then one rule, then replacements; another order needs
+            # another segment
+            rank, last = _rank(event), max(map(_rank, groups[-1]), default=0)
+            if rank < last or rank == last == _RULE:
                 groups.append([])
             groups[-1].append(event)
         points += [(time, group) for group in groups]
@@ -70,7 +88,49 @@ def breakpoints(run: CultureRun, save_at: Sequence[float | Float[Array, ""]] = (
 
 
 def _rank(event) -> int:
-    return {Sample: 1, Bolus: 2, Replacement: 3}.get(type(event), 0)
+    return {Sample: 1, Bolus: 2, LevelBolus: _RULE, ShareBolus: _RULE, Replacement: 4}.get(type(event), 0)
+
+
+class _Feed(NamedTuple):
+    """A feed of one medium from an event on: rate [1/d], its slope [1/d^2] since a time [d], and rate per cell."""
+
+    rate: Any = 0.0
+    slope: Any = 0.0
+    since: Any = 0.0
+    per_cells: Any = 0.0
+
+
+def with_rules(packed: Sequence[tuple[Flows, Interventions]]) -> list[tuple[Flows, Interventions]]:
+    """Return flows and interventions of several runs, each with all kinds of rules that one of them has.
+
+    Args:
+        packed: flows and interventions of each run, of one shape.
+
+    Returns:
+        The same, with rules that do nothing where a run lacks what another one has.
+    """
+    slope = any(flows.slope is not None for flows, _ in packed)
+    per_cells = any(flows.per_cells is not None for flows, _ in packed)
+    rule = any(done.rule is not None for _, done in packed)
+    return [
+        (
+            flows._replace(
+                slope=_no_feed(flows) if slope and flows.slope is None else flows.slope,
+                per_cells=_no_feed(flows) if per_cells and flows.per_cells is None else flows.per_cells,
+            ),
+            done._replace(rule=_no_rule(len(done.sample)) if rule and done.rule is None else done.rule),
+        )
+        for flows, done in packed
+    ]
+
+
+def _no_feed(flows: Flows) -> Array:
+    return jnp.asarray(np.zeros(flows.feed.shape))
+
+
+def _no_rule(segments: int) -> BolusRule:
+    none, whole = jnp.asarray(np.zeros(segments)), jnp.asarray(np.zeros(segments, np.int32))
+    return BolusRule(jnp.asarray(np.full(segments, -1, np.int32)), whole, none, whole, none, none, none)
 
 
 class Segments:
@@ -134,7 +194,7 @@ class Segments:
         """Return the interventions at the end of every segment.
 
         Returns:
-            Samples, boluses and replacements, with a leading axis of segments.
+            Samples, boluses, rules and replacements, with a leading axis of segments.
         """
         v0 = self.run.initial_volume
         sample: dict = {}
@@ -150,28 +210,72 @@ class Segments:
                 case Replacement(medium=medium, fraction=fraction):
                     at = (k, self.media.index(medium))
                     replacement[at] = replacement.get(at, 0.0) + fraction
-        shapes = ((self.count,), (self.count, self.columns), (self.count, self.columns))
-        parts = (filled(shape, part) for shape, part in zip(shapes, (sample, bolus, replacement), strict=True))
+        shape = (self.count, self.columns)
+        parts = filled((self.count,), sample), filled(shape, bolus), filled(shape, replacement)
+        done = Interventions(*parts, self._rules())
         if self.traced_times:
-            return Interventions(*(jnp.asarray(part)[self.order] for part in parts))
-        return Interventions(*map(jnp.asarray, parts))
+            return jax.tree.map(lambda part: jnp.asarray(part)[self.order], done)
+        return jax.tree.map(jnp.asarray, done)
 
-    def flows(self):
-        """Return the flows of every segment.
+    def _rules(self) -> BolusRule | None:
+        """Return the rule at the end of every segment, in the order of the breakpoints; None for a run without any."""
+        if not any(isinstance(event, RuleBolus) for event in self.run.events):
+            return None
+        numbers: dict[str, dict] = {name: {} for name in BolusRule._fields}
+        places: dict[int, list[int]] = {}  # of one that is there twice
+        for i, event in enumerate(event for event in self.run.events if isinstance(event, RuleBolus)):
+            places.setdefault(id(event), []).append(i)
+        for k, event in self.events():
+            match event:
+                case ShareBolus(share=share):
+                    cells = {"share": share, "species": -1.0}
+                case LevelBolus(species=species, level=level, below=below, most=most):
+                    cells = {
+                        "species": self.model.species.index(species), "level": level,
+                        "below": level if below is None else below,
+                        "most": math.inf if most is None else most / self.run.initial_volume,
+                    }  # fmt: skip
+                case _:
+                    continue
+            cells |= {"number": places[id(event)].pop(0) + 1.0, "medium": self.media.index(event.medium)}
+            for name, value in cells.items():
+                numbers[name][(k,)] = value
+        rule = BolusRule(**{name: filled((self.count,), entries) for name, entries in numbers.items()})
+        whole = {name: np.asarray(getattr(rule, name), np.int32) for name in ("number", "medium", "species")}
+        return rule._replace(**{**whole, "number": whole["number"] - 1})
+
+    def flows(self) -> Flows:
+        """Return the flows of every segment, feeds as they are at its beginning.
 
         Returns:
-            Feeds (segments, media), bleed and harvest (segments,) per litre of initial volume [1/d].
+            Feeds, bleed and harvest per litre of initial volume, with a leading axis of segments.
         """
         v0, channels = self.run.initial_volume, {}
+        of_medium: list[list[tuple[int, _Feed]]] = [[] for _ in range(self.columns)]
         for k, event in self.events():
             match event:
                 case Feed(medium=medium, rate=rate):
-                    channels.setdefault(self.media.index(medium), []).append((k, rate / v0))
+                    of_medium[self.media.index(medium)].append((k, _Feed(rate / v0)))
+                case FeedRamp(time=time, medium=medium, rate=rate, slope=slope):
+                    of_medium[self.media.index(medium)].append((k, _Feed(rate / v0, slope / v0, time)))
+                case CellFeed(medium=medium, rate=rate):
+                    of_medium[self.media.index(medium)].append((k, _Feed(per_cells=rate)))
                 case Outflow(rate=rate, retains_cells=retains):
                     channels.setdefault("harvest" if retains else "bleed", []).append((k, rate / v0))
-        feed = [self._since(channels.get(i, []), 0.0)[1] for i in range(self.columns)]
-        stacked = np.stack(feed, axis=1) if not any(map(is_tracer, feed)) else jnp.stack(feed, axis=1)
-        return stacked, self._since(channels.get("bleed", []), 0.0)[1], self._since(channels.get("harvest", []), 0.0)[1]
+        feed, slope, per_cells = self._feeds(of_medium, "rate"), None, None
+        if any(isinstance(event, FeedRamp) for event in self.run.events):
+            slope = self._feeds(of_medium, "slope")
+            start = self.start if is_tracer(self.start) else np.asarray(self.start)
+            feed = feed + slope * (start[:, None] - self._feeds(of_medium, "since"))
+        if any(isinstance(event, CellFeed) for event in self.run.events):
+            per_cells = self._feeds(of_medium, "per_cells")
+        bleed, harvest = (self._since(channels.get(name, []), 0.0)[1] for name in ("bleed", "harvest"))
+        return jax.tree.map(jnp.asarray, Flows(feed, bleed, harvest, slope, per_cells))
+
+    def _feeds(self, of_medium: list[list[tuple[int, "_Feed"]]], name: str) -> Any:
+        """Return one number of the feeds, (segments, media)."""
+        feeds = [self._since([(k, getattr(feed, name)) for k, feed in steps], 0.0)[1] for steps in of_medium]
+        return (jnp if any(map(is_tracer, feeds)) else np).stack(feeds, axis=1)
 
     def setpoints(self):
         """Return the constant part of every input.
@@ -197,7 +301,7 @@ class Segments:
         traced = any(map(is_tracer, columns))
         return (jnp if traced else np).stack(columns, axis=1), vector(first)
 
-    def _since(self, steps: list[tuple[int, Any]], begun: Any):
+    def _since(self, steps: list[tuple[int, Any]], begun: Any) -> tuple[Any, Any]:
         """Return the value before time 0, and the value in every segment: the last one that was set before it."""
         if not self.traced_times and not any(is_tracer(value) for _, value in (*steps, (0, begun))):
             held = np.full(self.count, begun, float)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from graycell.runs.records import TEMPERATURE, Bolus, CultureRun, Replacement, Setpoint
+from graycell.runs.records import TEMPERATURE, AnyBolus, CultureRun, Replacement, Setpoint
 from graycell.units import TIME
 
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
@@ -148,7 +148,7 @@ def mark_events(figure: go.Figure, run: CultureRun, count: int, per_day: float =
     """
     shifts = [per_day * event.time for event in run.events
               if isinstance(event, Setpoint) and event.input == TEMPERATURE and event.time > 0.0]  # fmt: skip
-    boluses = sorted({per_day * event.time for event in run.events if isinstance(event, Bolus | Replacement)})
+    boluses = sorted({per_day * event.time for event in run.events if isinstance(event, AnyBolus | Replacement)})
     shapes = list(figure.layout.shapes)
     for panel in range(1, count + 1):
         axis = "" if panel == 1 else str(panel)

@@ -48,8 +48,9 @@ def trajectory_frame(trajectory: Trajectory, units: Units = LABORATORY) -> pd.Da
 
     Returns:
         One row a point in time; an event has a row before and a row after it. Columns: time, volume, VCD, viability and
-        temperature shift (0 before, 1 after) [1], species and fluxes. With a loop also R, R' of the fluxes [1] and the
-        status of the loop; with a network also kinetic rates, conflicts [1] and the status of the flux projection.
+        temperature shift (0 before, 1 after) [1], species and fluxes; with rules also the volume of each medium
+        that was fed by then. With a loop also R, R' of the fluxes [1] and the status of the loop; with a network also
+        kinetic rates, conflicts [1] and the status of the flux projection.
 
     Raises:
         InputError: for units that do not fit.
@@ -57,6 +58,9 @@ def trajectory_frame(trajectory: Trajectory, units: Units = LABORATORY) -> pd.Da
     model = trajectory.model
     display = shown_in(units, [trajectory.run], [model])
     columns = {**display.times(trajectory.time), **display.column("volume", VOLUME, trajectory.volume)}
+    if trajectory.fed_volumes is not None:
+        for name, fed in zip(trajectory.run.media, np.asarray(trajectory.fed_volumes).T, strict=True):
+            columns |= display.column(f"fed {name}", VOLUME, fed)
     for name in (*model.observable_names, *model.input_names, *model.variable_names):
         columns |= display.column(name, model.unit(name), np.asarray(trajectory[name]))
     if has_loop(model):

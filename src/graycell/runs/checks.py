@@ -5,6 +5,7 @@
 `CHECKS`; to add one, write it and list it there.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -22,13 +23,20 @@ from graycell.runs.records import (
     TCD,
     VCD,
     VIABILITY,
+    AnyBolus,
+    AnyFeed,
     Bolus,
+    CellFeed,
     CultureRun,
     Feed,
+    FeedRamp,
+    LevelBolus,
     Outflow,
     Replacement,
     Sample,
+    ShareBolus,
 )
+from graycell.runs.rule_checks import levels_are_of_what_media_hold, levels_can_be_reached, ramps_stay_above_zero
 from graycell.runs.solutes import FORMULAS
 from graycell.runs.value_checks import event_place, values_are_possible, values_are_usual
 
@@ -137,6 +145,8 @@ def times_rise(run: CultureRun, model: ModelNames | None) -> Iterator[Finding]:
 def the_vessel_holds_what_is_taken(run: CultureRun, model: ModelNames | None) -> Iterator[Finding]:
     """No sample is larger than the volume at its time, and outflows do not empty the vessel.
 
+    Where a rule gives a volume that is not known, the volume counts as the largest that there may be.
+
     Args:
         run: what is checked.
         model: the names of the model; None if there is no model.
@@ -145,12 +155,16 @@ def the_vessel_holds_what_is_taken(run: CultureRun, model: ModelNames | None) ->
         Each fault.
     """
     volume, now = run.initial_volume, 0.0
-    inflow: dict[str, float] = {}
+    inflow: dict[str, tuple[float, float]] = {}  # rate [L/d] now, and its slope [L/d^2]
     outflow: dict[bool, float] = {}
     # from the last event to the end there is no further event
     for event in (*sorted(run.events, key=lambda event: event.time), None):
         time = run.end if event is None else event.time
-        volume += (sum(inflow.values()) - sum(outflow.values())) * max(time - now, 0.0)
+        passed = max(time - now, 0.0)
+        if passed:
+            volume += sum(rate + 0.5 * slope * passed for rate, slope in inflow.values()) * passed
+            volume -= sum(outflow.values()) * passed
+            inflow = {medium: (rate + slope * passed, slope) for medium, (rate, slope) in inflow.items()}
         now = max(time, now)
         if volume <= 0.0 and outflow:
             found = f"a volume of {volume:.3g} L at {now:.6g} d"
@@ -160,8 +174,16 @@ def the_vessel_holds_what_is_taken(run: CultureRun, model: ModelNames | None) ->
         match event:
             case Bolus():
                 volume += event.volume
+            case LevelBolus():
+                volume += math.inf if event.most is None else event.most
+            case ShareBolus():
+                volume *= 1.0 + event.share
             case Feed():
-                inflow[event.medium] = event.rate
+                inflow[event.medium] = event.rate, 0.0
+            case CellFeed():
+                inflow[event.medium] = math.inf if event.rate else 0.0, 0.0
+            case FeedRamp():
+                inflow[event.medium] = event.rate, event.slope
             case Outflow():
                 outflow[event.retains_cells] = event.rate
             case Sample():
@@ -185,7 +207,7 @@ def media_have_a_composition(run: CultureRun, model: ModelNames | None) -> Itera
         Each fault.
     """
     for event in run.events:
-        if isinstance(event, Bolus | Feed | Replacement) and event.medium not in run.media:
+        if isinstance(event, AnyBolus | AnyFeed | Replacement) and event.medium not in run.media:
             hint = nearest(event.medium, run.media) if run.media else "add a table of media"
             found = f"the medium '{event.medium}'"
             yield Finding(event_place(run, event), found, "a medium needs a composition", hint)
@@ -320,6 +342,9 @@ CHECKS: tuple[Check, ...] = (
     times_rise,
     the_vessel_holds_what_is_taken,
     media_have_a_composition,
+    levels_are_of_what_media_hold,
+    levels_can_be_reached,
+    ramps_stay_above_zero,
     names_are_those_of_the_model,
     every_species_has_a_beginning,
     measured_quantities_are_in_the_model,

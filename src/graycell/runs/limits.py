@@ -15,6 +15,8 @@ from graycell.units import (
     DIMENSIONLESS,
     MASS_CONCENTRATION,
     PER_MOLE,
+    RATE_PER_CELLS,
+    RATE_SLOPE,
     SPECIFIC_RATE,
     TEMPERATURE,
     TIME,
@@ -63,6 +65,10 @@ LIMITS = {
         VOLUME, 0.0, math.inf, "an initial volume is > 0", "write the volume at inoculation", open_below=True
     ),
     "rate": Limit(VOLUMETRIC_RATE, 0.0, math.inf, "rates are >= 0", "use a bleed or a harvest for an outflow"),
+    "rate per cells": Limit(RATE_PER_CELLS, 0.0, math.inf, "rates are >= 0"),
+    "slope": Limit(RATE_SLOPE, -math.inf, math.inf, "any number"),
+    # in the unit that the species has in the media
+    "level": Limit(None, 0.0, math.inf, "a level is > 0", "write the concentration to feed up to", open_below=True),
     # growth is known from -15 degC, in brine (Mykytczuk 2013), to 122 degC, under pressure (Takai 2008)
     "temperature": Limit(TEMPERATURE, -20.0, 125.0, "a culture is liquid, at -20 to 125 degC", "look at the unit"),
     "fraction": Limit(DIMENSIONLESS, 0.0, 1.0, "a fraction is 0 to 1", "for percent write [%]"),

@@ -55,6 +55,9 @@ _MEDIUM = Usual(
     "leave it if the feed is such a liquid; else look at the unit of the column",
 )
 _MASS = Usual(0.0, 1000.0, "few media hold more than 1000 g/L")
+_PER_CELLS = Usual(
+    0.0, 1.0, "cells in perfusion are fed at 0.01 to 0.1 L/(10^9 cells)/d (10 to 100 pL/cell/d), and few at 1"
+)
 _PH = Usual(3.0, 10.0, "cultures are kept at pH 3 to 10")
 _FEWEST_CELLS = 0.05
 """[10^6 cells/mL] An inoculum has ten times as many; a column in cells/L headed in cells/mL has fewer."""
@@ -78,7 +81,7 @@ def usual_range(quantity: str, limit: str) -> Usual | None:
     if limit == "number":
         return _PH if quantity == "pH" else None
     return {"medium concentration": _MEDIUM, "mass concentration": _MASS, "temperature": _TEMPERATURE,
-            VCD: _CELLS}.get(limit)  # fmt: skip
+            VCD: _CELLS, "rate per cells": _PER_CELLS}.get(limit)  # fmt: skip
 
 
 def unusual(place: str, quantity: str, limit: str, values: Iterable[float]) -> Finding | None:

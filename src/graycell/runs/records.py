@@ -78,6 +78,45 @@ class Bolus:
 
 
 @dataclass(frozen=True)
+class LevelBolus:
+    """A rule: the bolus that brings a concentration to a level, given if the concentration is below another.
+
+    For a volume V and a concentration c of the culture it is V (level - c) / (c_medium - level) litres. The culture is
+    seen after the events before this one, those of the same time included; a sample changes no concentration.
+
+    Attributes:
+        time: [d].
+        medium: its name; it holds more of the species than the level.
+        species: its name.
+        level: in the unit of the species in `CultureRun.units`, as in `CultureRun.initial`.
+        below: the bolus is given where the concentration is below this, in the same unit; None for the level.
+        most: the bolus is never larger than this [L]; None for any volume.
+    """
+
+    time: float
+    medium: str
+    species: str
+    level: float
+    below: float | None = None
+    most: float | None = None
+
+
+@dataclass(frozen=True)
+class ShareBolus:
+    """A rule: a bolus of a share of the volume that the culture has then, after the events before this one.
+
+    Attributes:
+        time: [d].
+        medium: its name.
+        share: of the volume [1].
+    """
+
+    time: float
+    medium: str
+    share: float
+
+
+@dataclass(frozen=True)
 class Sample:
     """A volume of culture that is taken at once. It never changes a concentration.
 
@@ -92,7 +131,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Feed:
-    """A medium flows in from a time on, until the next Feed of that medium.
+    """A medium flows in from a time on, until the next feed of that medium of any kind.
 
     Attributes:
         time: [d].
@@ -103,6 +142,40 @@ class Feed:
     time: float
     medium: str
     rate: float
+
+
+@dataclass(frozen=True)
+class CellFeed:
+    """A rule: a medium flows in at a rate per viable cell, until the next feed of that medium of any kind.
+
+    The flow is rate times viable cell density times volume.
+
+    Attributes:
+        time: [d].
+        medium: its name.
+        rate: [L/(10^9 cells)/d].
+    """
+
+    time: float
+    medium: str
+    rate: float
+
+
+@dataclass(frozen=True)
+class FeedRamp:
+    """The profile of a pump: a medium flows in at a rate that changes linearly, until the next feed of that medium.
+
+    Attributes:
+        time: [d].
+        medium: its name.
+        rate: at that time [L/d].
+        slope: [L/d^2]; the rate stays at 0 or above.
+    """
+
+    time: float
+    medium: str
+    rate: float
+    slope: float
 
 
 @dataclass(frozen=True)
@@ -164,7 +237,11 @@ class End:
     time: float
 
 
-Event = Bolus | Sample | Feed | Outflow | Setpoint | Replacement | End
+AnyBolus = Bolus | LevelBolus | ShareBolus
+AnyFeed = Feed | CellFeed | FeedRamp
+Event = AnyBolus | Sample | AnyFeed | Outflow | Setpoint | Replacement | End
+RuleBolus = LevelBolus | ShareBolus
+"""Boluses whose volumes follow from the state of the culture."""
 
 
 @dataclass(frozen=True)
@@ -199,8 +276,8 @@ class CultureRun:
         initial_temperature: [degC].
         end: [d] time at which the run ends; if it is not given, that of the last measurement or event.
         provenance: where the run comes from.
-        units: of the numbers of a species in `initial` and `media`, such as g/L; of a name that is not here they have
-            the unit of the model that is simulated, which is mmol/L unless it says otherwise.
+        units: of the numbers of a species in `initial`, `media` and rules, such as g/L; of a name that is not here
+            they have the unit of the model that is simulated, which is mmol/L unless it says otherwise.
         molar_masses: [g/mol] of what the laboratory measured as a mass, such as a titer in mg/L, and what is in mmol/L
             here: tables and figures show it as a mass again.
     """

@@ -13,13 +13,17 @@ from graycell.runs.records import (
     TEMPERATURE,
     VIABILITY,
     Bolus,
+    CellFeed,
     CultureRun,
     Event,
     Feed,
+    FeedRamp,
+    LevelBolus,
     Outflow,
     Replacement,
     Sample,
     Setpoint,
+    ShareBolus,
 )
 from graycell.units import convert, converts
 
@@ -45,8 +49,14 @@ def _event_values(event: Event) -> Iterator[tuple[str, float]]:
     match event:
         case Bolus() | Sample():
             yield "volume", event.volume
-        case Feed() | Outflow():
+        case LevelBolus(most=most) if most is not None:
+            yield "volume", most
+        case ShareBolus():
+            yield "fraction", event.share
+        case Feed() | Outflow() | FeedRamp():
             yield "rate", event.rate
+        case CellFeed():
+            yield "rate per cells", event.rate
         case Setpoint(input=name) if name == TEMPERATURE:
             yield "temperature", event.value
         case Replacement():
@@ -141,6 +151,10 @@ def _numbers(run: CultureRun, model: ModelNames | None) -> Iterator[_Numbers]:
     for event in run.events:
         for limit, value in _event_values(event):
             yield _number(event_place(run, event), f"{here}, {limit}", "", limit, value)
+        if isinstance(event, LevelBolus):
+            for level in (event.level,) if event.below is None else (event.level, event.below):
+                limited = _limited(run, event.species, level, model)
+                yield _number(event_place(run, event), f"{here}, {event.species}", event.species, *limited)
 
 
 def _number(place: str, of: str, quantity: str, limit: str, value: float) -> _Numbers:

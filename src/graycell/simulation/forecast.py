@@ -12,7 +12,18 @@ from graycell.cell.rates import FluxRatio
 from graycell.model import CultureModel
 from graycell.packing.conversion import in_units_of
 from graycell.packing.inputs import input_of
-from graycell.runs.records import VCD, CultureRun, Event, Feed, Measurement, Outflow, Setpoint, Signal
+from graycell.runs.records import (
+    VCD,
+    CellFeed,
+    CultureRun,
+    Event,
+    Feed,
+    FeedRamp,
+    Measurement,
+    Outflow,
+    Setpoint,
+    Signal,
+)
 from graycell.simulation.simulate import simulate
 from graycell.simulation.trajectory import Trajectory
 
@@ -92,8 +103,10 @@ def _still_going(begun: CultureRun) -> tuple[Event, ...]:
     going: dict[object, Event] = {}
     for event in begun.events:
         match event:
-            case Feed(medium=medium):
+            case Feed(medium=medium) | CellFeed(medium=medium):
                 going[medium] = replace(event, time=0.0)
+            case FeedRamp(medium=medium, rate=rate, slope=slope):
+                going[medium] = replace(event, time=0.0, rate=rate + slope * (begun.end - event.time))
             case Outflow(retains_cells=retains):
                 going[retains] = replace(event, time=0.0)
             case Setpoint():

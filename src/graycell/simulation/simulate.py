@@ -21,7 +21,7 @@ from graycell.compiling import compiled_once
 from graycell.errors import ModelError
 from graycell.model import CultureModel, Evaluation
 from graycell.packing import PackedRun, in_units_of, is_traced, pack
-from graycell.runs.records import CultureRun
+from graycell.runs.records import CultureRun, RuleBolus
 from graycell.simulation import lagged
 from graycell.simulation.branches import OperatingPoints, jumps
 from graycell.simulation.solve import (
@@ -159,10 +159,11 @@ def _checked(trajectory: Trajectory) -> Trajectory:
 
 
 class _Solved(NamedTuple):
-    """Status of a simulation, predicted measurements at the ends of segments, and the columns of a `Trajectory`."""
+    """Status of a simulation, predictions and boluses of rules at the ends of segments, columns of a `Trajectory`."""
 
     code: Int[Array, ""]
     predicted: Float[Array, "segments quantities"]
+    boluses: Float[Array, " segments"] | None
     columns: dict[str, Any]
 
 
@@ -170,16 +171,16 @@ class _Solved(NamedTuple):
 def _solved(model, packed: PackedRun, loop: Loop, settings, rtol, atol, volume, points: int, save_at) -> _Solved:
     """Simulate; the columns hold all points of the path, or those at the times to save; volume: [L] at time 0."""
     path = integrate(model, packed, loop, replace(settings, rtol=rtol, atol=atol), points)
-    kept = path.time, path.states, path.variables, path.inputs, path.fed, path.cells, path.loop_status
-    rate = jnp.sum(packed.flows.feed, axis=1)
+    rate = jnp.broadcast_to(jnp.sum(path.feed, axis=2), path.time.shape)
+    volumes = None if path.given is None else path.given.fed
+    kept = path.time, path.states, path.variables, path.inputs, path.fed, path.cells, volumes, path.loop_status, rate
     if save_at is None:
-        segments = np.repeat(np.arange(len(packed.end)), path.time.shape[1])
-        time, states, variables, inputs, fed, cells, loop_status = jax.tree.map(joined, kept)
+        time, states, variables, inputs, fed, cells, volumes, loop_status, rate = jax.tree.map(joined, kept)
     else:
         segments = segments_at(packed.end, save_at)
-        _, states, variables, inputs, fed, cells, loop_status = jax.tree.map(lambda leaf: leaf[segments, 0], kept)
+        _, *numbers, loop_status, rate = jax.tree.map(lambda leaf: leaf[segments, 0], kept)
         time, within = save_at, lambda leaf: _within(packed, save_at, leaf)
-        states, variables, inputs, fed, cells = jax.tree.map(within, (states, variables, inputs, fed, cells))
+        states, variables, inputs, fed, cells, volumes = jax.tree.map(within, numbers)
     concentrations = states.amounts / states.volume[:, None]
     code = status_of(concentrations, variables, cells.flux_status, loop_status, jnp.any(path.failed != 0))
     columns = {
@@ -189,11 +190,15 @@ def _solved(model, packed: PackedRun, loop: Loop, settings, rtol, atol, volume, 
         "variables": variables,
         "inputs": inputs,
         "fed": fed,
-        "dilution_rate": rate[segments] / states.volume,
+        "dilution_rate": rate / states.volume,
         "loop_status": loop_status,
         **_of_cells(cells),
     }
-    return _Solved(code, path.predicted, columns)
+    if path.given is None:
+        return _Solved(code, path.predicted, None, columns)
+    columns["fed_volumes"] = volumes * volume
+    code = jnp.where(jnp.any(path.given.bolus == jnp.inf), jnp.asarray(SimulationStatus.level_not_reached), code)
+    return _Solved(code, path.predicted, path.given.bolus * volume, columns)
 
 
 def _named(model, run: CultureRun, packed: PackedRun, solved: _Solved, traced: bool, saved: int) -> Trajectory:
@@ -209,9 +214,22 @@ def _named(model, run: CultureRun, packed: PackedRun, solved: _Solved, traced: b
         columns = jax.device_get(columns) if saved else _without_repeats(columns)
     if saved:
         columns = {name: values[:saved] for name, values in columns.items()}
+    if "fed_volumes" in columns:
+        columns["fed_volumes"] = columns["fed_volumes"][:, : len(run.media)]
     return Trajectory(
-        model=model, run=run, measured_time=taken, predicted=predicted, status_code=solved.code, **columns
-    )
+        model=model, run=run, measured_time=taken, predicted=predicted, status_code=solved.code, **columns,
+        bolus_volumes=_boluses(run, packed, solved.boluses, traced),
+    )  # fmt: skip
+
+
+def _boluses(run: CultureRun, packed: PackedRun, volumes: Array | None, traced: bool) -> Any:
+    """Return the volumes (rules,) [L] of the boluses by rules, in the order of the events of the run."""
+    count, rule = sum(isinstance(event, RuleBolus) for event in run.events), packed.interventions.rule
+    if rule is None or volumes is None:
+        return np.zeros(0)
+    xp = jnp if traced else np
+    numbers, rules = xp.asarray(rule.number)[None], np.arange(count, dtype=np.int32)[:, None]
+    return xp.asarray(volumes)[xp.argmax(numbers == rules, axis=1)]
 
 
 def _within(packed: PackedRun, times: Array, values: Array) -> Array:

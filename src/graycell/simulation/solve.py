@@ -22,6 +22,7 @@ from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
+from graycell.simulation.given import Given, feeds_at, given_by_rules
 from graycell.simulation.short_solve import short_solve
 from graycell.simulation.tangent import Tangent, norm_of_both
 from graycell.simulation.triggers import solve_with_triggers
@@ -35,6 +36,7 @@ class SimulationStatus(enum.IntEnum):
     not_finite = 2
     flux_failed = 3
     loop_failed = 4
+    level_not_reached = 5
 
     @property
     def remedy(self) -> str:
@@ -49,6 +51,8 @@ class SimulationStatus(enum.IntEnum):
             3: "At some point no flux meets bounds and balances; see the column 'flux status' of the trajectory.",
             4: "At some point no value closes a loop; see the column 'loop status' of the trajectory, and "
             "graycell diagnose.",
+            5: "A medium does not hold more of a species than the level to which a bolus was to bring it. Lower the "
+            "level, or take a medium that holds more.",
         }[int(self)]
 
 
@@ -126,6 +130,9 @@ class Path(NamedTuple):
         loop_status: (segments, points) `LoopStatus`.
         inputs: (segments, points, inputs).
         fed: (segments, points, species) inflow per volume, in the unit of each species per day.
+        feed: (segments, points, media) flow of each medium per litre of initial volume [1/d]; (segments, 1, media)
+            where no feed changes within a segment.
+        given: what was fed by rules; None for a run without any.
         cells: (segments, points, ...).
         failed: (segments,) 1 from the first segment that ran out of steps on.
     """
@@ -136,6 +143,8 @@ class Path(NamedTuple):
     loop_status: Int[Array, "segments points"]
     inputs: Float[Array, "segments points inputs"]
     fed: Float[Array, "segments points species"]
+    feed: Float[Array, "segments _ media"]
+    given: Given | None
     cells: Evaluation
     failed: Int[Array, " segments"]
 
@@ -208,12 +217,13 @@ def integrate(
         unit, last_s = (length, jnp.ones(())) if packed.traced_times else (1.0, length)
 
         def at(s) -> Surroundings:
-            time = now.start + s * unit
+            elapsed = s * unit
+            time = now.start + elapsed
             control = LoopControl(packed.loops_at(time), loop.gain, loop.opened)
-            elapsed = s * unit if packed.steady_targets else None
             clock = jnp.where(s == last_s, now.end, time) if model.has_clock else None
-            inputs = packed.inputs_at(time, now.setpoints)
-            return Surroundings(inputs, now.flows, packed.media, control, elapsed, clock)
+            inputs, flows = packed.inputs_at(time, now.setpoints), now.flows.after(elapsed)
+            since = elapsed if packed.steady_targets else None
+            return Surroundings(inputs, flows, packed.media, control, since, clock)
 
         @jax.jit  # diffrax traces it several times; compiled as one function it is traced once
         def derivative(s, state, _):
@@ -251,21 +261,30 @@ def integrate(
         last = jax.tree.map(lambda leaf: leaf[-1], states)
         # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
         closed = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states))
-        amounts, volume = intervene(last.amounts, last.volume, now.done, packed.media, packed.supplied)
-        changed = jnp.any(now.done.bolus != 0.0) | jnp.any(now.done.replacement != 0.0)  # a sample changes nothing
+        done = now.done.resolved(last.amounts, last.volume, packed.media)
+        amounts, volume = intervene(last.amounts, last.volume, done, packed.media, packed.supplied)
+        changed = jnp.any(done.bolus != 0.0) | jnp.any(done.replacement != 0.0)  # a sample changes nothing
         # start + (end - start) may miss the end by one rounding
         time = jnp.where(fractions == 1.0, now.end, jnp.minimum(now.start + fractions * length, now.end))
         inputs, failed = jax.vmap(lambda s: at(s).inputs)(shares), jnp.where(carry.alive & successful, 0, 1)
         after = CultureState(amounts, volume, model.relaxed(last.variables, at(last_s)))
-        out = (time, states, closed.values, closed.status, inputs, failed)
+        vessel = (carry.state.volume, done.bolus) if packed.has_rules else None
+        out = (time, states, closed.values, closed.status, inputs, failed, vessel)
         return _Carry(after, changed, carry.alive & successful, true, tangent), out
 
     first = _begun(model, packed, direction)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
-    time, states, closed, loop_status, inputs, failed = lax.scan(segment, first, given)[1]
-    fed = (packed.flows.feed @ packed.media)[:, None, :] / states.volume[..., None]
-    cells = _cells(model, packed, loop, time, states.amounts / states.volume[..., None], closed, inputs, fed)
-    return Path(time, states, closed, loop_status, inputs, fed, cells, failed)
+    return _path(model, packed, loop, *lax.scan(segment, first, given)[1])
+
+
+def _path(model, packed: PackedRun, loop: Loop, time, states, closed, loop_status, inputs, failed, vessel) -> Path:
+    """Return the path of solved segments; vessel: volume and boluses at their beginnings and ends, with rules alone."""
+    concentrations, volume = states.amounts / states.volume[..., None], states.volume
+    feed = feeds_at(model, packed, loop, time, concentrations, volume, closed, inputs)
+    fed = feed @ packed.media / volume[..., None]
+    cells = _cells(model, packed, loop, time, concentrations, closed, inputs, fed)
+    by_rules = None if vessel is None else given_by_rules(packed, time, volume, *vessel)
+    return Path(time, states, closed, loop_status, inputs, fed, feed, by_rules, cells, failed)
 
 
 def _begun(model: CultureModel, packed: PackedRun, direction: Tangent | None) -> _Carry:

@@ -1,6 +1,7 @@
 """Trajectory: a simulated run, a PyTree of arrays with names."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -17,7 +18,7 @@ from graycell.errors import ModelError, SimulationError, nearest
 from graycell.model import CultureModel
 from graycell.packing import held_inputs, unused_viability
 from graycell.runs.checks import NOT_SPECIES
-from graycell.runs.records import TEMPERATURE, CultureRun, Setpoint
+from graycell.runs.records import TEMPERATURE, Bolus, CultureRun, RuleBolus, Setpoint
 from graycell.simulation.branches import Jump
 from graycell.simulation.solve import SimulationStatus, usable
 
@@ -72,6 +73,9 @@ class Trajectory(eqx.Module):
         predicted: (m, quantities) predicted measurements there.
         status_code: `SimulationStatus` as a number.
         jumps: at which an algebraic loop left a branch that ended.
+        bolus_volumes: (rules,) [L] volumes of the boluses by rules, in the order of the events; see `boluses`.
+        fed_volumes: (n, media) [L] volume of each medium that was fed by then, by a rule or not, in the order of the
+            media of the run; None for a run without rules, whose events say it.
     """
 
     model: CultureModel
@@ -95,6 +99,8 @@ class Trajectory(eqx.Module):
     predicted: Float[Array | np.ndarray, "m quantities"]
     status_code: Int[Array | np.ndarray, ""]
     jumps: tuple[Jump, ...] = ()
+    bolus_volumes: Float[Array | np.ndarray, " rules"] = eqx.field(default_factory=lambda: np.zeros(0))
+    fed_volumes: Float[Array | np.ndarray, "n media"] | None = None
 
     def __repr__(self) -> str:
         points = f"Trajectory(run '{self.run.name}', {self.model.name}, {self.time.shape[-1]} points"
@@ -126,6 +132,22 @@ class Trajectory(eqx.Module):
             [self.concentrations[..., -1, :], self.observables[..., -1, :], self.variables[..., -1, :]], axis=-1
         )
         return FinalValues(self.model.quantities, last)
+
+    @property
+    def boluses(self) -> tuple[Bolus, ...]:
+        """What the rules for boluses gave, in the order of the events; their volumes may be differentiated."""
+        rules = [event for event in self.run.events if isinstance(event, RuleBolus)]
+        volumes: list[Any] = [self.bolus_volumes[..., i] for i in range(len(rules))]
+        if isinstance(self.bolus_volumes, np.ndarray) and self.bolus_volumes.ndim == 1:
+            volumes = self.bolus_volumes.tolist()
+        return tuple(Bolus(rule.time, rule.medium, volume) for rule, volume in zip(rules, volumes, strict=True))
+
+    @property
+    def realised(self) -> CultureRun:
+        """The run with its rules for boluses replaced by the boluses that they gave. Feeds are as they were."""
+        given = iter(self.boluses)
+        events = tuple(next(given) if isinstance(event, RuleBolus) else event for event in self.run.events)
+        return replace(self.run, events=events)
 
     @property
     def _loop(self) -> str:

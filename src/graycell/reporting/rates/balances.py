@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from graycell.balances.mass_balances import MassBalances, flow_intervals
+from graycell.balances.rule_volumes import with_known_volumes
 from graycell.balances.series import has_balance
 from graycell.errors import InputError
 from graycell.reporting.display import LABORATORY, Units, shown_in
@@ -51,6 +52,7 @@ _AMOUNTS = ("begin", "fed", "taken out", "net production", "found")
 
 
 def _volume_row(run: CultureRun) -> tuple:
+    run = with_known_volumes(run)
     intervals = flow_intervals(run, np.zeros(0))
     fed = sum(sum(interval.fed.values()) * (interval.end - interval.start) for interval in intervals)
     out = sum((interval.bleed + interval.harvest) * (interval.end - interval.start) for interval in intervals)

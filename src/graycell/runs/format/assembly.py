@@ -28,10 +28,10 @@ from graycell.runs.limits import LIMITS, MEASURED, NOT_SPECIES
 from graycell.runs.records import (
     REDOX,
     VCD,
-    Bolus,
+    AnyBolus,
+    AnyFeed,
     CultureRun,
     End,
-    Feed,
     Measurement,
     Outflow,
     Provenance,
@@ -88,7 +88,7 @@ def assemble(
     media = _media(read["media"], findings)
     errors = _assay_errors(read["assay_error"], measurements, findings)
     units = _units(read, findings)
-    check_events(read["events"], media, findings)
+    check_events(read["events"], media, read["media"], findings)
     kinds = ("initial", "events", "signals", "standard_errors", "molar_masses")
     rows = {kind: _rows(read[kind], of_run, findings) for kind in kinds}
     runs = []
@@ -97,8 +97,8 @@ def assemble(
         series, at_zero = _measurements(measurements, samples, run, errors, findings)
         _own_errors(series, read["standard_errors"], errors_of_run, findings)
         initial, temperature = _initial(read["initial"], first, at_zero, run, findings)
-        events = events_of(read["events"], planned, media)
-        flowing = any(isinstance(event, Bolus | Sample | Feed | Outflow) for event in events)
+        events = events_of(read["events"], planned, media, read["media"])
+        flowing = any(isinstance(event, AnyBolus | Sample | AnyFeed | Outflow) for event in events)
         volume, nominal = _volume(read["initial"], first, flowing, run, findings)
         if len(events) < len(planned):
             volume = math.inf  # an event that could not be read does not make a sample too large as well

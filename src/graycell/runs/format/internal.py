@@ -8,7 +8,7 @@ from graycell.errors import Finding, InputError
 from graycell.runs.format.kinds import KINDS
 from graycell.runs.format.tables import fitting_limit
 from graycell.runs.limits import LIMITS
-from graycell.runs.records import CultureRun, Measurement, Signal
+from graycell.runs.records import CultureRun, Event, LevelBolus, Measurement, Signal
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import convert_amount, converts
 
@@ -41,7 +41,7 @@ def _in_internal_units(run: CultureRun, kept: dict[tuple[str, str], str], findin
     """Return a run in internal units; `kept` are the units of quantities that tables hold in any unit."""
     measured = {name: _series(run, one, kept, findings) for name, one in run.measurements.items()}
     signals = {name: _series(run, one, kept, findings) for name, one in run.signals.items()}
-    units, initial = dict(run.units), dict(run.initial)
+    units, initial, events = dict(run.units), dict(run.initial), list(run.events)
     media = {medium: dict(composition) for medium, composition in run.media.items()}
     for name in dict.fromkeys([*initial, *(name for composition in media.values() for name in composition)]):
         series = run.measurements.get(name)
@@ -53,10 +53,21 @@ def _in_internal_units(run: CultureRun, kept: dict[tuple[str, str], str], findin
             for table in (initial, *media.values()):
                 if name in table:
                     table[name] = convert_amount(table[name], given, internal, MOLAR_MASS.get(name))
+            events = [_with_level(event, name, given, internal) for event in events]
     new, old = (*measured.values(), *signals.values()), (*run.measurements.values(), *run.signals.values())
     if units == dict(run.units) and all(one is other for one, other in zip(new, old, strict=True)):
         return run
-    return replace(run, measurements=measured, signals=signals, initial=initial, media=media, units=units)
+    return replace(run, measurements=measured, signals=signals, initial=initial, media=media, units=units,
+                   events=tuple(events))  # fmt: skip
+
+
+def _with_level(event: Event, name: str, unit: str, to: str) -> Event:
+    """Return an event with the level of a rule for a species in another unit."""
+    if not isinstance(event, LevelBolus) or event.species != name:
+        return event
+    numbers = {part: convert_amount(value, unit, to, MOLAR_MASS.get(name))
+               for part in ("level", "below") if (value := getattr(event, part)) is not None}  # fmt: skip
+    return replace(event, **numbers)
 
 
 def _series(

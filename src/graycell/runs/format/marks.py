@@ -11,8 +11,8 @@ from graycell.saved import SavedFormat
 
 MARK = ".written-by-graycell"
 """Name of the file of the mark in a folder."""
-RUNS = SavedFormat("runs", 2, "write the runs anew with: graycell export", {1: dict}, unnumbered=1)
-"""The format of the tables; 2 has the table molar_masses, which tables of format 1 lack and do not need."""
+RUNS = SavedFormat("runs", 3, "write the runs anew with: graycell export", {1: dict, 2: dict}, unnumbered=1)
+"""The format of the tables; 2 has the table molar_masses and 3 rules as events, which earlier ones do not need."""
 _LONGEST = 10_000
 """[bytes] of a mark; longer ones are none."""
 _CORE = "docProps/core.xml"

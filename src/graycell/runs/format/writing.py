@@ -15,6 +15,7 @@ import pandas as pd
 from graycell.errors import Finding, InputError
 from graycell.runs.checks import check_runs
 from graycell.runs.format.assay import laws_of_errors
+from graycell.runs.format.event_rows import LEVELS, VALUE_COLUMNS, WORDS, cells_of, number_text, with_end
 from graycell.runs.format.files import UnreadableError, place_of, source_of
 from graycell.runs.format.internal import in_internal_units
 from graycell.runs.format.kinds import KINDS
@@ -23,32 +24,11 @@ from graycell.runs.format.reading import read_runs
 from graycell.runs.format.tables import parse_number
 from graycell.runs.format.writers import Rows, columns_of_words, frame_of, write_folder, write_parquet, write_workbook
 from graycell.runs.limits import LIMITS, limit_of
-from graycell.runs.records import (
-    TCD,
-    VIABILITY,
-    Bolus,
-    CultureRun,
-    End,
-    Event,
-    Feed,
-    Measurement,
-    Outflow,
-    Replacement,
-    Sample,
-    Setpoint,
-)
+from graycell.runs.records import TCD, VIABILITY, CultureRun, LevelBolus, Measurement
 from graycell.storage import cannot_write, require_place
-from graycell.units import PER_MOLE, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
+from graycell.units import PER_MOLE, TEMPERATURE, TIME, VOLUME, parse_heading
 
 _REMEDY = "choose another folder, or empty this one"
-_VALUE_COLUMNS = {
-    "volume": f"volume [{VOLUME}]",
-    "rate": f"rate [{VOLUMETRIC_RATE}]",
-    "temperature": f"temperature [{TEMPERATURE}]",
-    "fraction": "fraction [1]",
-    "value": "value",  # in the unit of the input
-}
-_WORDS = ("medium", "input")
 
 
 def tables_of(runs: Sequence[CultureRun]) -> dict[str, pd.DataFrame]:
@@ -253,10 +233,6 @@ def _of_place(path: Path, book: bool) -> list[Finding]:
     return findings
 
 
-def _number(value: float | None) -> str:
-    return "" if value is None else repr(float(value))
-
-
 def _of_run(runs: Sequence[CultureRun], run: CultureRun) -> list[str]:
     """Return the cell of the column `run`, which is there for several runs only."""
     return [run.name] if len(runs) > 1 else []
@@ -285,14 +261,15 @@ def _measurements(runs: Sequence[CultureRun]) -> Rows:
         }
         # a run without measurements has to have a row, or it would not be one
         for time in sorted({time for values in at.values() for time in values}) or [0.0]:
-            rows.append([*_of_run(runs, run), _number(time), *(at.get(name, {}).get(time, "") for name in quantities)])
+            cells = [at.get(name, {}).get(time, "") for name in quantities]
+            rows.append([*_of_run(runs, run), number_text(time), *cells])
     return rows
 
 
 def _cells(series: Measurement) -> list[str]:
     """Return the values as cells; a detection limit has ``<`` before it."""
     below = np.zeros(len(series.value), bool) if series.below is None else series.below
-    return [f"{'<' if limit else ''}{_number(value)}" for value, limit in zip(series.value, below, strict=True)]
+    return [f"{'<' if limit else ''}{number_text(value)}" for value, limit in zip(series.value, below, strict=True)]
 
 
 def _by_time(time: np.ndarray, value: np.ndarray) -> dict[float, float]:
@@ -304,7 +281,7 @@ def _initial(runs: Sequence[CultureRun]) -> Rows:
     rows = [_head(runs, f"volume [{VOLUME}]", f"temperature [{TEMPERATURE}]", *_headings(runs, names))]
     for run in runs:
         cells = [run.initial_volume, run.initial_temperature, *(run.initial.get(name) for name in names)]
-        rows.append([*_of_run(runs, run), *map(_number, cells)])
+        rows.append([*_of_run(runs, run), *map(number_text, cells)])
     return rows
 
 
@@ -332,49 +309,24 @@ def _media_rows(runs: Sequence[CultureRun], media: Mapping[str, Mapping[str, flo
     species = list(dict.fromkeys(name for composition in media.values() for name in composition))
     rows = [["medium", *_headings(runs, species)]]
     return rows + [
-        [name, *(_number(composition.get(name_of)) for name_of in species)] for name, composition in media.items()
+        [name, *(number_text(composition.get(name_of)) for name_of in species)] for name, composition in media.items()
     ]
 
 
 def _events(runs: Sequence[CultureRun], names: Sequence[Mapping[str, str]]) -> Rows:
-    found = [(run, _event(event, own)) for run, own in zip(runs, names, strict=True) for event in _with_end(run)]
-    columns = [column for column in (*_WORDS, *_VALUE_COLUMNS) if any(column in cells for _, cells in found)]
-    heads = [_VALUE_COLUMNS.get(column, column) for column in columns]
+    found = [(run, cells_of(event, own)) for run, own in zip(runs, names, strict=True) for event in with_end(run)]
+    names_of_columns = (*WORDS, *LEVELS, *VALUE_COLUMNS)
+    columns = [column for column in names_of_columns if any(column in cells for _, cells in found)]
+    species = {event.species for run in runs for event in run.events if isinstance(event, LevelBolus)}
+    units = {parse_heading(heading)[1] for heading in _headings(runs, species)}
+    # of several units none is in the heading: a level is then in that of its species in the table media
+    unit = f" [{units.pop()}]" if len(units) == 1 else ""
+    heads = [VALUE_COLUMNS.get(column, f"{column}{unit}" if column in LEVELS else column) for column in columns]
     rows = [_head(runs, f"time [{TIME}]", "event", *heads)]
     return rows + [
         [*_of_run(runs, run), *(cells.get(column, "") for column in ("time", "event", *columns))]
         for run, cells in found
     ]
-
-
-def _with_end(run: CultureRun) -> tuple[Event, ...]:
-    """Return the events, with an `End` where a reader would let the run end at another time."""
-    ends = [event.time for event in run.events if isinstance(event, End)]
-    last = ends or [float(series.time[-1]) for series in run.measurements.values()] + [
-        event.time for event in run.events
-    ]
-    return run.events if max(last, default=0.0) == run.end else (*run.events, End(run.end))
-
-
-def _event(event: Event, names: Mapping[str, str]) -> dict[str, str]:
-    """Return the cells of an event by column."""
-    time = {"time": _number(event.time)}
-    match event:
-        case Bolus(medium=medium, volume=volume):
-            return {**time, "event": "bolus", "medium": names[medium], "volume": _number(volume)}
-        case Sample(volume=volume):
-            return {**time, "event": "sample", "volume": _number(volume)}
-        case Feed(medium=medium, rate=rate):
-            return {**time, "event": "feed", "medium": names[medium], "rate": _number(rate)}
-        case Outflow(rate=rate, retains_cells=retains_cells):
-            return {**time, "event": "harvest" if retains_cells else "bleed", "rate": _number(rate)}
-        case Setpoint(input="temperature", value=value):
-            return {**time, "event": "temperature", "temperature": _number(value)}
-        case Setpoint(input=name, value=value):
-            return {**time, "event": "setpoint", "input": name, "value": _number(value)}
-        case Replacement(medium=medium, fraction=fraction):
-            return {**time, "event": "replacement", "medium": names[medium], "fraction": _number(fraction)}
-    return {**time, "event": "end"}
 
 
 def _signals(runs: Sequence[CultureRun]) -> Rows:
@@ -385,8 +337,8 @@ def _signals(runs: Sequence[CultureRun]) -> Rows:
     rows = [_head([] if shared else runs, f"time [{TIME}]", *(f"{name} [{unit}]" for name, unit in units.items()))]
     for run, at in zip(runs[:1] if shared else runs, points, strict=False):
         for time in sorted({time for values in at.values() for time in values}):
-            cells = [_number(at.get(name, {}).get(time)) for name in units]
-            rows.append([*_of_run([] if shared else runs, run), _number(time), *cells])
+            cells = [number_text(at.get(name, {}).get(time)) for name in units]
+            rows.append([*_of_run([] if shared else runs, run), number_text(time), *cells])
     return rows
 
 
@@ -398,8 +350,8 @@ def _standard_errors(runs: Sequence[CultureRun], quantities: Collection[str]) ->
         at = {name: _by_time(series.time, series.standard_error) for name in names
               if (series := run.measurements.get(name)) is not None}  # fmt: skip
         for time in sorted({time for values in at.values() for time in values}):
-            cells = [_number(at.get(name, {}).get(time)) for name in names]
-            rows.append([*_of_run(runs, run), _number(time), *cells])
+            cells = [number_text(at.get(name, {}).get(time)) for name in names]
+            rows.append([*_of_run(runs, run), number_text(time), *cells])
     return rows
 
 
@@ -409,7 +361,7 @@ def _molar_masses(runs: Sequence[CultureRun]) -> Rows:
     shared = all(of_run == of_runs[0] for of_run in of_runs)
     rows = [_head([] if shared else runs, "quantity", f"molar mass [{PER_MOLE}]")]
     for run, masses in zip(runs[:1] if shared else runs, of_runs, strict=False):
-        rows += [[*_of_run([] if shared else runs, run), name, _number(mass)] for name, mass in masses.items()]
+        rows += [[*_of_run([] if shared else runs, run), name, number_text(mass)] for name, mass in masses.items()]
     return rows
 
 
@@ -454,7 +406,7 @@ def _differences(run: CultureRun, back: CultureRun, names: Mapping[str, str]) ->
     if any(back.molar_masses.get(name, mass) != mass for name, mass in run.molar_masses.items()):
         yield "a molar mass"
     same = {name: name for name in back.media}
-    if [_event(event, names) for event in _with_end(run)] != [_event(event, same) for event in back.events]:
+    if [cells_of(event, names) for event in with_end(run)] != [cells_of(event, same) for event in back.events]:
         yield "an event"
     if any(back.media.get(names[medium]) != dict(composition) for medium, composition in run.media.items()):
         yield "a medium"
