@@ -27,7 +27,7 @@ import graycell as gc
 from graycell.comparison.baselines import MeanOfRuns
 from graycell.comparison.splits import known_of
 from graycell.insilico import Design, generate
-from graycell.prediction import MIXTURE, Forecaster, MeanRates
+from graycell.prediction import MIXTURE, Forecaster, LearnedRates, MeanRates, default_candidates
 from graycell.runs.records import VCD, VIABILITY, CultureRun, Feed, Measurement
 from graycell.versions import hash_of_code, where_it_ran
 
@@ -40,14 +40,14 @@ SPREAD = 0.15
 SEEDS, BATCHES, TESTED = (7, 17, 29), {7: 18, 17: 12, 29: 12}, {7: 4, 17: 3, 29: 3}
 """The splits of hybrid-bioprocess-lab: the figure of its README (seed 7), and its study."""
 LEVEL = 0.9
-CANDIDATES = (MeanOfRuns(), MeanRates())
+CANDIDATES = (MeanOfRuns(), MeanRates(), LearnedRates())
 
 
 def scored(
     train: Sequence[CultureRun], tests: Sequence[CultureRun], share: float | None = None, only: Sequence[str] = ()
 ) -> list[dict]:
     """Return how test runs are predicted: errors, coverage and widths, one row for each run and quantity."""
-    forecaster = Forecaster.of(train, candidates=CANDIDATES)
+    forecaster = Forecaster.of(train, candidates=default_candidates(train))
     series_of = {name: [run.measurements[name].value for run in (*train, *tests) if name in run.measurements]
                  for name in forecaster.weights}  # fmt: skip
     ranges = {name: float(np.ptp(np.concatenate(parts))) for name, parts in series_of.items()}
@@ -176,7 +176,7 @@ def summary(rows: Sequence[Mapping]) -> dict[str, object]:
     whole = [all(row["whole"] for row in of) for of in by_run.values() if of[0]["whole"] is not None]
     ends = (float(beta.ppf(0.025, sum(whole), len(whole) - sum(whole) + 1)) if any(whole) else 0.0,
             float(beta.ppf(0.975, sum(whole) + 1, len(whole) - sum(whole))) if not all(whole) else 1.0)  # fmt: skip
-    words = [word for word in rows[0]["nrmse"] if all(row["nrmse"][word] is not None for row in rows)]
+    words = [word for word in rows[0]["nrmse"] if all(row["nrmse"].get(word) is not None for row in rows)]
     errors = {word: float(np.mean([np.mean([row["nrmse"][word] for row in of]) for of in by_run.values()]))
               for word in words}  # fmt: skip
     least = min(each, key=lambda name: each[name])

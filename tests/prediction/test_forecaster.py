@@ -13,7 +13,7 @@ from graycell.comparison.baselines import MeanOfRuns
 from graycell.comparison.splits import known_of
 from graycell.errors import FitError, ModelError
 from graycell.prediction import MIXTURE, Forecaster, GroupMean, MeanRates, predict_next
-from graycell.runs.records import VCD, Bolus, CultureRun
+from graycell.runs.records import VCD, Bolus, CultureRun, LevelBolus
 
 WHATIF = Path(__file__).parents[3] / "shared" / "cases" / "first-day"
 QUICK = (MeanOfRuns(), MeanRates())
@@ -82,6 +82,20 @@ def test_a_plan_outside_of_what_was_learned_is_named_and_its_band_widens(fed):
     assert outside.widening[-1] > 2.0
     width = [np.subtract(*found.interval("GLC")[::-1])[-1] for found in (inside, outside)]
     assert width[1] > 1.8 * width[0]
+
+
+def test_a_feed_by_a_rule_follows_the_course_of_this_run(fed):
+    _, forecaster = fed
+    rule = LevelBolus(3.5, "feed", "GLC", 70.0, below=60.0)
+    hungry = cultures.planned(cultures.culture("hungry", start=0.6)).with_events(rule)
+    times = np.array([3.5, 3.5 + 1e-6, 7.0])
+    found = forecaster.predict(hungry, times)
+    of_rates = found.by_candidate[found.candidates.index("mean rates"), :, found.column("GLC")]
+    assert of_rates[0] < 60.0
+    assert of_rates[1] == pytest.approx(70.0, rel=1e-3)
+    assert not any("fed: GLC" in sentence for sentence in found.warnings)  # as much as the training runs were fed
+    (given,) = forecaster.predictors["mean rates"].realised(hungry).events
+    assert given.volume == pytest.approx((70.0 - of_rates[0]) / (1000.0 - 70.0), rel=1e-3)
 
 
 def test_a_substrate_that_runs_out_is_named_with_its_day(fed):

@@ -39,7 +39,7 @@ def _predict(
         return
     runs = [run for run in runs_from(given) if run.name != plans[0].name]
     words = None if groups is None else _groups(groups, [*runs, plans[0]])
-    candidates = default_candidates(words, thorough)
+    candidates = default_candidates(runs, words, thorough)
     shown_units = display_units(units, [*runs, plans[0]])
     with progress_bar("predict") as update:
         found = predict_next(runs, plans[0], candidates=candidates, groups=words, seed=seed, progress=update)

@@ -2,6 +2,7 @@ from .forecaster import Forecaster as Forecaster
 from .forecaster import default_candidates as default_candidates
 from .forecaster import predict_next as predict_next
 from .groups import GroupMean as GroupMean
+from .learned_rates import LearnedRates as LearnedRates
 from .mean_rates import MeanRates as MeanRates
 from .next_run import MIXTURE as MIXTURE
 from .next_run import PREDICTIONS as PREDICTIONS

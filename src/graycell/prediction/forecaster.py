@@ -11,14 +11,15 @@ from graycell.comparison.protocols import Candidate, Predictor
 from graycell.comparison.samples import mean_curve
 from graycell.comparison.splits import known_of
 from graycell.engine import Engine, current_engine
-from graycell.errors import FitError
+from graycell.errors import FitError, GraycellError
 from graycell.prediction.groups import GroupMean
-from graycell.prediction.mean_rates import MeanRates
+from graycell.prediction.learned_rates import LearnedRates
+from graycell.prediction.mean_rates import MeanRates, MeanRatesPredictor
 from graycell.prediction.next_run import MIXTURE, LeftOutScore, NextRun, possible
 from graycell.prediction.novelty import novelties
 from graycell.prediction.residuals import ResidualProcess, Residuals
 from graycell.prediction.stacking import LeftOut, leave_out_each, mixed, predictions, stacking_weights, trained
-from graycell.runs.records import REDOX, TCD, CultureRun
+from graycell.runs.records import REDOX, TCD, CellFeed, CultureRun
 
 POINTS = 101
 """Number of times of a prediction where none are given."""
@@ -29,27 +30,37 @@ _EMPTY = 0.01
 """[1] Part of its largest measured value below which a substrate has run out."""
 _WELL_FED = 0.03
 """[1] Part below which no training run may have been, for a warning that a substrate runs out."""
+_ENOUGH_TO_LEARN = 6
+"""[runs] From which on deviations from mean rates are learned."""
 _BELIEVED = 4.0
 """[runs] Weight of the quantiles of the process beside those of the runs that were left out."""
 _BLIND = 0.5
 """[1] Distance from what was learned from which on a candidate counts nothing that does not look at the plan."""
+_TRUSTED = 0.5
+"""[1] Square of the error of the best candidate over that of those which look at the plan, for these to be heard."""
 _DAYS_WITHOUT = 1.0
 """[1/d] By how much bands widen with every day without a substrate."""
 _BEYOND = 0.1
 """[1] Part of the measured range by which a predicted state may leave it without a warning."""
 
 
-def default_candidates(groups: Mapping[str, str] | None = None, thorough: bool = False) -> tuple[Candidate, ...]:
+def default_candidates(
+    runs: Sequence[CultureRun], groups: Mapping[str, str] | None = None, thorough: bool = False
+) -> tuple[Candidate, ...]:
     """Return the candidates that are mixed where none are given.
 
     Args:
+        runs: training runs.
         groups: group of each run by name; None where there are none.
         thorough: whether the Gaussian process and the boosted trees are among them, which take minutes.
 
     Returns:
-        The mean of the runs and the mean rates; that of the group where there are groups; then the others.
+        The mean of the runs and the mean rates; for some runs or more the learned rates; the mean of the group where
+        there are groups; then the others.
     """
     found: list[Candidate] = [MeanOfRuns(), MeanRates()]
+    if len(runs) >= _ENOUGH_TO_LEARN:
+        found.append(LearnedRates())
     if groups:
         found.append(GroupMean(groups=dict(groups)))
     return (*found, GaussianProcess(), BoostedTrees()) if thorough else tuple(found)
@@ -155,7 +166,7 @@ class Forecaster:
             FitError: fewer than two runs, or nothing can be predicted.
         """
         runs = tuple(_with_samples(runs))
-        chosen = tuple(candidates) if candidates is not None else default_candidates(groups)
+        chosen = tuple(candidates) if candidates is not None else default_candidates(runs, groups)
         share = len(runs) / (len(runs) + 1)
         left_out, failures = leave_out_each(runs, chosen, seed, engine or current_engine(),
                                             lambda done, name: progress(share * done, f"without {name}"))  # fmt: skip
@@ -195,11 +206,12 @@ class Forecaster:
         names, rows = tuple(self.weights), [one.name for one in self.candidates]
         plan = plan if plan.end > 0.0 else replace(plan, end=max(run.end for run in self.runs))
         time = np.linspace(0.0, plan.end, POINTS) if times is None else np.asarray(times, float)
-        start = known_of(plan, None, False)
+        start, failed = self._realised(known_of(plan, None, False))
         seen = {name: series for name, series in plan.measurements.items() if name in names}
         every = {name: np.unique(np.r_[time, seen[name].time]) if name in seen else np.unique(time) for name in names}
-        made, failed = predictions(self.predictors, rows, start, every)
-        found, at, distance = novelties(self.runs, plan)
+        made, more = predictions(self.predictors, rows, start, every)
+        failed += more
+        found, at, distance = novelties(self.runs, start)
         weights = {name: functools.partial(self._weights_at, name, at, distance) for name in names}
         curves = {name: mixed(made[name], weights[name](every[name])) for name in names}
         if not all(np.all(np.isfinite(curve)) for curve in curves.values()):
@@ -214,10 +226,8 @@ class Forecaster:
         curve = np.stack([curves[name][place[name]] for name in names], axis=1)
         estimate = curve + sizes * np.stack([moments[name][0] for name in names], axis=1)
         estimate = np.stack([possible(self.runs, name, estimate[:, j]) for j, name in enumerate(names)], axis=1)
-        balanced = rows.index(MeanRates().name) if MeanRates().name in rows else None
-        dry = estimate if balanced is None else np.fmin(
-            estimate, np.stack([made[name][balanced, place[name]] for name in names], axis=1)
-        )  # fmt: skip
+        dry = np.stack([self._by_balances(name, made[name][:, place[name]], estimate[:, j])
+                        for j, name in enumerate(names)], axis=1)  # fmt: skip
         ends = self._run_out(names, time, dry)
         if ends:
             widening = widening + _DAYS_WITHOUT * np.maximum(time - min(ends.values()), 0.0)
@@ -237,23 +247,50 @@ class Forecaster:
             self.scores, found, widening, tuple(dict.fromkeys(warnings)), self.seed, process, sizes,
         )  # fmt: skip
 
+    def _realised(self, start: CultureRun) -> tuple[CultureRun, list[str]]:
+        """Return a plan with the boluses that its rules give, by the mean rates, and a sentence where that fails."""
+        of_rates = self.predictors.get(MeanRates().name)
+        if isinstance(of_rates, MeanRatesPredictor):
+            try:
+                return of_rates.realised(start), []
+            except GraycellError as error:
+                return start, [f"the boluses that rules give could not be computed: {error}"]
+        return start, []
+
     def _weights_at(self, name: str, at: np.ndarray, distance: np.ndarray, time: np.ndarray) -> np.ndarray:
         """Return the weights over time, (candidates, times): outside of what was learned the blind candidates yield.
 
         They yield to those that look at the plan as far as these were as right where runs were left out.
         """
-        blind = np.array([isinstance(one, MeanOfRuns | GroupMean) for one in self.candidates])
+        weights, (seeing, trust) = self.weights[name], self._seeing(name)
+        kept = np.maximum(1.0 - np.interp(time, at, distance) / _BLIND, 0.0) ** 2
+        less = np.where(self._blind[:, None], 1.0 - trust * (1.0 - kept)[None, :], 1.0)
+        yielded = trust * np.sum(weights[self._blind]) * (1.0 - kept)
+        return weights[:, None] * less + seeing[:, None] * yielded[None, :]
+
+    @property
+    def _blind(self) -> np.ndarray:
+        """Which candidates do not look at the plan."""
+        return np.array([isinstance(one, MeanOfRuns | GroupMean) for one in self.candidates])
+
+    def _seeing(self, name: str) -> tuple[np.ndarray, float]:
+        """Return shares of the candidates that look at the plan, and how right they are beside the best of all.
+
+        The shares are in proportion to 1/(mean square error) where runs were left out; both are 0 to 1.
+        """
         scores = [score.nrmse for score in self.scores if score.quantity == name]
         error = np.array([np.mean([of[one.name] for of in scores] or [np.nan]) for one in self.candidates])
-        weights = self.weights[name]
-        seeing = np.where(~blind & np.isfinite(error), (1.0 / np.maximum(error, 1e-9)) ** 2, 0.0)
-        if not np.any(seeing > 0.0) or not np.any(blind):
-            return np.repeat(weights[:, None], len(time), axis=1)
+        seeing = np.where(~self._blind & np.isfinite(error), np.maximum(np.nan_to_num(error), 1e-9) ** -2.0, 0.0)
+        if not np.any(seeing > 0.0):
+            return seeing, 0.0
         trust = min(1.0, float(np.nanmin(error) / np.min(error[seeing > 0.0])) ** 2)
-        kept = np.maximum(1.0 - np.interp(time, at, distance) / _BLIND, 0.0) ** 2
-        yielded = (1.0 - kept) * trust * np.sum(weights[blind])
-        remaining = np.where(blind[:, None], weights[:, None] * (1.0 - (1.0 - kept) * trust)[None, :], weights[:, None])
-        return remaining + (seeing / np.sum(seeing))[:, None] * yielded[None, :]
+        return seeing / np.sum(seeing), trust
+
+    def _by_balances(self, name: str, made: np.ndarray, estimate: np.ndarray) -> np.ndarray:
+        """Return the course by the candidates that look at the plan, where they are trusted; else the estimate."""
+        seeing, trust = self._seeing(name)
+        curve = mixed(made, seeing) if trust >= _TRUSTED else estimate
+        return np.where(np.isfinite(curve), curve, estimate)
 
     def _known(self, seen, every, curves) -> Residuals:
         """Return the residuals of the samples so far, after time 0."""
@@ -296,6 +333,8 @@ class Forecaster:
 
     def _warnings(self, plan, names, time, estimate, ends, found) -> list[str]:
         said = [one.sentence() for one in found]
+        if any(isinstance(event, CellFeed) for event in plan.events):
+            said.append("what is fed per cell is not known beforehand, and not compared with what was learned.")
         said += [f"{name} runs out at day {since:.3g}, and no training run was without it: how such cells behave was "
                  "not learned; the bands widen from then on." for name, since in ends.items()]  # fmt: skip
         longest = max(run.end for run in self.runs)

@@ -2,26 +2,28 @@
 
 Nothing is learned but these means: growth, and for every species its net production over the integral of the viable
 cells, summed over the training runs between each two samples. A run is then simulated from its own start with its own
-feeds and samples. Uptake ends where a species runs out. The first count of cells has an error of some 10 %, which
-growth multiplies, so the start of the cells lies between the count and the mean of the runs, as far as the counts
-differ by more than their error (empirical Bayes).
+feeds, rules for feeds and samples. Uptake ends where a species runs out. The first count of cells has an error of some
+10 %, which growth multiplies, so the start of the cells lies between the count and the mean of the runs, as far as the
+counts differ by more than their error (empirical Bayes).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from graycell.balances.series import has_balance
 from graycell.balances.specific_rates import GROWTH, specific_rates
-from graycell.cell.rates import InputValue, Monod, Product
+from graycell.cell.rates import RateLaw
 from graycell.cell.variables import Input, Species
 from graycell.comparison.protocols import DependsOnFields, Predictor
 from graycell.comparison.samples import value_at_start
 from graycell.errors import FitError
 from graycell.model import CultureModel
-from graycell.runs.records import TCD, VCD, CultureRun, Setpoint, Signal
+from graycell.runs.records import TCD, TEMPERATURE, VCD, CultureRun, RuleBolus, Setpoint, Signal
 from graycell.simulation.simulate import simulate
 from graycell.simulation.solve import SolverSettings
 from graycell.units import CELL_DENSITY, CONCENTRATION
@@ -62,7 +64,7 @@ def mean_profile(runs: Sequence[CultureRun]) -> Profile:
         InputError: a run is faulty.
         FitError: no run has two counts.
     """
-    counted = [run for run in runs if VCD in run.measurements and len(run.measurements[VCD].time) > 1]
+    counted = [run for run in map(with_start, runs) if VCD in run.measurements and len(run.measurements[VCD].time) > 1]
     if not counted:
         raise FitError(f"found {len(runs)} training runs without two counts of viable cells; mean rates need one; "
                        "measure VCD.")  # fmt: skip
@@ -84,6 +86,85 @@ def mean_profile(runs: Sequence[CultureRun]) -> Profile:
         known = cells > 0.0
         found[name] = np.interp(middles, middles[known], made[known] / cells[known])
     return Profile(middles, MappingProxyType(found))
+
+
+def with_start(run: CultureRun) -> CultureRun:
+    """Return a run whose initial state is a sample at time 0 of what was measured later.
+
+    Args:
+        run: any run.
+
+    Returns:
+        The run; the relative error is that of the first sample, at most a half.
+    """
+    begun = {}
+    for name, series in run.measurements.items():
+        first = float(run.initial.get(name, np.nan))
+        if not len(series.time) or series.time[0] <= 0.0 or not np.isfinite(first):
+            continue
+        relative = min(float(series.standard_error[0]) / max(float(series.value[0]), 1e-300), 0.5)
+        error = max(relative * first, float(np.min(series.standard_error)))
+        below = None if series.below is None else np.r_[False, series.below]
+        begun[name] = replace(series, time=np.r_[0.0, series.time], value=np.r_[first, series.value],
+                              standard_error=np.r_[error, series.standard_error], below=below)  # fmt: skip
+    return replace(run, measurements={**run.measurements, **begun}) if begun else run
+
+
+@dataclass(frozen=True)
+class Deviations:
+    """How specific rates deviate from their means with what a culture is like; none of them for mean rates.
+
+    The deviation of a rate is bound * tanh(slopes @ (values - usual values)/scales / bound).
+
+    Attributes:
+        names: what is looked at: species, and the temperature.
+        usual: by name, (points,) its mean over the training runs at the times of the profile.
+        scales: (names,) standard deviation of the differences from it.
+        slopes: by quantity, (names,) in the unit of the rate.
+        bounds: by quantity, largest deviation in the unit of the rate.
+    """
+
+    names: tuple[str, ...] = ()
+    usual: Mapping[str, np.ndarray] = field(default_factory=dict)
+    scales: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    slopes: Mapping[str, np.ndarray] = field(default_factory=dict)
+    bounds: Mapping[str, float] = field(default_factory=dict)
+
+
+class SteeredRate(RateLaw):
+    """A mean rate over time with a bounded deviation by what the culture is like; uptake ends where nothing is left.
+
+    Attributes:
+        mean: name of the input with the mean rate.
+        eaten: the species that a negative rate takes up; "" for none.
+        names: species and inputs that steer the rate.
+        usual: names of the inputs with their usual values.
+        half: concentration of the species at which its uptake is half of the rate.
+        scales: (names,) of the differences.
+        slopes: (names,) in the unit of the rate.
+        bound: largest deviation, in the unit of the rate.
+    """
+
+    mean: str
+    eaten: str
+    names: tuple[str, ...]
+    usual: tuple[str, ...]
+    half: Float[Array, ""]
+    scales: Float[Array, " names"]
+    slopes: Float[Array, " names"]
+    bound: Float[Array, ""]
+
+    def __call__(self, at) -> Float[Array, ""]:
+        """Return the rate at some conditions."""
+        rate = at.input(self.mean)
+        if self.names:
+            seen = [at.input(name) if name == TEMPERATURE else at.concentration(name) for name in self.names]
+            away = (jnp.stack(seen) - jnp.stack([at.input(name) for name in self.usual])) / self.scales
+            rate = rate + self.bound * jnp.tanh(jnp.sum(self.slopes * away) / self.bound)
+        if not self.eaten:
+            return rate
+        c = at.concentration(self.eaten)
+        return jnp.where(rate < 0.0, rate * c / (self.half + c), rate)
 
 
 @dataclass(frozen=True)
@@ -110,7 +191,7 @@ class MeanRates(DependsOnFields):
             InputError: a run is faulty.
             FitError: no run has two counts of viable cells.
         """
-        return MeanRatesPredictor.of(runs)
+        return MeanRatesPredictor.of(runs, mean_profile(runs))
 
     def quantities(self, runs: Sequence[CultureRun], seed: int) -> tuple[str, ...]:
         """Return the quantities that it predicts.
@@ -122,7 +203,7 @@ class MeanRates(DependsOnFields):
         Returns:
             Names: viable cells, and what has a balance in every run.
         """
-        return _balanced(runs)
+        return balanced(runs)
 
 
 @dataclass(frozen=True)
@@ -133,30 +214,32 @@ class MeanRatesPredictor:
         model: growth and net production as inputs, in the balances of a vessel.
         profile: of the training runs.
         starts: (runs,) counts of cells at time 0 of the training runs [10^9 cells/L].
+        deviations: from the mean rates.
     """
 
     model: CultureModel
     profile: Profile
     starts: np.ndarray
+    deviations: Deviations = field(default_factory=Deviations)
 
     @classmethod
-    def of(cls, runs: Sequence[CultureRun]) -> "MeanRatesPredictor":
+    def of(
+        cls, runs: Sequence[CultureRun], profile: Profile, deviations: Deviations | None = None
+    ) -> "MeanRatesPredictor":
         """Return the predictor that training runs give.
 
         Args:
             runs: training runs.
+            profile: their mean rates.
+            deviations: from the mean rates; none if left out.
 
         Returns:
             The predictor.
-
-        Raises:
-            InputError: a run is faulty.
-            FitError: no run has two counts of viable cells.
         """
-        profile = mean_profile(runs)
-        names = [name for name in _balanced(runs) if name in profile.rates or name == VCD]
+        deviations = deviations or Deviations()
+        names = [name for name in balanced(runs) if name in profile.rates or name == VCD]
         starts = np.array([value_at_start(run, VCD) for run in runs])
-        return cls(_model(runs, names), profile, starts[starts > 0.0])
+        return cls(_model(runs, names, deviations), profile, starts[starts > 0.0], deviations)
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Simulate a run with the mean rates.
@@ -179,6 +262,26 @@ class MeanRatesPredictor:
         path = simulate(self.model, self.prepared(known), _SETTINGS, save_at=every).require_finished()
         return {name: np.asarray(path[name])[np.searchsorted(every, time)] for name, time in wanted.items()}
 
+    def realised(self, run: CultureRun) -> CultureRun:
+        """Return a run with the boluses that its rules give, by the mean rates.
+
+        Args:
+            run: any run.
+
+        Returns:
+            The run; itself where no bolus follows a rule.
+
+        Raises:
+            FitError: the run has no count of cells at time 0.
+            SimulationError: the simulation does not reach its end.
+        """
+        if not any(isinstance(event, RuleBolus) for event in run.events):
+            return run
+        path = simulate(self.model, self.prepared(run), _SETTINGS).require_finished()
+        given = iter(path.boluses)
+        return replace(run, events=tuple(next(given) if isinstance(event, RuleBolus) else event
+                                         for event in run.events))  # fmt: skip
+
     def prepared(self, run: CultureRun) -> CultureRun:
         """Return a run as the model takes it: with the mean rates as signals, and its start.
 
@@ -195,17 +298,15 @@ class MeanRatesPredictor:
         initial = {name: value_at_start(run, name) for name in self.model.species}
         initial = {name: value if np.isfinite(value) else 0.0 for name, value in initial.items()}
         initial[VCD] = self._start_of_cells(run)
-        events = tuple(event for event in run.events if not isinstance(event, Setpoint))
+        seen = TEMPERATURE in self.deviations.names
+        events = tuple(event for event in run.events
+                       if not isinstance(event, Setpoint) or (seen and event.input == TEMPERATURE))  # fmt: skip
         return replace(run, initial=initial, measurements={}, signals=signals, events=events)
 
     def _inputs(self) -> dict[str, np.ndarray]:
-        rates = self.profile.rates
-        found = {_GROWTH: rates.get(GROWTH, np.zeros_like(self.profile.time))}
-        for name in self.model.species:
-            if name != VCD:
-                found[f"{_MADE} {name}"] = np.maximum(rates[name], 0.0)
-                found[f"{_USED} {name}"] = np.maximum(-rates[name], 0.0)
-        return found
+        rates, still = self.profile.rates, np.zeros_like(self.profile.time)
+        found = {_MEAN.format(name): rates.get(GROWTH if name == VCD else name, still) for name in self.model.species}
+        return found | {_USUAL.format(name): values for name, values in self.deviations.usual.items()}
 
     def _start_of_cells(self, run: CultureRun) -> float:
         """Return the density of viable cells at time 0 [10^9 cells/L], between the count and those of the others."""
@@ -227,33 +328,46 @@ class MeanRatesPredictor:
         return float(count * np.exp(-away * error**2 / (error**2 + between)))
 
 
-_GROWTH, _MADE, _USED = "mean growth", "mean production of", "mean uptake of"
+_MEAN, _USUAL = "mean rate of {}", "usual {}"
+"""Names of inputs."""
 
 
-def _balanced(runs: Sequence[CultureRun]) -> tuple[str, ...]:
+def balanced(runs: Sequence[CultureRun]) -> tuple[str, ...]:
+    """Return what can be balanced: viable cells, and what has a balance in every run that measured it.
+
+    Args:
+        runs: any.
+
+    Returns:
+        Names of quantities.
+    """
     names = dict.fromkeys(name for run in runs for name in run.measurements if name != TCD)
     return tuple(
         name for name in names if all(name not in run.measurements or has_balance(run, name) for run in runs)
     )
 
 
-def _model(runs: Sequence[CultureRun], names: Sequence[str]) -> CultureModel:
-    """Return the balances of a vessel, with growth and net production as inputs."""
-    reactions, rates, species = {"growth": f"=> {VCD}"}, {"growth": InputValue(_GROWTH)}, {VCD: Species(CELL_DENSITY)}
-    inputs, parameters = {_GROWTH: Input("1/d", 0.0)}, {}
+def _model(runs: Sequence[CultureRun], names: Sequence[str], deviations: Deviations) -> CultureModel:
+    """Return the balances of a vessel whose rates are inputs with deviations."""
+    names = tuple(dict.fromkeys([VCD, *names]))
+    reactions, rates, species = {}, {}, {VCD: Species(CELL_DENSITY)}
+    inputs = {_USUAL.format(name): Input("1", 0.0) for name in deviations.names}
+    if TEMPERATURE in deviations.names:
+        inputs[TEMPERATURE] = Input("degC", None)
     for name in names:
-        if name == VCD:
-            continue
-        series = [run.measurements[name] for run in runs if name in run.measurements]
-        unit = next((one.unit for one in series if one.unit), CONCENTRATION)
-        largest = max((float(np.max(one.value, initial=0.0)) for one in series), default=0.0)
-        masses = [run.molar_masses[name] for run in runs if name in run.molar_masses]
-        species[name] = Species(unit, molar_mass=masses[0] if masses else None)
-        made, used, half = f"{name} made", f"{name} used", f"K of {name}"
-        reactions |= {made: f"=> {name}", used: f"{name} =>"}
-        parameters[half] = max(_RUNS_OUT * largest, 1e-9)
-        inputs |= {f"{_MADE} {name}": Input("1", 0.0), f"{_USED} {name}": Input("1", 0.0)}
-        rates |= {made: InputValue(f"{_MADE} {name}"),
-                  used: Product((InputValue(f"{_USED} {name}"), Monod(name, half)))}  # fmt: skip
+        quantity, half = GROWTH if name == VCD else name, 1.0
+        if name != VCD:
+            series = [run.measurements[name] for run in runs if name in run.measurements]
+            half = max(_RUNS_OUT * max((float(np.max(one.value, initial=0.0)) for one in series), default=0.0), 1e-9)
+            masses = [run.molar_masses[name] for run in runs if name in run.molar_masses]
+            unit = next((one.unit for one in series if one.unit), CONCENTRATION)
+            species[name] = Species(unit, molar_mass=masses[0] if masses else None)
+        reactions[f"{name} made"], inputs[_MEAN.format(name)] = f"=> {name}", Input("1", 0.0)
+        slopes = deviations.slopes.get(quantity, np.zeros(len(deviations.names)))
+        rates[f"{name} made"] = SteeredRate(
+            _MEAN.format(name), "" if name == VCD else name, deviations.names,
+            tuple(_USUAL.format(one) for one in deviations.names), jnp.asarray(half), jnp.asarray(deviations.scales),
+            jnp.asarray(slopes), jnp.asarray(deviations.bounds.get(quantity, 1.0)),
+        )  # fmt: skip
     return CultureModel(name="mean rates", reactions=reactions, rates=rates, species=species, inputs=inputs,
-                        parameters=parameters)  # fmt: skip
+                        parameters={})  # fmt: skip

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graycell.comparison.features import TIME, features_of
-from graycell.runs.records import VCD, CultureRun
+from graycell.runs.records import VCD, CellFeed, CultureRun
 
 _PLACES = 25
 """Times at which a plan is compared."""
@@ -72,8 +72,10 @@ def novelties(runs: Sequence[CultureRun], plan: CultureRun) -> tuple[tuple[Novel
     tables = [features_of(run, np.minimum(times, run.end)) for run in runs]
     planned = features_of(plan, times)
     total, found = np.zeros(_PLACES), []
+    by_cells = any(isinstance(event, CellFeed) for event in plan.events)  # nobody knows beforehand how much that is
     for name in dict.fromkeys([*planned, *(name for table in tables for name in table)]):
-        if name == TIME or name.split(":")[0] not in _COMPARED:
+        group = name.split(":")[0]
+        if name == TIME or group not in _COMPARED or (by_cells and group in ("fed", "volume")):
             continue
         absent = 0.0 if name.startswith(("fed", "volume")) else np.nan
         seen = np.array([table.get(name, np.full(_PLACES, absent)) for table in tables])

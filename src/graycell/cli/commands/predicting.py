@@ -41,10 +41,12 @@ def _predict(
     """Predict a planned or running culture, with bands, from earlier runs or from a fit.
 
     From runs, several predictors are trained with each run left out in turn, and mixed by how well they predicted it:
-    the mean of the runs, mass balances with the mean specific rates, and with --thorough a Gaussian process and boosted
-    trees. The bands come from how the runs that were left out differed from their prediction. Samples of the
-    plan after time 0 are known, and the prediction is made anew from all of them. A plan that leaves what was learned
-    is named, with the quantity and the time, and its bands widen.
+    the mean of the runs, mass balances with the mean specific rates, from six runs on such balances whose rates deviate
+    from the means by what the culture is like, and with --thorough a Gaussian process and boosted trees.
+
+    The bands come from how the runs that were left out differed from their prediction. Samples of the plan after time 0
+    are known, and the prediction is made anew from all of them. A plan that leaves what was learned is named, with the
+    quantity and the time, and its bands widen.
 
     Example: graycell predict my-runs/ my-plan/ --out results/predict
     """
