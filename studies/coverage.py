@@ -46,7 +46,11 @@ CANDIDATES = (MeanOfRuns(), MeanRates(), LearnedRates())
 def scored(
     train: Sequence[CultureRun], tests: Sequence[CultureRun], share: float | None = None, only: Sequence[str] = ()
 ) -> list[dict]:
-    """Return how test runs are predicted: errors, coverage and widths, one row for each run and quantity."""
+    """Return how test runs are predicted: errors, coverage and widths, one row for each run and quantity.
+
+    share: part of the sample times of a test run that is known; only: quantities that count, all but viability if it
+    is empty.
+    """
     forecaster = Forecaster.of(train, candidates=default_candidates(train))
     series_of = {name: [run.measurements[name].value for run in (*train, *tests) if name in run.measurements]
                  for name in forecaster.weights}  # fmt: skip
@@ -182,7 +186,8 @@ def summary(rows: Sequence[Mapping]) -> dict[str, object]:
     least = min(each, key=lambda name: each[name])
     return {
         "runs": len(by_run), "errors": errors, "coverage": held / samples, "least": each[least], "least of": least,
-        "width": float(np.mean([row["width"] for row in rows])), "certified": rows[0]["certified"],
+        "width": float(np.mean([row["width"] for row in rows])),
+        "certified": sorted({row["certified"] for row in rows}),
         "whole": f"{sum(whole)} of {len(whole)}" if whole else "", "whole interval": ends if whole else None,
     }  # fmt: skip
 
@@ -205,7 +210,7 @@ def table(stored: Mapping[str, Sequence[Mapping]]) -> str:
                   (*(one.name for one in CANDIDATES), MIXTURE)]  # fmt: skip
         ends = found["whole interval"]
         whole = f"{found['whole']} ({100 * ends[0]:.0f} to {100 * ends[1]:.0f} %)" if ends else ""
-        certified = f"{100 * found['certified']:.1f} %" if ends else ""
+        certified = " and ".join(f"{100 * one:.1f} %" for one in found["certified"]) if ends else ""
         held, least = f"{100 * found['coverage']:.1f} %", f"{100 * found['least']:.0f} %, {found['least of']}"
         lines.append((name, str(found["runs"]), *errors, held, least, f"{found['width']:.3f}", whole, certified))
     heads = ("runs", "predicted", *(one.name for one in CANDIDATES), MIXTURE, "90 % bands held", "least, of", "width",
@@ -226,20 +231,20 @@ def main() -> None:
         wanted = [name for name in tasks() if not options.only or name.startswith(tuple(options.only.split(",")))]
         for name in wanted[number - 1 :: count]:
             path = RESULTS / f"{name}.json"
-            if path.exists():
+            if path.exists() and json.loads(path.read_text(encoding="utf-8"))["code"] == hash_of_code():
                 continue
             try:
                 rows = tasks()[name]()
             except FileNotFoundError as error:
                 print(f"{name}: left out, {error}", file=sys.stderr)  # noqa: T201
                 continue
-            path.write_text(json.dumps(rows), encoding="utf-8")
+            path.write_text(json.dumps({"code": hash_of_code(), "rows": rows}), encoding="utf-8")
             print(f"{name}: {len(rows)} rows", flush=True)  # noqa: T201
         rows = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
-        record = {"code": hash_of_code(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
+        record = where_it_ran(("graycell", "jax", "numpy", "scipy"))
         STORED.write_text(json.dumps({"made": record, "tasks": rows}, separators=(",", ":")), encoding="utf-8")
     stored = json.loads(STORED.read_text(encoding="utf-8"))["tasks"]
-    made = table(stored)
+    made = table({name: task["rows"] for name, task in stored.items()})
     TABLES.write_text(made, encoding="utf-8")
     print(made)  # noqa: T201
 

@@ -45,7 +45,7 @@ def test_bands_hold_as_often_as_they_say():
         found = predict_next(runs, cultures.planned(new), candidates=[MeanOfRuns()], times=np.arange(8.0))
         value = new.measurements["GLC"].value
         low, high = found.interval("GLC")
-        held, samples = held + int(np.sum((value >= low) & (value <= high))[()]), samples + len(value)
+        held, samples = held + int(np.sum((value >= low) & (value <= high))), samples + len(value)
         whole.append(np.all((value >= found.whole_run[0, :, 0]) & (value <= found.whole_run[1, :, 0])))
     assert 0.84 < held / samples < 0.97
     assert found.certified == pytest.approx(6 / 7)
@@ -69,7 +69,7 @@ def test_a_plan_with_another_feed_is_predicted_by_its_balances(fed):
     mean = np.mean([run.measurements["GLC"].value for run in forecaster.runs], axis=0)
     error = np.abs(found.estimate[:, found.column("GLC")] - truth.measurements["GLC"].value)
     assert np.mean(error) < 0.5 * np.mean(np.abs(mean - truth.measurements["GLC"].value))
-    assert found.errors()[MIXTURE] <= found.errors()["mean of the runs"]
+    assert found.errors()[MIXTURE][0] <= found.errors()["mean of the runs"][0]
     assert found.warnings == ()
 
 
@@ -146,6 +146,77 @@ def test_runs_of_the_same_group_say_more_than_others():
     other = predict_next(runs[:-1], replace(cultures.planned(runs[-1]), name="new"), candidates=candidates,
                          groups={**groups, "new": "C"}, times=days)  # fmt: skip
     assert any("the group of run 'new', C, is that of no training run" in sentence for sentence in other.warnings)
+
+
+def test_a_quantity_that_some_runs_did_not_measure_is_no_hindrance(fed):
+    runs, _ = fed
+    only = replace(runs[0], measurements={**runs[0].measurements, "LAC": cultures.measured(
+        "LAC", "mmol/L", cultures.DAYS, 1.0 + cultures.DAYS)})  # fmt: skip
+    empty = replace(cultures.planned(runs[1]), name="empty")
+    forecaster = Forecaster.of([only, *runs[1:], empty], candidates=QUICK)
+    assert set(forecaster.weights) == {VCD, "GLC"}  # nobody could check what is predicted of lactate
+    assert forecaster.failures == ("run 'empty' has no samples after time 0, and nothing is learned from it.",)
+    alone = Forecaster.of(runs, candidates=QUICK).weights["GLC"]
+    assert forecaster.weights["GLC"] == pytest.approx(alone, abs=1e-3)
+
+
+def test_one_unit_for_all_runs_and_the_plan(fed):
+    runs, forecaster = fed
+    grams = cultures.measured("GLC", "g/L", cultures.DAYS, 10.0 - cultures.DAYS)
+    other = replace(runs[0], name="other", measurements={**runs[0].measurements, "GLC": grams})
+    with pytest.raises(FitError, match=r"predict: found GLC in mmol/L \(run 'run0'\) and g/L \(run 'other'\)"):
+        forecaster.predict(other)
+    with pytest.raises(FitError, match=r"predict: found GLC in"):
+        Forecaster.of([*runs, other], candidates=QUICK)
+
+
+def test_another_temperature_and_another_setpoint_are_named(fed):
+    _, forecaster = fed
+    plan = cultures.planned(cultures.culture("new", 0.03))
+    cold = forecaster.predict(plan.with_setpoint(2.0, 33.0))
+    assert any("temperature: now is below what was learned from day 2" in sentence for sentence in cold.warnings)
+    assert cold.widening[-1] > 1.5
+    acid = forecaster.predict(plan.with_setpoint(2.0, 6.8, input="pH"))
+    assert any("setpoint: pH is in no training run" in sentence for sentence in acid.warnings)
+
+
+def test_a_plan_that_does_not_say_what_it_begins_with_begins_as_the_others_did(fed):
+    _, forecaster = fed
+    full = cultures.planned(cultures.culture("new", 0.03))
+    bare = replace(full, initial={VCD: cultures.START})
+    found = [forecaster.predict(plan, cultures.DAYS) for plan in (full, bare)]
+    assert np.allclose(found[0].estimate, found[1].estimate, rtol=0.05)
+    assert any("does not say what it begins with of GLC" in sentence for sentence in found[1].warnings)
+
+
+def test_a_plan_without_an_end_goes_on_to_that_of_the_training_runs(fed):
+    _, forecaster = fed
+    running = known_of(cultures.culture("new", 0.03), 3.0)
+    running = replace(running, events=(), end=3.0)
+    assert forecaster.predict(running).time[-1] == pytest.approx(7.0)
+
+
+def test_a_run_with_the_name_of_the_plan_is_left_out(fed):
+    runs, _ = fed
+    found = predict_next(runs, cultures.planned(runs[0]), candidates=QUICK)
+    assert {run.name for run in found.runs} == {run.name for run in runs[1:]}
+    assert any("has the name of the plan, and nothing was learned from it" in sentence for sentence in found.warnings)
+
+
+def test_lactate_that_is_used_up_is_no_substrate_that_runs_out():
+    runs = []
+    for k in range(4):
+        run = cultures.culture(f"run{k}", 0.02)
+        made = cultures.measured("LAC", "mmol/L", cultures.DAYS, 5.0 + 3.0 * cultures.DAYS)
+        runs.append(replace(run, measurements={**run.measurements, "LAC": made}, initial={**run.initial, "LAC": 5.0}))
+    plan = replace(cultures.planned(runs[0]), name="new").with_initial(LAC=0.0)
+    found = Forecaster.of(runs, candidates=QUICK).predict(plan)
+    assert not any("LAC runs out" in sentence for sentence in found.warnings)
+
+
+def test_a_plan_that_is_among_the_training_runs_is_said(fed):
+    runs, forecaster = fed
+    assert any("is among the training runs too" in sentence for sentence in forecaster.predict(runs[0]).warnings)
 
 
 def test_too_few_runs_and_unknown_names_get_a_sentence(fed):

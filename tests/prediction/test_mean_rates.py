@@ -51,3 +51,11 @@ def test_runs_without_counts_are_refused():
 def test_a_plan_without_a_count_begins_as_the_training_runs_did(predictor):
     plan = CultureRun("plan", 1.0, {"GLC": 60.0}, end=7.0)
     assert predictor.prepared(plan).initial[VCD] == pytest.approx(cultures.START)
+
+
+def test_counts_of_every_hour_give_the_same_rates():
+    days = np.arange(0.0, 7.0, 1.0 / 24.0)
+    runs = [cultures.culture(name, start=start, days=days) for name, start in (("a", 0.5), ("b", 0.6))]
+    found = MeanRates().train(runs, 0).profile
+    assert len(found.time) > 20
+    assert np.allclose(found.rates["growth"], cultures.GROWTH, rtol=1e-3)

@@ -35,9 +35,11 @@ def _predict(
         print_error(f"{last}: found {len(plans)} runs; the plan is one run; give the folder or file of that run.")
         raise typer.Exit(FAULTS)
     if len(given) == 1 and (given[0] / FIT).is_file():
+        if groups is not None or thorough:
+            print_error("predict: --groups and --thorough are for predictions from runs; a fit has neither.")
         _from_fit(given[0], plans[0], out, draws, seed, units)
         return
-    runs = [run for run in runs_from(given) if run.name != plans[0].name]
+    runs = runs_from(given)
     words = None if groups is None else _groups(groups, [*runs, plans[0]])
     candidates = default_candidates(runs, words, thorough)
     shown_units = display_units(units, [*runs, plans[0]])

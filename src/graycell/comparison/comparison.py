@@ -353,7 +353,7 @@ def _cross_validate(
     require_unique("candidates", [candidate.name for candidate in candidates])
     require_unique("splits", [split.name for split in splits])
     require_unique("seeds", list(seeds))
-    require_one_unit(splits)
+    require_one_unit(run for split in splits for run in (*split.train, *split.test))
     not_shared = not_shared_by(candidates, splits, seeds) if quantities is None else {}
     ranges, left_out = ranges_of(splits, quantities, not_shared)
     trainings = Trainings(None if folder is None else Path(folder), ranges)

@@ -1,13 +1,13 @@
 """What a comparison scores: the measured quantities that all candidates predict, and their ranges."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from graycell.comparison.protocols import Candidate, KnowsQuantities
 from graycell.comparison.splits import Split
 from graycell.errors import FitError, GraycellError, nearest
-from graycell.runs.records import REDOX, TCD, VIABILITY
+from graycell.runs.records import REDOX, TCD, VIABILITY, CultureRun
 from graycell.units import convert, converts
 
 NOT_SCORED = (REDOX, VIABILITY, TCD)
@@ -31,24 +31,25 @@ def require_unique(kind: str, names: list) -> None:
                        "give others.")  # fmt: skip
 
 
-def require_one_unit(splits: Sequence[Split]) -> None:
+def require_one_unit(runs: Iterable[CultureRun], what: str = "comparison") -> None:
     """Refuse quantities whose numbers mean different things in two runs; no unit is that of the model.
 
     Args:
-        splits: of a comparison.
+        runs: all that are compared.
+        what: is done with them, for the message.
 
     Raises:
         FitError: a quantity has two units.
     """
     first: dict[str, tuple[str, str]] = {}
     mixed: dict[str, str] = {}
-    for run in (run for split in splits for run in (*split.train, *split.test)):
+    for run in runs:
         for quantity, unit in ((name, series.unit) for name, series in run.measurements.items() if series.unit):
             known, of = first.setdefault(quantity, (unit, run.name))
             if unit != known and not (converts(unit, known) and convert(1.0, unit, known) == 1.0):
                 mixed[quantity] = f"{quantity} in {known} (run '{of}') and {unit} (run '{run.name}')"
     if mixed:
-        raise FitError(f"comparison: found {'; '.join(mixed.values())}; one unit for each quantity is needed, because "
+        raise FitError(f"{what}: found {'; '.join(mixed.values())}; one unit for each quantity is needed, because "
                        "errors and baselines have it; write the runs in one unit.")  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from graycell.comparison.baselines import BoostedTrees, GaussianProcess, MeanOfRuns
 from graycell.comparison.protocols import Candidate, Predictor
 from graycell.comparison.samples import mean_curve
+from graycell.comparison.scored import require_one_unit
 from graycell.comparison.splits import known_of
 from graycell.engine import Engine, current_engine
 from graycell.errors import FitError, GraycellError
@@ -16,10 +17,10 @@ from graycell.prediction.groups import GroupMean
 from graycell.prediction.learned_rates import LearnedRates
 from graycell.prediction.mean_rates import MeanRates, MeanRatesPredictor
 from graycell.prediction.next_run import MIXTURE, LeftOutScore, NextRun, possible
-from graycell.prediction.novelty import novelties
+from graycell.prediction.novelty import Outside, novelties
 from graycell.prediction.residuals import ResidualProcess, Residuals
 from graycell.prediction.stacking import LeftOut, leave_out_each, mixed, predictions, stacking_weights, trained
-from graycell.runs.records import REDOX, TCD, CellFeed, CultureRun
+from graycell.runs.records import REDOX, TCD, CellFeed, CultureRun, End, RuleBolus
 
 POINTS = 101
 """Number of times of a prediction where none are given."""
@@ -35,7 +36,7 @@ _ENOUGH_TO_LEARN = 6
 _BELIEVED = 4.0
 """[runs] Weight of the quantiles of the process beside those of the runs that were left out."""
 _BLIND = 0.5
-"""[1] Distance from what was learned from which on a candidate counts nothing that does not look at the plan."""
+"""[1] Distance from what was learned at which a candidate that does not look at the plan has the weight 0."""
 _TRUSTED = 0.5
 """[1] Square of the error of the best candidate over that of those which look at the plan, for these to be heard."""
 _DAYS_WITHOUT = 1.0
@@ -84,7 +85,7 @@ def predict_next(
     prediction is made anew from all of them.
 
     Args:
-        runs: two training runs or more, with measurements.
+        runs: two training runs or more, with measurements; one with the name of the plan is left out.
         plan: its start, events, media, and its samples so far.
         candidates: what is mixed; see `default_candidates` if left out.
         groups: group of a run by its name, that of the plan too, such as clone or feeding.
@@ -99,8 +100,13 @@ def predict_next(
     Raises:
         FitError: fewer than two training runs, or nothing can be predicted.
     """
-    return Forecaster.of(runs, candidates=candidates, groups=groups, seed=seed, engine=engine,
-                         progress=progress).predict(plan, times)  # fmt: skip
+    others = [run for run in runs if run.name != plan.name]
+    forecaster = Forecaster.of(others, candidates=candidates, groups=groups, seed=seed, engine=engine,
+                               progress=progress)  # fmt: skip
+    if len(others) < len(runs):
+        left = f"run '{plan.name}' of the training runs has the name of the plan, and nothing was learned from it."
+        forecaster = replace(forecaster, failures=(left, *forecaster.failures))
+    return forecaster.predict(plan, times)
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,8 @@ class Forecaster:
         Raises:
             FitError: fewer than two runs, or nothing can be predicted.
         """
-        runs = tuple(_with_samples(runs))
+        given, runs = runs, tuple(_with_samples(runs))
+        require_one_unit(runs, "predict")
         chosen = tuple(candidates) if candidates is not None else default_candidates(runs, groups)
         share = len(runs) / (len(runs) + 1)
         left_out, failures = leave_out_each(runs, chosen, seed, engine or current_engine(),
@@ -184,7 +191,9 @@ class Forecaster:
         largest = np.array([max((float(np.max(one)) for one in of.values()), default=0.0) for of in scaled])
         predictors, more = trained(runs, chosen, seed)
         progress(1.0, "all runs")
-        failures = list(dict.fromkeys([*failures, *more]))
+        empty = [f"run '{run.name}' has no samples after time 0, and nothing is learned from it."
+                 for run in given if not any(run is one for one in runs)]  # fmt: skip
+        failures = list(dict.fromkeys([*empty, *failures, *more]))
         return cls(
             runs, chosen, predictors, tuple(left_out), {name: weights[name] for name in names}, process,
             tuple(residuals), tuple(scores), calibration, largest, dict(groups or {}), tuple(failures), seed,
@@ -204,15 +213,16 @@ class Forecaster:
             FitError: no candidate can predict it.
         """
         names, rows = tuple(self.weights), [one.name for one in self.candidates]
-        plan = plan if plan.end > 0.0 else replace(plan, end=max(run.end for run in self.runs))
+        plan = self._to_its_end(plan)
         time = np.linspace(0.0, plan.end, POINTS) if times is None else np.asarray(times, float)
+        require_one_unit([*self.runs, plan], "predict")
         start, failed = self._realised(known_of(plan, None, False))
         seen = {name: series for name, series in plan.measurements.items() if name in names}
         every = {name: np.unique(np.r_[time, seen[name].time]) if name in seen else np.unique(time) for name in names}
         made, more = predictions(self.predictors, rows, start, every)
         failed += more
-        found, at, distance = novelties(self.runs, start)
-        weights = {name: functools.partial(self._weights_at, name, at, distance) for name in names}
+        outside = novelties(self.runs, start)
+        weights = {name: functools.partial(self._weights_at, name, outside) for name in names}
         curves = {name: mixed(made[name], weights[name](every[name])) for name in names}
         if not all(np.all(np.isfinite(curve)) for curve in curves.values()):
             raise FitError(f"predict: run '{plan.name}' could not be predicted; " + " ".join(failed))
@@ -222,12 +232,12 @@ class Forecaster:
         process = self.process.conditioned(known, gain)
         moments = {name: process.mean_and_variance(name, time) for name in names}
         sizes = np.stack([self.process.size(name, time) for name in names], axis=1)
-        widening = 1.0 + np.interp(time, at, distance)
+        widening = 1.0 + np.interp(time, outside.time, outside.distance)
         curve = np.stack([curves[name][place[name]] for name in names], axis=1)
-        estimate = curve + sizes * np.stack([moments[name][0] for name in names], axis=1)
-        estimate = np.stack([possible(self.runs, name, estimate[:, j]) for j, name in enumerate(names)], axis=1)
-        dry = np.stack([self._by_balances(name, made[name][:, place[name]], estimate[:, j])
-                        for j, name in enumerate(names)], axis=1)  # fmt: skip
+        moved = sizes * np.stack([moments[name][0] for name in names], axis=1)
+        estimate = np.stack([possible(self.runs, name, (curve + moved)[:, j]) for j, name in enumerate(names)], axis=1)
+        dry = np.stack([self._by_balances(name, made[name][:, place[name]], curve[:, j])
+                        for j, name in enumerate(names)], axis=1) + moved  # fmt: skip
         ends = self._run_out(names, time, dry)
         if ends:
             widening = widening + _DAYS_WITHOUT * np.maximum(time - min(ends.values()), 0.0)
@@ -235,35 +245,49 @@ class Forecaster:
         whole = None
         if not known.time:
             whole = self._whole_run(start, names, every, place, weights, sizes * widening[:, None])
+            if not np.all(np.isfinite(whole)):
+                whole, failed = None, [*failed, "no candidate could predict the plan in one of the runs left out, so "
+                                       "there is no band of whole runs."]  # fmt: skip
         sizes = self.calibration * sizes
         sizes_here = sizes * widening[:, None]
-        warnings = (*self._warnings(plan, names, time, estimate, ends, found), *self.failures, *failed)
+        warnings = (*self._warnings(plan, names, time, estimate, ends, outside), *self.failures, *failed)
+        used = np.stack([np.mean(weights[name](time), axis=1) for name in names], axis=1)
         by_candidate = np.stack([made[name][:, place[name]] for name in names], axis=2)
         count = len(self.runs)
         return NextRun(
             plan, self.runs, time, names, _units(self.runs, names), estimate, sizes_here * np.sqrt(variance),
             sizes_here * np.sqrt(variance + self.process.noise), self.process.degrees, whole,
-            count / (count + 1.0), tuple(rows), np.stack([self.weights[name] for name in names], axis=1), by_candidate,
-            self.scores, found, widening, tuple(dict.fromkeys(warnings)), self.seed, process, sizes,
+            count / (count + 1.0), tuple(rows), used / np.sum(used, axis=0), by_candidate, self.scores, outside.found,
+            widening, tuple(dict.fromkeys(warnings)), self.seed, process, sizes,
         )  # fmt: skip
 
     def _realised(self, start: CultureRun) -> tuple[CultureRun, list[str]]:
         """Return a plan with the boluses that its rules give, by the mean rates, and a sentence where that fails."""
-        of_rates = self.predictors.get(MeanRates().name)
+        if not any(isinstance(event, RuleBolus) for event in start.events):
+            return start, []
+        of_rates, why = self.predictors.get(MeanRates().name), "the mean rates are not among the candidates"
         if isinstance(of_rates, MeanRatesPredictor):
             try:
                 return of_rates.realised(start), []
             except GraycellError as error:
-                return start, [f"the boluses that rules give could not be computed: {error}"]
-        return start, []
+                why = str(error)
+        return start, [f"the boluses that rules give could not be computed, so only balances know them: {why}"]
 
-    def _weights_at(self, name: str, at: np.ndarray, distance: np.ndarray, time: np.ndarray) -> np.ndarray:
+    def _to_its_end(self, plan: CultureRun) -> CultureRun:
+        """Return a plan that does not say when it ends, to the end of the longest training run."""
+        last = max([0.0, plan.last_sample, *(float(event.time) for event in plan.events)])
+        if plan.end > last or any(isinstance(event, End) for event in plan.events):
+            return plan
+        return replace(plan, end=max(plan.end, *(run.end for run in self.runs)))
+
+    def _weights_at(self, name: str, outside: Outside, time: np.ndarray) -> np.ndarray:
         """Return the weights over time, (candidates, times): outside of what was learned the blind candidates yield.
 
-        They yield to those that look at the plan as far as these were as right where runs were left out.
+        They yield to those that look at the plan as far as these were as right where runs were left out, and as far as
+        it is outside in something that balances know.
         """
         weights, (seeing, trust) = self.weights[name], self._seeing(name)
-        kept = np.maximum(1.0 - np.interp(time, at, distance) / _BLIND, 0.0) ** 2
+        kept = np.maximum(1.0 - np.interp(time, outside.time, outside.balanced) / _BLIND, 0.0) ** 2
         less = np.where(self._blind[:, None], 1.0 - trust * (1.0 - kept)[None, :], 1.0)
         yielded = trust * np.sum(weights[self._blind]) * (1.0 - kept)
         return weights[:, None] * less + seeing[:, None] * yielded[None, :]
@@ -286,11 +310,11 @@ class Forecaster:
         trust = min(1.0, float(np.nanmin(error) / np.min(error[seeing > 0.0])) ** 2)
         return seeing / np.sum(seeing), trust
 
-    def _by_balances(self, name: str, made: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-        """Return the course by the candidates that look at the plan, where they are trusted; else the estimate."""
+    def _by_balances(self, name: str, made: np.ndarray, mixture: np.ndarray) -> np.ndarray:
+        """Return the course by the candidates that look at the plan, where they are trusted; else the mixture."""
         seeing, trust = self._seeing(name)
-        curve = mixed(made, seeing) if trust >= _TRUSTED else estimate
-        return np.where(np.isfinite(curve), curve, estimate)
+        curve = mixed(made, seeing) if trust >= _TRUSTED else mixture
+        return np.where(np.isfinite(curve), curve, mixture)
 
     def _known(self, seen, every, curves) -> Residuals:
         """Return the residuals of the samples so far, after time 0."""
@@ -298,10 +322,10 @@ class Forecaster:
         for name, series in seen.items():
             later = series.time > 0.0
             if np.any(later):
-                time[name] = series.time[later]
                 error = series.value[later] - curves[name][np.searchsorted(every[name], series.time[later])]
                 limit = np.zeros(len(error), bool) if series.below is None else series.below[later]
-                value[name] = np.where(limit, np.minimum(error, 0.0), error)
+                says = ~limit | (error < 0.0)
+                time[name], value[name] = series.time[later][says], error[says]
         return Residuals(time, value)
 
     def _whole_run(self, start, names, every, place, weights, sizes) -> np.ndarray:
@@ -327,12 +351,26 @@ class Forecaster:
             largest = max(float(np.max(value)) for value in values)
             least = min(float(np.min(value)) for value in values)
             gone = curves[:, j] < _EMPTY * largest
-            if least > _WELL_FED * largest and np.any(gone):
+            if least > _WELL_FED * largest and np.any(gone) and self._is_eaten(name):
                 found[name] = float(time[np.argmax(gone)])
         return found
 
-    def _warnings(self, plan, names, time, estimate, ends, found) -> list[str]:
-        said = [one.sentence() for one in found]
+    def _is_eaten(self, name: str) -> bool:
+        """Return whether the cells take up a species on the whole, by the mean rates."""
+        of_rates = self.predictors.get(MeanRates().name)
+        rates = of_rates.profile.rates.get(name) if isinstance(of_rates, MeanRatesPredictor) else None
+        return rates is not None and float(np.mean(rates)) < 0.0
+
+    def _warnings(self, plan, names, time, estimate, ends, outside) -> list[str]:
+        said = [one.sentence() for one in outside.found]
+        said += [f"{name} is in no training run: what it does was not learned." for name in outside.unseen]
+        of_rates = self.predictors.get(MeanRates().name)
+        unknown = of_rates.unknown_starts(plan) if isinstance(of_rates, MeanRatesPredictor) else ()
+        if unknown:
+            said.append(f"the plan does not say what it begins with of {', '.join(unknown)}: the balances begin with "
+                        "the mean of the training runs.")  # fmt: skip
+        if plan.name in {run.name for run in self.runs}:
+            said.append(f"run '{plan.name}' is among the training runs too, so its bands say nothing of a new run.")
         if any(isinstance(event, CellFeed) for event in plan.events):
             said.append("what is fed per cell is not known beforehand, and not compared with what was learned.")
         said += [f"{name} runs out at day {since:.3g}, and no training run was without it: how such cells behave was "
@@ -374,7 +412,8 @@ def _nested(left_out: Sequence[LeftOut], k: int, names: Sequence[str]) -> Residu
         if weights is None or not np.any(weights > 0.0):
             weights = stacking_weights(left_out, name)
         error = one.measured[name] - mixed(one.predicted[name], weights)
-        time[name], value[name] = one.time[name], np.where(one.below[name], np.minimum(error, 0.0), error)
+        says = ~one.below[name] | (error < 0.0)  # a prediction below a detection limit is neither right nor wrong
+        time[name], value[name] = one.time[name][says], error[says]
     return Residuals(time, value)
 
 

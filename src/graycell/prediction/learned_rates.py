@@ -2,7 +2,7 @@
 
 The rates that the samples show between each two of them are regressed on how concentrations and the temperature differ
 from their usual values at that time: a ridge regression, whose strength is chosen for each rate by leaving runs out. No
-differential equation is solved for it. With few runs little is looked at, and with fewer than four nothing: the
+differential equation is solved for it. n runs may look at n - 2 quantities, and fewer than four at nothing: the
 prediction is then that of the mean rates, and so it is for a run that is like the others.
 """
 
@@ -20,8 +20,6 @@ from graycell.runs.records import TEMPERATURE, VCD, CultureRun
 
 _FIRST = (TEMPERATURE, "GLC", VCD, "LAC", "NH3", "GLN", "ASN")
 """What is looked at first where not all can be."""
-_PER_INPUT = 1
-"""[runs] More than two that one more input needs."""
 _STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0, np.inf)
 """Of the ridge, in samples of unit weight; infinite for no deviation."""
 _BOUND = 1.5
@@ -119,7 +117,7 @@ def _looked_at(runs: Sequence[CultureRun], profile: Profile) -> tuple[str, ...]:
     if np.max(np.ptp(courses, axis=0)) > 0.5:
         known.insert(0, TEMPERATURE)
     known.sort(key=lambda name: _FIRST.index(name) if name in _FIRST else len(_FIRST))
-    return tuple(known[: max(0, (len(runs) - 2) // _PER_INPUT)]) if len(runs) > 3 else ()
+    return tuple(known[: len(runs) - 2]) if len(runs) > 3 else ()
 
 
 def _course(name: str, run: CultureRun, times: np.ndarray) -> np.ndarray:

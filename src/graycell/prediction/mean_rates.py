@@ -23,10 +23,11 @@ from graycell.comparison.protocols import DependsOnFields, Predictor
 from graycell.comparison.samples import value_at_start
 from graycell.errors import FitError
 from graycell.model import CultureModel
+from graycell.packing import molar_mass_of
 from graycell.runs.records import TCD, TEMPERATURE, VCD, CultureRun, RuleBolus, Setpoint, Signal
 from graycell.simulation.simulate import simulate
 from graycell.simulation.solve import SolverSettings
-from graycell.units import CELL_DENSITY, CONCENTRATION
+from graycell.units import CELL_DENSITY, CONCENTRATION, convert_amount
 
 COUNT_ERROR = 0.1
 """[1] Least relative error of a count of cells at time 0: 5 to 20 % in replicate cultures."""
@@ -69,7 +70,11 @@ def mean_profile(runs: Sequence[CultureRun]) -> Profile:
         raise FitError(f"found {len(runs)} training runs without two counts of viable cells; mean rates need one; "
                        "measure VCD.")  # fmt: skip
     every = np.unique(np.concatenate([run.measurements[VCD].time for run in counted]))
-    ends = every[np.r_[True, np.diff(every) > _NEAREST]]
+    ends = [every[0]]
+    for time in every[1:]:
+        if time - ends[-1] > _NEAREST:
+            ends.append(time)
+    ends = np.array([*ends, every[-1]] if len(ends) == 1 else ends)
     middles = 0.5 * (ends[1:] + ends[:-1])
     sums: dict[str, np.ndarray] = {}
     for rate in (rate for run in counted for rate in specific_rates(run).rates if not rate.since_start):
@@ -213,13 +218,13 @@ class MeanRatesPredictor:
     Attributes:
         model: growth and net production as inputs, in the balances of a vessel.
         profile: of the training runs.
-        starts: (runs,) counts of cells at time 0 of the training runs [10^9 cells/L].
+        starts: values at time 0 of the training runs, by species.
         deviations: from the mean rates.
     """
 
     model: CultureModel
     profile: Profile
-    starts: np.ndarray
+    starts: Mapping[str, np.ndarray]
     deviations: Deviations = field(default_factory=Deviations)
 
     @classmethod
@@ -238,8 +243,10 @@ class MeanRatesPredictor:
         """
         deviations = deviations or Deviations()
         names = [name for name in balanced(runs) if name in profile.rates or name == VCD]
-        starts = np.array([value_at_start(run, VCD) for run in runs])
-        return cls(_model(runs, names, deviations), profile, starts[starts > 0.0], deviations)
+        starts = {name: np.array([value_at_start(run, name) for run in runs]) for name in names}
+        starts = {name: values[np.isfinite(values)] for name, values in starts.items()}
+        starts[VCD] = starts[VCD][starts[VCD] > 0.0]
+        return cls(_model(runs, names, deviations), profile, starts, deviations)
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Simulate a run with the mean rates.
@@ -295,8 +302,7 @@ class MeanRatesPredictor:
             FitError: it has no count of cells at time 0.
         """
         signals = {name: Signal(name, "", self.profile.time, value) for name, value in self._inputs().items()}
-        initial = {name: value_at_start(run, name) for name in self.model.species}
-        initial = {name: value if np.isfinite(value) else 0.0 for name, value in initial.items()}
+        initial = {name: self._start_of(run, name) for name in self.model.species}
         initial[VCD] = self._start_of_cells(run)
         seen = TEMPERATURE in self.deviations.names
         events = tuple(event for event in run.events
@@ -308,19 +314,42 @@ class MeanRatesPredictor:
         found = {_MEAN.format(name): rates.get(GROWTH if name == VCD else name, still) for name in self.model.species}
         return found | {_USUAL.format(name): values for name, values in self.deviations.usual.items()}
 
+    def unknown_starts(self, run: CultureRun) -> tuple[str, ...]:
+        """Return the species whose value at time 0 a run does not give: the mean of the training runs stands in.
+
+        Args:
+            run: any run.
+
+        Returns:
+            Their names.
+        """
+        return tuple(name for name in self.model.species if not np.isfinite(value_at_start(run, name)))
+
+    def _start_of(self, run: CultureRun, name: str) -> float:
+        """Return the concentration at time 0 in the unit of `CultureRun.initial`."""
+        value, series = value_at_start(run, name), run.measurements.get(name)
+        own, unit = run.units.get(name, self.model.unit(name)), self.model.unit(name)
+        if not np.isfinite(value):
+            value, unit = float(np.mean(self.starts[name])) if len(self.starts[name]) else 0.0, unit
+        elif series is None or not len(series.time) or series.time[0] > 0.0:
+            return value
+        else:
+            unit = series.unit or own
+        return float(convert_amount(value, unit, own, molar_mass_of(self.model, name, run)))
+
     def _start_of_cells(self, run: CultureRun) -> float:
         """Return the density of viable cells at time 0 [10^9 cells/L], between the count and those of the others."""
         count = value_at_start(run, VCD)
         if not count > 0.0:
-            if not len(self.starts):
+            if not len(self.starts[VCD]):
                 raise FitError(f"run '{run.name}': found no count of cells at time 0, nor in the training runs; give "
                                "VCD at time 0.")  # fmt: skip
-            return float(np.exp(np.mean(np.log(self.starts))))
-        if not len(self.starts):
+            return float(np.exp(np.mean(np.log(self.starts[VCD]))))
+        if not len(self.starts[VCD]):
             return count
         series = run.measurements.get(VCD)
-        told = series.standard_error[0] / count if series is not None and series.time[0] <= 0.0 else 0.0
-        error, logs = max(COUNT_ERROR, float(told)), np.log(self.starts)
+        reported = series.standard_error[0] / count if series is not None and series.time[0] <= 0.0 else 0.0
+        error, logs = max(COUNT_ERROR, float(reported)), np.log(self.starts[VCD])
         between = max(float(np.var(logs, ddof=1)) - error**2, 0.0) if len(logs) > 1 else 0.0
         # a count far from all others is another inoculum, and no error of the count
         away = np.log(count) - float(np.mean(logs))

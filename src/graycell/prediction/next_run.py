@@ -53,11 +53,12 @@ class NextRun:
         model_sd: (n, quantities) of the culture around the estimate.
         measurement_sd: (n, quantities) of the next measurement.
         degrees: [1] of freedom of both.
-        whole_run: (2, n, quantities) ends of the band of a whole run, in all quantities and at all times together; None
-            once samples of the run are known.
+        whole_run: (2, n, quantities) ends of the band of a whole run, in all quantities and at all samples together;
+            None once samples of the run are known.
         certified: [1] part of new runs that such a band holds at least, if they are drawn as the training runs were.
         candidates: names, in the order of the weights.
-        weights: (candidates, quantities) [1].
+        weights: (candidates, quantities) [1] mean over the plan; outside of what was learned they differ from those
+            inside.
         by_candidate: (candidates, n, quantities) what each predicts; NaN where it predicts nothing.
         scores: of the training runs, each left out in turn.
         novelties: what of the plan leaves what was learned.
@@ -65,7 +66,7 @@ class NextRun:
         warnings: sentences for a reader of the prediction.
         seed: of the trainings and draws.
         process: of the residuals, conditioned on the samples so far.
-        sizes: (n, quantities) of residuals, without the widening.
+        sizes: (n, quantities) of residuals, calibrated, without the widening.
     """
 
     plan: CultureRun
@@ -156,20 +157,23 @@ class NextRun:
         """
         return sum(score.held for score in self.scores), sum(score.samples for score in self.scores)
 
-    def errors(self) -> dict[str, float]:
+    def errors(self) -> dict[str, tuple[float, float]]:
         """Return the mean error of every candidate, and of the mixture, where a training run was left out.
 
         Returns:
-            NRMSE [1] by name, the smallest first: the mean over quantities, then over runs; candidates that do not
-            predict all quantities are left out.
+            By name, the smallest first: NRMSE [1] of the candidate, the mean over the quantities that it predicts, then
+            over runs; and that of the mixture in the same quantities.
         """
         found = {}
-        for name in (*self.candidates, MIXTURE):
-            by_run: dict[str, list[float]] = {}
+        for name in (MIXTURE, *self.candidates):
+            pairs: dict[str, list[tuple[float, float]]] = {}
             for score in self.scores:
-                by_run.setdefault(score.run, []).append(score.nrmse.get(name, np.nan))
-            found[name] = float(np.mean([np.mean(values) for values in by_run.values()]))
-        return dict(sorted(((name, at) for name, at in found.items() if np.isfinite(at)), key=lambda pair: pair[1]))
+                if np.isfinite(score.nrmse[name]):
+                    pairs.setdefault(score.run, []).append((score.nrmse[name], score.nrmse[MIXTURE]))
+            if pairs:
+                own, mixture = np.mean([np.mean(of, axis=0) for of in pairs.values()], axis=0)
+                found[name] = (float(own), float(mixture))
+        return dict(sorted(found.items(), key=lambda pair: pair[1][0] / max(pair[1][1], 1e-12)))
 
     def plain(self) -> dict[str, Any]:
         """Return what the prediction depends on, and what is said of it, as plain data for JSON.
@@ -185,7 +189,8 @@ class NextRun:
             "seed": self.seed,
             "weights": {name: dict(zip(self.candidates, map(float, self.weights[:, j]), strict=True))
                         for j, name in enumerate(self.names)},
-            "errors of runs left out, NRMSE": self.errors(),
+            "errors of runs left out, NRMSE": {name: {"own": own, MIXTURE: mixture}
+                                               for name, (own, mixture) in self.errors().items()},
             "90 % bands of runs left out": {"held": held, "samples": samples},
             "whole-run band": {"certified": self.certified if self.whole_run is not None else None},
             "warnings": list(self.warnings),

@@ -4,8 +4,8 @@ The differences, divided by their size at that time, are a Gaussian process over
 
     cov = (1 - noise) ((1 - share) C[q, q'] exp(-|t - t'|/length) + share S[q t, q' t']) + noise [q t = q' t']
 
-C is the correlation between quantities, drawn to the unit matrix for few runs, and S that of the runs as they were
-seen, over times and quantities, whose share grows with their number: so that a run that begins as some of the others
+C is the correlation between quantities, drawn to the unit matrix for few runs. S is the empirical correlation of the
+runs over times and quantities, and its share grows with their number: so that a run that begins as some of the others
 did is expected to go on as they did. `length` and `noise` have the largest marginal likelihood on a grid, without S.
 The smooth part is how a run deviates from its prediction, the noise is the assay and what else differs from sample to
 sample. The size is a local mean square, in proportion to the level of the quantity at that time. Once samples of a run
@@ -149,7 +149,7 @@ class ResidualProcess:
             0 (the samples say nothing) to 1 (as much as the process expects).
         """
         until = {name: float(time[-1]) for name, time in known.time.items()}
-        products, squares, counted = 0.0, 0.0, 0
+        products, squares = 0.0, 0.0
         for k, one in enumerate(residuals):
             early = {name: one.time[name] <= end for name, end in until.items() if name in one.time}
             begun = Residuals({name: one.time[name][chosen] for name, chosen in early.items()},
@@ -163,7 +163,6 @@ class ResidualProcess:
                     found = one.value[name][later] / others.size(name, time[later])
                     # the mean over the samples, so that each quantity of each run counts the same
                     products, squares = products + float(np.mean(mean * found)), squares + float(np.mean(mean**2))
-                    counted += 1
         if not squares > 0.0:
             return 1.0
         beforehand = _EXPECTED * squares / max(len(residuals), 1)
@@ -218,13 +217,14 @@ class ResidualProcess:
         Returns:
             The conditioned process.
         """
-        which = np.concatenate([np.full(len(known.time.get(name, ())), i, int) for i, name in enumerate(self.names)])
+        counts = [len(known.time.get(name, ())) for name in self.names]
+        which = np.repeat(np.arange(len(self.names)), counts)
         time = np.concatenate([np.asarray(known.time.get(name, ()), float) for name in self.names])
         value = np.concatenate([
             np.asarray(known.value[name], float) / self.size(name, np.asarray(known.time[name], float))
             if name in known.time else np.zeros(0) for name in self.names
         ])  # fmt: skip
-        return Conditioned(self, which.astype(int), time, value, gain)
+        return Conditioned(self, which, time, value, gain)
 
     def smooth(self, of: np.ndarray, at: np.ndarray, other: np.ndarray, then: np.ndarray) -> np.ndarray:
         """Return the covariance of the smooth part between two sets of points.
@@ -240,6 +240,8 @@ class ResidualProcess:
         """
         kernel = self.correlation[np.ix_(of, other)] * np.exp(-np.abs(at[:, None] - then[None, :]) / self.length)
         as_seen = self.root(of, at) @ self.root(other, then).T
+        # what is not seen, as after the last sample, varies by itself
+        as_seen = np.where((of[:, None] == other[None, :]) & (at[:, None] == then[None, :]), 1.0, as_seen)
         return (1.0 - self.noise) * ((1.0 - self.share) * kernel + self.share * as_seen)
 
     @property
@@ -323,7 +325,10 @@ class Conditioned:
         drawn = np.sqrt(1.0 - process.share) * np.einsum("ij,djq,pq->dip", along, normal, across)
         runs = random.standard_normal((process.seen.shape[-1], count))
         for q in range(len(process.names)):
-            drawn[:, :, q] += np.sqrt(process.share) * (process.root(np.full(len(every), q, int), every) @ runs).T
+            root = process.root(np.full(len(every), q, int), every)
+            rest = np.sqrt(np.maximum(1.0 - np.sum(root**2, axis=1), 0.0))
+            alone = rest * random.standard_normal((count, len(every)))
+            drawn[:, :, q] += np.sqrt(process.share) * ((root @ runs).T + alone)
         drawn *= np.sqrt(1.0 - process.noise)
         if len(self.time):  # Matheron's rule: a draw before, moved by what the samples say of it
             rows = np.searchsorted(every, self.time)
@@ -425,7 +430,7 @@ def _seen(scaled: Sequence[Residuals], names: Sequence[str], duration: float) ->
         for i, name in enumerate(names):
             if name in one.time and len(one.time[name]):
                 # nothing deviates before the first sample; after the last one nothing is known
-                inside = np.interp(grid, one.time[name], one.value[name], right=0.0)
+                inside = np.interp(grid, one.time[name], one.value[name], left=0.0, right=0.0)
                 table[i, :, k] = inside
     size = np.sqrt(np.sum(table**2, axis=-1, keepdims=True))
     return table / np.where(size > 0.0, size, 1.0)

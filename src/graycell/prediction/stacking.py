@@ -7,6 +7,7 @@ square error of each, so that one run which went astray does not decide. They ar
 to 1/error^4, as strongly as one run more would, because few runs say little about a mixture.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -140,32 +141,34 @@ def predictions(
     for row, name in enumerate(names):
         if name not in predictors:
             continue
+        made: dict[str, np.ndarray] = {}
         try:
-            made = predictors[name].predict(known, time)
+            made |= predictors[name].predict(known, time)
         except GraycellError as error:
-            failed.append(f"{name} could not predict run '{known.name}': {error}")
-            continue
+            for quantity, at in time.items():  # what it has not learned does not count against the others
+                with contextlib.suppress(GraycellError):
+                    made |= predictors[name].predict(known, {quantity: at})
+            if not made:
+                failed.append(f"{name} could not predict run '{known.name}': {error}")
         for quantity, values in made.items():
             if quantity in found and np.all(np.isfinite(values)):
                 found[quantity][row] = values
     return found, failed
 
 
-def errors_of(left_out: Sequence[LeftOut], quantity: str, weights: np.ndarray | None = None) -> np.ndarray:
+def errors_of(left_out: Sequence[LeftOut], quantity: str) -> np.ndarray:
     """Return measured - predicted of the runs that were left out.
 
     Args:
         left_out: of every run.
         quantity: its name.
-        weights: (candidates,) of a mixture; without it the errors of every candidate.
 
     Returns:
-        (samples,), or (candidates, samples) without weights; of a detection limit only what is predicted above it.
+        (candidates, samples); of a detection limit only what is predicted above it.
     """
     parts = []
     for one in (one for one in left_out if quantity in one.predicted):
-        predicted = one.predicted[quantity] if weights is None else mixed(one.predicted[quantity], weights)
-        error = one.measured[quantity] - predicted
+        error = one.measured[quantity] - one.predicted[quantity]
         parts.append(np.where(one.below[quantity], np.minimum(error, 0.0), error))
     return np.concatenate(parts, axis=-1)
 

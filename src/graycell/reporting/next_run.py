@@ -102,13 +102,16 @@ def headline_of(prediction: NextRun) -> list[str]:
         Sentences.
     """
     errors, (held, samples) = prediction.errors(), prediction.held()
-    ranked = ", ".join(f"{name} {value:.3f}" for name, value in errors.items())
+    whole = errors[MIXTURE][0]
+    ranked = ", ".join(f"{name} {own:.3f}" + (f" (in its quantities, where the mixture has {mixture:.3f})"
+                                               if abs(mixture - whole) > 1e-9 else "")
+                       for name, (own, mixture) in errors.items())  # fmt: skip
     count = len(prediction.runs)
     found = [f"Mean error as a part of the measured range (NRMSE) where each of the {count} training runs was left out "
              f"and predicted from the others: {ranked}."]  # fmt: skip
-    best = next(iter(errors), MIXTURE)
-    if best != MIXTURE and errors[best] < errors.get(MIXTURE, np.inf):
-        found.insert(0, f"{best} alone predicted the runs that were left out better than the mixture did.")
+    better = [name for name, (own, mixture) in errors.items() if name != MIXTURE and own < mixture]
+    if better:
+        found.insert(0, f"{' and '.join(better)} alone predicted the runs that were left out better than the mixture.")
     if samples:
         found.append(f"Bands of 90 % held {held} of {samples} of their samples, {100 * held / samples:.0f} %.")
     if prediction.whole_run is not None:
