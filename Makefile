@@ -66,7 +66,7 @@ study-learning: $(VENV)/.installed-study
 
 # table of docs/predict.md from docs/coverage.json; RETRAIN=1 first computes what results/coverage does not hold yet
 study-coverage: $(VENV)/.installed-study
-	$(BIN)/python studies/coverage.py $(if $(RETRAIN),--retrain)
+	$(BIN)/python studies/coverage_study.py $(if $(RETRAIN),--retrain)
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS) .pytest_cache

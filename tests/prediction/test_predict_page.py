@@ -1,5 +1,6 @@
 """The page "Predict the next run" works: its commands and its Python, in their order; and the command's faults."""
 
+import importlib
 import json
 import re
 import shlex
@@ -118,3 +119,11 @@ def test_each_fault_of_the_command_has_a_sentence(place, tmp_path, line, sentenc
     assert found.exit_code != 0
     assert sentence in said
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_the_table_of_the_page_is_that_of_the_study(monkeypatch):
+    studies = Path(__file__).parents[2] / "studies"
+    monkeypatch.syspath_prepend(str(studies))
+    coverage = importlib.import_module("coverage_study")
+    stored = json.loads(coverage.STORED.read_text(encoding="utf-8"))["tasks"]
+    assert coverage.table({name: task["rows"] for name, task in stored.items()}) in PAGE

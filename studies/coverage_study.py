@@ -1,8 +1,8 @@
 """The coverage study: how often the bands of `graycell predict` hold, and how wide and right they are.
 
-    python studies/coverage.py                  write the tables from docs/coverage.json, and print them
-    python studies/coverage.py --retrain        first compute what results/coverage does not hold yet
-    python studies/coverage.py --retrain --only plant,real      some tasks alone; --part 1/2 one of two shares
+    python studies/coverage_study.py                  write the tables from docs/coverage.json, and print them
+    python studies/coverage_study.py --retrain        first compute what results/coverage does not hold yet
+    python studies/coverage_study.py --retrain --only plant,real      some tasks alone; --part 1/2 one of two shares
 
 Tasks: twenty truths, each the model nolan-lee-extended-limited with other parameters, eight training and sixteen test
 runs with 5 % noise; the plant of hybrid-bioprocess-lab (MIT, lynchaos) with its own splits; and measured runs, each
@@ -172,7 +172,8 @@ def tasks() -> dict[str, Callable[[], list[dict]]]:
 def summary(rows: Sequence[Mapping]) -> dict[str, object]:
     """Return errors, coverage with its Clopper-Pearson interval over runs, and widths of some rows."""
     samples, held = sum(row["samples"] for row in rows), sum(row["held"] for row in rows)
-    quantities = {name: [row for row in rows if row["quantity"] == name] for name in {row["quantity"] for row in rows}}
+    names = sorted({row["quantity"] for row in rows})
+    quantities = {name: [row for row in rows if row["quantity"] == name] for name in names}
     each = {name: sum(row["held"] for row in of) / sum(row["samples"] for row in of) for name, of in quantities.items()}
     by_run: dict[str, list[Mapping]] = {}
     for row in rows:
@@ -218,6 +219,15 @@ def table(stored: Mapping[str, Sequence[Mapping]]) -> str:
     return markdown(heads, lines) + "\n"
 
 
+def _rounded(value):
+    """Return plain data with numbers to five decimals, which is more than the table shows."""
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return round(value, 5) if isinstance(value, float) else value
+
+
 def main() -> None:
     """Compute what is wanted, gather it, and write and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -240,7 +250,8 @@ def main() -> None:
                 continue
             path.write_text(json.dumps({"code": hash_of_code(), "rows": rows}), encoding="utf-8")
             print(f"{name}: {len(rows)} rows", flush=True)  # noqa: T201
-        rows = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))}
+        rows = {path.stem: _rounded(json.loads(path.read_text(encoding="utf-8")))
+                for path in sorted(RESULTS.glob("*.json"))}  # fmt: skip
         record = where_it_ran(("graycell", "jax", "numpy", "scipy"))
         STORED.write_text(json.dumps({"made": record, "tasks": rows}, separators=(",", ":")), encoding="utf-8")
     stored = json.loads(STORED.read_text(encoding="utf-8"))["tasks"]
