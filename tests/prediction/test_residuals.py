@@ -35,8 +35,11 @@ def test_the_conditional_mean_and_variance_are_those_of_the_joint_normal_distrib
     process, _ = process_of(smooth_runs(5))
     known = Residuals({"GLC": DAYS[:4]}, {"GLC": np.array([0.5, 0.9, 0.7, 1.2])})
     mean, variance = process.conditioned(known).mean_and_variance("GLC", DAYS[4:])
-    every, zero = DAYS, np.zeros(len(DAYS), int)
-    joint = process.smooth(zero, every, zero, every)
+    apart = np.abs(DAYS[:, None] - DAYS[None, :])
+    share = process.runs / (process.runs + 20.0)  # of the correlation as it was seen, which is that of its root
+    root = process.root(np.zeros(len(DAYS), int), DAYS)
+    seen = np.where(apart == 0.0, 1.0, root @ root.T)
+    joint = (1.0 - process.noise) * ((1.0 - share) * np.exp(-apart / process.length) + share * seen)
     among = joint[:4, :4] + process.noise * np.eye(4)
     scaled = known.value["GLC"] / process.size("GLC", DAYS[:4])
     assert mean == pytest.approx(joint[4:, :4] @ np.linalg.solve(among, scaled), rel=1e-6)

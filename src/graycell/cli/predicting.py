@@ -12,12 +12,12 @@ from graycell.cli.given_units import display_units
 from graycell.cli.printing import progress_bar
 from graycell.cli.sentences import print_error, print_findings, say
 from graycell.errors import Finding, InputError, nearest
+from graycell.inference.storage import FILE
 from graycell.prediction import NextRun, default_candidates, predict_next
 from graycell.runs import check_runs, read_runs
 from graycell.runs.records import CultureRun
 from graycell.storage import require_place
 
-FIT = "fit.json"
 _MOST_ROWS = 100_000
 
 
@@ -34,7 +34,7 @@ def _predict(
     if len(plans) != 1:
         print_error(f"{last}: found {len(plans)} runs; the plan is one run; give the folder or file of that run.")
         raise typer.Exit(FAULTS)
-    if len(given) == 1 and (given[0] / FIT).is_file():
+    if len(given) == 1 and (given[0] / FILE).is_file():
         if groups is not None or thorough:
             print_error("predict: --groups and --thorough are for predictions from runs; a fit has neither.")
         _from_fit(given[0], plans[0], out, draws, seed, units)

@@ -13,9 +13,17 @@ import numpy as np
 
 from graycell.balances.specific_rates import specific_rates
 from graycell.comparison.features import features_of
-from graycell.comparison.protocols import DependsOnFields, Predictor
+from graycell.comparison.protocols import Predictor
 from graycell.comparison.samples import mean_curve
-from graycell.prediction.mean_rates import Deviations, MeanRatesPredictor, Profile, balanced, mean_profile, with_start
+from graycell.prediction.mean_rates import (
+    Deviations,
+    MeanRates,
+    MeanRatesPredictor,
+    Profile,
+    balanced,
+    mean_profile,
+    with_start,
+)
 from graycell.runs.records import TEMPERATURE, VCD, CultureRun
 
 _FIRST = (TEMPERATURE, "GLC", VCD, "LAC", "NH3", "GLN", "ASN")
@@ -31,7 +39,7 @@ _BETTER = 0.98
 
 
 @dataclass(frozen=True)
-class LearnedRates(DependsOnFields):
+class LearnedRates(MeanRates):
     """Balances with mean rates and learned deviations; see `comparison.Candidate`.
 
     Attributes:
@@ -56,18 +64,6 @@ class LearnedRates(DependsOnFields):
         """
         profile = mean_profile(runs)
         return MeanRatesPredictor.of(runs, profile, learned_deviations(runs, profile))
-
-    def quantities(self, runs: Sequence[CultureRun], seed: int) -> tuple[str, ...]:
-        """Return the quantities that it predicts.
-
-        Args:
-            runs: training runs.
-            seed: not used.
-
-        Returns:
-            Names: viable cells, and what has a balance in every run.
-        """
-        return balanced(runs)
 
 
 def learned_deviations(runs: Sequence[CultureRun], profile: Profile) -> Deviations:

@@ -285,9 +285,7 @@ class MeanRatesPredictor:
         if not any(isinstance(event, RuleBolus) for event in run.events):
             return run
         path = simulate(self.model, self.prepared(run), _SETTINGS).require_finished()
-        given = iter(path.boluses)
-        return replace(run, events=tuple(next(given) if isinstance(event, RuleBolus) else event
-                                         for event in run.events))  # fmt: skip
+        return run.with_rules_given(path.boluses)
 
     def prepared(self, run: CultureRun) -> CultureRun:
         """Return a run as the model takes it: with the mean rates as signals, and its start.
@@ -328,9 +326,10 @@ class MeanRatesPredictor:
     def _start_of(self, run: CultureRun, name: str) -> float:
         """Return the concentration at time 0 in the unit of `CultureRun.initial`."""
         value, series = value_at_start(run, name), run.measurements.get(name)
-        own, unit = run.units.get(name, self.model.unit(name)), self.model.unit(name)
+        unit, others = self.model.unit(name), self.starts[name]
+        own = run.units.get(name, unit)
         if not np.isfinite(value):
-            value, unit = float(np.mean(self.starts[name])) if len(self.starts[name]) else 0.0, unit
+            value = float(np.mean(others)) if len(others) else 0.0
         elif series is None or not len(series.time) or series.time[0] > 0.0:
             return value
         else:

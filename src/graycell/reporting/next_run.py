@@ -10,14 +10,13 @@ import plotly.graph_objects as go
 from graycell.prediction import MIXTURE, NextRun
 from graycell.reporting.display import LABORATORY, Shown, Units, shown_in
 from graycell.reporting.page import Section, drawing, facts, number, page, table, text
+from graycell.reporting.predictions import LEVELS
 from graycell.reporting.style import COLOURS, INK, MUTED, PALE, mark_events, panels, plain
 from graycell.reporting.writing import write_table
 from graycell.storage import write_whole, written_together
 from graycell.units import CONCENTRATION, TIME
 
 PAGE = "prediction.html"
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Quantiles of the table."""
 _MODEL_BAND, _MEASUREMENT_BAND = "rgba(0,114,178,0.28)", "rgba(0,114,178,0.13)"
 _COLUMNS = 3
 _CAPTION = (

@@ -70,7 +70,8 @@ def prediction_report(prediction: Prediction, fit: Fit, folder: str | Path, unit
         "warnings": [*fit.remarks(), *prediction.remarks()], "code": hash_of_code(), **where_it_ran(VERSIONS),
     }  # fmt: skip
     items = "".join(f"<li>{text(sentence)}</li>" for sentence in whole["warnings"])
-    shown = [name for name in prediction.names if name in prediction.model.species or name in fit_quantities(fit)]
+    measured = {name for run in fit.runs for name in run.measurements}
+    shown = [name for name in prediction.names if name in prediction.model.species or name in measured]
     figures = "".join(drawing(band(prediction, name, units=units), f"band-{i}", _CAPTION if i == 0 else name)
                       for i, name in enumerate(shown))  # fmt: skip
     rows = [(name, str(whole[name])) for name in ("model", "seed", "draws", "failed draws", "code")]
@@ -84,18 +85,6 @@ def prediction_report(prediction: Prediction, fit: Fit, folder: str | Path, unit
         write_whole(stage / "prediction.json", json.dumps(whole, indent=1))
         write_whole(stage / "prediction.html", made)
     return folder / "prediction.html"
-
-
-def fit_quantities(fit: Fit) -> set[str]:
-    """Return the quantities that the runs of a fit measured.
-
-    Args:
-        fit: any.
-
-    Returns:
-        Names.
-    """
-    return {name for run in fit.runs for name in run.measurements}
 
 
 def band(prediction: Prediction, quantity: str, level: float = 0.9, units: Units = LABORATORY) -> go.Figure:

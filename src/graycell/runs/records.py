@@ -6,7 +6,7 @@ A `CultureRun` is in internal units (day, litre, mmol/L, 10^9 cells/L, degC). Co
 
 import contextlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -357,6 +357,19 @@ class CultureRun:
             The changed run.
         """
         return self.with_events(Setpoint(time, value, input))
+
+    def with_rules_given(self, boluses: Iterable[Bolus]) -> "CultureRun":
+        """Return the run with its rules for boluses replaced by boluses.
+
+        Args:
+            boluses: one for each such rule, in the order of the events.
+
+        Returns:
+            The run; feeds are as they were.
+        """
+        given = iter(boluses)
+        events = tuple(next(given) if isinstance(event, RuleBolus) else event for event in self.events)
+        return replace(self, events=events)
 
     def with_initial(self, **concentrations: float) -> "CultureRun":
         """Return the run with other concentrations at time 0.

@@ -1,7 +1,6 @@
 """Trajectory: a simulated run, a PyTree of arrays with names."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import equinox as eqx
@@ -145,9 +144,7 @@ class Trajectory(eqx.Module):
     @property
     def realised(self) -> CultureRun:
         """The run with its rules for boluses replaced by the boluses that they gave. Feeds are as they were."""
-        given = iter(self.boluses)
-        events = tuple(next(given) if isinstance(event, RuleBolus) else event for event in self.run.events)
-        return replace(self.run, events=events)
+        return self.run.with_rules_given(self.boluses)
 
     @property
     def _loop(self) -> str:
