@@ -9,10 +9,20 @@ import pandas as pd
 import pytest
 
 import graycell as gc
+from graycell.comparison import usable_models
 from graycell.comparison.baselines import MeanOfRuns
 from graycell.comparison.splits import known_of
-from graycell.errors import FitError, ModelError
-from graycell.prediction import MIXTURE, Forecaster, GroupMean, MeanRates, predict_next
+from graycell.errors import FitError, InputError, ModelError
+from graycell.models.library import model_text
+from graycell.prediction import (
+    MIXTURE,
+    Forecaster,
+    GroupMean,
+    MeanRates,
+    default_candidates,
+    model_candidate,
+    predict_next,
+)
 from graycell.runs.records import VCD, Bolus, CultureRun, LevelBolus
 
 WHATIF = Path(__file__).parents[3] / "shared" / "cases" / "first-day"
@@ -259,3 +269,71 @@ def test_the_starving_plan_is_warned_of_and_the_best_plans_are_found():
     lower = [found.interval("ANTI", of="model")[0][-1] for found in predicted]
     best = np.argsort(-truth["titer [g/L]"].to_numpy())[:3]
     assert set(best) <= set(np.argsort(lower)[-5:])
+
+
+def test_before_the_first_sample_the_start_says_most(fed):
+    _, forecaster = fed
+    plan = known_of(cultures.culture("new", 0.02, start=0.6), None, False)
+    found = forecaster.predict(plan, np.array([0.0, 0.5, 1.0, 1.5]))
+    for name in found.names:
+        series, j = plan.measurements[name], found.column(name)
+        low, high = found.interval(name)
+        error = series.standard_error[0]
+        assert abs(found.estimate[0, j] - series.value[0]) < 0.5 * error
+        # no wider than by the error of the assay, and narrower than the band at the first sample of the other runs
+        assert (high - low)[0] < 2.0 * found.process.process.quantile(0.9) * error
+        assert (high - low)[0] < (high - low)[1] < (high - low)[2]
+    after = forecaster.predict(plan, np.array([1.0, 1.5]))
+    assert np.allclose(after.estimate, found.estimate[2:], rtol=1e-4)
+    # a start that is given and not measured
+    given = forecaster.predict(cultures.planned(cultures.culture("new", 0.02)), np.array([0.0, 1.0]))
+    assert given.estimate[0, given.column("GLC")] == pytest.approx(60.0, rel=0.02)
+
+
+def test_starts_that_were_wrong_in_the_training_runs_are_not_believed(fed):
+    runs, forecaster = fed
+    recipes = [run.with_initial(GLC=60.0 + 20.0 * (-1) ** k) for k, run in enumerate(runs)]  # and 60 was measured
+    plan, times = cultures.planned(cultures.culture("new", 0.02)), np.array([0.0, 7.0])
+    ends = [one.predict(plan, times).interval("GLC") for one in (forecaster, Forecaster.of(recipes, candidates=QUICK))]
+    widths = [float((high - low)[0]) for low, high in ends]
+    assert widths[1] > 1.5 * widths[0]
+
+
+@pytest.mark.ode
+def test_a_model_takes_part_where_its_fit_predicts_best():
+    laws = {"growth": gc.Rate("mu"), "uptake": gc.Rate("q")}
+    model = gc.CultureModel(
+        name="constant rates", reactions={"growth": "=> VCD", "uptake": "GLC =>"}, rates=laws,
+        parameters={"mu": gc.Parameter(0.2, "1/d", lower=0.01, upper=2.0),
+                    "q": gc.Parameter(0.7, "mmol/(1e9 cells)/d", lower=0.01, upper=10.0)},
+    )  # fmt: skip
+    random = np.random.default_rng(3)
+    runs = [cultures.culture(f"run{k}", 0.01 * k, 0.4 + 0.1 * k, random) for k in range(5)]
+    forecaster = Forecaster.of(runs, candidates=[MeanOfRuns(), model_candidate(model)])
+    fitted = forecaster.predictors["constant rates"].fit
+    assert float(fitted.model.parameters["mu"]) == pytest.approx(cultures.GROWTH, rel=0.05)
+    found = forecaster.predict(cultures.planned(cultures.culture("new", 0.08)), cultures.DAYS)
+    truth = cultures.culture("new", 0.08)
+    for name in found.names:
+        assert found.weights[1, found.column(name)] > 0.8
+        assert np.allclose(found.estimate[:, found.column(name)], truth.measurements[name].value, rtol=0.1)
+    assert next(iter(found.errors())) in (MIXTURE, "constant rates")
+
+
+def test_models_are_found_by_their_name_or_their_file(tmp_path):
+    runs = curves(3, 0)
+    path = tmp_path / "mine.toml"
+    path.write_text(model_text("cho-basic").replace("cho-basic", "mine"), encoding="utf-8")
+    named = [one.name for one in default_candidates(runs, models=["nolan-lee", path])]
+    assert named == ["mean of the runs", "mean rates", "Gaussian process", "nolan-lee", "mine"]
+    with pytest.raises(ModelError, match=r"model 'nolan' is not in the library; did you mean 'nolan-lee'"):
+        default_candidates(runs, models=["nolan"])
+    path.write_text("name = 3", encoding="utf-8")
+    with pytest.raises(InputError):
+        default_candidates(runs, models=[path])
+
+
+def test_thorough_candidates_are_the_models_that_the_measurements_allow():
+    runs = [cultures.culture(f"run{k}") for k in range(3)]
+    named = [one.name for one in default_candidates(runs, thorough=True)]
+    assert named[3:] == [*usable_models(runs).models, "boosted trees"]

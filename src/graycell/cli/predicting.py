@@ -22,8 +22,9 @@ _MOST_ROWS = 100_000
 
 
 def _predict(
-    sources: list[Path], out: Path, groups: Path | None, thorough: bool, draws: int, seed: int, units: str
-) -> None:
+    sources: list[Path], out: Path, groups: Path | None, models: list[str], thorough: bool, draws: int, seed: int,
+    units: str,
+) -> None:  # fmt: skip
     if len(sources) < 2:
         print_error("predict: found one path; runs or a fit to learn from and, last, a plan are needed; write graycell "
                     "predict my-runs/ my-plan/.")  # fmt: skip
@@ -35,13 +36,13 @@ def _predict(
         print_error(f"{last}: found {len(plans)} runs; the plan is one run; give the folder or file of that run.")
         raise typer.Exit(FAULTS)
     if len(given) == 1 and (given[0] / FILE).is_file():
-        if groups is not None or thorough:
-            print_error("predict: --groups and --thorough are for predictions from runs; a fit has neither.")
+        if groups is not None or models or thorough:
+            print_error("predict: --groups, --model and --thorough are for predictions from runs; a fit has none.")
         _from_fit(given[0], plans[0], out, draws, seed, units)
         return
     runs = runs_from(given)
     words = None if groups is None else _groups(groups, [*runs, plans[0]])
-    candidates = default_candidates(runs, words, thorough)
+    candidates = default_candidates(runs, words, thorough, models)
     shown_units = display_units(units, [*runs, plans[0]])
     with progress_bar("predict") as update:
         found = predict_next(runs, plans[0], candidates=candidates, groups=words, seed=seed, progress=update)

@@ -1,5 +1,6 @@
 """choose_model: which models of the library the measurements of runs allow, and which of them predicts best."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +120,34 @@ def scored_quantities(usable: Usable, runs: Sequence[CultureRun]) -> tuple[str, 
     return tuple(name for name in shared if name != TCD or VIABILITY not in shared or VCD not in shared)
 
 
+def library_candidates(
+    usable: Usable,
+    settings: FitSettings,
+    fit_progress: Callable[[Progress], None] | None = None,
+    initial_error: InitialError | None = None,
+) -> list[ModelCandidate]:
+    """Return the usable models as candidates.
+
+    Args:
+        usable: the models.
+        settings: of every fit.
+        fit_progress: called as each fit goes on.
+        initial_error: of the initial concentrations of the runs.
+
+    Returns:
+        One candidate for each model.
+    """
+    return [
+        ModelCandidate(name, functools.partial(_built, file), settings, progress=fit_progress,
+                       initial_error=initial_error)
+        for name, file in usable.models.items()
+    ]  # fmt: skip
+
+
+def _built(file: ModelFile, runs: Sequence[CultureRun], seed: int) -> CultureModel:
+    return build_model(file, runs, seed=seed)
+
+
 def choose_model(
     runs: Sequence[CultureRun],
     settings: FitSettings = FitSettings(starts=1),  # noqa: B008  an immutable record
@@ -154,16 +183,7 @@ def choose_model(
             f"found no model of the library that these measurements allow: {reasons}. Write a model file of "
             "your own and give it with --model, see graycell models --help."
         )
-    candidates = [
-        ModelCandidate(
-            name,
-            lambda given, seed, file=file: build_model(file, given, seed=seed),
-            settings,
-            progress=fit_progress,
-            initial_error=initial_error,
-        )
-        for name, file in usable.models.items()
-    ]
+    candidates = library_candidates(usable, settings, fit_progress, initial_error)
     splits, baselines = _splits(runs)
     found = cross_validate(
         [*candidates, *baselines],

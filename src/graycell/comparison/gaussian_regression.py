@@ -1,24 +1,18 @@
-"""The training of `GaussianProcess`, with scikit-learn: its kernels, their hyperparameters, the choice of one."""
+"""The training of `GaussianProcess`: its kernel, the hyperparameters of the largest likelihood, the choice of one.
 
-import threading
-import warnings
+A regression of scikit-learn with the same kernel has the same likelihood (a test compares them) and takes ten times as
+long for some hundred samples, nearly all of it to pass hyperparameters around. Here the squared distances are computed
+once.
+"""
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import (
-    ConstantKernel,
-    Hyperparameter,
-    Kernel,
-    NormalizedKernelMixin,
-    StationaryKernelMixin,
-    WhiteKernel,
-)
+from scipy.linalg import cho_factor, cho_solve
+from scipy.optimize import minimize
 
-from graycell.comparison.features import TIME, Scaling, features_of
+from graycell.comparison.features import TIME, features_of
 from graycell.comparison.protocols import Predictor
 from graycell.comparison.samples import (
     Samples,
@@ -32,47 +26,120 @@ from graycell.comparison.samples import (
 from graycell.engine import one_thread_each
 from graycell.runs.records import CultureRun
 
-_FILTERS = threading.Lock()
+_WIDE = (0.3, 100.0)
+"""[1] Bounds of length scales: runs are few, and a variation over less than 0.3 standard deviations is noise."""
+_SCALES = ((1.0, 1e-4, 1e3), (1.0, *_WIDE), (0.3, 1e-4, 1e3), (0.01, 1e-4, 0.05), (2.0, 1.0, 100.0), (0.03, 1e-5, 1.0))
+"""First value and bounds [1]: variance and length of the curve that all runs share; variance of what the features
+explain; variance and length in time of what nothing explains within a run, slow and small, because else it would
+explain every run by itself, and a new run could not be predicted; variance of the noise."""
+_FIRST_LENGTH = 2.0
+"""[1] First value of the length scales of what the features explain."""
+_ENOUGH = 1e-6
+"""[1] Relative change of the logarithm of a likelihood that is none."""
+_JITTER = 1e-10
 
 
-class GroupedRBF(StationaryKernelMixin, NormalizedKernelMixin, Kernel):  # pyright: ignore[reportIncompatibleMethodOverride]
-    r"""A squared exponential kernel with one length scale [1] for each group of columns.
+@dataclass(frozen=True)
+class SampleKernel:
+    r"""The covariance of samples: a curve in common, what the features explain, what is left within a run, noise.
 
-    $k(x, x') = \exp(-\frac12 \sum_g d_g^2 / l_g^2)$, where $d_g^2$ is the mean of the squared differences over the
+    $k = v_0 e^{-d_t^2/2l_0^2} + v_1 \exp(-\frac12 \sum_g d_g^2/l_g^2) + v_2 [\text{same run}] e^{-d_t^2/2l_2^2}$,
+    and the variance of the noise for a sample with itself. $d_g^2$ is the mean of the squared differences over the
     columns of group g: a group has the same weight whatever its size.
 
     Attributes:
-        groups: index of the group of each column, -1 for a column that is ignored.
-        length_scale: a number, or one for each group [1].
-        length_scale_bounds: for all of them [1], or "fixed".
+        groups: (columns,) index of the group of each column of the features.
+        column_of_time: its index.
+        theta: (hyperparameters,) natural logarithms, in the order of `start`; the lengths of the groups come last.
     """
 
-    def __init__(self, groups, length_scale, length_scale_bounds=(0.1, 100.0)):
-        self.groups = groups
-        self.length_scale = length_scale
-        self.length_scale_bounds = length_scale_bounds
+    groups: tuple[int, ...]
+    column_of_time: int
+    theta: np.ndarray
+
+    @classmethod
+    def start(cls, groups: Sequence[int], column_of_time: int) -> "SampleKernel":
+        """Return the kernel with its first values.
+
+        Args:
+            groups: (columns,) index of the group of each column.
+            column_of_time: its index.
+
+        Returns:
+            The kernel.
+        """
+        first = [value for value, _, _ in _SCALES] + [_FIRST_LENGTH] * (max(groups) + 1)
+        return cls(tuple(groups), column_of_time, np.log(first))
 
     @property
-    def hyperparameter_length_scale(self) -> Hyperparameter:
-        """The hyperparameter that scikit-learn may fit."""
-        return Hyperparameter("length_scale", "numeric", self.length_scale_bounds, max(self.groups) + 1)
+    def bounds(self) -> np.ndarray:
+        """(hyperparameters, 2) bounds of `theta`."""
+        return np.log([bounds for _, *bounds in _SCALES] + [list(_WIDE)] * (max(self.groups) + 1))
 
-    def __call__(self, X, Y=None, eval_gradient=False):  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Return the kernel of the rows of X and Y, and its derivatives by log(length_scale) if requested."""
+    def squares(self, x: np.ndarray, other: np.ndarray) -> np.ndarray:
+        """Return the squared distances between samples.
+
+        Args:
+            x: (n, columns) standardised features [1].
+            other: (m, columns).
+
+        Returns:
+            (1 + groups, n, m) [1]: in time, and in each group.
+        """
+        every = (x[:, None] - other[None]) ** 2
         groups = np.asarray(self.groups)
-        other = X if Y is None else Y
-        squares = []
-        # scikit-learn turns a length scale of one entry into a number
-        for group, scale in enumerate(np.atleast_1d(self.length_scale)):
-            seen = groups == group
-            difference = X[:, None, seen] - other[None, :, seen]
-            squares.append(np.sum(difference**2, axis=2) / max(int(np.sum(seen)), 1) / scale**2)
-        kernel = np.exp(-0.5 * np.sum(squares, axis=0))
-        if not eval_gradient:
-            return kernel
-        if self.hyperparameter_length_scale.fixed:
-            return kernel, np.empty((*kernel.shape, 0))
-        return kernel, np.stack([kernel * square for square in squares], axis=2)
+        each = [np.mean(every[:, :, groups == group], axis=2) for group in range(max(groups) + 1)]
+        return np.stack([every[:, :, self.column_of_time], *each])
+
+    def parts(self, squares: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the three smooth parts of the covariance.
+
+        Args:
+            squares: (1 + groups, n, m), see `squares`.
+            same: (n, m) whether two samples are of one run.
+
+        Returns:
+            (n, m) each [1].
+        """
+        common, length, explained, within, slow, _, *lengths = np.exp(self.theta)
+        along = np.tensordot(np.asarray(lengths) ** -2.0, squares[1:], axes=1)
+        return (common * np.exp(-0.5 * squares[0] / length**2), explained * np.exp(-0.5 * along),
+                np.where(same, within * np.exp(-0.5 * squares[0] / slow**2), 0.0))  # fmt: skip
+
+    @property
+    def noise(self) -> float:
+        """Variance of the noise [1]."""
+        return float(np.exp(self.theta[5]))
+
+    def likelihood(self, squares: np.ndarray, same: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the logarithm of the marginal likelihood, and its derivatives (Rasmussen & Williams 2006, eq. 5.9).
+
+        Args:
+            squares: (1 + groups, n, n), see `squares`.
+            same: (n, n) whether two samples are of one run.
+            y: (n,) standardised values [1].
+
+        Returns:
+            The logarithm, and (hyperparameters,) by `theta`.
+        """
+        common, explained, within = self.parts(squares, same)
+        _, length, _, _, slow, noise, *lengths = np.exp(self.theta)
+        covariance = common + explained + within + (noise + _JITTER) * np.eye(len(y))
+        try:
+            factor = cho_factor(covariance, lower=True)
+        except np.linalg.LinAlgError:
+            return -np.inf, np.zeros(len(self.theta))
+        inverse = cho_solve(factor, np.eye(len(y)))
+        weighted = inverse @ y
+        value = -0.5 * y @ weighted - np.sum(np.log(np.diag(factor[0]))) - 0.5 * len(y) * np.log(2.0 * np.pi)
+        slope = 0.5 * (np.outer(weighted, weighted) - inverse)
+        by_explained = slope * explained
+        found = [
+            np.sum(slope * common), np.sum(slope * common * squares[0]) / length**2, np.sum(by_explained),
+            np.sum(slope * within), np.sum(slope * within * squares[0]) / slow**2, noise * np.trace(slope),
+            *(np.tensordot(squares[1:], by_explained, axes=2) / np.asarray(lengths) ** 2),
+        ]  # fmt: skip
+        return float(value), np.array(found)
 
 
 def train(runs: Sequence[CultureRun], starts: int, largest: int, seed: int) -> Predictor:
@@ -91,9 +158,9 @@ def train(runs: Sequence[CultureRun], starts: int, largest: int, seed: int) -> P
         FitError: nothing was measured.
     """
     by_quantity = runs_by_quantity(runs)
-    return _Processes(
-        {name: _process(samples_of(measured, name), starts, largest, seed) for name, measured in by_quantity.items()}
-    )
+    with one_thread_each():
+        return _Processes({name: _process(samples_of(measured, name), starts, largest, seed)
+                           for name, measured in by_quantity.items()})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -102,25 +169,28 @@ class _Process:
 
     samples: Samples
     target: Target
-    kernel: Kernel
+    kernel: SampleKernel
     mean: float
     deviation: float
 
     def predict(self, known: CultureRun, time: np.ndarray) -> np.ndarray:
         samples = self.samples
         curve = mean_curve(samples.runs, samples.quantity)
-        x, y = _with_run(samples.x, samples.run), self._standard(samples.values - samples.offset(self.target))
+        x, y, run = samples.x, self._standard(samples.values - samples.offset(self.target)), samples.run
         series, names = known.measurements.get(samples.quantity), [run.name for run in samples.runs]
         index = names.index(known.name) if known.name in names else len(names)
         # samples of a training run are in the data already and must not count twice
         if index == len(names) and series is not None:
             start = offset_of(self.target, curve, known, samples.quantity, series.time)
-            x = np.concatenate([x, _with_run(samples.scaling(features_of(known, series.time)), index)])
+            x = np.concatenate([x, samples.scaling(features_of(known, series.time))])
             y = np.concatenate([y, self._standard(series.value - start)])
-        fixed = cast(Any, None)  # keep the hyperparameters; the annotation of scikit-learn does not allow None
+            run = np.concatenate([run, np.full(len(series.time), index)])
+        wanted, kernel = samples.scaling(features_of(known, time)), self.kernel
         with one_thread_each():
-            process = GaussianProcessRegressor(self.kernel, optimizer=fixed).fit(x, y)
-            found = np.asarray(process.predict(_with_run(samples.scaling(features_of(known, time)), index)))
+            among = sum(kernel.parts(kernel.squares(x, x), run[:, None] == run[None, :]))
+            across = sum(kernel.parts(kernel.squares(wanted, x), np.broadcast_to(run == index, (len(time), len(run)))))
+            factor = cho_factor(among + (kernel.noise + _JITTER) * np.eye(len(y)))
+            found = across @ cho_solve(factor, y)
         return self.mean + self.deviation * found + offset_of(self.target, curve, known, samples.quantity, time)
 
     def _standard(self, values: np.ndarray) -> np.ndarray:
@@ -136,62 +206,52 @@ class _Processes:
         return {name: self.processes[name].predict(known, time) for name, time in times.items()}
 
 
-def _with_run(x: np.ndarray, run: np.ndarray | int) -> np.ndarray:
-    """Append the index of the run as a last column, which only the kernel within a run sees."""
-    return np.column_stack([x, np.broadcast_to(run, len(x))])
-
-
 def _process(samples: Samples, starts: int, largest: int, seed: int) -> _Process:
     """Return the process with the lowest error in a leave-one-run-out validation."""
     random = np.random.default_rng(seed)
     order = random.permutation(len(samples.runs))
     counts = np.cumsum(np.bincount(samples.run, minlength=len(samples.runs))[order])
     chosen = np.isin(samples.run, order[: max(1, int(np.sum(counts <= largest)))])
-    x, tried = _with_run(samples.x, samples.run), []
-    for target in samples.targets:
-        z = samples.values - samples.offset(target)
-        mean, deviation = float(np.mean(z)), float(np.std(z)) or 1.0
-        y = (z - mean) / deviation
-        for kernel in _kernels(samples.scaling):
-            kernel = _learned(kernel, x[chosen], y[chosen], 0, seed)
-            error = _left_out_error(samples, target, deviation, np.asarray(kernel(x)), y)
-            tried.append((error, _Process(samples, target, kernel, mean, deviation), y))
+    same = samples.run[:, None] == samples.run[None, :]
+    mates, tried = same[np.ix_(chosen, chosen)], []
+    for kernel in _kernels(samples):
+        squares = kernel.squares(samples.x, samples.x)
+        near = squares[:, chosen][:, :, chosen]
+        for target in samples.targets:
+            z = samples.values - samples.offset(target)
+            mean, deviation = float(np.mean(z)), float(np.std(z)) or 1.0
+            y = (z - mean) / deviation
+            learned = _learned(kernel, near, mates, y[chosen], kernel.theta[None])
+            covariance = sum(learned.parts(squares, same)) + learned.noise * np.eye(len(y))
+            error = _left_out_error(samples, target, deviation, covariance, y)
+            tried.append((error, _Process(samples, target, learned, mean, deviation), y, near))
     # a single run cannot be left out
-    _, best, y = tried[0] if len(samples.runs) == 1 else min(tried, key=lambda entry: entry[0])
-    return replace(best, kernel=_learned(best.kernel, x[chosen], y[chosen], starts - 1, seed))
+    _, best, y, near = tried[0] if len(samples.runs) == 1 else min(tried, key=lambda entry: entry[0])
+    low, high = best.kernel.bounds.T
+    drawn = random.uniform(low, high, (starts - 1, len(low)))
+    return replace(best, kernel=_learned(best.kernel, near, mates, y[chosen], np.vstack([best.kernel.theta, drawn])))
 
 
-def _learned(kernel: Kernel, x: np.ndarray, y: np.ndarray, restarts: int, seed: int) -> Kernel:
-    """Return the kernel of the largest marginal likelihood, from its present values and `restarts` random starts."""
-    process = GaussianProcessRegressor(kernel, n_restarts_optimizer=restarts, random_state=seed)
-    # filters of warnings belong to the process: one training at a time changes them
-    with _FILTERS, warnings.catch_warnings(), one_thread_each():
-        # a length scale at its bound is no fault: that column does not matter
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return cast(Kernel, process.fit(x, y).kernel_)
+def _learned(
+    kernel: SampleKernel, squares: np.ndarray, same: np.ndarray, y: np.ndarray, starts: np.ndarray
+) -> SampleKernel:
+    """Return the kernel of the largest marginal likelihood, from some starting points."""
+
+    def cost(theta: np.ndarray) -> tuple[float, np.ndarray]:
+        value, slope = replace(kernel, theta=theta).likelihood(squares, same, y)
+        return (-value, -slope) if np.isfinite(value) else (1e25, np.zeros_like(theta))
+
+    found = [minimize(cost, start, jac=True, method="L-BFGS-B", bounds=kernel.bounds, options={"ftol": _ENOUGH})
+             for start in starts]  # fmt: skip
+    return replace(kernel, theta=min(found, key=lambda one: one.fun).x)
 
 
-def _kernels(scaling: Scaling) -> tuple[Kernel, ...]:
+def _kernels(samples: Samples) -> tuple[SampleKernel, ...]:
     """Return the kernels to choose from: a length scale for every column, or for every group of columns."""
-    wide = (0.3, 100.0)  # runs are few: a variation over less than 0.3 standard deviations is noise
-    count = len(scaling.names)
-    over_time = (*(0 if name == TIME else -1 for name in scaling.names), -1)
-    same_run = GroupedRBF(
-        (*[-1] * count, 0), 0.01, "fixed"
-    )  # indices differ by 1 or more, so it is 0 for two different runs
-
-    def scaled(value: float, kernel: Kernel) -> Kernel:
-        return ConstantKernel(value, (1e-4, 1e3)) * kernel
-
-    def whole(groups: tuple[int, ...]) -> Kernel:
-        explained = GroupedRBF((*groups, -1), np.full(max(groups) + 1, 2.0), wide)
-        # slow and small: else it would explain every run by itself, and a new run could not be predicted
-        unexplained = ConstantKernel(0.01, (1e-4, 0.05)) * same_run * GroupedRBF(over_time, 2.0, (1.0, 100.0))
-        common = scaled(1.0, GroupedRBF(over_time, 1.0, wide))
-        return common + scaled(0.3, explained) + unexplained + WhiteKernel(0.03, (1e-5, 1.0))
-
-    every = tuple(range(count))
-    return (whole(every),) if scaling.groups == every else (whole(every), whole(scaling.groups))
+    scaling = samples.scaling
+    every, at = tuple(range(len(scaling.names))), scaling.names.index(TIME)
+    grouped = () if scaling.groups == every else (SampleKernel.start(scaling.groups, at),)
+    return (SampleKernel.start(every, at), *grouped)
 
 
 def _left_out_error(samples: Samples, target: Target, deviation: float, covariance: np.ndarray, y: np.ndarray) -> float:

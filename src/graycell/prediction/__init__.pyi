@@ -1,5 +1,6 @@
+from .candidates import default_candidates as default_candidates
+from .candidates import model_candidate as model_candidate
 from .forecaster import Forecaster as Forecaster
-from .forecaster import default_candidates as default_candidates
 from .forecaster import predict_next as predict_next
 from .groups import GroupMean as GroupMean
 from .learned_rates import LearnedRates as LearnedRates

@@ -6,15 +6,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graycell.comparison.baselines import BoostedTrees, GaussianProcess, MeanOfRuns
+from graycell.comparison.baselines import MeanOfRuns
+from graycell.comparison.candidates import FittedPredictor
 from graycell.comparison.protocols import Candidate, Predictor
 from graycell.comparison.samples import mean_curve
 from graycell.comparison.scored import require_one_unit
 from graycell.comparison.splits import known_of
 from graycell.engine import Engine, current_engine
 from graycell.errors import FitError, GraycellError
+from graycell.prediction.candidates import default_candidates
 from graycell.prediction.groups import GroupMean
-from graycell.prediction.learned_rates import LearnedRates
 from graycell.prediction.mean_rates import MeanRates, MeanRatesPredictor
 from graycell.prediction.next_run import MIXTURE, LeftOutScore, NextRun, possible
 from graycell.prediction.novelty import Outside, novelties
@@ -31,8 +32,6 @@ _EMPTY = 0.01
 """[1] Part of its largest measured value below which a substrate has run out."""
 _WELL_FED = 0.03
 """[1] Part below which no training run may have been, for a warning that a substrate runs out."""
-_ENOUGH_TO_LEARN = 6
-"""[runs] From which on deviations from mean rates are learned."""
 _BELIEVED = 4.0
 """[runs] Weight of the quantiles of the process beside those of the runs that were left out."""
 _BLIND = 0.5
@@ -41,30 +40,10 @@ _TRUSTED = 0.5
 """[1] Square of the error of the best candidate over that of those which look at the plan, for these to be heard."""
 _DAYS_WITHOUT = 1.0
 """[1/d] By how much bands widen with every day without a substrate."""
+_HEARD = 0.1
+"""[1] Weight in a quantity from which on the remarks of a fit are told."""
 _BEYOND = 0.1
 """[1] Part of the measured range by which a predicted state may leave it without a warning."""
-
-
-def default_candidates(
-    runs: Sequence[CultureRun], groups: Mapping[str, str] | None = None, thorough: bool = False
-) -> tuple[Candidate, ...]:
-    """Return the candidates that are mixed where none are given.
-
-    Args:
-        runs: training runs.
-        groups: group of each run by name; None where there are none.
-        thorough: whether the Gaussian process and the boosted trees are among them, which take minutes.
-
-    Returns:
-        The mean of the runs and the mean rates; for some runs or more the learned rates; the mean of the group where
-        there are groups; then the others.
-    """
-    found: list[Candidate] = [MeanOfRuns(), MeanRates()]
-    if len(runs) >= _ENOUGH_TO_LEARN:
-        found.append(LearnedRates())
-    if groups:
-        found.append(GroupMean(groups=dict(groups)))
-    return (*found, GaussianProcess(), BoostedTrees()) if thorough else tuple(found)
 
 
 def predict_next(
@@ -193,7 +172,8 @@ class Forecaster:
         progress(1.0, "all runs")
         empty = [f"run '{run.name}' has no samples after time 0, and nothing is learned from it."
                  for run in given if not any(run is one for one in runs)]  # fmt: skip
-        failures = list(dict.fromkeys([*empty, *failures, *more]))
+        heard = {one.name for k, one in enumerate(chosen) if any(weights[name][k] >= _HEARD for name in names)}
+        failures = list(dict.fromkeys([*empty, *failures, *more, *_remarks(predictors, heard)]))
         return cls(
             runs, chosen, predictors, tuple(left_out), {name: weights[name] for name in names}, process,
             tuple(residuals), tuple(scores), calibration, largest, dict(groups or {}), tuple(failures), seed,
@@ -218,9 +198,10 @@ class Forecaster:
         require_one_unit([*self.runs, plan], "predict")
         start, failed = self._realised(known_of(plan, None, False))
         seen = {name: series for name, series in plan.measurements.items() if name in names}
-        every = {name: np.unique(np.r_[time, seen[name].time]) if name in seen else np.unique(time) for name in names}
+        every = {name: np.unique(np.r_[0.0, time, seen[name].time if name in seen else ()]) for name in names}
         made, more = predictions(self.predictors, rows, start, every)
         failed += more
+        starts = self._starts(start, made)
         outside = novelties(self.runs, start)
         weights = {name: functools.partial(self._weights_at, name, outside) for name in names}
         curves = {name: mixed(made[name], weights[name](every[name])) for name in names}
@@ -248,7 +229,10 @@ class Forecaster:
             if not np.all(np.isfinite(whole)):
                 whole, failed = None, [*failed, "no candidate could predict the plan in one of the runs left out, so "
                                        "there is no band of whole runs."]  # fmt: skip
-        sizes = self.calibration * sizes
+        begun = [self._begun(plan, name, time, float(curves[name][0]), starts.get(name, np.nan)) for name in names]
+        estimate = np.stack([possible(self.runs, name, estimate[:, j] + begun[j][0]) for j, name in enumerate(names)],
+                            axis=1)  # fmt: skip
+        sizes = self.calibration * sizes * np.stack([part for _, part in begun], axis=1)
         sizes_here = sizes * widening[:, None]
         warnings = (*self._warnings(plan, names, time, estimate, ends, outside), *self.failures, *failed)
         used = np.stack([np.mean(weights[name](time), axis=1) for name in names], axis=1)
@@ -272,6 +256,38 @@ class Forecaster:
             except GraycellError as error:
                 why = str(error)
         return start, [f"the boluses that rules give could not be computed, so only balances know them: {why}"]
+
+    def _starts(self, plan: CultureRun, made: Mapping[str, np.ndarray]) -> dict[str, float]:
+        """Return what a plan begins with, as far as it says it, in the unit of the samples: where mean rates begin."""
+        of_rates, rows = self.predictors.get(MeanRates().name), [one.name for one in self.candidates]
+        if not isinstance(of_rates, MeanRatesPredictor):
+            return {}
+        row, unknown = rows.index(MeanRates().name), of_rates.unknown_starts(plan)
+        return {name: float(values[row, 0]) for name, values in made.items() if name not in unknown}
+
+    def _begun(
+        self, plan: CultureRun, name: str, time: np.ndarray, mixture: float, by_rates: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return by how much a prediction is moved to begin where the plan does, and the part of its size that is left.
+
+        A size is learned from samples after time 0. Before the first of them, the value at time 0 says more: the
+        variance rises from that of the start to the learned one, as that of a random walk does. A start that was given
+        and not measured is as wrong as those of the training runs were.
+        """
+        series = {run.name: run.measurements[name] for run in self.runs if name in run.measurements}
+        first = float(np.min(np.concatenate([one.time[one.time > 0.0] for one in series.values()]), initial=np.inf))
+        start, own = by_rates, plan.measurements.get(name)
+        if own is not None and len(own.time) and own.time[0] <= 0.0:
+            start, error = float(own.value[0]), float(own.standard_error[0])
+        else:
+            apart = [run.initial[name] - series[run.name].value[0] for run in self.runs
+                     if name in run.initial and run.name in series and series[run.name].time[0] <= 0.0]  # fmt: skip
+            error = float(np.sqrt(np.mean(np.square([*apart, self.process.floor[name] / _SMALLEST]))))
+        if not np.isfinite(start) or not np.isfinite(first):
+            return np.zeros_like(time), np.ones_like(time)
+        size = self.calibration * float(self.process.size(name, np.zeros(1))[0])
+        passed, known = np.clip(time / first, 0.0, 1.0), error**2 / (error**2 + size**2)
+        return (1.0 - passed) * (1.0 - known) * (start - mixture), np.sqrt(known + (1.0 - known) * passed)
 
     def _to_its_end(self, plan: CultureRun) -> CultureRun:
         """Return a plan that does not say when it ends, to the end of the longest training run."""
@@ -415,6 +431,12 @@ def _nested(left_out: Sequence[LeftOut], k: int, names: Sequence[str]) -> Residu
         says = ~one.below[name] | (error < 0.0)  # a prediction below a detection limit is neither right nor wrong
         time[name], value[name] = one.time[name][says], error[says]
     return Residuals(time, value)
+
+
+def _remarks(predictors: Mapping[str, Predictor], names: set[str]) -> list[str]:
+    """Return what the fits of some candidates say of themselves."""
+    fits = {name: one.fit for name, one in predictors.items() if isinstance(one, FittedPredictor) and name in names}
+    return [f"{name}: {sentence}" for name, fit in fits.items() for sentence in fit.remarks()]
 
 
 def _floors(runs: Sequence[CultureRun], names: Sequence[str]) -> dict[str, float]:

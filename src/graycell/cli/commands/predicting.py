@@ -30,9 +30,20 @@ def _predict(
             "say more than others."
         ),
     ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Mix in a model that is fitted to the runs: a model file (.toml), or a model of the library, see "
+            "graycell models; the option may be repeated."
+        ),
+    ] = None,
     thorough: Annotated[
         bool,
-        typer.Option("--thorough", help="Mix in a Gaussian process and boosted trees: often better, in minutes."),
+        typer.Option(
+            "--thorough",
+            help="Mix in boosted trees and the models of the library that the measurements allow: often better, in "
+            "minutes.",
+        ),
     ] = False,
     draws: Annotated[int, typer.Option(help="Draws from a fit.", min=10, max=100_000)] = 200,
     seed: Annotated[int, typer.Option(help="Of trainings and draws.", min=0, max=2**32 - 1)] = 0,
@@ -42,7 +53,8 @@ def _predict(
 
     From runs, several predictors are trained with each run left out in turn, and mixed by how well they predicted it:
     the mean of the runs, mass balances with the mean specific rates, from six runs on such balances whose rates deviate
-    from the means by what the culture is like, and with --thorough a Gaussian process and boosted trees.
+    from the means by what the culture is like, a Gaussian process over the start, the feeds and the temperature, and
+    the models that --model names, fitted to the runs.
 
     The bands come from how the runs that were left out differed from their prediction. Samples of the plan after time 0
     are known, and the prediction is made anew from all of them. A plan that leaves what was learned is named, with the
@@ -52,4 +64,4 @@ def _predict(
     """
     from graycell.cli import predicting as bodies
 
-    bodies._predict(sources, out, groups, thorough, draws, seed, units)
+    bodies._predict(sources, out, groups, model or [], thorough, draws, seed, units)
