@@ -5,16 +5,18 @@
     python studies/coverage_study.py --retrain --only plant,real      some tasks alone; --part 1/2 one of two shares
 
 Tasks: twenty truths, each the model nolan-lee-extended-limited with other parameters, eight training and sixteen test
-runs with 5 % noise; the plant of hybrid-bioprocess-lab (MIT, lynchaos) with its own splits; and measured runs, each
-left out in turn, unknown or with the first third of its samples known. The candidates are those of
-`graycell predict` by default. Files that are not part of the project lie in ../shared; a task whose files are absent is
-left out. A task writes one JSON file, so that computing can be interrupted and divided.
+runs with 5 % noise; some of these with a fitted model among the candidates, that of the truths or one of another
+network; the designed runs of insilico-fed-batch (MIT, Tim-Lin); the plant of hybrid-bioprocess-lab (MIT, lynchaos) with
+its own splits; and measured runs, each left out in turn, unknown or with the first third of its samples known. Else the
+candidates are those of `graycell predict` by default. Files that are not part of the project lie in ../shared; a task
+whose files are absent is left out. A task writes one JSON file, so that computing can be interrupted and divided.
 """
 
 import argparse
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from plain_tables import markdown
 from scipy.stats import beta
 
 import graycell as gc
-from graycell.comparison.baselines import MeanOfRuns
+from graycell.comparison.baselines import GaussianProcess, MeanOfRuns
 from graycell.comparison.splits import known_of
 from graycell.insilico import Design, generate
 from graycell.prediction import MIXTURE, Forecaster, LearnedRates, MeanRates, default_candidates
@@ -40,25 +42,34 @@ SPREAD = 0.15
 SEEDS, BATCHES, TESTED = (7, 17, 29), {7: 18, 17: 12, 29: 12}, {7: 4, 17: 3, 29: 3}
 """The splits of hybrid-bioprocess-lab: the figure of its README (seed 7), and its study."""
 LEVEL = 0.9
-CANDIDATES = (MeanOfRuns(), MeanRates(), LearnedRates())
+FITTED = {"right": (TRUTH, 8), "wrong": ("nolan-lee-limited", 4)}
+"""The models that are fitted, and to how many of the truths: the right one, and one without the reactions and laws by
+which the truth extends it."""
+DESIGNED = 20
+"""Runs of insilico-fed-batch that are learned from, and as many that are predicted."""
+CANDIDATES = (MeanOfRuns(), MeanRates(), LearnedRates(), GaussianProcess())
 
 
 def scored(
-    train: Sequence[CultureRun], tests: Sequence[CultureRun], share: float | None = None, only: Sequence[str] = ()
+    train: Sequence[CultureRun],
+    tests: Sequence[CultureRun],
+    share: float | None = None,
+    models: Sequence[str] = (),
+    forecaster: Forecaster | None = None,
 ) -> list[dict]:
     """Return how test runs are predicted: errors, coverage and widths, one row for each run and quantity.
 
-    share: part of the sample times of a test run that is known; only: quantities that count, all but viability if it
-    is empty.
+    share: part of the sample times of a test run that is known; models: that are fitted too; forecaster: already
+    trained.
     """
-    forecaster = Forecaster.of(train, candidates=default_candidates(train))
+    forecaster = forecaster or Forecaster.of(train, candidates=default_candidates(train, models=models))
     series_of = {name: [run.measurements[name].value for run in (*train, *tests) if name in run.measurements]
                  for name in forecaster.weights}  # fmt: skip
     ranges = {name: float(np.ptp(np.concatenate(parts))) for name, parts in series_of.items()}
     rows = []
     for run in tests:
-        names = [name for name in forecaster.weights if name in run.measurements and ranges[name] > 0.0
-                 and (name in only if only else name != VIABILITY)]  # fmt: skip
+        names = [name for name in forecaster.weights
+                 if name in run.measurements and ranges[name] > 0.0 and name != VIABILITY]  # fmt: skip
         times = np.unique(np.concatenate([run.measurements[name].time for name in names]))
         cut = 0.0 if share is None else float(times[max(int(np.ceil(share * len(times))) - 1, 0)])
         found = forecaster.predict(known_of(run, cut, False), times)
@@ -90,15 +101,30 @@ def _nrmse(curve: np.ndarray, value: np.ndarray, size: float) -> float | None:
     return error if np.isfinite(error) else None
 
 
-def insilico_task(seed: int) -> list[dict]:
-    """Return the rows of one truth."""
+def insilico_task(seed: int, models: Sequence[str] = ()) -> list[dict]:
+    """Return the rows of one truth, with some models among the candidates."""
     model, random = gc.model_of(TRUTH), np.random.default_rng(seed)
     changed = {}
     for row in model.table.estimated:
         value = row.value * float(np.exp(SPREAD * random.standard_normal()))
         changed[row.name] = float(np.clip(value, row.lower, row.upper))
     runs = generate(model.with_parameters(changed), Design(runs=TRAINING + TEST, seed=seed))
-    return scored(runs[:TRAINING], runs[TRAINING:])
+    return scored(runs[:TRAINING], runs[TRAINING:], models=models)
+
+
+def designed_task() -> list[dict]:
+    """Return the rows of runs of insilico-fed-batch."""
+    train, tests = ([in_grams(run) for run in runs[:DESIGNED]] for runs in open_data.insilico_runs())
+    return scored(train, tests)
+
+
+def in_grams(run: CultureRun) -> CultureRun:
+    """Return a run whose titer is in g/L and not in mg/L, in which the open data are read for other studies."""
+    titer = run.measurements["ANTI"]
+    grams = replace(titer, unit="g/L", value=titer.value / 1000.0, standard_error=titer.standard_error / 1000.0)
+    initial = {**run.initial, **({"ANTI": run.initial["ANTI"] / 1000.0} if "ANTI" in run.initial else {})}
+    return replace(run, measurements={**run.measurements, "ANTI": grams}, initial=initial,
+                   units={**run.units, "ANTI": "g/L"})  # fmt: skip
 
 
 def plant_runs(path: Path) -> list[CultureRun]:
@@ -143,29 +169,37 @@ def nistcho_runs() -> list[CultureRun]:
 
 
 SETS: dict[str, Callable[[], list[CultureRun]]] = {
-    "umn": open_data.umn_runs,
+    "umn": lambda: [in_grams(run) for run in open_data.umn_runs()],
     "nistcho": nistcho_runs,
     "first-day": lambda: gc.read_runs(SHARED / "cases/first-day/runs"),
 }
 """Measured runs (first-day is an invented laboratory), each left out in turn."""
 
 
-def real_task(name: str, share: float | None) -> list[dict]:
-    """Return the rows of a set whose runs are left out in turn."""
-    runs = SETS[name]()
-    return [row for k in range(len(runs)) for row in scored([*runs[:k], *runs[k + 1 :]], [runs[k]], share)]
+def real_task(name: str) -> dict[str, list[dict]]:
+    """Return the rows of a set whose runs are left out in turn: unknown, and with their first third known."""
+    runs, rows = SETS[name](), {"new": [], "third": []}
+    for k, run in enumerate(runs):
+        others = [*runs[:k], *runs[k + 1 :]]
+        forecaster = Forecaster.of(others)
+        for word, share in (("new", None), ("third", 1.0 / 3.0)):
+            rows[word] += scored(others, [run], share, forecaster=forecaster)
+    return rows
 
 
-def tasks() -> dict[str, Callable[[], list[dict]]]:
-    """Return all tasks by name."""
-    found: dict[str, Callable[[], list[dict]]] = {}
+def tasks() -> dict[str, Callable[[], list[dict] | dict[str, list[dict]]]]:
+    """Return all tasks by name; one with several parts returns the rows of each."""
+    found: dict[str, Callable[[], list[dict] | dict[str, list[dict]]]] = {}
     for seed in range(TRUTHS):
         found[f"insilico-{seed:02d}"] = lambda seed=seed: insilico_task(seed)
+    for word, (model, count) in FITTED.items():
+        for seed in range(count):
+            found[f"{word}-{seed:02d}"] = lambda seed=seed, model=model: insilico_task(seed, [model])
+    found["designed"] = designed_task
     for seed in SEEDS:
         found[f"plant-{seed:02d}"] = lambda seed=seed: plant_task(seed)
     for name in SETS:
-        for word, share in (("new", None), ("third", 1.0 / 3.0)):
-            found[f"real-{name}-{word}"] = lambda name=name, share=share: real_task(name, share)
+        found[f"real-{name}"] = lambda name=name: real_task(name)
     return found
 
 
@@ -197,6 +231,9 @@ def table(stored: Mapping[str, Sequence[Mapping]]) -> str:
     """Return the table of the study in Markdown."""
     groups = {
         f"in silico, {TRUTHS} truths": [name for name in stored if name.startswith("insilico")],
+        **{f"{count} of them, {model} fitted": [name for name in stored if name.startswith(word)]
+           for word, (model, count) in FITTED.items()},
+        "insilico-fed-batch": ["designed"],
         "plant, seed 7": ["plant-07"], "plant, seeds 7, 17, 29": [name for name in stored if name.startswith("plant")],
         **{f"{name}, each left out": [f"real-{name}-new"] for name in SETS},
         **{f"{name}, first third known": [f"real-{name}-third"] for name in SETS},
@@ -207,16 +244,25 @@ def table(stored: Mapping[str, Sequence[Mapping]]) -> str:
         if not rows:
             continue
         found = summary(rows)
+        names = [one.name for one in CANDIDATES]
+        fitted = next((word for word in found["errors"] if word not in (*names, MIXTURE)), "")
         errors = [f"{found['errors'][word]:.3f}" if word in found["errors"] else "" for word in
-                  (*(one.name for one in CANDIDATES), MIXTURE)]  # fmt: skip
+                  (*names, fitted, MIXTURE)]  # fmt: skip
         ends = found["whole interval"]
         whole = f"{found['whole']} ({100 * ends[0]:.0f} to {100 * ends[1]:.0f} %)" if ends else ""
         certified = " and ".join(f"{100 * one:.1f} %" for one in found["certified"]) if ends else ""
         held, least = f"{100 * found['coverage']:.1f} %", f"{100 * found['least']:.0f} %, {found['least of']}"
         lines.append((name, str(found["runs"]), *errors, held, least, f"{found['width']:.3f}", whole, certified))
-    heads = ("runs", "predicted", *(one.name for one in CANDIDATES), MIXTURE, "90 % bands held", "least, of", "width",
-             "whole runs held (95 %)", "certified")  # fmt: skip
+    heads = ("runs", "predicted", *(one.name for one in CANDIDATES), "fitted model", MIXTURE, "90 % bands held",
+             "least, of", "width", "whole runs held (95 %)", "certified")  # fmt: skip
     return markdown(heads, lines) + "\n"
+
+
+def _parts(name: str, task: Mapping) -> list[tuple[str, dict]]:
+    """Return a task, or each of its parts, with its name."""
+    if isinstance(task["rows"], list):
+        return [(name, dict(task))]
+    return [(f"{name}-{word}", {**task, "rows": rows}) for word, rows in task["rows"].items()]
 
 
 def _rounded(value):
@@ -244,14 +290,15 @@ def main() -> None:
             if path.exists() and json.loads(path.read_text(encoding="utf-8"))["code"] == hash_of_code():
                 continue
             try:
-                rows = tasks()[name]()
+                made = tasks()[name]()
             except FileNotFoundError as error:
                 print(f"{name}: left out, {error}", file=sys.stderr)  # noqa: T201
                 continue
-            path.write_text(json.dumps({"code": hash_of_code(), "rows": rows}), encoding="utf-8")
-            print(f"{name}: {len(rows)} rows", flush=True)  # noqa: T201
+            path.write_text(json.dumps({"code": hash_of_code(), "rows": made}), encoding="utf-8")
+            print(f"{name}: done", flush=True)  # noqa: T201
         rows = {path.stem: _rounded(json.loads(path.read_text(encoding="utf-8")))
                 for path in sorted(RESULTS.glob("*.json"))}  # fmt: skip
+        rows = dict(entry for name, task in rows.items() for entry in _parts(name, task))
         record = where_it_ran(("graycell", "jax", "numpy", "scipy"))
         STORED.write_text(json.dumps({"made": record, "tasks": rows}, separators=(",", ":")), encoding="utf-8")
     stored = json.loads(STORED.read_text(encoding="utf-8"))["tasks"]

@@ -19,6 +19,8 @@ from graycell.runs.records import VCD, CultureRun
 
 _ENOUGH_TO_LEARN = 6
 """[runs] From which on deviations from mean rates are learned."""
+_PROCESS = GaussianProcess(starts=1, largest=120)
+"""One start, and hyperparameters from some runs: it is trained once for every run that is left out."""
 _SETTINGS = FitSettings(starts=1)
 """Of the fits of models: each model is fitted once for every run that is left out."""
 _COUNTS = InitialError({VCD: COUNT_ERROR})
@@ -53,7 +55,7 @@ def default_candidates(
         found.append(LearnedRates())
     if groups:
         found.append(GroupMean(groups=dict(groups)))
-    found.append(GaussianProcess(starts=1))
+    found.append(_PROCESS)
     found += [model_candidate(model, runs) for model in models]
     if thorough:
         given = {one.name for one in found}

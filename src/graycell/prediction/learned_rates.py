@@ -98,6 +98,8 @@ def learned_deviations(runs: Sequence[CultureRun], profile: Profile) -> Deviatio
     for quantity, of in rows.items():
         run, target, error = (np.array([row[i] for row in of]) for i in range(3))
         size = float(np.sqrt(np.mean(profile.rates[quantity] ** 2) + np.mean(target**2)))
+        if not size > 0.0:  # as the death of cells that are all alive
+            continue
         # an interval that says little of its rate, as an early one with few cells, counts little
         weight = 1.0 / (error**2 + np.median(error) ** 2 + (0.05 * size) ** 2)
         slopes[quantity] = _ridge(run, target, weight / np.mean(weight), np.array([row[3] for row in of]) / scales)
