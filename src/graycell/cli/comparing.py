@@ -80,7 +80,8 @@ def _print_comparison(found: Comparison) -> None:
         say(sentence)
     frames = comparison_frames(found, reference)
     bands = frames["bands"]
-    frames["bands"] = bands[(bands["quantity"] == ALL) & (bands["runs [1]"] > 0)].drop(columns="quantity")
+    chosen = (bands["quantity"] == ALL) & (bands["runs [1]"] > 0)
+    frames["bands"] = bands.loc[chosen, [name for name in bands.columns if name != "quantity"]]
     for name in ("overall", "bands", *(("by-run",) if found.failures else ()), "consistency"):
         if name in frames and len(frames[name]):
             print_frame(frames[name], name)

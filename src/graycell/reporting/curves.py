@@ -85,7 +85,7 @@ def one_legend(figure: go.Figure) -> None:
     Args:
         figure: which is changed.
     """
-    seen: set[str] = set()
+    seen: set[str | None] = set()
     traces: list[Any] = list(figure.select_traces())
     for trace in traces:
         dashed = trace.line.dash == "dash"
