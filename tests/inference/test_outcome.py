@@ -5,9 +5,11 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import graycell as gc
 from graycell.cell.rates import RateLaw
+from graycell.cli import app
 from graycell.diagnosis import undetermined_combinations
 from graycell.errors import FitError
 from graycell.inference import FitSettings, FitStatus, Stage, fit, load_fit, save_fit
@@ -218,3 +220,7 @@ def test_a_model_that_contradicts_its_data_is_told_wherever_its_fit_is_read(cont
     predicted = prediction_report(fitted.predict(fitted.runs[0], 4), fitted, tmp_path / "predicted")
     assert said[0] in predicted.with_suffix(".json").read_text(encoding="utf-8")
     assert said[0].partition(" (about")[0] in predicted.read_text(encoding="utf-8")
+    gc.write_runs([replace(fitted.runs[0], measurements={})], tmp_path / "plan")
+    line = ["predict", str(contradicted), str(tmp_path / "plan"), "--draws", "10", "--out", str(tmp_path / "out")]
+    printed = " ".join(CliRunner().invoke(app, line).output.split())
+    assert f"warning: {said[0]}" in printed
