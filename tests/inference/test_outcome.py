@@ -217,6 +217,7 @@ def test_a_model_that_contradicts_its_data_is_told_wherever_its_fit_is_read(cont
     assert fitted.agreement.chi_square == pytest.approx(2.0 * fitted.cost / 16, rel=0.3)  # but for priors
     page = report(fitted, tmp_path / "page").read_text(encoding="utf-8")
     assert said[0].partition(" (about")[0] in page
+    assert "chi-square a value, about 1 expected" in page
     predicted = prediction_report(fitted.predict(fitted.runs[0], 4), fitted, tmp_path / "predicted")
     assert said[0] in predicted.with_suffix(".json").read_text(encoding="utf-8")
     assert said[0].partition(" (about")[0] in predicted.read_text(encoding="utf-8")

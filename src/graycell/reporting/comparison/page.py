@@ -192,7 +192,8 @@ def _drawn_runs(part: Comparison, units: Units) -> str:
     shown = _note(" ".join(said)) if said else ""
     for i, (run, split) in enumerate(every[:MOST_RUNS]):
         figure = predicted_and_measured(part, run, split, units)
-        shown += f"<h3>{text(run.name)}</h3>" + drawing(figure, f"predicted-{i}", _CAPTIONS["predicted"])
+        caption = _CAPTIONS["predicted"] if i == 0 else run.name
+        shown += f"<h3>{text(run.name)}</h3>" + drawing(figure, f"predicted-{i}", caption)
     return shown
 
 
