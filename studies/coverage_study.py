@@ -23,9 +23,9 @@ import numpy as np
 import open_data
 import pandas as pd
 from plain_tables import markdown
-from scipy.stats import beta
 
 import graycell as gc
+from graycell.comparison.band_scores import clopper_pearson
 from graycell.comparison.baselines import GaussianProcess, MeanOfRuns
 from graycell.comparison.splits import known_of
 from graycell.insilico import Design, generate
@@ -213,8 +213,7 @@ def summary(rows: Sequence[Mapping]) -> dict[str, object]:
     for row in rows:
         by_run.setdefault(f"{row['task']} {row['run']}", []).append(row)
     whole = [all(row["whole"] for row in of) for of in by_run.values() if of[0]["whole"] is not None]
-    ends = (float(beta.ppf(0.025, sum(whole), len(whole) - sum(whole) + 1)) if any(whole) else 0.0,
-            float(beta.ppf(0.975, sum(whole) + 1, len(whole) - sum(whole))) if not all(whole) else 1.0)  # fmt: skip
+    ends = clopper_pearson(sum(whole), len(whole))
     words = [word for word in rows[0]["nrmse"] if all(row["nrmse"].get(word) is not None for row in rows)]
     errors = {word: float(np.mean([np.mean([row["nrmse"][word] for row in of]) for of in by_run.values()]))
               for word in words}  # fmt: skip

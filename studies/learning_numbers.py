@@ -290,6 +290,7 @@ def thinned(task: Mapping) -> dict:
     if isinstance(task.get("errors"), list):
         kept["failures"] = list(dict.fromkeys(row["failure"] for row in task["errors"] if row["failure"]))
         kept["errors"] = folded(task)
+        kept.pop("bands", None)  # of no table
     if "provenance" in task:
         kept["provenance"] = {name: value for name, value in task["provenance"].items() if name != "files"}
     return plain(kept)

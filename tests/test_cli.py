@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 from importlib import resources
 
+import comparisons
 import pandas as pd
 import pytest
 import typer
@@ -360,3 +361,13 @@ def test_a_model_that_the_runs_do_not_allow_stops_no_other_of_the_study(graycell
     for name in ("xing", "craven"):
         assert f"{name} cannot be fitted to these runs:" in printed
     assert printed.count("GLN needs a concentration at time 0") == 2
+
+
+def test_a_comparison_prints_how_often_the_bands_of_every_candidate_held(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    comparing._print_comparison(comparisons.left_out())
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "Bands of 90 % from how a candidate missed the other runs held this part of the samples: good " in printed
+    assert "=breaks has no bands of GLC, <i>LAC</i>, because it predicted them in fewer than 3 runs." in printed
+    assert "interval score" in printed
+    assert "CRPS" in printed

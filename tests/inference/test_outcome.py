@@ -5,15 +5,18 @@ from dataclasses import replace
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import graycell as gc
 from graycell.cell.rates import RateLaw
+from graycell.cli import app
 from graycell.diagnosis import undetermined_combinations
 from graycell.errors import FitError
 from graycell.inference import FitSettings, FitStatus, Stage, fit, load_fit, save_fit
 from graycell.inference.least_squares import Linearisation, Point, step
 from graycell.inference.outcome import covariance_of
 from graycell.reporting import report
+from graycell.reporting.predictions import prediction_report
 
 DAYS = np.array([0.5, 1.0, 2.0, 3.0])
 QUICK = FitSettings(starts=1, stages=(Stage("whole", 60),))
@@ -189,3 +192,36 @@ def test_a_parameter_at_its_bound_has_derivatives():
     [row, _] = fitted.estimates
     assert row.at_bound
     assert fitted.has_covariance
+
+
+@pytest.fixture(scope="module")
+def contradicted(tmp_path_factory):
+    """A fit of exponential growth to cells that stop growing, saved and read."""
+    days = np.arange(0.0, 9.0)
+    cells = 8.0 / (1.0 + 7.0 * np.exp(-1.2 * days))
+    seen = {"VCD": cells, "GLC": 40.0 - 2.0 * days}
+    units = {"VCD": "1e9 cells/L", "GLC": "mmol/L"}
+    measured = {one: gc.Measurement(one, units[one], days, value, 0.03 * value) for one, value in seen.items()}
+    run = gc.CultureRun("plateau", 1.0, {"VCD": 1.0, "GLC": 40.0}, measured, end=8.0)
+    folder = tmp_path_factory.mktemp("contradicted")
+    save_fit(fit(culture(gc.Rate("mu")), run, replace(QUICK, starts=2)), folder)
+    return folder
+
+
+@pytest.mark.ode
+def test_a_model_that_contradicts_its_data_is_told_wherever_its_fit_is_read(contradicted, tmp_path):
+    fitted = load_fit(contradicted)
+    said = [sentence for sentence in fitted.remarks() if sentence.startswith("The model contradicts its data: chi-squ")]
+    assert len(said) == 1
+    assert fitted.agreement.values == 16
+    assert fitted.agreement.chi_square == pytest.approx(2.0 * fitted.cost / 16, rel=0.3)  # but for priors
+    page = report(fitted, tmp_path / "page").read_text(encoding="utf-8")
+    assert said[0].partition(" (about")[0] in page
+    assert "chi-square a value, about 1 expected" in page
+    predicted = prediction_report(fitted.predict(fitted.runs[0], 4), fitted, tmp_path / "predicted")
+    assert said[0] in predicted.with_suffix(".json").read_text(encoding="utf-8")
+    assert said[0].partition(" (about")[0] in predicted.read_text(encoding="utf-8")
+    gc.write_runs([replace(fitted.runs[0], measurements={})], tmp_path / "plan")
+    line = ["predict", str(contradicted), str(tmp_path / "plan"), "--draws", "10", "--out", str(tmp_path / "out")]
+    printed = " ".join(CliRunner().invoke(app, line).output.split())
+    assert f"warning: {said[0]}" in printed

@@ -90,7 +90,6 @@ def test_settings_in_the_place_of_runs_are_refused(unchecked):
         gc.fit(gc.Problem(monod(), fed_batch()), [fed_batch()])
 
 
-@pytest.mark.filterwarnings("ignore:\\s*ArviZ is undergoing:FutureWarning")  # once a day, on import
 def test_predictions_and_posteriors_open_in_other_tools(fitted):
     ahead = fitted.predict(fed_batch(), draws=3, times=[1.0, 2.0])
     data = ahead.to_xarray()
@@ -109,6 +108,7 @@ def test_predictions_and_posteriors_open_in_other_tools(fitted):
         ahead.plot("mab")
 
 
+@pytest.mark.filterwarnings("ignore:\\s*ArviZ is undergoing:FutureWarning")  # of importorskip, once a day
 def test_a_posterior_opens_in_arviz(fitted):
     pytest.importorskip("arviz", reason="part of the extra 'export'")
     posterior = fitted.to_arviz(draws=50, seed=3).posterior

@@ -1,5 +1,6 @@
 """predict_next: bands that hold, plans that leave what was learned, samples so far, groups."""
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -337,3 +338,50 @@ def test_thorough_candidates_are_the_models_that_the_measurements_allow():
     runs = [cultures.culture(f"run{k}") for k in range(3)]
     named = [one.name for one in default_candidates(runs, thorough=True)]
     assert named[3:] == [*usable_models(runs).models, "boosted trees"]
+
+
+def test_draws_open_in_xarray(fed):
+    pytest.importorskip("xarray", reason="part of the extra 'export'")
+    runs, forecaster = fed
+    found = forecaster.predict(cultures.planned(runs[1]), [0.0, 2.0, 4.0])
+    data = found.to_xarray(50, seed=3)
+    assert data["GLC"].dims == ("draw", "time")
+    assert data["GLC"].attrs["units"] == found.units["GLC"] == "mmol/L"
+    assert data["GLC"].sel(draw=7, time=2.0).item() == found.draws(50, 3)[7, 1, found.column("GLC")]
+    assert data.attrs == {"run": runs[1].name, "training_runs": 5, "seed": 3}
+
+
+@pytest.mark.filterwarnings("ignore:\\s*ArviZ is undergoing:FutureWarning")  # of importorskip, once a day
+@pytest.mark.filterwarnings("ignore:More chains:UserWarning")  # one chain, and quantities with few samples
+def test_draws_and_samples_so_far_open_in_arviz(fed):
+    arviz = pytest.importorskip("arviz", reason="part of the extra 'export'")
+    runs, forecaster = fed
+    whole = forecaster.predict(cultures.planned(runs[1])).to_arviz(40)
+    assert whole.groups() == ["predictions"]
+    assert whole.predictions["GLC"].shape == (1, 40, 101)
+    begun = known_of(runs[1], 4.0)
+    found = forecaster.predict(begun)
+    data = found.to_arviz(400)
+    series = begun.measurements["GLC"]
+    later = series.time > 0.0
+    assert set(data.groups()) == {"predictions", "posterior_predictive", "observed_data"}
+    assert data.observed_data["GLC"].to_numpy() == pytest.approx(series.value[later])
+    assert data.posterior_predictive["GLC"].shape == (1, 400, int(np.sum(later)))
+    assert data.posterior_predictive["GLC"].attrs["units"] == "mmol/L"
+    assert data.predictions["GLC"].to_numpy()[0] == pytest.approx(found.draws(400)[:, :, found.column("GLC")])
+    # what would be measured scatters as the band of a measurement says
+    low, high = (np.interp(series.time[later], found.time, end) for end in found.interval("GLC", 0.8))
+    drawn = data.posterior_predictive["GLC"].to_numpy()[0]
+    assert np.mean((drawn >= low) & (drawn <= high)) == pytest.approx(0.8, abs=0.06)
+    assert arviz.summary(data.posterior_predictive, kind="stats").shape[0] == sum(
+        of.sizes[of.dims[0]] for of in data.observed_data.data_vars.values()
+    )
+
+
+def test_without_the_package_a_sentence_says_what_to_install(fed, monkeypatch):
+    runs, forecaster = fed
+    found = forecaster.predict(cultures.planned(runs[1]), [0.0, 2.0])
+    for package, method in (("xarray", found.to_xarray), ("arviz", found.to_arviz)):
+        monkeypatch.setitem(sys.modules, package, None)
+        with pytest.raises(FitError, match=rf"to_{package}: it needs the package {package}; install it with"):
+            method()

@@ -88,6 +88,7 @@ def test_a_fit_predicts_a_plan_by_the_same_command(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "prediction.csv").query("quantity == 'VCD'")
     cells = cultures.START * np.exp(cultures.GROWTH * table["time [d]"]) / np.where(table["time [d]"] > 3.5, 1.03, 1.0)
     assert "Prediction: " in said
+    assert "contradicts" not in said
     assert np.all(table["model q05"] <= table["model q95"])
     assert np.allclose(table["estimate"], cells, rtol=0.05)
 

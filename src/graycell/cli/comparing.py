@@ -15,8 +15,9 @@ from graycell.cli.printing import progress_bar, trainings_bar
 from graycell.cli.sentences import counted, print_error, print_findings, say
 from graycell.cli.stopping import keeps_state
 from graycell.comparison import Comparison, cross_validate, learning_curve
+from graycell.comparison.intervals import ALL
 from graycell.insilico import Design, generate
-from graycell.reporting.comparison.page import comparison_report, headline, not_shared_sentences
+from graycell.reporting.comparison.page import band_sentences, comparison_report, headline, not_shared_sentences
 from graycell.reporting.comparison.tables import comparison_frames
 from graycell.runs.format.writing import require_place_for_runs, write_runs
 from graycell.storage import require_place
@@ -75,9 +76,12 @@ def _print_reused(found: Comparison, folder: Path) -> None:
 
 def _print_comparison(found: Comparison) -> None:
     reference = next(iter(found.candidates))
-    for sentence in (*headline(found, reference), *not_shared_sentences(found)):
+    for sentence in (*headline(found, reference), *band_sentences(found), *not_shared_sentences(found)):
         say(sentence)
     frames = comparison_frames(found, reference)
-    for name in ("overall", *(("by-run",) if found.failures else ()), "consistency"):
+    bands = frames["bands"]
+    chosen = (bands["quantity"] == ALL) & (bands["runs [1]"] > 0)
+    frames["bands"] = bands.loc[chosen, [name for name in bands.columns if name != "quantity"]]
+    for name in ("overall", "bands", *(("by-run",) if found.failures else ()), "consistency"):
         if name in frames and len(frames[name]):
             print_frame(frames[name], name)

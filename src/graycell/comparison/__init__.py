@@ -8,6 +8,9 @@ choosing       choose_model: which models of the library runs allow, and which p
 comparison     cross_validate, learning_curve -> Comparison
 scored         which quantities are scored, and their ranges
 intervals      means and paired differences with bootstrap intervals
+bands          the bands of candidates, from how they missed the other runs, and how good they were
+band_scores    interval score, CRPS, Clopper-Pearson interval
+residuals      ResidualProcess: how runs differ from their prediction, moved by the samples so far
 consistency    how often predictions are physically impossible
 trainings      the scores of each training, kept on disk
 """

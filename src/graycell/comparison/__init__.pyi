@@ -1,3 +1,5 @@
+from .bands import BandScore as BandScore
+from .bands import BandSummary as BandSummary
 from .baselines import BASELINES as BASELINES
 from .baselines import BoostedTrees as BoostedTrees
 from .baselines import GaussianProcess as GaussianProcess
@@ -22,6 +24,7 @@ from .protocols import Described as Described
 from .protocols import KnowsQuantities as KnowsQuantities
 from .protocols import Predictor as Predictor
 from .protocols import Repeatable as Repeatable
+from .residuals import ResidualProcess as ResidualProcess
 from .splits import Split as Split
 from .splits import forward_in_time as forward_in_time
 from .splits import held_out as held_out

@@ -5,17 +5,19 @@ values in all runs of the comparison. Samples at time 0 never count, because the
 limit counts by how far the prediction is above the limit. The measured quantities that all candidates predict are
 scored except R, viability and the total cell density, which models take as inputs, unless the caller chooses. If a
 candidate fails, its error there is infinite; means are over the predictions that were made, and failures are counted
-beside them and reported.
+beside them and reported. Bands of 90 % come from how a candidate missed the other runs, see `bands`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graycell.comparison import intervals
+from graycell.comparison.bands import LEAST_RUNS, LEVEL, BandScore, BandSummary, bands_of, summary_of
 from graycell.comparison.intervals import Difference, OverallError, QuantityError, RunError, SizeError
 from graycell.comparison.protocols import Candidate, Described
 from graycell.comparison.scored import NOT_SCORED as NOT_SCORED
@@ -174,6 +176,40 @@ class Comparison:
             for error in self.of_size(size).overall()
         )
 
+    @cached_property
+    def bands(self) -> tuple[BandScore, ...]:
+        """The bands of all predictions, each from how its candidate missed the other runs, with their scores."""
+        if self.is_curve:
+            return tuple(score for size in self.sizes for score in self.of_size(size).bands)
+        return tuple(bands_of(self.rows, self.splits, self.ranges))
+
+    def band_summary(self) -> tuple[BandSummary, ...]:
+        """Return how often the bands of each candidate held, and how wide and good they were.
+
+        Returns:
+            For each candidate the summary of all quantities, then of each.
+        """
+        return summary_of(self.bands, tuple(self.candidates), self.quantities)
+
+    def without_bands(self) -> tuple[str, ...]:
+        """Return why candidates have no bands.
+
+        Returns:
+            A sentence for all candidates or for each; none where all have bands in every quantity.
+        """
+        if len(self.runs) < LEAST_RUNS:
+            runs = f"{len(self.runs)} predicted run{'s' * (len(self.runs) != 1)}"
+            return (f"There are no bands: found {runs}, and {LEAST_RUNS} are needed, because the band of a run comes "
+                    "from how the others were missed; leave out or test more.",)  # fmt: skip
+        lacking: dict[str, list[str]] = {}
+        for one in self.band_summary():
+            if one.quantity in self.quantities and not one.runs:
+                lacking.setdefault(one.candidate, []).append(one.quantity)
+        return tuple(
+            f"{name} has no bands of {', '.join(of)}, because it predicted them in fewer than {LEAST_RUNS} runs."
+            for name, of in lacking.items()
+        )
+
     def against(self, reference: str) -> tuple[Difference, ...]:
         """Return the differences in error of each other candidate to a reference, in each quantity and in all together.
 
@@ -223,6 +259,12 @@ class Comparison:
             "not predicted by all": {name: list(candidates) for name, candidates in self.not_shared.items()},
             "errors": [_plain(asdict(row)) for row in self.rows],
             "consistency": [asdict(row) for row in self.consistency],
+            "bands": {
+                "level": LEVEL,
+                "summary": [_plain(asdict(row)) for row in self.band_summary()],
+                "of predictions": [_plain(asdict(row)) for row in self.bands],
+                "missing": list(self.without_bands()),
+            },
             "bootstrap": {"draws": intervals.DRAWS, "seed": intervals.SEED},
             "code": hash_of_code(),
             **where_it_ran(("graycell", "jax", "numpy", "scikit-learn")),

@@ -138,9 +138,9 @@ def _rows(
 ) -> list[ErrorRow]:
     """Return the rows of one run that was predicted by one candidate."""
     later = {
-        quantity: run.measurements[quantity].time > split.begins
+        quantity: split.counted(run.measurements[quantity])
         for quantity in run.measurements
-        if quantity in ranges and np.any(run.measurements[quantity].time > split.begins)
+        if quantity in ranges and np.any(split.counted(run.measurements[quantity]))
     }
     times = {quantity: run.measurements[quantity].time[chosen] for quantity, chosen in later.items()}
     predicted: Mapping[str, np.ndarray] = {}
@@ -151,7 +151,7 @@ def _rows(
             failure = f"{name}, {split.name}, run {run.name}: {error}"
     rows = []
     for quantity, chosen in later.items():
-        series, sentence, rmse = run.measurements[quantity], failure, np.inf
+        series, sentence, rmse, made = run.measurements[quantity], failure, np.inf, ()
         if not sentence:
             found = np.asarray(predicted.get(quantity, np.nan), dtype=float)
             if np.all(np.isfinite(found)) and found.shape != times[quantity].shape:
@@ -161,12 +161,12 @@ def _rows(
                 difference = found - series.value[chosen]
                 if series.below is not None:
                     difference = np.where(series.below[chosen], np.maximum(difference, 0.0), difference)
-                rmse = float(np.sqrt(np.mean(difference**2)))
+                rmse, made = float(np.sqrt(np.mean(difference**2))), tuple(map(float, found))
             else:
                 sentence = f"{name}, {split.name}, run {run.name}: found no finite prediction of {quantity}."
         rows.append(
             ErrorRow(name, split.name, seed, len(split.train), run.name, quantity, series.unit, rmse,
-                     rmse / ranges[quantity], int(np.sum(chosen)), sentence)
+                     rmse / ranges[quantity], int(np.sum(chosen)), sentence, made)
         )  # fmt: skip
     return rows
 

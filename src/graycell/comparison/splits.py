@@ -59,6 +59,17 @@ class Split:
         """The time [d] after which samples count; one at time 0 never does, because it is the initial state."""
         return 0.0 if self.cut is None else max(self.cut, 0.0)
 
+    def counted(self, series: Measurement) -> np.ndarray:
+        """Return which samples of a test run count.
+
+        Args:
+            series: measured in a test run.
+
+        Returns:
+            (samples,) of bool.
+        """
+        return series.time > self.begins
+
     def training_runs(self) -> tuple[CultureRun, ...]:
         """Return what a candidate is trained on.
 

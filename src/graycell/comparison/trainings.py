@@ -17,7 +17,7 @@ from graycell.saved import SavedFormat
 from graycell.storage import require_place, write_whole
 from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
-_TRAININGS = SavedFormat("training", 1, "delete it", unnumbered=1)
+_TRAININGS = SavedFormat("training", 2, "delete it", unnumbered=1)
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class ErrorRow:
         nrmse: rmse over the range of the quantity [1].
         samples: number of samples that count.
         failure: why there is no prediction; empty if there is one.
+        predicted: (samples,) what was predicted of the samples that count, in `unit`; empty if nothing was.
     """
 
     candidate: str
@@ -49,6 +50,7 @@ class ErrorRow:
     nrmse: float
     samples: int
     failure: str = ""
+    predicted: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,9 @@ class Trainings:
 
     def _row(self, stored: dict) -> ErrorRow:
         rmse = math.inf if stored["rmse"] is None else float(stored["rmse"])
-        return ErrorRow(**{**stored, "rmse": rmse, "nrmse": rmse / self.ranges[stored["quantity"]]})
+        predicted = tuple(map(float, stored["predicted"]))
+        return ErrorRow(**{**stored, "rmse": rmse, "nrmse": rmse / self.ranges[stored["quantity"]],
+                           "predicted": predicted})  # fmt: skip
 
     def write(self, path: Path | None, rows: Sequence[ErrorRow], consistency: Sequence[Consistency]) -> None:
         """Write the scores of a training, also of one that failed, because it would fail again.

@@ -14,6 +14,7 @@ from jaxtyping import Float
 
 from graycell.cell.neural import with_weights
 from graycell.errors import FitError
+from graycell.inference.agreement import Agreement, agreement_of
 from graycell.inference.initial_error import InitialError
 from graycell.inference.initial_states import InitialStates
 from graycell.inference.likelihood import Objective, Parts, loop_of, robust_linearisation
@@ -162,8 +163,18 @@ def result_of(
     cost = np.inf if end.status is FitStatus.last_stage_failed else 0.5 * float(end.residuals @ end.residuals)
     return Fit(
         fitted, tuple(runs), tuple(estimates), covariance, cost, end.status is FitStatus.converged, settings,
-        history, provenance, per_run, end.status, initial,
+        history, provenance, per_run, end.status, initial, _agreement(end, objective),
     )  # fmt: skip
+
+
+def _agreement(end: End, objective: Objective) -> Agreement | None:
+    """Return how the model agrees with its data; None where it cannot be simulated in the last stage."""
+    if end.status is FitStatus.last_stage_failed:
+        return None
+    error, packed = np.asarray(objective.packed.standard_error), objective.packed
+    residuals = end.residuals[: objective.run_count * objective.measured_count].reshape(error.shape)
+    measured, below = np.isfinite(error), np.asarray(packed.below) > 0.0
+    return agreement_of(objective.model.quantities, np.asarray(packed.end), residuals, measured, below)
 
 
 def _initial_states(

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -114,7 +115,7 @@ class Prediction:
         Raises:
             FitError: where xarray is not installed.
         """
-        xarray = _module("xarray", "to_xarray")
+        xarray = export_module("xarray", "to_xarray")
         dims, coordinates = ("draw", "time"), {"draw": np.arange(len(self.values)), "time": self.time}
         data = {name: (dims, self[name], {"units": self.model.unit(name)}) for name in self.names}
         return xarray.Dataset(data, coordinates, {"run": self.run.name, "model": self.model.name, "seed": self.seed})
@@ -283,9 +284,23 @@ def _simulate_draws(model: CultureModel, packed: PackedRun, rows, names, values,
     return lax.map(simulated, (values, weights, initial))
 
 
-def _module(package: str, wanted: str) -> Any:
+def export_module(package: str, wanted: str) -> Any:
+    """Return a package of the extra ``export``.
+
+    Args:
+        package: its name.
+        wanted: the method that needs it, for the message.
+
+    Returns:
+        The module.
+
+    Raises:
+        FitError: where it is not installed.
+    """
     try:
-        return importlib.import_module(package)
+        with warnings.catch_warnings():  # ArviZ tells of its own plans, once a day, when it is imported
+            warnings.filterwarnings("ignore", r"\s*ArviZ is undergoing", FutureWarning)
+            return importlib.import_module(package)
     except ImportError as error:
         raise FitError(f"{wanted}: {_EXTRA.format(package=package, extra='export')}") from error
 
@@ -304,7 +319,7 @@ def to_arviz(fit: "Fit", draws: int, seed: int) -> Any:
     Raises:
         FitError: where ArviZ is not installed.
     """
-    arviz = _module("arviz", "to_arviz")
+    arviz = export_module("arviz", "to_arviz")
     drawn = _drawn(fit, draws, seed)
     posterior = {name: np.asarray(drawn.values)[None, 1:, i] for i, name in enumerate(drawn.names)}
     return arviz.from_dict(posterior)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from graycell.inference.agreement import Agreement
 from graycell.inference.initial_states import InitialStates
 from graycell.inference.prediction import Prediction, predict, to_arviz
 from graycell.inference.stages import Stage
@@ -141,6 +142,8 @@ class Fit:
         per_run: values [internal units] by run and name of the parameters that differ between runs (random effects).
         status: how the fit ended; that of `converged` if left out.
         initial_states: what was found of the initial concentrations of the runs; None where the given ones are exact.
+        agreement: how the model agrees with its data; None where the last stage cannot be simulated, and of fits that
+            earlier versions saved.
     """
 
     model: CultureModel
@@ -155,6 +158,7 @@ class Fit:
     per_run: dict[str, dict[str, float]] = field(default_factory=dict)
     status: FitStatus | None = None
     initial_states: InitialStates | None = None
+    agreement: Agreement | None = None
 
     def __post_init__(self) -> None:
         if self.status is None:
@@ -170,10 +174,12 @@ class Fit:
         """Return a sentence for everything that a reader of the result should know.
 
         Returns:
-            How the fit ended, unless it converged, whether another version of graycell made it, whether the covariance
-            is missing, and every initial concentration that is far from the given one.
+            How the fit ended, unless it converged, whether the model contradicts its data, whether another version of
+            graycell made it, whether the covariance is missing, and every initial concentration that is far from the
+            given one.
         """
         found = [] if self.status in (None, FitStatus.converged) else [self.status.value]
+        found += self.agreement.remarks() if self.agreement is not None else []
         made_with = self.provenance.get("versions", {}).get("graycell")
         if isinstance(made_with, str) and made_with != version():
             found.append(f"The fit was made with graycell {made_with:.30}, and this is {version()}: its numbers may "

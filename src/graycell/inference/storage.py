@@ -12,6 +12,7 @@ import numpy as np
 from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError
 from graycell.inference import checkpoint
+from graycell.inference.agreement import Agreement
 from graycell.inference.initial_states import InitialStates
 from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus
 from graycell.inference.stages import Stage
@@ -75,6 +76,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         "history": list(fit.history),
         "per_run": fit.per_run,
         "initial_states": None if fit.initial_states is None else fit.initial_states.plain(),
+        "agreement": None if fit.agreement is None else fit.agreement.plain(),
         "provenance": fit.provenance,
         "runs": [_run_to_plain(run) for run in fit.runs],
     }
@@ -168,6 +170,7 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             data.get("per_run", {}),
             FitStatus[data["status"]] if data.get("status") else None,
             InitialStates.from_plain(data["initial_states"]) if data.get("initial_states") else None,
+            Agreement.from_plain(data["agreement"]) if data.get("agreement") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error

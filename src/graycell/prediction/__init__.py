@@ -7,7 +7,6 @@ mean_rates     MeanRates: balances with the mean specific rates that the trainin
 learned_rates  LearnedRates: these with bounded deviations, learned from what a culture is like
 groups         GroupMean: the mean of the runs of the same group
 stacking       what the candidates predict of each run that was left out, and the weights that follow
-residuals      ResidualProcess: how runs differ from their prediction; moved by the samples so far
 novelty        what of a plan leaves what was learned
 """
 

@@ -11,4 +11,3 @@ from .next_run import Band as Band
 from .next_run import LeftOutScore as LeftOutScore
 from .next_run import NextRun as NextRun
 from .novelty import Novelty as Novelty
-from .residuals import ResidualProcess as ResidualProcess

@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from graycell.comparison.bands import calibration_of, floors_of, in_sizes, possible
 from graycell.comparison.baselines import MeanOfRuns
 from graycell.comparison.candidates import FittedPredictor
 from graycell.comparison.protocols import Candidate, Predictor
+from graycell.comparison.residuals import ResidualProcess, Residuals
 from graycell.comparison.samples import mean_curve
 from graycell.comparison.scored import require_one_unit
 from graycell.comparison.splits import known_of
@@ -17,23 +19,18 @@ from graycell.errors import FitError, GraycellError
 from graycell.prediction.candidates import default_candidates
 from graycell.prediction.groups import GroupMean
 from graycell.prediction.mean_rates import MeanRates, MeanRatesPredictor
-from graycell.prediction.next_run import MIXTURE, LeftOutScore, NextRun, possible
+from graycell.prediction.next_run import MIXTURE, LeftOutScore, NextRun
 from graycell.prediction.novelty import Outside, novelties
-from graycell.prediction.residuals import ResidualProcess, Residuals
 from graycell.prediction.stacking import LeftOut, leave_out_each, mixed, predictions, stacking_weights, trained
 from graycell.runs.records import REDOX, TCD, CellFeed, CultureRun, End, RuleBolus
 
 POINTS = 101
 """Number of times of a prediction where none are given."""
 _NOT_PREDICTED = (REDOX, TCD)
-_SMALLEST = 0.3
-"""[1] Least size of residuals, as part of the assay error: few runs may agree by chance."""
 _EMPTY = 0.01
 """[1] Part of its largest measured value below which a substrate has run out."""
 _WELL_FED = 0.03
 """[1] Part below which no training run may have been, for a warning that a substrate runs out."""
-_BELIEVED = 4.0
-"""[runs] Weight of the quantiles of the process beside those of the runs that were left out."""
 _BLIND = 0.5
 """[1] Distance from what was learned at which a candidate that does not look at the plan has the weight 0."""
 _TRUSTED = 0.5
@@ -163,9 +160,9 @@ class Forecaster:
             raise FitError("predict: no candidate predicts any quantity of all runs; " + " ".join(failures))
         residuals = [_nested(left_out, k, names) for k in range(len(runs))]
         usual = {name: mean_curve([run for run in runs if name in run.measurements], name) for name in names}
-        process = ResidualProcess.of(residuals, names, usual, _floors(runs, names), max(run.end for run in runs))
-        scaled = [_scaled(process.without(residuals, k), one) for k, one in enumerate(residuals)]
-        calibration = _calibration(process, scaled)
+        process = ResidualProcess.of(residuals, names, usual, floors_of(runs, names), max(run.end for run in runs))
+        scaled = [in_sizes(process.without(residuals, k), one) for k, one in enumerate(residuals)]
+        calibration = calibration_of(process, scaled)
         scores = _scores(left_out, residuals, process, scaled, [one.name for one in chosen])
         largest = np.array([max((float(np.max(one)) for one in of.values()), default=0.0) for of in scaled])
         predictors, more = trained(runs, chosen, seed)
@@ -282,7 +279,8 @@ class Forecaster:
         else:
             apart = [run.initial[name] - series[run.name].value[0] for run in self.runs
                      if name in run.initial and run.name in series and series[run.name].time[0] <= 0.0]  # fmt: skip
-            error = float(np.sqrt(np.mean(np.square([*apart, self.process.floor[name] / _SMALLEST]))))
+            assay = np.concatenate([one.standard_error for one in series.values()])
+            error = float(np.sqrt(np.mean(np.square(assay)) + np.mean(np.square([0.0, *apart]))))
         if not np.isfinite(start) or not np.isfinite(first):
             return np.zeros_like(time), np.ones_like(time)
         size = self.calibration * float(self.process.size(name, np.zeros(1))[0])
@@ -439,38 +437,6 @@ def _remarks(predictors: Mapping[str, Predictor], names: set[str]) -> list[str]:
     return [f"{name}: {sentence}" for name, fit in fits.items() for sentence in fit.remarks()]
 
 
-def _floors(runs: Sequence[CultureRun], names: Sequence[str]) -> dict[str, float]:
-    found = {}
-    for name in names:
-        errors = np.concatenate([run.measurements[name].standard_error for run in runs if name in run.measurements])
-        found[name] = max(_SMALLEST * float(np.sqrt(np.mean(errors**2))), 1e-12)
-    return found
-
-
-def _scaled(others: ResidualProcess, residuals: Residuals) -> dict[str, np.ndarray]:
-    """Return the sizes of the residuals of a run, by quantity, in sizes of the other runs."""
-    return {name: np.abs(error) / others.size(name, residuals.time[name]) for name, error in residuals.value.items()}
-
-
-def _calibration(process: ResidualProcess, scaled: Sequence[Mapping[str, np.ndarray]]) -> float:
-    """Return by how much wider than its quantiles a band of 90 % must be, to hold 90 % of what was left out.
-
-    It is drawn to 1 as strongly as by some runs.
-    """
-    every = [values for of in scaled for values in of.values() if len(values)]
-    if not every:
-        return 1.0
-    # each quantity of each run counts the same, however many samples it has
-    values, weights = np.concatenate(every), np.concatenate([np.full(len(one), 1.0 / len(one)) for one in every])
-    order = np.argsort(values)
-    # as in conformal prediction: one more than there are, because the next one may be the largest
-    share = min(0.9 * (1.0 + 1.0 / (process.degrees * process.independent)), 1.0)
-    place = np.searchsorted(np.cumsum(weights[order]), share * np.sum(weights))
-    needed = float(values[order][min(place, len(values) - 1)]) / process.quantile(0.9)
-    count = len(scaled)
-    return (count * needed + _BELIEVED) / (count + _BELIEVED)
-
-
 def _scores(left_out, residuals, process: ResidualProcess, scaled, rows) -> list[LeftOutScore]:
     """Return the scores of the runs that were left out; the bands of each are those of the others."""
     ranges: dict[str, float] = {}
@@ -479,7 +445,7 @@ def _scores(left_out, residuals, process: ResidualProcess, scaled, rows) -> list
     found = []
     for k, one in enumerate(left_out):
         others = process.without(residuals, k)
-        within = others.quantile(0.9) * _calibration(others, [*scaled[:k], *scaled[k + 1 :]])
+        within = others.quantile(0.9) * calibration_of(others, [*scaled[:k], *scaled[k + 1 :]])
         for name, error in residuals[k].value.items():
             if not ranges[name] > 0.0:
                 continue

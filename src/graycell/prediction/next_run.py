@@ -1,16 +1,18 @@
 """NextRun: the prediction of a run, with its bands, weights and warnings."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
+from graycell.comparison.bands import possible
+from graycell.comparison.residuals import Conditioned
 from graycell.errors import ModelError, nearest
+from graycell.inference.prediction import export_module
 from graycell.prediction.novelty import Novelty
-from graycell.prediction.residuals import Conditioned
 from graycell.provenance import hash_of_run
-from graycell.runs.records import VIABILITY, CultureRun
+from graycell.runs.records import CultureRun
 from graycell.saved import SavedFormat
 from graycell.versions import hash_of_code, where_it_ran
 
@@ -130,21 +132,92 @@ class NextRun:
         low, high = self.estimate[:, j] - half[:, j], self.estimate[:, j] + half[:, j]
         return self._possible(quantity, low), self._possible(quantity, high)
 
-    def draws(self, count: int = 200, seed: int | None = None) -> np.ndarray:
-        """Return possible courses of the culture, of all quantities together, without assay error.
+    def draws(
+        self, count: int = 200, seed: int | None = None, *, of: Band = "model", times: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return possible courses of all quantities together.
 
         Args:
             count: number of draws.
             seed: of the draws; that of the prediction if left out.
+            of: the culture itself, without assay error, or measurements of it.
+            times: (n,) [d] ascending, within those of the prediction, between which it is interpolated; its own if
+                left out.
 
         Returns:
             (count, n, quantities) in the unit of each.
         """
         random = np.random.default_rng(self.seed if seed is None else seed)
-        moved = self.process.draws(self.time, count, random)
-        centre = np.stack([self.process.mean_and_variance(name, self.time)[0] for name in self.names], axis=1)
-        found = self.estimate + (moved - centre) * self.sizes * self.widening[:, None]
+        time = self.time if times is None else np.asarray(times, float)
+        estimate, sizes = (np.stack([np.interp(time, self.time, column) for column in of_all.T], axis=1)
+                           for of_all in (self.estimate, self.sizes * self.widening[:, None]))  # fmt: skip
+        moved = self.process.draws(time, count, random, of == "measurement")
+        centre = np.stack([self.process.mean_and_variance(name, time)[0] for name in self.names], axis=1)
+        found = estimate + (moved - centre) * sizes
         return np.stack([self._possible(name, found[:, :, j]) for j, name in enumerate(self.names)], axis=2)
+
+    def to_xarray(self, draws: int = 200, seed: int | None = None) -> Any:
+        """Return the draws as an xarray Dataset with the dimensions draw and time; needs the extra ``export``.
+
+        Args:
+            draws: how many, see `draws`.
+            seed: of the draws; that of the prediction if left out.
+
+        Returns:
+            The Dataset; units are attributes.
+
+        Raises:
+            FitError: where xarray is not installed.
+        """
+        xarray = export_module("xarray", "to_xarray")
+        found, dims = self.draws(draws, seed), ("draw", "time")
+        data = {name: (dims, found[:, :, j], {"units": self.units[name]}) for j, name in enumerate(self.names)}
+        return xarray.Dataset(data, {"draw": np.arange(draws), "time": self.time}, self._attributes(seed))
+
+    def to_arviz(self, draws: int = 200, seed: int | None = None) -> Any:
+        """Return the draws, and the samples so far, as ArviZ InferenceData; needs the extra ``export``.
+
+        Args:
+            draws: how many, see `draws`.
+            seed: of the draws; that of the prediction if left out.
+
+        Returns:
+            The group ``predictions``: courses of the culture over the time of the prediction. Where the plan has
+            samples after time 0, also ``observed_data``, with these, and ``posterior_predictive``, of the same shapes:
+            what would be measured then. Units are attributes, and each quantity has a time of its own there.
+
+        Raises:
+            FitError: where ArviZ is not installed.
+        """
+        arviz = export_module("arviz", "to_arviz")
+        found = self.draws(draws, seed)
+        groups: dict[str, Any] = {
+            "predictions": {name: found[None, :, :, j] for j, name in enumerate(self.names)},
+            "pred_dims": {name: ["time"] for name in self.names}, "pred_coords": {"time": self.time},
+        }  # fmt: skip
+        seen = {name: series for name, series in self.plan.measurements.items()
+                if name in self.names and np.any(series.time > 0.0)}  # fmt: skip
+        if seen:
+            later = {name: series.time > 0.0 for name, series in seen.items()}
+            time = {name: series.time[later[name]] for name, series in seen.items()}
+            every = np.unique(np.concatenate(list(time.values())))
+            measured = self.draws(draws, seed, of="measurement", times=every)
+            groups |= {
+                "posterior_predictive": {name: measured[None, :, np.searchsorted(every, at), self.column(name)]
+                                         for name, at in time.items()},
+                "observed_data": {name: series.value[later[name]] for name, series in seen.items()},
+                "dims": {name: [f"time of {name}"] for name in time},
+                "coords": {f"time of {name}": at for name, at in time.items()},
+            }  # fmt: skip
+        data = arviz.from_dict(**groups, attrs=self._attributes(seed))
+        for group in data.groups():
+            for name in data[group].data_vars:
+                data[group][name].attrs["units"] = self.units[name]
+        return data
+
+    def _attributes(self, seed: int | None) -> dict[str, Any]:
+        """Return what a file of another tool says of its origin."""
+        return {"run": self.plan.name, "training_runs": len(self.runs), "seed": self.seed if seed is None else seed}
 
     def _possible(self, quantity: str, values: np.ndarray) -> np.ndarray:
         return possible(self.runs, quantity, values)
@@ -201,20 +274,3 @@ class NextRun:
 
 MIXTURE = "graycell predict"
 """Name of the mixture among the candidates."""
-
-
-def possible(runs: Sequence[CultureRun], quantity: str, values: np.ndarray) -> np.ndarray:
-    """Return values without what is impossible: below 0 where no run was, and a viability above 1.
-
-    Args:
-        runs: training runs.
-        quantity: its name.
-        values: of any shape.
-
-    Returns:
-        The values.
-    """
-    measured = [run.measurements[quantity] for run in runs if quantity in run.measurements]
-    if all(np.all(series.value >= 0.0) for series in measured):
-        values = np.maximum(values, 0.0)
-    return np.minimum(values, 1.0) if quantity == VIABILITY else values

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from graycell.prediction import MIXTURE, NextRun
+from graycell.reporting.curves import add_band
 from graycell.reporting.display import LABORATORY, Shown, Units, shown_in
 from graycell.reporting.page import Section, drawing, facts, number, page, table, text
 from graycell.reporting.predictions import LEVELS
@@ -157,9 +158,7 @@ def _panel(figure: go.Figure, prediction: NextRun, shown: Shown, index: int, nam
     for of, colour, word in (("measurement", _MEASUREMENT_BAND, "90 % of measurements"),
                              ("model", _MODEL_BAND, "90 % of cultures")):  # fmt: skip
         low, high = (shown.values(end, unit, name) for end in prediction.interval(name, 0.9, of))  # type: ignore[arg-type]
-        figure.add_scatter(x=time, y=high, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip", **place)
-        figure.add_scatter(x=time, y=low, mode="lines", line={"width": 0}, fill="tonexty", fillcolor=colour, name=word,
-                           legendgroup=of, showlegend=first, hoverinfo="skip", **place)  # fmt: skip
+        add_band(figure, time, low, high, colour, name=word, legendgroup=of, showlegend=first, **place)
     estimate = shown.values(prediction.estimate[:, prediction.column(name)], unit, name)
     figure.add_scatter(x=time, y=estimate, mode="lines", line={"color": COLOURS[0], "width": 2}, name="estimate",
                        legendgroup="estimate", showlegend=first, **place)  # fmt: skip

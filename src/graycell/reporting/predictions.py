@@ -10,9 +10,10 @@ import plotly.graph_objects as go
 from graycell.inference.prediction import Prediction
 from graycell.inference.results import Fit
 from graycell.provenance import hash_of_run
+from graycell.reporting.curves import add_band, add_measured
 from graycell.reporting.display import LABORATORY, Units, shown_in
 from graycell.reporting.page import Section, drawing, facts, page, text
-from graycell.reporting.style import BAND, COLOURS, INK, TEMPLATE, plain
+from graycell.reporting.style import BAND, COLOURS, TEMPLATE, plain
 from graycell.reporting.writing import write_table
 from graycell.saved import SavedFormat
 from graycell.storage import write_whole, written_together
@@ -106,20 +107,12 @@ def band(prediction: Prediction, quantity: str, level: float = 0.9, units: Units
     time = display.values(prediction.time, TIME)
     low, high = (display.values(end, unit, quantity) for end in prediction.interval(quantity, level))
     figure = go.Figure()
-    figure.add_scatter(x=time, y=high, mode="lines", line={"width": 0}, showlegend=False, hoverinfo="skip")
-    figure.add_scatter(
-        x=time, y=low, mode="lines", line={"width": 0}, fill="tonexty", fillcolor=BAND,
-        name=f"{100 * level:g} % of the draws",
-    )  # fmt: skip
+    add_band(figure, time, low, high, BAND, name=f"{100 * level:g} % of the draws", hoverinfo=None)
     best = display.values(prediction.best[:, prediction.names.index(quantity)], unit, quantity)
     figure.add_scatter(x=time, y=best, mode="lines", line={"color": COLOURS[0]}, name="estimate")
     series = prediction.run.measurements.get(quantity)
     if series is not None:
-        figure.add_scatter(
-            x=display.values(series.time, TIME), y=display.values(series.value, unit, quantity), mode="markers",
-            marker={"color": INK}, name="measured",
-            error_y={"type": "data", "array": display.differences(series.standard_error, unit, quantity)},
-        )  # fmt: skip
+        add_measured(figure, series, unit, quantity, display)
     remarks = "".join(f"<br><sup>{plain(sentence)}</sup>" for sentence in prediction.remarks())
     figure.update_layout(template=TEMPLATE, title=plain(f"{prediction.run.name}: {quantity}") + remarks)
     figure.update_xaxes(title=f"time [{display.unit(TIME)}]")

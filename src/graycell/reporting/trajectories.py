@@ -5,13 +5,14 @@ standard error.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import plotly.graph_objects as go
 
 from graycell.errors import GraycellError
 from graycell.model import CultureModel
+from graycell.reporting.curves import add_measured, at_time, one_legend
 from graycell.reporting.display import LABORATORY, Shown, Units, shown_in
 from graycell.reporting.reading import (
     conflicts_of,
@@ -45,7 +46,6 @@ from graycell.units import SPECIFIC_RATE, TIME
 KEY_REACTIONS = ("v1", "v2", "v16", "v17", "v20", "v30", "v34", "v35")
 """In the networks of Nolan & Lee (2011): glycolysis, lactate dehydrogenase, biomass, antibody, uptake of glucose
 and of oxygen, NADH shuttle, ATP maintenance."""
-_MEASURED = "measured, ± 1 standard error"
 
 
 def measured_and_simulated(
@@ -80,7 +80,7 @@ def measured_and_simulated(
             tops.append(_top(values))
         tops.append(_add_measured(figure, panel, 5, first, quantity, display))
         _axis_from_zero(figure, panel, 5, max(tops))
-    _one_legend(figure)
+    one_legend(figure)
     _mark_events(figure, first, len(quantities), display)
     return figure
 
@@ -122,7 +122,7 @@ def loop_variables(
             tops.append(_top(values))
         tops.append(_add_measured(figure, panel, columns, first, name, display))
         _axis_from_zero(figure, panel, columns, max(tops))
-    _one_legend(figure)
+    one_legend(figure)
     _mark_events(figure, first, columns, display)
     return figure.update_layout(height=360)
 
@@ -176,7 +176,7 @@ def key_fluxes(
         figure.update_yaxes(range=_flux_range(drawn), zeroline=True, zerolinecolor="#c9d1d9", row=row, col=column)
     if len(set(texts)) == 1:
         figure.update_yaxes(title_text=texts[0], col=1)
-    _one_legend(figure)
+    one_legend(figure)
     _mark_events(figure, first, len(reactions), display)
     return figure.update_layout(margin_l=64)
 
@@ -230,7 +230,7 @@ def conflict_heatmap(trajectory: Trajectory, units: Units = LABORATORY) -> go.Fi
                 "outlinewidth": 0,
                 "tickfont": {"size": 11, "color": MUTED},
             },
-            hovertemplate=f"%{{y}}<br>{_at(display)}: %{{customdata:.3g}}<extra></extra>",
+            hovertemplate=f"%{{y}}<br>{at_time(display)}: %{{customdata:.3g}}<extra></extra>",
         )
     )
     figure.update_layout(template=TEMPLATE, height=26 * len(order) + 92, margin={"t": 32, "l": 8})
@@ -292,7 +292,7 @@ def residuals(
         span = [-1.12 * largest, 1.12 * largest]
         figure.update_yaxes(range=span, zeroline=True, zerolinecolor=MUTED, row=row, col=column)
     figure.update_yaxes(title_text="standard errors", col=1)
-    _one_legend(figure)
+    one_legend(figure)
     _mark_events(figure, first, len(quantities), display)
     return figure
 
@@ -309,12 +309,6 @@ def _colour(label: str, trajectories: Mapping[str, Trajectory], colours: Mapping
 
 def _display(trajectories: Mapping[str, Trajectory], units: Units) -> Shown:
     return shown_in(units, [one.run for one in trajectories.values()], [one.model for one in trajectories.values()])
-
-
-def _at(display: Shown) -> str:
-    """Return a time as hover labels show it."""
-    unit = display.unit(TIME)
-    return "day %{x:.2f}" if unit == TIME else f"%{{x:.4g}} {unit}"
 
 
 def _panels(titles: Sequence[str], columns: int, first: Trajectory, display: Shown) -> go.Figure:
@@ -343,7 +337,7 @@ class _Line(NamedTuple):
             legendgroup=name or self.label,
             line={"color": self.colour, "width": 2 if points is None and not dash else 1, "dash": dash},
             marker={"size": 5},
-            hovertemplate=f"{_at(self.display)}: %{{y:.4g}}",
+            hovertemplate=f"{at_time(self.display)}: %{{y:.4g}}",
             row=panel // columns + 1,
             col=panel % columns + 1,
         )
@@ -357,22 +351,8 @@ def _add_measured(
     if series is None:
         return 0.0
     unit = trajectory.model.unit(quantity) if quantity in trajectory.model.quantities else series.unit
-    value = display.values(series.value, unit, quantity)
-    error = display.differences(series.standard_error, unit, quantity)
-    figure.add_scatter(
-        x=display.values(series.time, TIME),
-        y=value,
-        error_y={"type": "data", "array": error, "color": INK, "thickness": 1, "width": 2},
-        mode="markers",
-        name=_MEASURED,
-        legendgroup=_MEASURED,
-        legendrank=1,
-        marker={"color": INK, "size": 5},
-        hovertemplate=f"{_at(display)}: %{{y:.4g}}",
-        row=panel // columns + 1,
-        col=panel % columns + 1,
-    )
-    return float(np.max(value + error, initial=0.0))
+    row, column = panel // columns + 1, panel % columns + 1
+    return add_measured(figure, series, unit, quantity, display, row=row, col=column)
 
 
 def _top(values: np.ndarray) -> float:
@@ -382,19 +362,6 @@ def _top(values: np.ndarray) -> float:
 
 def _axis_from_zero(figure: go.Figure, panel: int, columns: int, top: float) -> None:
     figure.update_yaxes(range=[0.0, 1.06 * top or 1.0], row=panel // columns + 1, col=panel % columns + 1)
-
-
-def _one_legend(figure: go.Figure) -> None:
-    """Show each name in the legend once; a dashed line is shown in grey, because every label has one."""
-    seen: set[str] = set()
-    traces: list[Any] = list(figure.select_traces())
-    for trace in traces:
-        dashed = trace.line.dash == "dash"
-        trace.showlegend = trace.name not in seen and not dashed
-        if dashed and trace.name not in seen:
-            line = {"color": MUTED, "width": 1, "dash": "dash"}
-            figure.add_scatter(x=[None], y=[None], mode="lines", name=trace.name, line=line, showlegend=True)
-        seen.add(trace.name)
 
 
 def _model_with(trajectories: Mapping[str, Trajectory], quantity: str) -> CultureModel:

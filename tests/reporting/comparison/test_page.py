@@ -7,7 +7,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from graycell.comparison.comparison import cross_validate
-from graycell.comparison.splits import held_out
+from graycell.comparison.splits import held_out, leave_one_run_out
 from graycell.errors import FitError
 from graycell.reporting.comparison.page import comparison_report, headline
 
@@ -43,12 +43,32 @@ def test_the_page_tells_failures_and_what_is_not_scored(html):
 
 def test_the_files_beside_the_page_are_whole(folder):
     names = {path.name for path in folder.iterdir()}
-    assert names == {"comparison.html", "comparison.json", "overall.csv", "by-quantity.csv", "differences.csv",
-                     "by-quantity-intervals.csv", "errors.csv", "by-run.csv", "consistency.csv"}  # fmt: skip
+    assert names == {"comparison.html", "comparison.json", "overall.csv", "bands.csv", "by-quantity.csv",
+                     "differences.csv", "by-quantity-intervals.csv", "errors.csv", "predictions.csv", "by-run.csv",
+                     "consistency.csv"}  # fmt: skip
     record = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     assert record["seeds"] == [0, 1]
     assert len(record["errors"]) == len(pd.read_csv(folder / "errors.csv")) == 36
     assert pd.read_csv(folder / "overall.csv")["candidate"].tolist()[2] == "'=breaks"
+
+
+def test_bands_are_scored_for_every_candidate_and_who_has_none_is_told(folder, html):
+    frame = pd.read_csv(folder / "bands.csv")
+    assert frame["candidate"].tolist()[:3] == ["good", "<b>worse</b>", "'=breaks"]
+    assert frame["quantity"].tolist()[:3] == ["all quantities"] * 3
+    assert frame["runs [1]"].tolist()[:3] == [3, 3, 0]
+    scores = ["width [1]", "interval score [1]", "CRPS [1]"]
+    assert (frame[scores].iloc[0] < frame[scores].iloc[1]).all()
+    assert "Bands of 90 % from how a candidate missed the other runs held this part of the samples: good " in html
+    assert "=breaks has no bands of GLC, " in html
+    errors = pd.read_csv(folder / "errors.csv")
+    assert (errors["held by the 90 % band [1]"] <= errors["scored by the band [1]"]).all()
+
+
+def test_with_two_predicted_runs_a_sentence_stands_in_place_of_the_bands(tmp_path):
+    two = cross_validate([comparisons.Scaled("good", 0.1)], leave_one_run_out(comparisons.runs()[:2]))
+    page = comparison_report(two, tmp_path).read_text(encoding="utf-8")
+    assert "There are no bands: found 2 predicted runs, and 3 are needed" in page
 
 
 def test_the_headline_says_which_is_better_and_whether_the_runs_suffice(html):

@@ -76,7 +76,8 @@ def _cross_validate(
 
     Every model and baseline is trained on the same runs and predicts the same ones: the runs that the study holds out,
     each run in turn, or all samples after a day. Errors are given as a fraction of the measured range (NRMSE [1]), by
-    quantity and overall, with intervals of 95 % by whole runs. Impossible predictions are counted: mass created from
+    quantity and overall, with intervals of 95 % by whole runs, and beside them how often bands of 90 % held, how wide
+    they were, and how good (interval score, CRPS). Impossible predictions are counted: mass created from
     nothing, negative concentrations, fluxes that the network does not allow. If the study has `sizes`, a second page
     shows the error over the number of training runs.
 

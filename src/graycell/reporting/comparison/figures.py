@@ -63,7 +63,7 @@ def learning_curves(comparison: Comparison) -> go.Figure:
     Returns:
         A figure of lines; a point is the median over the seeds, its bar the range.
     """
-    looks = _looks(list(comparison.candidates))
+    looks = looks_of(list(comparison.candidates))
     figure = go.Figure()
     values = []
     for name, look in looks.items():
@@ -101,7 +101,7 @@ def _dots(
     intervals: Mapping[tuple[str, str], Interval],
 ) -> go.Figure:
     """Draw one row of dots a quantity, the last on top; candidates are in order from top to bottom."""
-    looks = _looks(all_names)
+    looks = looks_of(all_names)
     figure = go.Figure()
     for i, name in enumerate(names):
         shift = _APART * (0.5 - (i + 0.5) / len(names))
@@ -142,8 +142,15 @@ def _dots(
     return figure
 
 
-def _looks(names: Sequence[str]) -> dict[str, dict]:
-    """Return colour and symbol of every candidate; the symbol changes where the colours repeat."""
+def looks_of(names: Sequence[str]) -> dict[str, dict]:
+    """Return colour and symbol of every candidate; the symbol changes where the colours repeat.
+
+    Args:
+        names: of all candidates, in order.
+
+    Returns:
+        By name.
+    """
     colours = colours_of(names)
     return {
         name: {"color": colours[name], "symbol": _SYMBOLS[(i // len(COLOURS)) % len(_SYMBOLS)]}

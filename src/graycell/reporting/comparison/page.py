@@ -11,6 +11,7 @@ from graycell.comparison.intervals import ALL, OverallError
 from graycell.comparison.scored import NOT_SCORED
 from graycell.errors import FitError, nearest
 from graycell.reporting.comparison import figures
+from graycell.reporting.comparison.predicted import MOST_RUNS, predicted_and_measured, predicted_runs
 from graycell.reporting.comparison.tables import at_largest, comparison_frames
 from graycell.reporting.display import LABORATORY, Units
 from graycell.reporting.page import Section, drawing, facts, number, page, table, text
@@ -26,10 +27,22 @@ _CAPTIONS = {
     "runs. Look for rows in which a candidate is far from the others, and distrust an order where the bars are long.",
     "differences": "Left of the dotted line the error of a candidate is smaller than that of the reference in the same "
     "run. Where the bar crosses the line, these runs do not decide which of the two is better.",
+    "predicted": "Dots are what was measured of a run that no candidate had seen, lines what each predicted of it at "
+    "those times, the band is that of the candidate with the least error. Look for lines that all miss in one way: "
+    "then the run differs from those that were learned from. A click on a name hides its lines.",
     "curve": "Look for the number of runs from which a candidate is below another, and for flat lines: there more runs "
     "do not help. The bar is the range over random choices of the training runs.",
 }
 """What to look for in a figure."""
+_BANDS = (
+    "The band of a run comes from how the candidate missed the other predicted runs, never from the run itself. Look "
+    "for a part that held near 0.9; its interval is that of Clopper and Pearson with runs as trials, because samples "
+    "of one run hold or miss together, so it is long for few runs. Among candidates that hold, the narrower is better: "
+    "the interval score is the width and 20 times what a value is outside, the CRPS compares the whole distribution "
+    "with the value, and of both less is better. Widths and scores are parts of the measured range, and like errors "
+    "means over the quantities of a run, then over the runs; seeds and splits of a run are averaged before."
+)
+"""How bands are made and scored."""
 
 
 def comparison_report(
@@ -55,7 +68,7 @@ def comparison_report(
     folder = Path(folder)
     frames = comparison_frames(comparison, reference, units)
     whole = comparison.plain()
-    made = page("Comparison of predictions", _sections(comparison, frames, whole, reference))
+    made = page("Comparison of predictions", _sections(comparison, frames, whole, reference, units))
     with written_together(folder) as stage:
         for name, frame in frames.items():
             write_table(frame, stage / f"{name}.csv")
@@ -102,6 +115,27 @@ def headline(comparison: Comparison, reference: str) -> list[str]:
     return sentences
 
 
+def band_sentences(comparison: Comparison) -> list[str]:
+    """Return how often the bands of the candidates held; for a learning curve, with its largest number of runs.
+
+    Args:
+        comparison: errors of several candidates.
+
+    Returns:
+        Sentences: the part that held, of the candidate with the least error first, and why others have no bands.
+    """
+    part = at_largest(comparison)
+    of = {one.candidate: one for one in part.band_summary() if one.quantity == ALL and one.runs}
+    said = [
+        f"{row.candidate} {_points(of[row.candidate].coverage)} % (95 % {_points(of[row.candidate].low)} to "
+        f"{_points(of[row.candidate].high)} % by {of[row.candidate].runs} runs)"
+        for row in sorted(part.overall(), key=lambda row: row.rank)
+        if row.candidate in of
+    ]
+    lead = "Bands of 90 % from how a candidate missed the other runs held this part of the samples: "
+    return [*([f"{lead}{', '.join(said)}."] if said else []), *part.without_bands()]
+
+
 def not_shared_sentences(comparison: Comparison) -> list[str]:
     """Return what was measured and is not scored, because not all candidates predict it.
 
@@ -115,7 +149,7 @@ def not_shared_sentences(comparison: Comparison) -> list[str]:
             for quantity, who in comparison.not_shared.items()]  # fmt: skip
 
 
-def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str) -> list[Section]:
+def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str, units: Units) -> list[Section]:
     part = at_largest(comparison)
     by_quantity = frames["by-quantity"]
     bars = [f"{name} [1]" for name in comparison.candidates]
@@ -133,6 +167,9 @@ def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str)
             + table(by_quantity.replace(np.inf, np.nan), marks=marks, bars=bars),
         ),
     ]
+    bands = "".join(f"<p>{text(sentence)}</p>" for sentence in band_sentences(comparison))
+    sections.append(Section("bands", "Bands", bands + _note(_BANDS) + table(frames["bands"])))
+    sections.append(Section("predicted", "Predicted and measured", _drawn_runs(part, units)))
     sections.append(Section("runs", "By run", table(frames["by-run"])))
     if len(comparison.candidates) > 1:
         drawn = drawing(figures.paired_differences(part, reference), "paired", _CAPTIONS["differences"])
@@ -143,6 +180,21 @@ def _sections(comparison: Comparison, frames: dict, whole: dict, reference: str)
     if comparison.consistency:
         sections.append(Section("consistency", "Physical consistency", table(frames["consistency"])))
     return [*sections, Section("made", "How this was made", _making(comparison, whole))]
+
+
+def _drawn_runs(part: Comparison, units: Units) -> str:
+    """Return a figure for each of the first runs that were predicted."""
+    every = predicted_runs(part)
+    said = [f"The first {MOST_RUNS} of {len(every)} runs are drawn; predictions.csv has the numbers of "
+            "all."] * (len(every) > MOST_RUNS)  # fmt: skip
+    said += [f"Of the seeds {', '.join(map(str, part.seeds))} the first that predicted a run is "
+             "drawn."] * (len(part.seeds) > 1)  # fmt: skip
+    shown = _note(" ".join(said)) if said else ""
+    for i, (run, split) in enumerate(every[:MOST_RUNS]):
+        figure = predicted_and_measured(part, run, split, units)
+        caption = _CAPTIONS["predicted"] if i == 0 else run.name
+        shown += f"<h3>{text(run.name)}</h3>" + drawing(figure, f"predicted-{i}", caption)
+    return shown
 
 
 def _rules(comparison: Comparison) -> str:
@@ -161,7 +213,9 @@ def _rules(comparison: Comparison) -> str:
 def _summary(comparison: Comparison, reference: str) -> str:
     lead, *rest = headline(comparison, reference)
     colours = colours_of(comparison.candidates)
-    cards = "".join(_card(row, colours[row.candidate]) for row in at_largest(comparison).overall())
+    part = at_largest(comparison)
+    held = {one.candidate: one.coverage for one in part.band_summary() if one.quantity == ALL}
+    cards = "".join(_card(row, colours[row.candidate], held[row.candidate]) for row in part.overall())
     found = [f"{quantity} never changes, so it has no range and is not scored." for quantity in comparison.left_out]
     found += not_shared_sentences(comparison)
     items = "".join(f"<li>{text(item)}</li>" for item in (*comparison.failures, *found))
@@ -170,11 +224,12 @@ def _summary(comparison: Comparison, reference: str) -> str:
     return f'<p class="lead">{text(lead)}</p><div class="cards">{cards}</div>{sentences}{warnings}'
 
 
-def _card(row: OverallError, colour: str) -> str:
+def _card(row: OverallError, colour: str, coverage: float) -> str:
     shown = facts(
         [
             ("95 % interval", f"{number(row.nrmse.low, decimals=3)} to {number(row.nrmse.high, decimals=3)}"),
             ("range over seeds", f"{number(row.least, decimals=3)} to {number(row.largest, decimals=3)}"),
+            ("held by the 90 % band", number(coverage, decimals=3)),
             ("failed predictions", f"{row.failed} of {row.predictions}"),
         ]
     )

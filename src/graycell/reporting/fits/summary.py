@@ -137,6 +137,9 @@ def _card(study: Study, label: str) -> str:
     ends = {trajectory.status for trajectory in study.trajectories[label].values()}
     ranked = [f"{row.quantity} ({number(row.nrmse, 2)})" for row in sorted(rows, key=lambda row: row.nrmse)]
     best, worst = (ranked[0], ranked[-1]) if ranked else ("none", "none")
+    agreement = [] if fit.agreement is None else [
+        ("chi-square a value, about 1 expected", number(fit.agreement.chi_square, 3))
+    ]  # fmt: skip
     shown = facts(
         [
             ("model", fit.model.name),
@@ -147,6 +150,7 @@ def _card(study: Study, label: str) -> str:
             ("not determined by the data", str(loose)),
             ("at a bound", str(sum(row.at_bound for row in fit.estimates))),
             ("cost [1]", number(fit.cost)),
+            *agreement,
             ("fit", _words(fit.status) if fit.status and not fit.converged else "converged"),
             ("simulation", "finished" if ends <= {SimulationStatus.finished} else "not finished"),
         ]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from graycell.prediction.residuals import ResidualProcess, Residuals
+from graycell.comparison.residuals import ResidualProcess, Residuals
 
 DAYS = np.arange(1.0, 11.0)
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 _WINDOW = 0.15
 """[1] Standard deviation of the window of a local mean square, as part of the duration."""
@@ -108,8 +108,7 @@ class ResidualProcess:
         Returns:
             The process.
         """
-        grid = np.linspace(0.0, duration, _GRID)
-        level = {name: _level(np.abs(np.interp(grid, *curves[name]))) for name in names}
+        level = _levels(names, curves, duration)
         times, squares = _pooled(residuals, names, level, duration)
         shape = np.eye(len(names)), np.zeros((len(names), _GRID, 0)), duration, 0.5
         first = cls(tuple(names), duration, times, squares, level, dict(floor), *shape, len(residuals))
@@ -119,20 +118,31 @@ class ResidualProcess:
         seen = _seen(scaled, first.names, duration)
         return replace(first, correlation=between, seen=seen, length=length, noise=noise)
 
-    def without(self, residuals: Sequence[Residuals], k: int) -> "ResidualProcess":
+    def without(self, residuals: Sequence[Residuals], *left: int) -> "ResidualProcess":
         """Return the process with the sizes that the other runs give.
 
         Args:
             residuals: of each run, from which the process was learned.
-            k: number of the run that is left out.
+            *left: numbers of the runs that are left out.
 
         Returns:
             The process; correlations stay those of all runs.
         """
-        others = [one for i, one in enumerate(residuals) if i != k]
+        others = [one for i, one in enumerate(residuals) if i not in left]
         times, squares = _pooled(others, self.names, self.level, self.duration)
-        seen = np.delete(self.seen, k, axis=-1)
+        seen = np.delete(self.seen, left, axis=-1)
         return replace(self, times=times, squares=squares, seen=seen, runs=len(others))
+
+    def with_levels(self, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> "ResidualProcess":
+        """Return the process with other usual values, to which sizes are in proportion; `without` learns them anew.
+
+        Args:
+            curves: by quantity, times [d] and usual values.
+
+        Returns:
+            The process.
+        """
+        return replace(self, level=_levels(self.names, curves, self.duration))
 
     def gain_after(self, residuals: Sequence[Residuals], known: Residuals) -> float:
         """Return how much of what the samples so far say of the later ones is true, as the training runs show.
@@ -205,7 +215,7 @@ class ResidualProcess:
         Returns:
             A quantile of Student's t [1].
         """
-        return float(student.ppf(0.5 + 0.5 * level, self.degrees))
+        return float(stdtrit(self.degrees, 0.5 + 0.5 * level))
 
     def conditioned(self, known: Residuals, gain: float = 1.0) -> "Conditioned":
         """Return the process given residuals of the run that is predicted.
@@ -305,13 +315,14 @@ class Conditioned:
         variance = prior - self.gain * (2.0 - self.gain) * explained
         return self.gain * (cross @ cho_solve(factor, self.value)), np.maximum(variance, 0.0)
 
-    def draws(self, time: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
+    def draws(self, time: np.ndarray, count: int, random: np.random.Generator, noisy: bool = False) -> np.ndarray:
         """Return draws of the smooth part, of all quantities together.
 
         Args:
             time: (n,) [d].
             count: number of draws.
             random: source of random numbers.
+            noisy: whether the noise of a measurement is added.
 
         Returns:
             (count, n, quantities) [sizes]
@@ -341,6 +352,8 @@ class Conditioned:
         # one factor for a draw: the size of residuals is not known exactly
         spread = np.sqrt(process.degrees / random.chisquare(process.degrees, count))
         centre = np.stack([self.mean_and_variance(name, every)[0] for name in process.names], axis=1)
+        if noisy:
+            drawn = drawn + np.sqrt(process.noise) * random.standard_normal(drawn.shape)
         drawn = centre + spread[:, None, None] * (drawn - centre)
         return drawn[:, np.searchsorted(every, time)]
 
@@ -350,9 +363,15 @@ class Conditioned:
         return cho_factor(among + (process.noise + _JITTER) * np.eye(len(self.time)))
 
 
-def _level(usual: np.ndarray) -> np.ndarray:
+def _levels(
+    names: Sequence[str], curves: Mapping[str, tuple[np.ndarray, np.ndarray]], duration: float
+) -> dict[str, np.ndarray]:
     """Return what residuals are in proportion to: the usual value, at least a part of its largest one."""
-    return np.maximum(usual, _LEAST_LEVEL * float(np.max(usual, initial=0.0))) + 1e-300
+    found = {}
+    for name in names:
+        usual = np.abs(np.interp(np.linspace(0.0, duration, _GRID), *curves[name]))
+        found[name] = np.maximum(usual, _LEAST_LEVEL * float(np.max(usual, initial=0.0))) + 1e-300
+    return found
 
 
 def _at(level: np.ndarray, time: np.ndarray, duration: float) -> np.ndarray:
