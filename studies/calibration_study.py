@@ -27,17 +27,17 @@ from graycell.uncertainty import MOST_R_HAT
 from graycell.versions import hash_of_code, where_it_ran
 
 STORED = Path(__file__).parent.parent / "docs/calibration.json"
-DATA_SETS, CHAINS, WARM_UP, DRAWS, THIN, BINS = 200, 4, 150, 500, 20, 20
+DATA_SETS, CHAINS, WARM_UP, DRAWS, THIN, BINS = 200, 4, 120, 500, 20, 20
 """Ranks are those among draws of which every `THIN`th is kept, 100 of a data set: nearly independent."""
-TIMES = np.arange(1.0, 6.1, 1.0)
-PRIOR_SD = 0.25
+TIMES = np.arange(1.0, 5.1, 1.0)
+PRIOR_SD = 0.2
 """[1] Of the natural logarithm of every parameter, within the bounds, which cut it at `CUT` standard deviations."""
 CUT = 3.0
-CENTRES = {"mu": (0.6, "1/d"), "K": (5.0, "mmol/L"), "q": (1.0, "mmol/(1e9 cells)/d"),
+CENTRES = {"mu": (0.5, "1/d"), "K": (5.0, "mmol/L"), "q": (1.0, "mmol/(1e9 cells)/d"),
            "qp": (0.02, "g/(1e9 cells)/d"), "kd": (0.1, "1/d")}  # fmt: skip
 ERRORS = {"VCD": 0.1, "DCD": 0.03, "GLC": 1.0, "mAb": 0.005}
 """Least standard deviations of what is measured, in its unit; less than twice that is told as below a limit."""
-NOISE = 0.1
+NOISE = 0.15
 """[1] Standard deviation of a measurement over the value that is expected at that time at the centre of the prior."""
 
 
@@ -63,7 +63,7 @@ def plan() -> gc.CultureRun:
     """Return the fed batch: a bolus, a feed, and daily samples."""
     return gc.CultureRun(
         "fed batch", 2.0, {"VCD": 0.5, "DCD": 0.01, "GLC": 30.0, "mAb": 0.0}, media={"feed": {"GLC": 500.0}},
-        events=(gc.Bolus(2.0, "feed", 0.05), gc.Feed(3.0, "feed", 0.02)), end=6.0,
+        events=(gc.Bolus(2.0, "feed", 0.05), gc.Feed(3.0, "feed", 0.02)), end=5.0,
     )  # fmt: skip
 
 
