@@ -71,9 +71,9 @@ def _profile(folder: Path, parameters: list[str], level: float, predicted: str |
 
 def _predicted(fit: Fit, text: str, level: float) -> Profile:
     """Return the profile of a predicted value that is described in words."""
-    found = _PREDICTED.fullmatch(text)
+    found, day = _PREDICTED.fullmatch(text), float("nan")
     try:
-        day = float(found["day"]) if found else float("nan")
+        day = float(found["day"]) if found else day
     except ValueError:
         found = None
     runs = {run.name: run for run in fit.runs}
