@@ -21,7 +21,10 @@ from graycell.uncertainty.density import Posterior
 TOGETHER = 20
 """Draws in one call of a compiled function: between two calls a chain reports, and Ctrl-C can stop it."""
 DEEPEST = 5, 8
-"""Doublings of a trajectory at most: 255 steps. In coordinates of the Laplace approximation 2 to 4 are usual."""
+"""Doublings of a trajectory at most, in the warm-up and after it: 31 and 255 steps. In good coordinates 2 to 4 are
+usual; when the warm-up begins, steps may be far too short, and long trajectories of them would take most of the time."""
+_FIRST_STEP = 0.3
+"""[1] Of the sampler, in coordinates whose deviation is 1; the first draws adapt it."""
 _TRIES = 12
 """Of a start that cannot be simulated; each is half as far from the mode."""
 _EXTRA = "sampling needs the package numpyro; install it with: pip install 'graycell[sampling]'."
@@ -70,7 +73,7 @@ def _kernel(posterior: Posterior, warm_up: int, target: float):
 
     def begun(z, value, gradient, key):
         start = importlib.import_module("numpyro.infer.util").ParamInfo(z, value, gradient)
-        return begin(start, warm_up, 0.3, target_accept_prob=target, max_tree_depth=DEEPEST, rng_key=key)
+        return begin(start, warm_up, _FIRST_STEP, target_accept_prob=target, max_tree_depth=DEEPEST, rng_key=key)
 
     return begun, advance
 
