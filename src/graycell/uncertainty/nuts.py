@@ -22,7 +22,7 @@ TOGETHER = 20
 """Draws in one call of a compiled function: between two calls a chain reports, and Ctrl-C can stop it."""
 DEEPEST = 5, 8
 """Doublings of a trajectory at most, in the warm-up and after it: 31 and 255 steps. In good coordinates 2 to 4 are
-usual; when the warm-up begins, steps may be far too short, and long trajectories of them would take most of the time."""
+usual; when the warm-up begins, steps may be far too short, and long trajectories of them would take most time."""
 _FIRST_STEP = 0.3
 """[1] Of the sampler, in coordinates whose deviation is 1; the first draws adapt it."""
 _TRIES = 12
