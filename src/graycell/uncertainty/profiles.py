@@ -33,8 +33,11 @@ from graycell.simulation.solve import segments_at
 _TIGHT = 0.05
 """[standard errors] Deviation of the datum that draws a value: how near it comes to where it is drawn does not matter,
 because the value that is reached is on the profile."""
-_ITERATIONS, _GAIN = 25, 1e-3
-"""Of one refit: at most, and the gain of half the sum of squares below which two trials in a row end it."""
+_ITERATIONS, _PATIENCE, _GAIN, _DAMPING = 30, 5, 1e-3, 1e-4
+"""Of one refit: at most; trials in a row that end it; the gain of half the sum of squares below which a trial is one of
+them; the first damping, which five refused trials raise to a gradient step."""
+_REFINED, _CLOSE = 6, 0.05
+"""Points between which the end of an interval is sought, and the part of the root of the threshold that is close."""
 _SHARE, _MOST_POINTS = 0.3, 40
 """Part of the root of the threshold by which a step should raise the root of the sum of squares; points on a side."""
 _STUCK = 0.05
@@ -194,8 +197,8 @@ class _Search:
             away = (at.value - drawn_to) / width
             return Linearisation(np.r_[at.free.residuals, away], np.vstack([at.free.jacobian, at.slope / width]))
 
-        point, now = Point(x, damping=1e-6), stacked(x)
-        while np.isfinite(now.cost) and point.iteration < _ITERATIONS and point.stalled < 2:
+        point, now = Point(x, damping=_DAMPING), stacked(x)
+        while np.isfinite(now.cost) and point.iteration < _ITERATIONS and point.stalled < _PATIENCE:
             point, now = step(point, now, stacked, _GAIN / max(now.cost, _GAIN))
         return (point.x, known[point.x.tobytes()]) if point.x.tobytes() in known else None
 
@@ -221,16 +224,47 @@ class _Search:
             if advance < _STUCK * abs(wanted - at.value):
                 at_bound = min(at.value - low, high - at.value) < _NEAR * (high - low) < math.inf
                 return _Side(tuple(points), "bound" if at_bound else "stuck")
-            before = math.sqrt(max(2.0 * (at.free.cost - least), 0.0))
+            before = _root_of_rise(at, least)
+            least = min(least, found[1].free.cost)
+            now = _root_of_rise(found[1], least)
+            points.append((found[1].value, found[1].free.cost))
+            if now > goal:
+                points += self.refined(x, at, points[-1], least, goal)
+                return _Side(tuple(sorted(points, key=lambda point: sign * point[0])), "")
             x, at = found
             move, _ = _tangent(at)
-            points.append((at.value, at.free.cost))
-            least = min(least, at.free.cost)
-            now = math.sqrt(max(2.0 * (at.free.cost - least), 0.0))
-            if now > goal:
-                return _Side(tuple(points), "")
             size *= float(np.clip(_SHARE * goal / max(now - before, 1e-9), 0.5, 2.0))
         return _Side(tuple(points), "points")
+
+
+    def refined(
+        self, x: np.ndarray, at: _At, outside: tuple[float, float], least: float, goal: float
+    ) -> list[tuple[float, float]]:
+        """Return more points between one inside of the interval and one outside, until one is close to its end."""
+        points: list[tuple[float, float]] = []
+        high = math.sqrt(2.0 * (outside[1] - least))
+        while len(points) < _REFINED and high > (1.0 + _CLOSE) * goal:
+            low = _root_of_rise(at, least)
+            if low > (1.0 - _CLOSE) * goal:
+                break
+            move, sd = _tangent(at)
+            # a root that is no line, as beyond a kink, is halved at least every other time
+            share = (goal - low) / (high - low) if len(points) % 2 == 0 else 0.5
+            wanted = at.value + share * (outside[0] - at.value)
+            found = self.refit(x + move * (wanted - at.value), wanted, _TIGHT * (sd or 1.0))
+            if found is None:
+                break
+            points.append((found[1].value, found[1].free.cost))
+            root = _root_of_rise(found[1], least)
+            if root > goal:
+                outside, high = points[-1], root
+            else:
+                x, at = found
+        return points
+
+
+def _root_of_rise(at: _At, least: float) -> float:
+    return math.sqrt(max(2.0 * (at.free.cost - least), 0.0))
 
 
 _FAILURES = 6
