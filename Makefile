@@ -8,7 +8,7 @@ RESULTS := results
 # where an environment forbids bytecode, every process would compile all that it imports
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage clean
+.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -67,6 +67,10 @@ study-learning: $(VENV)/.installed-study
 # table of docs/predict.md from docs/coverage.json; RETRAIN=1 first computes what results/coverage does not hold yet
 study-coverage: $(VENV)/.installed-study
 	$(BIN)/python studies/coverage_study.py $(if $(RETRAIN),--retrain)
+
+# table of docs/uncertainty.md from docs/calibration.json; RETRAIN=1 first computes it anew, in some ten minutes
+study-calibration: $(VENV)/.installed-study
+	$(BIN)/python studies/calibration_study.py $(if $(RETRAIN),--retrain)
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS) .pytest_cache

@@ -12,7 +12,8 @@ import pytest
 _PROCESSES = dict(zip(sys.argv, sys.argv[1:], strict=False)).get("-n", "0")
 _HANDS_OUT = _PROCESSES != "0" and "PYTEST_XDIST_WORKER" not in os.environ
 """Whether this process only hands out tests to others: it imports nothing of what is tested."""
-_CHECKED = ("cell", "hybrid", "inference", "model", "numerics", "packing", "parameters", "reactor", "simulation")
+_CHECKED = ("cell", "hybrid", "inference", "model", "numerics", "packing", "parameters", "reactor", "simulation",
+            "uncertainty")  # fmt: skip
 """Rooms whose types and shapes are checked at every call; the others have few arrays."""
 _MOST_MAPPINGS = 30_000
 """Every compiled function takes some memory mappings of its process; Linux allows 65530, and beyond XLA crashes."""
@@ -51,7 +52,8 @@ def pytest_configure(config):
 
 _ROOT = Path(__file__).parent.parent
 _COMPILING = (
-    "tests/simulation", "tests/hybrid", "tests/inference", "tests/diagnosis", "tests/properties", "tests/reference",
+    "tests/simulation", "tests/hybrid", "tests/inference", "tests/uncertainty", "tests/diagnosis", "tests/properties",
+    "tests/reference",
     "tests/reporting", "tests/models", "tests/studies", "tests/comparison/test_comparison.py",
     "tests/comparison/test_consistency.py", "tests/test_model.py", "tests/test_insilico.py", "tests/test_cli.py",
     "tests/test_study.py", "tests/test_readme.py", "tests/test_open_data.py", "tests/test_testing.py",

@@ -12,6 +12,7 @@ The way of the data, from a file to a report:
     simulate                             model, run -> Trajectory; may be jitted, mapped and differentiated
     generate, write_runs                 model as the truth, Design -> in-silico runs; runs -> files
     Problem, fit                         model, runs -> Fit; Fit.predict: a distribution of trajectories of a run
+    sample_posterior, profile            Fit -> draws of its posterior (NUTS), profile likelihoods
     predict_next                         runs and a plan -> NextRun: the next run, with bands, weights and warnings
     cross_validate, learning_curve       candidates, splits -> Comparison, on runs that no candidate has seen
     diagnose, check_gradients            what the equations of a model contradict; derivatives against differences

@@ -150,3 +150,10 @@ from .simulation import scores as scores
 from .simulation import simulate as simulate
 from .study import Study as Study
 from .study import read_study as read_study
+from .uncertainty import PosteriorSample as PosteriorSample
+from .uncertainty import Profile as Profile
+from .uncertainty import load_sample as load_sample
+from .uncertainty import profile as profile
+from .uncertainty import profile_prediction as profile_prediction
+from .uncertainty import sample_posterior as sample_posterior
+from .uncertainty import save_sample as save_sample

@@ -8,6 +8,7 @@
     fitting        fit
     checking       diagnose, check-gradients
     predicting     predict
+    uncertainty    sample, profile
     comparing      generate, cross-validate
     given_runs     the runs that arguments name; given_models, given_units: the models and units
     sentences      sentences and findings
@@ -85,6 +86,10 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
     graycell report my-fit/                write my-fit/report.html
 
     graycell predict my-runs/ my-plan/     predict the next run, with bands
+
+    graycell sample my-fit/                draws from the posterior of a fit
+
+    graycell profile my-fit/ Km1           how far a parameter can be moved
 
     graycell fit study.toml                fit the white, gray and black models of a study
 

@@ -23,7 +23,7 @@ _MOST_ROWS = 100_000
 
 def _predict(
     sources: list[Path], out: Path, groups: Path | None, models: list[str], thorough: bool, draws: int, seed: int,
-    units: str,
+    posterior: Path | None, units: str,
 ) -> None:  # fmt: skip
     if len(sources) < 2:
         print_error("predict: found one path; runs or a fit to learn from and, last, a plan are needed; write graycell "
@@ -38,8 +38,12 @@ def _predict(
     if len(given) == 1 and (given[0] / FILE).is_file():
         if groups is not None or models or thorough:
             print_error("predict: --groups, --model and --thorough are for predictions from runs; a fit has none.")
-        _from_fit(given[0], plans[0], out, draws, seed, units)
+        _from_fit(given[0], plans[0], out, draws, seed, posterior, units)
         return
+    if posterior is not None:
+        print_error("predict: --posterior is a sample of a fit, and runs were given; write graycell predict FIT PLAN "
+                    f"--posterior {posterior}.")  # fmt: skip
+        raise typer.Exit(FAULTS)
     runs = runs_from(given)
     words = None if groups is None else _groups(groups, [*runs, plans[0]])
     candidates = default_candidates(runs, words, thorough, models)
@@ -75,15 +79,24 @@ def _print_end(found: NextRun, units) -> None:
     print_frame(last, f"{found.plan.name} at day {found.time[-1]:g}: 90 % of measurements lie between")
 
 
-def _from_fit(folder: Path, plan: CultureRun, out: Path, draws: int, seed: int, units: str) -> None:
+def _from_fit(
+    folder: Path, plan: CultureRun, out: Path, draws: int, seed: int, posterior: Path | None, units: str
+) -> None:
     from graycell.inference import load_fit
     from graycell.reporting.predictions import prediction_report
 
     fit = load_fit(folder)
     shown_units = display_units(units, [*fit.runs, plan], [fit.model])
-    found = fit.predict(plan, draws, seed=seed)
+    remarks = fit.remarks()
+    if posterior is None:
+        found = fit.predict(plan, draws, seed=seed)
+    else:
+        from graycell.uncertainty import load_sample
+
+        sample = load_sample(posterior, fit)
+        found, remarks = sample.predict(plan, draws, seed=seed), [*remarks, *sample.remarks()]
     path = prediction_report(found, fit, out, shown_units)
-    for sentence in (*fit.remarks(), *found.remarks()):
+    for sentence in (*remarks, *found.remarks()):
         say(f"warning: {sentence}")
     say(f"Prediction: {path}; its numbers: {out / 'prediction.csv'}")
 

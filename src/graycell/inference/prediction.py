@@ -3,7 +3,7 @@
 import importlib
 import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -40,8 +40,9 @@ _EXTRA = "it needs the package {package}; install it with: pip install 'graycell
 class Prediction:
     """A run, simulated for draws of the parameters and weights of a fit.
 
-    The draws come from the normal distribution around the estimates (its covariance comes from the curvature of the
-    cost), clipped to the bounds; what is not drawn, as the estimate itself, is not clipped. They hold the uncertainty
+    The draws of `Fit.predict` come from the normal distribution around the estimates (its covariance comes from the
+    curvature of the cost), clipped to the bounds; what is not drawn, as the estimate itself, is not clipped. Those of
+    `PosteriorSample.predict` come from the posterior itself. They hold the uncertainty
     of the estimates, not that of the model, and no assay error. Where a fit estimated initial concentrations, the draws
     begin apart: in a run of the fit around its estimated start, together with the parameters; in a new run around the
     given one, with the error of its assay and, where there is one, the distribution between runs.
@@ -169,6 +170,38 @@ def predict(
     """
     if draws < 1:
         raise FitError(f"predict: found {draws} draws; at least 1 is needed; 200 are usual.")
+    return pushed(fit, run, lambda known: _drawn(fit, draws, seed, run.name, known), draws, seed, times, settings)
+
+
+def pushed(
+    fit: "Fit",
+    run: CultureRun,
+    drawn_for: Callable[[Beginning | None], "Draws"],
+    draws: int,
+    seed: int,
+    times: Sequence[float] | Real[np.ndarray, " n"] | None = None,
+    settings: SolverSettings = _SETTINGS,
+) -> Prediction:
+    """Return a distribution of trajectories of a run, from draws of parameters.
+
+    Args:
+        fit: that the draws are of.
+        run: to predict.
+        drawn_for: gives the draws for what is known of the initial state of the run, None where it is exact.
+        draws: how many it gives.
+        seed: of the draws.
+        times: [d] within the run; evenly over it if left out.
+        settings: of the solver.
+
+    Returns:
+        The prediction.
+
+    Raises:
+        FitError: where no draw can be simulated.
+        InputError: where the run does not fit the model.
+        ModelError: for a time outside of the run.
+        MemoryLimitError: where the draws need more memory than there is.
+    """
     wanted = times_within(np.linspace(0.0, run.end, POINTS) if times is None else times, run, "times")
     times, model = np.array(wanted, float), fit.model_of(run.name)
     each = 8 * len(times) * len(model.quantities)
@@ -177,7 +210,7 @@ def predict(
     packed = pack(run, model, save_at=wanted)
     rows = segments_at(np.asarray(packed.end), times)
     known = None if fit.initial_states is None else fit.initial_states.of_run(run, fit.model)
-    drawn = _drawn(fit, draws, seed, run.name, known)
+    drawn = drawn_for(known)
     if known is not None:
         begun = np.asarray(packed.initial) * np.exp(drawn.initial @ known.carried)
         drawn = drawn._replace(initial=jnp.asarray(begun))
@@ -189,8 +222,8 @@ def predict(
     return Prediction(model, run, times, model.quantities, found[1:], found[0], failed, seed)
 
 
-class _Draws(NamedTuple):
-    """What is drawn; the first row is the estimate.
+class Draws(NamedTuple):
+    """What is drawn for one run; the first row is the estimate.
 
     Attributes:
         names: of the parameters.
@@ -206,7 +239,7 @@ class _Draws(NamedTuple):
     initial: Any = None
 
 
-def _drawn(fit: "Fit", draws: int, seed: int, run: str = "", known: Beginning | None = None) -> _Draws:
+def _drawn(fit: "Fit", draws: int, seed: int, run: str = "", known: Beginning | None = None) -> Draws:
     """Return draws of parameters and weights, and of the initial state of a run where something is known of it.
 
     A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
@@ -244,7 +277,7 @@ def _drawn(fit: "Fit", draws: int, seed: int, run: str = "", known: Beginning | 
     if states is not None and known is not None:
         apart = states.drawn(known, fit.model, moved[:, learned:], random)
         initial = np.concatenate([states.best(known, fit.model)[None, :], apart])
-    return _Draws(tuple(row.name for row in rows), values, weights, initial)
+    return Draws(tuple(row.name for row in rows), values, weights, initial)
 
 
 def _simulated(model: CultureModel, packed: PackedRun, rows, drawn, settings) -> tuple[np.ndarray, np.ndarray]:

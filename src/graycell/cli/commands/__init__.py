@@ -4,7 +4,9 @@ A body is imported when its command runs, and not at the top: `--help`, completi
 for neither JAX nor plotly.
 """
 
-from graycell.cli.commands import checking, comparing, fitting, modelling, models, predicting, runs
+from graycell.cli.commands import checking, comparing, fitting, modelling, models, predicting, runs, uncertainty
 
-GROUPS = tuple(group.commands for group in (runs, models, modelling, fitting, predicting, comparing, checking))
+GROUPS = tuple(
+    group.commands for group in (runs, models, modelling, fitting, predicting, uncertainty, comparing, checking)
+)
 """In the order of the help."""

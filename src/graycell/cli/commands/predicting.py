@@ -47,6 +47,9 @@ def _predict(
     ] = False,
     draws: Annotated[int, typer.Option(help="Draws from a fit.", min=10, max=100_000)] = 200,
     seed: Annotated[int, typer.Option(help="Of trainings and draws.", min=0, max=2**32 - 1)] = 0,
+    posterior: Annotated[
+        Path | None, typer.Option(help="A folder of graycell sample, whose draws are taken in place of the fit's own.")
+    ] = None,
     units: UnitsOption = LABORATORY,
 ) -> None:
     """Predict a planned or running culture, with bands, from earlier runs or from a fit.
@@ -64,4 +67,4 @@ def _predict(
     """
     from graycell.cli import predicting as bodies
 
-    bodies._predict(sources, out, groups, model or [], thorough, draws, seed, units)
+    bodies._predict(sources, out, groups, model or [], thorough, draws, seed, posterior, units)

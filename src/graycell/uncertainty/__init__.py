@@ -1,0 +1,5 @@
+"""How sure a fit is, beyond the curvature at its estimates: samples of its posterior, and profile likelihoods."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
