@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -22,7 +23,7 @@ from jaxtyping import Float
 from graycell.engine import Engine, current_engine, one_thread_each, using
 from graycell.errors import FitError, ModelError, nearest
 from graycell.inference.least_squares import Linearisation, Point, step
-from graycell.inference.likelihood import Objective, linearise, robust_linearisation
+from graycell.inference.likelihood import linearise, robust_linearisation
 from graycell.inference.refound import Refound, refound
 from graycell.inference.results import Fit
 from graycell.packing import pack
@@ -467,7 +468,8 @@ def profile_prediction(
     error[segment, column] = 1.0
     packed = replace(packed, measured=jnp.zeros_like(packed.measured), standard_error=jnp.asarray(error),
                      below=jnp.zeros_like(packed.below))  # fmt: skip
-    alone = _with_run(problem.objective, packed, number or 0)
+    packed = jax.tree.map(lambda leaf: leaf[None], packed)
+    alone = replace(problem.objective.of_run(number or 0), packed=packed)
     chosen = problem.objective.coordinates_of_run(number or 0)
     p, effects = len(problem.objective.names), problem.objective.effects
 
@@ -492,10 +494,3 @@ def profile_prediction(
         raise FitError(f"profile: run '{run.name}' cannot be simulated to day {float(wanted[0]):g} at the estimates; "
                        "simulate it and see its status.")  # fmt: skip
     return _profiled(problem, [target], [at_fit[0]], level, None, engine)[0]
-
-
-def _with_run(objective: Objective, packed: Any, number: int) -> Objective:
-    """Return the objective of one run, with another run in its place."""
-    import jax
-
-    return replace(objective.of_run(number), packed=jax.tree.map(lambda leaf: leaf[None], packed))
