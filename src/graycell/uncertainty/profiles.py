@@ -237,7 +237,6 @@ class _Search:
             size *= float(np.clip(_SHARE * goal / max(now - before, 1e-9), 0.5, 2.0))
         return _Side(tuple(points), "points")
 
-
     def refined(
         self, x: np.ndarray, at: _At, outside: tuple[float, float], least: float, goal: float
     ) -> list[tuple[float, float]]:
