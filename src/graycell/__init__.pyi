@@ -150,10 +150,14 @@ from .simulation import scores as scores
 from .simulation import simulate as simulate
 from .study import Study as Study
 from .study import read_study as read_study
+from .uncertainty import Ensemble as Ensemble
 from .uncertainty import PosteriorSample as PosteriorSample
 from .uncertainty import Profile as Profile
+from .uncertainty import fit_ensemble as fit_ensemble
+from .uncertainty import load_ensemble as load_ensemble
 from .uncertainty import load_sample as load_sample
 from .uncertainty import profile as profile
 from .uncertainty import profile_prediction as profile_prediction
 from .uncertainty import sample_posterior as sample_posterior
+from .uncertainty import save_ensemble as save_ensemble
 from .uncertainty import save_sample as save_sample

@@ -92,7 +92,7 @@ def test_a_saved_sample_is_read_with_its_fit_alone(linear, tmp_path):
     assert written["versions"]["numpyro"]
     assert written["fit"]["runs"].keys() == {"one", "two"}
     moved = replace(fitted, estimates=(replace(fitted.estimates[0], value=2.0), *fitted.estimates[1:]))
-    with pytest.raises(FitError, match="a sample of a fit with other estimates"):
+    with pytest.raises(FitError, match="the posterior sample of a fit with other estimates"):
         load_sample(tmp_path, moved)
     with pytest.raises(FitError, match="found no posterior sample"):
         load_sample(tmp_path / "nowhere", fitted)

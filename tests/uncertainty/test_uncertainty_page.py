@@ -4,6 +4,7 @@ import importlib
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import cultures
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 
 import graycell as gc
 from graycell.cli import app
+from graycell.errors import FitError
 
 pytest.importorskip("numpyro", reason="part of the extra 'sampling'")
 
@@ -92,6 +94,40 @@ def test_intervals_of_profiles_hold_the_truth_and_agree_with_the_sample(place):
     assert predicted["low"] < end < predicted["high"]
 
 
+def test_an_ensemble_is_written_and_predicts(place):
+    folder, said = place
+    members = pd.read_csv(folder / "my-fit/ensemble/members.csv")
+    assert list(members.columns) == ["member", "mu", "q"]
+    assert len(members) == 20
+    assert any("20 fits of exponential, errors of the assays added" in one for one in said)
+    sd = pd.read_csv(folder / "my-fit/posterior/summary.csv")["sd"]
+    assert np.std(members[["mu", "q"]].to_numpy(), axis=0) == pytest.approx(sd.to_numpy(), rel=0.6)
+    record = json.loads((folder / "my-fit/ensemble/ensemble.json").read_text(encoding="utf-8"))
+    assert record["format"] == 1
+    table = pd.read_csv(folder / "my-other-prediction/prediction.csv").query("quantity == 'VCD'")
+    assert np.all(table["model q05"] <= table["model q95"])
+    assert np.all((table["model q95"] - table["model q05"]).to_numpy()[-20:] > 0.0)
+
+
+def test_an_ensemble_is_read_as_it_was_written_and_by_no_other_fit(place, tmp_path):
+    fit = gc.load_fit(place[0] / "my-fit")
+    found = gc.load_ensemble(place[0] / "my-fit/ensemble", fit)
+    gc.save_ensemble(found, tmp_path)
+    again = gc.load_ensemble(tmp_path, fit)
+    assert np.array_equal(again.values, found.values)
+    assert again.initial.shape == found.initial.shape == (20, 2, 0)
+    other = replace(fit, estimates=tuple(replace(row, value=2.0 * row.value) for row in fit.estimates))
+    with pytest.raises(FitError, match="found the ensemble of a fit with other estimates; it belongs to one fit"):
+        gc.load_ensemble(tmp_path, other)
+    data = json.loads((tmp_path / "ensemble.json").read_text(encoding="utf-8"))
+    data["values"]["shape"] = [20, 3]
+    (tmp_path / "ensemble.json").write_text(json.dumps(data), encoding="utf-8")
+    with pytest.raises(FitError, match="found no readable ensemble"):
+        gc.load_ensemble(tmp_path, fit)
+    with pytest.raises(FitError, match="found no ensemble; make one with: graycell ensemble"):
+        gc.load_ensemble(tmp_path / "nowhere", fit)
+
+
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -101,6 +137,7 @@ def test_intervals_of_profiles_hold_the_truth_and_agree_with_the_sample(place):
         ("graycell profile my-fit --predict 'VCD of c at 3'", "found no run 'c' in the fit"),
         ("graycell profile my-fit --predict 'VCD of a at e'", "a quantity, a run and a day are needed"),
         ("graycell profile my-fit --predict 'VCC of a at 3'", "quantity 'VCC' is not in the model"),
+        ("graycell ensemble my-fit --resampled cells", "found resampled='cells'"),
         ("graycell predict my-fit my-plan --posterior my-runs", "found no posterior sample"),
         ("graycell predict my-fit my-plan --posterior my-fit/posterior --draws 9999", "the sample has 800"),
         ("graycell predict my-runs my-plan --posterior my-fit/posterior", "--posterior is a sample of a fit"),

@@ -8,7 +8,7 @@
     fitting        fit
     checking       diagnose, check-gradients
     predicting     predict
-    uncertainty    sample, profile
+    uncertainty    sample, ensemble, profile
     comparing      generate, cross-validate
     given_runs     the runs that arguments name; given_models, given_units: the models and units
     sentences      sentences and findings

@@ -91,10 +91,16 @@ def _from_fit(
     if posterior is None:
         found = fit.predict(plan, draws, seed=seed)
     else:
-        from graycell.uncertainty import load_sample
+        from graycell.uncertainty import load_ensemble, load_sample
+        from graycell.uncertainty.storage import ENSEMBLE_FILE
 
-        sample = load_sample(posterior, fit)
-        found, remarks = sample.predict(plan, draws, seed=seed), [*remarks, *sample.remarks()]
+        if (posterior / ENSEMBLE_FILE).is_file():
+            drawn = load_ensemble(posterior, fit)
+            found = drawn.predict(plan, seed=seed)
+        else:
+            drawn = load_sample(posterior, fit)
+            found = drawn.predict(plan, draws, seed=seed)
+        remarks = [*remarks, *drawn.remarks()]
     path = prediction_report(found, fit, out, shown_units)
     for sentence in (*remarks, *found.remarks()):
         say(f"warning: {sentence}")

@@ -1,4 +1,4 @@
-"""Commands that say how sure a fit is: sample, profile."""
+"""Commands that say how sure a fit is: sample, ensemble, profile."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,15 @@ from graycell.cli.sentences import counted, print_error, say
 from graycell.errors import nearest
 from graycell.inference import Fit, load_fit
 from graycell.storage import require_place, written_together
-from graycell.uncertainty import Profile, profile, profile_prediction, sample_posterior, save_sample
+from graycell.uncertainty import (
+    Profile,
+    fit_ensemble,
+    profile,
+    profile_prediction,
+    sample_posterior,
+    save_ensemble,
+    save_sample,
+)
 
 _PREDICTED = re.compile(r"\s*(?P<quantity>\S+)\s+of\s+(?P<run>.+?)\s+at\s+(?:day\s+)?(?P<day>[-+.0-9eE]+)\s*d?\s*")
 
@@ -42,6 +50,27 @@ def _sample(
     say(f"Draws: {place / 'draws.csv'}; their summary: {place / 'summary.csv'}")
     if remarks:
         raise typer.Exit(UNFINISHED)
+
+
+def _ensemble(folder: Path, out: Path | None, members: int, resampled: str | None, seed: int) -> None:
+    fit, place = load_fit(folder), out or folder / "ensemble"
+    require_place(place)
+    for sentence in fit.remarks():
+        say(f"warning: {sentence}")
+    with progress_bar("ensemble") as update:
+        found = fit_ensemble(fit, members, resampled=resampled, seed=seed, progress=update)
+    from graycell.reporting import write_table
+
+    summary = found.summary()
+    with written_together(place) as stage:
+        write_table(found.to_frame(), stage / "members.csv")
+        write_table(summary, stage / "summary.csv")
+        save_ensemble(found, stage)
+    drawn = "runs drawn with replacement" if found.resampled == "runs" else "errors of the assays added"
+    print_frame(summary, f"{len(found.values)} fits of {fit.model.name}, {drawn}, internal units")
+    for sentence in found.remarks():
+        say(f"warning: {sentence}")
+    say(f"Members: {place / 'members.csv'}; their summary: {place / 'summary.csv'}")
 
 
 def _profile(folder: Path, parameters: list[str], level: float, predicted: str | None, out: Path | None) -> None:

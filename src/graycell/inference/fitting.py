@@ -311,7 +311,7 @@ class _Fitter:
         starts = []
         for i in range(self.settings.starts):
             drawn = centre if i == 0 else centre + sd * random.standard_normal(len(centre))
-            weights = weights_of(model.nets if i == 0 else _drawn_nets(model, random))
+            weights = weights_of(model.nets if i == 0 else drawn_nets(model, random))
             starts.append(np.asarray(objective.join(coordinates.of_scaled(jnp.asarray(drawn)), weights)))
         return starts
 
@@ -320,7 +320,16 @@ _SECONDS_BETWEEN = 0.5
 """[s] Between two checkpoints of starts that run at the same time."""
 
 
-def _drawn_nets(model: CultureModel, random: np.random.Generator) -> dict[str, MLP]:
+def drawn_nets(model: CultureModel, random: np.random.Generator) -> dict[str, MLP]:
+    """Return the networks of a model with newly drawn weights, as a start of a fit has them.
+
+    Args:
+        model: any model.
+        random: source of random numbers.
+
+    Returns:
+        The networks by name.
+    """
     nets = {}
     for name, net in model.nets.items():
         outputs, hidden = net.weights.output.shape

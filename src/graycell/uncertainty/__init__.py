@@ -1,4 +1,4 @@
-"""How sure a fit is, beyond the curvature at its estimates: samples of its posterior, and profile likelihoods."""
+"""How sure a fit is, beyond the curvature at its estimates: posterior samples, ensembles, profile likelihoods."""
 
 import lazy_loader
 

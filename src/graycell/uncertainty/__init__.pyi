@@ -1,9 +1,13 @@
 from .diagnostics import Convergence as Convergence
+from .ensemble import Ensemble as Ensemble
+from .ensemble import fit_ensemble as fit_ensemble
 from .posterior import MOST_R_HAT as MOST_R_HAT
 from .posterior import PosteriorSample as PosteriorSample
 from .posterior import sample_posterior as sample_posterior
 from .profiles import Profile as Profile
 from .profiles import profile as profile
 from .profiles import profile_prediction as profile_prediction
+from .storage import load_ensemble as load_ensemble
 from .storage import load_sample as load_sample
+from .storage import save_ensemble as save_ensemble
 from .storage import save_sample as save_sample

@@ -48,7 +48,8 @@ def _predict(
     draws: Annotated[int, typer.Option(help="Draws from a fit.", min=10, max=100_000)] = 200,
     seed: Annotated[int, typer.Option(help="Of trainings and draws.", min=0, max=2**32 - 1)] = 0,
     posterior: Annotated[
-        Path | None, typer.Option(help="A folder of graycell sample, whose draws are taken in place of the fit's own.")
+        Path | None,
+        typer.Option(help="A folder of graycell sample or ensemble, whose draws are taken in place of the fit's own."),
     ] = None,
     units: UnitsOption = LABORATORY,
 ) -> None:

@@ -1,4 +1,4 @@
-"""Commands that say how sure a fit is: sample, profile."""
+"""Commands that say how sure a fit is: sample, ensemble, profile."""
 
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +41,37 @@ def _sample(
     from graycell.cli import uncertainty as bodies
 
     bodies._sample(fit, out, draws, warm_up, chains, target, seed)
+
+
+@long_command(commands, "ensemble", _PANEL)
+def _ensemble(
+    fit: Annotated[Path, typer.Argument(metavar="FIT", help="A folder written by graycell fit.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the ensemble and its tables; default: ensemble in that of the fit.")
+    ] = None,
+    members: Annotated[int, typer.Option(help="Number of fits.", min=2, max=10_000)] = 20,
+    resampled: Annotated[
+        str | None,
+        typer.Option(
+            help="runs: drawn with replacement; errors: those of the assays, added to what was measured. Default: runs "
+            "where there are five or more."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the members.", min=0, max=2**32 - 1)] = 0,
+) -> None:
+    """Fit a model again and again, from other starts and priors, to resampled data.
+
+    The members show how far parameters and predictions depend on the runs that happened to be made, on the errors of
+    their assays, and on where a fit starts, for models of any size and with networks too.
+
+    Writes members.csv, summary.csv, and ensemble.json with seed, versions and hashes, and says which members were left
+    out. Next: graycell predict FIT PLAN --posterior FOLDER
+
+    Example: graycell ensemble results/fit --members 40
+    """
+    from graycell.cli import uncertainty as bodies
+
+    bodies._ensemble(fit, out, members, resampled, seed)
 
 
 @long_command(commands, "profile", _PANEL)
