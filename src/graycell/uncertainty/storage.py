@@ -96,8 +96,8 @@ def _read(path: Path, fit: Fit, kind: SavedFormat) -> dict[str, Any]:
     data, known = kind.migrated(data), _fit_of(fit)
     other = [name for name in known if data["fit"].get(name) != known[name]]
     if other:
-        raise FitError(f"{path}: found the {kind.kind} of a fit with other {', '.join(other)}; it belongs to one fit; give "
-                       f"the folder of that fit, or {kind.remake}.")  # fmt: skip
+        raise FitError(f"{path}: found the {kind.kind} of a fit with other {', '.join(other)}; it belongs to one fit; "
+                       f"give the folder of that fit, or {kind.remake}.")  # fmt: skip
     return data
 
 
