@@ -176,7 +176,9 @@ class PosteriorSample:
                 scaled[:, per_run] += effects[:, names.index(run.name), : len(per_run)]
             else:
                 sd = np.asarray(objective.between_runs_sd)
-                scaled[:, per_run] += sd * random.standard_normal((draws, len(per_run)))
+                lower, upper = (np.asarray(end) for end in (objective.coordinates.lower, objective.coordinates.upper))
+                apart = scaled[:, per_run] + sd * random.standard_normal((draws, len(per_run)))
+                scaled[:, per_run] = np.clip(apart, lower[per_run], upper[per_run])  # as `Fit.predict` does
         best = fit.model_of(run.name)
         values = np.asarray(jax.vmap(objective.coordinates.unscaled)(jnp.asarray(scaled)))
         estimate = [float(best.parameters[name]) for name in objective.names]
