@@ -87,7 +87,7 @@ def _from_fit(
 
     fit = load_fit(folder)
     shown_units = display_units(units, [*fit.runs, plan], [fit.model])
-    remarks = fit.remarks()
+    remarks, sample = fit.remarks(), None
     if posterior is None:
         found = fit.predict(plan, draws, seed=seed)
     else:
@@ -95,7 +95,7 @@ def _from_fit(
 
         sample = load_sample(posterior, fit)
         found, remarks = sample.predict(plan, draws, seed=seed), [*remarks, *sample.remarks()]
-    path = prediction_report(found, fit, out, shown_units)
+    path = prediction_report(found, fit, out, shown_units, sample)
     for sentence in (*remarks, *found.remarks()):
         say(f"warning: {sentence}")
     say(f"Prediction: {path}; its numbers: {out / 'prediction.csv'}")
