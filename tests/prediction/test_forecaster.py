@@ -347,6 +347,11 @@ def test_models_are_found_by_their_name_or_their_file(tmp_path):
         default_candidates(runs, models=[path])
 
 
+def test_two_candidates_of_one_name_are_refused():
+    with pytest.raises(FitError, match="predict, candidates: found mean of the runs more than once"):
+        Forecaster.of(curves(3, 0), candidates=[MeanOfRuns(), MeanOfRuns()])
+
+
 def test_thorough_candidates_are_the_models_that_the_measurements_allow():
     runs = [cultures.culture(f"run{k}") for k in range(3)]
     named = [one.name for one in default_candidates(runs, thorough=True)]

@@ -12,7 +12,7 @@ from graycell.comparison.candidates import FittedPredictor
 from graycell.comparison.protocols import Candidate, Predictor
 from graycell.comparison.residuals import ResidualProcess, Residuals
 from graycell.comparison.samples import mean_curve
-from graycell.comparison.scored import require_one_unit
+from graycell.comparison.scored import require_one_unit, require_unique
 from graycell.comparison.splits import known_of
 from graycell.engine import Engine, current_engine
 from graycell.errors import FitError, GraycellError
@@ -145,11 +145,12 @@ class Forecaster:
             The forecaster.
 
         Raises:
-            FitError: fewer than two runs, or nothing can be predicted.
+            FitError: fewer than two runs, two candidates of one name, or nothing can be predicted.
         """
         given, runs = runs, tuple(_with_samples(runs))
         require_one_unit(runs, "predict")
         chosen = tuple(candidates) if candidates is not None else default_candidates(runs, groups)
+        require_unique("candidates", [one.name for one in chosen], "predict")
         share = len(runs) / (len(runs) + 1)
         left_out, failures = leave_out_each(runs, chosen, seed, engine or current_engine(),
                                             lambda done, name: progress(share * done, f"without {name}"))  # fmt: skip
