@@ -17,9 +17,9 @@ from scipy.special import bdtr, chdtrc
 _CHANCE = 1e-3
 """[1] Probability below which chance is no explanation."""
 _LARGE = 1.25
-"""[1] Least chi-square a value that is told: standard errors are rarely known to a tenth, their squares to a fifth."""
+"""[1] Least chi-square a value that is reported: assay errors are rarely known to a tenth, their squares to a fifth."""
 _SELDOM = 0.4
-"""[1] Largest part of changing signs that is told: there what the model lacks has half the variance of the noise."""
+"""[1] Largest part of changing signs that is reported: what the model lacks then has half the variance of the noise."""
 _SMALL = 0.25
 """[1] Chi-square a value below which signs are not looked at: residuals are then within half an assay error."""
 _ABOVE_LIMIT = float(np.sqrt(2.0 * np.log(2.0)))
