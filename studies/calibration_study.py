@@ -36,7 +36,7 @@ CUT = 3.0
 CENTRES = {"mu": (0.5, "1/d"), "K": (5.0, "mmol/L"), "q": (1.0, "mmol/(1e9 cells)/d"),
            "qp": (0.02, "g/(1e9 cells)/d"), "kd": (0.1, "1/d")}  # fmt: skip
 ERRORS = {"VCD": 0.1, "DCD": 0.03, "GLC": 1.0, "mAb": 0.005}
-"""Least standard deviations of what is measured, in its unit; less than twice that is told as below a limit."""
+"""Least standard deviations of what is measured, in its unit; less than twice that is reported as below a limit."""
 NOISE = 0.15
 """[1] Standard deviation of a measurement over the value that is expected at that time at the centre of the prior."""
 

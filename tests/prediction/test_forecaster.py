@@ -291,6 +291,19 @@ def test_before_the_first_sample_the_start_says_most(fed):
     assert given.estimate[0, given.column("GLC")] == pytest.approx(60.0, rel=0.02)
 
 
+def test_samples_so_far_do_not_move_the_start_that_was_measured(fed):
+    _, forecaster = fed
+    run = cultures.culture("new", 0.02, start=0.6)
+    series = run.measurements["GLC"]
+    high = replace(series, value=np.where(series.time > 0.0, series.value + 8.0, series.value))
+    plan = known_of(replace(run, measurements={**run.measurements, "GLC": high}), 4.0)
+    found = forecaster.predict(plan, np.array([0.0, 4.0]))
+    j = found.column("GLC")
+    moved = found.process.mean_and_variance("GLC", np.zeros(1))[0][0] * forecaster.process.size("GLC", np.zeros(1))[0]
+    assert moved > series.standard_error[0]  # so that the process alone would have moved it
+    assert abs(found.estimate[0, j] - series.value[0]) < 0.5 * series.standard_error[0]
+
+
 def test_starts_that_were_wrong_in_the_training_runs_are_not_believed(fed):
     runs, forecaster = fed
     recipes = [run.with_initial(GLC=60.0 + 20.0 * (-1) ** k) for k, run in enumerate(runs)]  # and 60 was measured
@@ -332,6 +345,11 @@ def test_models_are_found_by_their_name_or_their_file(tmp_path):
     path.write_text("name = 3", encoding="utf-8")
     with pytest.raises(InputError):
         default_candidates(runs, models=[path])
+
+
+def test_two_candidates_of_one_name_are_refused():
+    with pytest.raises(FitError, match="predict, candidates: found mean of the runs more than once"):
+        Forecaster.of(curves(3, 0), candidates=[MeanOfRuns(), MeanOfRuns()])
 
 
 def test_thorough_candidates_are_the_models_that_the_measurements_allow():

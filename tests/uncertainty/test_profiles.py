@@ -10,6 +10,7 @@ from straight_runs import DAYS, exact, measured, straight
 import graycell as gc
 from graycell.errors import FitError
 from graycell.reporting.profiles import intervals_frame, profile_figure
+from graycell.uncertainty.profiles import _joined, _Side, _Target
 
 GOAL = np.sqrt(chi2.ppf(0.95, 1))
 
@@ -90,6 +91,17 @@ def test_a_fit_that_was_not_at_its_minimum_is_told(fitted):
     found = gc.profile(moved, "a")
     assert any("fit again with more starts" in sentence for sentence in found.remarks())
     assert found.interval == pytest.approx(gc.profile(fitted, "a").interval, abs=0.01)
+
+
+def test_both_ends_are_found_where_the_search_began_far_from_the_minimum():
+    target = _Target("k", "1/d", lambda x: None, (-np.inf, np.inf), False)
+    # half the square of the value; the search began at 5, and the minimum at 0 was on its lower side
+    lower, upper = (_Side(tuple((v, 0.5 * v**2) for v in values), "")
+                    for values in (np.arange(5.0, -3.5, -1.0), (5.0, 6.0)))  # fmt: skip
+    found = _joined(target, (lower, upper), 0.95, GOAL**2, 5.0)
+    assert found.estimate == 0.0
+    assert found.interval == pytest.approx((-GOAL, GOAL))
+    assert found.gain == 25.0
 
 
 def test_profiles_are_the_same_on_one_core_and_report_their_progress(fitted):

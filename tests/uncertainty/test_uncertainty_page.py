@@ -79,6 +79,8 @@ def test_draws_of_the_sample_predict_a_plan(place):
     cells = cultures.START * np.exp(cultures.GROWTH * table["time [d]"]) / np.where(table["time [d]"] > 3.5, 1.03, 1.0)
     assert np.all(table["model q05"] <= table["model q95"])
     assert np.allclose(table["estimate"], cells, rtol=0.05)
+    record = json.loads((place[0] / "my-prediction/prediction.json").read_text(encoding="utf-8"))
+    assert record["draws from"] == "posterior sample of 4 chains of 200 draws, warm-up 100, target 0.8, seed 0"
 
 
 def test_intervals_of_profiles_hold_the_truth_and_agree_with_the_sample(place):

@@ -37,7 +37,9 @@ def _predict(
         raise typer.Exit(FAULTS)
     if len(given) == 1 and (given[0] / FILE).is_file():
         if groups is not None or models or thorough:
-            print_error("predict: --groups, --model and --thorough are for predictions from runs; a fit has none.")
+            print_error("predict: --groups, --model and --thorough are for predictions from runs, and a fit was given; "
+                        "leave them out, or give the runs.")  # fmt: skip
+            raise typer.Exit(FAULTS)
         _from_fit(given[0], plans[0], out, draws, seed, posterior, units)
         return
     if posterior is not None:
@@ -87,7 +89,7 @@ def _from_fit(
 
     fit = load_fit(folder)
     shown_units = display_units(units, [*fit.runs, plan], [fit.model])
-    remarks = fit.remarks()
+    remarks, drawn = fit.remarks(), None
     if posterior is None:
         found = fit.predict(plan, draws, seed=seed)
     else:
@@ -101,7 +103,7 @@ def _from_fit(
             drawn = load_sample(posterior, fit)
             found = drawn.predict(plan, draws, seed=seed)
         remarks = [*remarks, *drawn.remarks()]
-    path = prediction_report(found, fit, out, shown_units)
+    path = prediction_report(found, fit, out, shown_units, drawn)
     for sentence in (*remarks, *found.remarks()):
         say(f"warning: {sentence}")
     say(f"Prediction: {path}; its numbers: {out / 'prediction.csv'}")

@@ -25,9 +25,7 @@ from graycell.uncertainty import (
 _PREDICTED = re.compile(r"\s*(?P<quantity>\S+)\s+of\s+(?P<run>.+?)\s+at\s+(?:day\s+)?(?P<day>[-+.0-9eE]+)\s*d?\s*")
 
 
-def _sample(
-    folder: Path, out: Path | None, draws: int, warm_up: int, chains: int, target: float, seed: int
-) -> None:
+def _sample(folder: Path, out: Path | None, draws: int, warm_up: int, chains: int, target: float, seed: int) -> None:
     fit, place = load_fit(folder), out or folder / "posterior"
     require_place(place)
     for sentence in fit.remarks():
@@ -107,8 +105,8 @@ def _predicted(fit: Fit, text: str, level: float) -> Profile:
         found = None
     runs = {run.name: run for run in fit.runs}
     if found is None:
-        print_error(f"--predict: found '{text}'; a quantity, a run and a day are needed, as in 'GLC of "
-                    f"{fit.runs[0].name} at {fit.runs[0].end:g}'.")  # fmt: skip
+        print_error(f"--predict: found '{text}'; a quantity, a run and a day are needed, as in '"
+                    f"{fit.model.quantities[0]} of {fit.runs[0].name} at {fit.runs[0].end:g}'.")  # fmt: skip
         raise typer.Exit(FAULTS)
     if found["run"] not in runs:
         print_error(f"--predict: found no run '{found['run']}' in the fit; {nearest(found['run'], runs)}.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
+from scipy.spatial.distance import cdist
 
 from graycell.comparison.features import TIME, features_of
 from graycell.comparison.protocols import Predictor
@@ -86,10 +87,9 @@ class SampleKernel:
         Returns:
             (1 + groups, n, m) [1]: in time, and in each group.
         """
-        every = (x[:, None] - other[None]) ** 2
-        groups = np.asarray(self.groups)
-        each = [np.mean(every[:, :, groups == group], axis=2) for group in range(max(groups) + 1)]
-        return np.stack([every[:, :, self.column_of_time], *each])
+        groups, time = np.asarray(self.groups), [self.column_of_time]
+        columns = [time, *(np.flatnonzero(groups == group) for group in range(max(groups) + 1))]
+        return np.stack([cdist(x[:, of], other[:, of], "sqeuclidean") / len(of) for of in columns])
 
     def parts(self, squares: np.ndarray, same: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the three smooth parts of the covariance.

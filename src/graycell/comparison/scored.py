@@ -14,12 +14,13 @@ NOT_SCORED = (REDOX, VIABILITY, TCD)
 """Measured quantities that are not scored unless the caller chooses."""
 
 
-def require_unique(kind: str, names: list) -> None:
+def require_unique(kind: str, names: list, what: str = "comparison") -> None:
     """Check that there are names, and none twice.
 
     Args:
         kind: of what is named, for the message.
         names: of candidates, splits or seeds.
+        what: is done with them, for the message.
 
     Raises:
         FitError: for none, and for one that is there twice.
@@ -27,7 +28,7 @@ def require_unique(kind: str, names: list) -> None:
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice or not names:
         found = f"{', '.join(map(str, twice))} more than once" if twice else "none"
-        raise FitError(f"comparison, {kind}: found {found}; at least one is needed, and each needs its own name; "
+        raise FitError(f"{what}, {kind}: found {found}; at least one is needed, and each needs its own name; "
                        "give others.")  # fmt: skip
 
 

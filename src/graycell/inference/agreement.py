@@ -4,7 +4,8 @@ If model and assay errors are right, squares of residuals, in standard errors, a
 their signs change from one sample to the next in half of all cases (Wald & Wolfowitz 1940, Annals of Mathematical
 Statistics 11, 147, with the median known to be 0, so that a series of one sign counts as the strongest evidence and
 not as none). Both are counted over all quantities and runs. Estimated parameters make residuals smaller and let
-their signs change more often, so neither test is too eager.
+their signs change more often, which makes both tests less eager; values at a detection limit make the first one more
+so, because of values below it only those count that the model contradicts.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,9 @@ from scipy.special import bdtr, chdtrc
 _CHANCE = 1e-3
 """[1] Probability below which chance is no explanation."""
 _LARGE = 1.25
-"""[1] Least chi-square a value that is told: standard errors are rarely known to a tenth, their squares to a fifth."""
+"""[1] Least chi-square a value that is reported: assay errors are rarely known to a tenth, their squares to a fifth."""
 _SELDOM = 0.4
-"""[1] Largest part of changing signs that is told: there what the model lacks has half the variance of the noise."""
+"""[1] Largest part of changing signs that is reported: what the model lacks then has half the variance of the noise."""
 _SMALL = 0.25
 """[1] Chi-square a value below which signs are not looked at: residuals are then within half an assay error."""
 _ABOVE_LIMIT = float(np.sqrt(2.0 * np.log(2.0)))

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graycell.comparison.bands import calibration_of, floors_of, in_sizes, possible
+from graycell.comparison.bands import LEVEL, calibration_of, floors_of, in_sizes, possible
 from graycell.comparison.baselines import MeanOfRuns
 from graycell.comparison.candidates import FittedPredictor
 from graycell.comparison.protocols import Candidate, Predictor
 from graycell.comparison.residuals import ResidualProcess, Residuals
 from graycell.comparison.samples import mean_curve
-from graycell.comparison.scored import require_one_unit
+from graycell.comparison.scored import require_one_unit, require_unique
 from graycell.comparison.splits import known_of
 from graycell.engine import Engine, current_engine
 from graycell.errors import FitError, GraycellError
@@ -38,7 +38,7 @@ _TRUSTED = 0.5
 _DAYS_WITHOUT = 1.0
 """[1/d] By how much bands widen with every day without a substrate."""
 _HEARD = 0.1
-"""[1] Weight in a quantity from which on the remarks of a fit are told."""
+"""[1] Weight in a quantity from which on the remarks of a fit are among the warnings."""
 _BEYOND = 0.1
 """[1] Part of the measured range by which a predicted state may leave it without a warning."""
 
@@ -145,11 +145,12 @@ class Forecaster:
             The forecaster.
 
         Raises:
-            FitError: fewer than two runs, or nothing can be predicted.
+            FitError: fewer than two runs, two candidates of one name, or nothing can be predicted.
         """
         given, runs = runs, tuple(_with_samples(runs))
         require_one_unit(runs, "predict")
         chosen = tuple(candidates) if candidates is not None else default_candidates(runs, groups)
+        require_unique("candidates", [one.name for one in chosen], "predict")
         share = len(runs) / (len(runs) + 1)
         left_out, failures = leave_out_each(runs, chosen, seed, engine or current_engine(),
                                             lambda done, name: progress(share * done, f"without {name}"))  # fmt: skip
@@ -226,7 +227,10 @@ class Forecaster:
             if not np.all(np.isfinite(whole)):
                 whole, failed = None, [*failed, "no candidate could predict the plan in one of the runs left out, so "
                                        "there is no band of whole runs."]  # fmt: skip
-        begun = [self._begun(plan, name, time, float(curves[name][0]), starts.get(name, np.nan)) for name in names]
+        zero = np.zeros(1)  # what is predicted there: samples so far move that too
+        at_start = {name: float((curves[name][:1] + self.process.size(name, zero)
+                                 * process.mean_and_variance(name, zero)[0])[0]) for name in names}  # fmt: skip
+        begun = [self._begun(plan, name, time, at_start[name], starts.get(name, np.nan)) for name in names]
         estimate = np.stack([possible(self.runs, name, estimate[:, j] + begun[j][0]) for j, name in enumerate(names)],
                             axis=1)  # fmt: skip
         sizes = self.calibration * sizes * np.stack([part for _, part in begun], axis=1)
@@ -263,18 +267,18 @@ class Forecaster:
         return {name: float(values[row, 0]) for name, values in made.items() if name not in unknown}
 
     def _begun(
-        self, plan: CultureRun, name: str, time: np.ndarray, mixture: float, by_rates: float
+        self, plan: CultureRun, name: str, time: np.ndarray, predicted: float, by_rates: float
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return by how much a prediction is moved to begin where the plan does, and the part of its size that is left.
 
         A size is learned from samples after time 0. Before the first of them, the value at time 0 says more: the
         variance rises from that of the start to the learned one, as that of a random walk does. A start that was given
-        and not measured is as wrong as those of the training runs were.
+        and not measured, or is below a detection limit, is as wrong as those of the training runs were.
         """
         series = {run.name: run.measurements[name] for run in self.runs if name in run.measurements}
         first = float(np.min(np.concatenate([one.time[one.time > 0.0] for one in series.values()]), initial=np.inf))
         start, own = by_rates, plan.measurements.get(name)
-        if own is not None and len(own.time) and own.time[0] <= 0.0:
+        if own is not None and len(own.time) and own.time[0] <= 0.0 and not (own.below is not None and own.below[0]):
             start, error = float(own.value[0]), float(own.standard_error[0])
         else:
             apart = [run.initial[name] - series[run.name].value[0] for run in self.runs
@@ -285,7 +289,7 @@ class Forecaster:
             return np.zeros_like(time), np.ones_like(time)
         size = self.calibration * float(self.process.size(name, np.zeros(1))[0])
         passed, known = np.clip(time / first, 0.0, 1.0), error**2 / (error**2 + size**2)
-        return (1.0 - passed) * (1.0 - known) * (start - mixture), np.sqrt(known + (1.0 - known) * passed)
+        return (1.0 - passed) * (1.0 - known) * (start - predicted), np.sqrt(known + (1.0 - known) * passed)
 
     def _to_its_end(self, plan: CultureRun) -> CultureRun:
         """Return a plan that does not say when it ends, to the end of the longest training run."""
@@ -445,7 +449,7 @@ def _scores(left_out, residuals, process: ResidualProcess, scaled, rows) -> list
     found = []
     for k, one in enumerate(left_out):
         others = process.without(residuals, k)
-        within = others.quantile(0.9) * calibration_of(others, [*scaled[:k], *scaled[k + 1 :]])
+        within = others.quantile(LEVEL) * calibration_of(others, [*scaled[:k], *scaled[k + 1 :]])
         for name, error in residuals[k].value.items():
             if not ranges[name] > 0.0:
                 continue

@@ -183,8 +183,9 @@ class NextRun:
 
         Returns:
             The group ``predictions``: courses of the culture over the time of the prediction. Where the plan has
-            samples after time 0, also ``observed_data``, with these, and ``posterior_predictive``, of the same shapes:
-            what would be measured then. Units are attributes, and each quantity has a time of its own there.
+            samples after time 0 and within those times, also ``observed_data``, with these, and
+            ``posterior_predictive``, of the same shapes: what would be measured then. Units are attributes, and each
+            quantity has a time of its own there.
 
         Raises:
             FitError: where ArviZ is not installed.
@@ -195,10 +196,10 @@ class NextRun:
             "predictions": {name: found[None, :, :, j] for j, name in enumerate(self.names)},
             "pred_dims": {name: ["time"] for name in self.names}, "pred_coords": {"time": self.time},
         }  # fmt: skip
-        seen = {name: series for name, series in self.plan.measurements.items()
-                if name in self.names and np.any(series.time > 0.0)}  # fmt: skip
+        later = {name: (series.time > 0.0) & (series.time >= self.time[0]) & (series.time <= self.time[-1])
+                 for name, series in self.plan.measurements.items() if name in self.names}  # fmt: skip
+        seen = {name: self.plan.measurements[name] for name, chosen in later.items() if np.any(chosen)}
         if seen:
-            later = {name: series.time > 0.0 for name, series in seen.items()}
             time = {name: series.time[later[name]] for name, series in seen.items()}
             every = np.unique(np.concatenate(list(time.values())))
             measured = self.draws(draws, seed, of="measurement", times=every)

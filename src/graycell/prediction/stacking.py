@@ -8,6 +8,7 @@ to 1/error^4, as strongly as one run more would, because few runs say little abo
 """
 
 import contextlib
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -70,14 +71,15 @@ def leave_out_each(
     Returns:
         One entry for each run, and a sentence for each candidate that failed.
     """
-    done = 0
+    done, changing = 0, threading.Lock()
 
     def of_run(k: int) -> tuple[LeftOut, list[str]]:
         nonlocal done
         others = [run for i, run in enumerate(runs) if i != k]
         found = _left_out(runs[k], others, candidates, seed)
-        done += 1
-        progress(done / len(runs), runs[k].name)
+        with changing:
+            done += 1
+            progress(done / len(runs), runs[k].name)
         return found
 
     found = engine.here.map(of_run, [(k,) for k in range(len(runs))])

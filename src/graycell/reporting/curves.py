@@ -27,10 +27,9 @@ def add_band(figure: go.Figure, x: np.ndarray, low: np.ndarray, high: np.ndarray
     """
     place = {key: of_band[key] for key in ("row", "col", "legendgroup") if key in of_band}
     line = {"width": 0}
-    figure.add_scatter(x=x, y=high, mode="lines", line=line, **place, **{"showlegend": False, "hoverinfo": "skip"})
-    figure.add_scatter(
-        x=x, y=low, mode="lines", line=line, fill="tonexty", fillcolor=fill, **{"hoverinfo": "skip"} | of_band
-    )
+    figure.add_scatter(x=x, y=high, mode="lines", line=line, showlegend=False, hoverinfo="skip", **place)
+    shown = {"hoverinfo": "skip"} | of_band
+    figure.add_scatter(x=x, y=low, mode="lines", line=line, fill="tonexty", fillcolor=fill, **shown)
 
 
 def add_measured(

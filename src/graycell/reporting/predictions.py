@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,9 @@ from graycell.saved import SavedFormat
 from graycell.storage import write_whole, written_together
 from graycell.units import TIME
 from graycell.versions import VERSIONS, hash_of_code, where_it_ran
+
+if TYPE_CHECKING:
+    from graycell.uncertainty import Ensemble, PosteriorSample
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Quantiles of the table."""
@@ -51,7 +55,13 @@ def prediction_frame(prediction: Prediction, units: Units = LABORATORY) -> pd.Da
     return pd.concat(parts, ignore_index=True)
 
 
-def prediction_report(prediction: Prediction, fit: Fit, folder: str | Path, units: Units = LABORATORY) -> Path:
+def prediction_report(
+    prediction: Prediction,
+    fit: Fit,
+    folder: str | Path,
+    units: Units = LABORATORY,
+    drawn: "PosteriorSample | Ensemble | None" = None,
+) -> Path:
     """Write `prediction.html`, `prediction.csv`, and `prediction.json` with all that the prediction depends on.
 
     Args:
@@ -59,23 +69,27 @@ def prediction_report(prediction: Prediction, fit: Fit, folder: str | Path, unit
         fit: from which it comes.
         folder: where the files are written.
         units: see `DisplayUnits`; a setting such as "internal" will do.
+        drawn: where the draws are from, if it is not the covariance of the fit.
 
     Returns:
         The path of the page.
     """
-    folder = Path(folder)
+    folder, source, remarks = Path(folder), "normal distribution around the estimates", fit.remarks()
+    if drawn is not None:
+        source, remarks = drawn.description, [*remarks, *drawn.remarks()]
     whole = {
         **_FORMAT.stamp(), "plan": {"name": prediction.run.name, "sha256": hash_of_run(prediction.run)},
         "model": prediction.model.name, "training runs": {run.name: hash_of_run(run) for run in fit.runs},
         "seed": prediction.seed, "draws": len(prediction.values), "failed draws": prediction.failed,
-        "warnings": [*fit.remarks(), *prediction.remarks()], "code": hash_of_code(), **where_it_ran(VERSIONS),
+        "draws from": source, "warnings": [*remarks, *prediction.remarks()], "code": hash_of_code(),
+        **where_it_ran(VERSIONS),
     }  # fmt: skip
     items = "".join(f"<li>{text(sentence)}</li>" for sentence in whole["warnings"])
     measured = {name for run in fit.runs for name in run.measurements}
     shown = [name for name in prediction.names if name in prediction.model.species or name in measured]
     figures = "".join(drawing(band(prediction, name, units=units), f"band-{i}", _CAPTION if i == 0 else name)
                       for i, name in enumerate(shown))  # fmt: skip
-    rows = [(name, str(whole[name])) for name in ("model", "seed", "draws", "failed draws", "code")]
+    rows = [(name, str(whole[name])) for name in ("model", "seed", "draws", "draws from", "failed draws", "code")]
     made = page(f"Prediction of {prediction.run.name}", [
         Section("warnings", "Warnings", f'<ul class="warnings">{items}</ul>' if items else "<p>None.</p>"),
         Section("prediction", "Prediction", figures),

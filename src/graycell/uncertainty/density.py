@@ -29,8 +29,9 @@ _SHARPNESS = 40.0
 _ITERATIONS, _PATIENCE, _LEAST_GAIN = 40, 3, 1e-6
 """Of the search for the mode, from the estimates of a fit: they are near, the bounds alone count more."""
 _ROUNDS, _PAIRS, _KEPT, _MOST = 10, 8, 0.5, 10.0
-"""Rounds of averaging the curvature, pairs of points in each, the share [1] of the last average that is kept, and how
-often the present curvature that at one point may be: a point where a trajectory is lost would count alone."""
+"""Of the search for the nearest normal distribution: rounds, pairs of points in each, the share [1] of the last
+curvature that is kept, and the most [1] that the curvature at one point may be of it, because a point on a cliff of the
+density would else outweigh all others."""
 
 
 class Posterior(eqx.Module):

@@ -74,6 +74,11 @@ class Ensemble:
     def __repr__(self) -> str:
         return f"Ensemble({self.fit.model.name}: {len(self.values)} members, {self.resampled} drawn)"
 
+    @property
+    def description(self) -> str:
+        """How it was made, for a record."""
+        return f"ensemble of {len(self.values)} fits, {self.resampled} drawn, seed {self.seed}"
+
     def remarks(self) -> list[str]:
         """Return a sentence for everything that a reader of the ensemble should know.
 

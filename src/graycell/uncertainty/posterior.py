@@ -66,6 +66,13 @@ class PosteriorSample:
         chains, draws, _ = self.x.shape
         return f"PosteriorSample({self.fit.model.name}: {chains} chains of {draws} draws of {len(self.names)} unknowns)"
 
+    @property
+    def description(self) -> str:
+        """How it was made, for a record."""
+        chains, draws, _ = self.x.shape
+        return (f"posterior sample of {chains} chains of {draws} draws, warm-up {self.warm_up}, target {self.target:g}, "
+                f"seed {self.seed}")  # fmt: skip
+
     @functools.cached_property
     def _problem(self) -> Refound:
         return refound(self.fit)
@@ -176,7 +183,9 @@ class PosteriorSample:
                 scaled[:, per_run] += effects[:, names.index(run.name), : len(per_run)]
             else:
                 sd = np.asarray(objective.between_runs_sd)
-                scaled[:, per_run] += sd * random.standard_normal((draws, len(per_run)))
+                lower, upper = (np.asarray(end) for end in (objective.coordinates.lower, objective.coordinates.upper))
+                apart = scaled[:, per_run] + sd * random.standard_normal((draws, len(per_run)))
+                scaled[:, per_run] = np.clip(apart, lower[per_run], upper[per_run])  # as `Fit.predict` does
         best = fit.model_of(run.name)
         values = np.asarray(jax.vmap(objective.coordinates.unscaled)(jnp.asarray(scaled)))
         estimate = [float(best.parameters[name]) for name in objective.names]

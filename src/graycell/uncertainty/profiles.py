@@ -115,7 +115,7 @@ class Profile:
             Possibly none.
         """
         found = list(self.reasons)
-        if self.gain > _TOLD_GAIN * self.threshold:
+        if self.gain > _LEAST_GAIN * self.threshold:
             found.append(f"{self.name}: the sum of squares is lower by {self.gain:.3g} than where the fit ended "
                          f"({self.estimate:.4g} in place of {self.fitted:.4g} {self.unit}): fit again with more "
                          "starts.")  # fmt: skip
@@ -139,8 +139,8 @@ class Profile:
         return importlib.import_module("graycell.reporting.profiles").profile_figure(self)
 
 
-_TOLD_GAIN = 0.1
-"""Part of the threshold by which a profile must be below its fit to be told."""
+_LEAST_GAIN = 0.1
+"""Part of the threshold by which the sum of squares must be below that of the fit to be reported."""
 
 
 class _Side(NamedTuple):
@@ -308,8 +308,8 @@ def _begun(problem: Refound, target: _Target) -> tuple[np.ndarray, _At]:
 
 
 _WHY = {
-    "bound": "up to its bound the fit is never worse by {threshold:.2f}",
-    "stuck": "nothing within the bounds moves it beyond {last:.4g} {unit}",
+    "bound": "up to its bound the fit is never worse by {threshold:.2f}, so the runs do not determine it there",
+    "stuck": "nothing within the bounds moves it beyond {last:.4g} {unit}, so the runs do not determine it there",
     "simulation": "beyond {last:.4g} {unit} a run cannot be simulated",
     "points": f"after {_MOST_POINTS} steps, at {{last:.4g}} {{unit}}, the fit is not worse by {{threshold:.2f}}",
 }
@@ -319,15 +319,15 @@ def _joined(target: _Target, sides: Sequence[_Side], level: float, threshold: fl
     """Return the profile of two sides, the lower one first."""
     every = [*reversed(sides[0].points), *sides[1].points[1:]]
     base = sides[0].points[0][1]
-    best, least = min(every, key=lambda point: point[1])
+    place = min(range(len(every)), key=lambda i: every[i][1])
+    (best, least), outward = every[place], (every[place::-1], every[place:])
     ends, reasons = [], []
-    for side, word, outside in zip(sides, ("lower", "upper"), (-math.inf, math.inf), strict=True):
-        end = _crossing(side.points, least, threshold)
+    for side, points, word, outside in zip(sides, outward, ("lower", "upper"), (-math.inf, math.inf), strict=True):
+        end = _crossing(points, least, threshold)
         if end is None:
             last = target.plain(side.points[-1][0])
             why = _WHY[side.why or "points"].format(threshold=threshold, last=last, unit=target.unit)
-            reasons.append(f"{target.name}: the {100 * level:g} % interval is open to the {word} side: {why}, so the "
-                           "runs do not determine it there.")  # fmt: skip
+            reasons.append(f"{target.name}: the {100 * level:g} % interval is open to the {word} side: {why}.")
         ends.append(outside if end is None else target.plain(end))
     points = tuple(ProfilePoint(target.plain(value), 2.0 * (cost - least)) for value, cost in every)
     low, high = ends
@@ -350,7 +350,7 @@ def _profiled(
 
     threshold, done, counting = float(chi2.ppf(level, 1)), 0, threading.Lock()
 
-    def told(number: int, _: _Side) -> None:
+    def report(number: int, _: _Side) -> None:
         nonlocal done
         with counting:
             done += 1
@@ -361,7 +361,7 @@ def _profiled(
         begin, at = _begun(problem, targets[0])
         from_fit = 2.0 * (0.5 * _sum_at(problem) - at.free.cost)
         tasks = [(problem, target, begin, sign, threshold) for target in targets for sign in (-1.0, 1.0)]
-        sides = current_engine().here.map(_side, tasks, told)
+        sides = current_engine().here.map(_side, tasks, report)
     pairs = zip(targets, sides[::2], sides[1::2], fitted, strict=True)
     found = [_joined(target, (low, high), level, threshold, value) for target, low, high, value in pairs]
     return [replace(one, gain=one.gain + max(from_fit, 0.0)) for one in found]
