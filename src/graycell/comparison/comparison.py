@@ -107,11 +107,19 @@ class Comparison:
         if training_runs not in self.sizes:
             known = ", ".join(map(str, self.sizes))
             raise FitError(f"found no predictions from {training_runs} training runs; choose one of {known}.")
+        if training_runs in self._by_size:
+            return self._by_size[training_runs]
         rows = tuple(row for row in self.rows if row.training_runs == training_runs)
         splits = tuple(split for split in self.splits if len(split.train) == training_runs)
         names = {split.name for split in splits}
         consistency = tuple(row for row in self.consistency if row.split in names)
-        return replace(self, rows=rows, splits=splits, consistency=consistency, is_curve=False)
+        part = replace(self, rows=rows, splits=splits, consistency=consistency, is_curve=False)
+        return self._by_size.setdefault(training_runs, part)
+
+    @cached_property
+    def _by_size(self) -> dict[int, "Comparison"]:
+        """Parts that were asked for: each keeps its bands, which take a while."""
+        return {}
 
     def per_quantity(self) -> tuple[QuantityError, ...]:
         """Return the error of each candidate in each quantity: the mean over the runs, the median over the seeds.

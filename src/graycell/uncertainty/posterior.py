@@ -70,8 +70,8 @@ class PosteriorSample:
     def description(self) -> str:
         """How it was made, for a record."""
         chains, draws, _ = self.x.shape
-        return (f"posterior sample of {chains} chains of {draws} draws, warm-up {self.warm_up}, target {self.target:g}, "
-                f"seed {self.seed}")  # fmt: skip
+        return (f"posterior sample of {chains} chains of {draws} draws, warm-up {self.warm_up}, target "
+                f"{self.target:g}, seed {self.seed}")  # fmt: skip
 
     @functools.cached_property
     def _problem(self) -> Refound:
