@@ -304,6 +304,18 @@ def test_samples_so_far_do_not_move_the_start_that_was_measured(fed):
     assert abs(found.estimate[0, j] - series.value[0]) < 0.5 * series.standard_error[0]
 
 
+def test_what_runs_begin_with_is_within_what_was_learned():
+    runs = []
+    for k in range(4):
+        run = cultures.culture(f"run{k}", 0.02)
+        later = {name: replace(one, time=one.time[1:], value=one.value[1:], standard_error=one.standard_error[1:])
+                 for name, one in run.measurements.items()}  # fmt: skip
+        runs.append(replace(run, measurements=later))
+    found = Forecaster.of(runs, candidates=QUICK).predict(cultures.planned(cultures.culture("new", 0.02)))
+    assert found.estimate[0, found.column("GLC")] == pytest.approx(60.0, rel=0.02)
+    assert found.warnings == ()
+
+
 def test_starts_that_were_wrong_in_the_training_runs_are_not_believed(fed):
     runs, forecaster = fed
     recipes = [run.with_initial(GLC=60.0 + 20.0 * (-1) ** k) for k, run in enumerate(runs)]  # and 60 was measured

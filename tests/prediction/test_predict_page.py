@@ -37,11 +37,19 @@ def place(tmp_path_factory):
         Path("groups.csv").write_text("run,group\nrun01,A\nrun02,A\nrun03,A\nrun04,A\nrun07,A\nrun99,B\n")
         first, *blocks = BLOCKS  # the first one is what the page promises; what it needs is made after it
         for kind, text in [*blocks, first]:
+            if kind == "toml":
+                Path("my-model.toml").write_text(text, encoding="utf-8")
             if kind == "python":
                 exec(compile(text, "docs/predict.md", "exec"), {})  # noqa: S102  the page's own code
             for line in text.splitlines() if not kind else ():
                 said.append(run(line))
     return folder, said
+
+
+def test_the_model_of_the_page_is_fitted_and_takes_part(place):
+    with_model = next(said for said in place[1] if "two-substrates" in said)
+    assert "could not be trained" not in with_model
+    assert with_model.index("graycell predict") < with_model.index("two-substrates")  # it knows of no shift
 
 
 def test_the_page_writes_what_it_says(place):

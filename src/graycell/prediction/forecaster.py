@@ -403,6 +403,8 @@ class Forecaster:
                         "is predicted from all groups.")  # fmt: skip
         for j, name in enumerate(names):
             values = np.concatenate([run.measurements[name].value for run in self.runs if name in run.measurements])
+            if isinstance(of_rates, MeanRatesPredictor):  # with what they begin with, which is often not sampled
+                values = np.r_[values, of_rates.starts.get(name, np.zeros(0))]
             low, high = float(np.min(values)), float(np.max(values))
             away = np.maximum(estimate[:, j] - high, low - estimate[:, j]) > _BEYOND * (high - low)
             if np.any(away) and name not in ends:
