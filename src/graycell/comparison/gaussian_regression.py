@@ -1,7 +1,7 @@
 """The training of `GaussianProcess`: its kernel, the hyperparameters of the largest likelihood, the choice of one.
 
-A regression of scikit-learn with the same kernel has the same likelihood (a test compares them) and takes ten times as
-long for some hundred samples, nearly all of it to pass hyperparameters around. Here the squared distances are computed
+A regression of scikit-learn with the same kernel has the same likelihood (a test compares them) and takes several times
+as long for some hundred samples, much of it to pass hyperparameters around. Here the squared distances are computed
 once.
 """
 
