@@ -77,3 +77,14 @@ def test_numbers_that_make_no_sense_get_a_sentence(fitted):
     alone = replace(fitted, runs=fitted.runs[:1])
     with pytest.raises(FitError, match="found one run, which is the same whenever it is drawn"):
         gc.fit_ensemble(alone, 4, resampled="runs")
+
+
+def test_own_parameters_of_a_new_run_stay_within_the_bounds():
+    runs = [straight_runs.measured(f"run{k}", a, 1.0, seed=k) for k, a in enumerate((2.0, 4.0))]
+    fitted = gc.fit(straight_runs.straight(between=2.0), runs, FEW_STEPS)
+    found = gc.fit_ensemble(fitted, 3, seed=2)
+    far = np.tile(found.values, (20, 1)) + np.array([100.0, 0.0])
+    wide = replace(found, values=far, weights=np.zeros((60, 0)),
+                   per_run=np.tile(found.per_run, (20, 1, 1)), initial=np.tile(found.initial, (20, 1, 1)))  # fmt: skip
+    ahead = wide.predict(replace(runs[0], name="new", measurements={}), times=[4.0])
+    assert np.max(ahead["A"][:, 0]) == pytest.approx(10.0 + 4.0 * 103.0, rel=1e-4)  # 103 is the upper bound

@@ -67,7 +67,7 @@ def refound(fit: Fit) -> Refound:
     if states is not None:
         effects[:, len(chosen) :] = states.deviation
         common = states.common_mean - np.asarray(objective.initial.centre)[0]
-    weights = np.asarray(weights_of(model.nets)) if model.nets else np.zeros(0)
+    weights = np.asarray(weights_of(model.nets))
     x = np.concatenate([np.asarray(coordinates.of_scaled(jnp.asarray(centre))), effects.ravel(), common, weights])
     stages = [stage for stage in settings.stages or recipe_for(model, fit.runs) if not stage.matching]
     loop = loop_of(stages[-1]) if stages else Loop(jnp.zeros(()), jnp.zeros(()))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
@@ -127,7 +128,9 @@ class Ensemble:
         else:
             log, between = np.asarray(coordinates.log_scale), np.array([row.between_runs_sd for row in rows])
             moved = between * random.standard_normal((count, len(rows)))
-            own = np.where(log, own * np.exp(np.where(log, moved, 0.0)), own + moved)
+            scaled = np.where(log, np.log(np.where(log, own, 1.0)), own) + moved
+            scaled = np.clip(scaled, np.asarray(coordinates.lower), np.asarray(coordinates.upper))
+            own = np.asarray(jax.vmap(coordinates.unscaled)(jnp.asarray(scaled)))
         best = fit.model_of(run.name)
         values = np.vstack([[float(best.parameters[name]) for name in self.names], own])
         initial, states = None, fit.initial_states
@@ -138,7 +141,7 @@ class Ensemble:
                 there = self.initial[:, known.number]
                 apart = np.where(np.isfinite(there), there, estimate)
             initial = np.concatenate([estimate[None, :], apart])
-        weights = np.vstack([weights_of_fit(fit), self.weights])
+        weights = np.vstack([np.asarray(weights_of(fit.model.nets)), self.weights])
         return Draws(self.names, jnp.asarray(values), jnp.asarray(weights), initial)
 
     def to_frame(self) -> Any:
@@ -157,18 +160,6 @@ class Ensemble:
             A row for each parameter, in internal units.
         """
         return importlib.import_module("graycell.reporting.posteriors").members_summary(self)
-
-
-def weights_of_fit(fit: Fit) -> Float[np.ndarray, " weights"]:
-    """Return the weights of the networks of a fit.
-
-    Args:
-        fit: any.
-
-    Returns:
-        (weights,); none without networks.
-    """
-    return np.asarray(weights_of(fit.model.nets)) if fit.model.nets else np.zeros(0)
 
 
 class _Member(NamedTuple):
@@ -263,7 +254,7 @@ def _member(fit: Fit, resampled: Resampled, seed: int, number: int) -> _Member |
         if states is not None and run.name in places:
             initial[i] = states.deviation[places[run.name]]
     values = np.array([row.value for row in found.estimates])
-    return _Member(values, weights_of_fit(found), per_run, initial, found.agreement.chi_square)
+    return _Member(values, np.asarray(weights_of(found.model.nets)), per_run, initial, found.agreement.chi_square)
 
 
 def _begun(fit: Fit, random: np.random.Generator) -> CultureModel:

@@ -189,7 +189,7 @@ class PosteriorSample:
         best = fit.model_of(run.name)
         values = np.asarray(jax.vmap(objective.coordinates.unscaled)(jnp.asarray(scaled)))
         estimate = [float(best.parameters[name]) for name in objective.names]
-        of_nets = np.asarray(weights_of(fit.model.nets)) if fit.model.nets else np.zeros(0)
+        of_nets = np.asarray(weights_of(fit.model.nets))
         initial, states = None, fit.initial_states
         if states is not None and known is not None:
             if known.number is not None:

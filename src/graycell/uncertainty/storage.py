@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from graycell.cell.neural import weights_of
 from graycell.errors import FitError
 from graycell.inference.results import Fit
 from graycell.saved import SavedFormat
 from graycell.storage import write_whole
-from graycell.uncertainty.ensemble import Ensemble, weights_of_fit
+from graycell.uncertainty.ensemble import Ensemble
 from graycell.uncertainty.posterior import PosteriorSample
 from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
@@ -160,7 +161,7 @@ def load_ensemble(folder: str | Path, fit: Fit) -> Ensemble:
         count = len(values)
         if values.shape != (count, len(names)) or per_run.shape != (count, runs, len(names)) or not count:
             raise ValueError("its arrays do not fit each other")
-        if initial.shape != (count, runs, species) or weights.shape != (count, len(weights_of_fit(fit))):
+        if initial.shape != (count, runs, species) or weights.shape != (count, len(weights_of(fit.model.nets))):
             raise ValueError("its arrays do not fit the fit")
         if not (np.all(np.isfinite(values)) and np.all(np.isfinite(weights))):
             raise ValueError("a member that is not finite")
