@@ -170,7 +170,7 @@ def predict(
     """
     if draws < 1:
         raise FitError(f"predict: found {draws} draws; at least 1 is needed; 200 are usual.")
-    return pushed(fit, run, lambda known: _drawn(fit, draws, seed, run.name, known), draws, seed, times, settings)
+    return pushed(fit, run, lambda known: drawn_for_run(fit, draws, seed, run.name, known), draws, seed, times, settings)
 
 
 def pushed(
@@ -239,7 +239,7 @@ class Draws(NamedTuple):
     initial: Any = None
 
 
-def _drawn(fit: "Fit", draws: int, seed: int, run: str = "", known: Beginning | None = None) -> Draws:
+def drawn_for_run(fit: "Fit", draws: int, seed: int, run: str = "", known: Beginning | None = None) -> Draws:
     """Return draws of parameters and weights, and of the initial state of a run where something is known of it.
 
     A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
@@ -353,6 +353,6 @@ def to_arviz(fit: "Fit", draws: int, seed: int) -> Any:
         FitError: where ArviZ is not installed.
     """
     arviz = export_module("arviz", "to_arviz")
-    drawn = _drawn(fit, draws, seed)
+    drawn = drawn_for_run(fit, draws, seed)
     posterior = {name: np.asarray(drawn.values)[None, 1:, i] for i, name in enumerate(drawn.names)}
     return arviz.from_dict(posterior)

@@ -1,0 +1,175 @@
+"""Optimum: the best plan that was found, beside that of before."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graycell.decisions.decision import Decision
+from graycell.decisions.goals import Goals
+from graycell.decisions.verdict import Verdict
+from graycell.provenance import hash_of_run
+from graycell.runs.records import CultureRun
+from graycell.saved import SavedFormat
+from graycell.versions import hash_of_code, where_it_ran
+
+OPTIMA = SavedFormat("optimum", 1, "optimise anew with: graycell optimise", unnumbered=None)
+"""The format of `optimum.json`."""
+_NEAR = 1e-3
+"""[1] A constraint binds within this of its size; a decision, within this part of its bounds."""
+_SURE = 0.9
+"""[1] A gain in fewer draws than this is called unsure."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The best plan that was found.
+
+    Attributes:
+        before: the plan of before.
+        plan: with the chosen numbers.
+        decisions: which numbers were chosen.
+        first: (decisions,) their values before, in internal units.
+        values: (decisions,) the chosen values.
+        goals: of the plan.
+        verdict_before: what the draws say of the plan of before.
+        verdict: what they say of the best plan.
+        sensitivities: (decisions,) derivatives of the mean objective.
+        rules: simple rules and what they reach.
+        novelties: sentences on what of the best plan leaves what was learned.
+        ends: what each search ended with: the cautious objective, and its values.
+        judged: number of plans that were judged.
+        seconds: how long it took.
+        caution: [1] standard deviations that were taken off the mean.
+        seed: of draws and starts.
+        method: what searched.
+    """
+
+    before: CultureRun
+    plan: CultureRun
+    decisions: tuple[Decision, ...]
+    first: np.ndarray
+    values: np.ndarray
+    goals: Goals
+    verdict_before: Verdict
+    verdict: Verdict
+    sensitivities: np.ndarray
+    rules: tuple[tuple[str, Verdict], ...]
+    novelties: tuple[str, ...]
+    ends: tuple[tuple[float, np.ndarray], ...]
+    judged: int
+    seconds: float
+    caution: float
+    seed: int
+    method: str
+
+    def __repr__(self) -> str:
+        return (f"Optimum('{self.plan.name}': {self.goals.maximise} {self.verdict_before.mean:.4g} -> "
+                f"{self.verdict.mean:.4g}, {len(self.decisions)} decisions)")  # fmt: skip
+
+    @property
+    def gains(self) -> np.ndarray:
+        """(draws,) by how much the objective is larger than before, draw by draw; those that both plans reach."""
+        if self.verdict.judged is None or self.verdict_before.judged is None:
+            return np.zeros(0)
+        apart = self.verdict.judged.objective - self.verdict_before.judged.objective
+        return apart[np.isfinite(apart)]
+
+    @property
+    def sure(self) -> float:
+        """[1] Part of the draws in which the best plan is better than that of before; NaN without any."""
+        return float(np.mean(self.gains > 0.0)) if len(self.gains) else np.nan
+
+    def binding(self) -> list[str]:
+        """Return what keeps the plan from being better.
+
+        Returns:
+            Words for decisions at their bounds, and for constraints without room.
+        """
+        found = []
+        for one, value in zip(self.decisions, self.values, strict=True):
+            near = _NEAR * (one.upper - one.lower)
+            if value <= one.lower + near or value >= one.upper - near:
+                found.append(f"{one.name} is at its {'lower' if value <= one.lower + near else 'upper'} bound")
+        found += [f"{text} has no room" for text, least in self.margins() if least < _NEAR]
+        return found
+
+    def margins(self) -> list[tuple[str, float]]:
+        """Return the least margin of every constraint.
+
+        Returns:
+            Its text and the margin [1], in its size, less `caution` standard deviations; below 0 it is broken.
+        """
+        judged = self.verdict.judged
+        if judged is None:
+            return []
+        return [(one.text, float(np.min(self.verdict.margins[judged.owners == k], initial=np.inf)))
+                for k, one in enumerate(self.goals.constraints)]  # fmt: skip
+
+    def sentences(self) -> list[str]:
+        """Return what a reader should know first, a rule or a plan of before that wins before anything else.
+
+        Returns:
+            Sentences.
+        """
+        found, before, after = [], self.verdict_before, self.verdict
+        broken = [f"{text} (by {-least:.2g} of its size)" for text, least in self.margins() if least < -_NEAR]
+        if broken:
+            found.append(f"No plan was found that keeps all constraints; this one breaks {', '.join(broken)}.")
+        better = [words for words, verdict in self.rules
+                  if verdict.cautious > after.cautious and verdict.broken <= after.broken + _NEAR]  # fmt: skip
+        if better:
+            found.append(f"A simple rule is better: {better[0]}.")
+        if np.array_equal(self.first, self.values):
+            found.append("No better plan than that of before was found.")
+        low, high = after.interval()
+        found.append(f"{self.goals.maximise} at the end: {after.mean:.4g} ({low:.4g} to {high:.4g} in 90 of 100 cases)"
+                     + (f", before {before.mean:.4g}." if before.is_plan else "; the plan of before could not be "
+                        "simulated."))  # fmt: skip
+        if len(self.gains) and not np.array_equal(self.first, self.values):
+            less, more = np.quantile(self.gains, (0.05, 0.95))
+            found.append(f"The gain is {np.mean(self.gains):.3g} ({less:.3g} to {more:.3g}), and above 0 in "
+                         f"{100.0 * self.sure:.0f} % of the draws"
+                         + ("." if self.sure >= _SURE else ": it is not sure."))  # fmt: skip
+        if before.is_plan and before.broken > _NEAR:
+            found.append("The plan of before breaks a constraint.")
+        found += [f"{words} reaches {verdict.mean:.4g}." for words, verdict in self.rules]
+        found += [f"{words[0].upper()}{words[1:]}." for words in self.binding()]
+        if after.widening > 1.05:
+            found.append(f"The plan leaves what was learned, and is counted as {after.widening:.2g} times as unsure.")
+        lost = 0 if after.judged is None else int(np.sum(~np.isfinite(after.judged.objective)))
+        if lost:
+            found.append(f"{lost} draws could not be simulated, and are left out.")
+        return found
+
+    def plain(self) -> dict[str, Any]:
+        """Return what the answer depends on and says, as plain data for JSON.
+
+        Returns:
+            Dictionaries, lists, numbers and texts; values in internal units.
+        """
+        def told(verdict: Verdict) -> dict[str, Any]:
+            if not verdict.is_plan:
+                return {"simulated": False}
+            return {"mean": verdict.mean, "sd": verdict.sd, "cautious": verdict.cautious,
+                    "90 %": list(map(float, verdict.interval())), "outside": verdict.widening - 1.0}  # fmt: skip
+
+        return {
+            **OPTIMA.stamp(),
+            "plan": {"name": self.before.name, "sha256": hash_of_run(self.before)},
+            "maximise": self.goals.maximise,
+            "constraints": [{"holds": one.text, "when": one.when, "margin": least} for one, (_, least)
+                            in zip(self.goals.constraints, self.margins(), strict=True)],
+            "decisions": {one.name: {"change": one.change, "before": float(first), "value": float(value),
+                                     "lower": one.lower, "upper": one.upper, "step": one.step, "slope": float(slope)}
+                          for one, first, value, slope in zip(self.decisions, self.first, self.values,
+                                                              self.sensitivities, strict=True)},
+            "before": told(self.verdict_before), "after": told(self.verdict),
+            "gains": {"mean": float(np.mean(self.gains)) if len(self.gains) else None,
+                      "better": self.sure if len(self.gains) else None},
+            "rules": {words: told(verdict) for words, verdict in self.rules},
+            "novelties": list(self.novelties),
+            "caution": self.caution, "seed": self.seed, "method": self.method, "judged": self.judged,
+            "code": hash_of_code(),
+            **where_it_ran(("graycell", "jax", "numpy", "scipy")),
+        }  # fmt: skip

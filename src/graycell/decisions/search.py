@@ -1,0 +1,300 @@
+"""Search: the best numbers of one plan, by scipy; and the simple rules that an answer is compared with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import scipy.optimize
+from scipy.stats import qmc
+
+from graycell.decisions.courses import Judged, Source
+from graycell.decisions.decision import Decision, decided
+from graycell.decisions.goals import Goals
+from graycell.decisions.verdict import Verdict
+from graycell.errors import FitError
+from graycell.runs.records import Bolus, CultureRun, LevelBolus
+
+_MOST = {True: 40, False: 80}
+"""Steps of a search with derivatives; plans that are judged by one without."""
+_SCREENED = 4
+"""Random plans that are judged for each start beside the present plan; the best of them are the starts."""
+_LOST = 0.2
+"""[1] A plan that cannot be simulated in a larger part of the draws is none."""
+_TOLERANCE = 1e-5
+"""[1] Of the search, relative to the size of the objective."""
+_BAD = 1e3
+"""[sizes of the objective] What a plan that cannot be judged counts, and by how much a broken constraint does."""
+_DIFFERENCE = 0.02
+"""[1] Step of differences, as part of the bounds, where there are no derivatives."""
+_KEPT = 1e-4
+"""[1] A constraint that is broken by less than this of its size counts as kept."""
+_LEVELS = (0.1, 0.25, 0.45, 0.7, 1.0)
+"""Levels of the simple rule, as parts of the start of the plan."""
+
+
+@dataclass
+class Search:
+    """The search for the best numbers of one plan; places are in shares of the bounds, 0 to 1.
+
+    Attributes:
+        source: that judges plans.
+        plan: of before.
+        decisions: which numbers are chosen.
+        goals: of the plan.
+        caution: standard deviations that are taken off.
+        judged: number of plans that were judged.
+        lower: (decisions,) least values.
+        upper: (decisions,) largest values.
+        present: (decisions,) place of the plan of before, within the bounds.
+        error: [1] of the model, relative to the objective.
+        size: of the objective.
+    """
+
+    source: Source
+    plan: CultureRun
+    decisions: tuple[Decision, ...]
+    goals: Goals
+    caution: float
+    judged: int = 0
+    _verdicts: dict[bytes, Verdict] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.lower, self.upper = (np.array([getattr(one, end) for one in self.decisions], float)
+                                  for end in ("lower", "upper"))  # fmt: skip
+        present = np.array([one.present(self.plan) for one in self.decisions], float)
+        self.present = np.clip((present - self.lower) / (self.upper - self.lower), 0.0, 1.0)
+        self.error = self.source.error(self.goals)
+        first = self.verdict(self.present)
+        self.size = max(abs(first.mean), 1e-9) if first.is_plan else 1.0
+
+    @property
+    def method(self) -> str:
+        """What searches."""
+        return "SLSQP with exact derivatives" if self.source.has_slopes else "COBYQA, without derivatives"
+
+    def values(self, place: np.ndarray) -> np.ndarray:
+        """Return the values of the decisions at a place.
+
+        Args:
+            place: (decisions,) [1].
+
+        Returns:
+            (decisions,) in internal units.
+        """
+        return self.lower + (self.upper - self.lower) * np.clip(place, 0.0, 1.0)
+
+    def plan_at(self, place: np.ndarray) -> CultureRun:
+        """Return the plan at a place.
+
+        Args:
+            place: (decisions,) [1].
+
+        Returns:
+            The plan with chosen numbers.
+        """
+        return decided(self.plan, self.decisions, [float(value) for value in self.values(place)])
+
+    def verdict(self, place: np.ndarray, slopes: bool = False) -> Verdict:
+        """Return what the draws say of the plan at a place; kept, because a search asks for it several times.
+
+        Args:
+            place: (decisions,) [1].
+            slopes: whether derivatives are wanted.
+
+        Returns:
+            The verdict.
+        """
+        key = np.ascontiguousarray(place, float).tobytes()
+        kept = self._verdicts.get(key)
+        if kept is not None and not (slopes and kept.judged is not None and kept.judged.slopes is None):
+            return kept
+        judged: Judged | None = None
+        self.judged += 1
+        try:
+            judged = self.source.judge(self.plan, self.decisions, self.values(place), self.goals, slopes)
+        except FitError:
+            pass  # a plan that cannot be predicted is none
+        if judged is not None and np.mean(~np.isfinite(judged.objective)) > _LOST:
+            judged = None
+        novelty, slope = self._novelty(place, slopes)
+        self._verdicts[key] = found = Verdict(judged, self.caution, self.error, novelty, slope)
+        return found
+
+    def _novelty(self, place: np.ndarray, slopes: bool) -> tuple[float, np.ndarray | None]:
+        """Return how far the plan leaves what was learned [1], and its derivative by the values, by differences."""
+        novelty = self.source.novelty(self.plan_at(place))[0]
+        if not slopes or novelty == 0.0:
+            return novelty, np.zeros(len(place)) if slopes else None
+        found = np.zeros(len(place))
+        for k in range(len(place)):
+            low, high = _sides(place, k, 1e-4)
+            apart = self.values(high)[k] - self.values(low)[k]
+            found[k] = (self.source.novelty(self.plan_at(high))[0] - self.source.novelty(self.plan_at(low))[0]) / apart
+        return novelty, found
+
+    def rank(self, place: np.ndarray) -> float:
+        """Return what a place is worth: the cautious objective, less what broken constraints cost.
+
+        Args:
+            place: (decisions,) [1].
+
+        Returns:
+            It, in the unit of the objective.
+        """
+        found = self.verdict(place)
+        if not found.is_plan:
+            return -2.0 * _BAD * self.size
+        return found.cautious - _BAD * self.size * max(found.broken - _KEPT, 0.0)
+
+    def starts(self, count: int, seed: int) -> list[np.ndarray]:
+        """Return the places at which the search starts.
+
+        Args:
+            count: how many.
+            seed: of random places.
+
+        Returns:
+            The present plan, and the best of random ones.
+        """
+        wanted = _SCREENED * (count - 1)
+        if wanted < 1:
+            return [self.present]
+        sampler = qmc.Sobol(len(self.decisions), seed=seed)
+        others = sampler.random_base2(int(np.ceil(np.log2(wanted))))[:wanted]
+        return [self.present, *sorted(others, key=lambda place: -self.rank(place))[: count - 1]]
+
+    def from_place(self, place: np.ndarray) -> np.ndarray:
+        """Return where a search from a place ends.
+
+        Args:
+            place: (decisions,) [1].
+
+        Returns:
+            The end, or the place itself where that is better.
+        """
+        slopes, width = self.source.has_slopes, self.upper - self.lower
+        rows = len(self.verdict(self.present).margins)
+
+        def worth(x: np.ndarray) -> float:
+            found = self.verdict(x, slopes)
+            return -found.cautious / self.size if found.is_plan else _BAD
+
+        def slope(x: np.ndarray) -> np.ndarray:
+            found = self.verdict(x, True)
+            return -found.slope * width / self.size if found.is_plan else np.zeros(len(x))
+
+        def margins(x: np.ndarray) -> np.ndarray:
+            found = self.verdict(x, slopes)
+            return found.margins if found.is_plan else np.full(rows, -1.0)
+
+        def margin_slopes(x: np.ndarray) -> np.ndarray:
+            found = self.verdict(x, True)
+            return found.margin_slopes * width if found.is_plan else np.zeros((rows, len(x)))
+
+        bounds = scipy.optimize.Bounds(np.zeros(len(place)), np.ones(len(place)))
+        if slopes:
+            limits = [{"type": "ineq", "fun": margins, "jac": margin_slopes}] if rows else []
+            found = scipy.optimize.minimize(worth, place, jac=slope, method="SLSQP", bounds=bounds, constraints=limits,
+                                            options={"maxiter": _MOST[True], "ftol": _TOLERANCE})  # fmt: skip
+        else:
+            limits = [scipy.optimize.NonlinearConstraint(margins, 0.0, np.inf)] if rows else []
+            found = scipy.optimize.minimize(worth, place, method="COBYQA", bounds=bounds, constraints=limits,
+                                            options={"maxfev": _MOST[False], "initial_tr_radius": 0.2,
+                                                     "final_tr_radius": 1e-3})  # fmt: skip
+        end = np.clip(found.x, 0.0, 1.0)
+        return end if np.all(np.isfinite(end)) and self.rank(end) >= self.rank(place) else place
+
+    def settled(self, place: np.ndarray) -> np.ndarray:
+        """Return the best place near one whose values can be set: multiples of the steps of the decisions.
+
+        Args:
+            place: (decisions,) [1].
+
+        Returns:
+            The place; the same where no decision has a step.
+        """
+        steps = np.array([one.step for one in self.decisions]) / (self.upper - self.lower)
+        if not np.any(steps > 0.0):
+            return place
+        best, before = self._on_steps(place), None
+        while before is None or not np.array_equal(before, best):
+            before = best
+            for k in np.flatnonzero(steps > 0.0).tolist():
+                for other in _sides(best, k, float(steps[k])):
+                    if self.rank(self._on_steps(other)) > self.rank(best):
+                        best = self._on_steps(other)
+        return best
+
+    def _on_steps(self, place: np.ndarray) -> np.ndarray:
+        values = [one.rounded(float(value)) for one, value in zip(self.decisions, self.values(place), strict=True)]
+        return (np.array(values) - self.lower) / (self.upper - self.lower)
+
+    def sensitivities(self, place: np.ndarray) -> np.ndarray:
+        """Return the derivatives of the mean objective by the values of the decisions.
+
+        Args:
+            place: (decisions,) [1].
+
+        Returns:
+            (decisions,) in the unit of the objective per that of each decision; by differences without derivatives.
+        """
+        if self.source.has_slopes:
+            return self.verdict(place, True).mean_slope
+        found = np.zeros(len(place))
+        for k in range(len(place)):
+            low, high = _sides(place, k, _DIFFERENCE)
+            apart = self.values(high)[k] - self.values(low)[k]
+            found[k] = (self.verdict(high).mean - self.verdict(low).mean) / apart
+        return found
+
+
+def _sides(place: np.ndarray, k: int, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return the neighbours of a place in one decision, within the bounds."""
+    moved = step * (np.arange(len(place)) == k)
+    return np.clip(place - moved, 0.0, 1.0), np.clip(place + moved, 0.0, 1.0)
+
+
+def simple_rules(search: Search) -> list[tuple[str, Verdict]]:
+    """Return what simple rules reach: each medium whose boluses are chosen, given up to a level at the same times.
+
+    Args:
+        search: of a plan.
+
+    Returns:
+        Words and the verdict for the best level of each medium, the best first; none where it feeds nothing that is
+        predicted, or where formulas use the volumes.
+    """
+    found = []
+    chosen = [one for one in search.decisions if one.change == "volume"]
+    media = dict.fromkeys(event.medium for event in search.plan.events if isinstance(event, Bolus)
+                          and any(one.selects(event) for one in chosen))  # fmt: skip
+    for medium in media:
+        rule = _up_to_a_level(search, medium)
+        found += [] if rule is None else [rule]
+    return sorted(found, key=lambda pair: -pair[1].cautious)
+
+
+def _up_to_a_level(search: Search, medium: str) -> tuple[str, Verdict] | None:
+    """Return the best of some levels of what a medium is given for; None where there is no such thing."""
+    plan, composition = search.plan, search.plan.media[medium]
+    fed = {name: value for name, value in composition.items() if name in search.source.names and value > 0.0}
+    starts = {name: plan.initial.get(name, 0.0) for name in fed}
+    species = max(fed, key=lambda name: fed[name] / max(starts[name], 1e-3), default=None)
+    if species is None or not 0.0 < starts[species] < fed[species]:
+        return None
+    events = tuple(
+        LevelBolus(event.time, medium, species, starts[species])
+        if isinstance(event, Bolus) and event.medium == medium else event for event in plan.events
+    )  # fmt: skip
+    by_rule = replace(plan, events=events)
+    kept = tuple(one for one in search.decisions if one.numbers(by_rule))
+    if {one.name for one in search.decisions} - {one.name for one in kept} & set(search.goals.names):
+        return None
+    level = Decision("level", "level", 0.0, starts[species], event="bolus to level", medium=medium, species=species)
+    other = Search(search.source, by_rule, (*kept, level), search.goals, search.caution)
+    places: Sequence[np.ndarray] = [np.r_[other.present[:-1], share] for share in _LEVELS]
+    best = max(places, key=other.rank)
+    verdict = other.verdict(best)
+    if not verdict.is_plan:
+        return None
+    return f"'{medium}' up to {other.values(best)[-1]:.3g} of {species} at the same times", verdict

@@ -1,0 +1,132 @@
+"""Verdict: what draws say of a plan: the mean of its goal, how sure it is, and by how much constraints are kept."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import ndtri
+
+from graycell.decisions.courses import Judged
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the draws say of a plan.
+
+    Attributes:
+        judged: the draws; None for a plan that cannot be simulated in enough of them.
+        caution: [1] standard deviations that are taken off the mean.
+        error: [1] of the model, relative to the objective.
+        novelty: [1] how far the plan leaves the runs that were learned from.
+        novelty_slope: (decisions,) its derivative; None where slopes were not asked for.
+        drawn: (draws,) the objective, without the draws that could not be simulated.
+        margins: (rows,) cautious margins, in sizes of the constraints; 1 where a constraint is not asked for.
+    """
+
+    judged: Judged | None
+    caution: float
+    error: float
+    novelty: float = 0.0
+    novelty_slope: np.ndarray | None = None
+    drawn: np.ndarray = field(init=False, repr=False)
+    margins: np.ndarray = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        drawn, margins = np.zeros(0), np.zeros(0)
+        if self.judged is not None:
+            drawn, of_draws = self.judged.objective[self._kept], self.judged.margins[self._kept]
+            asked = self._asked
+            some = np.where(asked, of_draws, 0.0)
+            margins = np.where(asked, (np.mean(some, axis=0) - self.caution * np.std(some, axis=0)) / self.judged.sizes, 1.0)
+        object.__setattr__(self, "drawn", drawn)
+        object.__setattr__(self, "margins", margins)
+
+    @property
+    def _kept(self) -> np.ndarray:
+        """Which draws were simulated."""
+        assert self.judged is not None
+        return np.isfinite(self.judged.objective)
+
+    @property
+    def _asked(self) -> np.ndarray:
+        """Which rows of the margins a constraint is asked for at; elsewhere they are infinite."""
+        assert self.judged is not None
+        return np.all(np.isfinite(self.judged.margins[self._kept]), axis=0)
+
+    @property
+    def is_plan(self) -> bool:
+        """Whether enough draws could be simulated."""
+        return self.judged is not None
+
+    @property
+    def mean(self) -> float:
+        """Mean of the objective; NaN where it is no plan."""
+        return float(np.mean(self.drawn)) if self.is_plan else np.nan
+
+    @property
+    def widening(self) -> float:
+        """[1] By which the standard deviation is larger outside of what was learned."""
+        return 1.0 + self.novelty + (float(np.mean(self.judged.outside[self._kept])) if self.judged is not None else 0.0)
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation of the objective: of the draws and of the model, widened."""
+        return float(np.hypot(np.std(self.drawn), self.error * self.mean)) * self.widening if self.is_plan else np.nan
+
+    @property
+    def cautious(self) -> float:
+        """The mean less `caution` standard deviations; minus infinity where it is no plan."""
+        return self.mean - self.caution * self.sd if self.is_plan else -np.inf
+
+    @property
+    def broken(self) -> float:
+        """[1] By how much the worst constraint is broken, in its size; 0 where all are kept."""
+        return float(np.max(np.maximum(-self.margins, 0.0), initial=0.0))
+
+    def interval(self, level: float = 0.9) -> tuple[float, float]:
+        """Return a central interval of the objective.
+
+        Args:
+            level: [1] of the draws.
+
+        Returns:
+            Its ends: quantiles of the draws around their mean, widened as the standard deviation is.
+        """
+        spread = float(np.std(self.drawn))
+        low, high = np.quantile(self.drawn, (0.5 - 0.5 * level, 0.5 + 0.5 * level)) - self.mean
+        # what the draws do not hold, as the error of the model, is taken as normal
+        more = float(ndtri(0.5 + 0.5 * level)) * np.sqrt(max(self.sd**2 - (self.widening * spread) ** 2, 0.0))
+        low, high = (side * np.hypot(self.widening * size, more) for side, size in ((-1.0, low), (1.0, high)))
+        return self.mean + low, self.mean + high
+
+    @property
+    def mean_slope(self) -> np.ndarray:
+        """(decisions,) derivative of the mean."""
+        return np.mean(self._slopes(0), axis=0)
+
+    def _slopes(self, row: int) -> np.ndarray:
+        """Return the derivatives (draws, decisions) of one row: the objective, or the distance as the last."""
+        assert self.judged is not None and self.judged.slopes is not None
+        return self.judged.slopes[self._kept, row]
+
+    @property
+    def slope(self) -> np.ndarray:
+        """(decisions,) derivative of `cautious`."""
+        of_mean, of_outside = self.mean_slope, np.mean(self._slopes(-1), axis=0)
+        apart, spread = self.drawn - self.mean, float(np.std(self.drawn))
+        whole = float(np.hypot(spread, self.error * self.mean))
+        of_square = np.mean(apart[:, None] * self._slopes(0), axis=0) + self.error**2 * self.mean * of_mean
+        of_whole = of_square / whole if whole > 0.0 else np.zeros_like(of_mean)
+        more = 0.0 if self.novelty_slope is None else self.novelty_slope
+        return of_mean - self.caution * (of_whole * self.widening + whole * (of_outside + more))
+
+    @property
+    def margin_slopes(self) -> np.ndarray:
+        """(rows, decisions) derivative of `margins`."""
+        assert self.judged is not None and self.judged.slopes is not None
+        slopes = self.judged.slopes[self._kept, 1:-1]
+        some = np.where(self._asked, self.judged.margins[self._kept], 0.0)
+        slopes = np.where(self._asked[None, :, None], slopes, 0.0)
+        spread = np.std(some, axis=0)
+        of_spread = np.mean((some - np.mean(some, axis=0))[..., None] * slopes, axis=0) / np.maximum(spread, 1e-300)[:, None]
+        of_spread = np.where(spread[:, None] > 0.0, of_spread, 0.0)
+        return (np.mean(slopes, axis=0) - self.caution * of_spread) / self.judged.sizes[:, None]
