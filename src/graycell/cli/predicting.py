@@ -7,14 +7,13 @@ import typer
 
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.frames import print_frame
-from graycell.cli.given_runs import runs_from
+from graycell.cli.given_runs import plan_of, runs_from
 from graycell.cli.given_units import display_units
 from graycell.cli.printing import progress_bar
 from graycell.cli.sentences import print_error, print_findings, say
 from graycell.errors import Finding, InputError, nearest
 from graycell.inference.storage import FILE
 from graycell.prediction import NextRun, default_candidates, predict_next
-from graycell.runs import check_runs, read_runs
 from graycell.runs.records import CultureRun
 from graycell.storage import require_place
 
@@ -31,27 +30,24 @@ def _predict(
         raise typer.Exit(FAULTS)
     require_place(out)
     *given, last = sources
-    plans = _plans(last)
-    if len(plans) != 1:
-        print_error(f"{last}: found {len(plans)} runs; the plan is one run; give the folder or file of that run.")
-        raise typer.Exit(FAULTS)
+    plan = plan_of(last)
     if len(given) == 1 and (given[0] / FILE).is_file():
         if groups is not None or models or thorough:
             print_error("predict: --groups, --model and --thorough are for predictions from runs, and a fit was given; "
                         "leave them out, or give the runs.")  # fmt: skip
             raise typer.Exit(FAULTS)
-        _from_fit(given[0], plans[0], out, draws, seed, posterior, units)
+        _from_fit(given[0], plan, out, draws, seed, posterior, units)
         return
     if posterior is not None:
         print_error("predict: --posterior is a sample of a fit, and runs were given; write graycell predict FIT PLAN "
                     f"--posterior {posterior}.")  # fmt: skip
         raise typer.Exit(FAULTS)
     runs = runs_from(given)
-    words = None if groups is None else _groups(groups, [*runs, plans[0]])
+    words = None if groups is None else _groups(groups, [*runs, plan])
     candidates = default_candidates(runs, words, thorough, models)
-    shown_units = display_units(units, [*runs, plans[0]])
+    shown_units = display_units(units, [*runs, plan])
     with progress_bar("predict") as update:
-        found = predict_next(runs, plans[0], candidates=candidates, groups=words, seed=seed, progress=update)
+        found = predict_next(runs, plan, candidates=candidates, groups=words, seed=seed, progress=update)
     from graycell.reporting.next_run import headline_of, next_run_report  # with plotly, which is slow to import
 
     path = next_run_report(found, out, shown_units)
@@ -61,16 +57,6 @@ def _predict(
         say(f"warning: {sentence}")
     _print_end(found, shown_units)
     say(f"Prediction: {path}; its numbers: {out / 'prediction.csv'}")
-
-
-def _plans(path: Path) -> list[CultureRun]:
-    """Return the runs of a path; a plan needs no samples, so nothing is said of their number."""
-    runs = read_runs(path)
-    findings = [one for one in check_runs(runs) if one.severity == "error" or "sample times" not in one.found]
-    print_findings(findings)
-    if any(finding.severity == "error" for finding in findings):
-        raise typer.Exit(FAULTS)
-    return runs
 
 
 def _print_end(found: NextRun, units) -> None:

@@ -5,6 +5,7 @@ derivatives by all decisions, those by times of events and by the end among them
 courses that `graycell predict` foresees from runs, which has no derivatives.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array
+from scipy.special import ndtri
 
 from graycell.cell.neural import with_weights
 from graycell.comparison.features import features_of
@@ -29,10 +31,12 @@ from graycell.formulas.values import value_of
 from graycell.inference.prediction import Draws, drawn_for_run
 from graycell.inference.results import Fit
 from graycell.model import CultureModel
-from graycell.packing import in_units_of, pack
-from graycell.prediction.forecaster import Forecaster
+from graycell.packing import in_units_of, molar_mass_of, pack
+from graycell.prediction.forecaster import EMPTY, WELL_FED, Forecaster
+from graycell.prediction.next_run import NextRun
 from graycell.prediction.novelty import novelties
 from graycell.runs.records import CultureRun, Sample
+from graycell.runs.solutes import MOLAR_MASS
 from graycell.simulation.simulate import simulate
 from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
 from graycell.simulation.trajectory import status_of
@@ -43,8 +47,12 @@ _TOGETHER = 4
 """Draws in one task."""
 _MARGIN = 0.15
 """[1] A state counts as seen within this part of its largest measured value around the measured range."""
+_EATEN = 0.2
+"""[1] A species of which less than this is gone in the end is not counted as eaten."""
 _FORECAST_POINTS = 49
 """Times at which constraints on a forecast are looked at."""
+_DRAWS_OF_COURSE = 100
+"""Least number of draws of a course that is shown."""
 _LEAST_ERROR, _UNMEASURED_ERROR = 0.02, 0.1
 """[1] Least relative error of a model, and that for what was not measured."""
 SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
@@ -59,7 +67,8 @@ class Judged(NamedTuple):
         margins: (draws, rows) by how much each constraint is kept at each of its points; below 0 it is broken.
         outside: (draws,) [1] how far the course leaves the states that were measured, in widths of their ranges.
         sizes: (rows,) sizes of the constraints that the margins are of.
-        owners: (rows,) numbers of these constraints.
+        owners: (rows,) numbers of these constraints; beyond them those of `reserves`.
+        reserves: substrates that the training runs were never without, and a plan must not be either.
         slopes: (draws, 1 + rows + 1, decisions) derivatives of these three by the decisions; None without them.
     """
 
@@ -68,14 +77,43 @@ class Judged(NamedTuple):
     outside: np.ndarray
     sizes: np.ndarray
     owners: np.ndarray
+    reserves: tuple[str, ...] = ()
     slopes: np.ndarray | None = None
+
+
+class Course(NamedTuple):
+    """What a plan leads to.
+
+    Attributes:
+        time: (n,) [d].
+        names: quantities.
+        units: of each, by name.
+        best: (n, quantities) the estimate.
+        low: (n, quantities) the 5 % quantile of the culture.
+        high: (n, quantities) the 95 % quantile.
+    """
+
+    time: np.ndarray
+    names: tuple[str, ...]
+    units: Mapping[str, str]
+    best: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
 
 
 class Source(Protocol):
     """What plans are judged with: `FitSource`, `ForecastSource`."""
 
     has_slopes: bool
-    names: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that formulas may use."""
+        ...
+
+    def unit(self, name: str) -> str:
+        """Return the unit of a quantity."""
+        ...
 
     def judge(self, plan: CultureRun, decisions: Sequence[Decision], values: np.ndarray, goals: Goals,
               slopes: bool = False) -> Judged:  # fmt: skip
@@ -88,6 +126,15 @@ class Source(Protocol):
 
     def novelty(self, plan: CultureRun) -> tuple[float, list[str]]:
         """Return how far a plan leaves what was learned [1], and sentences on it; 0 where the draws hold it."""
+        ...
+
+    def course(self, plan: CultureRun) -> Course:
+        """Return what a plan leads to."""
+        ...
+
+    @property
+    def runs(self) -> tuple[CultureRun, ...]:
+        """The runs that were learned from."""
         ...
 
 
@@ -114,6 +161,17 @@ class FitSource:
         """Names that formulas may use."""
         return (*self.fit.model.quantities, *self.fit.model.input_names)
 
+    def unit(self, name: str) -> str:
+        """Return the unit of a quantity or an input.
+
+        Args:
+            name: one of `names`.
+
+        Returns:
+            That of the model.
+        """
+        return self.fit.model.unit(name)
+
     def judge(self, plan: CultureRun, decisions: Sequence[Decision], values: np.ndarray, goals: Goals,
               slopes: bool = False) -> Judged:  # fmt: skip
         """Return the goals of a plan with chosen numbers, in every draw.
@@ -135,7 +193,11 @@ class FitSource:
         chosen, carried = self._drawn(plan)
         count = len(chosen.values)
         order = np.r_[np.arange(count), np.zeros(-count % _TOGETHER, int)].reshape(-1, _TOGETHER)
-        parts = self.fit.model_of(plan.name), plan, tuple(decisions), goals, self._ranges(goals)
+        reserves = self._reserves
+        kept = tuple((self.fit.model.species.index(name), largest) for name, largest in reserves.items())
+        factors = goals.factors(self.unit, lambda name: molar_mass_of(self.fit.model, name, plan))
+        parts = (self.fit.model_of(plan.name), plan, tuple(decisions), goals, tuple(factors.items()), kept,
+                 self._ranges(goals))  # fmt: skip
         compiled, x = (_sloped if slopes else _judged), jnp.asarray(values, jnp.float64)
 
         def some(of: np.ndarray):
@@ -146,8 +208,8 @@ class FitSource:
         found = current_engine().here.map(some, [(of,) for of in order])
         value, slope = (None if part[0] is None else np.concatenate(part)[:count]
                         for part in zip(*found, strict=True))  # fmt: skip
-        varying = {*self.names, VOLUME, TIME}
-        return Judged(value[:, 0], value[:, 1:-1], value[:, -1], *_rows(goals, varying, value.shape[1] - 2), slope)
+        rows = _rows(goals, {*self.names, VOLUME, TIME}, value.shape[1] - 2, len(reserves))
+        return Judged(value[:, 0], value[:, 1:-1], value[:, -1], *rows, tuple(reserves), slope)
 
     def _drawn(self, plan: CultureRun) -> tuple[Draws, Array | None]:
         """Return the draws for a plan, without the estimate, and which species uncertain starts move."""
@@ -172,6 +234,11 @@ class FitSource:
                 margin = _MARGIN * float(np.max(np.abs(every)))
                 ends[:, j] = float(np.min(every)) - margin, float(np.max(every)) + margin
         return jnp.asarray(ends)
+
+    @functools.cached_property
+    def _reserves(self) -> dict[str, float]:
+        """The largest measured values of the species that cells eat and that no run was ever without."""
+        return _well_fed([in_units_of(run, self.fit.model) for run in self.fit.runs], self.fit.model)
 
     def error(self, goals: Goals) -> float:
         """Return how wrong the model was in its own runs, in what is maximised.
@@ -209,10 +276,31 @@ class FitSource:
         outside = novelties(self.fit.runs, plan)
         return float(np.max(outside.distance)), [one.sentence() for one in outside.found]
 
+    def course(self, plan: CultureRun) -> Course:
+        """Return what a plan leads to, in the quantities that were measured.
+
+        Args:
+            plan: with chosen numbers.
+
+        Returns:
+            The course, from draws of the parameters.
+        """
+        found = self.fit.predict(plan, max(self.draws, _DRAWS_OF_COURSE), seed=self.seed)
+        seen = {name for run in self.fit.runs for name in run.measurements}
+        names = tuple(name for name in found.names if name in seen) or found.names
+        low, high = (np.stack([found.interval(name)[side] for name in names], axis=1) for side in (0, 1))
+        best = np.stack([found.best[:, found.names.index(name)] for name in names], axis=1)
+        return Course(found.time, names, {name: self.unit(name) for name in names}, best, low, high)
+
+    @property
+    def runs(self) -> tuple[CultureRun, ...]:
+        """The runs of the fit."""
+        return self.fit.runs
+
 
 def _goals_of(
-    model: CultureModel, plan: CultureRun, decisions: tuple[Decision, ...], goals: Goals, ranges: Array, x: Array,
-    drawn: tuple, names: tuple[str, ...], carried: Array | None, settings: SolverSettings,
+    model: CultureModel, plan: CultureRun, decisions: tuple[Decision, ...], goals: Goals,
+    factors: tuple[tuple[str, float], ...], reserves: tuple[tuple[int, float], ...], ranges: Array, x: Array, drawn: tuple, names: tuple[str, ...], carried: Array | None, settings: SolverSettings,
 ) -> Array:  # fmt: skip
     """Return the objective, the margins and the distance of one draw, as one vector."""
     parameters, of_nets, start = drawn
@@ -234,10 +322,12 @@ def _goals_of(
     inside = jnp.arange(path.time.shape[0])[:, None] <= last
     # after the harvest every point repeats it
     flat = {name: jnp.where(inside, value, value[last, -1]).ravel() for name, value in flat.items()}
+    left = [flat[model.species[j]] / largest - EMPTY for j, largest in reserves]
+    flat |= {name: factor * flat[name] for name, factor in factors}
     flat |= {decision.name: x[i] for i, decision in enumerate(decisions)}
     ends = {name: value if value.ndim == 0 else value[-1] for name, value in flat.items()}
     objective = jnp.asarray(value_of(goals.tree, ends.__getitem__, jnp), jnp.float64)
-    rows = [_margins(goals, flat, ends, jnp)]
+    rows = [_margins(goals, flat, ends, jnp), *left]
     seen = jnp.where(inside[..., None], quantities, quantities[last, -1]).reshape(-1, quantities.shape[2])
     low, high = ranges
     bounded = jnp.isfinite(low)
@@ -266,30 +356,51 @@ def _margins(goals: Goals, flat: Mapping[str, Any], ends: Mapping[str, Any], xp:
     return xp.concatenate(rows) if rows else xp.zeros(0)
 
 
-def _rows(goals: Goals, varying: set[str], total: int) -> tuple[np.ndarray, np.ndarray]:
+def _rows(goals: Goals, varying: set[str], total: int, reserves: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the size and the number of the constraint of every row of the margins, in the order of `_margins`."""
-    pairs = [len(one.tree.arguments) - 1 for one in goals.constraints]
+    pairs = [len(one.tree.arguments) - 1 for one in goals.constraints] + [1] * reserves
     single = [one.when == AT_END or not varying & set(names_in(one.tree)) for one in goals.constraints]
+    single += [False] * reserves
     alone = sum(count for count, is_one in zip(pairs, single, strict=True) if is_one)
     points = (total - alone) // max(sum(pairs) - alone, 1)
-    each = [count * (1 if is_one else points) for count, is_one in zip(pairs, single, strict=True)]
-    owners = np.repeat(np.arange(len(pairs)), each)
-    return np.array([one.size for one in goals.constraints])[owners] if len(pairs) else np.zeros(0), owners
+    owners = np.repeat(np.arange(len(pairs)), [count * (1 if is_one else points)
+                                               for count, is_one in zip(pairs, single, strict=True)])  # fmt: skip
+    return np.array([one.size for one in goals.constraints] + [1.0] * reserves)[owners], owners
+
+
+def _well_fed(runs: Sequence[CultureRun], model: CultureModel) -> dict[str, float]:
+    """Return the species that the cells of measured runs eat, and that no run was without, with their largest values.
+
+    A species is eaten where the runs end with less of it than they began with and were fed, by a fifth or more.
+    """
+    found = {}
+    for name, spec in zip(model.species, model.species_specs, strict=True):
+        values = [run.measurements[name].value for run in runs if name in run.measurements]
+        if not values or name == model.biomass or spec.dead_of is not None:
+            continue
+        largest, given, left = float(np.max(np.concatenate(values))), 0.0, 0.0
+        for run in (run for run in runs if name in run.measurements):
+            columns = features_of(run, np.array([0.0, run.end]))
+            given += float(run.measurements[name].value[0] + columns.get(f"fed: {name}", np.zeros(2))[-1])
+            left += float(run.measurements[name].value[-1] * (1.0 + columns["volume: fed"][-1]))
+        if min(float(np.min(one)) for one in values) > WELL_FED * largest and left < (1.0 - _EATEN) * given:
+            found[name] = largest
+    return found
 
 
 @compiled_once
-def _judged(model, plan, decisions, goals, ranges, x, names, values, weights, initial, carried, settings):
+def _judged(model, plan, decisions, goals, factors, reserves, ranges, x, names, values, weights, initial, carried, settings):
     def one(drawn):
-        return _goals_of(model, plan, decisions, goals, ranges, x, drawn, names, carried, settings)
+        return _goals_of(model, plan, decisions, goals, factors, reserves, ranges, x, drawn, names, carried, settings)
 
     return lax.map(one, (values, weights, initial)), None
 
 
 @compiled_once
-def _sloped(model, plan, decisions, goals, ranges, x, names, values, weights, initial, carried, settings):
+def _sloped(model, plan, decisions, goals, factors, reserves, ranges, x, names, values, weights, initial, carried, settings):
     def one(drawn):
         def twice(x):
-            value = _goals_of(model, plan, decisions, goals, ranges, x, drawn, names, carried, settings)
+            value = _goals_of(model, plan, decisions, goals, factors, reserves, ranges, x, drawn, names, carried, settings)
             return value, value
 
         slope, value = jax.jacfwd(twice, has_aux=True)(x)
@@ -318,6 +429,17 @@ class ForecastSource:
         """Names that formulas may use."""
         return tuple(self.forecaster.weights)
 
+    def unit(self, name: str) -> str:
+        """Return the unit of a quantity.
+
+        Args:
+            name: one of `names`.
+
+        Returns:
+            That of its measurements.
+        """
+        return next(run.measurements[name].unit for run in self.forecaster.runs if name in run.measurements)
+
     def judge(self, plan: CultureRun, decisions: Sequence[Decision], values: np.ndarray, goals: Goals,
               slopes: bool = False) -> Judged:  # fmt: skip
         """Return the goals of a plan with chosen numbers, in every draw; see `FitSource.judge`.
@@ -339,7 +461,8 @@ class ForecastSource:
         times = np.linspace(0.0, run.end, _FORECAST_POINTS)
         ahead = self.forecaster.predict(run, times)
         drawn = ahead.draws(self.draws, self.seed)
-        flat: dict[str, Any] = {name: drawn[:, :, j] for j, name in enumerate(ahead.names)}
+        factors = goals.factors(self.unit, lambda name: _molar_mass(self.forecaster.runs, name))
+        flat: dict[str, Any] = {name: factors.get(name, 1.0) * drawn[:, :, j] for j, name in enumerate(ahead.names)}
         flat |= {TIME: np.broadcast_to(times, drawn.shape[:2]), VOLUME: np.broadcast_to(_volume(run, times), drawn.shape[:2])}
         chosen = {one.name: np.float64(value) for one, value in zip(decisions, values, strict=True)}
         objective, margins = [], []
@@ -348,8 +471,21 @@ class ForecastSource:
             ends = {name: value if np.ndim(value) == 0 else value[-1] for name, value in of.items()}
             objective.append(float(value_of(goals.tree, ends.__getitem__, np)))
             margins.append(_margins(goals, of, ends, np))
-        rows = _rows(goals, {*flat}, len(margins[0]))
-        return Judged(np.array(objective), np.array(margins), np.zeros(self.draws), *rows)
+        margins = np.hstack([np.array(margins).reshape(self.draws, -1), *self._left(ahead)])
+        rows = _rows(goals, {*flat}, margins.shape[1], len(ahead.reserves))
+        return Judged(np.array(objective), margins, np.zeros(self.draws), *rows, tuple(ahead.reserves))
+
+    def _left(self, ahead: NextRun) -> list[np.ndarray]:
+        """Return what may be left of the substrates that no run was without, (draws, times) [1] each.
+
+        Around what balances leave, with the deviation of such predictions of runs, without what widens bands.
+        """
+        found, level = [], ndtri((np.arange(self.draws) + 0.5) / self.draws)
+        for name, left in ahead.reserves.items():
+            largest = max(float(np.max(run.measurements[name].value)) for run in ahead.runs if name in run.measurements)
+            sd = ahead.model_sd[:, ahead.column(name)] / ahead.widening / largest
+            found.append(left[None, :] + level[:, None] * sd[None, :])
+        return found
 
     def error(self, goals: Goals) -> float:
         """Return 0: the draws of a forecast hold how wrong it was.
@@ -372,6 +508,30 @@ class ForecastSource:
             0, and sentences.
         """
         return 0.0, list(self.forecaster.predict(plan).warnings)
+
+    def course(self, plan: CultureRun) -> Course:
+        """Return what a plan leads to.
+
+        Args:
+            plan: with chosen numbers.
+
+        Returns:
+            The course.
+        """
+        found = self.forecaster.predict(plan)
+        low, high = (np.stack([found.interval(name, of="model")[side] for name in found.names], axis=1)
+                     for side in (0, 1))  # fmt: skip
+        return Course(found.time, found.names, found.units, found.estimate, low, high)
+
+    @property
+    def runs(self) -> tuple[CultureRun, ...]:
+        """The training runs."""
+        return self.forecaster.runs
+
+
+def _molar_mass(runs: Sequence[CultureRun], name: str) -> float | None:
+    """Return the molar mass [g/mol] by which a quantity was measured; None where it is not known."""
+    return next((run.molar_masses[name] for run in runs if name in run.molar_masses), MOLAR_MASS.get(name))
 
 
 def _volume(run: CultureRun, times: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from graycell.errors import Finding, GraycellError, InputError, nearest
 from graycell.formulas.parsing import parse
 from graycell.formulas.tree import TIME, Call, Number, Tree, names_in, parts
 from graycell.formulas.values import value_of
+from graycell.units import UnitError, convert_amount
 
 ALWAYS, AT_END = "always", "end"
 _COMPARISONS = {">=": 1.0, ">": 1.0, "<=": -1.0, "<": -1.0}
@@ -116,6 +117,8 @@ class Goals:
     Attributes:
         maximise: a formula, at the end of the culture; ``-x`` minimises x.
         constraints: inequalities.
+        units: pairs of a name and the unit that it has in the formulas, such as ``("ANTI", "g/L")``; of other names it
+            is that of the model, or of the measurements that are forecast.
 
     Raises:
         InputError: for a text that is no formula.
@@ -123,6 +126,7 @@ class Goals:
 
     maximise: str
     constraints: tuple[Constraint, ...] = ()
+    units: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -159,4 +163,29 @@ class Goals:
                 if name not in known:
                     found.append(Finding(label, f"'{name}'", "names are those of quantities, inputs and decisions",
                                          nearest(name, known)))  # fmt: skip
+        return found
+
+    def factors(self, unit_of: Callable[[str], str], molar_mass_of: Callable[[str], float | None]) -> dict[str, float]:
+        """Return what the values of quantities are multiplied by before they enter the formulas.
+
+        Args:
+            unit_of: from a quantity to its own unit.
+            molar_mass_of: from a quantity to its molar mass [g/mol], None where it is not known.
+
+        Returns:
+            Factors [1] by name, of those that `units` names.
+
+        Raises:
+            InputError: for units that do not fit.
+        """
+        found, findings = {}, []
+        for name, unit in self.units:
+            if name not in self.names:
+                continue
+            try:
+                found[name] = float(convert_amount(1.0, unit_of(name), unit, molar_mass_of(name)))
+            except UnitError as error:
+                findings.append(Finding(f"units, {name}", f"'{unit}'", str(error), f"write it like {unit_of(name)}"))
+        if findings:
+            raise InputError(findings)
         return found

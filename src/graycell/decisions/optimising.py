@@ -30,6 +30,7 @@ def optimise(
     maximise: str | Goals,
     constraints: Sequence[Constraint | str | Mapping[str, Any]] = (),
     *,
+    units: Mapping[str, str] | None = None,
     caution: float = 1.0,
     draws: int | None = None,
     starts: int | None = None,
@@ -46,6 +47,8 @@ def optimise(
         maximise: a formula at the end of the culture: quantities in the units of the model, inputs, the names of
             decisions, `volume` [L] and `time` [d]; such as ``ANTI * volume``.
         constraints: inequalities, see `Constraint`; ``always`` unless they say otherwise.
+        units: of names in the formulas, such as ``{"ANTI": "g/L"}``; those of the model, or of the measurements, if left
+            out.
         caution: standard deviations [1] that are taken off the mean, of the objective and of the margins.
         draws: of the parameters or courses.
         starts: of the search.
@@ -61,7 +64,10 @@ def optimise(
         FitError: no plan can be judged.
     """
     source, plan = source_of(given, draws, seed), known_of(plan)
-    goals = maximise if isinstance(maximise, Goals) else Goals(maximise, tuple(map(Constraint.of, constraints)))
+    if isinstance(maximise, Goals):
+        goals = maximise
+    else:
+        goals = Goals(maximise, tuple(map(Constraint.of, constraints)), tuple((units or {}).items()))
     require_decidable(source, plan, decisions, goals)
     begun = time.monotonic()
     progress(0.0, "the plan of before")
@@ -81,12 +87,15 @@ def optimise(
     slopes = search.sensitivities(best)
     progress(0.9, "simple rules")
     found = tuple(simple_rules(search)) if rules else ()
-    progress(1.0, "done")
+    progress(0.95, "courses")
+    courses = [source.course(search.plan_at(place)) if search.verdict(place).is_plan else None
+               for place in (search.present, best)]  # fmt: skip
+    assert courses[1] is not None
     return Optimum(
         plan, search.plan_at(best), search.decisions, search.values(search.present), search.values(best), goals,
         search.verdict(search.present), search.verdict(best), slopes, found,
         tuple(source.novelty(search.plan_at(best))[1]), tuple((search.rank(end), search.values(end)) for end in ends),
-        search.judged, time.monotonic() - begun, caution, seed, search.method,
+        search.judged, time.monotonic() - begun, caution, seed, search.method, courses[0], courses[1], source.runs,
     )  # fmt: skip
 
 

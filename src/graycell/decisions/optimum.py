@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from graycell.decisions.courses import Course
 from graycell.decisions.decision import Decision
 from graycell.decisions.goals import Goals
 from graycell.decisions.verdict import Verdict
@@ -43,6 +44,9 @@ class Optimum:
         caution: [1] standard deviations that were taken off the mean.
         seed: of draws and starts.
         method: what searched.
+        course_before: what the plan of before leads to; None where it cannot be simulated.
+        course: what the best plan leads to.
+        runs: that were learned from.
     """
 
     before: CultureRun
@@ -62,17 +66,32 @@ class Optimum:
     caution: float
     seed: int
     method: str
+    course_before: Course | None
+    course: Course
+    runs: tuple[CultureRun, ...]
 
     def __repr__(self) -> str:
         return (f"Optimum('{self.plan.name}': {self.goals.maximise} {self.verdict_before.mean:.4g} -> "
                 f"{self.verdict.mean:.4g}, {len(self.decisions)} decisions)")  # fmt: skip
 
     @property
+    def unit(self) -> str:
+        """Unit of what is maximised; empty where it is not one quantity."""
+        name = self.goals.maximise.strip()
+        return dict(self.goals.units).get(name, self.course.units.get(name, ""))
+
+    @property
     def gains(self) -> np.ndarray:
-        """(draws,) by how much the objective is larger than before, draw by draw; those that both plans reach."""
+        """(draws,) by how much the objective is larger than before; those that both plans reach.
+
+        Draws of a fit are compared one by one: the same cells under two plans. Those of a forecast are two cultures,
+        because how they differ from their prediction is not known to be the same under both plans.
+        """
         if self.verdict.judged is None or self.verdict_before.judged is None:
             return np.zeros(0)
-        apart = self.verdict.judged.objective - self.verdict_before.judged.objective
+        before = self.verdict_before.judged.objective
+        before = np.roll(before, len(before) // 2) if self.verdict.by_quantile else before
+        apart = self.verdict.judged.objective - before
         return apart[np.isfinite(apart)]
 
     @property
@@ -103,8 +122,9 @@ class Optimum:
         judged = self.verdict.judged
         if judged is None:
             return []
-        return [(one.text, float(np.min(self.verdict.margins[judged.owners == k], initial=np.inf)))
-                for k, one in enumerate(self.goals.constraints)]  # fmt: skip
+        texts = [*(one.text for one in self.goals.constraints), *(f"{name} does not run out" for name in judged.reserves)]
+        return [(text, float(np.min(self.verdict.margins[judged.owners == k], initial=np.inf)))
+                for k, text in enumerate(texts)]  # fmt: skip
 
     def sentences(self) -> list[str]:
         """Return what a reader should know first, a rule or a plan of before that wins before anything else.
@@ -117,20 +137,24 @@ class Optimum:
         if broken:
             found.append(f"No plan was found that keeps all constraints; this one breaks {', '.join(broken)}.")
         better = [words for words, verdict in self.rules
-                  if verdict.cautious > after.cautious and verdict.broken <= after.broken + _NEAR]  # fmt: skip
+                  if verdict.cautious > after.cautious + _NEAR * abs(after.mean)
+                  and verdict.broken <= after.broken + _NEAR]  # fmt: skip
         if better:
             found.append(f"A simple rule is better: {better[0]}.")
         if np.array_equal(self.first, self.values):
             found.append("No better plan than that of before was found.")
         low, high = after.interval()
-        found.append(f"{self.goals.maximise} at the end: {after.mean:.4g} ({low:.4g} to {high:.4g} in 90 of 100 cases)"
+        unit = f" {self.unit}" if self.unit else ""
+        found.append(f"{self.goals.maximise} at the end: {after.mean:.4g}{unit} ({low:.4g} to {high:.4g} in 90 of 100 cases)"
                      + (f", before {before.mean:.4g}." if before.is_plan else "; the plan of before could not be "
                         "simulated."))  # fmt: skip
         if len(self.gains) and not np.array_equal(self.first, self.values):
             less, more = np.quantile(self.gains, (0.05, 0.95))
-            found.append(f"The gain is {np.mean(self.gains):.3g} ({less:.3g} to {more:.3g}), and above 0 in "
-                         f"{100.0 * self.sure:.0f} % of the draws"
-                         + ("." if self.sure >= _SURE else ": it is not sure."))  # fmt: skip
+            of = "two cultures differ by" if after.by_quantile else "in 90 of 100 draws"
+            where = "pairs of cultures" if after.by_quantile else "draws"
+            found.append(f"The gain is {after.mean - before.mean:.3g} ({of} {less:.3g} to {more:.3g}); the plan is better "
+                         f"in {100.0 * self.sure:.0f} of 100 {where}"
+                         + ("." if self.sure >= _SURE else ": that is not sure."))  # fmt: skip
         if before.is_plan and before.broken > _NEAR:
             found.append("The plan of before breaks a constraint.")
         found += [f"{words} reaches {verdict.mean:.4g}." for words, verdict in self.rules]
@@ -157,9 +181,10 @@ class Optimum:
         return {
             **OPTIMA.stamp(),
             "plan": {"name": self.before.name, "sha256": hash_of_run(self.before)},
-            "maximise": self.goals.maximise,
-            "constraints": [{"holds": one.text, "when": one.when, "margin": least} for one, (_, least)
-                            in zip(self.goals.constraints, self.margins(), strict=True)],
+            "learned from": {run.name: hash_of_run(run) for run in self.runs},
+            "maximise": self.goals.maximise, "units": dict(self.goals.units),
+            "constraints": [{"holds": one.text, "when": one.when} for one in self.goals.constraints],
+            "margins": dict(self.margins()),
             "decisions": {one.name: {"change": one.change, "before": float(first), "value": float(value),
                                      "lower": one.lower, "upper": one.upper, "step": one.step, "slope": float(slope)}
                           for one, first, value, slope in zip(self.decisions, self.first, self.values,

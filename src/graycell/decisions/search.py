@@ -117,11 +117,13 @@ class Search:
         if judged is not None and np.mean(~np.isfinite(judged.objective)) > _LOST:
             judged = None
         novelty, slope = self._novelty(place, slopes)
-        self._verdicts[key] = found = Verdict(judged, self.caution, self.error, novelty, slope)
+        self._verdicts[key] = found = Verdict(judged, self.caution, self.error, novelty, slope, not self.source.has_slopes)
         return found
 
     def _novelty(self, place: np.ndarray, slopes: bool) -> tuple[float, np.ndarray | None]:
         """Return how far the plan leaves what was learned [1], and its derivative by the values, by differences."""
+        if not self.source.has_slopes:  # the draws of a forecast are wider for it already
+            return 0.0, None
         novelty = self.source.novelty(self.plan_at(place))[0]
         if not slopes or novelty == 0.0:
             return novelty, np.zeros(len(place)) if slopes else None
@@ -297,4 +299,5 @@ def _up_to_a_level(search: Search, medium: str) -> tuple[str, Verdict] | None:
     verdict = other.verdict(best)
     if not verdict.is_plan:
         return None
-    return f"'{medium}' up to {other.values(best)[-1]:.3g} of {species} at the same times", verdict
+    unit = search.source.unit(species)
+    return f"'{medium}' up to {other.values(best)[-1]:.3g} {unit} {species} at the same times", verdict

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 from graycell.decisions.courses import Judged
 
@@ -18,6 +18,8 @@ class Verdict:
         error: [1] of the model, relative to the objective.
         novelty: [1] how far the plan leaves the runs that were learned from.
         novelty_slope: (decisions,) its derivative; None where slopes were not asked for.
+        by_quantile: whether the quantile of the draws that a normal distribution has there is taken in place of a mean
+            less standard deviations: draws that are cut at 0 have a mean well above their median.
         drawn: (draws,) the objective, without the draws that could not be simulated.
         margins: (rows,) cautious margins, in sizes of the constraints; 1 where a constraint is not asked for.
     """
@@ -27,6 +29,7 @@ class Verdict:
     error: float
     novelty: float = 0.0
     novelty_slope: np.ndarray | None = None
+    by_quantile: bool = False
     drawn: np.ndarray = field(init=False, repr=False)
     margins: np.ndarray = field(init=False, repr=False)
 
@@ -36,9 +39,18 @@ class Verdict:
             drawn, of_draws = self.judged.objective[self._kept], self.judged.margins[self._kept]
             asked = self._asked
             some = np.where(asked, of_draws, 0.0)
-            margins = np.where(asked, (np.mean(some, axis=0) - self.caution * np.std(some, axis=0)) / self.judged.sizes, 1.0)
+            if self.by_quantile:
+                low = np.quantile(some, self._level, axis=0)
+            else:
+                low = np.mean(some, axis=0) - self.caution * np.std(some, axis=0)
+            margins = np.where(asked, low / self.judged.sizes, 1.0)
         object.__setattr__(self, "drawn", drawn)
         object.__setattr__(self, "margins", margins)
+
+    @property
+    def _level(self) -> float:
+        """[1] The quantile that stands `caution` standard deviations below the median."""
+        return float(ndtr(-self.caution))
 
     @property
     def _kept(self) -> np.ndarray:
@@ -59,8 +71,9 @@ class Verdict:
 
     @property
     def mean(self) -> float:
-        """Mean of the objective; NaN where it is no plan."""
-        return float(np.mean(self.drawn)) if self.is_plan else np.nan
+        """Mean of the objective, or median; NaN where it is no plan."""
+        middle = np.median if self.by_quantile else np.mean
+        return float(middle(self.drawn)) if self.is_plan else np.nan
 
     @property
     def widening(self) -> float:
@@ -75,7 +88,11 @@ class Verdict:
     @property
     def cautious(self) -> float:
         """The mean less `caution` standard deviations; minus infinity where it is no plan."""
-        return self.mean - self.caution * self.sd if self.is_plan else -np.inf
+        if not self.is_plan:
+            return -np.inf
+        if self.by_quantile:
+            return float(np.quantile(self.drawn, self._level))
+        return self.mean - self.caution * self.sd
 
     @property
     def broken(self) -> float:
@@ -91,6 +108,9 @@ class Verdict:
         Returns:
             Its ends: quantiles of the draws around their mean, widened as the standard deviation is.
         """
+        if self.by_quantile:
+            low, high = np.quantile(self.drawn, (0.5 - 0.5 * level, 0.5 + 0.5 * level))
+            return float(low), float(high)
         spread = float(np.std(self.drawn))
         low, high = np.quantile(self.drawn, (0.5 - 0.5 * level, 0.5 + 0.5 * level)) - self.mean
         # what the draws do not hold, as the error of the model, is taken as normal

@@ -27,9 +27,9 @@ from graycell.runs.records import REDOX, TCD, CellFeed, CultureRun, End, RuleBol
 POINTS = 101
 """Number of times of a prediction where none are given."""
 _NOT_PREDICTED = (REDOX, TCD)
-_EMPTY = 0.01
+EMPTY = 0.01
 """[1] Part of its largest measured value below which a substrate has run out."""
-_WELL_FED = 0.03
+WELL_FED = 0.03
 """[1] Part below which no training run may have been, for a warning that a substrate runs out."""
 _BLIND = 0.5
 """[1] Distance from what was learned at which a candidate that does not look at the plan has the weight 0."""
@@ -217,7 +217,8 @@ class Forecaster:
         estimate = np.stack([possible(self.runs, name, (curve + moved)[:, j]) for j, name in enumerate(names)], axis=1)
         dry = np.stack([self._by_balances(name, made[name][:, place[name]], curve[:, j])
                         for j, name in enumerate(names)], axis=1) + moved  # fmt: skip
-        ends = self._run_out(names, time, dry)
+        reserves = self._reserves(names, dry)
+        ends = {name: float(time[np.argmax(left < 0.0)]) for name, left in reserves.items() if np.any(left < 0.0)}
         if ends:
             widening = widening + _DAYS_WITHOUT * np.maximum(time - min(ends.values()), 0.0)
         variance = np.stack([moments[name][1] for name in names], axis=1)
@@ -243,7 +244,7 @@ class Forecaster:
             plan, self.runs, time, names, _units(self.runs, names), estimate, sizes_here * np.sqrt(variance),
             sizes_here * np.sqrt(variance + self.process.noise), self.process.degrees, whole,
             count / (count + 1.0), tuple(rows), used / np.sum(used, axis=0), by_candidate, self.scores, outside.found,
-            widening, tuple(dict.fromkeys(warnings)), self.seed, process, sizes,
+            widening, tuple(dict.fromkeys(warnings)), self.seed, process, sizes, ends, reserves,
         )  # fmt: skip
 
     def _realised(self, start: CultureRun) -> tuple[CultureRun, list[str]]:
@@ -361,16 +362,15 @@ class Forecaster:
                  for side in (low, high)]  # fmt: skip
         return np.stack(sides)
 
-    def _run_out(self, names, time, curves) -> dict[str, float]:
-        """Return substrates that run out, with the time [d], though no training run was without them."""
+    def _reserves(self, names, curves) -> dict[str, np.ndarray]:
+        """Return what is left of the substrates that no training run was without, see `NextRun`."""
         found = {}
         for j, name in enumerate(names):
             values = [run.measurements[name].value for run in self.runs if name in run.measurements]
             largest = max(float(np.max(value)) for value in values)
             least = min(float(np.min(value)) for value in values)
-            gone = curves[:, j] < _EMPTY * largest
-            if least > _WELL_FED * largest and np.any(gone) and self._is_eaten(name):
-                found[name] = float(time[np.argmax(gone)])
+            if least > WELL_FED * largest and self._is_eaten(name):
+                found[name] = curves[:, j] / largest - EMPTY
         return found
 
     def _is_eaten(self, name: str) -> bool:

@@ -69,6 +69,9 @@ class NextRun:
         seed: of the trainings and draws.
         process: of the residuals, conditioned on the samples so far.
         sizes: (n, quantities) of residuals, calibrated, without the widening.
+        run_out: substrates that run out though no training run was without them, each with the time [d].
+        reserves: (n,) of every substrate that no training run was without: what balances leave of it, less what counts
+            as empty, as a part of its largest value [1]; below 0 it has run out.
     """
 
     plan: CultureRun
@@ -92,6 +95,8 @@ class NextRun:
     seed: int
     process: Conditioned = field(repr=False)
     sizes: np.ndarray = field(repr=False)
+    run_out: Mapping[str, float] = field(default_factory=dict)
+    reserves: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
 
     def __repr__(self) -> str:
         return (f"NextRun('{self.plan.name}' from {len(self.runs)} runs: {len(self.names)} quantities, "

@@ -1,0 +1,83 @@
+"""The command that chooses the numbers of a plan: optimise."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from graycell.cli.commands.long_command import long_command
+from graycell.cli.commands.options import LABORATORY, UnitsOption
+
+commands = typer.Typer()
+_PANEL = "Decision"
+
+
+@long_command(commands, "optimise", _PANEL)
+def _optimise(
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FIT|RUNS... PLAN DECISIONS",
+            help="A folder written by graycell fit, or runs to learn from; then the plan of before; last a TOML file "
+            "of what is chosen, what is maximised, and what must hold.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the page, its tables, its JSON, and the best plan as a run.")
+    ] = Path("results/optimise"),
+    caution: Annotated[
+        float | None,
+        typer.Option(
+            help="Standard deviations that are taken off what is maximised and off the room of constraints; 0 trusts "
+            "the mean. Default: that of the file, or 1.",
+            min=0.0, max=10.0, show_default=False,
+        ),
+    ] = None,
+    draws: Annotated[
+        int | None,
+        typer.Option(help="Draws with which a plan is judged; default: 24 of a fit, 200 of runs.", min=4, max=10_000,
+                     show_default=False),
+    ] = None,
+    starts: Annotated[
+        int | None,
+        typer.Option(help="Starts of the search; default: 3 with a fit, 2 with runs.", min=1, max=100,
+                     show_default=False),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of draws and starts.", min=0, max=2**32 - 1)] = 0,
+    units: UnitsOption = LABORATORY,
+) -> None:
+    """Choose the numbers of a plan: feeds, their times, the shift, the seeding density, the day of the harvest.
+
+    With a fit, plans are judged by draws of its parameters, with exact derivatives by every number, times of events
+    among them; with runs, by what graycell predict foresees from them. What is maximised is the mean less --caution
+    standard deviations, which are larger where a plan leaves what was learned; no plan may run out of a substrate that
+    no run was without. The answer is compared with the plan of before and with simple rules.
+
+    DECISIONS is such a file:
+
+        maximise = "ANTI"
+
+        constraints = ["LAC <= 40", { holds = "viability >= 0.6", when = "end" }]
+
+        [decisions.glucose]
+
+        change = "volume"
+
+        event = "bolus"
+
+        medium = "Glucose feed"
+
+        relative = true
+
+        lower = 0.5
+
+        upper = 2.0
+
+    Names in formulas are quantities in the units of the tables, the names of decisions, volume and time. Next:
+    graycell predict RUNS results/optimise/plan
+
+    Example: graycell optimise my-fit/ my-plan/ decisions.toml --out results/optimise
+    """
+    from graycell.cli import deciding as bodies
+
+    bodies._optimise(sources, out, caution, draws, starts, seed, units)

@@ -1,0 +1,69 @@
+"""The command that chooses the numbers of a plan: optimise."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import typer
+
+from graycell.cli.exit_codes import FAULTS
+from graycell.cli.frames import print_frame
+from graycell.cli.given_runs import plan_of, runs_from
+from graycell.cli.given_units import display_units
+from graycell.cli.printing import progress_bar
+from graycell.cli.sentences import print_error, say
+from graycell.decisions import Goals, optimise
+from graycell.decisions.courses import Source, source_of
+from graycell.decisions.reading import read_decisions
+from graycell.inference.storage import FILE, load_fit
+from graycell.prediction import Forecaster
+from graycell.reporting.display import DisplayUnits, shown_in
+from graycell.runs.records import CultureRun
+from graycell.storage import require_place
+
+_TRAINING = 0.3
+"""[1] Part of the bar for training, where runs are given."""
+
+
+def _optimise(
+    sources: list[Path], out: Path, caution: float | None, draws: int | None, starts: int | None, seed: int, units: str
+) -> None:
+    if len(sources) < 3:
+        print_error(f"optimise: found {len(sources)} paths; a fit or runs, a plan and a file of decisions are needed; "
+                    "write graycell optimise my-fit/ my-plan/ decisions.toml.")  # fmt: skip
+        raise typer.Exit(FAULTS)
+    require_place(out)
+    *given, last, words = sources
+    plan = plan_of(last)
+    wanted = read_decisions(words, plan)
+    caution = caution if caution is not None else 1.0 if wanted.caution is None else wanted.caution
+    fitted = load_fit(given[0]) if len(given) == 1 and (given[0] / FILE).is_file() else None
+    runs = list(fitted.runs) if fitted is not None else [run for run in runs_from(given) if run.name != plan.name]
+    chosen = display_units(units, [*runs, plan], [] if fitted is None else [fitted.model])
+    with progress_bar("optimise") as update:
+        share = 0.0 if fitted is not None else _TRAINING
+        if fitted is not None:
+            source = source_of(fitted, draws, seed)
+        else:
+            trained = Forecaster.of(runs, seed=seed, progress=lambda done, of: update(share * done, of))
+            source = source_of(trained, draws, seed)
+        goals = _in_units_of_tables(wanted.goals, source, chosen, [*runs, plan])
+        found = optimise(source, plan, wanted.decisions, goals, caution=caution, starts=starts, seed=seed,
+                         progress=lambda done, of: update(share + (1.0 - share) * done, of))  # fmt: skip
+    from graycell.reporting.decisions import decisions_frame, optimum_report  # with plotly, which is slow to import
+
+    path = optimum_report(found, out, chosen)
+    remarks = [] if fitted is None else fitted.remarks()
+    for sentence in found.sentences():
+        say(sentence)
+    for sentence in (*remarks, *found.novelties):
+        say(f"warning: {sentence}")
+    print_frame(decisions_frame(found, chosen), f"What to do in {found.plan.name}")
+    say(f"Best plan: {path}; as a run: {out / 'plan'}")
+
+
+def _in_units_of_tables(goals: Goals, source: Source, units: DisplayUnits, runs: list[CultureRun]) -> Goals:
+    """Return goals whose quantities are in the units of tables, where the file does not say otherwise."""
+    given, shown = dict(goals.units), shown_in(units, runs)
+    names = [name for name in goals.names if name in source.names and name not in given]
+    own = {name: shown.unit(source.unit(name), name) for name in names}
+    return replace(goals, units=(*goals.units, *((name, unit) for name, unit in own.items() if unit != source.unit(name))))
