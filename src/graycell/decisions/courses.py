@@ -34,7 +34,6 @@ from graycell.model import CultureModel
 from graycell.packing import in_units_of, molar_mass_of, pack
 from graycell.prediction.forecaster import EMPTY, WELL_FED, Forecaster
 from graycell.prediction.next_run import NextRun
-from graycell.prediction.novelty import novelties
 from graycell.runs.records import CultureRun, Sample
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.simulation.simulate import simulate
@@ -51,6 +50,12 @@ _EATEN = 0.2
 """[1] A species of which less than this is gone in the end is not counted as eaten."""
 _FORECAST_POINTS = 49
 """Times at which constraints on a forecast are looked at."""
+_MARGIN_OF_INPUT = 0.01
+"""[1] The same for an input, such as a temperature, which is set and not measured."""
+_WORTH_SAYING = 0.05
+"""[1] Distance from the measured range, in its widths, from which on it is said."""
+_POINTS_OF_PLAN = 201
+"""Times at which it is looked for."""
 _DRAWS_OF_COURSE = 100
 """Least number of draws of a course that is shown."""
 _LEAST_ERROR, _UNMEASURED_ERROR = 0.02, 0.1
@@ -124,8 +129,8 @@ class Source(Protocol):
         """Return the relative error [1] of what is maximised that the draws do not hold."""
         ...
 
-    def novelty(self, plan: CultureRun) -> tuple[float, list[str]]:
-        """Return how far a plan leaves what was learned [1], and sentences on it; 0 where the draws hold it."""
+    def novelties(self, plan: CultureRun) -> list[str]:
+        """Return sentences on what of a plan leaves what was learned."""
         ...
 
     def course(self, plan: CultureRun) -> Course:
@@ -197,7 +202,7 @@ class FitSource:
         kept = tuple((self.fit.model.species.index(name), largest) for name, largest in reserves.items())
         factors = goals.factors(self.unit, lambda name: molar_mass_of(self.fit.model, name, plan))
         parts = (self.fit.model_of(plan.name), plan, tuple(decisions), goals, tuple(factors.items()), kept,
-                 self._ranges(goals))  # fmt: skip
+                 self._ranges(names_in(goals.tree)))  # fmt: skip
         compiled, x = (_sloped if slopes else _judged), jnp.asarray(values, jnp.float64)
 
         def some(of: np.ndarray):
@@ -222,18 +227,35 @@ class FitSource:
             self._kept[plan.name] = kept, None if known is None else jnp.asarray(known.carried)
         return self._kept[plan.name]
 
-    def _ranges(self, goals: Goals) -> Array:
-        """Return the range (2, quantities) within which each state was measured; infinite for what is maximised."""
-        model, own = self.fit.model, names_in(goals.tree)
-        ends = np.full((2, len(model.quantities)), np.array([[-np.inf], [np.inf]]))
-        runs = self._kept.setdefault("", [in_units_of(run, model) for run in self.fit.runs])
-        for j, name in enumerate(model.quantities):
-            seen = [run.measurements[name].value for run in runs if name in run.measurements]
-            if seen and name not in own:
-                every = np.concatenate(seen)
+    def _ranges(self, own: Sequence[str]) -> Array:
+        """Return the range (2, names) within which each state was measured, and each input was; infinite without one.
+
+        Args:
+            own: what is maximised, which may leave its range.
+        """
+        ends = np.full((2, len(self.names)), np.array([[-np.inf], [np.inf]]))
+        for j, name in enumerate(self.names):
+            every = self._seen.get(name)
+            if every is not None and name not in own:
                 margin = _MARGIN * float(np.max(np.abs(every)))
+                if name in self.fit.model.input_names:  # an input is known, and has no error of an assay
+                    margin = _MARGIN_OF_INPUT * float(np.max(np.abs(every)))
                 ends[:, j] = float(np.min(every)) - margin, float(np.max(every)) + margin
         return jnp.asarray(ends)
+
+    @functools.cached_property
+    def _seen(self) -> dict[str, np.ndarray]:
+        """All measured values of each quantity, and the values of each input, in the units of the model."""
+        model, found = self.fit.model, dict[str, list[np.ndarray]]()
+        for given in self.fit.runs:
+            run = in_units_of(given, model)
+            for name in model.quantities:
+                if name in run.measurements:
+                    found.setdefault(name, []).append(run.measurements[name].value)
+            path = simulate(self.fit.model_of(run.name), self.fit.run_of(given))
+            for name in model.input_names:
+                found.setdefault(name, []).append(np.asarray(path[name], float))
+        return {name: np.concatenate(values) for name, values in found.items()}
 
     @functools.cached_property
     def _reserves(self) -> dict[str, float]:
@@ -264,17 +286,31 @@ class FitSource:
             total += float(np.mean(finite**2)) if len(finite) else _UNMEASURED_ERROR**2
         return max(math.sqrt(total), _LEAST_ERROR)
 
-    def novelty(self, plan: CultureRun) -> tuple[float, list[str]]:
-        """Return how far a plan leaves the runs of the fit.
+    def novelties(self, plan: CultureRun) -> list[str]:
+        """Return which states and inputs of a plan leave those that were measured.
 
         Args:
             plan: with chosen numbers.
 
         Returns:
-            The largest distance [1], and sentences.
+            Sentences, the farthest first.
         """
-        outside = novelties(self.fit.runs, plan)
-        return float(np.max(outside.distance)), [one.sentence() for one in outside.found]
+        path = simulate(self.fit.model_of(plan.name), plan, save_at=np.linspace(0.0, plan.end, _POINTS_OF_PLAN))
+        low, high = np.asarray(self._ranges(()))
+        found = []
+        for j, name in enumerate(self.names):
+            value = np.asarray(path[name], float)
+            if not np.isfinite(high[j]):
+                continue
+            beyond = np.maximum(low[j] - value, value - high[j]) / (high[j] - low[j])
+            if np.nanmax(beyond) > _WORTH_SAYING:
+                at = int(np.nanargmax(beyond))
+                first = float(np.asarray(path.time)[np.argmax(beyond > 0.0)])
+                side, end = ("below", low[j]) if value[at] < low[j] else ("above", high[j])
+                found.append((float(beyond[at]), f"{name} is {side} what was learned from day {first:.3g} on: up to "
+                              f"{value[at]:.3g} {self.unit(name)}, where {end:.3g} counts as seen; for this the plan is "
+                              f"counted as up to {1.0 + beyond[at]:.2g} times as unsure."))  # fmt: skip
+        return [sentence for _, sentence in sorted(found, reverse=True)]
 
     def course(self, plan: CultureRun) -> Course:
         """Return what a plan leads to, in the quantities that were measured.
@@ -315,9 +351,8 @@ def _goals_of(
     # the harvest comes before what is done at that time, and before what a plan has later
     last = jnp.argmax(packed.end >= jnp.asarray(run.end, jnp.float64) - 1e-9)
     concentrations = path.states.amounts / path.states.volume[..., None]
-    quantities = jnp.concatenate([concentrations, path.cells.observables, path.variables], axis=2)
-    flat = {name: quantities[..., j] for j, name in enumerate(model.quantities)}
-    flat |= {name: path.inputs[..., j] for j, name in enumerate(model.input_names) if name not in flat}
+    states = jnp.concatenate([concentrations, path.cells.observables, path.variables, path.inputs], axis=2)
+    flat = {name: states[..., j] for j, name in enumerate((*model.quantities, *model.input_names))}
     flat |= {TIME: path.time, VOLUME: path.states.volume * run.initial_volume}
     inside = jnp.arange(path.time.shape[0])[:, None] <= last
     # after the harvest every point repeats it
@@ -328,7 +363,7 @@ def _goals_of(
     ends = {name: value if value.ndim == 0 else value[-1] for name, value in flat.items()}
     objective = jnp.asarray(value_of(goals.tree, ends.__getitem__, jnp), jnp.float64)
     rows = [_margins(goals, flat, ends, jnp), *left]
-    seen = jnp.where(inside[..., None], quantities, quantities[last, -1]).reshape(-1, quantities.shape[2])
+    seen = jnp.where(inside[..., None], states, states[last, -1]).reshape(-1, states.shape[2])
     low, high = ranges
     bounded = jnp.isfinite(low)
     width = jnp.where(bounded, high - low, 1.0)
@@ -498,16 +533,16 @@ class ForecastSource:
         """
         return 0.0
 
-    def novelty(self, plan: CultureRun) -> tuple[float, list[str]]:
-        """Return what of a plan leaves the training runs; the draws are wider for it already.
+    def novelties(self, plan: CultureRun) -> list[str]:
+        """Return what of a plan leaves the training runs; the draws are wider for it.
 
         Args:
             plan: with chosen numbers.
 
         Returns:
-            0, and sentences.
+            The warnings of its prediction.
         """
-        return 0.0, list(self.forecaster.predict(plan).warnings)
+        return list(self.forecaster.predict(plan).warnings)
 
     def course(self, plan: CultureRun) -> Course:
         """Return what a plan leads to.
@@ -564,7 +599,7 @@ def source_of(given: Any, draws: int | None = None, seed: int = 0) -> Source:
         return FitSource(given, seed=seed, **options)
     if isinstance(given, Forecaster):
         return ForecastSource(given, seed=seed, **options)
-    if all(hasattr(given, name) for name in ("judge", "error", "novelty")):
+    if all(hasattr(given, name) for name in ("judge", "error", "novelties")):
         return given
     raise GraycellError(f"optimise: found a {type(given).__name__}; plans are judged with a Fit or a Forecaster; fit "
                         "a model, or train a forecaster by Forecaster.of(runs).")  # fmt: skip

@@ -94,7 +94,7 @@ def optimise(
     return Optimum(
         plan, search.plan_at(best), search.decisions, search.values(search.present), search.values(best), goals,
         search.verdict(search.present), search.verdict(best), slopes, found,
-        tuple(source.novelty(search.plan_at(best))[1]), tuple((search.rank(end), search.values(end)) for end in ends),
+        tuple(source.novelties(search.plan_at(best))), tuple((search.rank(end), search.values(end)) for end in ends),
         search.judged, time.monotonic() - begun, caution, seed, search.method, courses[0], courses[1], source.runs,
     )  # fmt: skip
 

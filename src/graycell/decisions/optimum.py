@@ -18,6 +18,8 @@ OPTIMA = SavedFormat("optimum", 1, "optimise anew with: graycell optimise", unnu
 """The format of `optimum.json`."""
 _NEAR = 1e-3
 """[1] A constraint binds within this of its size; a decision, within this part of its bounds."""
+_WORTH_SAYING = 0.05
+"""[1] Distance from what was learned from which on it is said."""
 _SURE = 0.9
 """[1] A gain in fewer draws than this is called unsure."""
 
@@ -159,8 +161,9 @@ class Optimum:
             found.append("The plan of before breaks a constraint.")
         found += [f"{words} reaches {verdict.mean:.4g}." for words, verdict in self.rules]
         found += [f"{words[0].upper()}{words[1:]}." for words in self.binding()]
-        if after.widening > 1.05:
-            found.append(f"The plan leaves what was learned, and is counted as {after.widening:.2g} times as unsure.")
+        if after.outside > _WORTH_SAYING:
+            found.append("The plan leaves what was learned, and is counted as "
+                         f"{1.0 + after.outside:.2g} times as unsure.")  # fmt: skip
         lost = 0 if after.judged is None else int(np.sum(~np.isfinite(after.judged.objective)))
         if lost:
             found.append(f"{lost} draws could not be simulated, and are left out.")
@@ -176,7 +179,7 @@ class Optimum:
             if not verdict.is_plan:
                 return {"simulated": False}
             return {"mean": verdict.mean, "sd": verdict.sd, "cautious": verdict.cautious,
-                    "90 %": list(map(float, verdict.interval())), "outside": verdict.widening - 1.0}  # fmt: skip
+                    "90 %": list(map(float, verdict.interval())), "outside": verdict.outside}  # fmt: skip
 
         return {
             **OPTIMA.stamp(),

@@ -48,6 +48,7 @@ class Search:
         present: (decisions,) place of the plan of before, within the bounds.
         error: [1] of the model, relative to the objective.
         size: of the objective.
+        reference: (draws,) the objective of the plan of before, where draws of two plans are the same cells.
     """
 
     source: Source
@@ -56,6 +57,7 @@ class Search:
     goals: Goals
     caution: float
     judged: int = 0
+    reference: np.ndarray | None = None
     _verdicts: dict[bytes, Verdict] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -65,6 +67,9 @@ class Search:
         self.present = np.clip((present - self.lower) / (self.upper - self.lower), 0.0, 1.0)
         self.error = self.source.error(self.goals)
         first = self.verdict(self.present)
+        if first.judged is not None and not first.by_quantile and self.reference is None:
+            self.reference = first.judged.objective
+            self._verdicts.clear()
         self.size = max(abs(first.mean), 1e-9) if first.is_plan else 1.0
 
     @property
@@ -116,23 +121,8 @@ class Search:
             pass  # a plan that cannot be predicted is none
         if judged is not None and np.mean(~np.isfinite(judged.objective)) > _LOST:
             judged = None
-        novelty, slope = self._novelty(place, slopes)
-        self._verdicts[key] = found = Verdict(judged, self.caution, self.error, novelty, slope, not self.source.has_slopes)
+        self._verdicts[key] = found = Verdict(judged, self.caution, self.error, self.reference, not self.source.has_slopes)
         return found
-
-    def _novelty(self, place: np.ndarray, slopes: bool) -> tuple[float, np.ndarray | None]:
-        """Return how far the plan leaves what was learned [1], and its derivative by the values, by differences."""
-        if not self.source.has_slopes:  # the draws of a forecast are wider for it already
-            return 0.0, None
-        novelty = self.source.novelty(self.plan_at(place))[0]
-        if not slopes or novelty == 0.0:
-            return novelty, np.zeros(len(place)) if slopes else None
-        found = np.zeros(len(place))
-        for k in range(len(place)):
-            low, high = _sides(place, k, 1e-4)
-            apart = self.values(high)[k] - self.values(low)[k]
-            found[k] = (self.source.novelty(self.plan_at(high))[0] - self.source.novelty(self.plan_at(low))[0]) / apart
-        return novelty, found
 
     def rank(self, place: np.ndarray) -> float:
         """Return what a place is worth: the cautious objective, less what broken constraints cost.
@@ -293,7 +283,7 @@ def _up_to_a_level(search: Search, medium: str) -> tuple[str, Verdict] | None:
     if {one.name for one in search.decisions} - {one.name for one in kept} & set(search.goals.names):
         return None
     level = Decision("level", "level", 0.0, starts[species], event="bolus to level", medium=medium, species=species)
-    other = Search(search.source, by_rule, (*kept, level), search.goals, search.caution)
+    other = Search(search.source, by_rule, (*kept, level), search.goals, search.caution, reference=search.reference)
     places: Sequence[np.ndarray] = [np.r_[other.present[:-1], share] for share in _LEVELS]
     best = max(places, key=other.rank)
     verdict = other.verdict(best)

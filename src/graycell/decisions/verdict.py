@@ -16,8 +16,7 @@ class Verdict:
         judged: the draws; None for a plan that cannot be simulated in enough of them.
         caution: [1] standard deviations that are taken off the mean.
         error: [1] of the model, relative to the objective.
-        novelty: [1] how far the plan leaves the runs that were learned from.
-        novelty_slope: (decisions,) its derivative; None where slopes were not asked for.
+        reference: (draws,) the objective of the plan of before; None for that plan itself.
         by_quantile: whether the quantile of the draws that a normal distribution has there is taken in place of a mean
             less standard deviations: draws that are cut at 0 have a mean well above their median.
         drawn: (draws,) the objective, without the draws that could not be simulated.
@@ -27,8 +26,7 @@ class Verdict:
     judged: Judged | None
     caution: float
     error: float
-    novelty: float = 0.0
-    novelty_slope: np.ndarray | None = None
+    reference: np.ndarray | None = None
     by_quantile: bool = False
     drawn: np.ndarray = field(init=False, repr=False)
     margins: np.ndarray = field(init=False, repr=False)
@@ -76,23 +74,42 @@ class Verdict:
         return float(middle(self.drawn)) if self.is_plan else np.nan
 
     @property
-    def widening(self) -> float:
-        """[1] By which the standard deviation is larger outside of what was learned."""
-        return 1.0 + self.novelty + (float(np.mean(self.judged.outside[self._kept])) if self.judged is not None else 0.0)
+    def outside(self) -> float:
+        """[1] How far the course leaves what was measured, in widths of its range, on the mean over the draws."""
+        return float(np.mean(self.judged.outside[self._kept])) if self.judged is not None else 0.0
 
     @property
     def sd(self) -> float:
-        """Standard deviation of the objective: of the draws and of the model, widened."""
-        return float(np.hypot(np.std(self.drawn), self.error * self.mean)) * self.widening if self.is_plan else np.nan
+        """Standard deviation of the objective: of the draws and of the model, wider outside of what was learned."""
+        if not self.is_plan:
+            return np.nan
+        return float(np.hypot(np.std(self.drawn), self.error * self.mean)) * (1.0 + self.outside)
+
+    @property
+    def _apart(self) -> np.ndarray:
+        """(draws,) what the plan gains over that of before, around its mean; 0 for that plan itself."""
+        if self.reference is None:
+            return np.zeros(len(self.drawn))
+        gain = self.drawn - self.reference[self._kept]
+        return np.nan_to_num(gain - np.nanmean(gain))
+
+    @property
+    def risk(self) -> float:
+        """Standard deviation of the gain: of draws of a fit, which are the same cells under both plans.
+
+        Outside of what was learned it is larger, and the error of the model counts as far as the course is outside.
+        """
+        outside = self.outside
+        return float(np.hypot(np.std(self._apart) * (1.0 + outside), self.error * self.mean * outside))
 
     @property
     def cautious(self) -> float:
-        """The mean less `caution` standard deviations; minus infinity where it is no plan."""
+        """The mean less `caution` times the risk; of a forecast, the quantile of the draws; minus infinity if none."""
         if not self.is_plan:
             return -np.inf
         if self.by_quantile:
             return float(np.quantile(self.drawn, self._level))
-        return self.mean - self.caution * self.sd
+        return self.mean - self.caution * self.risk
 
     @property
     def broken(self) -> float:
@@ -114,8 +131,9 @@ class Verdict:
         spread = float(np.std(self.drawn))
         low, high = np.quantile(self.drawn, (0.5 - 0.5 * level, 0.5 + 0.5 * level)) - self.mean
         # what the draws do not hold, as the error of the model, is taken as normal
-        more = float(ndtri(0.5 + 0.5 * level)) * np.sqrt(max(self.sd**2 - (self.widening * spread) ** 2, 0.0))
-        low, high = (side * np.hypot(self.widening * size, more) for side, size in ((-1.0, low), (1.0, high)))
+        wider = 1.0 + self.outside
+        more = float(ndtri(0.5 + 0.5 * level)) * np.sqrt(max(self.sd**2 - (wider * spread) ** 2, 0.0))
+        low, high = (side * np.hypot(wider * size, more) for side, size in ((-1.0, low), (1.0, high)))
         return self.mean + low, self.mean + high
 
     @property
@@ -131,13 +149,14 @@ class Verdict:
     @property
     def slope(self) -> np.ndarray:
         """(decisions,) derivative of `cautious`."""
-        of_mean, of_outside = self.mean_slope, np.mean(self._slopes(-1), axis=0)
-        apart, spread = self.drawn - self.mean, float(np.std(self.drawn))
-        whole = float(np.hypot(spread, self.error * self.mean))
-        of_square = np.mean(apart[:, None] * self._slopes(0), axis=0) + self.error**2 * self.mean * of_mean
-        of_whole = of_square / whole if whole > 0.0 else np.zeros_like(of_mean)
-        more = 0.0 if self.novelty_slope is None else self.novelty_slope
-        return of_mean - self.caution * (of_whole * self.widening + whole * (of_outside + more))
+        of_mean, of_outside, apart = self.mean_slope, np.mean(self._slopes(-1), axis=0), self._apart
+        spread, outside, risk = float(np.std(apart)), self.outside, self.risk
+        if risk == 0.0:
+            return of_mean
+        of_variance = 2.0 * np.mean(apart[:, None] * self._slopes(0), axis=0)
+        first = of_variance * (1.0 + outside) ** 2 + 2.0 * spread**2 * (1.0 + outside) * of_outside
+        second = 2.0 * self.error**2 * self.mean * outside * (of_mean * outside + self.mean * of_outside)
+        return of_mean - self.caution * 0.5 * (first + second) / risk
 
     @property
     def margin_slopes(self) -> np.ndarray:
