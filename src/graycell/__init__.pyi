@@ -63,6 +63,11 @@ from .comparison import forward_in_time as forward_in_time
 from .comparison import held_out as held_out
 from .comparison import learning_curve as learning_curve
 from .comparison import leave_one_run_out as leave_one_run_out
+from .decisions import Constraint as Constraint
+from .decisions import Decision as Decision
+from .decisions import Optimum as Optimum
+from .decisions import decided as decided
+from .decisions import optimise as optimise
 from .diagnosis import GradientCheck as GradientCheck
 from .diagnosis import check_gradients as check_gradients
 from .diagnosis import recovered_law as recovered_law
@@ -118,6 +123,7 @@ from .reporting import DisplayUnits as DisplayUnits
 from .reporting import comparison_report as comparison_report
 from .reporting import diagnosis_report as diagnosis_report
 from .reporting import next_run_report as next_run_report
+from .reporting import optimum_report as optimum_report
 from .reporting import report as report
 from .reporting import trajectory_frame as trajectory_frame
 from .reporting import write_table as write_table

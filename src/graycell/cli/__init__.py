@@ -8,6 +8,7 @@
     fitting        fit
     checking       diagnose, check-gradients
     predicting     predict
+    deciding       optimise
     uncertainty    sample, ensemble, profile
     comparing      generate, cross-validate
     given_runs     the runs that arguments name; given_models, given_units: the models and units

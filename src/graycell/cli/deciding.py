@@ -12,7 +12,8 @@ from graycell.cli.given_units import display_units
 from graycell.cli.printing import progress_bar
 from graycell.cli.sentences import print_error, say
 from graycell.decisions import Goals, optimise
-from graycell.decisions.courses import Source, source_of
+from graycell.decisions.courses import Source
+from graycell.decisions.optimising import CAUTION, source_of
 from graycell.decisions.reading import read_decisions
 from graycell.inference.storage import FILE, load_fit
 from graycell.prediction import Forecaster
@@ -35,7 +36,7 @@ def _optimise(
     *given, last, words = sources
     plan = plan_of(last)
     wanted = read_decisions(words, plan)
-    caution = caution if caution is not None else 1.0 if wanted.caution is None else wanted.caution
+    caution = caution if caution is not None else CAUTION if wanted.caution is None else wanted.caution
     fitted = load_fit(given[0]) if len(given) == 1 and (given[0] / FILE).is_file() else None
     runs = list(fitted.runs) if fitted is not None else [run for run in runs_from(given) if run.name != plan.name]
     chosen = display_units(units, [*runs, plan], [] if fitted is None else [fitted.model])
@@ -66,4 +67,5 @@ def _in_units_of_tables(goals: Goals, source: Source, units: DisplayUnits, runs:
     given, shown = dict(goals.units), shown_in(units, runs)
     names = [name for name in goals.names if name in source.names and name not in given]
     own = {name: shown.unit(source.unit(name), name) for name in names}
-    return replace(goals, units=(*goals.units, *((name, unit) for name, unit in own.items() if unit != source.unit(name))))
+    others = [(name, unit) for name, unit in own.items() if unit != source.unit(name)]
+    return replace(goals, units=(*goals.units, *others))

@@ -59,6 +59,10 @@ OTHERS = ("start", "medium", "initial temperature", "initial volume", "end")
 CHANGES = (*FIELDS, *OTHERS)
 _SAME_DAY = 1e-6
 """[d] An event is selected by its day within this."""
+_MOST_NAMED = 12
+"""Events of a plan that a finding lists."""
+_ROUNDING = 1e-9
+"""[steps] A bound is a multiple of the step within this."""
 _CELLS = (VCD, TCD, "BIOM")
 """Names under which a run gives the cells at time 0; they are changed together."""
 
@@ -158,11 +162,10 @@ class Decision:
         Returns:
             A multiple of the step within the bounds.
         """
+        value = min(max(value, self.lower), self.upper)
         if self.step > 0.0:
-            value = round(value / self.step) * self.step
-            value += self.step * (value < self.lower - 1e-9 * self.step) - self.step * (
-                value > self.upper + 1e-9 * self.step
-            )
+            least, most = math.ceil(self.lower / self.step - _ROUNDING), math.floor(self.upper / self.step + _ROUNDING)
+            value = self.step * min(max(round(value / self.step), least), max(least, most))
         return min(max(value, self.lower), self.upper)
 
     def faults(self, plan: CultureRun) -> list[Finding]:
@@ -212,13 +215,14 @@ class Decision:
         if self.change == "medium":
             return Finding(where, f"medium '{self.medium}'", f"it is one of plan '{plan.name}'",
                            nearest(self.medium, plan.media))  # fmt: skip
-        words = [self.event, *filter(None, (self.medium and f"of '{self.medium}'", self.species and f"for {self.species}",
-                                            self.day is not None and f"on day {self.day:g}"))]  # fmt: skip
+        of = (self.medium and f"of '{self.medium}'", self.species and f"for {self.species}",
+              self.day is not None and f"on day {self.day:g}")  # fmt: skip
+        words = [self.event, *filter(None, of)]
         there = dict.fromkeys(f"{kind} on day {float(event.time):g}" for event in plan.events
                               for kind, is_it in KINDS.items() if is_it(event) and kind != "sample")  # fmt: skip
         return Finding(where, f"no {' '.join(words)}", f"plan '{plan.name}' has such an event",
-                       f"it has: {', '.join(list(there)[:12]) or 'none'}; add the event to the plan (a volume of 0 will "
-                       "do), or correct the words")  # fmt: skip
+                       f"it has: {', '.join(list(there)[:_MOST_NAMED]) or 'none'}; add the event to the plan (a volume "
+                       "of 0 will do), or correct the words")  # fmt: skip
 
 
 def decided(plan: CultureRun, decisions: Sequence[Decision], values: Sequence[Any]) -> CultureRun:

@@ -1,5 +1,6 @@
 """Goals: what a plan is to reach, and what it must keep, as formulas over the course of a culture."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -106,7 +107,7 @@ class Constraint:
             Pairs; one, or more for ``1 <= GLC <= 30``.
         """
         values = [value_of(part, look_up, xp) for part in self.tree.arguments]
-        pairs = list(zip(values, values[1:], strict=False))
+        pairs = list(itertools.pairwise(values))
         return pairs if _COMPARISONS[self.tree.function] > 0.0 else [(high, low) for low, high in pairs]
 
 

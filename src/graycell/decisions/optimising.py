@@ -1,9 +1,8 @@
 """optimise: the numbers of a plan that make its goal as large as possible, as far as that is sure.
 
-What is maximised is the mean of the objective over draws, less `caution` times its standard deviation, which holds the
-error of the model and is wider where the plan or its course leaves what was learned. Constraints hold in the same
-sense. scipy searches from several starts: SLSQP where a fit gives exact derivatives, COBYQA, which needs none, where a
-forecaster does not.
+What is maximised is the mean of the objective over draws, less `caution` times the risk of the gain over the plan of
+before, see `Verdict`. Constraints hold less as many standard deviations. scipy searches from several starts: SLSQP
+where a fit gives exact derivatives, COBYQA, which needs none, where a forecaster does not.
 """
 
 import time
@@ -11,14 +10,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graycell.comparison.splits import known_of
-from graycell.decisions.courses import Source, source_of
+from graycell.decisions.courses import Source
 from graycell.decisions.decision import Decision
+from graycell.decisions.fit_source import FitSource
+from graycell.decisions.forecast_source import ForecastSource
 from graycell.decisions.goals import Constraint, Goals
 from graycell.decisions.optimum import Optimum
 from graycell.decisions.search import Search, simple_rules
-from graycell.errors import Finding, FitError, InputError
+from graycell.errors import Finding, FitError, GraycellError, InputError
+from graycell.inference.results import Fit
+from graycell.prediction.forecaster import Forecaster
 from graycell.runs.records import CultureRun
 
+CAUTION = 0.5
+"""[1] Standard deviations that are taken off where nothing else is said."""
 STARTS = {True: 3, False: 2}
 """Starts of a search, with derivatives and without."""
 
@@ -31,7 +36,7 @@ def optimise(
     constraints: Sequence[Constraint | str | Mapping[str, Any]] = (),
     *,
     units: Mapping[str, str] | None = None,
-    caution: float = 1.0,
+    caution: float = CAUTION,
     draws: int | None = None,
     starts: int | None = None,
     seed: int = 0,
@@ -47,8 +52,8 @@ def optimise(
         maximise: a formula at the end of the culture: quantities in the units of the model, inputs, the names of
             decisions, `volume` [L] and `time` [d]; such as ``ANTI * volume``.
         constraints: inequalities, see `Constraint`; ``always`` unless they say otherwise.
-        units: of names in the formulas, such as ``{"ANTI": "g/L"}``; those of the model, or of the measurements, if left
-            out.
+        units: of names in the formulas, such as ``{"ANTI": "g/L"}``; those of the model, or of the measurements, if
+            left out.
         caution: standard deviations [1] that are taken off the mean, of the objective and of the margins.
         draws: of the parameters or courses.
         starts: of the search.
@@ -124,3 +129,27 @@ def require_decidable(source: Source, plan: CultureRun, decisions: Sequence[Deci
     findings += goals.faults([*source.names, *names])
     if any(finding.severity == "error" for finding in findings):
         raise InputError(findings)
+
+
+def source_of(given: Any, draws: int | None = None, seed: int = 0) -> Source:
+    """Return what plans are judged with.
+
+    Args:
+        given: a `Fit`, a `Forecaster`, or a source.
+        draws: number of draws; that of the kind if left out.
+        seed: of the draws.
+
+    Returns:
+        The source.
+
+    Raises:
+        GraycellError: for something else.
+    """
+    if isinstance(given, Fit):
+        return FitSource(given, seed=seed) if draws is None else FitSource(given, draws, seed)
+    if isinstance(given, Forecaster):
+        return ForecastSource(given, seed=seed) if draws is None else ForecastSource(given, draws, seed)
+    if all(hasattr(given, name) for name in ("judge", "error", "novelties")):
+        return given
+    raise GraycellError(f"optimise: found a {type(given).__name__}; plans are judged with a Fit or a Forecaster; fit "
+                        "a model, or train a forecaster by Forecaster.of(runs).")  # fmt: skip

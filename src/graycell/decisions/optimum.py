@@ -124,7 +124,7 @@ class Optimum:
         judged = self.verdict.judged
         if judged is None:
             return []
-        texts = [*(one.text for one in self.goals.constraints), *(f"{name} does not run out" for name in judged.reserves)]
+        texts = [one.text for one in self.goals.constraints] + [f"{name} does not run out" for name in judged.reserves]
         return [(text, float(np.min(self.verdict.margins[judged.owners == k], initial=np.inf)))
                 for k, text in enumerate(texts)]  # fmt: skip
 
@@ -147,15 +147,15 @@ class Optimum:
             found.append("No better plan than that of before was found.")
         low, high = after.interval()
         unit = f" {self.unit}" if self.unit else ""
-        found.append(f"{self.goals.maximise} at the end: {after.mean:.4g}{unit} ({low:.4g} to {high:.4g} in 90 of 100 cases)"
-                     + (f", before {before.mean:.4g}." if before.is_plan else "; the plan of before could not be "
-                        "simulated."))  # fmt: skip
+        was = f", before {before.mean:.4g}" if before.is_plan else "; the plan of before could not be simulated"
+        found.append(f"{self.goals.maximise} at the end: {after.mean:.4g}{unit} ({low:.4g} to {high:.4g} in 90 of 100 "
+                     f"cases){was}.")  # fmt: skip
         if len(self.gains) and not np.array_equal(self.first, self.values):
             less, more = np.quantile(self.gains, (0.05, 0.95))
             of = "two cultures differ by" if after.by_quantile else "in 90 of 100 draws"
             where = "pairs of cultures" if after.by_quantile else "draws"
-            found.append(f"The gain is {after.mean - before.mean:.3g} ({of} {less:.3g} to {more:.3g}); the plan is better "
-                         f"in {100.0 * self.sure:.0f} of 100 {where}"
+            found.append(f"The gain is {after.mean - before.mean:.3g} ({of} {less:.3g} to {more:.3g}); the plan is "
+                         f"better in {100.0 * self.sure:.0f} of 100 {where}"
                          + ("." if self.sure >= _SURE else ": that is not sure."))  # fmt: skip
         if before.is_plan and before.broken > _NEAR:
             found.append("The plan of before breaks a constraint.")

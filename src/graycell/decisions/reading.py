@@ -152,7 +152,8 @@ class _Reader:
                        "write [decisions.feed_1] with change, event, lower and upper")  # fmt: skip
             return ()
         if len(tables) > _MOST_DECISIONS:
-            self.fault("decisions", f"{len(tables)} tables", f"at most {_MOST_DECISIONS} are chosen at once", "leave some out")
+            self.fault("decisions", f"{len(tables)} tables", f"at most {_MOST_DECISIONS} are chosen at once",
+                       "leave some out")  # fmt: skip
             return ()
         found = []
         for name, table in tables.items():
@@ -187,18 +188,19 @@ class _Reader:
         lower, upper = (self.number(where, table, word, unit, blank.species, None) for word in ("lower", "upper"))
         step = self.number(where, table, "step", unit, blank.species, 0.0)
         day = self.number(where, table, "day", TIME, "", math.nan)
-        if len(self.findings) > before:
+        if lower is None or upper is None or step is None or day is None or len(self.findings) > before:
             return None
-        assert lower is not None and upper is not None and step is not None and day is not None
         return Decision(name, **words, lower=lower, upper=upper, step=step, day=None if math.isnan(day) else day,
                         relative=relative)  # fmt: skip
 
-    def number(self, where: str, table: Mapping[str, Any], word: str, unit: str, species: str, default: float | None) -> float | None:
+    def number(
+        self, where: str, table: Mapping[str, Any], word: str, unit: str, species: str, default: float | None
+    ) -> float | None:
         """Return a number of a decision in the unit of its values: given in it, or as a text with another unit."""
         value = table.get(word, default)
         if _is_number(value):
             return float(value)  # type: ignore[arg-type]
-        example = f'write it like {word} = 0.5, in {unit}, or as a text with its unit'
+        example = f"write it like {word} = 0.5, in {unit}, or as a text with its unit"
         read = _QUANTITY.fullmatch(value[:60]) if isinstance(value, str) else None
         if read is None:
             self.fault(f"{where} {word}", "nothing" if value is None else f"'{value}'", "a number is needed", example)
@@ -212,4 +214,4 @@ class _Reader:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and (math.isfinite(value) or math.isnan(value))
+    return isinstance(value, int | float) and not isinstance(value, bool) and not math.isinf(value)

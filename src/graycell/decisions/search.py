@@ -1,5 +1,6 @@
 """Search: the best numbers of one plan, by scipy; and the simple rules that an answer is compared with."""
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -115,13 +116,12 @@ class Search:
             return kept
         judged: Judged | None = None
         self.judged += 1
-        try:
+        with contextlib.suppress(FitError):  # a plan that cannot be predicted is none
             judged = self.source.judge(self.plan, self.decisions, self.values(place), self.goals, slopes)
-        except FitError:
-            pass  # a plan that cannot be predicted is none
         if judged is not None and np.mean(~np.isfinite(judged.objective)) > _LOST:
             judged = None
-        self._verdicts[key] = found = Verdict(judged, self.caution, self.error, self.reference, not self.source.has_slopes)
+        by_quantile = not self.source.has_slopes
+        self._verdicts[key] = found = Verdict(judged, self.caution, self.error, self.reference, by_quantile)
         return found
 
     def rank(self, place: np.ndarray) -> float:
@@ -151,7 +151,7 @@ class Search:
         wanted = _SCREENED * (count - 1)
         if wanted < 1:
             return [self.present]
-        sampler = qmc.Sobol(len(self.decisions), seed=seed)
+        sampler = qmc.Sobol(len(self.decisions), rng=np.random.default_rng(seed))
         others = sampler.random_base2(int(np.ceil(np.log2(wanted))))[:wanted]
         return [self.present, *sorted(others, key=lambda place: -self.rank(place))[: count - 1]]
 
@@ -183,7 +183,7 @@ class Search:
             found = self.verdict(x, True)
             return found.margin_slopes * width if found.is_plan else np.zeros((rows, len(x)))
 
-        bounds = scipy.optimize.Bounds(np.zeros(len(place)), np.ones(len(place)))
+        bounds = [(0.0, 1.0)] * len(place)
         if slopes:
             limits = [{"type": "ineq", "fun": margins, "jac": margin_slopes}] if rows else []
             found = scipy.optimize.minimize(worth, place, jac=slope, method="SLSQP", bounds=bounds, constraints=limits,

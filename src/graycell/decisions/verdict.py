@@ -7,6 +7,9 @@ from scipy.special import ndtr, ndtri
 
 from graycell.decisions.courses import Judged
 
+_CAUTION_OF_RESERVES = 1.28
+"""[1] Caution about a substrate that must not run out: it is kept in nine of ten cases."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -38,17 +41,19 @@ class Verdict:
             asked = self._asked
             some = np.where(asked, of_draws, 0.0)
             if self.by_quantile:
-                low = np.quantile(some, self._level, axis=0)
+                low = [np.quantile(row, ndtr(-caution)) for row, caution in zip(some.T, self._cautions, strict=True)]
             else:
-                low = np.mean(some, axis=0) - self.caution * np.std(some, axis=0)
+                low = np.mean(some, axis=0) - self._cautions * np.std(some, axis=0)
             margins = np.where(asked, low / self.judged.sizes, 1.0)
         object.__setattr__(self, "drawn", drawn)
         object.__setattr__(self, "margins", margins)
 
     @property
-    def _level(self) -> float:
-        """[1] The quantile that stands `caution` standard deviations below the median."""
-        return float(ndtr(-self.caution))
+    def _cautions(self) -> np.ndarray:
+        """(rows,) standard deviations that are taken off the margins; of what must not run out always as many."""
+        assert self.judged is not None
+        count = self.judged.owners[-1] + 1 - len(self.judged.reserves) if len(self.judged.owners) else 0
+        return np.where(self.judged.owners < count, self.caution, _CAUTION_OF_RESERVES)
 
     @property
     def _kept(self) -> np.ndarray:
@@ -108,7 +113,7 @@ class Verdict:
         if not self.is_plan:
             return -np.inf
         if self.by_quantile:
-            return float(np.quantile(self.drawn, self._level))
+            return float(np.quantile(self.drawn, ndtr(-self.caution)))
         return self.mean - self.caution * self.risk
 
     @property
@@ -143,7 +148,8 @@ class Verdict:
 
     def _slopes(self, row: int) -> np.ndarray:
         """Return the derivatives (draws, decisions) of one row: the objective, or the distance as the last."""
-        assert self.judged is not None and self.judged.slopes is not None
+        assert self.judged is not None
+        assert self.judged.slopes is not None
         return self.judged.slopes[self._kept, row]
 
     @property
@@ -161,11 +167,13 @@ class Verdict:
     @property
     def margin_slopes(self) -> np.ndarray:
         """(rows, decisions) derivative of `margins`."""
-        assert self.judged is not None and self.judged.slopes is not None
+        assert self.judged is not None
+        assert self.judged.slopes is not None
         slopes = self.judged.slopes[self._kept, 1:-1]
         some = np.where(self._asked, self.judged.margins[self._kept], 0.0)
         slopes = np.where(self._asked[None, :, None], slopes, 0.0)
         spread = np.std(some, axis=0)
-        of_spread = np.mean((some - np.mean(some, axis=0))[..., None] * slopes, axis=0) / np.maximum(spread, 1e-300)[:, None]
+        apart = some - np.mean(some, axis=0)
+        of_spread = np.mean(apart[..., None] * slopes, axis=0) / np.maximum(spread, 1e-300)[:, None]
         of_spread = np.where(spread[:, None] > 0.0, of_spread, 0.0)
-        return (np.mean(slopes, axis=0) - self.caution * of_spread) / self.judged.sizes[:, None]
+        return (np.mean(slopes, axis=0) - self._cautions[:, None] * of_spread) / self.judged.sizes[:, None]

@@ -170,7 +170,10 @@ def predict(
     """
     if draws < 1:
         raise FitError(f"predict: found {draws} draws; at least 1 is needed; 200 are usual.")
-    return pushed(fit, run, lambda known: drawn_for_run(fit, draws, seed, run.name, known), draws, seed, times, settings)
+    def drawn_for(known: Beginning | None) -> Draws:
+        return drawn_for_run(fit, draws, seed, run.name, known)
+
+    return pushed(fit, run, drawn_for, draws, seed, times, settings)
 
 
 def pushed(
@@ -243,6 +246,19 @@ def drawn_for_run(fit: "Fit", draws: int, seed: int, run: str = "", known: Begin
     """Return draws of parameters and weights, and of the initial state of a run where something is known of it.
 
     A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
+
+    Args:
+        fit: with a covariance.
+        draws: how many, beside the estimate.
+        seed: of the draws.
+        run: name of the run.
+        known: of its initial state; None where that is exact.
+
+    Returns:
+        The draws, of the initial state as deviations.
+
+    Raises:
+        FitError: the covariance could not be computed.
     """
     if not fit.has_covariance:
         raise FitError(

@@ -1,5 +1,7 @@
 from .comparison.page import comparison_report as comparison_report
 from .comparison.tables import comparison_frames as comparison_frames
+from .decisions import optimum_figure as optimum_figure
+from .decisions import optimum_report as optimum_report
 from .display import DisplayUnits as DisplayUnits
 from .equations.page import diagnosis_report as diagnosis_report
 from .equations.page import headline as headline

@@ -21,8 +21,8 @@ PAGE = "optimum.html"
 _BANDS = ("rgba(213,94,0,0.18)", "rgba(0,114,178,0.25)")
 _COLUMNS = 3
 _CAPTION = (
-    "Blue: the best plan; orange: the plan of before; bands hold 90 of 100 cultures as far as the draws know. Grey: the "
-    "runs that were learned from. Look for bands that leave the grey lines: what is promised there was never seen."
+    "Blue: the best plan; orange: the plan of before; bands hold 90 of 100 cultures as far as the draws know. Grey: "
+    "the runs that were learned from. Look for bands that leave the grey lines: what is promised there was never seen."
 )
 
 
@@ -65,8 +65,8 @@ def comparison_frame(optimum: Optimum) -> pd.DataFrame:
         optimum: of a plan.
 
     Returns:
-        A row for each plan: mean of what is maximised, the ends of a 90 % interval, what is counted of it after caution,
-        and by how much the worst constraint is broken [1].
+        A row for each plan: mean of what is maximised, the ends of a 90 % interval, what is counted of it after
+        caution, and by how much the worst constraint is broken [1].
     """
     plans = [("plan of before", optimum.verdict_before), ("best plan", optimum.verdict), *optimum.rules]
     rows = [(words, verdict.mean, *verdict.interval(), verdict.cautious, verdict.broken)
@@ -100,7 +100,8 @@ def optimum_figure(optimum: Optimum, units: Units = LABORATORY) -> go.Figure:
     """
     shown = shown_in(units, [*optimum.runs, optimum.before])
     course = optimum.course
-    titles = [f"{plain(name)} [{plain(shown.text(course.units[name] or CONCENTRATION, name))}]" for name in course.names]
+    titles = [f"{plain(name)} [{plain(shown.text(course.units[name] or CONCENTRATION, name))}]"
+              for name in course.names]  # fmt: skip
     last = max([optimum.plan.end, *(run.end for run in optimum.runs)])
     figure = panels(titles, _COLUMNS, float(shown.values(last, TIME)), shown.unit(TIME))
     for index, name in enumerate(course.names):

@@ -4,9 +4,20 @@ A body is imported when its command runs, and not at the top: `--help`, completi
 for neither JAX nor plotly.
 """
 
-from graycell.cli.commands import checking, comparing, deciding, fitting, modelling, models, predicting, runs, uncertainty
+from graycell.cli.commands import (
+    checking,
+    comparing,
+    deciding,
+    fitting,
+    modelling,
+    models,
+    predicting,
+    runs,
+    uncertainty,
+)
 
 GROUPS = tuple(
-    group.commands for group in (runs, models, modelling, fitting, predicting, uncertainty, deciding, comparing, checking)
+    group.commands
+    for group in (runs, models, modelling, fitting, predicting, uncertainty, deciding, comparing, checking)
 )
 """In the order of the help."""

@@ -29,7 +29,7 @@ def _optimise(
         float | None,
         typer.Option(
             help="Standard deviations that are taken off what is maximised and off the room of constraints; 0 trusts "
-            "the mean. Default: that of the file, or 1.",
+            "the mean. Default: that of the file, or 0.5.",
             min=0.0, max=10.0, show_default=False,
         ),
     ] = None,
@@ -50,8 +50,8 @@ def _optimise(
 
     With a fit, plans are judged by draws of its parameters, with exact derivatives by every number, times of events
     among them; with runs, by what graycell predict foresees from them. What is maximised is the mean less --caution
-    standard deviations, which are larger where a plan leaves what was learned; no plan may run out of a substrate that
-    no run was without. The answer is compared with the plan of before and with simple rules.
+    standard deviations of the gain, which are larger where a plan leaves what was learned. No plan may run out of a
+    substrate that no run was without. The answer is compared with the plan of before and with simple rules.
 
     DECISIONS is such a file:
 

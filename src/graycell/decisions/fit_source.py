@@ -1,0 +1,355 @@
+"""FitSource: plans are simulated with draws of a fit, with exact derivatives by every number that is chosen."""
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import diffrax
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array
+
+from graycell.cell.neural import with_weights
+from graycell.comparison.features import features_of
+from graycell.compiling import compiled_once
+from graycell.decisions.courses import Course, Judged, margins_of, rows_of
+from graycell.decisions.decision import Decision, decided
+from graycell.decisions.goals import VOLUME, Goals
+from graycell.engine import current_engine
+from graycell.formulas.tree import TIME, names_in
+from graycell.formulas.values import value_of
+from graycell.inference.prediction import Draws, drawn_for_run
+from graycell.inference.results import Fit
+from graycell.model import CultureModel
+from graycell.packing import in_units_of, molar_mass_of, pack
+from graycell.prediction.forecaster import EMPTY, WELL_FED
+from graycell.runs.records import CultureRun
+from graycell.simulation.simulate import simulate
+from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
+from graycell.simulation.trajectory import status_of
+
+_POINTS = 3
+"""Points of every segment at which constraints are looked at: its beginning, its middle and its end."""
+_TOGETHER = 4
+"""Draws in one task."""
+_MARGIN = 0.15
+"""[1] A state counts as seen within this part of its largest measured value around the measured range."""
+_EATEN = 0.2
+"""[1] A species of which less than this is gone in the end is not counted as eaten."""
+_MARGIN_OF_INPUT = 0.01
+"""[1] The same for an input, such as a temperature, which is set and not measured."""
+_WORTH_SAYING = 0.05
+"""[1] Distance from the measured range, in its widths, from which on it is said."""
+_POINTS_OF_PLAN = 201
+"""Times at which it is looked for."""
+_DRAWS_OF_COURSE = 100
+"""Least number of draws of a course that is shown."""
+_LEAST_ERROR, _UNMEASURED_ERROR = 0.02, 0.1
+"""[1] Least relative error of a model, and that for what was not measured."""
+SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
+"""Of the solver: its error is far below the width of a posterior."""
+
+
+@dataclass(frozen=True)
+class FitSource:
+    """Draws of a fit.
+
+    Attributes:
+        fit: with a covariance.
+        draws: number of draws; the estimate itself is one more, and does not count.
+        seed: of the draws.
+        settings: of the solver.
+    """
+
+    fit: Fit
+    draws: int = 24
+    seed: int = 0
+    settings: SolverSettings = SETTINGS
+    has_slopes: bool = field(default=True, init=False)
+    _kept: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names that formulas may use."""
+        return (*self.fit.model.quantities, *self.fit.model.input_names)
+
+    def unit(self, name: str) -> str:
+        """Return the unit of a quantity or an input.
+
+        Args:
+            name: one of `names`.
+
+        Returns:
+            That of the model.
+        """
+        return self.fit.model.unit(name)
+
+    def judge(self, plan: CultureRun, decisions: Sequence[Decision], values: np.ndarray, goals: Goals,
+              slopes: bool = False) -> Judged:  # fmt: skip
+        """Return the goals of a plan with chosen numbers, in every draw.
+
+        Args:
+            plan: as it was before.
+            decisions: what is chosen.
+            values: (decisions,) in internal units.
+            goals: of the plan.
+            slopes: whether derivatives by the values are wanted.
+
+        Returns:
+            The goals.
+
+        Raises:
+            FitError: the fit has no covariance.
+            InputError: the plan does not fit the model.
+        """
+        chosen, carried = self._drawn(plan)
+        count = len(chosen.values)
+        order = np.r_[np.arange(count), np.zeros(-count % _TOGETHER, int)].reshape(-1, _TOGETHER)
+        reserves = self._reserves
+        kept = tuple((self.fit.model.species.index(name), largest) for name, largest in reserves.items())
+        factors = goals.factors(self.unit, lambda name: molar_mass_of(self.fit.model, name, plan))
+        asked = _Asked(self.fit.model_of(plan.name), plan, tuple(decisions), goals, tuple(factors.items()), kept,
+                       self._ranges(names_in(goals.tree)), chosen.names, carried, self.settings)  # fmt: skip
+        x = jnp.asarray(values, jnp.float64)
+
+        def some(of: np.ndarray):
+            initial = None if chosen.initial is None else jnp.asarray(chosen.initial[of])
+            compiled = _sloped if slopes else _judged
+            return jax.tree.map(np.asarray, compiled(asked, x, chosen.values[of], chosen.weights[of], initial))
+
+        found = current_engine().here.map(some, [(of,) for of in order])
+        value = np.concatenate([part for part, _ in found])[:count]
+        slope = np.concatenate([part for _, part in found])[:count] if slopes else None
+        sizes, owners = rows_of(goals, {*self.names, VOLUME, TIME}, value.shape[1] - 2, len(reserves))
+        return Judged(value[:, 0], value[:, 1:-1], value[:, -1], sizes, owners, tuple(reserves), slope)
+
+    def _drawn(self, plan: CultureRun) -> tuple[Draws, Array | None]:
+        """Return the draws for a plan, without the estimate, and which species uncertain starts move."""
+        key = (plan.name, *plan.initial.items())
+        if key not in self._kept:
+            states = self.fit.initial_states
+            known = None if states is None else states.of_run(plan, self.fit.model)
+            drawn = drawn_for_run(self.fit, self.draws, self.seed, plan.name, known)
+            initial = None if drawn.initial is None else np.asarray(drawn.initial)[1:]
+            kept = Draws(drawn.names, drawn.values[1:], drawn.weights[1:], initial)
+            self._kept[key] = kept, None if known is None else jnp.asarray(known.carried)
+        return self._kept[key]
+
+    def _ranges(self, own: Sequence[str]) -> Array:
+        """Return the range (2, names) within which each state was measured, and each input was; infinite without one.
+
+        Args:
+            own: what is maximised, which may leave its range.
+        """
+        ends = np.full((2, len(self.names)), np.array([[-np.inf], [np.inf]]))
+        for j, name in enumerate(self.names):
+            every = self._seen.get(name)
+            if every is not None and name not in own:
+                margin = _MARGIN * float(np.max(np.abs(every)))
+                if name in self.fit.model.input_names:  # an input is known, and has no error of an assay
+                    margin = _MARGIN_OF_INPUT * float(np.max(np.abs(every)))
+                ends[:, j] = float(np.min(every)) - margin, float(np.max(every)) + margin
+        return jnp.asarray(ends)
+
+    @functools.cached_property
+    def _seen(self) -> dict[str, np.ndarray]:
+        """All measured values of each quantity, and the values of each input, in the units of the model."""
+        model, found = self.fit.model, dict[str, list[np.ndarray]]()
+        for given in self.fit.runs:
+            run = in_units_of(given, model)
+            for name in model.quantities:
+                if name in run.measurements:
+                    found.setdefault(name, []).append(run.measurements[name].value)
+            path = simulate(self.fit.model_of(run.name), self.fit.run_of(given))
+            for name in model.input_names:
+                found.setdefault(name, []).append(np.asarray(path[name], float))
+        return {name: np.concatenate(values) for name, values in found.items()}
+
+    @functools.cached_property
+    def _reserves(self) -> dict[str, float]:
+        """The largest measured values of the species that cells eat and that no run was ever without."""
+        return _well_fed([in_units_of(run, self.fit.model) for run in self.fit.runs], self.fit.model)
+
+    def error(self, goals: Goals) -> float:
+        """Return how wrong the model was in its own runs, in what is maximised.
+
+        Args:
+            goals: of a plan.
+
+        Returns:
+            [1] root mean square residual over the largest measured value; of several quantities that of all together.
+        """
+        own = [name for name in names_in(goals.tree) if name in self.fit.model.quantities]
+        total, model = 0.0, self.fit.model
+        paths = [simulate(self.fit.model_of(run.name), self.fit.run_of(run)) for run in self.fit.runs]
+        for name in own:
+            apart: list[float] = []
+            for run, path in zip(self.fit.runs, paths, strict=True):
+                series = in_units_of(run, model).measurements.get(name)
+                if series is not None and len(series.time):
+                    at = np.searchsorted(np.asarray(path.measured_time), series.time)
+                    wrong = np.asarray(path.at_samples(name))[at] - series.value
+                    apart += list(wrong / max(float(np.max(np.abs(series.value))), 1e-300))
+            finite = np.array(apart)[np.isfinite(apart)]
+            total += float(np.mean(finite**2)) if len(finite) else _UNMEASURED_ERROR**2
+        return max(math.sqrt(total), _LEAST_ERROR)
+
+    def novelties(self, plan: CultureRun) -> list[str]:
+        """Return which states and inputs of a plan leave those that were measured.
+
+        Args:
+            plan: with chosen numbers.
+
+        Returns:
+            Sentences, the farthest first.
+        """
+        path = simulate(self.fit.model_of(plan.name), plan, save_at=np.linspace(0.0, plan.end, _POINTS_OF_PLAN))
+        low, high = np.asarray(self._ranges(()))
+        found = []
+        for j, name in enumerate(self.names):
+            value = np.asarray(path[name], float)
+            if not np.isfinite(high[j]):
+                continue
+            beyond = np.maximum(low[j] - value, value - high[j]) / (high[j] - low[j])
+            if np.nanmax(beyond) > _WORTH_SAYING:
+                at = int(np.nanargmax(beyond))
+                first = float(np.asarray(path.time)[np.argmax(beyond > 0.0)])
+                side, end = ("below", low[j]) if value[at] < low[j] else ("above", high[j])
+                words = (f"{name} is {side} what was learned from day {first:.3g} on: up to {value[at]:.3g} "
+                         f"{self.unit(name)}, where {end:.3g} counts as seen; for this the plan is counted as up to "
+                         f"{1.0 + beyond[at]:.2g} times as unsure.")  # fmt: skip
+                found.append((float(beyond[at]), words))
+        return [sentence for _, sentence in sorted(found, reverse=True)]
+
+    def course(self, plan: CultureRun) -> Course:
+        """Return what a plan leads to, in the quantities that were measured.
+
+        Args:
+            plan: with chosen numbers.
+
+        Returns:
+            The course, from draws of the parameters.
+        """
+        found = self.fit.predict(plan, max(self.draws, _DRAWS_OF_COURSE), seed=self.seed)
+        seen = {name for run in self.fit.runs for name in run.measurements}
+        names = tuple(name for name in found.names if name in seen) or found.names
+        low, high = (np.stack([found.interval(name)[side] for name in names], axis=1) for side in (0, 1))
+        best = np.stack([found.best[:, found.names.index(name)] for name in names], axis=1)
+        return Course(found.time, names, {name: self.unit(name) for name in names}, best, low, high)
+
+    @property
+    def runs(self) -> tuple[CultureRun, ...]:
+        """The runs of the fit."""
+        return self.fit.runs
+
+
+class _Asked(NamedTuple):
+    """What is asked of every draw; what holds no arrays is known before a program is compiled.
+
+    Attributes:
+        model: of the fit.
+        plan: of before.
+        decisions: which numbers are chosen.
+        goals: of the plan.
+        factors: of the units of names in formulas.
+        reserves: numbers of the species that must not run out, and their largest measured values.
+        ranges: (2, names) within which states and inputs were seen.
+        names: of the parameters that are drawn.
+        carried: which species uncertain starts move.
+        settings: of the solver.
+    """
+
+    model: CultureModel
+    plan: CultureRun
+    decisions: tuple[Decision, ...]
+    goals: Goals
+    factors: tuple[tuple[str, float], ...]
+    reserves: tuple[tuple[int, float], ...]
+    ranges: Array
+    names: tuple[str, ...]
+    carried: Array | None
+    settings: SolverSettings
+
+
+def _goals_of(asked: _Asked, x: Array, drawn: tuple[Array, Array, Array | None]) -> Array:
+    """Return the objective, the margins and the distance of one draw, as one vector."""
+    parameters, of_nets, start = drawn
+    model, decisions, goals = asked.model, asked.decisions, asked.goals
+    run = decided(asked.plan, decisions, [x[i] for i in range(len(decisions))])
+    packed = pack(run, model)
+    if start is not None and asked.carried is not None:
+        packed = replace(packed, initial=packed.initial * jnp.exp(start @ asked.carried))
+    changed = model.with_parameters({name: parameters[i] for i, name in enumerate(asked.names)})
+    changed = changed.changed(nets=with_weights(changed.nets, of_nets))
+    path = integrate(changed, packed, Loop(), asked.settings, points=_POINTS)
+    # the harvest comes before what is done at that time, and before what a plan has later
+    last = jnp.argmax(packed.end >= jnp.asarray(run.end, jnp.float64) - 1e-9)
+    inside = jnp.arange(path.time.shape[0])[:, None] <= last
+    concentrations = path.states.amounts / path.states.volume[..., None]
+    states = jnp.concatenate([concentrations, path.cells.observables, path.variables, path.inputs], axis=2)
+    # after the harvest every point repeats it
+    states = jnp.where(inside[..., None], states, states[last, -1][None, None, :])
+    flat = {name: states[..., j].ravel() for j, name in enumerate((*model.quantities, *model.input_names))}
+    for name, value in ((TIME, path.time), (VOLUME, path.states.volume * run.initial_volume)):
+        flat[name] = jnp.where(inside, value, value[last, -1]).ravel()
+    left = [flat[model.species[j]] / largest - EMPTY for j, largest in asked.reserves]
+    flat |= {name: factor * flat[name] for name, factor in asked.factors}
+    flat |= {decision.name: x[i] for i, decision in enumerate(decisions)}
+    ends = {name: value if value.ndim == 0 else value[-1] for name, value in flat.items()}
+    objective = jnp.asarray(value_of(goals.tree, ends.__getitem__, jnp), jnp.float64)
+    outside = _beyond(states.reshape(-1, states.shape[2]), asked.ranges)
+    finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
+                         jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
+    found = jnp.concatenate([objective[None], margins_of(goals, flat, ends, jnp), *left, outside[None]])
+    return jnp.where(finished, found, jnp.nan)
+
+
+def _beyond(states: Array, ranges: Array) -> Array:
+    """Return how far states leave their ranges at most, in widths of these."""
+    low, high = ranges[:1], ranges[1:]
+    bounded = jnp.isfinite(low)
+    width = jnp.where(bounded, high - low, 1.0)
+    beyond = jnp.maximum(jnp.where(bounded, low, 0.0) - states, states - jnp.where(bounded, high, 0.0)) / width
+    return jnp.max(jnp.where(bounded, jnp.maximum(beyond, 0.0), 0.0), initial=0.0)
+
+
+@compiled_once
+def _judged(asked: _Asked, x: Array, values: Array, weights: Array, initial: Array | None) -> tuple[Array, None]:
+    return lax.map(lambda drawn: _goals_of(asked, x, drawn), (values, weights, initial)), None
+
+
+@compiled_once
+def _sloped(asked: _Asked, x: Array, values: Array, weights: Array, initial: Array | None) -> tuple[Array, Array]:
+    def one(drawn):
+        def twice(x):
+            value = _goals_of(asked, x, drawn)
+            return value, value
+
+        slope, value = jax.jacfwd(twice, has_aux=True)(x)
+        return value, slope
+
+    return lax.map(one, (values, weights, initial))
+
+
+def _well_fed(runs: Sequence[CultureRun], model: CultureModel) -> dict[str, float]:
+    """Return the species that the cells of measured runs eat, and that no run was without, with their largest values.
+
+    A species is eaten where the runs end with less of it than they began with and were fed, by a fifth or more.
+    """
+    found = {}
+    for name, spec in zip(model.species, model.species_specs, strict=True):
+        values = [run.measurements[name].value for run in runs if name in run.measurements]
+        if not values or name == model.biomass or spec.dead_of is not None:
+            continue
+        largest, given, left = float(np.max(np.concatenate(values))), 0.0, 0.0
+        for run in (run for run in runs if name in run.measurements):
+            columns = features_of(run, np.array([0.0, run.end]))
+            given += float(run.measurements[name].value[0] + columns.get(f"fed: {name}", np.zeros(2))[-1])
+            left += float(run.measurements[name].value[-1] * (1.0 + columns["volume: fed"][-1]))
+        if min(float(np.min(one)) for one in values) > WELL_FED * largest and left < (1.0 - _EATEN) * given:
+            found[name] = largest
+    return found
