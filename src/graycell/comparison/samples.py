@@ -41,7 +41,7 @@ class Samples:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The targets that differ: a change needs the value at time 0 of every run, and is the value if they are equal."""
+        """The targets that differ: a change needs the value at time 0 of every run, and values there that differ."""
         starts = np.array([value_at_start(run, self.quantity) for run in self.runs])
         if not np.all(np.isfinite(starts)):
             return "value", "deviation"
