@@ -20,11 +20,14 @@ from graycell import (
     simulate,
     write_runs,
 )
+from graycell.cell.variables import Species
 from graycell.cli import app
 from graycell.comparison.baselines import BASELINES
 from graycell.comparison.splits import known_of
 from graycell.errors import InputError, ModelError, SimulationError
 from graycell.insilico import parameter_hash
+from graycell.models import library_files, model_of
+from graycell.packing import as_weighed, in_units_of
 from graycell.runs import REDOX, VCD, Bolus, Sample, Setpoint, check_runs
 
 # one length and one number of samples: everything here is compiled once
@@ -116,6 +119,30 @@ def test_a_template_in_other_units_is_converted_once():
     assert one.initial["mAb"] == pytest.approx(100.0)
     assert one.units["mAb"] == "mg/L"
     assert simulate(model, one)["mAb"][0] == pytest.approx(100.0)
+
+
+def test_titers_of_a_product_are_masses_that_every_model_reads_right(tmp_path):
+    """ANTI as nolan-lee counts it; in the files it is in g/L, and models have it in mg/L or in mmol/L of residues."""
+    counted = Species(molar_mass=110.0)
+    [one] = generate(monod(species={"DCD": "1e9 cells/L", "mAb": "g/L", "ANTI": counted}),
+                     Design(runs=1, days=1.0, noise=0.0, initial={}),
+                     fed_batch(initial={**fed_batch().initial, "ANTI": 30.0}))  # fmt: skip
+    assert (one.measurements["ANTI"].unit, dict(one.molar_masses)) == ("mmol/L", {"ANTI": 110.0})
+    residues, grams = one.measurements["ANTI"].value, one.measurements["ANTI"].value * 0.11
+    [back] = read_runs(write_runs([as_weighed(one)], tmp_path / "run"))
+    assert (back.measurements["ANTI"].unit, back.units["ANTI"]) == ("g/L", "g/L")
+    assert back.measurements["ANTI"].value == pytest.approx(grams)
+    assert np.all(grams < 5.0)
+    models = [nolan_lee(), nolan_lee(extended=True, limited=True), *(model_of(name) for name in library_files())]
+    for run in (one, back):
+        for model in models:
+            found = in_units_of(run, model)
+            expected = residues if model.unit("ANTI") == "mmol/L" else 1000.0 * grams
+            assert found.measurements["ANTI"].value == pytest.approx(expected, rel=1e-12), model.name
+            assert found.initial["ANTI"] == pytest.approx(30.0 if model.unit("ANTI") == "mmol/L" else 3300.0)
+    # a plan that has lost its measurements has lost the molar mass with them
+    plan = replace(back, measurements={}, molar_masses={})
+    assert in_units_of(plan, nolan_lee()).initial["ANTI"] == pytest.approx(30.0)
 
 
 def test_without_noise_the_values_are_those_of_simulate(exact):
@@ -257,5 +284,9 @@ def test_generate_writes_runs_that_check_takes(tmp_path):
     ended = CliRunner().invoke(app, ["generate", "--out", str(folder), "--runs", "8", "--days", "6", "--loops"])
     assert ended.exit_code == 0, ended.output
     assert "points of the design had no plausible run" in ended.output
-    assert len(read_runs(folder)) == 8
+    made = read_runs(folder)
+    assert len(made) == 8
+    ends = [run.measurements["ANTI"].value[-1] for run in made]  # as a laboratory weighs it
+    assert {run.measurements["ANTI"].unit for run in made} == {"g/L"}
+    assert 0.5 < min(ends) < max(ends) < 15.0
     assert CliRunner().invoke(app, ["check", str(folder)]).exit_code == 0

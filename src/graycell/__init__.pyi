@@ -134,6 +134,7 @@ from .runs import End as End
 from .runs import Event as Event
 from .runs import Feed as Feed
 from .runs import FeedRamp as FeedRamp
+from .runs import IvcdBolus as IvcdBolus
 from .runs import LevelBolus as LevelBolus
 from .runs import Measurement as Measurement
 from .runs import Outflow as Outflow

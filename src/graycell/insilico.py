@@ -25,7 +25,7 @@ from graycell.compiling import compiled_once
 from graycell.engine import current_engine
 from graycell.errors import Finding, InputError, ModelError, SimulationError, nearest
 from graycell.model import CultureModel
-from graycell.packing import PackedRun, in_units_of, known_signals, pack, viability_of
+from graycell.packing import PackedRun, in_units_of, known_signals, pack, viability_of, with_product_weighed
 from graycell.runs import bundled_run
 from graycell.runs.limits import LIMITS
 from graycell.runs.records import (
@@ -277,7 +277,7 @@ def generate(
 
     The measurement of a true value c has the standard deviation $s = \sqrt{(n c)^2 + f^2}$, n being `Design.noise` and
     f `Design.floor` times the largest c of the quantity in all runs; the noise is normal. `standard_error` is that s;
-    of values without noise (n = 0) it is f. Units are those of the model.
+    of values without noise (n = 0) it is f. Units are those of the model, and so is the molar mass of a product.
 
     Noise can make a small concentration negative, which no assay reports. Such a value is given as 0 with
     `Measurement.below`, so that a fit knows that the value was lower and has no bias. Where the 0 is used as a value,
@@ -311,8 +311,7 @@ def generate(
         raise ModelError("the lagged closure is no ODE, and its answer depends on a step; generate with Dynamic.")
     template = in_units_of(bundled_run() if template is None else template, model)
     measured = _measured(model, design)
-    kept: list[tuple[CultureRun, np.ndarray]] = []
-    faults: list[str] = []
+    kept, faults = list[tuple[CultureRun, np.ndarray]](), list[str]()
     while len(kept) < design.runs:
         tried = len(kept) + len(faults)
         if tried >= _FEWEST_TRIES and len(kept) * _MOST_TRIES < tried:
@@ -342,7 +341,7 @@ def generate(
         f"{below} of {noisy.value.shape[0] * noisy.value.shape[1] * len(columns)} values came out below 0 and are "
         "given as the detection limit 0."
     )
-    return [
+    made = [
         replace(
             run,
             name=_name(k, design.runs),
@@ -357,6 +356,7 @@ def generate(
         )
         for k, (run, _) in enumerate(kept)
     ]
+    return [with_product_weighed(run, model) for run in made]
 
 
 def _observed_at_zero(model: CultureModel, run: CultureRun, measured: Sequence[str]) -> dict[str, float]:

@@ -874,8 +874,24 @@ class CultureModel(eqx.Module):
         """
         if flows.per_cells is None:
             return flows
+        return flows.of_cells(volume * self._density(concentrations, variables, inputs))
+
+    def cells_in(self, state: CultureState, at: Surroundings) -> Scalar:
+        """Return the viable cells in the vessel.
+
+        Args:
+            state: of the culture.
+            at: its surroundings.
+
+        Returns:
+            Per litre of initial volume [10^9 cells/L].
+        """
+        seen = self.seen(self.close(state, at).values, at.control)
+        return state.volume * self._density(state.concentrations, seen, at.inputs)
+
+    def _density(self, concentrations: Float[Array, " species"], variables: Values, inputs: Values) -> Scalar:
         at = self.conditions(concentrations, variables, inputs)
-        return flows.of_cells(volume * (jnp.ones(()) if self.cells is None else self.cells(at)))
+        return jnp.ones(()) if self.cells is None else self.cells(at)
 
     def seen(self, values: Float[Array, " variables"], control: LoopControl) -> Float[Array, " variables"]:
         """Return the variables as the rate laws see them when a fit opens the loops.

@@ -69,10 +69,11 @@ class BolusRule(NamedTuple):
         number: of the rule among those of its run; -1 where there is none.
         medium: its number.
         share: of the volume [1]; not used by a rule for a level.
-        species: number of the species that is brought to a level; -1 for a bolus of a share.
+        species: number of the species that is brought to a level; -1 for a bolus of a share, -2 for one per IVCD.
         level: in the unit of the species.
         below: the concentration from which on the bolus is not given, in the same unit.
         most: the largest volume [1].
+        per_ivcd: volume per viable cell and day [L/(10^9 cells)/d]; None where no bolus of the run is per IVCD.
     """
 
     number: Int[Array, ""]
@@ -82,14 +83,23 @@ class BolusRule(NamedTuple):
     level: Scalar
     below: Scalar
     most: Scalar
+    per_ivcd: Scalar | None = None
 
-    def volume(self, amounts: Float[Array, " species"], volume: Scalar, media: Float[Array, "media species"]) -> Scalar:
+    def volume(
+        self,
+        amounts: Float[Array, " species"],
+        volume: Scalar,
+        media: Float[Array, "media species"],
+        ivcd: Float[Array, " media"] | None = None,
+    ) -> Scalar:
         """Return the volume of the bolus; infinite where the medium cannot bring the culture to the level.
 
         Args:
             amounts: (species,) per litre of initial volume [mmol/L].
             volume: of the culture [1].
             media: (media, species) concentrations [mmol/L].
+            ivcd: (media,) integral of viable cells since the last bolus per IVCD of each medium, per litre of initial
+                volume [10^9 cells d/L]; None where no bolus is per IVCD.
 
         Returns:
             The volume [1]; 0 where there is no rule.
@@ -98,15 +108,30 @@ class BolusRule(NamedTuple):
         >>> print(rule.volume(jnp.array([20.0]), jnp.array(2.0), jnp.array([[430.0]])))  # 10 mmol/L in 2 L
         0.1
         """
-        present, excess = amounts[self.species], media[self.medium, self.species] - self.level
+        species = jnp.maximum(self.species, 0)
+        present, excess = amounts[species], media[self.medium, species] - self.level
         reaches = excess > 0.0
         # the quotient is not taken where it has no derivative
         needed = jnp.where(reaches, (volume * self.level - present) / jnp.where(reaches, excess, 1.0), jnp.inf)
         # not by jnp.minimum, which halves the derivative where both are equal
         needed = jnp.where(needed > self.most, self.most, needed)
         levelled = jnp.where(present < self.below * volume, needed, 0.0)
-        given = jnp.where(self.species >= 0, levelled, self.share * volume)
+        other = self.share * volume  # 0 for one per IVCD
+        if self.per_ivcd is not None and ivcd is not None:
+            other = other + self.per_ivcd * ivcd[self.medium]
+        given = jnp.where(self.species >= 0, levelled, other)
         return jnp.where(self.number >= 0, given, 0.0)
+
+    def counted_anew(self, ivcd: Float[Array, " media"]) -> Float[Array, " media"]:
+        """Return the integrals of viable cells after the bolus: that of its medium begins anew if it is per IVCD.
+
+        Args:
+            ivcd: see `volume`.
+
+        Returns:
+            (media,) [10^9 cells d/L]
+        """
+        return ivcd.at[self.medium].multiply(jnp.where((self.number >= 0) & (self.species == -2), 0.0, 1.0))
 
 
 class Interventions(NamedTuple):
@@ -125,7 +150,11 @@ class Interventions(NamedTuple):
     rule: BolusRule | None = None
 
     def resolved(
-        self, amounts: Float[Array, " species"], volume: Scalar, media: Float[Array, "media species"]
+        self,
+        amounts: Float[Array, " species"],
+        volume: Scalar,
+        media: Float[Array, "media species"],
+        ivcd: Float[Array, " media"] | None = None,
     ) -> "Interventions":
         """Return the interventions with the bolus of the rule as one of the boluses.
 
@@ -133,6 +162,7 @@ class Interventions(NamedTuple):
             amounts: (species,) per litre of initial volume before them [mmol/L].
             volume: before them [1].
             media: (media, species) concentrations [mmol/L].
+            ivcd: see `BolusRule.volume`.
 
         Returns:
             The interventions without a rule.
@@ -140,7 +170,7 @@ class Interventions(NamedTuple):
         if self.rule is None:
             return self
         others = self._replace(replacement=jnp.zeros_like(self.bolus), rule=None)
-        added = self.rule.volume(*intervene(amounts, volume, others, media, media), media)
+        added = self.rule.volume(*intervene(amounts, volume, others, media, media), media, ivcd)
         return self._replace(bolus=self.bolus.at[self.rule.medium].add(added), rule=None)
 
 

@@ -35,7 +35,13 @@ def where_it_ran(packages: Sequence[str]) -> dict[str, Any]:
         The versions of the packages and of Python, operating system and processor.
     """
     return {
-        "versions": {name: metadata.version(name) for name in packages},
+        "versions": {name: _version(name) for name in packages},
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
     }
+
+
+@functools.cache
+def _version(name: str) -> str:
+    """Return the version of a package; it is asked for in every fit, and looked up in files."""
+    return metadata.version(name)

@@ -15,6 +15,7 @@ from graycell.runs import (
     CultureRun,
     Feed,
     FeedRamp,
+    IvcdBolus,
     LevelBolus,
     Measurement,
     Outflow,
@@ -23,6 +24,8 @@ from graycell.runs import (
     ShareBolus,
 )
 
+GROWN = np.exp(0.4 * np.arange(4.0))
+"""[1e9 cells/L] What is counted each day."""
 MEDIA = {"F": {"GLC": 1000.0, "GLN": 50.0}, "W": {}}
 
 
@@ -64,6 +67,16 @@ def given(run):
         ([FeedRamp(0.0, "W", 0.2, 0.2), Feed(0.5, "W", 0.0), ShareBolus(1.0, "F", 0.1)], [0.1125]),
         ([Outflow(0.0, 0.2), ShareBolus(1.0, "F", 0.1)], [0.08]),
         ([CellFeed(0.0, "W", 0.0), ShareBolus(1.0, "F", 0.1)], [0.1]),
+        ([IvcdBolus(1.0, "F", 0.1)], [0.1 * (GROWN[1] - 1.0) / 0.4]),
+        ([IvcdBolus(2.0, "F", 0.1)], [0.1 * (GROWN[2] - 1.0) / 0.4]),
+        ([IvcdBolus(1.0, "W", 0.0), IvcdBolus(2.0, "F", 0.1)], [0.0, 0.1 * (GROWN[2] - 1.0) / 0.4]),
+        ([IvcdBolus(1.0, "F", 0.0), IvcdBolus(2.0, "F", 0.1)], [0.0, 0.1 * (GROWN[2] - GROWN[1]) / 0.4]),
+        # of half the volume half the cells; the count after it is of the other half
+        ([Sample(1.0, 0.5), IvcdBolus(1.0, "W", 0.0), IvcdBolus(2.0, "W", 0.1)],
+         [0.0, 0.05 * (GROWN[2] - GROWN[1]) / 0.4]),
+        # the same count in twice the volume is twice the cells
+        ([Bolus(1.0, "W", 1.0), IvcdBolus(2.0, "F", 0.1)],
+         [1.0, 0.1 * ((GROWN[1] - 1.0) / 0.4 + (2.0 * GROWN[2] - GROWN[1]) / np.log(2.0 * GROWN[2] / GROWN[1]))]),
     ],
 )
 def test_a_rule_is_the_volume_that_follows_from_its_sample(events, expected):
@@ -106,6 +119,7 @@ UNKNOWN = [
     (LevelBolus(0.5, "F", "GLC", 40.0), "no value of GLC at that time", "or write the event as a bolus"),
     (LevelBolus(1.0, "F", "GLN", 4.0), "no value of GLN at that time", "give that sample"),
     (CellFeed(1.0, "F", 0.01), "a feed per cell", "write them as feeds, in L/d"),
+    (IvcdBolus(0.5, "F", 0.01), "no count of viable cells at 0.5 d or at 0 d", "or write the event as a bolus"),
 ]
 
 
@@ -131,11 +145,13 @@ def test_all_unknown_volumes_are_asked_for_at_once():
     run = run_of([30.0, 20.0, 25.0], [0.0, 1.0, 2.0], *(rule for rule, _, _ in UNKNOWN))
     with pytest.raises(InputError) as error:
         specific_rates(run)
-    assert len(error.value.findings) == 3
+    assert len(error.value.findings) == 4
 
 
 @pytest.mark.parametrize(
-    "rule", [LevelBolus(2.0, "F", "GLN", 4.0), CellFeed(2.0, "F", 0.01), LevelBolus(3.0, "F", "GLC", 9.0)]
+    "rule",
+    [LevelBolus(2.0, "F", "GLN", 4.0), CellFeed(2.0, "F", 0.01), LevelBolus(3.0, "F", "GLC", 9.0),
+     IvcdBolus(3.0, "F", 0.01)],
 )
 def test_rules_after_the_last_sample_are_a_plan_that_no_balance_needs(rule):
     run = run_of([30.0, 20.0, 25.0], [0.0, 1.0, 2.0], Bolus(1.0, "F", 0.01), rule, end=4.0)

@@ -24,7 +24,7 @@ from graycell.comparison.consistency import (
 )
 from graycell.hybrid import NeuralRateSpec, neural_ode_model, neural_rates_model, with_neural_rates
 from graycell.models import nolan_lee
-from graycell.runs import Bolus, CellFeed, CultureRun, Feed, FeedRamp, LevelBolus
+from graycell.runs import Bolus, CellFeed, CultureRun, Feed, FeedRamp, IvcdBolus, LevelBolus
 from graycell.runs.records import VIABILITY, Measurement
 from graycell.simulation.simulate import simulate
 
@@ -127,10 +127,12 @@ def test_an_extrapolation_starts_with_threefold_everything_but_cells(run):
 
 
 def test_an_extrapolation_feeds_threefold_by_rules_too():
-    rules = (CellFeed(1.0, "feed", 0.1), FeedRamp(2.0, "feed", 0.2, 0.3), LevelBolus(3.0, "feed", "GLC", 20.0))
+    rules = (CellFeed(1.0, "feed", 0.1), FeedRamp(2.0, "feed", 0.2, 0.3), LevelBolus(3.0, "feed", "GLC", 20.0),
+             IvcdBolus(3.0, "feed", 0.4))  # fmt: skip
     far = extrapolated(CultureRun("a", 1.0, {"GLC": 10.0}, events=rules, end=4.0))
     assert far.events == (CellFeed(1.0, "feed", pytest.approx(0.3)),
-                          FeedRamp(2.0, "feed", pytest.approx(0.6), pytest.approx(0.9)), rules[2])  # fmt: skip
+                          FeedRamp(2.0, "feed", pytest.approx(0.6), pytest.approx(0.9)), rules[2],
+                          IvcdBolus(3.0, "feed", pytest.approx(1.2)))  # fmt: skip
 
 
 def test_the_plan_of_a_run_keeps_its_end_and_its_viability(run):

@@ -38,7 +38,7 @@ from graycell.runs import bundled_run
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.units import convert, convert_amount
 
-MASSES = {**MOLAR_MASS, "ANTI": 148e3, "mAb": 150e3}
+MASSES = {**MOLAR_MASS, "ANTI": 110.0, "mAb": 150e3}  # nolan-lee counts the residues of its antibody
 SETTINGS = (
     "laboratory",
     "internal",
@@ -262,9 +262,9 @@ def test_a_unit_of_rates_for_a_quantity_is_told_the_setting_that_works(trajector
 
 def test_units_that_do_not_fit_the_quantities_are_told_at_once(trajectory):
     with pytest.raises(InputError) as error:
-        trajectory_frame(trajectory, "ANTI=mg/L, LAC=h, GLC=g/L, VCD=g/L, R=d, nothing=mg/L")
+        trajectory_frame(trajectory, "BIOM=mg/L, LAC=h, GLC=g/L, VCD=g/L, R=d, nothing=mg/L")
     text = str(error.value)
-    assert "units, ANTI: found the unit 'mg/L'; ANTI is in mmol/L, and its molar mass is not known" in text
+    assert "units, BIOM: found the unit 'mg/L'; BIOM is in mmol/L, and its molar mass is not known" in text
     assert "in the table molar_masses of the run" in text
     for name in ("LAC", "VCD", "R"):
         assert f"units, {name}: found" in text

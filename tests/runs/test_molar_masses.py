@@ -11,8 +11,9 @@ from graycell.errors import InputError
 from graycell.imports.importing import import_runs
 from graycell.inference.storage import _run_from_plain, _run_to_plain
 from graycell.models import model_of
-from graycell.packing import in_units_of, molar_mass_of
+from graycell.packing import as_run_has, as_weighed, in_units_of, molar_mass_of
 from graycell.provenance import hash_of_run
+from graycell.reporting.display import shown_in
 from graycell.runs import bundled_run, read_runs, runs_from_tables
 from graycell.runs.format.writing import tables_of, write_runs
 from graycell.runs.solutes import MOLAR_MASS
@@ -102,6 +103,62 @@ def test_a_model_in_grams_gets_the_grams_that_were_measured(tmp_path):
     assert molar_mass_of(model, "ANTI") == 150e3
     assert molar_mass_of(model, "ANTI", run) == 148e3
     assert molar_mass_of(model, "GLC", run) == MOLAR_MASS["GLC"]
+
+
+def test_a_model_that_counts_residues_gets_them_and_its_predictions_are_as_the_run_has_them(tmp_path):
+    run, model = imported(tmp_path), model_of("nolan-lee")
+    residues = np.array([0.0, 0.15]) / 110.0 * 1000.0  # of 0.15 g/L
+    grams = replace(run.measurements["ANTI"], unit="g/L", value=np.array([0.0, 0.15]))
+    initial = {**run.initial, "ANTI": 1.0 / 148.0}
+    for other in (run, replace(run, units={**run.units, "ANTI": "mmol/L"}, initial=initial),
+                  replace(run, measurements={**run.measurements, "ANTI": grams}, units={"ANTI": "g/L"},
+                          initial={**run.initial, "ANTI": 1.0})):  # fmt: skip
+        there = in_units_of(other, model)
+        np.testing.assert_allclose(there.measurements["ANTI"].value, residues, rtol=1e-12)
+        errors = 1e3 / 110.0 * other.measurements["ANTI"].standard_error
+        factor = 1.0 if other.measurements["ANTI"].unit == "g/L" else 148.0
+        np.testing.assert_allclose(there.measurements["ANTI"].standard_error, factor * errors, rtol=1e-12)
+        if other.initial.get("ANTI"):
+            assert there.initial["ANTI"] == pytest.approx(1000.0 / 110.0)
+        unit = other.measurements["ANTI"].unit
+        np.testing.assert_allclose(as_run_has(model, "ANTI", residues, unit, other), other.measurements["ANTI"].value)
+        assert there.molar_masses["ANTI"] == 110.0 or unit == "g/L"
+        again = in_units_of(there, model)
+        np.testing.assert_allclose(again.measurements["ANTI"].value, residues, rtol=1e-12)
+        shown = shown_in("laboratory", [there], [model])
+        assert shown.values(residues[-1], "mmol/L", "ANTI") == pytest.approx(0.15)
+        assert shown_in("laboratory", [other], [model]).values(residues[-1], "mmol/L", "ANTI") == pytest.approx(0.15)
+    near = replace(run, molar_masses={**run.molar_masses, "ANTI": 109.0})
+    np.testing.assert_allclose(in_units_of(near, model).measurements["ANTI"].value, near.measurements["ANTI"].value)
+
+
+COUNTED = "which are {mass} g/L with the molar mass {own} g/mol of {whose}; model 'cho-basic' has ANTI in mg/L"
+
+
+@pytest.mark.parametrize(("changes", "place", "clause"), [
+    ({}, "measurements, ANTI: found 46.96 mmol/L",
+     COUNTED.format(mass="7044", own="150000", whose="model 'cho-basic'")),
+    ({"molar_masses": {"ANTI": 145e3}}, "measurements, ANTI: found 46.96 mmol/L",
+     COUNTED.format(mass="6809", own="145000", whose="the run's ANTI")),
+    ({"measurements": {}, "initial": {"ANTI": 20.0}, "units": {"ANTI": "mmol/L"}}, "initial, ANTI: found 20 mmol/L",
+     COUNTED.format(mass="3000", own="150000", whose="model 'cho-basic'")),
+    ({"measurements": {}, "initial": {"ANTI": 0.02}, "units": {"ANTI": "mol/L"}}, "initial, ANTI: found 0.02 mol/L",
+     COUNTED.format(mass="3000", own="150000", whose="model 'cho-basic'")),
+    ({"measurements": {}, "media": {"feed": {"ANTI": 50.0}}, "initial": {}, "events": (), "units": {"ANTI": "mmol/L"}},
+     "medium 'feed', ANTI: found 50 mmol/L", COUNTED.format(mass="7500", own="150000", whose="model 'cho-basic'")),
+])  # fmt: skip
+def test_amounts_that_would_be_more_than_dissolves_name_the_model_and_the_molar_mass(changes, place, clause):
+    run = replace(bundled_run(), **changes)
+    with pytest.raises(InputError) as error:
+        in_units_of(run, model_of("cho-basic"))
+    [finding] = error.value.findings
+    assert f"run '{run.name}', {place}, {clause}" in str(finding)
+    assert "no liquid holds more than 2000 g/L; give ANTI as a mass, in g/L" in str(finding)
+    # both pieces of advice work
+    counted = replace(run, molar_masses={"ANTI": 110.0})
+    assert in_units_of(counted, model_of("cho-basic")).name == run.name
+    weighed = as_weighed(counted)
+    assert in_units_of(replace(weighed, molar_masses={}), model_of("cho-basic")).name == run.name
 
 
 def test_a_fit_knows_that_its_product_was_weighed_with_another_molar_mass():

@@ -19,6 +19,7 @@ from graycell.runs import (
     End,
     Feed,
     FeedRamp,
+    IvcdBolus,
     LevelBolus,
     Measurement,
     Outflow,
@@ -36,8 +37,8 @@ from graycell.runs.format.writing import tables_of, write_runs
 RULES = (
     Sample(1.0, 0.01), LevelBolus(1.0, "feed", "GLC", 100.0 / 3.0), LevelBolus(2.0, "feed", "GLC", 40.0, below=35.1),
     LevelBolus(2.0, "feed", "GLC", 50.0, most=0.1 + 0.2), LevelBolus(2.5, "feed", "GLC", 60.0, 10.0, 0.05),
-    ShareBolus(3.0, "feed", 1.0 / 7.0), CellFeed(3.5, "feed", 0.0123), FeedRamp(4.0, "feed", 0.02, -1e-3),
-    Feed(5.0, "feed", 0.0), End(9.5),
+    ShareBolus(3.0, "feed", 1.0 / 7.0), IvcdBolus(3.0, "feed", 0.1 / 3.0), CellFeed(3.5, "feed", 0.0123),
+    FeedRamp(4.0, "feed", 0.02, -1e-3), Feed(5.0, "feed", 0.0), End(9.5),
 )  # fmt: skip
 
 
@@ -67,6 +68,7 @@ any_rule = st.one_of(
     st.builds(lambda medium, level, share: LevelBolus(2.0, medium, "GLC", level, share * level), media,
               st.floats(1e-3, 400.0), st.floats(1e-3, 1.0)),
     st.builds(ShareBolus, st.just(3.0), media, st.floats(0.0, 1.0)),
+    st.builds(IvcdBolus, st.just(3.0), media, numbers),
     st.builds(CellFeed, st.just(4.0), media, numbers),
     st.builds(FeedRamp, st.just(5.0), media, numbers, numbers),
 )  # fmt: skip
@@ -153,6 +155,8 @@ def test_rules_are_read_in_units_of_a_laboratory(tmp_path):
         ("24,bolus share,feed,GLC,,,,3,,,", "species", ["the event bolus share takes medium and fraction alone"]),
         ("24,feed per cells,feed,,,,,,,,", "rate per cells [nL/(1e6 cells)/d]", ["needs a rate per cells"]),
         ("24,feed per cells,feed,,,,,,,-3,", "rate per cells [nL/(1e6 cells)/d]", ["rates are >= 0"]),
+        ("24,bolus per IVCD,feed,,,,,,,,", "rate per cells [nL/(1e6 cells)/d]", ["needs a rate per cells"]),
+        ("24,bolus per IVCD,feed,,,,3,,,50,", "volume [mL]", ["takes medium and rate per cells alone"]),
         ("24,feed ramp,feed,,,,,,3,,", "slope [mL/h/d]", ["the event feed ramp needs a slope"]),
         ("24,feed ramp,feed,,,,,,,,3", "rate [mL/h]", ["the event feed ramp needs a rate"]),
         ("24,bolus to levels,feed,GLC,5,,,,,,", "event", ["did you mean 'bolus to level'"]),
@@ -216,6 +220,7 @@ def test_the_template_tells_of_every_event_and_still_reads(tmp_path):
     [
         (LevelBolus(0.5, "feed", "GLC", 80.0), True), (LevelBolus(0.5, "feed", "GLC", 80.0, most=0.1), False),
         (LevelBolus(0.5, "feed", "GLC", 80.0, most=1.5), True), (ShareBolus(0.5, "feed", 1.0), True),
+        (IvcdBolus(0.2, "feed", 0.1), True), (IvcdBolus(0.2, "feed", 0.0), False),
         (ShareBolus(0.5, "feed", 0.2), False), (CellFeed(0.2, "feed", 0.1), True),
         (CellFeed(0.2, "feed", 0.0), False), (FeedRamp(0.0, "feed", 0.0, 2.0), True),
         (FeedRamp(0.0, "feed", 0.0, 0.2), False),

@@ -1,4 +1,4 @@
-"""Rules as events: boluses to a level and of a share, feeds per cell, ramps of a pump."""
+"""Rules as events: boluses to a level, of a share and per IVCD, feeds per cell, ramps of a pump."""
 
 import functools
 from dataclasses import replace
@@ -21,7 +21,7 @@ from graycell.formulas import Formula
 from graycell.hybrid.smoothing import smooth_run
 from graycell.packing import pack, pack_all
 from graycell.reporting import trajectory_frame
-from graycell.runs import Bolus, CellFeed, End, Feed, FeedRamp, LevelBolus, Outflow, Sample, ShareBolus
+from graycell.runs import Bolus, CellFeed, End, Feed, FeedRamp, IvcdBolus, LevelBolus, Outflow, Sample, ShareBolus
 from graycell.simulation.forecast import from_last_samples
 from graycell.simulation.simulate import simulate
 from graycell.simulation.solve import Loop, SolverSettings, integrate
@@ -47,7 +47,8 @@ def plan(*events, **changes):
 def with_all_rules(events):
     """Return a schedule with each kind of rule, and samples of nothing: one program serves all schedules."""
     nothing = [Sample(time, 0.0) for time in TIMES]
-    kinds = [LevelBolus(0.7, "feed", "GLC", 1e-3), CellFeed(3.0, "salt", 0.0), FeedRamp(3.0, "feed", 0.0, 0.0)]
+    kinds = [LevelBolus(0.7, "feed", "GLC", 1e-3), IvcdBolus(0.7, "salt", 0.0), CellFeed(3.0, "salt", 0.0),
+             FeedRamp(3.0, "feed", 0.0, 0.0)]  # fmt: skip
     return (*nothing, *kinds, *events, End(4.0))
 
 
@@ -61,6 +62,7 @@ def schedules(draw):
                   times, level, st.floats(0.2, 1.0), limit),
         st.builds(LevelBolus, times, st.just("salt"), st.just("SALT"), st.floats(3.0, 45.0), st.none(), limit),
         st.builds(ShareBolus, times, media, st.floats(0.0, 0.2)),
+        st.builds(IvcdBolus, times, media, st.floats(0.0, 0.1)),
         st.builds(CellFeed, times, media, st.floats(0.0, 0.05)),
         st.builds(FeedRamp, times, media, rate, st.floats(0.0, 0.1)),
         st.builds(Feed, times, media, rate),
@@ -82,7 +84,7 @@ def sampled(run, trajectory):
             if isinstance(event, Sample):
                 taken = held * event.volume / volume
                 held, volume, total = held - taken, volume - event.volume, total + taken
-            elif isinstance(event, Bolus | LevelBolus | ShareBolus):
+            elif isinstance(event, Bolus | LevelBolus | ShareBolus | IvcdBolus):
                 added = event if isinstance(event, Bolus) else next(given)
                 held = held + added.volume * np.array([MEDIA[added.medium].get(name, 0.0) for name in names])
                 volume += added.volume
@@ -99,7 +101,7 @@ def check_level(rule, given, held, volume):
     before = (held - given.volume * concentration) / (volume - given.volume)
     if before >= (rule.level if rule.below is None else rule.below) * (1.0 + 1e-12):
         assert given.volume == 0.0
-    elif rule.most is not None and given.volume == rule.most:
+    elif rule.most is not None and given.volume == pytest.approx(rule.most, rel=1e-12):  # less what was planned there
         assert held / volume <= rule.level * (1.0 + 1e-12)
     elif given.volume:
         assert held / volume == pytest.approx(rule.level, rel=1e-13)
@@ -126,7 +128,7 @@ def test_a_run_of_the_volumes_that_rules_gave_has_the_same_answer(events):
     settings = SolverSettings(rtol=1e-7, atol=1e-8)
     by_rules = simulate(salted(), plan(*events), settings, points=2)
     again = simulate(salted(), by_rules.realised, settings, points=2)
-    assert not any(isinstance(event, LevelBolus | ShareBolus) for event in by_rules.realised.events)
+    assert not any(isinstance(event, LevelBolus | ShareBolus | IvcdBolus) for event in by_rules.realised.events)
     for name in salted().quantities:
         assert by_rules.final[name] == pytest.approx(float(again.final[name]), rel=1e-7, abs=1e-9)
     assert again.fed_volumes[-1] == pytest.approx(by_rules.fed_volumes[-1], rel=1e-7, abs=1e-9)
@@ -138,7 +140,8 @@ def test_the_concentration_after_a_bolus_to_a_level_is_the_level():
     at = np.flatnonzero(path.time == 1.5)
     assert path["GLC"][at[0]] < 60.0
     assert path["GLC"][at[-1]] == pytest.approx(80.0, rel=1e-14)
-    assert [bolus.volume > 0.0 for bolus in path.boluses] == [False, True, False]  # not below 10 mmol/L
+    # the first two do nothing, and the last is not given, because there is more than 10 mmol/L
+    assert [bolus.volume > 0.0 for bolus in path.boluses] == [False, False, True, False]
 
 
 def test_rules_act_in_the_order_of_the_events_of_their_time():
@@ -147,22 +150,22 @@ def test_rules_act_in_the_order_of_the_events_of_their_time():
     later = simulate(salted(), plan(*with_all_rules([rule, bolus, share])), points=2)
     assert path["GLC"][np.flatnonzero(path.time == 1.5)[-1]] == pytest.approx(80.0 / 1.1, rel=1e-12)
     assert later["GLC"][np.flatnonzero(later.time == 1.5)[-1]] > 80.0 / 1.1
-    assert path.boluses[1].volume < later.boluses[1].volume
+    assert path.boluses[2].volume < later.boluses[2].volume
     before = path.volume[np.flatnonzero(path.time == 1.5)[0]]
-    assert path.boluses[2].volume == pytest.approx(0.1 * (before + 0.05 + path.boluses[1].volume), rel=1e-12)
+    assert path.boluses[3].volume == pytest.approx(0.1 * (before + 0.05 + path.boluses[2].volume), rel=1e-12)
 
 
 def test_the_same_rule_twice_gives_two_boluses():
     rule = ShareBolus(1.5, "feed", 0.1)
     path = simulate(salted(), plan(*with_all_rules([rule, rule])), points=2)
-    first, second = (bolus.volume for bolus in path.boluses[1:])
+    first, second = (bolus.volume for bolus in path.boluses[2:])
     assert second == pytest.approx(1.1 * first, rel=1e-12)
 
 
 RULES = (
     LevelBolus(0.7, "feed", "GLC", 75.0), LevelBolus(1.5, "feed", "GLC", 90.0, below=85.0),
     LevelBolus(1.5, "salt", "SALT", 100.0, most=0.05), ShareBolus(2.5, "salt", 0.03), CellFeed(2.5, "feed", 0.004),
-    FeedRamp(2.5, "salt", 0.01, 0.02),
+    FeedRamp(2.5, "salt", 0.01, 0.02), IvcdBolus(2.5, "feed", 0.01), IvcdBolus(3.2, "feed", 0.02),
 )  # fmt: skip
 
 
@@ -190,6 +193,8 @@ VARIED = {
     "the largest volume": (lambda x: with_rule(2, most=x), 0.05, lambda g: g.events[2].most),
     "a share": (lambda x: with_rule(3, share=x), 0.03, lambda g: g.events[3].share),
     "a rate per cell": (lambda x: with_rule(4, rate=x), 0.004, lambda g: g.events[4].rate),
+    "a rate per IVCD": (lambda x: with_rule(6, rate=x), 0.01, lambda g: g.events[6].rate),
+    "the time of a bolus per IVCD": (lambda x: with_rule(6, time=x), 2.6, lambda g: g.events[6].time),
     "the rate of a ramp": (lambda x: with_rule(5, rate=x), 0.01, lambda g: g.events[5].rate),
     "the slope of a ramp": (lambda x: with_rule(5, slope=x), 0.02, lambda g: g.events[5].slope),
     "the time of a rule": (lambda x: with_rule(0, time=x), 0.7, lambda g: g.events[0].time),
@@ -289,12 +294,36 @@ def test_a_ramp_has_a_quadratic_volume_until_the_next_feed():
     assert saved.fed_volumes[:, 0] == pytest.approx([0.0, 0.25, 0.475], rel=1e-12, abs=1e-15)
 
 
+def test_a_bolus_per_ivcd_has_its_closed_form():
+    mu, n, rate = 0.5, 0.4 * 2.0, 0.03
+    rules = (IvcdBolus(1.0, "feed", rate), Sample(1.5, 0.2), IvcdBolus(2.0, "salt", 0.01), IvcdBolus(2.0, "feed", rate),
+             Bolus(3.0, "salt", 0.5), CellFeed(3.0, "salt", 0.02), IvcdBolus(4.0, "feed", rate),
+             IvcdBolus(4.0, "feed", rate))  # fmt: skip
+    run = gc.CultureRun("IVCD", 2.0, {"VCD": 0.4, "GLC": 10.0}, media={"feed": {"GLC": 300.0}, "salt": {}},
+                        events=rules, end=4.5)  # fmt: skip
+    path = simulate(growing(mu), run, FINE)
+
+    def integral(start, end):
+        return n * (np.exp(mu * end) - np.exp(mu * start)) / mu
+
+    first = rate * integral(0.0, 1.0)
+    kept = 1.0 - 0.2 / (2.0 + first)  # of the cells, where the sample is taken
+    between = integral(1.0, 1.5) + kept * integral(1.5, 2.0)
+    expected = [first, 0.01 * (integral(0.0, 1.0) + between), rate * between, rate * kept * integral(2.0, 4.0), 0.0]
+    assert [bolus.volume for bolus in path.boluses] == pytest.approx(expected, rel=1e-9, abs=1e-15)
+    assert path.fed_volumes[-1, 0] == pytest.approx(sum(expected) - expected[1], rel=1e-9)
+
+
 def test_a_feed_per_cell_of_a_closed_loop_has_its_closed_form():
     model = pool(Algebraic("ts"))
     run = gc.CultureRun("pool", 1.0, {"VCD": 1.0, "GLC": 20.0}, media={"feed": {"GLC": 100.0}},
-                        events=(CellFeed(0.0, "feed", 0.02),), end=3.0)  # fmt: skip
+                        events=(CellFeed(0.0, "feed", 0.02), IvcdBolus(3.0, "feed", 0.1)), end=3.0)  # fmt: skip
     path = simulate(model, run, FINE).require_finished()
-    assert path.volume == pytest.approx(1.0 + 0.02 * (np.exp(0.1 * path.time) - 1.0) / 0.1, rel=1e-9)
+    integral = (np.exp(0.1 * path.time) - 1.0) / 0.1
+    at_end = 0.1 * integral[-1]
+    assert path.boluses[0].volume == pytest.approx(at_end, rel=1e-9)
+    assert path.volume[:-1] == pytest.approx(1.0 + 0.02 * integral[:-1], rel=1e-9)
+    assert path.volume[-1] == pytest.approx(1.0 + 0.02 * integral[-1] + at_end, rel=1e-9)
 
 
 def test_a_run_without_rules_has_nothing_of_them():
@@ -359,6 +388,8 @@ def test_a_rule_sees_the_unit_of_its_species():
         (LevelBolus(1.0, "fed", "GLC", 20.0), "did you mean 'feed'"),
         (ShareBolus(1.0, "fed", 0.1), "did you mean 'feed'"),
         (ShareBolus(1.0, "feed", 1.5), "a fraction is 0 to 1"),
+        (IvcdBolus(1.0, "feed", -0.1), "rates are >= 0"),
+        (IvcdBolus(1.0, "fed", 0.1), "did you mean 'feed'"),
         (CellFeed(1.0, "feed", -0.1), "rates are >= 0"),
         (CellFeed(1.0, "fed", 0.1), "did you mean 'feed'"),
         (FeedRamp(1.0, "feed", 0.1, -0.05), "with a feed of feed at 3 d"),
@@ -380,6 +411,8 @@ def test_a_feed_per_cell_needs_cells():
     run = gc.CultureRun("a", 1.0, {"A": 1.0}, media={"feed": {"A": 2.0}}, events=(CellFeed(0.0, "feed", 0.1),), end=1.0)
     with pytest.raises(InputError, match="model 'flask' has no cells; give the rate of the feed in L/d"):
         pack(run, model)
+    with pytest.raises(InputError, match="a bolus per IVCD; model 'flask' has no cells; give its volume in L"):
+        pack(replace(run, events=(IvcdBolus(0.5, "feed", 0.1),)), model)
 
 
 def test_a_level_that_cannot_be_reached_ends_a_traced_simulation_with_a_status():
@@ -405,13 +438,15 @@ def test_the_samples_of_a_run_say_what_its_rules_gave():
         Sample(0.7, 0.05), LevelBolus(0.7, "feed", "GLC", 75.0), Bolus(1.5, "feed", 0.01), Outflow(1.2, 0.1),
         LevelBolus(1.5, "feed", "GLC", 90.0, below=85.0), LevelBolus(1.5, "salt", "SALT", 100.0, most=0.05),
         ShareBolus(2.5, "salt", 0.03), FeedRamp(2.5, "salt", 0.01, 0.02), LevelBolus(3.0, "salt", "SALT", 40.0),
+        IvcdBolus(4.0, "feed", 0.01),
     )  # fmt: skip
     run, path = with_samples(plan(*rules), [0.0, 0.7, 1.5, 3.0, 4.0], ("GLC", "SALT", "VCD"), salted())
     found = volumes_of_rules(run)
     assert found.unknown == ()
     given = [event.volume for event in found.run.events if isinstance(event, Bolus)]
     expected = [event.volume for event in path.realised.events if isinstance(event, Bolus)]
-    assert given == pytest.approx(expected, rel=1e-9)
+    assert given[:-1] == pytest.approx(expected[:-1], rel=1e-9)
+    assert given[-1] == pytest.approx(expected[-1], rel=0.02)  # per IVCD: between counts cells grow exponentially
     assert all(volume > 0.0 for volume in given)
     for balance in balances_of(run, "SALT"):
         assert balance.net_production == pytest.approx(0.0, abs=1e-5 * balance.found)
@@ -448,24 +483,41 @@ def test_curves_through_samples_see_ramps_and_boluses_to_a_level():
     assert np.all(np.diff(np.asarray(smooth.fed[ramp][0, :, salt] * smooth.volume[ramp][0])) > 0.0)
     with pytest.raises(InputError, match="smooth curves need the rates that the pump gave"):
         smooth_run(salted(), replace(run, events=(CellFeed(1.0, "feed", 0.1),)))
+    with pytest.raises(InputError, match="smooth curves need the volumes that were given; write them as boluses, in L"):
+        smooth_run(salted(), replace(run, events=(IvcdBolus(1.0, "feed", 0.1),)))
 
 
 def test_feeds_by_rules_go_on_after_the_last_sample():
     glucose = gc.Measurement("GLC", "mmol/L", np.array([0.0, 3.0]), np.array([60.0, 50.0]), np.ones(2))
-    rules = (CellFeed(1.0, "feed", 0.01), FeedRamp(2.0, "salt", 0.02, 0.01), LevelBolus(3.5, "feed", "GLC", 60.0))
-    rest = from_last_samples(salted(), plan(*rules, measurements={"GLC": glucose}))
+    rules = (CellFeed(1.0, "feed", 0.01), FeedRamp(2.0, "salt", 0.02, 0.01), LevelBolus(3.5, "feed", "GLC", 60.0),
+             IvcdBolus(3.5, "feed", 0.02), IvcdBolus(3.8, "feed", 0.02))  # fmt: skip
+    run = plan(*rules, measurements={"GLC": glucose})
+    rest = from_last_samples(salted(), run)
+    carried = rest.events[3]
     assert rest.events == (CellFeed(0.0, "feed", 0.01), FeedRamp(0.0, "salt", pytest.approx(0.03), 0.01),
-                           LevelBolus(0.5, "feed", "GLC", 60.0))  # fmt: skip
+                           LevelBolus(0.5, "feed", "GLC", 60.0), carried, IvcdBolus(0.5, "feed", 0.02),
+                           IvcdBolus(pytest.approx(0.8), "feed", 0.02))  # fmt: skip
+    # what was fed for the cells before the last sample, and for those after it, is what the whole run gives
+    assert carried.medium == "feed"
+    _, until, _ = simulate(salted(), run, FINE).boluses
+    _, after, _ = simulate(salted(), replace(rest, initial=rest.initial), FINE).boluses
+    assert carried.volume + after.volume == pytest.approx(until.volume, rel=0.02)
+    assert 0.5 < carried.volume / until.volume < 0.95
 
 
 def test_a_bolus_by_a_rule_may_set_off_a_trigger():
     note = gc.Trigger(Formula("B > 2"), ("n",), (Formula("n + 1"),))
-    model = gc.CultureModel(reactions={"decay": "B =>"}, rates={"decay": gc.Volumetric(gc.Rate("k") * Formula("B"))},
+    model = gc.CultureModel(reactions={"decay": "B =>", "growth": "=> VCD"},
+                            rates={"decay": gc.Volumetric(gc.Rate("k") * Formula("B")), "growth": 0.5},
                             parameters={"k": 0.7}, variables={"n": gc.StateVariable(0.0)}, triggers={"note": note},
-                            name="decay")  # fmt: skip
-    rules = LevelBolus(1.0, "feed", "B", 3.0), FeedRamp(1.5, "feed", 0.0, 0.01)
-    run = gc.CultureRun("a", 1.0, {"B": 1.0}, media={"feed": {"B": 50.0}}, events=rules, end=2.0)
+                            name="decay", species={"VCD": "1e9 cells/L"})  # fmt: skip
+    rules = LevelBolus(1.0, "feed", "B", 3.0), FeedRamp(1.5, "feed", 0.0, 0.01), IvcdBolus(1.8, "salt", 0.02)
+    media = {"feed": {"B": 50.0}, "salt": {}}
+    run = gc.CultureRun("a", 1.0, {"B": 1.0, "VCD": 0.3}, media=media, events=rules, end=2.0)
     path = simulate(model, run, FINE, points=2).require_finished()
     assert path.boluses[0].volume == pytest.approx((3.0 - np.exp(-0.7)) / (50.0 - 3.0), rel=1e-8)
     assert list(path["n"][[0, -1]]) == [0.0, 1.0]
-    assert path.volume[-1] == pytest.approx(1.0 + path.boluses[0].volume + 0.005 * 0.25, rel=1e-12)
+    per_ivcd = 0.02 * 0.3 * (np.exp(0.9) - 1.0) / 0.5  # through the time of the trigger
+    assert path.boluses[1].volume == pytest.approx(per_ivcd, rel=1e-8)
+    added = path.boluses[0].volume + path.boluses[1].volume
+    assert path.volume[-1] == pytest.approx(1.0 + added + 0.005 * 0.25, rel=1e-12)

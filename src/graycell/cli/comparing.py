@@ -17,6 +17,7 @@ from graycell.cli.stopping import keeps_state
 from graycell.comparison import Comparison, cross_validate, learning_curve
 from graycell.comparison.intervals import ALL
 from graycell.insilico import Design, generate
+from graycell.packing import as_weighed
 from graycell.reporting.comparison.page import band_sentences, comparison_report, headline, not_shared_sentences
 from graycell.reporting.comparison.tables import comparison_frames
 from graycell.runs.format.writing import require_place_for_runs, write_runs
@@ -37,7 +38,7 @@ def _generate(
     design = Design(runs=runs, seed=seed, days=days, sampling_interval=every, noise=noise, floor=floor, loops=loops)
     with progress_bar("generate") as update:
         made = generate(truth, design, varied, progress=update)
-    path = write_runs(made, out)
+    path = write_runs([as_weighed(run) for run in made], out)
     say(made[0].provenance.notes)
     say(f"{counted(len(made), 'run')} written to {path}. Next: graycell fit {out}")
 

@@ -11,13 +11,12 @@ from graycell.inference.fitting import Fit, FitSettings, Progress, fit
 from graycell.inference.initial_error import InitialError
 from graycell.inference.problem import Problem
 from graycell.model import CultureModel
-from graycell.packing import in_units_of, molar_mass_of, names_of
+from graycell.packing import as_run_has, in_units_of, names_of
 from graycell.packing.names import with_measured_start
 from graycell.provenance import content_of, hash_of_run, provenance_of
 from graycell.runs.records import CultureRun, Measurement
 from graycell.simulation.forecast import from_last_samples
 from graycell.simulation.simulate import Trajectory, simulate
-from graycell.units import convert_amount
 
 _KEPT = 16
 """Models that a candidate keeps: one for each training that may be under way."""
@@ -48,8 +47,7 @@ class FittedPredictor:
         model = self.fit.model_of(known.name)
         trajectory = predicted(model, self.fit.run_of(known), times)
         return {
-            name: convert_amount(trajectory.at_samples(name), model.unit(name), measured.get(name, model.unit(name)),
-                                 molar_mass_of(model, name, known))
+            name: as_run_has(model, name, trajectory.at_samples(name), measured.get(name, model.unit(name)), known)
             for name in times
             if name in trajectory.run.measurements
         }  # fmt: skip

@@ -16,7 +16,7 @@ from graycell.cell.network import EXTERNAL_SUFFIX, MetabolicNetwork
 from graycell.comparison.splits import with_viability_known
 from graycell.model import CultureModel
 from graycell.reactor import NeuralODE, Reactor
-from graycell.runs.records import REDOX, VCD, Bolus, CellFeed, CultureRun, Feed, FeedRamp
+from graycell.runs.records import REDOX, VCD, Bolus, CellFeed, CultureRun, Feed, FeedRamp, IvcdBolus
 from graycell.simulation.simulate import simulate
 from graycell.simulation.trajectory import ZERO_SHARE, Trajectory
 
@@ -53,7 +53,7 @@ class Count:
     of: int
 
 
-_SCALED = {Bolus: ("volume",), Feed: ("rate",), CellFeed: ("rate",), FeedRamp: ("rate", "slope")}
+_SCALED = {Bolus: ("volume",), Feed: ("rate",), CellFeed: ("rate",), IvcdBolus: ("rate",), FeedRamp: ("rate", "slope")}
 """Which numbers of an event say how much is fed."""
 
 

@@ -36,7 +36,8 @@ def features_of(run: CultureRun, time: np.ndarray) -> dict[str, np.ndarray]:
     temperature: now, and the mean since time 0 [degC]; setpoint: that of each other input, in its unit; before the
     first one it is the initial value, or else the first set-point; signal: each known input. An event acts on later
     times only. Rules count with the volumes that the samples of the run give. A bolus to a level without a sample of
-    its species at that time, as in a run that is predicted, and a feed per cell do not count as fed.
+    its species at that time, as in a run that is predicted, one per IVCD without counts, and a feed per cell do not
+    count as fed.
 
     Args:
         run: the run.

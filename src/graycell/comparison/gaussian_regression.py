@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, get_lapack_funcs
 from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 
@@ -38,6 +38,8 @@ _FIRST_LENGTH = 2.0
 _ENOUGH = 1e-6
 """[1] Relative change of the logarithm of a likelihood that is none."""
 _JITTER = 1e-10
+_FACTORISED, _SOLVED, _INVERTED = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.float64)
+"""Of LAPACK, for a positive definite matrix: without the checks of scipy, which take as long."""
 
 
 @dataclass(frozen=True)
@@ -122,24 +124,71 @@ class SampleKernel:
         Returns:
             The logarithm, and (hyperparameters,) by `theta`.
         """
-        common, explained, within = self.parts(squares, same)
-        _, length, _, _, slow, noise, *lengths = np.exp(self.theta)
-        covariance = common + explained + within + (noise + _JITTER) * np.eye(len(y))
-        try:
-            factor = cho_factor(covariance, lower=True)
-        except np.linalg.LinAlgError:
-            return -np.inf, np.zeros(len(self.theta))
-        inverse = cho_solve(factor, np.eye(len(y)))
-        weighted = inverse @ y
-        value = -0.5 * y @ weighted - np.sum(np.log(np.diag(factor[0]))) - 0.5 * len(y) * np.log(2.0 * np.pi)
-        slope = 0.5 * (np.outer(weighted, weighted) - inverse)
-        by_explained = slope * explained
-        found = [
-            np.sum(slope * common), np.sum(slope * common * squares[0]) / length**2, np.sum(by_explained),
-            np.sum(slope * within), np.sum(slope * within * squares[0]) / slow**2, noise * np.trace(slope),
-            *(np.tensordot(squares[1:], by_explained, axes=2) / np.asarray(lengths) ** 2),
-        ]  # fmt: skip
-        return float(value), np.array(found)
+        return MarginalLikelihood(squares, same, y)(self.theta)
+
+
+class MarginalLikelihood:
+    """The marginal likelihood of samples and its derivatives; what does not depend on the kernel is computed once.
+
+    All matrices are symmetric, so the numbers of one triangle stand for them: half of the work.
+    """
+
+    def __init__(self, squares: np.ndarray, same: np.ndarray, y: np.ndarray) -> None:
+        """Prepare what all kernels share.
+
+        Args:
+            squares: (1 + groups, n, n), see `SampleKernel.squares`.
+            same: (n, n) whether two samples are of one run.
+            y: (n,) standardised values [1].
+        """
+        n = len(y)
+        rows, columns = np.triu_indices(n)
+        self.y, self.triangle = np.ascontiguousarray(y, dtype=float), rows * n + columns
+        self.rows, self.columns = rows, columns
+        self.time = squares[0][rows, columns]
+        self.groups = np.ascontiguousarray(squares[1:, rows, columns])
+        self.diagonal, self.same = np.flatnonzero(rows == columns), np.flatnonzero(same[rows, columns])
+        self.time_within = self.time[self.same]
+        self.half = np.where(rows == columns, 0.5, 1.0)  # of 0.5: numbers beside the diagonal stand for two
+        self.covariance = np.zeros((n, n))
+
+    def __call__(self, theta: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the logarithm of the marginal likelihood and its derivatives (Rasmussen & Williams 2006, eq. 5.9).
+
+        Args:
+            theta: (hyperparameters,) see `SampleKernel`.
+
+        Returns:
+            The logarithm, minus infinity where the covariance cannot be inverted, and (hyperparameters,).
+        """
+        scales = np.exp(theta)
+        v_common, length, v_explained, v_within, slow, noise = scales[:6]
+        shares = scales[6:] ** -2.0
+        common = v_common * np.exp((-0.5 / length**2) * self.time)
+        explained = v_explained * np.exp(-0.5 * (shares @ self.groups))
+        within = v_within * np.exp((-0.5 / slow**2) * self.time_within)
+        entries = common + explained
+        entries[self.same] += within
+        entries[self.diagonal] += noise + _JITTER
+        self.covariance.ravel()[self.triangle] = entries
+        # by rows the upper triangle is what LAPACK, by columns, calls the lower one
+        factor, wrong = _FACTORISED(self.covariance.T, lower=1, clean=0)
+        if wrong:
+            return -np.inf, np.zeros(len(theta))
+        weighted = _SOLVED(factor, self.y, lower=1)[0]
+        logarithms = np.log(factor.diagonal()).sum()
+        inverse = _INVERTED(factor, lower=1, overwrite_c=1)[0].T
+        value = -0.5 * (self.y @ weighted) - logarithms - 0.5 * len(self.y) * np.log(2.0 * np.pi)
+        slope = weighted[self.rows] * weighted[self.columns] - inverse.ravel()[self.triangle]
+        slope *= self.half
+        by_common, by_explained, by_within = slope * common, slope * explained, slope[self.same] * within
+        found = np.empty(len(theta))
+        found[:6] = (
+            by_common.sum(), by_common @ self.time / length**2, by_explained.sum(), by_within.sum(),
+            by_within @ self.time_within / slow**2, noise * slope[self.diagonal].sum(),
+        )  # fmt: skip
+        found[6:] = shares * (self.groups @ by_explained)
+        return float(value), found
 
 
 def train(runs: Sequence[CultureRun], starts: int, largest: int, seed: int) -> Predictor:
@@ -236,9 +285,10 @@ def _learned(
     kernel: SampleKernel, squares: np.ndarray, same: np.ndarray, y: np.ndarray, starts: np.ndarray
 ) -> SampleKernel:
     """Return the kernel of the largest marginal likelihood, from some starting points."""
+    likelihood = MarginalLikelihood(squares, same, y)
 
     def cost(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        value, slope = replace(kernel, theta=theta).likelihood(squares, same, y)
+        value, slope = likelihood(theta)
         return (-value, -slope) if np.isfinite(value) else (1e25, np.zeros_like(theta))
 
     found = [minimize(cost, start, jac=True, method="L-BFGS-B", bounds=kernel.bounds, options={"ftol": _ENOUGH})

@@ -13,6 +13,9 @@ from graycell.runs.records import CultureRun
 Target = Literal["value", "change", "deviation"]
 """What is learned of a quantity: its value, its change since time 0, or its deviation from the mean of the runs."""
 
+_SAME_START = 1e-9
+"""[1] Relative difference up to which values at time 0 are equal."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -38,9 +41,13 @@ class Samples:
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The targets that can be learned; a change needs the value at time 0 of every run."""
-        starts = [value_at_start(run, self.quantity) for run in self.runs]
-        return ("value", "change", "deviation") if np.all(np.isfinite(starts)) else ("value", "deviation")
+        """The targets that differ: a change needs the value at time 0 of every run, and values there that differ."""
+        starts = np.array([value_at_start(run, self.quantity) for run in self.runs])
+        if not np.all(np.isfinite(starts)):
+            return "value", "deviation"
+        # of a run that begins elsewhere, the change knows more
+        same = np.ptp(starts) <= _SAME_START * np.max(np.abs(starts))
+        return ("change", "deviation") if same else ("value", "change", "deviation")
 
     def offset(self, target: Target, inside: np.ndarray | None = None) -> np.ndarray:
         """Return what is subtracted from the values before learning.

@@ -21,7 +21,7 @@ from graycell.errors import Finding, InputError
 from graycell.model import CultureModel, Surroundings
 from graycell.packing import PackedRun, pack
 from graycell.reactor import Flows, intervene
-from graycell.runs.records import VCD, CellFeed, CultureRun
+from graycell.runs.records import VCD, CellFeed, CultureRun, IvcdBolus
 from graycell.runs.value_checks import event_place
 
 _NODES, _NODE_WEIGHTS = np.polynomial.legendre.leggauss(3)
@@ -78,12 +78,14 @@ def smooth_run(model: CultureModel, run: CultureRun) -> SmoothRun:
         The smooth run.
 
     Raises:
-        InputError: for a feed per cell, whose volume is known along a trajectory alone.
+        InputError: for a feed per cell and a bolus per IVCD, whose volumes are known along a trajectory alone.
     """
-    feeds = [event for event in run.events if isinstance(event, CellFeed)]
-    if feeds:
-        needed, remedy = "smooth curves need the rates that the pump gave", "write them as feeds, in L/d"
-        raise InputError([Finding(event_place(run, event), "a feed per cell", needed, remedy) for event in feeds])
+    rates = "a feed per cell", "smooth curves need the rates that the pump gave", "write them as feeds, in L/d"
+    volumes = "a bolus per IVCD", "smooth curves need the volumes that were given", "write them as boluses, in L"
+    findings = [Finding(event_place(run, event), *(rates if isinstance(event, CellFeed) else volumes))
+                for event in run.events if isinstance(event, CellFeed | IvcdBolus)]  # fmt: skip
+    if findings:
+        raise InputError(findings)
     packed = pack(run, model)
     arrays = jax.tree.map(np.asarray, packed)
     curves: list[Callable[[float], float]] = [_nothing] * len(model.species)

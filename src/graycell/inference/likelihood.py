@@ -338,8 +338,8 @@ def residuals(objective: Objective, x: Array | np.ndarray, loop: Loop, horizon: 
     """
     found = _by_run(_residuals, objective, np.asarray(x), loop, horizon)
     value = np.zeros(objective.run_count * objective.measured_count + objective.prior_count)
-    for i, of_run in enumerate(found):
-        value[objective.rows_of_run(i)] = of_run
+    for one, of_run in zip(_alone(objective), found, strict=True):
+        value[one.rows] = of_run
     return value
 
 
@@ -360,10 +360,9 @@ def linearise(
     found = _by_run(_linearise, objective, np.asarray(x), loop, horizon)
     total = objective.run_count * objective.measured_count + objective.prior_count
     value, jacobian = np.zeros(total), np.zeros((total, objective.size))
-    for i, (of_run, slope) in enumerate(found):
-        rows = objective.rows_of_run(i)
-        value[rows] = of_run
-        jacobian[np.ix_(rows, objective.coordinates_of_run(i))] = slope
+    for one, (of_run, slope) in zip(_alone(objective), found, strict=True):
+        value[one.rows] = of_run
+        jacobian[np.ix_(one.rows, one.coordinates)] = slope
     return value, jacobian
 
 
@@ -372,21 +371,31 @@ def _by_run(compiled: Callable, objective: Objective, x: np.ndarray, loop: Loop,
     alone = _alone(objective)
 
     def of_run(i: int):
-        here = jnp.asarray(x[objective.coordinates_of_run(i)])
-        return jax.tree.map(np.asarray, compiled(alone[i], here, loop, jnp.asarray(horizon)))
+        # in numpy: the compiled function takes it as it is, sooner than JAX makes an array of its own
+        here = x[alone[i].coordinates]
+        return jax.tree.map(np.asarray, compiled(alone[i].objective, here, loop, np.asarray(horizon)))
 
-    return current_engine().here.map(of_run, [(i,) for i in range(objective.run_count)])
+    return current_engine().here.map(of_run, [(i,) for i in range(len(alone))])
 
 
-_apart: dict[int, list[Objective]] = {}
+class _OfRun(NamedTuple):
+    """The objective of one run, with its coordinates and residuals among all, see `Objective.of_run`."""
+
+    objective: Objective
+    coordinates: np.ndarray
+    rows: np.ndarray
+
+
+_apart: dict[int, list[_OfRun]] = {}
 """Objectives of single runs, by the identity of the objective of all runs, which has no hash; kept while it lives."""
 
 
-def _alone(objective: Objective) -> list[Objective]:
+def _alone(objective: Objective) -> list[_OfRun]:
     """Return the objectives of all runs; they are kept, because taking the runs apart takes as long as a short run."""
     key = id(objective)
     if key not in _apart:
-        _apart[key] = [objective.of_run(i) for i in range(objective.run_count)]
+        _apart[key] = [_OfRun(objective.of_run(i), objective.coordinates_of_run(i), objective.rows_of_run(i))
+                       for i in range(objective.run_count)]  # fmt: skip
         weakref.finalize(objective, _apart.pop, key, None).atexit = False
     return _apart[key]
 

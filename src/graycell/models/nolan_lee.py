@@ -40,7 +40,7 @@ from graycell.cell.rates import (
     ViableCells,
     switch,
 )
-from graycell.cell.variables import Input, LoopVariable, RelaxingVariable
+from graycell.cell.variables import Input, LoopVariable, RelaxingVariable, Species
 from graycell.errors import ModelError
 from graycell.model import CultureModel
 from graycell.models.library import model_text
@@ -57,6 +57,9 @@ SHIFT = "shift"
 """The temperature shift: 0 at the warm temperature, 1 at the cold one; it relaxes exponentially after a change."""
 WARM, COLD = 37.0, 31.0
 """[degC] The two temperatures of the publication."""
+RESIDUE = 110.0
+"""[g/mol] of ANTI. v17 takes amino acids in the parts that they have of the residues of an antibody (6.1 % alanine,
+10 % serine, ...), so ANTI counts residues; an IgG of 146 kDa has some 1330, of 110 g/mol on average."""
 _NADH_OF_BIOMASS = 0.64
 """[1] What the published R counts for v16. The network has 0.6391, which every other closure counts."""
 
@@ -331,6 +334,7 @@ def nolan_lee_definition(
     return {
         "name": "nolan-lee" + ("-extended" if extended else "") + ("-limited" if limited else ""),
         "network": network,
+        "species": {"ANTI": Species(molar_mass=RESIDUE)},
         "rates": dict(laws),
         "parameters": table,
         "variables": {

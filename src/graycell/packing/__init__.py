@@ -17,7 +17,14 @@ names         what a model asks of a run: names, and values at time 0
 pytrees       runs as PyTrees, and numbers that may be traced
 """
 
-from graycell.packing.conversion import in_units_of, molar_mass_of
+from graycell.packing.conversion import (
+    as_run_has,
+    as_weighed,
+    counts_otherwise,
+    in_units_of,
+    molar_mass_of,
+    with_product_weighed,
+)
 from graycell.packing.curves import Curves
 from graycell.packing.inputs import held_inputs, input_of, known_signals, unused_viability, viability_of
 from graycell.packing.names import names_of
@@ -27,6 +34,9 @@ from graycell.packing.pytrees import is_traced
 __all__ = [
     "Curves",
     "PackedRun",
+    "as_run_has",
+    "as_weighed",
+    "counts_otherwise",
     "held_inputs",
     "in_units_of",
     "input_of",
@@ -40,4 +50,5 @@ __all__ = [
     "stack",
     "unused_viability",
     "viability_of",
+    "with_product_weighed",
 ]

@@ -28,7 +28,7 @@ from graycell.runs.checks import (
     media_have_a_composition,
     names_are_those_of_the_model,
 )
-from graycell.runs.records import CellFeed, CultureRun
+from graycell.runs.records import CellFeed, CultureRun, IvcdBolus
 from graycell.runs.rule_checks import levels_are_of_what_media_hold
 from graycell.runs.value_checks import event_place
 from graycell.units import DIMENSIONLESS, convert
@@ -79,6 +79,12 @@ class PackedRun(eqx.Module):
         """Whether a feed follows the state or changes within segments, or a bolus follows the state."""
         rules = (self.interventions.rule, self.flows.slope, self.flows.per_cells)
         return any(rule is not None for rule in rules)
+
+    @property
+    def counts_cells(self) -> bool:
+        """Whether a bolus needs the integral of viable cells."""
+        rule = self.interventions.rule
+        return rule is not None and rule.per_ivcd is not None
 
     @property
     def inputs_count(self) -> int:
@@ -256,11 +262,14 @@ def _require_usable(run: CultureRun, model: CultureModel) -> None:
 
 
 def _feeds_of_no_cells(run: CultureRun, model: CultureModel) -> Iterator[Finding]:
-    """Yield a finding for every feed per cell of a run for a model without cells."""
+    """Yield a finding for every feed per cell and bolus per IVCD of a run for a model without cells."""
     for event in run.events if model.cells is None else ():
         if isinstance(event, CellFeed):
             needed = f"model '{model.name}' has no cells"
             yield Finding(event_place(run, event), "a feed per cell", needed, "give the rate of the feed in L/d")
+        elif isinstance(event, IvcdBolus):
+            needed = f"model '{model.name}' has no cells"
+            yield Finding(event_place(run, event), "a bolus per IVCD", needed, "give its volume in L")
 
 
 def _require_known_parts(run: CultureRun, model: CultureModel) -> None:

@@ -16,6 +16,7 @@ from graycell.runs.records import (
     End,
     Feed,
     FeedRamp,
+    IvcdBolus,
     LevelBolus,
     Measurement,
     Outflow,
@@ -121,7 +122,8 @@ class _Known:
 def _register() -> None:
     """Register runs as PyTrees: numbers of the plan are leaves, names and data are not. `runs.records` knows no JAX."""
     for kind, words in (
-        (Bolus, ("medium",)), (LevelBolus, ("medium", "species")), (ShareBolus, ("medium",)), (Sample, ()),
+        (Bolus, ("medium",)), (LevelBolus, ("medium", "species")), (ShareBolus, ("medium",)),
+        (IvcdBolus, ("medium",)), (Sample, ()),
         (Feed, ("medium",)), (CellFeed, ("medium",)), (FeedRamp, ("medium",)), (Outflow, ("retains_cells",)),
         (Setpoint, ("input",)), (Replacement, ("medium",)), (End, ()),
     ):  # fmt: skip

@@ -19,6 +19,7 @@ from graycell.runs.records import (
     CultureRun,
     Feed,
     FeedRamp,
+    IvcdBolus,
     LevelBolus,
     Outflow,
     Replacement,
@@ -88,7 +89,8 @@ def breakpoints(run: CultureRun, save_at: Sequence[float | Float[Array, ""]] = (
 
 
 def _rank(event) -> int:
-    return {Sample: 1, Bolus: 2, LevelBolus: _RULE, ShareBolus: _RULE, Replacement: 4}.get(type(event), 0)
+    kinds = {Sample: 1, Bolus: 2, LevelBolus: _RULE, ShareBolus: _RULE, IvcdBolus: _RULE, Replacement: 4}
+    return kinds.get(type(event), 0)
 
 
 class _Feed(NamedTuple):
@@ -111,14 +113,15 @@ def with_rules(packed: Sequence[tuple[Flows, Interventions]]) -> list[tuple[Flow
     """
     slope = any(flows.slope is not None for flows, _ in packed)
     per_cells = any(flows.per_cells is not None for flows, _ in packed)
-    rule = any(done.rule is not None for _, done in packed)
+    rules = [done.rule for _, done in packed if done.rule is not None]
+    per_ivcd = any(rule.per_ivcd is not None for rule in rules)
     return [
         (
             flows._replace(
                 slope=_no_feed(flows) if slope and flows.slope is None else flows.slope,
                 per_cells=_no_feed(flows) if per_cells and flows.per_cells is None else flows.per_cells,
             ),
-            done._replace(rule=_no_rule(len(done.sample)) if rule and done.rule is None else done.rule),
+            done._replace(rule=_even_rule(done, per_ivcd) if rules else None),
         )
         for flows, done in packed
     ]
@@ -128,9 +131,13 @@ def _no_feed(flows: Flows) -> Array:
     return jnp.asarray(np.zeros(flows.feed.shape))
 
 
-def _no_rule(segments: int) -> BolusRule:
+def _even_rule(done: Interventions, per_ivcd: bool) -> BolusRule:
+    """Return the rule of interventions, or one that does nothing; with a number per IVCD where another run has one."""
+    segments, rule = len(done.sample), done.rule
     none, whole = jnp.asarray(np.zeros(segments)), jnp.asarray(np.zeros(segments, np.int32))
-    return BolusRule(jnp.asarray(np.full(segments, -1, np.int32)), whole, none, whole, none, none, none)
+    if rule is None:
+        rule = BolusRule(jnp.asarray(np.full(segments, -1, np.int32)), whole, none, whole, none, none, none)
+    return rule._replace(per_ivcd=none) if per_ivcd and rule.per_ivcd is None else rule
 
 
 class Segments:
@@ -229,6 +236,8 @@ class Segments:
             match event:
                 case ShareBolus(share=share):
                     cells = {"share": share, "species": -1.0}
+                case IvcdBolus(rate=rate):
+                    cells = {"per_ivcd": rate, "species": -2.0}
                 case LevelBolus(species=species, level=level, below=below, most=most):
                     cells = {
                         "species": self.model.species.index(species), "level": level,
@@ -242,7 +251,8 @@ class Segments:
                 numbers[name][(k,)] = value
         rule = BolusRule(**{name: filled((self.count,), entries) for name, entries in numbers.items()})
         whole = {name: np.asarray(getattr(rule, name), np.int32) for name in ("number", "medium", "species")}
-        return rule._replace(**{**whole, "number": whole["number"] - 1})
+        per_ivcd = rule.per_ivcd if any(isinstance(event, IvcdBolus) for event in self.run.events) else None
+        return rule._replace(**{**whole, "number": whole["number"] - 1, "per_ivcd": per_ivcd})
 
     def flows(self) -> Flows:
         """Return the flows of every segment, feeds as they are at its beginning.

@@ -317,10 +317,12 @@ def shown_in(units: Units, runs: Iterable[CultureRun] = (), models: Iterable["Cu
     if isinstance(units, Shown):
         return units
     units, runs, models = DisplayUnits.of(units), list(runs), list(models)
-    masses, as_mass = dict(MOLAR_MASS), set[str]()
+    masses, as_mass, otherwise = dict(MOLAR_MASS), set[str](), set[str]()
     for model in models:
-        from graycell.packing import molar_mass_of  # with JAX, which a model needs and a run does not
+        from graycell.packing import counts_otherwise, molar_mass_of  # with JAX, which a run does not need
 
+        # what is shown with a model is in what it counts, such as residues of an antibody
+        otherwise |= {name for name in model.species for run in runs if counts_otherwise(model, name, run)}
         for name, species in zip(model.species, model.species_specs, strict=True):
             mass = molar_mass_of(model, name)
             masses |= {name: mass} if mass else {}
@@ -328,7 +330,7 @@ def shown_in(units: Units, runs: Iterable[CultureRun] = (), models: Iterable["Cu
     measured: dict[str, set[float]] = {}
     for run in runs:
         for name, mass in run.molar_masses.items():
-            measured.setdefault(name, set()).add(mass)
+            measured.setdefault(name, set()).add(masses[name] if name in otherwise else mass)
     for name, found in measured.items():
         if len(found) == 1:
             masses[name] = next(iter(found))

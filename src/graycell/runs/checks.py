@@ -30,6 +30,7 @@ from graycell.runs.records import (
     CultureRun,
     Feed,
     FeedRamp,
+    IvcdBolus,
     LevelBolus,
     Outflow,
     Replacement,
@@ -178,6 +179,8 @@ def the_vessel_holds_what_is_taken(run: CultureRun, model: ModelNames | None) ->
                 volume += math.inf if event.most is None else event.most
             case ShareBolus():
                 volume *= 1.0 + event.share
+            case IvcdBolus():
+                volume += math.inf if event.rate else 0.0
             case Feed():
                 inflow[event.medium] = event.rate, 0.0
             case CellFeed():

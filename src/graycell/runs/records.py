@@ -117,6 +117,23 @@ class ShareBolus:
 
 
 @dataclass(frozen=True)
+class IvcdBolus:
+    """A rule: a bolus in proportion to the integral of viable cells since the last bolus of this kind of its medium.
+
+    The integral is of the viable cells in the vessel, density times volume, since that bolus or time 0 (IVCD).
+
+    Attributes:
+        time: [d].
+        medium: its name.
+        rate: volume per viable cell and day [L/(10^9 cells)/d].
+    """
+
+    time: float
+    medium: str
+    rate: float
+
+
+@dataclass(frozen=True)
 class Sample:
     """A volume of culture that is taken at once. It never changes a concentration.
 
@@ -237,10 +254,10 @@ class End:
     time: float
 
 
-AnyBolus = Bolus | LevelBolus | ShareBolus
+AnyBolus = Bolus | LevelBolus | ShareBolus | IvcdBolus
 AnyFeed = Feed | CellFeed | FeedRamp
 Event = AnyBolus | Sample | AnyFeed | Outflow | Setpoint | Replacement | End
-RuleBolus = LevelBolus | ShareBolus
+RuleBolus = LevelBolus | ShareBolus | IvcdBolus
 """Boluses whose volumes follow from the state of the culture."""
 
 

@@ -18,6 +18,7 @@ from graycell.runs.records import (
     Event,
     Feed,
     FeedRamp,
+    IvcdBolus,
     LevelBolus,
     Outflow,
     Replacement,
@@ -55,7 +56,7 @@ def _event_values(event: Event) -> Iterator[tuple[str, float]]:
             yield "fraction", event.share
         case Feed() | Outflow() | FeedRamp():
             yield "rate", event.rate
-        case CellFeed():
+        case CellFeed() | IvcdBolus():
             yield "rate per cells", event.rate
         case Setpoint(input=name) if name == TEMPERATURE:
             yield "temperature", event.value

@@ -14,11 +14,13 @@ from graycell.packing.conversion import in_units_of
 from graycell.packing.inputs import input_of
 from graycell.runs.records import (
     VCD,
+    Bolus,
     CellFeed,
     CultureRun,
     Event,
     Feed,
     FeedRamp,
+    IvcdBolus,
     Measurement,
     Outflow,
     Setpoint,
@@ -53,7 +55,7 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
     at = max(run.last_sample, 0.0)
     begun = run.ended_at(at)
     path = simulate(model, begun).require_finished()
-    later = tuple(replace(event, time=event.time - at) for event in run.events if event.time >= at)
+    later = tuple(replace(event, time=event.time - at) for event in _with_cells_so_far(model, run, at))
     signals = {**run.signals, **_measured_inputs(model, run)}
     given = {name: run.initial[name] for name in model.input_names if name in run.initial}
     return replace(
@@ -65,6 +67,24 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
         signals={name: replace(signal, time=signal.time - at) for name, signal in signals.items()},
         end=run.end - at,
     )
+
+
+def _with_cells_so_far(model: CultureModel, run: CultureRun, at: float) -> list[Event]:
+    """Return the events from a time on; a bolus for the cells until then is before the first one per IVCD of a medium.
+
+    The integral of a later run begins at its time 0, and volumes per IVCD add up.
+    """
+    found, media = [], set[str]()
+    for event in run.events:
+        if event.time < at:
+            continue
+        if isinstance(event, IvcdBolus) and event.medium not in media:
+            media.add(event.medium)
+            so_far = run.ended_at(at).with_events(IvcdBolus(at, event.medium, event.rate))
+            *_, bolus = simulate(model, so_far).boluses
+            found.append(Bolus(event.time, event.medium, bolus.volume))
+        found.append(event)
+    return found
 
 
 def _corrected(model: CultureModel, run: CultureRun, path: Trajectory) -> dict[str, float]:

@@ -179,6 +179,8 @@ class _Carry(NamedTuple):
         alive: whether no segment failed so far.
         true: (triggers,) whether the condition of each trigger held.
         tangent: derivative of the state, where the steps keep it; events leave it as it is.
+        ivcd: (media,) integral of viable cells since the last bolus per IVCD of each medium, per litre of initial
+            volume [10^9 cells d/L]; None where no bolus needs it.
     """
 
     state: CultureState
@@ -186,6 +188,7 @@ class _Carry(NamedTuple):
     alive: Array
     true: Array
     tangent: CultureState | None
+    ivcd: Array | None
 
 
 def integrate(
@@ -230,39 +233,40 @@ def integrate(
             return jax.tree.map(lambda rate: unit * rate, model.derivative(state, at(s)))
 
         @jax.jit
-        def derivative_of_both(s, both, _):
-            tangent = None if direction is None else direction.rate(at(s), *both)
-            return derivative(s, both[0], _), jax.tree.map(lambda rate: lax.stop_gradient(unit) * rate, tangent)
+        def derivative_of_all(s, every, _):
+            state, tangent, _ = every
+            tangent = None if direction is None else direction.rate(at(s), state, tangent)
+            counted = unit * model.cells_in(state, at(s)) if packed.counts_cells else None
+            return derivative(s, state, _), jax.tree.map(lambda rate: lax.stop_gradient(unit) * rate, tangent), counted
 
         at_rest = model.after_event(carry.state, at(0.0))
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
         # after a failure no segment is solved: it would take the most steps in every segment that is left
         stop = jnp.where(carry.alive & (length > 0.0), last_s, 0.0)
-        # searched by diffrax it takes two more evaluations, and a third more time to compile; a method of order 5 has
-        # steps in proportion to the fifth root of the tolerance, and the controller corrects the rest
-        share = (_STEP_SHARE * settings.rtol) ** 0.2
-        first_step = lax.stop_gradient(jnp.where(stop > 0.0, share * last_s, 1.0))
+        first_step = lax.stop_gradient(jnp.where(stop > 0.0, _first_share(settings) * last_s, 1.0))
         shares = fractions * last_s
         saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
         solve = functools.partial(_solved, settings, controller, first_step, stop)
-        tangent = carry.tangent
+        tangent, counted = carry.tangent, jnp.zeros(()) if packed.counts_cells else None
         if model.triggers:
-            solve = functools.partial(solve, derivative)
-            met = solve_with_triggers(model, solve, derivative, at, state, carry.true, stop, carry.alive)
+            solve = functools.partial(solve, derivative_of_all)
+            begun = state, counted, carry.true, stop, carry.alive
+            met = solve_with_triggers(model, solve, derivative_of_all, at, *begun)
             states = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), met.state)
-            successful, true = met.ok, met.true
+            successful, true, counted = met.ok, met.true, met.counted
         else:
-            solution = solve(derivative_of_both, jnp.zeros(()), (state, tangent), saveat=saveat)
-            states, tangents = cast(tuple[CultureState, CultureState | None], solution.ys)
-            tangent = jax.tree.map(lambda leaf: leaf[-1], tangents)
+            solution = solve(derivative_of_all, jnp.zeros(()), (state, tangent, counted), saveat=saveat)
+            states, *others = cast(tuple[CultureState, CultureState | None, Array | None], solution.ys)
+            tangent, counted = jax.tree.map(lambda leaf: leaf[-1], others)
             successful, true = solution.result == diffrax.RESULTS.successful, carry.true
         if packed.traced_times:
             states = _moved_end(states, length, model.derivative(state, at(0.0)))
+            counted = None if counted is None else counted + _growth(length) * model.cells_in(state, at(0.0))
         last = jax.tree.map(lambda leaf: leaf[-1], states)
         # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
         closed = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states))
-        done = now.done.resolved(last.amounts, last.volume, packed.media)
-        amounts, volume = intervene(last.amounts, last.volume, done, packed.media, packed.supplied)
+        ivcd = None if carry.ivcd is None or counted is None else carry.ivcd + counted
+        done, amounts, volume, ivcd = _intervened(packed, now.done, last, ivcd)
         changed = jnp.any(done.bolus != 0.0) | jnp.any(done.replacement != 0.0)  # a sample changes nothing
         # start + (end - start) may miss the end by one rounding
         time = jnp.where(fractions == 1.0, now.end, jnp.minimum(now.start + fractions * length, now.end))
@@ -270,11 +274,27 @@ def integrate(
         after = CultureState(amounts, volume, model.relaxed(last.variables, at(last_s)))
         vessel = (carry.state.volume, done.bolus) if packed.has_rules else None
         out = (time, states, closed.values, closed.status, inputs, failed, vessel)
-        return _Carry(after, changed, carry.alive & successful, true, tangent), out
+        return _Carry(after, changed, carry.alive & successful, true, tangent, ivcd), out
 
     first = _begun(model, packed, direction)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
     return _path(model, packed, loop, *lax.scan(segment, first, given)[1])
+
+
+def _first_share(settings: SolverSettings) -> Array | float:
+    """Return the first step as a part of a segment [1].
+
+    Searched by diffrax it takes two more evaluations, and a third more time to compile. A method of order 5 has steps
+    in proportion to the fifth root of the tolerance, and the controller corrects the rest.
+    """
+    return (_STEP_SHARE * settings.rtol) ** 0.2
+
+
+def _intervened(packed: PackedRun, done: Interventions, last: CultureState, ivcd: Array | None):
+    """Return interventions with the bolus of their rule, amounts and volume after them, and the cells counted anew."""
+    given = done.resolved(last.amounts, last.volume, packed.media, ivcd)
+    amounts, volume = intervene(last.amounts, last.volume, given, packed.media, packed.supplied)
+    return given, amounts, volume, ivcd if ivcd is None or done.rule is None else done.rule.counted_anew(ivcd)
 
 
 def _path(model, packed: PackedRun, loop: Loop, time, states, closed, loop_status, inputs, failed, vessel) -> Path:
@@ -292,7 +312,9 @@ def _begun(model: CultureModel, packed: PackedRun, direction: Tangent | None) ->
     variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
     state, yes = CultureState(packed.initial, jnp.ones(()), variables), jnp.asarray(True)
     initially = jnp.asarray([trigger.initially for trigger in model.triggers], bool)
-    return _Carry(state, yes, yes, initially, None if direction is None else jax.tree.map(jnp.zeros_like, state))
+    tangent = None if direction is None else jax.tree.map(jnp.zeros_like, state)
+    ivcd = jnp.zeros(packed.media.shape[0]) if packed.counts_cells else None
+    return _Carry(state, yes, yes, initially, tangent, ivcd)
 
 
 def _step_control(
@@ -351,8 +373,12 @@ def joined(leaf: Array) -> Array:
 
 def _moved_end(states: CultureState, length: Array, rate: CultureState) -> CultureState:
     """Return states with the derivative by the length of a segment of length 0, which no step of the solver sees."""
-    growth = jnp.where(length > 0.0, 0.0, length - lax.stop_gradient(length))
-    return jax.tree.map(lambda state, slope: state + (growth * slope)[None], states, rate)
+    return jax.tree.map(lambda state, slope: state + (_growth(length) * slope)[None], states, rate)
+
+
+def _growth(length: Array) -> Array:
+    """Return 0 with the derivative of the length of a segment of length 0."""
+    return jnp.where(length > 0.0, 0.0, length - lax.stop_gradient(length))
 
 
 def usable(

@@ -81,6 +81,6 @@ def norm_of_both(of_part: Callable[[Any], Any], share: float | Array) -> Callabl
         share: tolerance of the state over that of the tangent [1].
 
     Returns:
-        The norm of a pair of errors.
+        The norm of the errors of a state, its tangent, and the cells that are counted, as a part of the state.
     """
-    return lambda errors: jnp.maximum(of_part(errors[0]), share * of_part(errors[1]))
+    return lambda errors: jnp.maximum(of_part((errors[0], errors[2])), share * of_part(errors[1]))

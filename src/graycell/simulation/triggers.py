@@ -30,11 +30,13 @@ class Met(NamedTuple):
 
     Attributes:
         state: after what fired at this time.
+        counted: the integral of viable cells, see `solve_with_triggers`.
         true: (triggers,) whether each condition holds.
         ok: whether the solver reached the end.
     """
 
     state: CultureState
+    counted: Array | None
     true: Bool[Array, " triggers"]
     ok: Array
 
@@ -42,9 +44,10 @@ class Met(NamedTuple):
 def solve_with_triggers(
     model: CultureModel,
     solve: Callable[..., Any],
-    derivative: Callable[..., CultureState],
+    derivative: Callable[..., tuple[CultureState, None, Array | None]],
     at: Callable[[Any], Surroundings],
     state: CultureState,
+    counted: Array | None,
     true: Bool[Array, " triggers"],
     stop: Float[Array, ""],
     alive: Array,
@@ -54,9 +57,10 @@ def solve_with_triggers(
     Args:
         model: with triggers.
         solve: from a time, a state and options of diffrax to its solution at the end of the segment.
-        derivative: of the state.
+        derivative: of the state, of no tangent, and of `counted`.
         at: from a time to the surroundings.
         state: at the beginning of the segment.
+        counted: the integral of viable cells there; None where it is not needed.
         true: whether the conditions held just before.
         stop: [d] end of the segment, from its beginning.
         alive: whether no segment failed so far.
@@ -70,41 +74,43 @@ def solve_with_triggers(
     state = _without_derivative(state)
 
     def on(carry):
-        s, _, _, stops, ok = carry
+        s, *_, stops, ok = carry
         return ok & (s < stop) & (stops < _MOST_STOPS)
 
     def piece(carry):
-        s, state, true, stops, _ = carry
+        s, state, counted, true, stops, _ = carry
 
         def unchanged(t, y, args, **kwargs):
-            return jnp.where(jnp.all(model.triggered(y, at(t)).true == true), _TINY, -_TINY)
+            return jnp.where(jnp.all(model.triggered(y[0], at(t)).true == true), _TINY, -_TINY)
 
         root_finder = optimistix.Bisection(rtol=_ROOT_TOLERANCE, atol=_ROOT_TOLERANCE)
-        solution = solve(s, state, saveat=diffrax.SaveAt(t1=True), event=diffrax.Event(unchanged, root_finder))
+        event = diffrax.Event(unchanged, root_finder)
+        solution = solve(s, (state, None, counted), saveat=diffrax.SaveAt(t1=True), event=event)
         reached, end = solution.ts[-1], jax.tree.map(lambda leaf: leaf[-1], solution.ys)
         stopped = solution.result == diffrax.RESULTS.event_occurred
         ok = stopped | (solution.result == diffrax.RESULTS.successful)
         past, end = _past_the_change(model, derivative, at, reached, end, true, stop, stopped)
         reached = jnp.where(stopped, past, stop)
-        end, true, fired = fire(model, at(reached), end, true)
-        return reached, end, true, stops + 1, ok & fired
+        state, _, counted = end
+        state, true, fired = fire(model, at(reached), state, true)
+        return reached, state, counted, true, stops + 1, ok & fired
 
     state, true, fired = fire(model, at(jnp.zeros(())), state, true)
-    first = jnp.zeros(()), state, true, jnp.asarray(0), alive & fired
-    s, state, true, _, ok = lax.while_loop(on, piece, first)
-    return Met(state, true, ok & (s >= stop))
+    first = jnp.zeros(()), state, counted, true, jnp.asarray(0), alive & fired
+    s, state, counted, true, _, ok = lax.while_loop(on, piece, first)
+    return Met(state, counted, true, ok & (s >= stop))
 
 
-def _past_the_change(model, derivative, at, s, state, true, stop, stopped):
-    """Return the first time after the change of a condition, and the state there: the root may be just before it."""
-    slope = derivative(s, state, None)
+def _past_the_change(model, derivative, at, s, end, true, stop, stopped):
+    """Return the first time after the change of a condition, and what was solved there: the root may be before it."""
+    slope = derivative(s, end, None)
 
     def moved(step):
-        return jax.tree.map(lambda leaf, rate: leaf + step * rate, state, slope)
+        return jax.tree.map(lambda leaf, rate: leaf + step * rate, end, slope)
 
     def before(carry):
         step, moves = carry
-        same = jnp.all(model.triggered(moved(step), at(s + step)).true == true)
+        same = jnp.all(model.triggered(moved(step)[0], at(s + step)).true == true)
         return stopped & same & (moves < _MOST_MOVES) & (s + step < stop)
 
     first = jnp.zeros(()), jnp.asarray(0)

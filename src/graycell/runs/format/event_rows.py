@@ -10,6 +10,7 @@ from graycell.runs.records import (
     Event,
     Feed,
     FeedRamp,
+    IvcdBolus,
     LevelBolus,
     Outflow,
     Replacement,
@@ -80,6 +81,8 @@ def cells_of(event: Event, names: Mapping[str, str]) -> dict[str, str]:
             return {**time, "event": "bolus to level", "medium": names[medium], "species": species, **numbers}
         case ShareBolus(medium=medium, share=share):
             return {**time, "event": "bolus share", "medium": names[medium], "fraction": number_text(share)}
+        case IvcdBolus(medium=medium, rate=rate):
+            return {**time, "event": "bolus per IVCD", "medium": names[medium], "rate per cells": number_text(rate)}
         case CellFeed(medium=medium, rate=rate):
             return {**time, "event": "feed per cells", "medium": names[medium], "rate per cells": number_text(rate)}
         case FeedRamp(medium=medium, rate=rate, slope=slope):

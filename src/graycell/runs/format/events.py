@@ -14,6 +14,7 @@ from graycell.runs.records import (
     Event,
     Feed,
     FeedRamp,
+    IvcdBolus,
     LevelBolus,
     Outflow,
     Replacement,
@@ -27,6 +28,7 @@ EVENTS = {
     "bolus": ("medium", "volume"),
     "bolus to level": ("medium", "species", "level"),
     "bolus share": ("medium", "fraction"),
+    "bolus per IVCD": ("medium", "rate per cells"),
     "sample": ("volume",),
     "feed": ("medium", "rate"),
     "feed per cells": ("medium", "rate per cells"),
@@ -157,6 +159,8 @@ def _event(table: Typed, row: int, media: Collection[str], contents: Typed) -> E
             return Bolus(time, medium, filled["volume"])
         case "bolus share":
             return ShareBolus(time, medium, filled["fraction"])
+        case "bolus per IVCD":
+            return IvcdBolus(time, medium, filled["rate per cells"])
         case "sample":
             return Sample(time, filled["volume"])
         case "feed":

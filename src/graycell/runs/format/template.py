@@ -33,6 +33,7 @@ INSTRUCTIONS = (
     "   bolus to level: the bolus of a medium that brings a species to a level; only where it is lower than below, if",
     "   that is filled, and at most volume. Its columns are species, level [mmol/L] and below [mmol/L], or [g/L].",
     "   bolus share: a bolus of a fraction of the volume that the culture has then.",
+    "   bolus per IVCD: a bolus of rate per cells for each viable cell and day since the last one of that medium.",
     "   feed per cells: rate of a medium per viable cell from then on, in a column rate per cells [nL/(1e6 cells)/d].",
     "   feed ramp: rate of a medium that changes from then on, by the number in a column slope [mL/h/d].",
     "",
