@@ -88,6 +88,8 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
 
     graycell predict my-runs/ my-plan/     predict the next run, with bands
 
+    graycell optimise my-fit/ my-plan/ decisions.toml   choose feeds, shift and harvest of a plan
+
     graycell sample my-fit/                draws from the posterior of a fit
 
     graycell profile my-fit/ Km1           how far a parameter can be moved
