@@ -65,8 +65,10 @@ from .comparison import learning_curve as learning_curve
 from .comparison import leave_one_run_out as leave_one_run_out
 from .decisions import Constraint as Constraint
 from .decisions import Decision as Decision
+from .decisions import NextRuns as NextRuns
 from .decisions import Optimum as Optimum
 from .decisions import decided as decided
+from .decisions import design as design
 from .decisions import optimise as optimise
 from .diagnosis import GradientCheck as GradientCheck
 from .diagnosis import check_gradients as check_gradients
@@ -121,6 +123,7 @@ from .prediction import NextRun as NextRun
 from .prediction import predict_next as predict_next
 from .reporting import DisplayUnits as DisplayUnits
 from .reporting import comparison_report as comparison_report
+from .reporting import design_report as design_report
 from .reporting import diagnosis_report as diagnosis_report
 from .reporting import next_run_report as next_run_report
 from .reporting import optimum_report as optimum_report

@@ -73,3 +73,13 @@ def test_each_fault_of_the_command_has_a_sentence(place, tmp_path, line, sentenc
     assert found.exit_code != 0
     assert sentence in said
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
+
+
+def test_the_next_runs_are_written(place):
+    folder, said = place
+    made = folder / "my-design"
+    assert len(pd.read_csv(made / "design.csv")) == 4
+    assert {path.name for path in made.iterdir()} == {
+        "design.html", "design.json", "design.csv", "parameters.csv", "designs.csv", "plans"
+    }  # fmt: skip
+    assert "expected after 4 runs" in next(text for line, text in said.items() if "graycell design" in line)

@@ -8,7 +8,7 @@
     fitting        fit
     checking       diagnose, check-gradients
     predicting     predict
-    deciding       optimise
+    deciding       optimise, design
     uncertainty    sample, ensemble, profile
     comparing      generate, cross-validate
     given_runs     the runs that arguments name; given_models, given_units: the models and units
@@ -89,6 +89,8 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
     graycell predict my-runs/ my-plan/     predict the next run, with bands
 
     graycell optimise my-fit/ my-plan/ decisions.toml   choose feeds, shift and harvest of a plan
+
+    graycell design my-fit/ my-plan/ decisions.toml     the next runs that tell most
 
     graycell sample my-fit/                draws from the posterior of a fit
 

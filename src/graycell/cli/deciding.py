@@ -1,4 +1,4 @@
-"""The command that chooses the numbers of a plan: optimise."""
+"""Commands that choose the numbers of a plan, or of the next runs: optimise, design."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +11,7 @@ from graycell.cli.given_runs import plan_of, runs_from
 from graycell.cli.given_units import display_units
 from graycell.cli.printing import progress_bar
 from graycell.cli.sentences import print_error, say
-from graycell.decisions import Goals, optimise
+from graycell.decisions import Goals, design, optimise
 from graycell.decisions.courses import Source
 from graycell.decisions.optimising import CAUTION, source_of
 from graycell.decisions.reading import read_decisions
@@ -69,3 +69,34 @@ def _in_units_of_tables(goals: Goals, source: Source, units: DisplayUnits, runs:
     own = {name: shown.unit(source.unit(name), name) for name in names}
     others = [(name, unit) for name, unit in own.items() if unit != source.unit(name)]
     return replace(goals, units=(*goals.units, *others))
+
+
+def _design(
+    folder: Path, plan: Path, words: Path, count: int, purpose: str, target: Path | None, against: Path | None,
+    out: Path, candidates: int, draws: int, seed: int, units: str,
+) -> None:  # fmt: skip
+    if target is not None and against is not None:
+        print_error("design: --target and --against are two purposes, and a design has one; leave one out.")
+        raise typer.Exit(FAULTS)
+    require_place(out)
+    base, fitted = plan_of(plan), load_fit(folder)
+    wanted = read_decisions(words, base, goal_is_needed=False)
+    ahead = None if target is None else plan_of(target)
+    rival = None if against is None else load_fit(against)
+    chosen = display_units(units, [*fitted.runs, base], [fitted.model])
+    goals = _in_units_of_tables(wanted.goals, source_of(fitted), chosen, [*fitted.runs, base])
+    with progress_bar("design") as update:
+        found = design(
+            fitted, base, wanted.decisions, count, purpose=purpose, target=ahead, against=rival,
+            constraints=goals.constraints, units=dict(goals.units), candidates=candidates, draws=draws, seed=seed,
+            progress=update,
+        )  # fmt: skip
+    from graycell.reporting.next_runs import design_report, next_runs_frame  # with plotly, which is slow to import
+
+    path = design_report(found, out, chosen)
+    for sentence in found.sentences():
+        say(sentence)
+    for sentence in fitted.remarks():
+        say(f"warning: {sentence}")
+    print_frame(next_runs_frame(found, chosen), "The next runs")
+    say(f"Design: {path}; its runs: {out / 'plans'}")

@@ -14,6 +14,8 @@ from graycell.units import UnitError, convert_amount
 
 ALWAYS, AT_END = "always", "end"
 _COMPARISONS = {">=": 1.0, ">": 1.0, "<=": -1.0, "<": -1.0}
+NOTHING = "0"
+"""Formula where nothing is maximised."""
 VOLUME = "volume"
 """Name in formulas, beside quantities, inputs, decisions and time [d]: the volume in the vessel [L]."""
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from graycell.decisions.decision import CHANGES, Decision
-from graycell.decisions.goals import Constraint, Goals
+from graycell.decisions.goals import NOTHING, Constraint, Goals
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.format.files import read_toml
 from graycell.runs.records import TEMPERATURE, CultureRun
@@ -77,12 +77,13 @@ def unit_of_decision(decision: Decision, plan: CultureRun) -> str:
     return plan.units.get(decision.species) or (series.unit if series is not None else CONCENTRATION)
 
 
-def read_decisions(path: str | Path, plan: CultureRun) -> Wanted:
+def read_decisions(path: str | Path, plan: CultureRun, goal_is_needed: bool = True) -> Wanted:
     """Return what a TOML file asks for.
 
     Args:
         path: the file.
         plan: that it is for; it tells the units of concentrations.
+        goal_is_needed: whether it must say what is maximised.
 
     Returns:
         Decisions, goals and caution.
@@ -92,7 +93,7 @@ def read_decisions(path: str | Path, plan: CultureRun) -> Wanted:
     """
     path = Path(path)
     data = read_toml(path, "a file of decisions in TOML is needed", "name a TOML file, see graycell optimise --help")
-    reader = _Reader(path, plan)
+    reader = _Reader(path, plan, goal_is_needed)
     wanted = reader.wanted(data)
     if reader.findings or wanted is None:
         raise InputError(reader.findings)
@@ -102,8 +103,8 @@ def read_decisions(path: str | Path, plan: CultureRun) -> Wanted:
 class _Reader:
     """Reads the tables of one file and collects its findings."""
 
-    def __init__(self, path: Path, plan: CultureRun):
-        self.path, self.plan, self.findings = path, plan, list[Finding]()
+    def __init__(self, path: Path, plan: CultureRun, goal_is_needed: bool):
+        self.path, self.plan, self.goal_is_needed, self.findings = path, plan, goal_is_needed, list[Finding]()
 
     def fault(self, where: str, found: str, needed: str, remedy: str) -> None:
         self.findings.append(Finding(f"{self.path}, {where}", found, needed, remedy))
@@ -118,7 +119,7 @@ class _Reader:
         parts = DECISIONS.parts(data)
         if parts:
             self.fault("format", *parts)
-        maximise = data.get("maximise")
+        maximise = data.get("maximise", None if self.goal_is_needed else NOTHING)
         if not isinstance(maximise, str) or not maximise.strip():
             self.fault("maximise", "no formula", "what is to be large is needed", 'write it like maximise = "ANTI"')
         constraints = []

@@ -18,6 +18,8 @@ from .fits.page import report as report
 from .next_run import next_run_figure as next_run_figure
 from .next_run import next_run_frame as next_run_frame
 from .next_run import next_run_report as next_run_report
+from .next_runs import design_report as design_report
+from .next_runs import next_runs_frame as next_runs_frame
 from .tables import estimates_frame as estimates_frame
 from .tables import gradient_checks_frame as gradient_checks_frame
 from .tables import history_frame as history_frame

@@ -1,4 +1,4 @@
-"""The command that chooses the numbers of a plan: optimise."""
+"""Commands that choose the numbers of a plan, or of the next runs: optimise, design."""
 
 from pathlib import Path
 from typing import Annotated
@@ -81,3 +81,43 @@ def _optimise(
     from graycell.cli import deciding as bodies
 
     bodies._optimise(sources, out, caution, draws, starts, seed, units)
+
+
+@long_command(commands, "design", _PANEL)
+def _design(
+    fit: Annotated[Path, typer.Argument(metavar="FIT", help="A folder written by graycell fit.")],
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan that the next runs vary, with its samples.")],
+    decisions: Annotated[
+        Path, typer.Argument(metavar="DECISIONS", help="A TOML file of what is varied, and what every run must keep.")
+    ],
+    runs: Annotated[int, typer.Option(help="Number of next runs, done together.", min=1, max=100)] = 4,
+    purpose: Annotated[
+        str,
+        typer.Option("--for", help="predictions of plans within the bounds, or parameters, which are to become sure."),
+    ] = "predictions",
+    target: Annotated[Path | None, typer.Option(help="A plan whose prediction is to become sure.")] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="A fit of another model, from which this one is to be told.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the page, its tables, its JSON, and the runs as plans.")] = Path(
+        "results/design"
+    ),
+    candidates: Annotated[int, typer.Option(help="Random plans that are looked at.", min=2, max=10_000)] = 64,
+    draws: Annotated[int, typer.Option(help="Draws of the parameters that are averaged.", min=1, max=1000)] = 4,
+    seed: Annotated[int, typer.Option(help="Of candidates and draws.", min=0, max=2**32 - 1)] = 0,
+    units: UnitsOption = LABORATORY,
+) -> None:
+    """Choose the next runs that tell most: for predictions, for the parameters, or to tell two models apart.
+
+    What a run would tell follows from the exact sensitivities of the fitted model, at the samples of the plan, with the
+    assays of the runs of the fit. Runs that break a constraint, or starve cells that were never without a substrate,
+    are left out. The answer is compared with random plans, corners (a factorial design), a central composite design
+    and with the plan again.
+
+    DECISIONS is a file as for graycell optimise; it needs no maximise.
+
+    Example: graycell design my-fit/ my-plan/ decisions.toml --runs 4 --out results/design
+    """
+    from graycell.cli import deciding as bodies
+
+    bodies._design(fit, plan, decisions, runs, purpose, target, against, out, candidates, draws, seed, units)
