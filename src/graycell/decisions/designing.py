@@ -137,17 +137,11 @@ def design(
     information, covariance = information_of(found, assays, start_sd), prior_covariance(fit)
     if against is not None:
         task = _between_models(fit, against, plan, decisions, values, assays, found, covariance, seed)
-    elif target is not None:
-        ahead = _ahead(fit, known_of(target), drawn)
-        words = f"standard deviation of the prediction of '{target.name}', as a part of the largest values"
-        task = _for_predictions("prediction", ahead, information, covariance, words)
-    elif purpose == PREDICTIONS:
-        within = [i for i, kind in enumerate(kinds) if kind == _RANDOM] or list(range(len(kinds)))
-        words = "standard deviation of predictions of plans within the bounds, as a part of the largest values"
-        ahead = Sensitivities(*(part[within] for part in found))
-        task = _for_predictions(purpose, ahead, information, covariance, words)
-    else:
+    elif purpose == PARAMETERS and target is None:
         task = _for_parameters(information, covariance)
+    else:
+        task = _for_predictions(_of_target(fit, known_of(target), drawn) if target is not None
+                                else _of_plans(found, kinds), information, covariance)  # fmt: skip
     chosen = _best_set(task.worth, len(values), count)
     progress(0.95, "beside other designs")
     names = tuple(row.name for row in fit.estimates)
@@ -218,19 +212,26 @@ def _for_parameters(information: np.ndarray, covariance: np.ndarray) -> Task:
                 "standard deviation of the parameters, times that of before (geometric mean)")  # fmt: skip
 
 
-def _ahead(fit: Fit, target: CultureRun, drawn: np.ndarray) -> Sensitivities:
-    """Return what is predicted of a target, as of one plan."""
+def _of_plans(found: Sensitivities, kinds: Sequence[str]) -> tuple[str, str, Sensitivities]:
+    """Return what is predicted of the random candidates, with the purpose and words for its error."""
+    within = [i for i, kind in enumerate(kinds) if kind == _RANDOM] or list(range(len(kinds)))
+    words = "standard deviation of predictions of plans within the bounds, as a part of the largest values"
+    return PREDICTIONS, words, Sensitivities(*(part[within] for part in found))
+
+
+def _of_target(fit: Fit, target: CultureRun, drawn: np.ndarray) -> tuple[str, str, Sensitivities]:
+    """Return what is predicted of a target, as of one plan, with the purpose and words for its error."""
     ahead = sensitivities(fit, target, (), np.zeros((1, 0)), Assays.of(fit, target), drawn)
     if not np.all(np.isfinite(ahead.values)):
         raise FitError(f"design: the target '{target.name}' cannot be simulated in all draws; simulate it with the "
                        "fitted model and see its status.")  # fmt: skip
-    return ahead
+    words = f"standard deviation of the prediction of '{target.name}', as a part of the largest values"
+    return "prediction", words, ahead
 
 
-def _for_predictions(
-    purpose: str, ahead: Sensitivities, information: np.ndarray, covariance: np.ndarray, words: str
-) -> Task:
+def _for_predictions(of: tuple[str, str, Sensitivities], information: np.ndarray, covariance: np.ndarray) -> Task:
     """Return the task of the error of predictions, averaged over plans, draws, quantities and times."""
+    purpose, words, ahead = of
     largest = np.maximum(np.max(np.abs(ahead.values), axis=(0, 1, 2)), 1e-12)
     slopes = np.swapaxes(ahead.slopes / largest[:, None], 0, 1).reshape(ahead.values.shape[1], -1, len(covariance))
     # the mean variance is the trace of covariance times this
