@@ -197,7 +197,7 @@ def test_the_old_names_of_the_changelog_say_what_they_are_called_now():
 
 
 def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
-    mapping, _, every, _, log, _, rows, _, _, weighed, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
+    mapping, _, every, _, log, _, ruled, rows, _, _, weighed, counted, yeast = map(tomllib.loads, toml_blocks(IMPORT))
     lines = ["Batch;Time (h);Cells (10^6 cells/mL);Glc_gL;Lactate;IgG (mg/L);Draw (mL);Feed (mL)",
              "A;0;0,4;7,2;0,1;<LOD;1;", "A;24;0,9;6,1;0,9;5,5;1;20"]  # fmt: skip
     path = tmp_path / "file.csv"
@@ -208,6 +208,12 @@ def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
     assert every["feeds"]["*"] == tomllib.loads(profiles()["umn-fed-batch"])["feeds"]["*"]
     assert log["feeds"] == {"F1": {"volume": "F1", "media": {"GLC": "2 mol/L"}}}
     assert set(log["log"]) == {"sheet", "run", "time", "feed", "volume"}
+    heads, start = {"time": {"column": "Day", "unit": "d"}}, {"start": {"volume": "2 L"}}
+    path.write_text("Day,VCD (1e6 cells/mL),Glc (mM)\n0,1,20\n1,2,25\n4,4,20\n")
+    [run] = graycell.import_runs(path, heads | start | ruled | {
+        "measured": {"VCD": "VCD (1e6 cells/mL)", "GLC": "Glc (mM)"}})  # fmt: skip
+    rules = ["LevelBolus", "IvcdBolus", "LevelBolus", "ShareBolus", "IvcdBolus"]
+    assert [type(event).__name__ for event in run.events] == rules
     path.write_text("Day,Sample,Glc (mM),Volume (mL)\n0,pre feed,30,2000\n1,pre feed,25,1990\n1,post feed,30,2040\n")
     rest = {"time": {"column": "Day", "unit": "d"}, "measured": {"GLC": "Glc (mM)"}, "start": {"volume": "2 L"}}
     rows["feeds"]["F1"]["media"] = {"GLC": "1 mol/L"}
@@ -224,7 +230,7 @@ def test_the_mappings_of_the_page_on_import_are_accepted(tmp_path):
 
 
 def test_the_short_examples_of_the_page_on_import_are_accepted(tmp_path):
-    _, total, _, media, _, _, _, rows, formulas, *_ = map(tomllib.loads, toml_blocks(IMPORT))
+    _, total, _, media, _, _, _, _, rows, formulas, *_ = map(tomllib.loads, toml_blocks(IMPORT))
     day = {"time": {"column": "Day", "unit": "d"}, "taken": "before"}
     fed = day | {"measured": {"GLC": "Glc (mM)"}, "start": {"volume": "1 L"}}
     path = tmp_path / "file.csv"

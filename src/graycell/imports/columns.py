@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from graycell.imports.amounts import in_internal_units
 from graycell.imports.computed import Formula
+from graycell.imports.spec import RuleSpec
 from graycell.units import CONCENTRATION, MASS_CONCENTRATION, converts
 
 
@@ -170,6 +171,7 @@ class Plan:
         volume_taken: whether it was read "before" or "after" what was fed and drawn in its row; "" if not said.
         outflows: the rates "bleed" and "harvest".
         feeds: every feed in the file.
+        rules: feeds that follow a rule, with their compositions.
         averages: whether rows of one time are replicates of one sample, whose mean counts.
         masses: solutes of feeds whose concentrations are in g/L, because no molar mass is known.
         not_there: optional columns that the file does not have.
@@ -196,6 +198,7 @@ class Plan:
     volume_taken: str = ""
     outflows: Mapping[str, Column] = field(default_factory=dict)
     feeds: tuple[FeedColumn, ...] = ()
+    rules: tuple[RuleSpec, ...] = ()
     averages: bool = False
     masses: frozenset[str] = frozenset()
     not_there: tuple[str, ...] = ()

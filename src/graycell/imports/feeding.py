@@ -9,7 +9,7 @@ from graycell.imports.amounts import AMOUNT_RATE, RATE_PER_VOLUME
 from graycell.imports.cells import Cells
 from graycell.imports.columns import Column, FeedColumn
 from graycell.imports.sides import SIDE
-from graycell.imports.spec import is_of_group
+from graycell.imports.spec import RuleSpec, is_of_group
 
 ONE_SECOND = 1.0 / 86400.0
 """[d] Between a feed and a sample of one time that are known to follow each other."""
@@ -46,6 +46,7 @@ class RecordedEvent(NamedTuple):
         volume: [L].
         rate: [L/d].
         temperature: [degC].
+        rule: that the event follows; None for what was recorded.
     """
 
     row: int
@@ -55,6 +56,7 @@ class RecordedEvent(NamedTuple):
     volume: float | None = None
     rate: float | None = None
     temperature: float | None = None
+    rule: RuleSpec | None = None
 
 
 def steps_of_run(cells: Cells, rows: Sequence[int]) -> list[Step]:

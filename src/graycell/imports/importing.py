@@ -8,7 +8,7 @@ checked here too. docs/import.md describes the words of a mapping.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from graycell.errors import Faults, Finding, InputError, shown
 from graycell.imports.cells import Cells
 from graycell.imports.columns import AssayError, Column, Plan
 from graycell.imports.feeding import (
+    RecordedEvent,
     Step,
     events_of_run,
     in_lots,
@@ -29,13 +30,23 @@ from graycell.imports.layout import grid_of, grid_of_joined, source_of_any
 from graycell.imports.parsing import spec_of
 from graycell.imports.plan import plan_of
 from graycell.imports.ready import words_with_profile
+from graycell.imports.rules import with_rules
 from graycell.imports.spec import ImportSpec, is_of_group
 from graycell.imports.totals import Totals
 from graycell.runs.format.assembly import A_RUN_HAS_MEASUREMENTS, assemble
 from graycell.runs.format.files import UnreadableError, place_of, read_toml
 from graycell.runs.format.tables import IT_IS_REQUIRED, MOST_FAULTS, Below, Cell, MixedTable
 from graycell.runs.records import CultureRun, Provenance
-from graycell.units import CONCENTRATION, MASS_CONCENTRATION, PER_MOLE, TEMPERATURE, TIME, VOLUME, VOLUMETRIC_RATE
+from graycell.units import (
+    CONCENTRATION,
+    MASS_CONCENTRATION,
+    PER_MOLE,
+    RATE_PER_CELLS,
+    TEMPERATURE,
+    TIME,
+    VOLUME,
+    VOLUMETRIC_RATE,
+)
 
 _MAPPING = ("a mapping in TOML is needed", "name a TOML file, see graycell import --help")
 
@@ -249,6 +260,10 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
         species = _species_of(plan)
         for medium, media in [(lot.medium, lot.media) for lot in feed.lots] or [(feed.name, feed.media)]:
             rows["media"].add(f"{where}, [feeds.{feed.name}]", medium, *(media.get(name, 0.0) for name in species))
+    for rule in plan.rules:
+        composition = dict(rule.media) if isinstance(rule.media, Mapping) else {}
+        rows["media"].add(f"{where}, [feeds.{rule.name}]", rule.name,
+                          *(composition.get(name, 0.0) for name in _species_of(plan)))  # fmt: skip
     totals = Totals(cells)
     for name, of_run in _rows_of_runs(cells, name_of_all).items():
         samples = samples_of_run(cells, steps_of_run(cells, of_run))
@@ -263,8 +278,8 @@ def _tables(cells: Cells, where: str, name_of_all: str) -> dict[str, MixedTable]
         steps = [replicates[0] for replicates in samples]
         events = events_of_run(cells, steps, numbers.get("volume", 1.0), numbers.get("temperature"))
         totals.add(steps, events)
-        for event in in_lots(cells, events, name):
-            rows["events"].add(cells.table.at(event.row), name, *event[1:])
+        for event in with_rules(cells, steps, in_lots(cells, events, name)):
+            rows["events"].add(cells.table.at(event.row), name, *_cells_of(event, plan))
     totals.note()
     time = {f"time [{TIME}]": plan.time.name}
     tables = {kind: made.table(f"{place}, as {kind}", time) for kind, made in rows.items() if made.rows}
@@ -289,7 +304,7 @@ def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]
         "measurements": _Rows("run", f"time [{TIME}]", *_headings(plan.measured)),
         "initial": _Rows("run", *_headings(start)),
         "events": _Rows("run", f"time [{TIME}]", "event", "medium", f"volume [{VOLUME}]", f"rate [{VOLUMETRIC_RATE}]",
-                        f"temperature [{TEMPERATURE}]"),
+                        f"temperature [{TEMPERATURE}]", *(_OF_RULES if plan.rules else ())),
         "signals": _Rows("run", f"time [{TIME}]", f"volume [{VOLUME}]"),
         "assay_error": _Rows("quantity", "relative [1]", "absolute", "unit"),
         "standard_errors": _Rows("run", f"time [{TIME}]",
@@ -300,9 +315,25 @@ def _rows_of_tables(plan: Plan, start: Mapping[str, Column]) -> dict[str, _Rows]
     }  # fmt: skip
 
 
+_OF_RULES = ("species", "level", "below", "fraction [1]", f"rate per cells [{RATE_PER_CELLS}]")
+"""Columns of events that follow a rule; a level is in the unit of its species in the media."""
+
+
+def _cells_of(event: RecordedEvent, plan: Plan) -> Iterator[Cell | None]:
+    """Yield the cells of an event from its time on."""
+    rule = event.rule
+    yield from (event.time, event.event, event.medium, event.volume if rule is None else rule.most, event.rate,
+                event.temperature)  # fmt: skip
+    if plan.rules:
+        per_cells = None if rule is None else rule.rate
+        of_rule = (None, None, None, None) if rule is None else (rule.species, rule.level, rule.below, rule.share)
+        yield from (*of_rule, per_cells)
+
+
 def _species_of(plan: Plan) -> list[str]:
     """Return what the media hold."""
     media = [lot.media for feed in plan.feeds for lot in (feed.lots or [feed])]
+    media += [rule.media for rule in plan.rules if isinstance(rule.media, Mapping)]
     return list(dict.fromkeys(name for composition in media for name in composition))
 
 

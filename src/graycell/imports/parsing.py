@@ -9,6 +9,7 @@ from graycell.imports.amounts import with_unit
 from graycell.imports.parsing_columns import ColumnParser, is_number
 from graycell.imports.parsing_feeds import FeedParser
 from graycell.imports.rows import ids_pattern
+from graycell.imports.rules import RuleParser
 from graycell.imports.sides import AFTER, BEFORE, SIDE
 from graycell.imports.spec import (
     BELOW_THE_HEADINGS,
@@ -98,7 +99,7 @@ class _Parser(ColumnParser):
         if sides is None and ids is not None and SIDE in ids.parts and "rows" not in self.words:
             sides = SidesSpec(SIDE, BEFORE, AFTER)
         of_feeds = FeedParser(self, measured, groups)
-        feeds = tuple(of_feeds.feeds())
+        feeds, rules = tuple(of_feeds.feeds()), tuple(RuleParser(of_feeds).rules())
         return ImportSpec(
             **layout, is_laid_out=faultless, time=time, measured=measured, start=self.columns("start"),
             start_of=start_of, groups=groups, errors=self.errors(measured),
@@ -107,7 +108,7 @@ class _Parser(ColumnParser):
             temperature=self.optional_column("temperature", TEMPERATURE),
             outflows={word: column for word in ("bleed", "harvest")
                       if (column := self.optional_column(word, VOLUMETRIC_RATE))},
-            feeds=feeds, masses=of_feeds.masses, decimal=self.decimal(), round_off=self.round_off(),
+            feeds=feeds, rules=rules, masses=of_feeds.masses, decimal=self.decimal(), round_off=self.round_off(),
             averages=self.averages(),
             flags=self.flags(), above_is_empty=self.above_is_empty(),
             empty=tuple(words_of(word).lower()

@@ -53,6 +53,8 @@ class FeedParser:
         for name, entry in sorted(self.parser.table("feeds").items(), key=lambda item: item[0] == EVERY):
             what = f"[feeds.{name}]"
             entry = entry if isinstance(entry, Mapping) else {}
+            if "rule" in entry:
+                continue  # see `rules`
             kinds = [word for word in FEED_KINDS if word in entry]
             self.parser.known_words(what, entry, (*FEED_KINDS, "media", "total", "lot"))
             if len(kinds) != 1:
@@ -126,6 +128,31 @@ class FeedParser:
             named = tuple(name for run in map(words_of, runs) for name in self.groups.get(run, (run,)))
             found.append(LotSpec(self._media(what, solutes), since, named, group=" and ".join(map(words_of, runs))))
         return tuple(found)
+
+    def composition(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
+        """Return the composition of a feed.
+
+        Args:
+            what: the key of the mapping.
+            words: as they are written.
+
+        Returns:
+            The composition [mmol/L], of `masses` [g/L], or the sheet that lists it.
+        """
+        return self._media(what, words)
+
+    def concentration(self, what: str, solute: str, given: Any) -> float | None:
+        """Return a concentration in the unit that the solute has in compositions.
+
+        Args:
+            what: the key of the mapping.
+            solute: its name.
+            given: a number with its unit.
+
+        Returns:
+            [mmol/L], or [g/L] of one in `masses`; None, and a fault, if it is none.
+        """
+        return self._solute(what, solute, given)[1]
 
     def _media(self, what: str, words: Any) -> Mapping[str, float] | MediaSheet:
         """Return a composition [mmol/L], of `masses` [g/L], as ``{ GLC = "400 g/L" }``, or the sheet that lists it."""

@@ -1,5 +1,6 @@
 """plan_of: a spec and the rows of a file -> `Plan`: where the columns are, in which unit, and what nothing used."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from graycell.errors import Faults, nearest
@@ -9,6 +10,7 @@ from graycell.imports.grids import Grid
 from graycell.imports.media import Media
 from graycell.imports.plan_columns import ColumnPlanner
 from graycell.imports.plan_feeds import FeedPlanner
+from graycell.imports.rules import planned_rules
 from graycell.imports.sides import SIDE
 from graycell.imports.spec import TAKEN, ImportSpec, molar_mass_of
 from graycell.imports.vocabulary import words_of
@@ -63,7 +65,7 @@ class _Planner(ColumnPlanner):
             temperature=self.column(spec.temperature, TEMPERATURE),
             volume=self.column(spec.volume, VOLUME), volume_taken=spec.volume_taken,
             outflows=self.columns(spec.outflows, dict.fromkeys(spec.outflows, VOLUMETRIC_RATE)),
-            feeds=self.of_feeds.feeds(),
+            feeds=self.of_feeds.feeds(), rules=planned_rules(self.of_feeds, spec.rules),
             averages=spec.averages,
         )  # fmt: skip
         self.check(plan)
@@ -75,7 +77,7 @@ class _Planner(ColumnPlanner):
         """Note what the feeds need beside their columns."""
         spec = self.spec
         is_given = "volume" in spec.start or any("volume" in of for of in spec.start_of.values())
-        if (plan.feeds or spec.sample is not None or spec.outflows) and not is_given:
+        if (plan.feeds or plan.rules or spec.sample is not None or spec.outflows) and not is_given:
             self.fault("[start] volume", "nothing", "feeds, samples and outflows change a volume",
                        'write volume = "1.5 L", or the name of a column')  # fmt: skip
         for feed in plan.feeds:
@@ -98,6 +100,7 @@ class _Planner(ColumnPlanner):
         """Note what is a mass in a feed and an amount among the measured columns, or the other way round."""
         masses = self.spec.masses | self.media_reader.masses
         media = [lot.media for feed in plan.feeds for lot in (feed.lots or [feed])]
+        media += [rule.media for rule in plan.rules if isinstance(rule.media, Mapping)]
         for name in dict.fromkeys(name for composition in media for name in composition):
             of_feed = MASS_CONCENTRATION if name in masses else CONCENTRATION
             kept = self.kept.get(name, of_feed)

@@ -122,6 +122,18 @@ class FeedPlanner:
             return self.planner.column(spec, kind, solute)
         return self.planner.column(spec, VOLUMETRIC_RATE)  # and notes what is wrong with its unit
 
+    def composition(self, name: str, media: Mapping[str, float] | MediaSheet) -> Mapping[str, float]:
+        """Return the composition of a feed.
+
+        Args:
+            name: of the feed.
+            media: as the mapping has it.
+
+        Returns:
+            [mmol/L], or [g/L] of masses.
+        """
+        return self._media(f"[feeds.{name}] media", name, media)
+
     def _media(self, what: str, name: str, media: Mapping[str, float] | MediaSheet) -> Mapping[str, float]:
         """Return the composition of a feed [mmol/L]."""
         if not isinstance(media, MediaSheet):

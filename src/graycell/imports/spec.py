@@ -147,6 +147,37 @@ class FeedSpec:
 
 
 @dataclass(frozen=True)
+class RuleSpec:
+    """A feed that follows a rule, as the mapping describes it.
+
+    Attributes:
+        name: of the medium.
+        kind: "to level", "share", "per IVCD" or "per cells".
+        media: the composition [mmol/L], or [g/L] of `ImportSpec.masses`; or the sheet that lists it.
+        species: that is brought to a level.
+        level: in the unit of the composition.
+        below: the bolus is given where the concentration is below this, in the same unit; None for the level.
+        most: the largest volume [L]; None for any.
+        share: of the volume [1].
+        rate: per viable cell [L/(10^9 cells)/d].
+        since: time [d] from which the rule holds; None for after the first sample.
+        until: time [d] to which it holds; None for the end.
+    """
+
+    name: str
+    kind: str
+    media: Mapping[str, float] | MediaSheet
+    species: str = ""
+    level: float | None = None
+    below: float | None = None
+    most: float | None = None
+    share: float | None = None
+    rate: float | None = None
+    since: float | None = None
+    until: float | None = None
+
+
+@dataclass(frozen=True)
 class SidesSpec:
     """A column that says whether a row was measured before or after a feed.
 
@@ -280,6 +311,7 @@ class ImportSpec:
         temperature: the set-point.
         outflows: the rates "bleed" and "harvest".
         feeds: named ones first.
+        rules: feeds that follow a rule.
         masses: solutes of feeds whose concentrations are in g/L, because no molar mass is known.
         sides: the column that says which side of a feed a row is on.
         taken: "before" or "after": samples are taken before or after a feed of their row; "" if not said.
@@ -318,6 +350,7 @@ class ImportSpec:
     temperature: ColumnSpec | None = None
     outflows: Mapping[str, ColumnSpec] = field(default_factory=dict)
     feeds: tuple[FeedSpec, ...] = ()
+    rules: tuple[RuleSpec, ...] = ()
     masses: frozenset[str] = frozenset()
     sides: SidesSpec | None = None
     taken: str = ""
