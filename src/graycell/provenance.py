@@ -128,7 +128,11 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
     Returns:
         Model, hashes of parameters, runs and code, versions and settings, as plain data.
     """
-    table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
+    # only where there are groups, so that the hashes of old models stay
+    table = [
+        [getattr(row, name) for name in _FITTED_FIELDS] + [row.between_groups_sd] * (row.between_groups_sd != 0.0)
+        for row in model.table
+    ]
     described = {
         **describe(model),
         "parameters": _sha([table, weights_of(model.nets).tolist()] if model.nets else table),

@@ -49,7 +49,8 @@ _WORDS = {
     "parameters": tuple(one.name for one in fields(Parameter) if one.name != "name"),
     "triggers": tuple(one.name for one in fields(content.TriggerEntry)),
 }
-_NUMBERS = ("initial", "charge", "molar_mass", "default", "value", "lower", "upper", "prior_sd", "between_runs_sd")
+_NUMBERS = ("initial", "charge", "molar_mass", "default", "value", "lower", "upper", "prior_sd", "between_runs_sd",
+            "between_groups_sd")  # fmt: skip
 _UNBOUNDED = ("lower", "upper", "prior_sd")
 """Numbers that may be infinite."""
 _CHOICES = {"kind": ("white", "gray", "black"), "form": ("positive", "any", "fraction")}
