@@ -112,6 +112,14 @@ def test_the_command_fits_groups_and_predicts_a_plan_of_one(folder, fitted, monk
     assert written["group"] == "none of these"
 
 
+def test_a_run_of_a_fit_is_simulated_with_its_own_parameters(folder, fitted, monkeypatch):
+    monkeypatch.chdir(folder)
+    command("graycell simulate runs --parameters my-fit --out simulated.csv --units internal")
+    for name, group in (("f1", "fast"), ("s3", "slow")):
+        last = pd.read_csv(f"simulated-{name}.csv")["VCD [1e9 cells/L]"].iloc[-1]
+        assert last == pytest.approx(cultures.START * np.exp(GROWTH[group] * 7.0), rel=0.05)
+
+
 def test_a_report_shows_the_values_of_groups(folder, fitted, monkeypatch):
     monkeypatch.chdir(folder)
     fit = gc.load_fit("my-fit")

@@ -233,6 +233,20 @@ class Fit:
                            f"'{known}'; leave the group out, or give the run another name.")  # fmt: skip
         return known or group
 
+    def own_values(self, run: str, group: str | None = None) -> dict[str, float]:
+        """Return the parameters in which a run differs from the shared values.
+
+        Args:
+            run: name of a run.
+            group: of a new run, where parameters differ between groups; that of a run of the fit is known.
+
+        Returns:
+            Values [internal units] by name: of the run if it was fitted, of its group if that was; else none.
+        """
+        known = self.group_effects
+        of_group = {} if known is None else known.values_of(self.groups.get(run, group))
+        return {**of_group, **self.per_run.get(run, {})}
+
     def model_of(self, run: str, group: str | None = None) -> CultureModel:
         """Return the model with the parameter values of one run.
 
@@ -244,8 +258,7 @@ class Fit:
             The model with the run's own values if the run was fitted, with those of its group if that was, else with
             the shared ones.
         """
-        own = {} if self.group_effects is None else self.group_effects.values_of(self.groups.get(run, group))
-        values = {name: jnp.asarray(value) for name, value in {**own, **self.per_run.get(run, {})}.items()}
+        values = {name: jnp.asarray(value) for name, value in self.own_values(run, group).items()}
         # not through the table: a value of one run may lie beyond the bounds of the shared one
         return self.model.with_parameters(values)
 
