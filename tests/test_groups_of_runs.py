@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 import graycell as gc
 from graycell.cli import app
+from graycell.cli.given_groups import groups_from
 from graycell.comparison import ModelCandidate, leave_one_group_out
 from graycell.errors import FitError, InputError
 from graycell.prediction.candidates import model_candidate
@@ -112,6 +113,17 @@ def test_the_command_fits_groups_and_predicts_a_plan_of_one(folder, fitted, monk
     assert written["group"] == "none of these"
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["run;group\nf1;A\nf2;B\n", "\ufeffRun,Group,note\nf1,A,\nf2,B,x\n\n", "sep=;\nrun;group\nf1; A\nf2;B;\n",
+     'run\tgroup\n"f1"\tA\nf2\tB', "\n\ngroup, run\nA, f1\nB, f2\n,s1\n"],
+)  # fmt: skip
+def test_a_table_of_groups_is_read_as_spreadsheets_write_it(tmp_path, text):
+    (tmp_path / "groups.csv").write_text(text, encoding="utf-8")
+    runs = [made(name, 0) for name in ("f1", "f2", "s1")]
+    assert groups_from(tmp_path / "groups.csv", runs) == {"f1": "A", "f2": "B"}
+
+
 def test_a_run_of_a_fit_is_simulated_with_its_own_parameters(folder, fitted, monkeypatch):
     monkeypatch.chdir(folder)
     command("graycell simulate runs --parameters my-fit --out simulated.csv --units internal")
@@ -203,7 +215,7 @@ def test_a_fitted_model_in_a_mixture_uses_the_groups(folder):
         ('[groups]\nfast = "f*"\nslow = ["s1", "s2", "s3"]', 'groups = "f*"', "groups: found 'f*'; a table is needed"),
         ("mu = 0.3", "mv = 0.3", "per_group: found 'mv'; it is not a parameter of the model; did you mean 'mu'"),
         ("mu = 0.3", "mu = -0.3", "per_group.mu: found -0.3; a number from 1e-06 to 1e+06 is needed"),
-        ("mu = 0.3", 'mu = "wide"', "per_group.mu: found 'wide'; a number"),
+        ("mu = 0.3", 'mu = "wide"', "per_group.mu: found 'wide'; a standard deviation from 1e-06 to 1e+06, or 'estim"),
         ("mu = 0.3", "fixed = 0.3", "per_group.fixed: found a fixed parameter; it has one value; take it out"),
         ("per_group = { mu = 0.3 }", 'per_group = { mu = 0.3 }\nfixed = ["mu"]', "mu: found a fixed parameter"),
         ("per_group = { mu = 0.3 }", "per_group = 0.3", "per_group: found 0.3; a table by parameter is needed"),
@@ -252,7 +264,8 @@ def test_a_test_run_without_a_group_is_a_remark(folder):
         ("fit runs --model model.toml", "run,group\nf1,A", "no estimated parameter of exponential differs"),
         ("fit runs --model grouped.toml", "run,group\nf1,A\nf2,A", "found 4 of 6 runs in none ('f3', 's1'"),
         ("fit runs --model grouped.toml", "run,group\nf1,A\nf1,B", "run 'f1' in 'B' too; a run is in one group"),
-        ("fit runs --model grouped.toml", "run;group\nf1;A", "found the columns run;group; the columns run and group"),
+        ("fit runs --model grouped.toml", "runs;group\nf1;A", "found the columns runs, group; the columns run"),
+        ("fit runs --model grouped.toml", "", "found the columns none; the columns run and group are needed"),
         ("fit runs --model grouped.toml", None, "that cannot be read"),
         ("fit runs", "run,group\nf1,A", "--groups: found no model file; the model says which of its parameters differ"),
         ("fit study.toml", "run,group\nf1,A", "seed, initial_error and [groups] into it"),

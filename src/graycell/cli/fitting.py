@@ -238,7 +238,12 @@ def _print_initial(result: Fit) -> None:
 
 
 def _print_groups(result: Fit) -> None:
-    """Tell the own values of groups."""
+    """Tell the own values of groups, and the standard deviations that were estimated."""
+    for row in result.model.table.estimated if result.per_run or result.per_group else ():
+        for of in ("runs", "groups"):
+            if getattr(row, f"between_{of}_estimated"):
+                scale = "of its natural logarithm" if row.log_scale else f"[{row.unit}]"
+                say(f"{row.name}: standard deviation {scale} between {of} {getattr(row, f'between_{of}_sd'):.3g}.")
     effects = result.group_effects
     if effects is None:
         return

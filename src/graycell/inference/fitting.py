@@ -28,6 +28,7 @@ from graycell.engine import Engine, current_engine, one_thread_each, using
 from graycell.errors import FitError
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference import checkpoint
+from graycell.inference.between import require_all_learned, settled
 from graycell.inference.group_effects import GroupPrior, groups_of
 from graycell.inference.initial_error import InitialError
 from graycell.inference.initial_prior import initial_prior
@@ -114,11 +115,17 @@ def fit(
     measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
     kept = np.r_[measured, np.ones(objective.prior_count, bool)] & ~held
     search = Search(objective, matching, kept, held, settings)
+    require_all_learned(model.table.estimated, search)
     fitter = _Fitter(search, stages, _fingerprint(model, runs, stages, settings, errors, groups), folder, progress)
     with using(engine), one_thread_each():
         fitter.run()
         try:
             end = ended_at(objective, stages, fitter.reached, fitter.converged)
+            if end.jacobian is not None and end.stage is stages[-1]:
+                found = settled(search, end.stage, end.x, model.table.estimated, model.table)
+                if found is not None:
+                    objective, model = found.objective, model.with_table(found.table)
+                    end = ended_at(objective, stages, [end.x, found.x], fitter.converged)
         except FitError as error:
             raise FitError(f"{error} {why_it_stops(model, runs)}".strip()) from None
     return result_of(end, model, runs, objective, settings, tuple(fitter.history), fitter.fingerprint, errors, groups)

@@ -18,6 +18,9 @@ from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
 from graycell.saved import version
 
+_FEW = 5
+"""Runs or groups below which a standard deviation between them is hardly known: from 5 normal deviations, to 35 %."""
+
 
 @dataclass(frozen=True)
 class FitSettings:
@@ -180,8 +183,8 @@ class Fit:
 
         Returns:
             How the fit ended, unless it converged, whether the model contradicts its data, whether another version of
-            graycell made it, whether the covariance is missing, and every initial concentration that is far from the
-            given one.
+            graycell made it, whether the covariance is missing, which standard deviations between runs or groups were
+            estimated from few of them, and every initial concentration that is far from the given one.
         """
         found = [] if self.status in (None, FitStatus.converged) else [self.status.value]
         found += self.agreement.remarks() if self.agreement is not None else []
@@ -192,7 +195,19 @@ class Fit:
         if not self.has_covariance:
             found.append("The covariance could not be computed: the estimates have no standard errors, and a "
                          "prediction has no distribution.")  # fmt: skip
+        found += self._few()
         return found + (self.initial_states.far() if self.initial_states is not None else [])
+
+    def _few(self) -> list[str]:
+        """Return a sentence for each standard deviation that was estimated from few runs or groups."""
+        counts, said = {"runs": len(self.runs), "groups": len(self.per_group)}, []
+        for row in self.model.table if self.per_run or self.per_group else ():
+            for of, count in counts.items():
+                sd = getattr(row, f"between_{of}_sd")
+                if row.estimated and sd and getattr(row, f"between_{of}_estimated") and count < _FEW:
+                    said.append(f"The standard deviation of {row.name} between {of}, {sd:.3g}, was estimated from "
+                                f"{count} {of}, which hardly tell it: give it as a number if it is known.")  # fmt: skip
+        return said
 
     @property
     def initial(self) -> dict[str, dict[str, float]]:

@@ -59,7 +59,8 @@ _LEAST = {"bound": 1.0, "scale": 0.0}
 """Numbers of a learned law, and above what they must be."""
 _LARGEST_LAYER = 64
 """Nodes of the hidden layer of a learned law."""
-_TRUTHS = ("retained", "volumetric", "log_scale", "estimated", "persistent", "initially", "at_trigger")
+_TRUTHS = ("retained", "volumetric", "log_scale", "estimated", "persistent", "initially", "at_trigger",
+           "between_runs_estimated", "between_groups_estimated")  # fmt: skip
 _TOP = ("format", "name", "about", "source", "doubts", "check_units", "cells", *_TABLES, "sets", "projection")
 
 

@@ -23,12 +23,19 @@ from graycell.inference.initial_error import MEASURED, InitialError
 from graycell.inference.problem import Problem
 from graycell.inference.storage import load_fit
 from graycell.model import CultureModel
+from graycell.parameters import Parameter
 from graycell.prediction import GroupMean
 from graycell.runs import CultureRun
 from graycell.study.library import library_model
 
 SPLITS = ("held-out", "leave-one-run-out", "leave-one-group-out", "forward")
 """Ways to split runs, the default first; see `comparison.splits`."""
+
+
+ESTIMATED = "estimated"
+"""In place of a standard deviation between runs or groups: the fit estimates it."""
+_FIRST_SD = 0.2
+"""[1] Where its search begins, of the logarithm or of the value."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +50,7 @@ class ModelPlan:
         begin: folder of a fit whose parameters are the start.
         fixed: parameters that are not estimated, or ``all``.
         per_run: parameters that differ between runs, each with its standard deviation between runs, see
-            `Parameter.between_runs_sd`.
+            `Parameter.between_runs_sd`, or ``estimated``.
         per_group: the same for parameters that differ between groups of runs, see `Parameter.between_groups_sd`.
         initial_error: error of the assay of initial concentrations, see `InitialError.assay`; None where they are
             exact.
@@ -60,8 +67,8 @@ class ModelPlan:
     reactions: Mapping[str, str] = field(default_factory=dict)
     begin: Path | None = None
     fixed: tuple[str, ...] = ()
-    per_run: Mapping[str, float] = field(default_factory=dict)
-    per_group: Mapping[str, float] = field(default_factory=dict)
+    per_run: Mapping[str, float | str] = field(default_factory=dict)
+    per_group: Mapping[str, float | str] = field(default_factory=dict)
     initial_error: float | str | Mapping[str, float | str] | None = None
     initial_between_runs: float | Mapping[str, float] | None = None
     inputs: tuple[str, ...] = ()
@@ -100,11 +107,17 @@ class ModelPlan:
         if self.laws or self.reactions:
             model = with_neural_rates(model, self.laws, runs, self.reactions, seed)
         table = model.table.with_fixed(model.table.names if self.fixed == ("all",) else self.fixed)
-        for name, sd in self.per_run.items():
-            table = table.with_changes(name, between_runs_sd=float(sd))
-        for name, sd in self.per_group.items():
-            table = table.with_changes(name, between_groups_sd=float(sd))
+        for of, given in (("runs", self.per_run), ("groups", self.per_group)):
+            for name, sd in given.items():
+                learned = sd == ESTIMATED
+                start = _first_sd(table[name]) if learned else float(sd)
+                table = table.with_changes(name, **{f"between_{of}_sd": start, f"between_{of}_estimated": learned})
         return model.with_table(table)
+
+
+def _first_sd(row: Parameter) -> float:
+    """Return where the search for a standard deviation begins, on the scale of the parameter."""
+    return _FIRST_SD if row.log_scale else _FIRST_SD * (abs(row.value) or (row.bounds[1] - row.bounds[0]) / 10.0)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from graycell.runs.format.files import read_toml
 from graycell.runs.records import VCD
 from graycell.saved import SavedFormat
 from graycell.study.library import LibraryModel, library_model
-from graycell.study.plans import SPLITS, ModelPlan, Study
+from graycell.study.plans import ESTIMATED, SPLITS, ModelPlan, Study
 
 
 def read_study(path: str | Path) -> Study:
@@ -298,11 +298,16 @@ class _Reader:
                     near = nearest(name, model.parameters)
                     self.fault(f"[{where}] {word}", f"'{name}'", "it is not a parameter of the model", near)
                     continue
-                self.number(f"[{where}] {word}.{name}", sd, 1e-6, 1e6, float)
+                place = f"[{where}] {word}.{name}"
+                if isinstance(sd, str) and sd != ESTIMATED:
+                    needed = f"a standard deviation from 1e-06 to 1e+06, or '{ESTIMATED}', is needed"
+                    self.fault(place, f"'{sd}'", needed, "correct it")
+                elif sd != ESTIMATED:
+                    self.number(place, sd, 1e-6, 1e6, float)
                 fixed = entries.get("fixed", ())
                 if name in fixed or fixed == ("all",) or not model.table[name].estimated:
                     remedy = f"take it out of {word}, or let the fit estimate it"
-                    self.fault(f"[{where}] {word}.{name}", "a fixed parameter", "it has one value", remedy)
+                    self.fault(place, "a fixed parameter", "it has one value", remedy)
         reactions, laws = entries.get("reactions", {}), entries.get("laws", {})
         self.check_reactions(where, model, reactions, laws)
         if "laws" in entries:
