@@ -285,12 +285,15 @@ def test_the_study_of_the_guide_is_the_file_beside_it_and_is_accepted(tmp_path):
 
 def test_the_other_models_of_the_guide_are_accepted(tmp_path):
     _, *others = toml_blocks(GUIDE)
-    assert len(others) == 2
+    assert len(others) == 3
     _write_runs_as_generated(tmp_path)
     (tmp_path / "study.toml").write_text('runs = ["runs"]\n' + "\n".join(others), encoding="utf-8")
-    corrected, leaky = graycell.read_study(tmp_path / "study.toml").models.values()
+    study = graycell.read_study(tmp_path / "study.toml")
+    corrected, leaky, clones = study.models.values()
     assert list(corrected.laws) == ["v1", "v2", "v17"]
     assert list(leaky.reactions) == ["v36"]
+    assert (clones.per_group, clones.per_run) == ({"vmax16": 0.3}, {"vmax16": 0.05})
+    assert [study.groups[f"run0{k}"] for k in range(1, 7)] == 3 * ["wild"] + 3 * ["knocked"]
 
 
 def test_the_cheap_examples_of_the_guide_run():

@@ -20,7 +20,7 @@ from graycell.saved import SavedFormat, version
 from graycell.study import read_study
 from helpers.small_models import fed_batch, monod
 
-NONE = [0, -1, 99, 4, "1", 1.5, True, None, [1]]
+NONE = [0, -1, 99, 5, "1", 1.5, True, None, [1]]
 """Numbers that are no format, or a later one."""
 
 
@@ -41,7 +41,7 @@ def rewritten(folder, data, name="fit.json"):
 @pytest.mark.parametrize("number", NONE)
 def test_a_fit_of_another_format_is_a_sentence(fitted, number):
     folder, data = fitted
-    with pytest.raises(FitError, match=r"fit\.json: found a fit of format .*this one reads format 3"):
+    with pytest.raises(FitError, match=r"fit\.json: found a fit of format .*this one reads format 4"):
         load_fit(rewritten(folder, {**data, "format": number}))
 
 

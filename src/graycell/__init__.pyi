@@ -62,6 +62,7 @@ from .comparison import cross_validate as cross_validate
 from .comparison import forward_in_time as forward_in_time
 from .comparison import held_out as held_out
 from .comparison import learning_curve as learning_curve
+from .comparison import leave_one_group_out as leave_one_group_out
 from .comparison import leave_one_run_out as leave_one_run_out
 from .decisions import Constraint as Constraint
 from .decisions import Decision as Decision

@@ -26,6 +26,9 @@ class Parameter:
         estimated: whether a fit may change it.
         between_runs_sd: standard deviation of the parameter between runs, on the same scale as `prior_sd`. Above 0
             every run of a fit has its own value, a random effect around the shared one; 0 for one value of all runs.
+        between_groups_sd: the same between groups of runs, such as clones: every group has its own value.
+        between_runs_estimated, between_groups_estimated: whether a fit estimates these standard deviations too; it
+            begins at the given ones.
         meaning, source: words for the report, and who to cite.
         name: of the field, such as ``Km1``; a table gives it.
 
@@ -44,6 +47,9 @@ class Parameter:
     meaning: str = ""
     source: str = ""
     name: str = ""
+    between_groups_sd: float = 0.0
+    between_runs_estimated: bool = False
+    between_groups_estimated: bool = False
 
     def __post_init__(self) -> None:
         positive = self.value > 0.0
@@ -84,11 +90,18 @@ class Parameter:
                 f"found a prior of standard deviation {self.prior_sd:g}; it must be > 0; use math.inf for no prior, or "
                 "estimated=False"
             )
-        if not 0.0 <= self.between_runs_sd < math.inf:
-            found.append(
-                f"found a standard deviation between runs of {self.between_runs_sd:g}; it must be finite and >= 0; use "
-                "0 for one value of all runs"
-            )
+        for of, sd, learned in (("runs", self.between_runs_sd, self.between_runs_estimated),
+                                ("groups", self.between_groups_sd, self.between_groups_estimated)):  # fmt: skip
+            if not 0.0 <= sd < math.inf:
+                found.append(
+                    f"found a standard deviation between {of} of {sd:g}; it must be finite and >= 0; use 0 for one "
+                    f"value of all {of}"
+                )
+            elif learned and not sd:
+                found.append(
+                    f"found a standard deviation between {of} that is estimated from 0 on; it must be > 0; write "
+                    f"between_{of}_sd=0.2, or between_{of}_estimated=False"
+                )
         if self.log_scale and low <= 0.0:
             found.append(
                 f"found the lower bound {low:g} on a log scale; it must be > 0; raise it or set log_scale=False"

@@ -24,6 +24,7 @@ from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
 _FITTED_FIELDS = ("name", "value", "unit", "lower", "upper", "log_scale", "prior_sd", "estimated", "between_runs_sd")
 """Fields of a parameter on which a fit depends."""
+_ESTIMATED_FIELDS = ("between_runs_estimated", "between_groups_estimated")
 
 _ONE_PARSER = threading.Lock()
 """Python 3.11 counts the depth of what it parses for all threads together, and raises where two parse at once."""
@@ -128,7 +129,13 @@ def provenance_of(model: CultureModel, runs: Sequence[CultureRun], settings: dic
     Returns:
         Model, hashes of parameters, runs and code, versions and settings, as plain data.
     """
-    table = [[getattr(row, name) for name in _FITTED_FIELDS] for row in model.table]
+    # only where there are groups, so that the hashes of old models stay
+    table = [
+        [getattr(row, name) for name in _FITTED_FIELDS]
+        + [row.between_groups_sd] * (row.between_groups_sd != 0.0)
+        + [name for name in _ESTIMATED_FIELDS if getattr(row, name)]
+        for row in model.table
+    ]
     described = {
         **describe(model),
         "parameters": _sha([table, weights_of(model.nets).tolist()] if model.nets else table),

@@ -154,7 +154,7 @@ def test_a_model_predicts_in_the_unit_of_the_runs():
     def predict(**units):
         series = {name: Measurement(name, unit, DAYS, DAYS, 0.1 + DAYS) for name, unit in units.items()}
         runs = [fed_batch(measurements=series)]
-        fitted = SimpleNamespace(model_of=lambda name: monod(), run_of=lambda run: run, runs=runs)
+        fitted = SimpleNamespace(model_of=lambda name, group: monod(), run_of=lambda run: run, runs=runs)
         return FittedPredictor(fitted).predict(fed_batch(), times)
 
     times = {"mAb": np.array([2.0, 6.0]), "GLC": np.array([2.0])}

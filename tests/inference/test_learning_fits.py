@@ -16,8 +16,9 @@ from graycell.diagnosis import learned_reactions, recovered_law
 from graycell.errors import FitError
 from graycell.hybrid import neural_rates_model, with_neural_rates
 from graycell.inference import Fit, FitSettings, Stage, fit, load_fit, save_fit
+from graycell.inference.censoring import below_limit
 from graycell.inference.fitting import objective_for
-from graycell.inference.likelihood import _below_limit, residuals
+from graycell.inference.likelihood import residuals
 from graycell.model import CultureModel
 from graycell.parameters import Parameter
 from graycell.provenance import provenance_of
@@ -223,19 +224,19 @@ def test_an_own_value_beyond_the_bounds_of_the_shared_one_is_a_model_too(two_run
 def test_a_censored_residual_is_the_log_probability_of_scipy():
     u = np.array([-7.9, -3.0, -1.0, 0.0, 0.5, 2.0, 6.0, 30.0, 900.0, 1.1e3, 1e5])
     expected = -scipy.stats.norm.logcdf(-u)
-    assert 0.5 * np.asarray(_below_limit(jnp.asarray(u))) ** 2 == pytest.approx(expected, rel=1e-6, abs=1e-15)
+    assert 0.5 * np.asarray(below_limit(jnp.asarray(u))) ** 2 == pytest.approx(expected, rel=1e-6, abs=1e-15)
 
 
 def test_a_censored_residual_has_the_derivative_of_central_differences_and_none_far_below():
     u = np.array([-5.0, -1.0, 0.0, 2.0, 6.0, 30.0, 900.0, 2e3, 1e6])
-    slope = np.asarray(jax.vmap(jax.grad(_below_limit))(jnp.asarray(u)))
+    slope = np.asarray(jax.vmap(jax.grad(below_limit))(jnp.asarray(u)))
     step = 1e-4 * np.maximum(np.abs(u), 1.0)
-    above, below = (np.asarray(_below_limit(jnp.asarray(u + sign * step))) for sign in (1.0, -1.0))
+    above, below = (np.asarray(below_limit(jnp.asarray(u + sign * step))) for sign in (1.0, -1.0))
     central = (above - below) / (2.0 * step)
     assert slope == pytest.approx(central, rel=1e-5)
     far = jnp.array([-8.5, -100.0, -1e9])
-    assert not np.any(np.asarray(jax.vmap(jax.grad(_below_limit))(far)))
-    assert np.all(np.asarray(_below_limit(far)) < 1e-6)
+    assert not np.any(np.asarray(jax.vmap(jax.grad(below_limit))(far)))
+    assert np.all(np.asarray(below_limit(far)) < 1e-6)
 
 
 def test_a_value_below_its_limit_pulls_nothing_where_less_is_predicted(two_runs):

@@ -113,6 +113,7 @@ def test_many_different_units_are_read_in_time():
 @pytest.mark.parametrize(
     "place",
     ["K = {{ value = {}, unit = 'mmol/L' }}", "K = {}", "K = {{ value = 1, unit = 'mmol/L', between_runs_sd = {} }}",
+     "K = {{ value = 1, unit = 'mmol/L', between_groups_sd = {} }}",
      "K = {{ value = 1, unit = 'mmol/L', upper = {} }}"],
 )  # fmt: skip
 def test_a_number_that_is_none_is_one_sentence(value, place):

@@ -60,7 +60,8 @@ EVERYTHING = ModelFile(
     parameters={
         "mu_max": Parameter(0.03, "1/h", 1e-3, 1.0, prior_sd=0.5, name="mu_max"),
         "K": Parameter(0.5, "mmol/L", name="K"),
-        "q": Parameter(1.0, "mmol/(1e9 cells)/d", log_scale=False, prior_sd=0.2, between_runs_sd=0.1, name="q"),
+        "q": Parameter(1.0, "mmol/(1e9 cells)/d", log_scale=False, prior_sd=0.2, between_runs_sd=0.1, name="q",
+                       between_groups_sd=0.3, between_groups_estimated=True),
         "k": Parameter(0.1, "1/d", estimated=False, source="us", name="k"),
         "tau": Parameter(1e-9, "d", estimated=False, name="tau"),
         "T_ref": Parameter(37.0, "degC", estimated=False, name="T_ref"),

@@ -85,6 +85,7 @@ def test_own_parameters_of_a_new_run_stay_within_the_bounds():
     found = gc.fit_ensemble(fitted, 3, seed=2)
     far = np.tile(found.values, (20, 1)) + np.array([100.0, 0.0])
     wide = replace(found, values=far, weights=np.zeros((60, 0)),
-                   per_run=np.tile(found.per_run, (20, 1, 1)), initial=np.tile(found.initial, (20, 1, 1)))  # fmt: skip
+                   per_run=np.tile(found.per_run, (20, 1, 1)), initial=np.tile(found.initial, (20, 1, 1)),
+                   per_group=np.tile(found.per_group, (20, 1, 1)))  # fmt: skip
     ahead = wide.predict(replace(runs[0], name="new", measurements={}), times=[4.0])
     assert np.max(ahead["A"][:, 0]) == pytest.approx(10.0 + 4.0 * 103.0, rel=1e-4)  # 103 is the upper bound

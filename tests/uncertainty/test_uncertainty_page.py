@@ -105,7 +105,7 @@ def test_an_ensemble_is_written_and_predicts(place):
     sd = pd.read_csv(folder / "my-fit/posterior/summary.csv")["sd"]
     assert np.std(members[["mu", "q"]].to_numpy(), axis=0) == pytest.approx(sd.to_numpy(), rel=0.6)
     record = json.loads((folder / "my-fit/ensemble/ensemble.json").read_text(encoding="utf-8"))
-    assert record["format"] == 1
+    assert record["format"] == 2
     table = pd.read_csv(folder / "my-other-prediction/prediction.csv").query("quantity == 'VCD'")
     assert np.all(table["model q05"] <= table["model q95"])
     assert np.all((table["model q95"] - table["model q05"]).to_numpy()[-20:] > 0.0)

@@ -26,8 +26,9 @@ _TRAINING = 0.3
 
 
 def _optimise(
-    sources: list[Path], out: Path, caution: float | None, draws: int | None, starts: int | None, seed: int, units: str
-) -> None:
+    sources: list[Path], out: Path, caution: float | None, draws: int | None, starts: int | None, group: str | None,
+    seed: int, units: str,
+) -> None:  # fmt: skip
     if len(sources) < 3:
         print_error(f"optimise: found {len(sources)} paths; a fit or runs, a plan and a file of decisions are needed; "
                     "write graycell optimise my-fit/ my-plan/ decisions.toml.")  # fmt: skip
@@ -38,12 +39,16 @@ def _optimise(
     wanted = read_decisions(words, plan)
     caution = caution if caution is not None else CAUTION if wanted.caution is None else wanted.caution
     fitted = load_fit(given[0]) if len(given) == 1 and (given[0] / FILE).is_file() else None
+    if fitted is None and group is not None:
+        print_error("optimise: --group is for a fit whose parameters differ between groups, and runs were given; leave it "
+                    "out.")  # fmt: skip
+        raise typer.Exit(FAULTS)
     runs = list(fitted.runs) if fitted is not None else [run for run in runs_from(given) if run.name != plan.name]
     chosen = display_units(units, [*runs, plan], [] if fitted is None else [fitted.model])
     with progress_bar("optimise") as update:
         share = 0.0 if fitted is not None else _TRAINING
         if fitted is not None:
-            source = source_of(fitted, draws, seed)
+            source = source_of(fitted, draws, seed, group)
         else:
             trained = Forecaster.of(runs, seed=seed, progress=lambda done, of: update(share * done, of))
             source = source_of(trained, draws, seed)
@@ -73,7 +78,7 @@ def _in_units_of_tables(goals: Goals, source: Source, units: DisplayUnits, runs:
 
 def _design(
     folder: Path, plan: Path, words: Path, count: int, purpose: str, target: Path | None, against: Path | None,
-    out: Path, candidates: int, draws: int, seed: int, units: str,
+    out: Path, candidates: int, draws: int, group: str | None, seed: int, units: str,
 ) -> None:  # fmt: skip
     if target is not None and against is not None:
         print_error("design: --target and --against are two purposes, and a design has one; leave one out.")
@@ -88,8 +93,8 @@ def _design(
     with progress_bar("design") as update:
         found = design(
             fitted, base, wanted.decisions, count, purpose=purpose, target=ahead, against=rival,
-            constraints=goals.constraints, units=dict(goals.units), candidates=candidates, draws=draws, seed=seed,
-            progress=update,
+            constraints=goals.constraints, units=dict(goals.units), group=group, candidates=candidates, draws=draws,
+            seed=seed, progress=update,
         )  # fmt: skip
     from graycell.reporting.next_runs import design_report, next_runs_frame  # with plotly, which is slow to import
 

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import typer
 from graycell.cli.commands.options import EXTENDED
 from graycell.cli.exit_codes import INTERRUPTED, UNFINISHED
 from graycell.cli.frames import print_frame
+from graycell.cli.given_groups import groups_from
 from graycell.cli.given_runs import runs_from
 from graycell.cli.given_units import display_units
 from graycell.cli.printing import print_trajectory, progress_bar, trainings_bar
@@ -21,7 +22,7 @@ from graycell.cli.sentences import MOST_PRINTED_RUNS, print_error, print_finding
 from graycell.cli.stopping import keeps_state
 from graycell.comparison import choose_model
 from graycell.diagnosis.identifiability import UNDETERMINED
-from graycell.errors import GraycellError, InputError
+from graycell.errors import Finding, GraycellError, InputError
 from graycell.hybrid import read_model
 from graycell.inference import Fit, FitSettings, fit, require_no_other_fit, save_fit
 from graycell.inference.fitting import Progress as FitProgress
@@ -46,14 +47,14 @@ _MOST_LISTED = 8
 
 def _fit(
     runs: list[Path] | None, model: str | None, out: Path, starts: int, seed: int, only: str | None, units: str,
-    initial_error: str | None,
+    initial_error: str | None, groups: Path | None,
 ) -> None:  # fmt: skip
     if runs and runs[0].suffix == ".toml":
         if len(runs) > 1:
             raise typer.BadParameter("a study names its own runs; give the TOML file alone")
-        if (model, starts, seed, initial_error) != (None, 4, 0, None):
+        if (model, starts, seed, initial_error, groups) != (None, 4, 0, None, None):
             raise typer.BadParameter(
-                "a study has its own settings of the fit: write model, starts, seed and initial_error into it"
+                "a study has its own settings of the fit: write model, starts, seed, initial_error and [groups] into it"
             )
         _fit_study(read_study(runs[0]), only, out, units)
         return
@@ -62,6 +63,12 @@ def _fit(
     cultures = runs_from(runs or [])
     shown_in(units, cultures)  # the faults of --units now, not after the fit
     errors = _errors_of(initial_error, cultures)
+    of_runs = None if groups is None else groups_from(groups, cultures)
+    if groups is not None and (model is None or not model.endswith(".toml")):
+        # those of the library have none
+        needed = "the model says which of its parameters differ between groups"
+        remedy = "name one with --model, in which parameters have a between_groups_sd, or write a study with per_group"
+        raise InputError([Finding("--groups", "no model file", needed, remedy)])
     require_place(out)
     require_no_other_fit(out, cultures)  # now, not after the choice of a model
     settings = FitSettings(starts=starts, seed=seed)
@@ -69,7 +76,7 @@ def _fit(
         model = EXTENDED if not runs or _allow_extended(cultures) else _choose(cultures, settings, out, units, errors)
     built = read_model(model, cultures, seed=seed)
     shown_units = display_units(units, cultures, [built])
-    result = fit_with_progress(cultures, built, out, settings, initial_error=errors)
+    result = fit_with_progress(cultures, built, out, settings, initial_error=errors, groups=of_runs)
     if not _save_and_print(result, out, shown_units):
         raise typer.Exit(UNFINISHED)
 
@@ -136,7 +143,7 @@ def _fit_study(study: Study, only: str | None, out: Path, units: str) -> None:
             model = plan.build(study.training, study.settings.seed)
             say(f"{name}: {model}")
             result = fit_with_progress(
-                list(study.training), model, folder, study.settings, name, initial_error=plan.initial
+                list(study.training), model, folder, study.settings, name, plan.initial, study.groups_in(model)
             )
         except GraycellError as error:
             if len(study.models) == 1 or only:
@@ -157,6 +164,7 @@ def fit_with_progress(
     settings: FitSettings,
     label: str = "fit",
     initial_error: InitialError | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> Fit:
     """Fit a model, with a progress bar; Ctrl-C stops it between two iterations, or after a moment, see `stopping`.
 
@@ -167,6 +175,7 @@ def fit_with_progress(
         settings: of the fit.
         label: of the bar.
         initial_error: of the initial concentrations of the runs; they are exact if left out.
+        groups: group of each run by its name, where parameters differ between groups.
 
     Returns:
         The fit.
@@ -175,6 +184,7 @@ def fit_with_progress(
         KeyboardInterrupt: after Ctrl-C; the checkpoint is kept.
         FitError: where the folder holds the result of another model or of other runs.
     """
+    problem = Problem(model, runs, initial_error=initial_error, groups=groups)  # its faults first
     require_no_other_fit(folder, runs, model)
     with keeps_state(folder), _stop_between_iterations() as stopping, progress_bar(label) as update:
 
@@ -183,7 +193,6 @@ def fit_with_progress(
             if stopping:
                 raise KeyboardInterrupt
 
-        problem = Problem(model, runs, initial_error=initial_error)
         return fit(problem, settings=settings, folder=folder, progress=update_or_stop)
 
 
@@ -228,6 +237,22 @@ def _print_initial(result: Fit) -> None:
     say(f"Initial concentrations were estimated, against the given ones: {_listed(told)}.")
 
 
+def _print_groups(result: Fit) -> None:
+    """Tell the own values of groups, and the standard deviations that were estimated."""
+    for row in result.model.table.estimated if result.per_run or result.per_group else ():
+        for of in ("runs", "groups"):
+            if getattr(row, f"between_{of}_estimated"):
+                scale = "of its natural logarithm" if row.log_scale else f"[{row.unit}]"
+                say(f"{row.name}: standard deviation {scale} between {of} {getattr(row, f'between_{of}_sd'):.3g}.")
+    effects = result.group_effects
+    if effects is None:
+        return
+    units = {row.name: row.unit for row in result.estimates}
+    for k, name in enumerate(effects.parameters):
+        values = [f"{group} {value:.4g}" for group, value in zip(effects.names, effects.values[:, k], strict=True)]
+        say(f"{name} [{units[name]}] by group: {_listed(values)}.")
+
+
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     return ", ".join(names[:_MOST_LISTED]) + more
@@ -251,6 +276,7 @@ def _save_and_print(result: Fit, out: Path, units: Units) -> bool:
                 print_trajectory(trajectory, units=units)
     _print_undetermined(result)
     _print_initial(result)
+    _print_groups(result)
     say(f"Fit written to {path}. Next: graycell report {out}")
     for sentence in result.remarks():
         say(sentence)

@@ -52,19 +52,23 @@ def model_with_parameters(
     return fitted.with_closure(closure)
 
 
-def begun_runs(parameters: str, runs: Sequence[CultureRun]) -> list[CultureRun]:
-    """Return runs as they begin by what --parameters names.
+def known_runs(
+    parameters: str, runs: Sequence[CultureRun], model: CultureModel
+) -> list[tuple[CultureRun, CultureModel]]:
+    """Return runs with what --parameters knows of each of them.
 
     Args:
         parameters: see `model_with_parameters`.
         runs: to be simulated.
+        model: of all runs.
 
     Returns:
-        The runs; with estimated initial concentrations where a fit has them.
+        Each run, with estimated initial concentrations where a fit has them, and its model, with own parameters where
+        a fit has those.
     """
     if not Path(parameters).is_dir():
-        return list(runs)
+        return [(run, model) for run in runs]
     from graycell.inference import load_fit  # see above
 
     fit = load_fit(parameters)
-    return [fit.run_of(run) for run in runs]
+    return [(fit.run_of(run), model.with_parameters(fit.own_values(run.name))) for run in runs]

@@ -8,7 +8,7 @@ import typer
 from graycell.cell.closures import Algebraic, Dynamic, Lagged
 from graycell.cli.commands.options import EXTENDED, LIBRARY_PARAMETERS, PUBLISHED, ClosureName
 from graycell.cli.exit_codes import UNFINISHED
-from graycell.cli.given_models import begun_runs, model_with_parameters
+from graycell.cli.given_models import known_runs, model_with_parameters
 from graycell.cli.given_runs import runs_from
 from graycell.cli.given_units import display_units
 from graycell.cli.printing import print_scores, print_trajectory
@@ -40,10 +40,10 @@ def _simulate(
     shown_units = display_units(units, runs, [built])
     require_usable(runs, built)
     frames = {}
-    for culture in begun_runs(parameters, runs):
+    for culture, known in known_runs(parameters, runs, built):
         if closure is ClosureName.lagged and any(isinstance(event, Bolus) for event in culture.events):
             culture = published_feed(culture)
-        trajectory = simulate(built, culture, SolverSettings(rtol=rtol, atol=rtol / 10))
+        trajectory = simulate(known, culture, SolverSettings(rtol=rtol, atol=rtol / 10))
         print_trajectory(trajectory, parameters in LIBRARY_PARAMETERS and built.name == PUBLISHED, shown_units)
         unfinished |= trajectory.status is not SimulationStatus.finished
         if out is not None:

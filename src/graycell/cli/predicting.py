@@ -1,23 +1,21 @@
 """The command that predicts a run: predict."""
 
-import csv
 from pathlib import Path
 
 import typer
 
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.frames import print_frame
+from graycell.cli.given_groups import groups_from
 from graycell.cli.given_runs import plan_of, runs_from
 from graycell.cli.given_units import display_units
 from graycell.cli.printing import progress_bar
-from graycell.cli.sentences import print_error, print_findings, say
-from graycell.errors import Finding, InputError, nearest
+from graycell.cli.sentences import print_error, say
+from graycell.errors import Finding, InputError
 from graycell.inference.storage import FILE
 from graycell.prediction import NextRun, default_candidates, predict_next
 from graycell.runs.records import CultureRun
 from graycell.storage import require_place
-
-_MOST_ROWS = 100_000
 
 
 def _predict(
@@ -32,18 +30,18 @@ def _predict(
     *given, last = sources
     plan = plan_of(last)
     if len(given) == 1 and (given[0] / FILE).is_file():
-        if groups is not None or models or thorough:
-            print_error("predict: --groups, --model and --thorough are for predictions from runs, and a fit was given; "
-                        "leave them out, or give the runs.")  # fmt: skip
+        if models or thorough:
+            print_error("predict: --model and --thorough are for predictions from runs, and a fit was given; leave "
+                        "them out, or give the runs.")  # fmt: skip
             raise typer.Exit(FAULTS)
-        _from_fit(given[0], plan, out, draws, seed, posterior, units)
+        _from_fit(given[0], plan, out, draws, seed, posterior, units, groups)
         return
     if posterior is not None:
         print_error("predict: --posterior is a sample of a fit, and runs were given; write graycell predict FIT PLAN "
                     f"--posterior {posterior}.")  # fmt: skip
         raise typer.Exit(FAULTS)
     runs = runs_from(given)
-    words = None if groups is None else _groups(groups, [*runs, plan])
+    words = None if groups is None else groups_from(groups, [*runs, plan])
     candidates = default_candidates(runs, words, thorough, models)
     shown_units = display_units(units, [*runs, plan])
     with progress_bar("predict") as update:
@@ -68,52 +66,35 @@ def _print_end(found: NextRun, units) -> None:
 
 
 def _from_fit(
-    folder: Path, plan: CultureRun, out: Path, draws: int, seed: int, posterior: Path | None, units: str
-) -> None:
+    folder: Path, plan: CultureRun, out: Path, draws: int, seed: int, posterior: Path | None, units: str,
+    groups: Path | None,
+) -> None:  # fmt: skip
     from graycell.inference import load_fit
     from graycell.reporting.predictions import prediction_report
 
     fit = load_fit(folder)
     shown_units = display_units(units, [*fit.runs, plan], [fit.model])
-    remarks, drawn = fit.remarks(), None
+    remarks, drawn, group = fit.remarks(), None, None
+    if groups is not None:
+        if fit.group_effects is None:
+            needed = f"no parameter of the fit of {fit.model.name} differs between groups"
+            raise InputError([Finding("--groups", f"{groups}", needed, "leave it out, or fit again with groups")])
+        group = groups_from(groups, [*fit.runs, plan]).get(plan.name)
     if posterior is None:
-        found = fit.predict(plan, draws, seed=seed)
+        found = fit.predict(plan, draws, seed=seed, group=group)
     else:
         from graycell.uncertainty import load_ensemble, load_sample
         from graycell.uncertainty.storage import ENSEMBLE_FILE
 
         if (posterior / ENSEMBLE_FILE).is_file():
             drawn = load_ensemble(posterior, fit)
-            found = drawn.predict(plan, seed=seed)
+            found = drawn.predict(plan, seed=seed, group=group)
         else:
             drawn = load_sample(posterior, fit)
-            found = drawn.predict(plan, draws, seed=seed)
+            found = drawn.predict(plan, draws, seed=seed, group=group)
         remarks = [*remarks, *drawn.remarks()]
     path = prediction_report(found, fit, out, shown_units, drawn)
     for sentence in (*remarks, *found.remarks()):
         say(f"warning: {sentence}")
     say(f"Prediction: {path}; its numbers: {out / 'prediction.csv'}")
 
-
-def _groups(path: Path, runs: list[CultureRun]) -> dict[str, str]:
-    """Return the group of each run, from a CSV with the columns run and group."""
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.DictReader(file)
-        heads = rows.fieldnames or []
-        missing = [name for name in ("run", "group") if name not in heads]
-        if missing:
-            raise InputError([Finding(str(path), f"the columns {', '.join(heads) or 'none'}",
-                                      "the columns run and group are needed", "name the columns so")])  # fmt: skip
-        found = {}
-        for number, row in enumerate(rows):
-            if number >= _MOST_ROWS:
-                raise InputError([Finding(str(path), f"more than {_MOST_ROWS} rows", "there is one for each run",
-                                          "give a shorter table")])  # fmt: skip
-            if (row["run"] or "").strip():
-                found[row["run"].strip()] = (row["group"] or "").strip()
-    names = [run.name for run in runs]
-    print_findings([
-        Finding(f"{path}, run", f"'{name}'", "no run that was given has that name", nearest(name, names), "warning")
-        for name in found if name not in names
-    ])  # fmt: skip
-    return {name: group for name, group in found.items() if group}

@@ -29,4 +29,5 @@ from .splits import Split as Split
 from .splits import forward_in_time as forward_in_time
 from .splits import held_out as held_out
 from .splits import known_of as known_of
+from .splits import leave_one_group_out as leave_one_group_out
 from .splits import leave_one_run_out as leave_one_run_out

@@ -8,6 +8,7 @@ import numpy as np
 from graycell.cell.network import MetabolicNetwork
 from graycell.comparison.consistency import POINTS, count_inconsistencies, extrapolated
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
+from graycell.inference.group_effects import grouped_parameters
 from graycell.inference.initial_error import InitialError
 from graycell.inference.problem import Problem
 from graycell.model import CultureModel
@@ -28,9 +29,11 @@ class FittedPredictor:
 
     Attributes:
         fit: to the training runs.
+        groups: group of each run by its name, also of runs that are predicted.
     """
 
     fit: Fit
+    groups: Mapping[str, str] = field(default_factory=dict)
 
     def predict(self, known: CultureRun, times: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
         """Simulate a run, see `predicted`.
@@ -44,7 +47,7 @@ class FittedPredictor:
             quantity that the model does not have is left out.
         """
         measured = {name: one.unit for run in self.fit.runs for name, one in run.measurements.items() if one.unit}
-        model = self.fit.model_of(known.name)
+        model = self.fit.model_of(known.name, self.groups.get(known.name))
         trajectory = predicted(model, self.fit.run_of(known), times)
         return {
             name: as_run_has(model, name, trajectory.at_samples(name), measured.get(name, model.unit(name)), known)
@@ -100,6 +103,8 @@ class ModelCandidate:
         network: reactions that the exchange of a black box is checked against, see `count_inconsistencies`.
         progress: called with the progress of each fit.
         initial_error: of the initial concentrations of the runs; of the species that the model has.
+        groups: group of each run by its name, also of runs that are predicted; they count where parameters of the model
+            differ between groups.
     """
 
     name: str
@@ -108,6 +113,7 @@ class ModelCandidate:
     network: MetabolicNetwork | None = None
     progress: Callable[[Progress], None] | None = field(default=None, compare=False)
     initial_error: InitialError | None = None
+    groups: Mapping[str, str] = field(default_factory=dict)
     _last: dict[tuple, CultureModel] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def train(self, runs: Sequence[CultureRun], seed: int) -> FittedPredictor:
@@ -122,8 +128,10 @@ class ModelCandidate:
         """
         model, errors = self._built(runs, seed), self.initial_error
         known = None if errors is None else errors.known_to(model.species, model.biomass)
-        problem = Problem(model, runs, initial_error=known)
-        return FittedPredictor(fit(problem, settings=replace(self.settings, seed=seed), progress=self.progress))
+        groups = self._groups(model)
+        problem = Problem(model, runs, initial_error=known, groups=groups or None)
+        found = fit(problem, settings=replace(self.settings, seed=seed), progress=self.progress)
+        return FittedPredictor(found, groups)
 
     def described(self) -> dict[str, object]:
         """Return the settings, for the record.
@@ -131,7 +139,7 @@ class ModelCandidate:
         Returns:
             Plain data.
         """
-        return {"settings": asdict(self.settings), **self._initial_error}
+        return {"settings": asdict(self.settings), **self._initial_error, **self._plain(self.groups)}
 
     def quantities(self, runs: Sequence[CultureRun], seed: int) -> tuple[str, ...]:
         """Return the quantities that the model computes.
@@ -155,8 +163,17 @@ class ModelCandidate:
         Returns:
             Plain data.
         """
-        found = provenance_of(self._built(runs, seed), runs, asdict(replace(self.settings, seed=seed)))
-        return {**found, "network": content_of(self.network), **self._initial_error}
+        model = self._built(runs, seed)
+        found = provenance_of(model, runs, asdict(replace(self.settings, seed=seed)))
+        return {**found, "network": content_of(self.network), **self._initial_error, **self._plain(self._groups(model))}
+
+    def _groups(self, model: CultureModel) -> Mapping[str, str]:
+        """Return the groups of runs if they count in a model."""
+        return self.groups if grouped_parameters(model.table) else {}
+
+    @staticmethod
+    def _plain(groups: Mapping[str, str]) -> dict[str, object]:
+        return {"groups": dict(groups)} if groups else {}
 
     @property
     def _initial_error(self) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Split: which runs are trained on and which are predicted, and what is known of a run that is predicted."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -147,6 +147,35 @@ def leave_one_run_out(runs: Sequence[CultureRun], *, viability_known: bool = Tru
               viability_known=viability_known)
         for run in runs
     )  # fmt: skip
+
+
+def leave_one_group_out(
+    runs: Sequence[CultureRun], groups: Mapping[str, str], *, viability_known: bool = True
+) -> tuple[Split, ...]:
+    """Return a split for every group of runs, such as a clone, which is predicted from all others.
+
+    Args:
+        runs: of two groups or more.
+        groups: group of each run by its name; a run without one is trained on in every split.
+        viability_known: see `Split`.
+
+    Returns:
+        The splits in the order of the first runs of the groups.
+
+    Raises:
+        FitError: there are fewer than two groups.
+    """
+    names = list(dict.fromkeys(groups[run.name] for run in runs if run.name in groups))
+    if len(names) < 2:
+        raise FitError(f"leave one group out: found {len(names)} groups among {len(runs)} runs; each is predicted from "
+                       "the others, so two are needed; name the groups of more runs.")  # fmt: skip
+
+    def split(name: str) -> Split:
+        tested = [groups.get(run.name) == name for run in runs]
+        train, test = (tuple(run for run, of in zip(runs, tested, strict=True) if of is kind) for kind in (False, True))
+        return Split(f"without {name}", train, test, viability_known=viability_known)
+
+    return tuple(map(split, names))
 
 
 def held_out(

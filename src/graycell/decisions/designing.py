@@ -75,6 +75,7 @@ def design(
     against: Fit | None = None,
     constraints: Sequence[Constraint | str | Mapping[str, Any]] = (),
     units: Mapping[str, str] | None = None,
+    group: str | None = None,
     candidates: int = 64,
     draws: int = 4,
     seed: int = 0,
@@ -93,6 +94,7 @@ def design(
         against: a fit of another model, from which this one is to be told.
         constraints: that every run keeps, see `Constraint`.
         units: of names in the constraints, see `optimise`.
+        group: of the next runs, where parameters of the fit differ between groups.
         candidates: number of quasi-random candidates.
         draws: of the parameters, over which is averaged.
         seed: of candidates and draws.
@@ -112,7 +114,7 @@ def design(
                        f"{nearest(purpose, (PREDICTIONS, PARAMETERS))}.")  # fmt: skip
     if target is not None and against is not None:
         raise FitError("design: found a target and another model; the runs are for one of them; leave one out.")
-    plan, source = known_of(plan), FitSource(fit, max(draws, 4), seed)
+    plan, source = known_of(plan), FitSource(fit, max(draws, 4), seed, group=fit.group_of(plan.name, group))
     goals = Goals(NOTHING, tuple(map(Constraint.of, constraints)), tuple((units or {}).items()))
     require_decidable(source, plan, decisions, goals)
     values, kinds = _candidates(decisions, plan, candidates, seed)
@@ -124,8 +126,8 @@ def design(
                        "bounds, or ease the constraints.")  # fmt: skip
     values, kinds = values[kept], [kind for kind, is_kept in zip(kinds, kept, strict=True) if is_kept]
     assays = Assays.of(fit, plan)
-    drawn = _drawn(fit, draws, seed)
-    found = sensitivities(fit, plan, decisions, values, assays, drawn)
+    drawn = _drawn(fit, draws, seed, source.group)
+    found = sensitivities(fit, plan, decisions, values, assays, drawn, source.group)
     usable = np.all(np.isfinite(found.values), axis=(1, 2, 3))
     if not np.any(usable):
         raise FitError(f"design: none of {len(kept)} candidates can be simulated in all draws; narrow the bounds.")
@@ -140,7 +142,7 @@ def design(
     elif purpose == PARAMETERS and target is None:
         task = _for_parameters(information, covariance)
     else:
-        task = _for_predictions(_of_target(fit, known_of(target), drawn) if target is not None
+        task = _for_predictions(_of_target(fit, known_of(target), drawn, source.group) if target is not None
                                 else _of_plans(found, kinds), information, covariance)  # fmt: skip
     chosen = _best_set(task.worth, len(values), count)
     progress(0.95, "beside other designs")
@@ -181,13 +183,14 @@ def _is_kept(source: FitSource, plan: CultureRun, decisions: Sequence[Decision],
     return Verdict(judged, 0.0, 0.0).broken <= _KEPT
 
 
-def _drawn(fit: Fit, draws: int, seed: int) -> np.ndarray:
+def _drawn(fit: Fit, draws: int, seed: int, group: str | None = None) -> np.ndarray:
     """Return draws (draws, learned), the estimate first, parameters on their own scales."""
-    estimate, covariance = scaled_estimate(fit), prior_covariance(fit)
+    estimate, covariance = scaled_estimate(fit, group=group), prior_covariance(fit)
     size, vectors = np.linalg.eigh(covariance)
     random = np.random.default_rng(seed).standard_normal((max(draws, 1) - 1, len(size)))
     moved = (random * np.sqrt(np.maximum(size, 0.0))) @ vectors.T
-    rows = [fit.model.table[row.name] for row in fit.estimates]
+    table = fit.model.table
+    rows = [table[row.name] for row in fit.estimates]
     found = np.vstack([estimate, estimate + moved])
     for j, row in enumerate(rows):
         low, high = np.log(row.bounds) if row.log_scale else np.array(row.bounds)
@@ -219,9 +222,9 @@ def _of_plans(found: Sensitivities, kinds: Sequence[str]) -> tuple[str, str, Sen
     return PREDICTIONS, words, Sensitivities(*(part[within] for part in found))
 
 
-def _of_target(fit: Fit, target: CultureRun, drawn: np.ndarray) -> tuple[str, str, Sensitivities]:
+def _of_target(fit: Fit, target: CultureRun, drawn: np.ndarray, group: str | None) -> tuple[str, str, Sensitivities]:
     """Return what is predicted of a target, as of one plan, with the purpose and words for its error."""
-    ahead = sensitivities(fit, target, (), np.zeros((1, 0)), Assays.of(fit, target), drawn)
+    ahead = sensitivities(fit, target, (), np.zeros((1, 0)), Assays.of(fit, target), drawn, group)
     if not np.all(np.isfinite(ahead.values)):
         raise FitError(f"design: the target '{target.name}' cannot be simulated in all draws; simulate it with the "
                        "fitted model and see its status.")  # fmt: skip

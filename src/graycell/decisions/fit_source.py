@@ -63,12 +63,14 @@ class FitSource:
         draws: number of draws; the estimate itself is one more, and does not count.
         seed: of the draws.
         settings: of the solver.
+        group: of the plan, where parameters differ between groups; None for none.
     """
 
     fit: Fit
     draws: int = 24
     seed: int = 0
     settings: SolverSettings = SETTINGS
+    group: str | None = None
     has_slopes: bool = field(default=True, init=False)
     _kept: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -112,7 +114,8 @@ class FitSource:
         reserves = self._reserves
         kept = tuple((self.fit.model.species.index(name), largest) for name, largest in reserves.items())
         factors = goals.factors(self.unit, lambda name: molar_mass_of(self.fit.model, name, plan))
-        asked = _Asked(self.fit.model_of(plan.name), plan, tuple(decisions), goals, tuple(factors.items()), kept,
+        model = self.fit.model_of(plan.name, self._group(plan))
+        asked = _Asked(model, plan, tuple(decisions), goals, tuple(factors.items()), kept,
                        self._ranges(names_in(goals.tree)), chosen.names, carried, self.settings)  # fmt: skip
         x = jnp.asarray(values, jnp.float64)
 
@@ -127,13 +130,16 @@ class FitSource:
         sizes, owners = rows_of(goals, {*self.names, VOLUME, TIME}, value.shape[1] - 2, len(reserves))
         return Judged(value[:, 0], value[:, 1:-1], value[:, -1], sizes, owners, tuple(reserves), slope)
 
+    def _group(self, plan: CultureRun) -> str | None:
+        return self.fit.group_of(plan.name, self.group)
+
     def _drawn(self, plan: CultureRun) -> tuple[Draws, Array | None]:
         """Return the draws for a plan, without the estimate, and which species uncertain starts move."""
         key = (plan.name, *plan.initial.items())
         if key not in self._kept:
             states = self.fit.initial_states
             known = None if states is None else states.of_run(plan, self.fit.model)
-            drawn = drawn_for_run(self.fit, self.draws, self.seed, plan.name, known)
+            drawn = drawn_for_run(self.fit, self.draws, self.seed, plan.name, known, self._group(plan))
             initial = None if drawn.initial is None else np.asarray(drawn.initial)[1:]
             kept = Draws(drawn.names, drawn.values[1:], drawn.weights[1:], initial)
             self._kept[key] = kept, None if known is None else jnp.asarray(known.carried)
@@ -207,7 +213,8 @@ class FitSource:
         Returns:
             Sentences, the farthest first.
         """
-        path = simulate(self.fit.model_of(plan.name), plan, save_at=np.linspace(0.0, plan.end, _POINTS_OF_PLAN))
+        model = self.fit.model_of(plan.name, self._group(plan))
+        path = simulate(model, plan, save_at=np.linspace(0.0, plan.end, _POINTS_OF_PLAN))
         low, high = np.asarray(self._ranges(()))
         found = []
         for j, name in enumerate(self.names):
@@ -234,7 +241,7 @@ class FitSource:
         Returns:
             The course, from draws of the parameters.
         """
-        found = self.fit.predict(plan, max(self.draws, _DRAWS_OF_COURSE), seed=self.seed)
+        found = self.fit.predict(plan, max(self.draws, _DRAWS_OF_COURSE), seed=self.seed, group=self._group(plan))
         seen = {name for run in self.fit.runs for name in run.measurements}
         names = tuple(name for name in found.names if name in seen) or found.names
         low, high = (np.stack([found.interval(name)[side] for name in names], axis=1) for side in (0, 1))

@@ -125,7 +125,7 @@ class _Asked(NamedTuple):
 
 def sensitivities(
     fit: Fit, plan: CultureRun, decisions: Sequence[Decision], values: Float[np.ndarray, "plans decisions"],
-    assays: Assays, draws: Float[np.ndarray, "draws learned"],
+    assays: Assays, draws: Float[np.ndarray, "draws learned"], group: str | None = None,
 ) -> Sensitivities:  # fmt: skip
     """Return what is predicted of plans, and its derivatives, which are exact.
 
@@ -136,6 +136,7 @@ def sensitivities(
         values: of each plan, in internal units.
         assays: what is measured, and when.
         draws: parameters on their own scales, then weights of networks.
+        group: of the plans, where parameters differ between groups.
 
     Returns:
         Values and derivatives.
@@ -143,12 +144,14 @@ def sensitivities(
     Raises:
         InputError: the plan does not fit the model.
     """
-    rows = [fit.model.table[row.name] for row in fit.estimates]
+    model = fit.model_of(plan.name, group)
+    table = model.table  # once: it copies every value from the device
+    rows = [table[row.name] for row in fit.estimates]
     known = None if fit.initial_states is None else fit.initial_states.of_run(plan, fit.model)
     none = np.zeros((0, len(fit.model.species)))
     carried = none if known is None else np.where(np.isfinite(known.sd)[:, None], known.carried, 0.0)
     asked = _Asked(
-        fit.model_of(plan.name), plan, tuple(decisions), Coordinates.of(rows), tuple(row.name for row in rows),
+        model, plan, tuple(decisions), Coordinates.of(rows), tuple(row.name for row in rows),
         jnp.asarray(carried), tuple(map(float, assays.times)),
         tuple(fit.model.quantities.index(name) for name in assays.quantities), _SETTINGS,
     )  # fmt: skip
@@ -198,16 +201,19 @@ def _sloped(asked: _Asked, values: Array, draws: Array) -> tuple[Array, Array]:
     return lax.map(one, (values, draws))
 
 
-def scaled_estimate(fit: Fit) -> np.ndarray:
+def scaled_estimate(fit: Fit, plan: str = "", group: str | None = None) -> np.ndarray:
     """Return what a fit learned: parameters on their own scales, then weights of networks.
 
     Args:
         fit: of a model.
+        plan: name of the plan, whose own values are taken where it is a run of the fit.
+        group: of the plan.
 
     Returns:
         (learned,)
     """
-    rows = [fit.model.table[row.name] for row in fit.estimates]
+    table = fit.model_of(plan, group).table
+    rows = [table[row.name] for row in fit.estimates]
     weights = np.asarray(weights_of(fit.model.nets)) if fit.model.nets else np.zeros(0)
     return np.r_[np.asarray(Coordinates.of(rows).centre), weights]
 
@@ -229,7 +235,8 @@ def prior_covariance(fit: Fit) -> np.ndarray:
     if not fit.has_covariance:
         raise FitError(f"fit of {fit.model.name}: found no covariance, so nothing says what is known before the next "
                        "run; fit again from other starting values.")  # fmt: skip
-    coordinates = Coordinates.of([fit.model.table[row.name] for row in fit.estimates])
+    table = fit.model.table
+    coordinates = Coordinates.of([table[row.name] for row in fit.estimates])
     covariance, n = np.array(fit.covariance), len(fit.estimates)
     widest = np.square(np.asarray(coordinates.upper - coordinates.lower)) / 12.0
     widest = np.minimum(widest, np.square(np.asarray(coordinates.prior_sd)))

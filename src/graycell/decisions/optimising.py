@@ -36,6 +36,7 @@ def optimise(
     constraints: Sequence[Constraint | str | Mapping[str, Any]] = (),
     *,
     units: Mapping[str, str] | None = None,
+    group: str | None = None,
     caution: float = CAUTION,
     draws: int | None = None,
     starts: int | None = None,
@@ -54,6 +55,7 @@ def optimise(
         constraints: inequalities, see `Constraint`; ``always`` unless they say otherwise.
         units: of names in the formulas, such as ``{"ANTI": "g/L"}``; those of the model, or of the measurements, if
             left out.
+        group: of the plan, where parameters of the fit differ between groups.
         caution: standard deviations [1] that are taken off the mean, of the objective and of the margins.
         draws: of the parameters or courses.
         starts: of the search.
@@ -68,7 +70,7 @@ def optimise(
         InputError: for all faults of decisions and goals at once.
         FitError: no plan can be judged.
     """
-    source, plan = source_of(given, draws, seed), known_of(plan)
+    source, plan = source_of(given, draws, seed, group), known_of(plan)
     if isinstance(maximise, Goals):
         goals = maximise
     else:
@@ -131,13 +133,14 @@ def require_decidable(source: Source, plan: CultureRun, decisions: Sequence[Deci
         raise InputError(findings)
 
 
-def source_of(given: Any, draws: int | None = None, seed: int = 0) -> Source:
+def source_of(given: Any, draws: int | None = None, seed: int = 0, group: str | None = None) -> Source:
     """Return what plans are judged with.
 
     Args:
         given: a `Fit`, a `Forecaster`, or a source.
         draws: number of draws; that of the kind if left out.
         seed: of the draws.
+        group: of the plan, for a fit whose parameters differ between groups.
 
     Returns:
         The source.
@@ -146,7 +149,7 @@ def source_of(given: Any, draws: int | None = None, seed: int = 0) -> Source:
         GraycellError: for something else.
     """
     if isinstance(given, Fit):
-        return FitSource(given, seed=seed) if draws is None else FitSource(given, draws, seed)
+        return FitSource(given, FitSource.draws if draws is None else draws, seed, group=group)
     if isinstance(given, Forecaster):
         return ForecastSource(given, seed=seed) if draws is None else ForecastSource(given, draws, seed)
     if all(hasattr(given, name) for name in ("judge", "error", "novelties")):

@@ -184,7 +184,7 @@ def check_gradients(
     measured = np.flatnonzero(np.isfinite(np.asarray(objective.packed.standard_error)))
     loop = Loop(*(jnp.asarray(value, jnp.float64) for value in loop))
     x = objective.join(objective.coordinates.of_scaled(objective.coordinates.centre), weights_of(model.nets))
-    labels = objective.labels([run.name for run in runs])
+    labels = objective.labels([run.name for run in runs], tuple(run.name for run in runs))
     chosen = list(range(len(labels))) if names is None else [labels.index(name) for name in names]
 
     report(0.0, "compiling the derivatives")
@@ -224,7 +224,9 @@ def _objective(model: CultureModel, runs: Sequence[CultureRun], names: Sequence[
         derivative_rtol=DERIVATIVE_RTOL,
         adjoint=diffrax.ForwardMode(),
     )
-    return objective_for(model, runs, ParameterTable(rows).require_estimable().rows, solver)
+    # where parameters differ between groups, every run is one, because the derivatives by a group are those of its runs
+    groups = {run.name: run.name for run in runs}
+    return objective_for(model, runs, ParameterTable(rows).require_estimable().rows, solver, groups=groups)
 
 
 @compiled_once

@@ -15,7 +15,7 @@ import functools
 import math
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from graycell.engine import Engine, current_engine, one_thread_each, using
 from graycell.errors import FitError
 from graycell.hybrid.smoothing import smooth_run, stack_smooth
 from graycell.inference import checkpoint
+from graycell.inference.between import require_all_learned, settled
+from graycell.inference.group_effects import GroupPrior, groups_of
 from graycell.inference.initial_error import InitialError
 from graycell.inference.initial_prior import initial_prior
 from graycell.inference.least_squares import Point
@@ -103,8 +105,8 @@ def fit(
     problem = model if isinstance(model, Problem) else Problem(model, () if runs is None else runs)
     model, runs = problem.start, list(problem.runs)  # type: ignore[arg-type]
     solver = SolverSettings(rtol=settings.rtol, atol=settings.atol, adjoint=diffrax.ForwardMode())
-    errors = InitialError.of(problem.initial_error)
-    objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation, errors)
+    errors, groups = InitialError.of(problem.initial_error), groups_of(runs, problem.groups)
+    objective = objective_for(model, runs, model.table.estimated, solver, settings.regularisation, errors, groups)
     stages = settings.stages or recipe_for(model, runs)
     matching = None
     if any(stage.matching for stage in stages):
@@ -113,14 +115,20 @@ def fit(
     measured = np.isfinite(np.asarray(objective.packed.standard_error)).ravel()
     kept = np.r_[measured, np.ones(objective.prior_count, bool)] & ~held
     search = Search(objective, matching, kept, held, settings)
-    fitter = _Fitter(search, stages, _fingerprint(model, runs, stages, settings, errors), folder, progress)
+    require_all_learned(model.table.estimated, search)
+    fitter = _Fitter(search, stages, _fingerprint(model, runs, stages, settings, errors, groups), folder, progress)
     with using(engine), one_thread_each():
         fitter.run()
         try:
             end = ended_at(objective, stages, fitter.reached, fitter.converged)
+            if end.jacobian is not None and end.stage is stages[-1]:
+                found = settled(search, end.stage, end.x, model.table.estimated, model.table)
+                if found is not None:
+                    objective, model = found.objective, model.with_table(found.table)
+                    end = ended_at(objective, stages, [end.x, found.x], fitter.converged)
         except FitError as error:
             raise FitError(f"{error} {why_it_stops(model, runs)}".strip()) from None
-    return result_of(end, model, runs, objective, settings, tuple(fitter.history), fitter.fingerprint, errors)
+    return result_of(end, model, runs, objective, settings, tuple(fitter.history), fitter.fingerprint, errors, groups)
 
 
 def objective_for(
@@ -130,6 +138,7 @@ def objective_for(
     solver: SolverSettings,
     regularisation: float = 1.0,
     initial_error: InitialError | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> Objective:
     """Return the objective that a fit minimises, see `Objective`.
 
@@ -140,12 +149,14 @@ def objective_for(
         solver: settings of the ODE solver.
         regularisation: [1] the standard deviations of the priors of all weights are divided by it.
         initial_error: of the initial concentrations of the runs; they are exact if left out.
+        groups: group of each run by its name, where parameters differ between groups.
 
     Returns:
         The objective on all runs.
 
     Raises:
-        FitError: for a model with the lagged closure, two runs of one name, nothing to estimate, or nothing measured.
+        FitError: for a model with the lagged closure, two runs of one name, nothing to estimate, nothing measured, or a
+            run without a group where a parameter differs between groups.
         InputError: where a run does not fit the model.
     """
     if model.is_lagged:
@@ -156,6 +167,7 @@ def objective_for(
             f"found {len(rows)} parameters and {len(model.nets)} networks to learn and {len(runs)} runs; something to "
             "learn and a run are needed."
         )
+    of_groups = GroupPrior.of(rows, [run.name for run in runs], groups)
     packed = pack_all(runs, model)
     if not np.any(np.isfinite(np.asarray(packed.standard_error))):
         raise FitError(
@@ -163,7 +175,7 @@ def objective_for(
             f"its derivatives need some; measure any of {', '.join(model.quantities)}."
         )
     initial, packed = initial_prior(initial_error, runs, model, packed)
-    return objective_of(model, packed, rows, solver, regularisation, initial)
+    return objective_of(model, packed, rows, solver, regularisation, initial, of_groups)
 
 
 class _Fitter:
@@ -366,8 +378,14 @@ _RUNS_TO_HOLD_OUT = 5
 
 
 def _fingerprint(
-    model: CultureModel, runs: Sequence[CultureRun], stages, settings: FitSettings, errors: InitialError | None
+    model: CultureModel,
+    runs: Sequence[CultureRun],
+    stages,
+    settings: FitSettings,
+    errors: InitialError | None,
+    groups: Mapping[str, str],
 ) -> dict:
     """Return everything that the result of a fit depends on, as plain data; a checkpoint of another fit is refused."""
     plain = {**asdict(settings), "stages": [asdict(stage) for stage in stages]}
-    return provenance_of(model, runs, plain if errors is None else {**plain, "initial_error": errors.plain()})
+    plain |= {} if errors is None else {"initial_error": errors.plain()}
+    return provenance_of(model, runs, {**plain, "groups": groups} if groups else plain)

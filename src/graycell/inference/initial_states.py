@@ -37,7 +37,7 @@ class InitialStates:
         common: names of the species with a distribution between runs.
         common_mean: (common,) natural logarithm of the common mean, in the unit of the model.
         cross: (runs, effects, shared) covariance of the effects of a run with the parameters and weights, in the order
-            of `Fit.covariance`.
+            of `Fit.covariance`, and the deviations of groups.
         within: (runs, effects, effects) covariance of the effects of a run.
     """
 
@@ -187,16 +187,16 @@ class InitialStates:
         known: "Beginning",
         covariance: Float[np.ndarray, "shared shared"],
         told: Bool[np.ndarray, " shared"],
-        fixed: Sequence[int],
+        fixed: Sequence[Sequence[int]],
     ) -> Float[np.ndarray, "n n"]:
         """Return the covariance of parameters, weights, and what else has to be drawn for a run.
 
         Args:
             known: of its initial state.
-            covariance: of parameters and weights, finite.
+            covariance: of parameters and weights, and the deviations of groups, finite.
             told: whether the data determine each of them; else it is drawn from its prior alone.
-            fixed: the parameters that differ between runs: in a run of the fit they keep the value that they have
-                there, and the rest is conditional on it.
+            fixed: for each parameter that differs between runs its place, and that of the deviation of its group: in a
+                run of the fit it keeps the value that it has there, and the rest is conditional on it.
 
         Returns:
             The covariance, to which a run of the fit adds its deviations, and a new one the common means.
@@ -209,8 +209,8 @@ class InitialStates:
             kept = np.r_[np.arange(n), np.arange(n + effects - len(self.common), n + effects)]
             return everything[np.ix_(kept, kept)]
         value = np.zeros((len(fixed), n + effects))
-        for row, (i, parameter) in zip(value, enumerate(fixed), strict=True):
-            row[[parameter, n + i]] = 1.0
+        for row, (i, places) in zip(value, enumerate(fixed), strict=True):
+            row[[*places, n + i]] = 1.0
         gain = everything @ value.T @ np.linalg.pinv(value @ everything @ value.T)
         everything = everything - gain @ value @ everything
         kept = np.r_[np.arange(n), n + np.arange(effects)[self._places]]

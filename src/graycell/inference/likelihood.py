@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
-from jax.scipy.stats import norm
 from jaxtyping import Array, Float
 
 from graycell.cell.closures import LoopStatus
@@ -20,7 +19,9 @@ from graycell.cell.flux import FluxStatus
 from graycell.cell.neural import PRIOR, weight_labels, with_weights
 from graycell.compiling import compiled_once
 from graycell.engine import current_engine
+from graycell.inference.censoring import below_limit
 from graycell.inference.coordinates import Coordinates
+from graycell.inference.group_effects import GroupPrior
 from graycell.inference.initial_prior import InitialPrior, begun
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
@@ -34,8 +35,8 @@ class Objective(eqx.Module):
 
     x holds the estimated parameters (see `Coordinates`), then the random effects of every run: the deviations from the
     shared values, for the parameters that differ between runs, and those of its true from its given initial
-    concentrations (see `InitialPrior`); then the common means of initial concentrations, then the weights of the
-    networks.
+    concentrations (see `InitialPrior`); then the common means of initial concentrations, the random effects of groups
+    of runs (see `GroupPrior`), and the weights of the networks.
 
     Attributes:
         model: at the values where the fit starts.
@@ -44,6 +45,7 @@ class Objective(eqx.Module):
         between_runs_sd: (per_run,) standard deviations between runs, on the parameters' own scales.
         weights_sd: (weights,) [1] standard deviation of the prior of every weight, around 0.
         initial: priors of the initial concentrations; of none, where the given ones are exact.
+        groups: priors of the effects of groups; of none, where no parameter differs between groups.
         settings: of the ODE solver.
         names: of the estimated parameters.
         per_run: indices of the parameters that differ between runs.
@@ -55,6 +57,7 @@ class Objective(eqx.Module):
     between_runs_sd: Float[Array, " per_run"]
     weights_sd: Float[Array, " weights"]
     initial: InitialPrior
+    groups: GroupPrior
     settings: SolverSettings = eqx.field(static=True)
     names: tuple[str, ...] = eqx.field(static=True)
     per_run: tuple[int, ...] = eqx.field(static=True)
@@ -62,7 +65,12 @@ class Objective(eqx.Module):
     @property
     def size(self) -> int:
         """How many coordinates there are."""
-        return len(self.names) + self.run_count * self.effects + len(self.initial.common) + self.weights_sd.shape[0]
+        return self.first_of_groups + self.groups.size + self.weights_sd.shape[0]
+
+    @property
+    def first_of_groups(self) -> int:
+        """Where the effects of groups begin in x."""
+        return len(self.names) + self.run_count * self.effects + len(self.initial.common)
 
     @property
     def effects(self) -> int:
@@ -94,20 +102,23 @@ class Objective(eqx.Module):
             An objective of one run; all runs share one compiled function.
         """
         packed, initial = jax.tree.map(lambda leaf: leaf[i : i + 1], (self.packed, self.initial))
-        return replace(self, packed=packed, initial=initial)
+        return replace(self, packed=packed, initial=initial, groups=self.groups.of_one_run())
 
-    def coordinates_of_run(self, i: int) -> np.ndarray:
+    def coordinates_of_run(self, i: int, group: int | None = None) -> np.ndarray:
         """Return which coordinates the objective of one run has.
 
         Args:
             i: number of the run.
+            group: number of a group; that of the run if left out.
 
         Returns:
             Their indices in x.
         """
-        n, count = len(self.names), self.effects
-        deviations = n + count * i + np.arange(count)
-        return np.r_[np.arange(n), deviations, np.arange(n + count * self.run_count, self.size)]
+        n, count, first = len(self.names), self.effects, self.first_of_groups
+        deviations, each = n + count * i + np.arange(count), self.groups.shape[1]
+        own = first + each * (self.groups.number_of(i) if group is None else group) + np.arange(each)
+        common, weights = np.arange(n + count * self.run_count, first), np.arange(first + self.groups.size, self.size)
+        return np.r_[np.arange(n), deviations, common, own, weights]
 
     def rows_of_run(self, i: int) -> np.ndarray:
         """Return which residuals the objective of one run has.
@@ -122,11 +133,12 @@ class Objective(eqx.Module):
         between = priors + self.size + common * i + np.arange(common)
         return np.r_[i * measured + np.arange(measured), priors + self.coordinates_of_run(i), between]
 
-    def labels(self, runs: Sequence[str]) -> list[str]:
+    def labels(self, runs: Sequence[str], groups: Sequence[str] = ()) -> list[str]:
         """Return a name for every coordinate, such as vmax1f, vmax1f of run07, VCD at time 0 of run07, v17.hidden[2].
 
         Args:
             runs: names of the runs.
+            groups: names of the groups, where parameters differ between them.
 
         Returns:
             The names in the order of x.
@@ -134,7 +146,8 @@ class Objective(eqx.Module):
         effects = [*(self.names[i] for i in self.per_run), *(f"{name} at time 0" for name in self.initial.species)]
         per_run = [f"{name} of {run}" for run in runs for name in effects]
         common = [f"common {name} at time 0" for name in self.initial.names_of_common]
-        return [*self.names, *per_run, *common, *weight_labels(self.model.nets)]
+        per_group = [f"{self.names[i]} of group {group}" for group in groups for i in self.groups.per_group]
+        return [*self.names, *per_run, *common, *per_group, *weight_labels(self.model.nets)]
 
     def parts(self, x: Float[Array, " n"]) -> "Parts":
         """Return the parts of x.
@@ -146,9 +159,10 @@ class Objective(eqx.Module):
             The parts.
         """
         n, p, count = len(self.names), len(self.per_run), self.run_count * self.effects
-        each, rest = x[n : n + count].reshape(self.run_count, self.effects), x[n + count :]
-        common = len(self.initial.common)
-        return Parts(x[:n], each[:, :p], each[:, p:], rest[:common], rest[common:])
+        each, first = x[n : n + count].reshape(self.run_count, self.effects), self.first_of_groups
+        end = first + self.groups.size
+        groups = x[first:end].reshape(self.groups.shape)
+        return Parts(x[:n], each[:, :p], each[:, p:], x[n + count : first], groups, x[end:])
 
     def join(self, parameters: Array, weights: Array) -> Array:
         """Return x with deviations of 0, and common means at the mean of the given values.
@@ -160,17 +174,21 @@ class Objective(eqx.Module):
         Returns:
             (n,)
         """
-        zeros = jnp.zeros(self.run_count * self.effects + len(self.initial.common))
+        zeros = jnp.zeros(self.first_of_groups - len(self.names) + self.groups.size)
         return jnp.concatenate([parameters, zeros, weights])
 
     def with_coordinates(
-        self, x: Float[Array, " n"], deviations: Float[Array, " per_run"] | None = None
+        self,
+        x: Float[Array, " n"],
+        deviations: Float[Array, " per_run"] | None = None,
+        of_group: Float[Array, " per_group"] | None = None,
     ) -> CultureModel:
         """Return the model at coordinates.
 
         Args:
             x: (n,) coordinates.
             deviations: (per_run,) of one run; 0 if left out.
+            of_group: (per_group,) deviations of its group; 0 if left out.
 
         Returns:
             The model of that run.
@@ -179,6 +197,8 @@ class Objective(eqx.Module):
         scaled = self.coordinates.scaled(parameters)
         if deviations is not None and self.per_run:
             scaled = scaled.at[jnp.array(self.per_run)].add(deviations)
+        if of_group is not None and self.groups.per_group:
+            scaled = scaled.at[jnp.array(self.groups.per_group)].add(of_group)
         values = self.coordinates.unscaled(scaled)
         learned = {name: values[i] for i, name in enumerate(self.names)}
         model = self.model.with_parameters(learned)
@@ -198,14 +218,15 @@ class Objective(eqx.Module):
         parts = self.parts(x)
 
         def of_run(run):
-            packed, deviations, initial, carried = run
-            model = self.with_coordinates(x, deviations)
+            packed, deviations, initial, carried, of_group = run
+            model = self.with_coordinates(x, deviations, of_group)
             if self.initial.species:
                 packed = begun(packed, initial, carried)
             return _usable_predictions(model, until(packed, horizon), loop, self.settings)
 
         # one run after the other: mapped together, every run would wait for the one with the most steps
-        return lax.map(of_run, (self.packed, parts.per_run, parts.initial, self.initial.carried))
+        of_groups = self.groups.of_runs(parts.per_group)
+        return lax.map(of_run, (self.packed, parts.per_run, parts.initial, self.initial.carried, of_groups))
 
     def residuals(self, x: Float[Array, " n"], loop: Loop, horizon: Array) -> Float[Array, " residuals"]:
         """Return all residuals.
@@ -235,7 +256,7 @@ class Objective(eqx.Module):
         measured = jnp.isfinite(self.packed.standard_error) & asked
         error = jnp.where(measured, self.packed.standard_error, 1.0)
         misfit = (predicted - jnp.nan_to_num(self.packed.measured)) / error
-        misfit = jnp.where(self.packed.below > 0.0, _below_limit(misfit), misfit)
+        misfit = jnp.where(self.packed.below > 0.0, below_limit(misfit), misfit)
         parts, initial = self.parts(x), self.initial
         per_run = parts.per_run / self.between_runs_sd[None, :]
         between = []
@@ -243,7 +264,8 @@ class Objective(eqx.Module):
             per_run = jnp.concatenate([per_run, parts.initial / initial.sd], axis=1)
             # a common mean has no prior: it is known from the runs
             between = [jnp.zeros(len(initial.common)), initial.between(parts.initial, parts.common).ravel()]
-        priors = [self.coordinates.prior_residuals(parts.parameters), per_run.ravel(), *between[:1],
+        per_group = parts.per_group / self.groups.sd[None, :]
+        priors = [self.coordinates.prior_residuals(parts.parameters), per_run.ravel(), *between[:1], per_group.ravel(),
                   parts.weights / self.weights_sd, *between[1:]]  # fmt: skip
         return jnp.concatenate([jnp.where(measured, misfit, 0.0).ravel(), *priors])
 
@@ -256,6 +278,7 @@ class Parts(NamedTuple):
         per_run: (runs, per_run) deviations of the parameters that differ between runs.
         initial: (runs, species) deviations of the uncertain initial concentrations.
         common: common means of initial concentrations, see `InitialPrior`.
+        per_group: (groups, per_group) deviations of the parameters that differ between groups.
         weights: (weights,) of the networks.
     """
 
@@ -263,23 +286,8 @@ class Parts(NamedTuple):
     per_run: Float[Array, "runs per_run"]
     initial: Float[Array, "runs species"]
     common: Float[Array, " common"]
+    per_group: Float[Array, "groups per_group"]
     weights: Float[Array, " weights"]
-
-
-def _below_limit(misfit: Array) -> Array:
-    """Return the residual of a value below a detection limit; `misfit`: (predicted - limit)/standard error.
-
-    Half its square is -log of the probability that a value with the assay's error lies below the limit.
-    """
-    # beyond 8 standard errors the probability is 1 to rounding, and the root would have no derivative
-    near = jnp.sqrt(-2.0 * norm.logcdf(jnp.clip(-misfit, -_FAR_ABOVE, 8.0)))
-    # -log of the probability is u^2/2 + log(u sqrt(2 pi)) far above the limit, and JAX has no derivative of it there
-    u = jnp.maximum(misfit, _FAR_ABOVE)
-    return jnp.where(misfit > _FAR_ABOVE, jnp.sqrt(u**2 + 2.0 * jnp.log(u) + jnp.log(2.0 * jnp.pi)), near)
-
-
-_FAR_ABOVE = 1e3
-"""[standard errors] Above, the first term of the tail of the normal distribution is exact to a millionth."""
 
 
 def until(packed: PackedRun, horizon: Array) -> PackedRun:
@@ -463,6 +471,7 @@ def objective_of(
     settings,
     regularisation: float = 1.0,
     initial: InitialPrior | None = None,
+    groups: GroupPrior | None = None,
 ) -> Objective:
     """Return the objective of a model on stacked runs.
 
@@ -473,6 +482,7 @@ def objective_of(
         settings: `SolverSettings` of the ODE.
         regularisation: [1] the standard deviations of the priors of all weights are divided by it.
         initial: priors of the initial concentrations; those of the runs are exact if left out.
+        groups: priors of the effects of groups; there are none if left out.
 
     Returns:
         The objective.
@@ -486,6 +496,7 @@ def objective_of(
         jnp.array([rows[i].between_runs_sd for i in per_run], jnp.float64),
         ravel_pytree(sds)[0].astype(jnp.float64) / regularisation,
         InitialPrior.exact(packed) if initial is None else initial,
+        GroupPrior.of((), [""] * packed.start.shape[0], None) if groups is None else groups,
         settings,
         tuple(row.name for row in rows),
         per_run,

@@ -53,14 +53,14 @@ class Matching(eqx.Module):
 
         parts, prior = objective.parts(x), objective.initial
 
-        def predicted_of(deviations, initial, carried, packed, smooth):
+        def predicted_of(deviations, initial, carried, of_group, packed, smooth):
             if prior.species:
                 # what integrals are added to; the rates go on seeing the curves, which begin at the given values
                 more = begun(packed, initial, carried).initial - packed.initial
                 smooth = replace(smooth, at_end=smooth.at_end + more[None, :])
-            return _matched(objective.with_coordinates(x, deviations), packed, smooth)
+            return _matched(objective.with_coordinates(x, deviations, of_group), packed, smooth)
 
-        effects = parts.per_run, parts.initial, prior.carried
+        effects = parts.per_run, parts.initial, prior.carried, objective.groups.of_runs(parts.per_group)
         predicted = jax.vmap(predicted_of)(*effects, objective.packed, self.smooth)
         return objective.misfits(x, predicted, jnp.ones_like(objective.packed.end, bool)[..., None])
 

@@ -4,17 +4,18 @@ A model need not be what a fit expects of it: a trajectory may end early, a law 
 matrix may not be decomposed. What was reached is a result all the same; what could not be computed is NaN and told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from graycell.cell.neural import with_weights
 from graycell.errors import FitError
 from graycell.inference.agreement import Agreement, agreement_of
+from graycell.inference.group_effects import GroupEffects, groups_in_order
 from graycell.inference.initial_error import InitialError
 from graycell.inference.initial_states import InitialStates
 from graycell.inference.likelihood import Objective, Parts, loop_of, robust_linearisation
@@ -108,6 +109,7 @@ def result_of(
     history: tuple[dict, ...],
     provenance: dict[str, Any],
     initial_error: InitialError | None = None,
+    groups: Mapping[str, str] | None = None,
 ) -> Fit:
     """Return the result of a fit.
 
@@ -120,6 +122,7 @@ def result_of(
         history: its iterations.
         provenance: what it depends on.
         initial_error: of the initial concentrations of the runs, if those were estimated.
+        groups: group of each run by its name, if parameters differ between groups.
 
     Returns:
         The fit, with standard errors of NaN where they cannot be computed.
@@ -133,7 +136,9 @@ def result_of(
     if end.jacobian is not None and end.status is not FitStatus.last_stage_failed:
         covariance = covariance_of(end.jacobian / np.r_[slope, np.ones(objective.size - n)])
     learned = np.r_[np.arange(n), np.arange(objective.size - weights.size, objective.size)]
-    initial = _initial_states(objective, runs, parts, covariance, learned, initial_error)
+    own = objective.first_of_groups + np.arange(objective.groups.size)
+    initial = _initial_states(objective, runs, parts, covariance, np.r_[learned, own], initial_error)
+    effects = _group_effects(objective, groups or {}, x, covariance, learned, own)
     covariance = covariance[np.ix_(learned, learned)]
     sd = np.sqrt(np.maximum(np.diag(covariance), 0.0))[:n]
     rows = model.table.estimated
@@ -155,15 +160,16 @@ def result_of(
     fitted = fitted.changed(nets=with_weights(model.nets, weights))
     per_run = {}
     if objective.per_run:
-        for run, deviation in zip(runs, deviations, strict=True):
-            values_of_run = objective.with_coordinates(x, deviation).parameters
+        of_groups = objective.groups.of_runs(parts.per_group)
+        for run, deviation, of_group in zip(runs, deviations, of_groups, strict=True):
+            values_of_run = objective.with_coordinates(x, deviation, of_group).parameters
             names = [objective.names[i] for i in objective.per_run]
             per_run[run.name] = {name: float(values_of_run[name]) for name in names}
     # the residuals of another stage are not those of the model
     cost = np.inf if end.status is FitStatus.last_stage_failed else 0.5 * float(end.residuals @ end.residuals)
     return Fit(
         fitted, tuple(runs), tuple(estimates), covariance, cost, end.status is FitStatus.converged, settings,
-        history, provenance, per_run, end.status, initial, _agreement(end, objective),
+        history, provenance, per_run, end.status, initial, _agreement(end, objective), effects,
     )  # fmt: skip
 
 
@@ -175,6 +181,32 @@ def _agreement(end: End, objective: Objective) -> Agreement | None:
     residuals = end.residuals[: objective.run_count * objective.measured_count].reshape(error.shape)
     measured, below = np.isfinite(error), np.asarray(packed.below) > 0.0
     return agreement_of(objective.model.quantities, np.asarray(packed.end), residuals, measured, below)
+
+
+def _group_effects(
+    objective: Objective,
+    groups: Mapping[str, str],
+    x: Float[Array, " n"],
+    covariance: np.ndarray,
+    shared: np.ndarray,
+    own: np.ndarray,
+) -> GroupEffects | None:
+    """Return what a fit found of groups; None where no parameter differs between them."""
+    prior, deviation = objective.groups, objective.parts(x).per_group
+    if not prior.size:
+        return None
+    names = [objective.names[i] for i in prior.per_group]
+    values = [objective.with_coordinates(x, None, one).parameters for one in deviation]
+    return GroupEffects(
+        dict(groups),
+        groups_in_order(list(groups), groups),
+        tuple(names),
+        np.asarray(prior.sd),
+        np.asarray(deviation),
+        np.array([[float(of_group[name]) for name in names] for of_group in values]),
+        covariance[np.ix_(own, shared)],
+        covariance[np.ix_(own, own)],
+    )
 
 
 def _initial_states(
@@ -193,7 +225,7 @@ def _initial_states(
     own = [objective.model.species.index(name) for name in prior.species]
     uncertain = carried[:, np.arange(len(own)), own] > 0.0
     effects, common = objective.effects, len(prior.common)
-    end = len(objective.names) + objective.run_count * effects
+    end = objective.first_of_groups - common
     rows = [
         np.r_[len(objective.names) + effects * i + np.arange(effects), end + np.arange(common)]
         for i in range(len(runs))

@@ -56,6 +56,8 @@ class Prediction:
         best: (n, quantities) at the estimates.
         failed: number of draws that did not reach the end.
         seed: of the draws.
+        group: of the run, where the fit has parameters that differ between groups.
+        warnings: sentences on what the draws do not know of the run, such as its group.
     """
 
     model: CultureModel
@@ -66,6 +68,8 @@ class Prediction:
     best: Float[np.ndarray, "n quantities"]
     failed: int
     seed: int
+    group: str | None = None
+    warnings: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         failed = f", {self.failed} failed" if self.failed else ""
@@ -85,7 +89,8 @@ class Prediction:
         Returns:
             Sentences, such as one for an input that is held long after its last value; possibly none.
         """
-        found = [str(one) for one in (*unused_viability(self.run, self.model), *held_inputs(self.run, self.model))]
+        found = list(self.warnings)
+        found += [str(one) for one in (*unused_viability(self.run, self.model), *held_inputs(self.run, self.model))]
         if self.failed:
             found.append(f"{self.failed} of {len(self.values)} draws did not reach the end, and are left out there.")
         return found
@@ -148,6 +153,7 @@ def predict(
     seed: int = 0,
     times: Sequence[float] | Real[np.ndarray, " n"] | None = None,
     settings: SolverSettings = _SETTINGS,
+    group: str | None = None,
 ) -> Prediction:
     """Return a distribution of trajectories of a run.
 
@@ -158,22 +164,27 @@ def predict(
         seed: of the draws.
         times: [d] within the run; evenly over it if left out.
         settings: of the solver.
+        group: of a new run, where parameters differ between groups; without one, or in one that the fit never saw, they
+            are drawn with the standard deviation between groups, and the prediction has a warning.
 
     Returns:
         The prediction.
 
     Raises:
-        FitError: where there is nothing to draw from, no covariance, or no draw can be simulated.
+        FitError: where there is nothing to draw from, no covariance, or no draw can be simulated, and for a group that
+            the run cannot have.
         InputError: where the run does not fit the model.
         ModelError: for a time outside of the run.
         MemoryLimitError: where the draws need more memory than there is.
     """
     if draws < 1:
         raise FitError(f"predict: found {draws} draws; at least 1 is needed; 200 are usual.")
-    def drawn_for(known: Beginning | None) -> Draws:
-        return drawn_for_run(fit, draws, seed, run.name, known)
+    group = fit.group_of(run.name, group)
 
-    return pushed(fit, run, drawn_for, draws, seed, times, settings)
+    def drawn_for(known: Beginning | None) -> Draws:
+        return drawn_for_run(fit, draws, seed, run.name, known, group)
+
+    return pushed(fit, run, drawn_for, draws, seed, times, settings, group)
 
 
 def pushed(
@@ -184,6 +195,7 @@ def pushed(
     seed: int,
     times: Sequence[float] | Real[np.ndarray, " n"] | None = None,
     settings: SolverSettings = _SETTINGS,
+    group: str | None = None,
 ) -> Prediction:
     """Return a distribution of trajectories of a run, from draws of parameters.
 
@@ -195,6 +207,7 @@ def pushed(
         seed: of the draws.
         times: [d] within the run; evenly over it if left out.
         settings: of the solver.
+        group: of the run, see `Fit.group_of`.
 
     Returns:
         The prediction.
@@ -206,7 +219,7 @@ def pushed(
         MemoryLimitError: where the draws need more memory than there is.
     """
     wanted = times_within(np.linspace(0.0, run.end, POINTS) if times is None else times, run, "times")
-    times, model = np.array(wanted, float), fit.model_of(run.name)
+    times, model = np.array(wanted, float), fit.model_of(run.name, group)
     each = 8 * len(times) * len(model.quantities)
     require_memory(_COPIES * each * (draws + 1), f"predict, {draws} draws at {len(times)} times",
                    "ask for fewer draws or times")  # fmt: skip
@@ -222,7 +235,9 @@ def pushed(
     failed = int(np.sum(status[1:] != SimulationStatus.finished))
     if failed == draws:
         raise FitError("predict: no draw could be simulated; simulate the fitted model and see its status.")
-    return Prediction(model, run, times, model.quantities, found[1:], found[0], failed, seed)
+    unseen = "" if fit.group_effects is None else fit.group_effects.unseen(run.name, group)
+    return Prediction(model, run, times, model.quantities, found[1:], found[0], failed, seed, group,
+                      (unseen,) if unseen else ())  # fmt: skip
 
 
 class Draws(NamedTuple):
@@ -242,17 +257,22 @@ class Draws(NamedTuple):
     initial: Any = None
 
 
-def drawn_for_run(fit: "Fit", draws: int, seed: int, run: str = "", known: Beginning | None = None) -> Draws:
+def drawn_for_run(
+    fit: "Fit", draws: int, seed: int, run: str | None, known: Beginning | None = None, group: str | None = None
+) -> Draws:
     """Return draws of parameters and weights, and of the initial state of a run where something is known of it.
 
-    A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run.
+    A parameter that differs between runs keeps its value in a run of the fit, and is drawn anew for another run. One
+    that differs between groups is drawn around the estimate of the group, and anew for a group that was not seen. The
+    draws for no run are those of the shared values.
 
     Args:
         fit: with a covariance.
         draws: how many, beside the estimate.
         seed: of the draws.
-        run: name of the run.
+        run: name of the run; None for none.
         known: of its initial state; None where that is exact.
+        group: of the run; None for none.
 
     Returns:
         The draws, of the initial state as deviations.
@@ -265,7 +285,7 @@ def drawn_for_run(fit: "Fit", draws: int, seed: int, run: str = "", known: Begin
             f"fit of {fit.model.name}: found no covariance, which could not be computed, and draws need one; simulate "
             "the fitted model instead, or fit again from other starting values."
         )
-    table, states = fit.model_of(run).table, fit.initial_states
+    table, states, effects = fit.model_of(run or "", group).table, fit.initial_states, fit.group_effects
     rows = [table[row.name] for row in fit.estimates]
     coordinates, n = Coordinates.of(rows), len(rows)
     covariance, unknown = np.array(fit.covariance), ~np.isfinite(np.diag(fit.covariance))
@@ -275,14 +295,30 @@ def drawn_for_run(fit: "Fit", draws: int, seed: int, run: str = "", known: Begin
     covariance[unknown], covariance[:, unknown] = 0.0, 0.0
     covariance[unknown, unknown] = np.where(np.isfinite(prior[unknown]), prior[unknown], 0.0) ** 2
     between = np.array([row.between_runs_sd for row in rows])
+    told, own = ~unknown, {}
+    if effects is not None:
+        covariance = effects.with_groups(covariance, told)
+        told = np.r_[told, np.ones(len(covariance) - learned, bool)]
+        if group in effects.names:
+            places = [[row.name for row in rows].index(name) for name in effects.parameters]
+            own = dict(zip(places, (learned + effects.columns(group)).tolist(), strict=True))
+    shared = len(covariance)
     if states is not None and known is not None:
-        covariance = states.joint(known, covariance, ~unknown, np.flatnonzero(between > 0.0).tolist())
+        fixed = [[i, own[i]] if i in own else [i] for i in np.flatnonzero(between > 0.0).tolist()]
+        covariance = states.joint(known, covariance, told, fixed)
     size, vectors = np.linalg.eigh(0.5 * (covariance + covariance.T))
     random = np.random.default_rng(seed)
     moved = (random.standard_normal((draws, len(size))) * np.sqrt(np.maximum(size, 0.0))) @ vectors.T
-    of_run = np.array([row.name in fit.per_run.get(run, {}) for row in rows], bool)
-    parameters = np.where(of_run, 0.0, moved[:, :n] + between * random.standard_normal((draws, n)))
+    of_run = np.array([run is not None and row.name in fit.per_run.get(run, {}) for row in rows], bool)
+    parameters = moved[:, :n] + (between * random.standard_normal((draws, n)) if run is not None else 0.0)
+    if own:
+        parameters[:, list(own)] += moved[:, list(own.values())]
+    elif effects is not None and run is not None:
+        parameters += np.array([row.between_groups_sd for row in rows]) * random.standard_normal((draws, n))
+    parameters = np.where(of_run, 0.0, parameters)
     centre, lower, upper = map(np.asarray, (coordinates.centre, coordinates.lower, coordinates.upper))
+    if own:  # the value of one group may lie beyond the bounds of the shared one
+        lower, upper = np.minimum(lower, centre), np.maximum(upper, centre)
     steps = np.concatenate([np.zeros((1, n)), parameters])
     # what is not drawn is not clipped: the value of one run may lie beyond the bounds of the shared one
     scaled = np.where(steps == 0.0, centre, np.clip(centre + steps, lower, upper))
@@ -291,7 +327,7 @@ def drawn_for_run(fit: "Fit", draws: int, seed: int, run: str = "", known: Begin
     weights = weights[None, :] + jnp.concatenate([jnp.zeros((1, weights.size)), moved[:, n:learned]])
     initial = None
     if states is not None and known is not None:
-        apart = states.drawn(known, fit.model, moved[:, learned:], random)
+        apart = states.drawn(known, fit.model, moved[:, shared:], random)
         initial = np.concatenate([states.best(known, fit.model)[None, :], apart])
     return Draws(tuple(row.name for row in rows), values, weights, initial)
 
@@ -369,6 +405,6 @@ def to_arviz(fit: "Fit", draws: int, seed: int) -> Any:
         FitError: where ArviZ is not installed.
     """
     arviz = export_module("arviz", "to_arviz")
-    drawn = drawn_for_run(fit, draws, seed)
+    drawn = drawn_for_run(fit, draws, seed, None)
     posterior = {name: np.asarray(drawn.values)[None, 1:, i] for i, name in enumerate(drawn.names)}
     return arviz.from_dict(posterior)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from graycell.errors import FitError, InputError, ModelError, nearest
+from graycell.inference.group_effects import grouped_parameters, groups_of, require_groups
 from graycell.inference.initial_error import InitialError
 from graycell.model import CultureModel
 from graycell.parameters import Parameter, ParameterTable
@@ -25,11 +26,14 @@ class Problem:
             of the standard errors of the runs: sd = sqrt((relative value)^2 + floor^2).
         initial_error: how far the initial concentrations that the runs give may be from the true ones, which are then
             estimated: an `InitialError`, or its `assay`, such as ``{"VCD": 0.1}`` or ``"measured"``; exact if left out.
+        groups: group of each run by its name, such as a clone, where parameters differ between groups, see
+            `Parameter.between_groups_sd`; other runs may be among them.
 
     Raises:
         ModelError: for a parameter that the model has not, and one that cannot be estimated as it is described.
         InputError: for faults of `initial_error`.
-        FitError: where two runs have one name, or there is none.
+        FitError: where two runs have one name, where parameters differ between groups and a run is in none, and for
+            groups between which no parameter differs.
 
     >>> from graycell import bundled_run, nolan_lee
     >>> problem = Problem(nolan_lee(), [bundled_run()], noise={"GLC": (0.03, 0.5)})
@@ -42,6 +46,7 @@ class Problem:
     parameters: ParameterTable | Mapping[str, Parameter] | None = None
     noise: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     initial_error: InitialError | float | str | Mapping[str, float | str] | None = None
+    groups: Mapping[str, str | int] | None = None
 
     def __post_init__(self) -> None:
         if self.model.triggers:
@@ -58,7 +63,17 @@ class Problem:
         runs = (self.runs,) if isinstance(self.runs, CultureRun) else tuple(self.runs)
         require_distinct(runs)
         object.__setattr__(self, "runs", tuple(_with_noise(run, self.noise, self.model) for run in runs))
-        object.__setattr__(self, "parameters", _table(self.model, self.parameters).require_estimable())
+        table = _table(self.model, self.parameters).require_estimable()
+        object.__setattr__(self, "parameters", table)
+        grouped = grouped_parameters(table)
+        if grouped:
+            require_groups(grouped, [run.name for run in runs], self.groups or {})
+        elif self.groups:
+            raise FitError(
+                f"groups: found {len(set(self.groups.values()))}, and no estimated parameter of {self.model.name} "
+                "differs between groups; give one a between_groups_sd, such as 0.2, or leave the groups out."
+            )
+        object.__setattr__(self, "groups", groups_of(runs, self.groups))
 
     @property
     def start(self) -> CultureModel:

@@ -49,7 +49,7 @@ def refound(fit: Fit) -> Refound:
     # the prior of a parameter is around the value at which the fit started
     rows = [replace(model.table[row.name], value=row.start) for row in fit.estimates]
     errors = None if states is None else states.error
-    objective = objective_for(model, fit.runs, rows, solver, settings.regularisation, errors)
+    objective = objective_for(model, fit.runs, rows, solver, settings.regularisation, errors, fit.groups)
     coordinates, names = objective.coordinates, [objective.names[i] for i in objective.per_run]
 
     def scaled(values: dict[str, float]) -> np.ndarray:
@@ -58,17 +58,23 @@ def refound(fit: Fit) -> Refound:
         return np.where(log, np.log(np.where(log, found, 1.0)), found)
 
     shared = {row.name: row.value for row in fit.estimates}
-    centre, chosen = scaled(shared), list(objective.per_run)
-    effects = np.zeros((len(fit.runs), objective.effects))
+    centre, chosen, found = scaled(shared), list(objective.per_run), fit.group_effects
+    effects, of_groups = np.zeros((len(fit.runs), objective.effects)), np.zeros((0, 0))
+    if found is not None:
+        of_groups = found.deviation
     for i, run in enumerate(fit.runs):
-        own = {**shared, **{name: fit.per_run[run.name][name] for name in names}}
-        effects[i, : len(chosen)] = (scaled(own) - centre)[chosen]
+        own, of_group = {**shared, **{name: fit.per_run[run.name][name] for name in names}}, np.zeros(len(centre))
+        if found is not None:
+            of_group[list(objective.groups.per_group)] = of_groups[objective.groups.number_of(i)]
+        effects[i, : len(chosen)] = (scaled(own) - centre - of_group)[chosen]
     common = np.zeros(len(objective.initial.common))
     if states is not None:
         effects[:, len(chosen) :] = states.deviation
         common = states.common_mean - np.asarray(objective.initial.centre)[0]
     weights = np.asarray(weights_of(model.nets))
-    x = np.concatenate([np.asarray(coordinates.of_scaled(jnp.asarray(centre))), effects.ravel(), common, weights])
+    first = np.asarray(coordinates.of_scaled(jnp.asarray(centre)))
+    x = np.concatenate([first, effects.ravel(), common, of_groups.ravel(), weights])
     stages = [stage for stage in settings.stages or recipe_for(model, fit.runs) if not stage.matching]
     loop = loop_of(stages[-1]) if stages else Loop(jnp.zeros(()), jnp.zeros(()))
-    return Refound(objective, x, loop, tuple(objective.labels([run.name for run in fit.runs])))
+    labels = objective.labels([run.name for run in fit.runs], () if found is None else found.names)
+    return Refound(objective, x, loop, tuple(labels))

@@ -8,13 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from graycell.errors import FitError, nearest
 from graycell.inference.agreement import Agreement
+from graycell.inference.group_effects import GroupEffects
 from graycell.inference.initial_states import InitialStates
 from graycell.inference.prediction import Prediction, predict, to_arviz
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
 from graycell.saved import version
+
+_FEW = 5
+"""Runs or groups below which a standard deviation between them is hardly known: from 5 normal deviations, to 35 %."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +144,13 @@ class Fit:
         settings: how the fit was made.
         history: one row for each iteration.
         provenance: everything needed to repeat the fit, see `provenance_of`.
-        per_run: values [internal units] by run and name of the parameters that differ between runs (random effects).
+        per_run: values [internal units] by run and name of the parameters that differ between runs (random effects);
+            with the effect of the group of the run, where they differ between groups too.
         status: how the fit ended; that of `converged` if left out.
         initial_states: what was found of the initial concentrations of the runs; None where the given ones are exact.
         agreement: how the model agrees with its data; None where the last stage cannot be simulated, and of fits that
             earlier versions saved.
+        group_effects: what was found of groups of runs; None where no parameter differs between groups.
     """
 
     model: CultureModel
@@ -159,6 +166,7 @@ class Fit:
     status: FitStatus | None = None
     initial_states: InitialStates | None = None
     agreement: Agreement | None = None
+    group_effects: GroupEffects | None = None
 
     def __post_init__(self) -> None:
         if self.status is None:
@@ -175,8 +183,8 @@ class Fit:
 
         Returns:
             How the fit ended, unless it converged, whether the model contradicts its data, whether another version of
-            graycell made it, whether the covariance is missing, and every initial concentration that is far from the
-            given one.
+            graycell made it, whether the covariance is missing, which standard deviations between runs or groups were
+            estimated from few of them, and every initial concentration that is far from the given one.
         """
         found = [] if self.status in (None, FitStatus.converged) else [self.status.value]
         found += self.agreement.remarks() if self.agreement is not None else []
@@ -187,25 +195,120 @@ class Fit:
         if not self.has_covariance:
             found.append("The covariance could not be computed: the estimates have no standard errors, and a "
                          "prediction has no distribution.")  # fmt: skip
+        found += self._few()
         return found + (self.initial_states.far() if self.initial_states is not None else [])
+
+    def _few(self) -> list[str]:
+        """Return a sentence for each standard deviation that was estimated from few runs or groups."""
+        counts, said = {"runs": len(self.runs), "groups": len(self.per_group)}, []
+        for row in self.model.table if self.per_run or self.per_group else ():
+            for of, count in counts.items():
+                sd = getattr(row, f"between_{of}_sd")
+                if row.estimated and sd and getattr(row, f"between_{of}_estimated") and count < _FEW:
+                    said.append(f"The standard deviation of {row.name} between {of}, {sd:.3g}, was estimated from "
+                                f"{count} {of}, which hardly tell it: give it as a number if it is known.")  # fmt: skip
+        return said
 
     @property
     def initial(self) -> dict[str, dict[str, float]]:
         """Estimated initial concentrations by run and species, in the unit of the model; none where they are exact."""
         return {} if self.initial_states is None else self.initial_states.concentrations()
 
-    def model_of(self, run: str) -> CultureModel:
+    @property
+    def groups(self) -> dict[str, str]:
+        """The group of each run by its name; none where no parameter differs between groups."""
+        return {} if self.group_effects is None else dict(self.group_effects.of_run)
+
+    @property
+    def per_group(self) -> dict[str, dict[str, float]]:
+        """Values [internal units] by group and name of the parameters that differ between groups."""
+        found = self.group_effects
+        return {} if found is None else {name: found.values_of(name) for name in found.names}
+
+    def group_of(self, run: str, group: str | None = None) -> str | None:
+        """Return the group whose estimates a run is predicted with.
+
+        Args:
+            run: name of a run.
+            group: of a new run; that of a run of the fit is known.
+
+        Returns:
+            The name; None for a run without a group. A group that the fit did not see is returned as it is.
+
+        Raises:
+            FitError: for another group than that of a run of the fit, and for any where no parameter differs between
+                groups.
+        """
+        if group is not None and self.group_effects is None:
+            raise FitError(f"predict: found the group '{group}', and no parameter of this fit of {self.model.name} "
+                           "differs between groups; leave the group out, or fit again with groups.")  # fmt: skip
+        known = self.groups.get(run)
+        if group is not None and known not in (None, group):
+            raise FitError(f"predict: found the group '{group}' for run '{run}', which the fit knows in the group "
+                           f"'{known}'; leave the group out, or give the run another name.")  # fmt: skip
+        return known or group
+
+    def own_values(self, run: str, group: str | None = None) -> dict[str, float]:
+        """Return the parameters in which a run differs from the shared values.
+
+        Args:
+            run: name of a run.
+            group: of a new run, where parameters differ between groups; that of a run of the fit is known.
+
+        Returns:
+            Values [internal units] by name: of the run if it was fitted, of its group if that was; else none.
+        """
+        known = self.group_effects
+        of_group = {} if known is None else known.values_of(self.groups.get(run, group))
+        return {**of_group, **self.per_run.get(run, {})}
+
+    def model_of(self, run: str, group: str | None = None) -> CultureModel:
         """Return the model with the parameter values of one run.
 
         Args:
             run: name of a run.
+            group: of a new run, where parameters differ between groups; that of a run of the fit is known.
 
         Returns:
-            The model with the run's own values if the run was fitted, else with the shared ones.
+            The model with the run's own values if the run was fitted, with those of its group if that was, else with
+            the shared ones.
         """
-        values = {name: jnp.asarray(value) for name, value in self.per_run.get(run, {}).items()}
+        values = {name: jnp.asarray(value) for name, value in self.own_values(run, group).items()}
         # not through the table: a value of one run may lie beyond the bounds of the shared one
         return self.model.with_parameters(values)
+
+    def model_of_group(self, group: str) -> CultureModel:
+        """Return the model with the parameter values of a group.
+
+        Args:
+            group: one that the fit saw.
+
+        Returns:
+            The model.
+
+        Raises:
+            FitError: for another group.
+        """
+        self.run_in(group)
+        return self.model_of("", group)
+
+    def run_in(self, group: str) -> str:
+        """Return the first run of a group.
+
+        Args:
+            group: one that the fit saw.
+
+        Returns:
+            Its name.
+
+        Raises:
+            FitError: for another group.
+        """
+        for run, name in self.groups.items():
+            if name == group:
+                return run
+        known = nearest(group, self.per_group) if self.per_group else "it has none"
+        raise FitError(f"group '{group}' is not one of the fit of {self.model.name}; {known}.")
 
     def run_of(self, run: CultureRun) -> CultureRun:
         """Return a run with its estimated initial concentrations, to be simulated with `model_of`.

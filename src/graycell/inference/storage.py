@@ -13,6 +13,7 @@ from graycell.cell.neural import weights_of, with_weights
 from graycell.errors import FitError, ModelError
 from graycell.inference import checkpoint
 from graycell.inference.agreement import Agreement
+from graycell.inference.group_effects import GroupEffects
 from graycell.inference.initial_states import InitialStates
 from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus
 from graycell.inference.stages import Stage
@@ -46,9 +47,9 @@ def _from_recipe(data: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-FITS = SavedFormat("fit", 3, "make it anew with: graycell fit", {1: _from_recipe, 2: dict})
+FITS = SavedFormat("fit", 4, "make it anew with: graycell fit", {1: _from_recipe, 2: dict, 3: dict})
 """The format of the file; 2 holds the model itself and not a recipe; 3 may have initial states that were estimated, and
-rules among the events of its runs."""
+rules among the events of its runs; 4 may have groups of runs with own parameters."""
 
 
 def save_fit(fit: Fit, folder: str | Path) -> Path:
@@ -77,6 +78,7 @@ def save_fit(fit: Fit, folder: str | Path) -> Path:
         "per_run": fit.per_run,
         "initial_states": None if fit.initial_states is None else fit.initial_states.plain(),
         "agreement": None if fit.agreement is None else fit.agreement.plain(),
+        "groups": None if fit.group_effects is None else fit.group_effects.plain(),
         "provenance": fit.provenance,
         "runs": [_run_to_plain(run) for run in fit.runs],
     }
@@ -171,6 +173,7 @@ def load_fit(folder: str | Path, model: CultureModel | None = None) -> Fit:
             FitStatus[data["status"]] if data.get("status") else None,
             InitialStates.from_plain(data["initial_states"]) if data.get("initial_states") else None,
             Agreement.from_plain(data["agreement"]) if data.get("agreement") else None,
+            GroupEffects.from_plain(data["groups"]) if data.get("groups") else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ModelError) as error:
         raise FitError(f"{path}: found no readable fit ({error}); make it anew with: graycell fit.") from error

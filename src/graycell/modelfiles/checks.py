@@ -29,7 +29,8 @@ from graycell.runs.solutes import atoms_in
 LONGEST_TOGETHER = 500_000
 """Characters of all formulas of a file, which are read in a few seconds."""
 _ARITHMETIC = ("+", "-", "*", "/", "^")
-_PARAMETER_WORDS = (("between runs", "between_runs_sd"), ("prior", "prior_sd"), ("lower bound", "lower"))
+_PARAMETER_WORDS = (("between runs", "between_runs_sd"), ("between groups", "between_groups_sd"), ("prior", "prior_sd"),
+                    ("lower bound", "lower"))  # fmt: skip
 """Words of the faults of a parameter, and which of its words is at fault."""
 
 

@@ -49,7 +49,8 @@ _WORDS = {
     "parameters": tuple(one.name for one in fields(Parameter) if one.name != "name"),
     "triggers": tuple(one.name for one in fields(content.TriggerEntry)),
 }
-_NUMBERS = ("initial", "charge", "molar_mass", "default", "value", "lower", "upper", "prior_sd", "between_runs_sd")
+_NUMBERS = ("initial", "charge", "molar_mass", "default", "value", "lower", "upper", "prior_sd", "between_runs_sd",
+            "between_groups_sd")  # fmt: skip
 _UNBOUNDED = ("lower", "upper", "prior_sd")
 """Numbers that may be infinite."""
 _CHOICES = {"kind": ("white", "gray", "black"), "form": ("positive", "any", "fraction")}
@@ -58,7 +59,8 @@ _LEAST = {"bound": 1.0, "scale": 0.0}
 """Numbers of a learned law, and above what they must be."""
 _LARGEST_LAYER = 64
 """Nodes of the hidden layer of a learned law."""
-_TRUTHS = ("retained", "volumetric", "log_scale", "estimated", "persistent", "initially", "at_trigger")
+_TRUTHS = ("retained", "volumetric", "log_scale", "estimated", "persistent", "initially", "at_trigger",
+           "between_runs_estimated", "between_groups_estimated")  # fmt: skip
 _TOP = ("format", "name", "about", "source", "doubts", "check_units", "cells", *_TABLES, "sets", "projection")
 
 

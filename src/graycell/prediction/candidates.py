@@ -10,6 +10,7 @@ from graycell.comparison.choosing import library_candidates, usable_models
 from graycell.comparison.protocols import Candidate
 from graycell.hybrid import read_model
 from graycell.inference.fitting import FitSettings
+from graycell.inference.group_effects import grouped_parameters, require_groups
 from graycell.inference.initial_error import InitialError
 from graycell.model import CultureModel
 from graycell.prediction.groups import GroupMean
@@ -56,7 +57,7 @@ def default_candidates(
     if groups:
         found.append(GroupMean(groups=dict(groups)))
     found.append(_PROCESS)
-    found += [model_candidate(model, runs) for model in models]
+    found += [model_candidate(model, runs, groups) for model in models]
     if thorough:
         given = {one.name for one in found}
         library = library_candidates(usable_models(runs), _SETTINGS, initial_error=_COUNTS)
@@ -64,12 +65,15 @@ def default_candidates(
     return tuple(found)
 
 
-def model_candidate(model: str | Path | CultureModel, runs: Sequence[CultureRun] = ()) -> ModelCandidate:
+def model_candidate(
+    model: str | Path | CultureModel, runs: Sequence[CultureRun] = (), groups: Mapping[str, str] | None = None
+) -> ModelCandidate:
     """Return a model as a candidate: it is fitted to the training runs, with an error of 10 % of the first count.
 
     Args:
         model: name of a model of the library, path of a model file, or a model.
         runs: training runs, with which it is built once to find its faults; its networks are scaled anew each time.
+        groups: group of each run by its name, for a model whose parameters differ between groups.
 
     Returns:
         The candidate.
@@ -77,12 +81,17 @@ def model_candidate(model: str | Path | CultureModel, runs: Sequence[CultureRun]
     Raises:
         InputError: with every fault of the file.
         ModelError: for an unknown name.
+        FitError: where parameters differ between groups and a training run is in none.
     """
+    known, built = dict(groups or {}), model if isinstance(model, CultureModel) else read_model(model, runs)
+    grouped = grouped_parameters(built.table)
+    if grouped:  # now, and not once for every run that is left out
+        require_groups(grouped, [run.name for run in runs], known)
     if isinstance(model, CultureModel):
-        return ModelCandidate(model.name, functools.partial(_given, model), _SETTINGS, initial_error=_COUNTS)
-    built = read_model(model, runs)
-    name = built.name if Path(model).suffix == ".toml" else str(model)
-    return ModelCandidate(name, functools.partial(_read, model), _SETTINGS, initial_error=_COUNTS)
+        build, name = functools.partial(_given, model), model.name
+    else:
+        build, name = functools.partial(_read, model), built.name if Path(model).suffix == ".toml" else str(model)
+    return ModelCandidate(name, build, _SETTINGS, initial_error=_COUNTS, groups=known)
 
 
 def _read(model: str | Path, runs: Sequence[CultureRun], seed: int) -> CultureModel:

@@ -24,6 +24,7 @@ from .tables import estimates_frame as estimates_frame
 from .tables import gradient_checks_frame as gradient_checks_frame
 from .tables import history_frame as history_frame
 from .tables import initial_states_frame as initial_states_frame
+from .tables import own_values_frame as own_values_frame
 from .tables import residuals_frame as residuals_frame
 from .tables import scores_frame as scores_frame
 from .tables import trajectory_frame as trajectory_frame

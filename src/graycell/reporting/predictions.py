@@ -81,8 +81,8 @@ def prediction_report(
         **_FORMAT.stamp(), "plan": {"name": prediction.run.name, "sha256": hash_of_run(prediction.run)},
         "model": prediction.model.name, "training runs": {run.name: hash_of_run(run) for run in fit.runs},
         "seed": prediction.seed, "draws": len(prediction.values), "failed draws": prediction.failed,
-        "draws from": source, "warnings": [*remarks, *prediction.remarks()], "code": hash_of_code(),
-        **where_it_ran(VERSIONS),
+        "draws from": source, "group": prediction.group, "warnings": [*remarks, *prediction.remarks()],
+        "code": hash_of_code(), **where_it_ran(VERSIONS),
     }  # fmt: skip
     items = "".join(f"<li>{text(sentence)}</li>" for sentence in whole["warnings"])
     measured = {name for run in fit.runs for name in run.measurements}

@@ -130,6 +130,44 @@ def estimates_frame(fit: "Fit") -> pd.DataFrame:
     )
 
 
+def own_values_frame(fit: "Fit") -> pd.DataFrame:
+    """Return the values of parameters that differ between groups of runs, or between runs.
+
+    Args:
+        fit: a fit; of one without such parameters the table is empty.
+
+    Returns:
+        One row a parameter and group, or run. Value and standard error, which is that of groups, are in the unit of the
+        column ``unit``. The difference of a group is from the shared value, that of a run from the value of its group
+        if the parameter has one; the last column is the difference over the standard deviation between groups, or
+        runs, on the scale of the parameter [1].
+    """
+    table, effects, shared = fit.model.table, fit.group_effects, {row.name: row.value for row in fit.estimates}
+    rows: list[dict] = []
+
+    def add(what: str, name: str, value: float, base: float, sd: float, error: float) -> None:
+        log = table[name].log_scale
+        apart = np.log(value / base) if log else value - base
+        rows.append({
+            "parameter": name, "of": what, "value [unit]": value,
+            "standard error [unit]": error * value if log else error, "unit": table[name].unit,
+            "difference [%]": 100.0 * (value / base - 1.0) if base else np.nan,
+            f"difference / SD between them [{DIMENSIONLESS}]": apart / sd,
+        })  # fmt: skip
+
+    if effects is not None:
+        errors = effects.errors(fit.covariance, [list(shared).index(name) for name in effects.parameters])
+        for k, name in enumerate(effects.parameters):
+            for j, group in enumerate(effects.names):
+                value = float(effects.values[j, k])
+                add(f"group {group}", name, value, shared[name], float(effects.sd[k]), float(errors[j, k]))
+    for name in next(iter(fit.per_run.values()), {}):
+        for run, values in fit.per_run.items():
+            base = fit.per_group.get(fit.groups.get(run, ""), {}).get(name, shared[name])
+            add(f"run {run}", name, values[name], base, table[name].between_runs_sd, np.nan)
+    return pd.DataFrame(rows)
+
+
 def initial_states_frame(fit: "Fit", units: Units = LABORATORY) -> pd.DataFrame:
     """Return the estimated initial concentrations beside the given ones.
 

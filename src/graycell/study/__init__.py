@@ -3,9 +3,14 @@
     runs = ["runs/"]                      # folders, XLSX or CSV, relative to the file
     test = ["run63", "run64"]             # held-out runs, which no model learns from
 
+    [groups]                              # of runs, such as clones or scales; * for any letters
+    wild = ["run60", "run61", "run63"]
+    knocked = "run7*"
+
     [models.white]
     base = "nolan-lee-extended"
     per_run = { vmax17 = 0.2 }            # each run has its own value; the SD of its logarithm between runs
+    per_group = { vmax16 = 0.3 }          # the same for each group of runs
     initial_error = { VCD = 0.1 }         # the first count of cells may be wrong by 10 %: inocula are estimated
 
     [models.gray]
@@ -19,7 +24,7 @@
     starts = 4
 
     [compare]
-    splits = "held-out"                   # or "leave-one-run-out", "forward"
+    splits = "held-out"                   # or "leave-one-run-out", "leave-one-group-out", "forward"
     seeds = [0, 1, 2]
 
 The file is data: nothing in it is executed. `read_study` checks it without building a model, and reports all faults at

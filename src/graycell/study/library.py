@@ -27,7 +27,7 @@ class LibraryModel:
         learnable: names of what may have a learned law: all reactions, and definitions.
         species: in the liquid, without the suffix ``_ext``.
         inputs: what a neural network may see, beside ``feed`` and a species: species, variables and inputs.
-        parameters: names of all parameters.
+        table: the parameters.
         laws: the known rate law of each reaction that has one.
     """
 
@@ -35,8 +35,13 @@ class LibraryModel:
     learnable: tuple[str, ...]
     species: tuple[str, ...]
     inputs: tuple[str, ...]
-    parameters: tuple[str, ...]
+    table: ParameterTable
     laws: Mapping[str, RateLaw]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of all parameters."""
+        return self.table.names
 
     def factors(self, reaction: str, kind: str) -> int:
         """Return how many factors of a kind the known law of a reaction has.
@@ -101,10 +106,10 @@ def _names_of(definition: Mapping[str, Any]) -> LibraryModel:
     columns = {reaction: parse_equation(equation) for reaction, equation in definition.get("reactions", {}).items()}
     species, _ = liquid_species(network, definition.get("gases", ()), columns, definition.get("species", {}))
     inputs = (*species, *definition.get("variables", {}), *definition.get("inputs", {}))
-    parameters = tuple(ParameterTable.of(definition["parameters"]).names)
+    table = ParameterTable.of(definition["parameters"])
     laws = {**definition.get("definitions", {}), **definition["rates"]}
     learnable = (*network.names, *columns, *definition.get("definitions", {}))
-    return LibraryModel(network, learnable, species, inputs, parameters, laws)
+    return LibraryModel(network, learnable, species, inputs, table, laws)
 
 
 def _parts(law: RateLaw) -> Iterator[RateLaw]:

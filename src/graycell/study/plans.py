@@ -12,20 +12,30 @@ from graycell.comparison import (
     Split,
     forward_in_time,
     held_out,
+    leave_one_group_out,
     leave_one_run_out,
 )
 from graycell.errors import Finding, ModelError, nearest
 from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, read_model, with_neural_rates
 from graycell.inference.fitting import Fit, FitSettings, Progress, fit
+from graycell.inference.group_effects import grouped_parameters
 from graycell.inference.initial_error import MEASURED, InitialError
 from graycell.inference.problem import Problem
 from graycell.inference.storage import load_fit
 from graycell.model import CultureModel
+from graycell.parameters import Parameter
+from graycell.prediction import GroupMean
 from graycell.runs import CultureRun
 from graycell.study.library import library_model
 
-SPLITS = ("held-out", "leave-one-run-out", "forward")
+SPLITS = ("held-out", "leave-one-run-out", "leave-one-group-out", "forward")
 """Ways to split runs, the default first; see `comparison.splits`."""
+
+
+ESTIMATED = "estimated"
+"""In place of a standard deviation between runs or groups: the fit estimates it."""
+_FIRST_SD = 0.2
+"""[1] Where its search begins, of the logarithm or of the value."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,8 @@ class ModelPlan:
         begin: folder of a fit whose parameters are the start.
         fixed: parameters that are not estimated, or ``all``.
         per_run: parameters that differ between runs, each with its standard deviation between runs, see
-            `Parameter.between_runs_sd`.
+            `Parameter.between_runs_sd`, or ``estimated``.
+        per_group: the same for parameters that differ between groups of runs, see `Parameter.between_groups_sd`.
         initial_error: error of the assay of initial concentrations, see `InitialError.assay`; None where they are
             exact.
         initial_between_runs: their standard deviation between runs, see `InitialError.between_runs`; with an error that
@@ -56,7 +67,8 @@ class ModelPlan:
     reactions: Mapping[str, str] = field(default_factory=dict)
     begin: Path | None = None
     fixed: tuple[str, ...] = ()
-    per_run: Mapping[str, float] = field(default_factory=dict)
+    per_run: Mapping[str, float | str] = field(default_factory=dict)
+    per_group: Mapping[str, float | str] = field(default_factory=dict)
     initial_error: float | str | Mapping[str, float | str] | None = None
     initial_between_runs: float | Mapping[str, float] | None = None
     inputs: tuple[str, ...] = ()
@@ -95,9 +107,17 @@ class ModelPlan:
         if self.laws or self.reactions:
             model = with_neural_rates(model, self.laws, runs, self.reactions, seed)
         table = model.table.with_fixed(model.table.names if self.fixed == ("all",) else self.fixed)
-        for name, sd in self.per_run.items():
-            table = table.with_changes(name, between_runs_sd=float(sd))
+        for of, given in (("runs", self.per_run), ("groups", self.per_group)):
+            for name, sd in given.items():
+                learned = sd == ESTIMATED
+                start = _first_sd(table[name]) if learned else float(sd)
+                table = table.with_changes(name, **{f"between_{of}_sd": start, f"between_{of}_estimated": learned})
         return model.with_table(table)
+
+
+def _first_sd(row: Parameter) -> float:
+    """Return where the search for a standard deviation begins, on the scale of the parameter."""
+    return _FIRST_SD if row.log_scale else _FIRST_SD * (abs(row.value) or (row.bounds[1] - row.bounds[0]) / 10.0)
 
 
 @dataclass(frozen=True)
@@ -109,11 +129,12 @@ class Study:
         runs: all runs.
         models: plans by name.
         test: names of the held-out runs.
+        groups: group of each run by its name; of the runs that are in one.
         settings: of every fit.
         splits: how the comparison splits the runs, one of `SPLITS`.
         day: the last known time [d] for the split ``forward``.
         seeds: of the trainings of the comparison.
-        baselines: names of the baselines of the comparison.
+        baselines: names of the baselines of the comparison; the mean of the group is one where there are groups.
         sizes: numbers of training runs of the learning curve; empty for no curve.
         remarks: findings about the file that are no errors, such as an old word.
     """
@@ -122,11 +143,12 @@ class Study:
     runs: tuple[CultureRun, ...]
     models: Mapping[str, ModelPlan]
     test: tuple[str, ...] = ()
+    groups: Mapping[str, str] = field(default_factory=dict)
     settings: FitSettings = field(default_factory=FitSettings)
-    splits: Literal["held-out", "leave-one-run-out", "forward"] = "held-out"
+    splits: Literal["held-out", "leave-one-run-out", "leave-one-group-out", "forward"] = "held-out"
     day: float = 0.0
     seeds: tuple[int, ...] = (0,)
-    baselines: tuple[str, ...] = tuple(baseline.name for baseline in BASELINES)
+    baselines: tuple[str, ...] = (*(baseline.name for baseline in BASELINES), GroupMean.name)
     sizes: tuple[int, ...] = ()
     remarks: tuple[Finding, ...] = ()
 
@@ -184,8 +206,19 @@ class Study:
         """
         plan = self.plan(name)
         model = plan.build(self.training, self.settings.seed)
-        problem = Problem(model, self.training, initial_error=plan.initial)
+        problem = Problem(model, self.training, initial_error=plan.initial, groups=self.groups_in(model))
         return fit(problem, settings=self.settings, folder=folder, progress=progress)
+
+    def groups_in(self, model: CultureModel) -> Mapping[str, str] | None:
+        """Return the groups of runs for a fit.
+
+        Args:
+            model: to be fitted.
+
+        Returns:
+            The group of each run by its name; None where no parameter of the model differs between groups.
+        """
+        return self.groups if grouped_parameters(model.table) else None
 
     def candidates(self, progress: Callable[[Progress], None] | None = None) -> list[Candidate]:
         """Return the candidates of the comparison.
@@ -199,10 +232,12 @@ class Study:
         networks = (library_model(plan.base).network for plan in self.models.values() if plan.base not in BLACK_BOXES)
         known = next((network for network in networks if network.names), None)
         models = [
-            ModelCandidate(name, plan.build, self.settings, known, progress=progress, initial_error=plan.initial)
+            ModelCandidate(name, plan.build, self.settings, known, progress=progress, initial_error=plan.initial,
+                           groups=self.groups)
             for name, plan in self.models.items()
-        ]
-        return [*models, *(baseline for baseline in BASELINES if baseline.name in self.baselines)]
+        ]  # fmt: skip
+        baselines = [*BASELINES, *([GroupMean(groups=self.groups)] if self.groups else [])]
+        return [*models, *(baseline for baseline in baselines if baseline.name in self.baselines)]
 
     def split(self) -> tuple[Split, ...]:
         """Return the splits of the comparison.
@@ -217,4 +252,6 @@ class Study:
             return held_out(self.runs, self.test)
         if self.splits == "leave-one-run-out":
             return leave_one_run_out(self.training)
+        if self.splits == "leave-one-group-out":
+            return leave_one_group_out(self.training, self.groups)
         return forward_in_time(self.training, self.day)

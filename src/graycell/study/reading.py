@@ -11,16 +11,19 @@ from graycell.cell.network import EXTERNAL_SUFFIX, parse_equation
 from graycell.comparison import BASELINES
 from graycell.errors import Finding, GraycellError, InputError, ModelError, nearest
 from graycell.hybrid import BLACK_BOXES, NeuralRateSpec, law_from
+from graycell.imports.spec import is_of_group
 from graycell.inference.fitting import FitSettings
+from graycell.inference.group_effects import grouped_parameters
 from graycell.inference.initial_error import MEASURED, InitialError, faults_of
 from graycell.modelfiles import read_model_file
 from graycell.models import MODELS
+from graycell.prediction import GroupMean
 from graycell.runs import CultureRun, read_runs
 from graycell.runs.format.files import read_toml
 from graycell.runs.records import VCD
 from graycell.saved import SavedFormat
 from graycell.study.library import LibraryModel, library_model
-from graycell.study.plans import SPLITS, ModelPlan, Study
+from graycell.study.plans import ESTIMATED, SPLITS, ModelPlan, Study
 
 
 def read_study(path: str | Path) -> Study:
@@ -45,14 +48,16 @@ STUDIES = SavedFormat("study", 1, "write format = 1, or leave it out", unnumbere
 _MODEL_WORDS = tuple(one.name for one in fields(ModelPlan) if one.name != "name")
 _INITIAL_WORDS = ("initial_error", "initial_between_runs")
 _BLACK_BOX_WORDS = ("base", "inputs", "hidden", "biomass_per_cell", *_INITIAL_WORDS)
-_LIBRARY_WORDS = ("base", "laws", "reactions", "begin", "fixed", "per_run", *_INITIAL_WORDS)
+_OWN_WORDS = ("per_run", "per_group")
+_LIBRARY_WORDS = ("base", "laws", "reactions", "begin", "fixed", *_OWN_WORDS, *_INITIAL_WORDS)
 _RENAMED_WORDS = {"own": "per_run"}
 """Old words of a model, which work for one minor version, and the words that replaced them."""
 _RENAMED_FIT_WORDS = {"start_spread": "start_sd"}
 """The same for the words of a fit."""
 _RENAMED_BASES = {"specific-rates": "neural-rates", "evolution": "neural-ode"}
 """The same for the names of black boxes."""
-_TABLES = {"laws": ("reaction", "v17"), "reactions": ("reaction", "v36"), "per_run": ("parameter", "vmax17")}
+_TABLES = {"laws": ("reaction", "v17"), "reactions": ("reaction", "v36"), "per_run": ("parameter", "vmax17"),
+           "per_group": ("parameter", "vmax17")}  # fmt: skip
 """Words of a model whose value is a table: the keys of the table, and an example of a key."""
 _NUMBERS = {"hidden": (1, 64, int), "biomass_per_cell": (0.1, 10.0, float)}
 """Words of a model whose value is a number: least and largest value, and type."""
@@ -60,6 +65,8 @@ _FIT = {"starts": (1, 1000), "screening": (1, 10_000), "start_sd": (0.0, 10.0), 
         "least_gain": (0.0, 0.1), "patience": (1, 1000), "rtol": (1e-12, 0.1), "atol": (1e-14, 0.1),
         "adam": (0, 100_000), "regularisation": (1e-3, 1e3), "held_out_share": (0.01, 0.9)}  # fmt: skip
 """Least and largest value of the numbers of `FitSettings`: what a computer can do, not what is wise."""
+_MOST_LISTED = 5
+"""Runs that a sentence names."""
 _HELD_OUT = ("auto", "runs", "time", "nothing")
 
 
@@ -82,25 +89,85 @@ class _Reader:
     # ------------------------------------------------------------------------------------------------ the whole file
 
     def study(self, data: Mapping[str, Any]) -> Study:
-        self.known_words("", data, ("format", "runs", "test", "models", "fit", "compare"))
+        self.known_words("", data, ("format", "runs", "test", "groups", "models", "fit", "compare"))
         parts = STUDIES.parts(data)
         if parts:
             self.findings.append(Finding(f"{self.path}, format", *parts))
         runs = self.runs(data.get("runs", []))
         self.given_names = tuple(dict.fromkeys(name for run in runs for name in run.initial))
+        names = [run.name for run in runs]
+        groups = self.groups(data.get("groups", {}), names)
         plans = self.models(data.get("models", {}))
         settings = self.settings(data.get("fit", {}))
-        comparison = self.comparison(data.get("compare", {}))
+        comparison = self.comparison(data.get("compare", {}), bool(groups))
         test = self.list_of("test", data.get("test", []), str)
-        names = [run.name for run in runs]
         for name in test:
             if runs and name not in names:
                 self.fault("test", f"'{name}'", "a test run is one of the runs", nearest(name, names))
+        if runs:
+            self.check_groups(plans, groups, names, test, "groups" in data)
         if not self.errors and "compare" in data:
             self.check_held_out(comparison, len(names), len(test))
+            self.check_left_out(comparison, {groups[name] for name in names if name in groups and name not in test})
         if self.errors:
             raise InputError(self.findings)
-        return Study(self.path, tuple(runs), plans, tuple(test), settings, **comparison, remarks=tuple(self.findings))
+        return Study(self.path, tuple(runs), plans, tuple(test), groups, settings, **comparison,
+                     remarks=tuple(self.findings))  # fmt: skip
+
+    # ------------------------------------------------------------------------------------------------ groups of runs
+
+    def groups(self, table: Any, names: Sequence[str]) -> dict[str, str]:
+        """Return the group of each run that is in one."""
+        if not isinstance(table, Mapping):
+            self.fault("groups", f"{table!r}", "a table is needed", 'write [groups] and high = ["R1", "R2"] below it')
+            return {}
+        found: dict[str, list[str]] = {}
+        for group, given in table.items():
+            runs = [given] if isinstance(given, str) else given
+            if not group or not isinstance(runs, list) or not runs or not all(isinstance(one, str) for one in runs):
+                self.fault(f"[groups] {group}", f"{given!r}", "a name and a list of runs are needed",
+                           'write high = ["R1", "R2"] or "R1*"')  # fmt: skip
+                continue
+            for one in runs:
+                if names and not any(is_of_group(name, [one]) for name in names):
+                    self.fault(f"[groups] {group}", f"'{one}'", "it is the name of no run", nearest(one, names))
+            for name in names:
+                if is_of_group(name, runs):
+                    found.setdefault(name, []).append(group)
+        for name, groups in found.items():
+            if len(groups) > 1:
+                self.fault("[groups]", f"the run '{name}' in {', '.join(groups)}", "a run is in one group",
+                           "take it out of the others")  # fmt: skip
+        return {name: found[name][0] for name in names if name in found}
+
+    def check_groups(
+        self, plans: Mapping[str, ModelPlan], groups: Mapping[str, str], names: Sequence[str], test: Sequence[str],
+        given: bool,
+    ) -> None:  # fmt: skip
+        """Check that the runs have groups where parameters differ between them."""
+        grouped = {name: of for name, plan in plans.items() if (of := _differing(plan))}
+        for name, parameters in {} if given else grouped.items():
+            self.fault(f"[models.{name}] per_group", ", ".join(parameters), "there are no groups of runs",
+                       'write [groups] and high = ["R1", "R2"] below it')  # fmt: skip
+        without = [name for name in names if name not in groups]
+        if not grouped or not given or not without:
+            return
+        what = ", ".join(dict.fromkeys(one for parameters in grouped.values() for one in parameters))
+        learned, tested = ([name for name in without if (name in test) is kind] for kind in (False, True))
+        needed = f"every run is in one, because models let {what} differ between groups"
+        if learned:
+            remedy = "add them to a group, or give them one of their own"
+            self.fault("[groups]", f"{_listed(learned)} in none", needed, remedy)
+        if tested:
+            remedy = "without one it is predicted with the shared values; add it to the group that it is of"
+            place = f"{self.path}, [groups]"
+            self.findings.append(Finding(place, f"{_listed(tested)} in none", needed, remedy, "warning"))
+
+    def check_left_out(self, comparison: Mapping[str, Any], groups: set[str]) -> None:
+        """Check that there are groups to leave out."""
+        if comparison.get("splits") == "leave-one-group-out" and len(groups) < 2:
+            needed = "each group is predicted from the others, so two are needed"
+            self.fault("[compare] splits", f"{len(groups)} groups to learn from", needed, "name their runs in [groups]")
 
     def check_held_out(self, comparison: Mapping[str, Any], runs: int, test: int) -> None:
         """Check that the comparison has the held-out runs and the training runs that it needs."""
@@ -225,12 +292,22 @@ class _Reader:
             if name not in model.parameters and entries["fixed"] != ("all",):
                 near = nearest(name, ("all", *model.parameters))
                 self.fault(f"[{where}] fixed", f"'{name}'", "it is not a parameter of the model", near)
-        for name, sd in entries.get("per_run", {}).items():
-            if name not in model.parameters:
-                near = nearest(name, model.parameters)
-                self.fault(f"[{where}] per_run", f"'{name}'", "it is not a parameter of the model", near)
-            else:
-                self.number(f"[{where}] per_run.{name}", sd, 1e-6, 1e6, float)
+        for word in _OWN_WORDS:
+            for name, sd in entries.get(word, {}).items():
+                if name not in model.parameters:
+                    near = nearest(name, model.parameters)
+                    self.fault(f"[{where}] {word}", f"'{name}'", "it is not a parameter of the model", near)
+                    continue
+                place = f"[{where}] {word}.{name}"
+                if isinstance(sd, str) and sd != ESTIMATED:
+                    needed = f"a standard deviation from 1e-06 to 1e+06, or '{ESTIMATED}', is needed"
+                    self.fault(place, f"'{sd}'", needed, "correct it")
+                elif sd != ESTIMATED:
+                    self.number(place, sd, 1e-6, 1e6, float)
+                fixed = entries.get("fixed", ())
+                if name in fixed or fixed == ("all",) or not model.table[name].estimated:
+                    remedy = f"take it out of {word}, or let the fit estimate it"
+                    self.fault(place, "a fixed parameter", "it has one value", remedy)
         reactions, laws = entries.get("reactions", {}), entries.get("laws", {})
         self.check_reactions(where, model, reactions, laws)
         if "laws" in entries:
@@ -318,7 +395,7 @@ class _Reader:
                 settings = replace(settings, **{name: type(default)(value)})
         return settings
 
-    def comparison(self, table: Any) -> dict[str, Any]:
+    def comparison(self, table: Any, has_groups: bool) -> dict[str, Any]:
         entries = self.known_words("compare", table, ("splits", "day", "seeds", "baselines", "sizes"))
         for name, kind in (("seeds", int), ("baselines", str), ("sizes", int)):
             if name in entries:
@@ -328,9 +405,11 @@ class _Reader:
                 self.number(f"[compare] {name}", number, low, 2**32 - 1, int)
         if entries.get("seeds") == ():
             self.fault("[compare] seeds", "none", "at least one is needed", "write seeds = [0]")
-        known = [baseline.name for baseline in BASELINES]
+        known = [*(baseline.name for baseline in BASELINES), GroupMean.name]
         for name in entries.get("baselines", ()):
-            if name not in known:
+            if name == GroupMean.name and not has_groups:
+                self.fault("[compare] baselines", f"'{name}'", "there are no groups of runs", "name them in [groups]")
+            elif name not in known:
                 self.fault("[compare] baselines", f"'{name}'", "it is not a baseline", nearest(name, known))
         splits = entries.get("splits", SPLITS[0])
         if not isinstance(splits, str) or splits not in SPLITS:
@@ -371,3 +450,17 @@ class _Reader:
         words = "a whole number" if kind is int else "a number"
         self.fault(where, f"{value!r}", f"{words} from {low:g} to {high:g} is needed", "correct it")
         return False
+
+
+def _listed(names: Sequence[str]) -> str:
+    quoted = [f"'{name}'" for name in names]
+    return ", ".join(quoted[:_MOST_LISTED]) + (f" and {len(quoted) - _MOST_LISTED} more" * (len(quoted) > _MOST_LISTED))
+
+
+def _differing(plan: ModelPlan) -> tuple[str, ...]:
+    """Return the parameters of a plan that differ between groups, by the study or by a model file."""
+    if plan.base in BLACK_BOXES:
+        return ()
+    table = library_model(plan.base).table
+    table = table.with_fixed(table.names if plan.fixed == ("all",) else plan.fixed)
+    return tuple(dict.fromkeys([*plan.per_group, *grouped_parameters(table)]))

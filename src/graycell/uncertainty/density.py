@@ -135,14 +135,18 @@ def cost_and_gradient(objective: Objective, y: Float[Array, " n"], loop: Loop) -
         Value and gradient (n,), NaN where a run cannot be simulated.
     """
     runs, count, p = objective.run_count, objective.measured_count, len(objective.names)
-    own = jnp.asarray(np.stack([objective.coordinates_of_run(i) for i in range(runs)]))
+    own = jnp.asarray(np.stack([objective.coordinates_of_run(i, 0) for i in range(runs)]))
+    if objective.groups.size:  # which group a run is in may be traced
+        first, (_, each) = objective.first_of_groups, objective.groups.shape
+        there = (own >= first) & (own < first + each)
+        own = own + jnp.where(there, each * jnp.argmax(objective.groups.membership, axis=1)[:, None], 0)
     within = _within(objective, y[:p])
     x = jnp.concatenate([within.x, y[p:]])
 
     def of_run(run):
         packed, initial, where = run
         alone = jax.tree.map(lambda leaf: leaf[None], (packed, initial))
-        alone = replace(objective, packed=alone[0], initial=alone[1])
+        alone = replace(objective, packed=alone[0], initial=alone[1], groups=objective.groups.of_one_run())
 
         def twice(here):
             misfit = alone.residuals(here, loop, jnp.asarray(WHOLE))[:count]

@@ -55,6 +55,8 @@ class Ensemble:
         per_run: (members, runs, parameters) values in the runs of the fit; NaN where a parameter does not differ
             between runs, or the member was not fitted to the run.
         initial: (members, runs, species) deviations of initial concentrations [1]; NaN likewise.
+        per_group: (members, groups, parameters) values in the groups of the fit; NaN where a parameter does not differ
+            between groups.
         resampled: what was drawn: runs, or errors of the assays.
         seed: of the members.
         failures: sentences for the members that were left out.
@@ -67,6 +69,7 @@ class Ensemble:
     weights: Float[np.ndarray, "members weights"]
     per_run: Float[np.ndarray, "members runs parameters"]
     initial: Float[np.ndarray, "members runs species"]
+    per_group: Float[np.ndarray, "members groups parameters"]
     resampled: Resampled
     seed: int
     failures: tuple[str, ...]
@@ -96,42 +99,56 @@ class Ensemble:
                         "ask for more.")  # fmt: skip
         return said
 
-    def predict(self, run: CultureRun, *, seed: int = 0, times: Any = None, **options: Any) -> Prediction:
+    def predict(
+        self, run: CultureRun, *, seed: int = 0, times: Any = None, group: str | None = None, **options: Any
+    ) -> Prediction:
         """Return a distribution of trajectories of a run: one of each member.
 
         Args:
             run: to predict; measurements are not needed.
             seed: of what a new run adds: its own parameters and its initial state.
             times: [d] within the run; evenly over it if left out.
+            group: of a new run, see `inference.prediction.predict`.
             **options: see `inference.prediction.pushed`.
 
         Returns:
             The prediction.
 
         Raises:
-            FitError: where no member can be simulated.
+            FitError: where no member can be simulated, and for a group that the run cannot have.
             InputError: where the run does not fit the model.
             ModelError: for a time outside of the run.
         """
-        count = len(self.values)
-        return pushed(self.fit, run, lambda known: self._drawn(run, seed, known), count, seed, times, **options)
+        count, group = len(self.values), self.fit.group_of(run.name, group)
+        return pushed(self.fit, run, lambda known: self._drawn(run, seed, known, group), count, seed, times,
+                      group=group, **options)  # fmt: skip
 
-    def _drawn(self, run: CultureRun, seed: int, known: Beginning | None) -> Draws:
+    def _drawn(self, run: CultureRun, seed: int, known: Beginning | None, group: str | None) -> Draws:
         """Return the members as draws for one run; a parameter that differs between runs is drawn for a new one."""
         fit, random, count = self.fit, np.random.default_rng(seed), len(self.values)
         numbers = {one.name: i for i, one in enumerate(fit.runs)}
         rows = [fit.model.table[name] for name in self.names]
         coordinates, own = Coordinates.of(rows), self.values
+        effects = fit.group_effects
+        seen = effects is not None and group in effects.names
+        if effects is not None and seen:
+            there = self.per_group[:, effects.names.index(str(group))]
+            own = np.where(np.isfinite(there), there, own)
         if run.name in numbers:
             there = self.per_run[:, numbers[run.name]]
             own = np.where(np.isfinite(there), there, own)
         else:
             log, between = np.asarray(coordinates.log_scale), np.array([row.between_runs_sd for row in rows])
             moved = between * random.standard_normal((count, len(rows)))
-            scaled = np.where(log, np.log(np.where(log, own, 1.0)), own) + moved
-            scaled = np.clip(scaled, np.asarray(coordinates.lower), np.asarray(coordinates.upper))
+            if effects is not None and not seen:
+                moved += np.array([row.between_groups_sd for row in rows]) * random.standard_normal(moved.shape)
+            scaled = np.where(log, np.log(np.where(log, own, 1.0)), own)
+            lower, upper = np.asarray(coordinates.lower), np.asarray(coordinates.upper)
+            if seen:  # the value of a group may lie beyond the bounds of the shared one
+                lower, upper = np.minimum(lower, scaled), np.maximum(upper, scaled)
+            scaled = np.clip(scaled + moved, lower, upper)
             own = np.asarray(jax.vmap(coordinates.unscaled)(jnp.asarray(scaled)))
-        best = fit.model_of(run.name)
+        best = fit.model_of(run.name, group)
         values = np.vstack([[float(best.parameters[name]) for name in self.names], own])
         initial, states = None, fit.initial_states
         if states is not None and known is not None:
@@ -169,6 +186,7 @@ class _Member(NamedTuple):
     weights: np.ndarray
     per_run: np.ndarray
     initial: np.ndarray
+    per_group: np.ndarray
     chi_square: float
 
 
@@ -226,9 +244,9 @@ def fit_ensemble(
     failures += ["they ended in a minimum where the model meets its data far worse"] * (len(fitted) - len(kept))
     if not kept:
         raise FitError(f"fit_ensemble: none of {members} members could be fitted: {failures[0]}.")
-    values, weights, per_run, initial = (np.stack([one[i] for one in kept]) for i in range(4))
+    values, weights, per_run, initial, per_group = (np.stack([one[i] for one in kept]) for i in range(5))
     names = tuple(row.name for row in fit.estimates)
-    return Ensemble(fit, names, values, weights, per_run, initial, kind, seed, tuple(failures),
+    return Ensemble(fit, names, values, weights, per_run, initial, per_group, kind, seed, tuple(failures),
                     time.perf_counter() - began)  # fmt: skip
 
 
@@ -236,10 +254,13 @@ def _member(fit: Fit, resampled: Resampled, seed: int, number: int) -> _Member |
     """Return a member, or why there is none; a task of the engine."""
     random = np.random.default_rng([seed, number])
     errors = None if fit.initial_states is None else fit.initial_states.error
-    runs = _drawn_runs(fit.runs, random) if resampled == "runs" else [_with_errors(run, random) for run in fit.runs]
+    if resampled == "runs":
+        runs, groups = _drawn_runs(fit, random)
+    else:
+        runs, groups = [_with_errors(run, random) for run in fit.runs], fit.groups
     try:
-        found = fit_again(Problem(_begun(fit, random), runs, initial_error=errors),
-                          settings=replace(fit.settings, seed=seed + number))  # fmt: skip
+        problem = Problem(_begun(fit, random), runs, initial_error=errors, groups=groups or None)
+        found = fit_again(problem, settings=replace(fit.settings, seed=seed + number))
     except GraycellError as error:
         return str(error).rstrip(".")
     if found.agreement is None or not np.isfinite(found.cost):
@@ -254,7 +275,9 @@ def _member(fit: Fit, resampled: Resampled, seed: int, number: int) -> _Member |
         if states is not None and run.name in places:
             initial[i] = states.deviation[places[run.name]]
     values = np.array([row.value for row in found.estimates])
-    return _Member(values, np.asarray(weights_of(found.model.nets)), per_run, initial, found.agreement.chi_square)
+    per_group = np.array([[found.per_group[group].get(name, np.nan) for name in names] for group in fit.per_group])
+    return _Member(values, np.asarray(weights_of(found.model.nets)), per_run, initial,
+                   per_group.reshape(len(fit.per_group), len(names)), found.agreement.chi_square)  # fmt: skip
 
 
 def _begun(fit: Fit, random: np.random.Generator) -> CultureModel:
@@ -270,14 +293,22 @@ def _begun(fit: Fit, random: np.random.Generator) -> CultureModel:
     return fit.model.with_parameters(found).changed(nets=drawn_nets(fit.model, random))
 
 
-def _drawn_runs(runs: tuple[CultureRun, ...], random: np.random.Generator) -> list[CultureRun]:
-    """Return as many runs, drawn with replacement; a run that is drawn again gets another name."""
-    seen: dict[int, int] = {}
-    found = []
-    for i in sorted(random.integers(0, len(runs), len(runs)).tolist()):
+def _drawn_runs(fit: Fit, random: np.random.Generator) -> tuple[list[CultureRun], dict[str, str]]:
+    """Return as many runs, drawn with replacement, and their groups; a run that is drawn again gets another name.
+
+    Every group keeps its number of runs, so that no member lacks one.
+    """
+    runs, seen, drawn = fit.runs, dict[int, int](), list[int]()
+    for group in fit.per_group or [None]:
+        members = np.array([i for i, run in enumerate(runs) if fit.groups.get(run.name) == group])
+        drawn += members[random.integers(0, len(members), len(members))].tolist()
+    found, groups = [], {}
+    for i in sorted(drawn):
         seen[i] = seen.get(i, 0) + 1
         found.append(runs[i] if seen[i] == 1 else replace(runs[i], name=f"{runs[i].name} ({seen[i]})"))
-    return found
+        if fit.groups:
+            groups[found[-1].name] = fit.groups[runs[i].name]
+    return found, groups
 
 
 def _with_errors(run: CultureRun, random: np.random.Generator) -> CultureRun:

@@ -40,7 +40,8 @@ class PosteriorSample:
     Attributes:
         fit: that was sampled.
         names: of the unknowns: estimated parameters, then, of every run, the parameters that differ between runs and
-            the uncertain initial concentrations, then common means of these, then weights of networks.
+            the uncertain initial concentrations, then common means of these, then, of every group, the parameters that
+            differ between groups, then weights of networks.
         x: (chains, draws, n) coordinates of the objective of the fit, see `Coordinates`.
         diverging: (chains, draws) whether the trajectory to a draw was lost.
         steps: (chains, draws) steps of the trajectory to a draw.
@@ -86,30 +87,41 @@ class PosteriorSample:
     def values(self) -> Float[np.ndarray, "chains draws n"]:
         """The draws as a reader knows them: parameters, also of runs, and initial concentrations in internal units."""
         objective = self._problem.objective
-        scaled, effects, common, weights = self._parts(self.x)
+        scaled, effects, common, groups, weights = self._parts(self.x)
         unscaled = jax.vmap(jax.vmap(objective.coordinates.unscaled))
-        chosen, states = list(objective.per_run), self.fit.initial_states
-        own = np.zeros_like(effects)
+        chosen, states, grouped = list(objective.per_run), self.fit.initial_states, list(objective.groups.per_group)
+        own, of_groups = np.zeros_like(effects), np.zeros_like(groups)
+        for j in range(groups.shape[-2]):
+            moved = np.array(scaled)
+            moved[..., grouped] += groups[..., j, :]
+            of_groups[..., j, :] = np.asarray(unscaled(jnp.asarray(moved)))[..., grouped]
         for i in range(len(self.fit.runs)):
             moved = np.array(scaled)
             moved[..., chosen] += effects[..., i, : len(chosen)]
+            if grouped:
+                moved[..., grouped] += groups[..., objective.groups.number_of(i), :]
             own[..., i, : len(chosen)] = np.asarray(unscaled(jnp.asarray(moved)))[..., chosen]
         if states is not None:
             own[..., len(chosen) :] = states.given * np.exp(effects[..., len(chosen) :])
             common = np.exp(common + np.asarray(objective.initial.centre)[0])
-        flat = own.reshape(*own.shape[:2], -1)
-        return np.concatenate([np.asarray(unscaled(jnp.asarray(scaled))), flat, common, weights], axis=2)
+        flat, of_groups = (part.reshape(*part.shape[:2], -1) for part in (own, of_groups))
+        return np.concatenate([np.asarray(unscaled(jnp.asarray(scaled))), flat, common, of_groups, weights], axis=2)
 
-    def _parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Return parameters on their own scales, effects (..., runs, effects), common means and weights."""
+    def _parts(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return the parts of draws.
+
+        Parameters on their own scales, effects of runs (..., runs, effects), common means, effects of groups
+        (..., groups, per_group), weights of networks.
+        """
         objective = self._problem.objective
         n, runs, effects = len(objective.names), objective.run_count, objective.effects
-        ends = np.cumsum([n, runs * effects, len(objective.initial.common)])
-        parameters, own, common, weights = np.split(x, ends, axis=-1)
+        ends = np.cumsum([n, runs * effects, len(objective.initial.common), objective.groups.size])
+        parameters, own, common, groups, weights = np.split(x, ends, axis=-1)
         coordinates = objective.coordinates
         width = np.asarray(coordinates.upper - coordinates.lower)
         scaled = np.asarray(coordinates.lower) + width / (1.0 + np.exp(-parameters))
-        return scaled, own.reshape(*own.shape[:-1], runs, effects), common, weights
+        groups = groups.reshape(*groups.shape[:-1], *objective.groups.shape)
+        return scaled, own.reshape(*own.shape[:-1], runs, effects), common, groups, weights
 
     @functools.cached_property
     def convergence(self) -> Convergence:
@@ -147,7 +159,14 @@ class PosteriorSample:
         return said
 
     def predict(
-        self, run: CultureRun, draws: int = 200, *, seed: int = 0, times: Any = None, **options: Any
+        self,
+        run: CultureRun,
+        draws: int = 200,
+        *,
+        seed: int = 0,
+        times: Any = None,
+        group: str | None = None,
+        **options: Any,
     ) -> Prediction:
         """Return a distribution of trajectories of a run, from draws of this sample.
 
@@ -156,37 +175,43 @@ class PosteriorSample:
             draws: how many of the draws, evenly over all chains.
             seed: of what a new run adds: its own parameters and its initial state.
             times: [d] within the run; evenly over it if left out.
+            group: of a new run, see `inference.prediction.predict`.
             **options: see `inference.prediction.pushed`.
 
         Returns:
             The prediction.
 
         Raises:
-            FitError: for more draws than there are, or where no draw can be simulated.
+            FitError: for more draws than there are, or where no draw can be simulated, and for a group that the run
+                cannot have.
             InputError: where the run does not fit the model.
             ModelError: for a time outside of the run.
         """
         most = self.x.shape[0] * self.x.shape[1]
         if not 1 <= draws <= most:
             raise FitError(f"predict: found {draws} draws; the sample has {most}; ask for 1 to {most}, or sample more.")
-        return pushed(self.fit, run, lambda known: self._drawn(run, draws, seed, known), draws, seed, times, **options)
+        group = self.fit.group_of(run.name, group)
+        return pushed(self.fit, run, lambda known: self._drawn(run, draws, seed, known, group), draws, seed, times,
+                      group=group, **options)  # fmt: skip
 
-    def _drawn(self, run: CultureRun, draws: int, seed: int, known: Beginning | None) -> Draws:
+    def _drawn(self, run: CultureRun, draws: int, seed: int, known: Beginning | None, group: str | None) -> Draws:
         """Return draws for one run: as the run itself was sampled, or as a new one would differ from the others."""
         fit, objective, random = self.fit, self._problem.objective, np.random.default_rng(seed)
         flat = self.x.reshape(-1, self.x.shape[2])
         chosen = np.linspace(0, len(flat) - 1, draws).round().astype(int)
-        scaled, effects, common, weights = self._parts(flat[chosen])
+        scaled, effects, common, groups, weights = self._parts(flat[chosen])
         names, per_run = [one.name for one in fit.runs], list(objective.per_run)
+        lower, upper = (np.asarray(end) for end in (objective.coordinates.lower, objective.coordinates.upper))
+        if fit.group_effects is not None:
+            scaled = self._of_group(scaled, groups, group, lower, upper, random)
         if per_run:
             if run.name in fit.per_run:
                 scaled[:, per_run] += effects[:, names.index(run.name), : len(per_run)]
             else:
                 sd = np.asarray(objective.between_runs_sd)
-                lower, upper = (np.asarray(end) for end in (objective.coordinates.lower, objective.coordinates.upper))
                 apart = scaled[:, per_run] + sd * random.standard_normal((draws, len(per_run)))
                 scaled[:, per_run] = np.clip(apart, lower[per_run], upper[per_run])  # as `Fit.predict` does
-        best = fit.model_of(run.name)
+        best = fit.model_of(run.name, group)
         values = np.asarray(jax.vmap(objective.coordinates.unscaled)(jnp.asarray(scaled)))
         estimate = [float(best.parameters[name]) for name in objective.names]
         of_nets = np.asarray(weights_of(fit.model.nets))
@@ -200,6 +225,20 @@ class PosteriorSample:
             initial = np.concatenate([states.best(known, fit.model)[None, :], apart])
         return Draws(tuple(objective.names), jnp.asarray(np.vstack([estimate, values]).reshape(draws + 1, -1)),
                      jnp.asarray(np.vstack([of_nets, weights])), initial)  # fmt: skip
+
+    def _of_group(
+        self, scaled: np.ndarray, groups: np.ndarray, group: str | None, lower: np.ndarray, upper: np.ndarray,
+        random: np.random.Generator,
+    ) -> np.ndarray:  # fmt: skip
+        """Return parameters with the effects of a group: its own, or new ones for a group that was not seen."""
+        prior, known = self._problem.objective.groups, self.fit.group_effects
+        moved, chosen = np.array(scaled), list(prior.per_group)
+        if known is not None and group in known.names:
+            moved[:, chosen] += groups[:, known.names.index(group)]
+        else:
+            apart = moved[:, chosen] + np.asarray(prior.sd) * random.standard_normal((len(moved), len(chosen)))
+            moved[:, chosen] = np.clip(apart, lower[chosen], upper[chosen])
+        return moved
 
     def to_frame(self) -> Any:
         """Return the draws as a pandas DataFrame.

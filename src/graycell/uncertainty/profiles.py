@@ -434,23 +434,26 @@ def profile_prediction(
     time: float,
     *,
     level: float = 0.95,
+    group: str | None = None,
     engine: Engine | None = None,
 ) -> Profile:
     """Return the profile likelihood of a predicted value, all parameters estimated anew for each of its values.
 
     Args:
         fit: any fit whose model can be simulated at its estimates.
-        run: one of the fit, or a new one, which is predicted with the shared parameters and its estimated start.
+        run: one of the fit, or a new one, which is predicted with the parameters of its group, else with the shared
+            ones, and with its estimated start.
         quantity: that the model computes.
         time: [d] within the run.
         level: of the interval [1].
+        group: of a new run, where parameters differ between groups.
         engine: where the two sides are tasks; the present one if left out, threads of this process.
 
     Returns:
         The profile, in the unit of the quantity.
 
     Raises:
-        FitError: where the model cannot be simulated.
+        FitError: where the model cannot be simulated, and for a group that the fit never saw.
         ModelError: for an unknown quantity, or a time outside of the run.
         InputError: where the run does not fit the model.
     """
@@ -468,22 +471,24 @@ def profile_prediction(
     packed = replace(packed, measured=jnp.zeros_like(packed.measured), standard_error=jnp.asarray(error),
                      below=jnp.zeros_like(packed.below))  # fmt: skip
     packed = jax.tree.map(lambda leaf: leaf[None], packed)
-    alone = replace(problem.objective.of_run(number or 0), packed=packed)
-    chosen = problem.objective.coordinates_of_run(number or 0)
-    p, effects = len(problem.objective.names), problem.objective.effects
+    group = fit.group_of(run.name, group)
+    place = number if number is not None or group is None else names.index(fit.run_in(group))
+    alone = replace(problem.objective.of_run(place or 0), packed=packed)
+    chosen = problem.objective.coordinates_of_run(place or 0)
+    p, effects, first = len(problem.objective.names), problem.objective.effects, problem.objective.first_of_groups
+    unknown = np.zeros(len(chosen), bool)
+    unknown[p : p + effects] = number is None  # of another run nothing is known
+    if place is None:
+        unknown |= (chosen >= first) & (chosen < first + problem.objective.groups.size)
 
     def evaluate(x: np.ndarray) -> tuple[float, np.ndarray] | None:
-        here = np.array(x[chosen])
-        if number is None:
-            here[p : p + effects] = 0.0  # another run, of which nothing is known
+        here = np.where(unknown, 0.0, x[chosen])
         values, jacobian = linearise(alone, here, problem.loop)
         row = segment * size + column
         if not (np.isfinite(values[row]) and np.all(np.isfinite(jacobian[row]))):
             return None
-        slope, own = np.zeros(len(x)), np.array(jacobian[row])
-        if number is None:
-            own[p : p + effects] = 0.0
-        slope[chosen] = own
+        slope = np.zeros(len(x))
+        slope[chosen] = np.where(unknown, 0.0, jacobian[row])
         return float(values[row]), slope
 
     target = _Target(f"{quantity} of {run.name} at day {float(wanted[0]):g}", model.unit(quantity), evaluate,

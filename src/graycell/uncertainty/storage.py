@@ -17,8 +17,17 @@ from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
 FILE, ENSEMBLE_FILE = "sample.json", "ensemble.json"
 _LARGEST = 500_000_000
+
+
+def _without_groups(data: dict[str, Any]) -> dict[str, Any]:
+    """Return an ensemble of format 1, whose fit had no groups, in format 2."""
+    members, parameters = data["values"]["shape"]
+    return {**data, "per_group": {"shape": [members, 0, parameters], "values": []}}
+
+
 SAMPLES = SavedFormat("posterior sample", 1, "make it anew with: graycell sample")
-ENSEMBLES = SavedFormat("ensemble", 1, "make it anew with: graycell ensemble")
+ENSEMBLES = SavedFormat("ensemble", 2, "make it anew with: graycell ensemble", {1: _without_groups})
+"""The format of the file; 2 has the values in groups of runs."""
 _NUMBERS = {"warm_up": int, "seed": int, "target": float, "seconds": float, "evaluations": int}
 
 
@@ -102,7 +111,7 @@ def _read(path: Path, fit: Fit, kind: SavedFormat) -> dict[str, Any]:
     return data
 
 
-_ARRAYS = ("values", "weights", "per_run", "initial")
+_ARRAYS = ("values", "weights", "per_run", "initial", "per_group")
 
 
 def save_ensemble(ensemble: Ensemble, folder: str | Path) -> Path:
@@ -148,7 +157,7 @@ def load_ensemble(folder: str | Path, fit: Fit) -> Ensemble:
         raise FitError(f"{path}: found no ensemble; make one with: graycell ensemble FIT --out {folder}.")
     try:
         data = _read(path, fit, ENSEMBLES)
-        values, weights, per_run, initial = (
+        values, weights, per_run, initial, per_group = (
             np.array([np.nan if one is None else one for one in data[name]["values"]], float).reshape(
                 [int(size) for size in data[name]["shape"]]
             )
@@ -161,13 +170,15 @@ def load_ensemble(folder: str | Path, fit: Fit) -> Ensemble:
         count = len(values)
         if values.shape != (count, len(names)) or per_run.shape != (count, runs, len(names)) or not count:
             raise ValueError("its arrays do not fit each other")
+        if per_group.shape != (count, len(fit.per_group), len(names)):
+            raise ValueError("its groups are not those of the fit")
         if initial.shape != (count, runs, species) or weights.shape != (count, len(weights_of(fit.model.nets))):
             raise ValueError("its arrays do not fit the fit")
         if not (np.all(np.isfinite(values)) and np.all(np.isfinite(weights))):
             raise ValueError("a member that is not finite")
         if data["resampled"] not in ("runs", "errors"):
             raise ValueError(f"resampled is {data['resampled']!r:.40}")
-        return Ensemble(fit, names, values, weights, per_run, initial, data["resampled"], int(data["seed"]),
+        return Ensemble(fit, names, values, weights, per_run, initial, per_group, data["resampled"], int(data["seed"]),
                         tuple(map(str, data["failures"])), float(data["seconds"]))  # fmt: skip
     except _UNREADABLE as error:
         raise FitError(f"{path}: found no readable ensemble ({error}); {ENSEMBLES.remake}.") from error

@@ -43,6 +43,9 @@ def _optimise(
         typer.Option(help="Starts of the search; default: 3 with a fit, 2 with runs.", min=1, max=100,
                      show_default=False),
     ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Group of the plan, where parameters of the fit differ between groups.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of draws and starts.", min=0, max=2**32 - 1)] = 0,
     units: UnitsOption = LABORATORY,
 ) -> None:
@@ -80,7 +83,7 @@ def _optimise(
     """
     from graycell.cli import deciding as bodies
 
-    bodies._optimise(sources, out, caution, draws, starts, seed, units)
+    bodies._optimise(sources, out, caution, draws, starts, group, seed, units)
 
 
 @long_command(commands, "design", _PANEL)
@@ -104,6 +107,9 @@ def _design(
     ),
     candidates: Annotated[int, typer.Option(help="Random plans that are looked at.", min=2, max=10_000)] = 64,
     draws: Annotated[int, typer.Option(help="Draws of the parameters that are averaged.", min=1, max=1000)] = 4,
+    group: Annotated[
+        str | None, typer.Option(help="Group of the next runs, where parameters of the fit differ between groups.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of candidates and draws.", min=0, max=2**32 - 1)] = 0,
     units: UnitsOption = LABORATORY,
 ) -> None:
@@ -120,4 +126,4 @@ def _design(
     """
     from graycell.cli import deciding as bodies
 
-    bodies._design(fit, plan, decisions, runs, purpose, target, against, out, candidates, draws, seed, units)
+    bodies._design(fit, plan, decisions, runs, purpose, target, against, out, candidates, draws, group, seed, units)

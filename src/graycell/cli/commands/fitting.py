@@ -32,6 +32,13 @@ def _fit(
             "0.05 (of everything), or measured (the standard error of the sample at time 0). Default: exact."
         ),
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV with the columns run and group, such as clone or scale: parameters of --model with "
+            "between_groups_sd have a value for each group."
+        ),
+    ] = None,
 ) -> None:
     """Fit a model to runs, or the models of a study to its runs.
 
@@ -53,4 +60,4 @@ def _fit(
     """
     from graycell.cli import fitting as bodies
 
-    bodies._fit(runs, model, out, starts, seed, only, units, initial_error)
+    bodies._fit(runs, model, out, starts, seed, only, units, initial_error, groups)

@@ -27,7 +27,7 @@ def _predict(
         Path | None,
         typer.Option(
             help="A CSV with the columns run and group, such as clone or feeding, of the plan too: runs of the group "
-            "say more than others."
+            "say more than others, and a fit has the own parameters of the group."
         ),
     ] = None,
     model: Annotated[

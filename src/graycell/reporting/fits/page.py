@@ -25,6 +25,7 @@ from graycell.reporting.tables import (
     estimates_frame,
     history_frame,
     initial_states_frame,
+    own_values_frame,
     residuals_frame,
     scores_frame,
     trajectory_frame,
@@ -146,6 +147,8 @@ def _write_tables(study: Study, folder: Path) -> None:
     for label, fit in study.fits.items():
         write(estimates_frame(fit), "estimates", label)
         write(history_frame(fit), "history", label)
+        if fit.per_run or fit.per_group:
+            write(own_values_frame(fit), "own-values", label)
         if fit.initial_states is not None:
             write(initial_states_frame(fit, study.display), "initial-states", label)
         if fit.estimates and fit.has_covariance:
@@ -176,6 +179,7 @@ def _sections(study: Study) -> list[Section]:
         ),
         "Residuals": _by_run(study, trajectory_figures.residuals, "residuals"),
         "Parameters": "".join(_parameters(study, i, label) for i, label in enumerate(study.fits)),
+        "Own values of groups and runs": "".join(_own_values(study, label) for label in study.fits),
         "Initial states": "".join(_initial_states(study, label) for label in study.fits),
         "Learned laws": "".join(_laws(study, i, label) for i, label in enumerate(study.fits)),
         "What the data do not determine": "".join(_undetermined(study, i, label) for i, label in enumerate(study.fits)),
@@ -233,6 +237,21 @@ def _parameters(study: Study, index: int, label: str) -> str:
     )
     drawn = drawing(figures.parameters(fit, study.colours[label]), f"parameters-{index}", _CAPTIONS["parameters"])
     return f'<h3>{text(label)}</h3>{drawn}{table(frame, marks=marks)}<p class="note">{text(note)}</p>'
+
+
+def _own_values(study: Study, label: str) -> str:
+    fit = study.fits[label]
+    if not (fit.per_run or fit.per_group):
+        return ""
+    frame = own_values_frame(fit)
+    marks = ["bound" if abs(apart) > FAR else "" for apart in frame.iloc[:, -1]]
+    note = (
+        "These parameters differ between groups of runs, or between runs: each has a value of its own, drawn to the "
+        "shared one by the standard deviation between them. The difference of a group is from the shared value, that "
+        f"of a run from the value of its group if it has one. A difference of more than {FAR:g} such standard "
+        "deviations (marked) is a group or a run that is unlike the others, or a standard deviation that is too small."
+    )
+    return f'<h3>{text(label)}</h3>{table(frame, marks=marks)}<p class="note">{text(note)}</p>'
 
 
 def _initial_states(study: Study, label: str) -> str:
