@@ -40,8 +40,8 @@ def _optimise(
     caution = caution if caution is not None else CAUTION if wanted.caution is None else wanted.caution
     fitted = load_fit(given[0]) if len(given) == 1 and (given[0] / FILE).is_file() else None
     if fitted is None and group is not None:
-        print_error("optimise: --group is for a fit whose parameters differ between groups, and runs were given; leave it "
-                    "out.")  # fmt: skip
+        print_error("optimise: --group is for a fit whose parameters differ between groups, and runs were given; leave "
+                    "it out.")  # fmt: skip
         raise typer.Exit(FAULTS)
     runs = list(fitted.runs) if fitted is not None else [run for run in runs_from(given) if run.name != plan.name]
     chosen = display_units(units, [*runs, plan], [] if fitted is None else [fitted.model])

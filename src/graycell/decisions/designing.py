@@ -107,13 +107,7 @@ def design(
         InputError: for all faults of decisions and constraints at once.
         FitError: the fit has no covariance, or too few candidates keep the constraints.
     """
-    if count < 1:
-        raise FitError(f"design: found {count} runs; at least 1 is needed.")
-    if purpose not in (PREDICTIONS, PARAMETERS):
-        raise FitError(f"design: found the purpose '{purpose}'; it is {PREDICTIONS} or {PARAMETERS}; "
-                       f"{nearest(purpose, (PREDICTIONS, PARAMETERS))}.")  # fmt: skip
-    if target is not None and against is not None:
-        raise FitError("design: found a target and another model; the runs are for one of them; leave one out.")
+    _require_one_purpose(count, purpose, target is not None and against is not None)
     plan, source = known_of(plan), FitSource(fit, max(draws, 4), seed, group=fit.group_of(plan.name, group))
     goals = Goals(NOTHING, tuple(map(Constraint.of, constraints)), tuple((units or {}).items()))
     require_decidable(source, plan, decisions, goals)
@@ -156,6 +150,17 @@ def design(
         names, np.sqrt(np.diag(covariance))[: len(names)], _sd_after(information, covariance, chosen)[: len(names)],
         assays, (len(kept), len(values)), tuple(fit.runs), seed,
     )  # fmt: skip
+
+
+def _require_one_purpose(count: int, purpose: str, both: bool) -> None:
+    """Raise `FitError` for no run, an unknown purpose, or two of them."""
+    if count < 1:
+        raise FitError(f"design: found {count} runs; at least 1 is needed.")
+    if purpose not in (PREDICTIONS, PARAMETERS):
+        raise FitError(f"design: found the purpose '{purpose}'; it is {PREDICTIONS} or {PARAMETERS}; "
+                       f"{nearest(purpose, (PREDICTIONS, PARAMETERS))}.")  # fmt: skip
+    if both:
+        raise FitError("design: found a target and another model; the runs are for one of them; leave one out.")
 
 
 def _candidates(
