@@ -23,7 +23,6 @@ from graycell.inference.censoring import below_limit
 from graycell.inference.coordinates import Coordinates
 from graycell.inference.group_effects import GroupPrior
 from graycell.inference.initial_prior import InitialPrior, begun
-from graycell.inference.stages import Stage
 from graycell.model import CultureModel
 from graycell.packing import PackedRun
 from graycell.parameters import Parameter
@@ -406,18 +405,6 @@ def _alone(objective: Objective) -> list[_OfRun]:
                        for i in range(objective.run_count)]  # fmt: skip
         weakref.finalize(objective, _apart.pop, key, None).atexit = False
     return _apart[key]
-
-
-def loop_of(stage: Stage) -> Loop:
-    """Return how far the loops are open in a stage.
-
-    Args:
-        stage: of a fit.
-
-    Returns:
-        See `simulation.solve.Loop`.
-    """
-    return Loop(jnp.asarray(stage.gain), jnp.asarray(stage.opened))
 
 
 _STEP = 0.03

@@ -18,9 +18,9 @@ from graycell.inference.agreement import Agreement, agreement_of
 from graycell.inference.group_effects import GroupEffects, groups_in_order
 from graycell.inference.initial_error import InitialError
 from graycell.inference.initial_states import InitialStates
-from graycell.inference.likelihood import Objective, Parts, loop_of, robust_linearisation
+from graycell.inference.likelihood import Objective, Parts, robust_linearisation
 from graycell.inference.results import Estimate, Fit, FitSettings, FitStatus
-from graycell.inference.stages import Stage
+from graycell.inference.stages import Stage, loop_of
 from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
 from graycell.simulation.simulate import SimulationStatus, simulate

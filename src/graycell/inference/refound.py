@@ -10,9 +10,9 @@ from jaxtyping import Float
 
 from graycell.cell.neural import weights_of
 from graycell.inference.fitting import objective_for
-from graycell.inference.likelihood import Objective, loop_of
+from graycell.inference.likelihood import Objective
 from graycell.inference.results import Fit
-from graycell.inference.stages import recipe_for
+from graycell.inference.stages import loop_of, recipe_for
 from graycell.simulation.solve import Loop, SolverSettings
 
 

@@ -10,10 +10,10 @@ from jaxtyping import Bool, Float
 
 from graycell.inference import least_squares
 from graycell.inference.least_squares import Linearisation, Point
-from graycell.inference.likelihood import Objective, loop_of, robust_linearisation
+from graycell.inference.likelihood import Objective, robust_linearisation
 from graycell.inference.matching import Matching, linearise_matching
 from graycell.inference.results import FitSettings
-from graycell.inference.stages import Stage
+from graycell.inference.stages import Stage, loop_of
 
 
 class Started(NamedTuple):

@@ -3,8 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import jax.numpy as jnp
+
 from graycell.model import CultureModel
 from graycell.runs.records import CultureRun
+from graycell.simulation.solve import Loop
 
 
 @dataclass(frozen=True)
@@ -74,3 +77,15 @@ def recipe_for(model: CultureModel, runs: Sequence[CultureRun]) -> tuple[Stage, 
             return MATCH_AND_CLOSE if seen else GROW
         return MATCH + GROW
     return OPEN_AND_CLOSE if seen and model.has_loop else CLOSED
+
+
+def loop_of(stage: Stage) -> Loop:
+    """Return how far the loops are open in a stage.
+
+    Args:
+        stage: of a fit.
+
+    Returns:
+        See `simulation.solve.Loop`.
+    """
+    return Loop(jnp.asarray(stage.gain), jnp.asarray(stage.opened))
