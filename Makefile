@@ -8,7 +8,7 @@ RESULTS := results
 # where an environment forbids bytecode, every process would compile all that it imports
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration clean
+.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration study-decisions clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -71,6 +71,11 @@ study-coverage: $(VENV)/.installed-study
 # table of docs/uncertainty.md from docs/calibration.json; RETRAIN=1 first computes it anew, in some ten minutes
 study-calibration: $(VENV)/.installed-study
 	$(BIN)/python studies/calibration_study.py $(if $(RETRAIN),--retrain)
+
+# tables of docs/decide.md from docs/decisions.json; RETRAIN=1 first computes them anew, in some ten minutes; ONLY=runs
+# or ONLY=feeds one of them
+study-decisions: $(VENV)/.installed-study
+	$(BIN)/python studies/decision_study.py $(if $(RETRAIN),--retrain) $(if $(ONLY),--only $(ONLY))
 
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS) .pytest_cache

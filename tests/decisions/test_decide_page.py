@@ -1,5 +1,6 @@
 """The page "Decide" works: its files, its Python and its commands, in an order in which they can be done."""
 
+import importlib
 import json
 import re
 import shlex
@@ -83,3 +84,10 @@ def test_the_next_runs_are_written(place):
         "design.html", "design.json", "design.csv", "parameters.csv", "designs.csv", "plans"
     }  # fmt: skip
     assert "expected after 4 runs" in next(text for line, text in said.items() if "graycell design" in line)
+
+
+def test_the_tables_of_the_page_are_those_of_the_study(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "studies"))
+    study = importlib.import_module("decision_study")
+    tables = study.tables(json.loads(study.STORED.read_text(encoding="utf-8")))
+    assert all(table in PAGE for table in tables.split("\n\n"))
