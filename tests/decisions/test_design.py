@@ -140,6 +140,36 @@ def test_two_models_are_told_apart_where_they_differ(fitted):
     assert np.allclose(found.values, 40.0)  # more of S shows more of the difference
 
 
+def test_what_tells_two_models_apart_is_that_of_the_whole_covariance(fitted):
+    """Errors of the parameters are shared by all runs, and those of the assays are not."""
+    slower = fit_of(model(parameters={"k": gc.Parameter(K, "1/d", lower=0.01, upper=10.0),
+                                      "q": gc.Parameter(0.6, "1/d", lower=0.01, upper=10.0)}))  # fmt: skip
+    found = design(fitted, PLAN, [START], 2, against=slower, candidates=4)
+    assays = Assays.of(fitted, PLAN)
+    rows = []
+    for fit in (fitted, slower):
+        rows.append(sensitivities(fit, PLAN, [START], found.values, assays, scaled_estimate(fit)[None, :]))
+    gap = (rows[0].values - rows[1].values).ravel()
+    noise = np.diag(assays.sd(rows[0].values).ravel() ** 2)
+    both = [one.slopes.reshape(gap.size, -1) for one in rows]
+    variance = noise + sum(j @ prior_covariance(fit) @ j.T for j, fit in zip(both, (fitted, slower), strict=True))
+    assert found.after == pytest.approx(float(gap @ np.linalg.solve(variance, gap)), rel=1e-6)
+    one = design(fitted, PLAN, [START], 1, against=slower, candidates=4)
+    assert found.after < 1.9 * one.after  # the same run again tells less than the first
+
+
+def test_models_in_other_units_are_compared_in_those_of_the_first(fitted):
+    other = fit_of(model(species={"S": "umol/L", "P": "umol/L"}))
+    plan = replace(PLAN, units={"S": "mmol/L", "P": "mmol/L"})
+    same = design(fitted, plan, [START], 2, against=other, candidates=4)
+    assert same.after == pytest.approx(0.0, abs=1e-4)
+
+
+def test_a_later_harvest_is_measured(fitted):
+    harvest, daily = Decision("harvest", "end", 9.0, 14.0), replace(PLAN, events=PLAN.events[1:2])
+    assert design(fitted, daily, [harvest], 1, candidates=4, draws=1).assays.times.tolist() == list(range(1, 15))
+
+
 def test_runs_keep_the_constraints(fitted):
     found = design(fitted, PLAN, [FEED, START], 2, constraints=["S <= 20"], candidates=8, draws=1)
     assert np.all(found.values[:, 1] <= 20.0)
@@ -171,6 +201,7 @@ def test_a_design_is_written_with_what_it_depends_on(fitted, tmp_path):
         ({"constraints": ["S >= 1e6"]}, "none of"),
         ({"constraints": ["T >= 1"]}, "found 'T'"),
         ({"decisions": []}, "a number of the plan is chosen"),
+        ({"decisions": [Decision("day", "time", 1.0, 4.0, event="sample", day=2.0)]}, "a number of samples"),
     ],
 )
 def test_each_fault_has_a_sentence(fitted, options, sentence):

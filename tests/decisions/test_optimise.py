@@ -18,11 +18,11 @@ from graycell.decisions.fit_source import FitSource
 from graycell.decisions.forecast_source import ForecastSource
 from graycell.decisions.optimising import source_of
 from graycell.decisions.search import Search
-from graycell.errors import GraycellError, InputError
+from graycell.errors import FitError, GraycellError, InputError
 from graycell.inference.results import Estimate
 from graycell.prediction import Forecaster, MeanRates
 from graycell.reporting.decisions import comparison_frame, decisions_frame, optimum_report
-from graycell.runs.records import VCD, Bolus, CultureRun, LevelBolus, Setpoint
+from graycell.runs.records import VCD, Bolus, CellFeed, CultureRun, LevelBolus, Setpoint
 
 WHATIF = Path(__file__).parents[3] / "shared" / "cases" / "first-day"
 K, END, FED = 0.4, 10.0, 100.0
@@ -84,12 +84,12 @@ def test_constraints_and_steps_are_kept(fitted):
     assert found.margins()[0][1] == pytest.approx((1.1 - 1.09) / 1.1, abs=1e-6)
     without = optimise(fitted, PLAN, [FEED], "P * volume", ["volume <= 1.1"], draws=4, starts=1, rules=False)
     assert without.values[0] == pytest.approx(0.1, abs=1e-4)
-    assert "Volume <= 1.1 has no room." in without.sentences()
+    assert "What keeps the plan from being better: 'volume <= 1.1' has no room." in without.sentences()
 
 
 def test_what_cannot_be_kept_is_said_first(fitted):
     found = optimise(fitted, PLAN, [FEED], "P", ["S >= 30"], draws=4, starts=1, rules=False)
-    assert found.sentences()[0].startswith("No plan was found that keeps all constraints; this one breaks S >= 30")
+    assert found.sentences()[0].startswith("No plan was found that keeps all constraints; this one breaks 'S >= 30'")
 
 
 def test_derivatives_through_events_are_exact(fitted):
@@ -111,7 +111,9 @@ def test_derivatives_through_events_are_exact(fitted):
         assert np.allclose(exact.slopes[:, 0, k], by, rtol=1e-5, atol=1e-7), one.name
         finite = np.isfinite(exact.margins)
         rows = (np.where(finite, high.margins, 0.0) - np.where(finite, low.margins, 0.0)) / (2.0 * step[k])
-        assert np.allclose(np.where(finite, exact.slopes[:, 1:-1, k], 0.0), rows, rtol=1e-4, atol=1e-5), one.name
+        assert np.allclose(np.where(finite, exact.slopes[:, 1:-2, k], 0.0), rows, rtol=1e-4, atol=1e-5), one.name
+        by = (high.wrong - low.wrong) / (2.0 * step[k])
+        assert np.allclose(exact.slopes[:, -1, k], by, rtol=1e-4, atol=1e-6), one.name
     # without the change of the temperature the answer is known
     bare = source.judge(PLAN, chosen[:3], x[:3], Goals("P * volume"), slopes=True)
     ks = np.asarray(source._drawn(PLAN)[0].values)[:, 0]
@@ -136,6 +138,102 @@ def test_the_cautious_goal_has_exact_derivatives_too(fitted):
         width = (search.upper - search.lower)[k]
         assert found.slope[k] * width == pytest.approx((high.cautious - low.cautious) / 2e-5, rel=1e-4)
         assert np.allclose(found.margin_slopes[:, k] * width, (high.margins - low.margins) / 2e-5, rtol=1e-4, atol=1e-6)
+
+
+def test_the_error_of_the_model_goes_through_the_formula(fitted):
+    source = FitSource(fitted, draws=3)
+    errors = source._errors
+
+    def wrong(goal, decisions=(FEED,), values=(0.1,)):
+        return source.judge(PLAN, decisions, np.array(values), Goals(goal)).wrong
+
+    ends = source.judge(PLAN, [FEED], np.array([0.1]), Goals("P")).objective
+    assert np.allclose(wrong("P"), errors["P"] * ends)
+    assert np.allclose(wrong("3 * P - 3000"), 3.0 * errors["P"] * ends)  # a cost is no error
+    assert np.allclose(wrong("-feed"), 0.0)
+    left = source.judge(PLAN, [FEED], np.array([0.1]), Goals("S")).objective
+    assert np.allclose(wrong("P + 5 * S"), np.hypot(errors["P"] * ends, 5.0 * errors["S"] * left))
+
+
+def test_a_window_is_asked_for_on_its_days_alone(fitted):
+    source, plan = FitSource(fitted, draws=2, settings=EXACT), replace(PLAN, events=())
+    harvest, goals = Decision("harvest", "end", 2.0, 12.0), Goals("P", (Constraint("S >= 2", (3.1, 3.2)),), (), ("S",))
+    for end in (9.0, 3.2):
+        found = source.judge(plan, [harvest], np.array([end]), goals)
+        ks = np.asarray(source._drawn(plan)[0].values)[:, 0]
+        asked = np.where(np.isfinite(found.margins), found.margins, np.inf)
+        assert np.allclose(np.min(asked, axis=1), 10.0 * np.exp(-3.2 * ks) - 2.0, rtol=1e-6)
+    early = source.judge(plan, [harvest], np.array([2.5]), goals)
+    assert not np.any(np.isfinite(early.margins))
+
+
+def test_a_plan_that_ends_before_a_window_says_so(fitted):
+    harvest = Decision("harvest", "end", 2.0, 12.0)
+    found = optimise(fitted, replace(PLAN, events=()), [harvest], "-time", [{"holds": "S <= 2", "when": [6, 7]}],
+                     may_run_out=["S"], draws=4, starts=1, rules=False)  # fmt: skip
+    assert found.values[0] == pytest.approx(2.0)
+    assert "The plan ends before 'S <= 2 from day 6 to 7' is asked for." in found.sentences()
+    assert [one["least"] for one in found.plain()["margins"]] == [None]
+
+
+def test_an_objective_of_0_does_not_let_constraints_be_broken(fitted):
+    plan = replace(PLAN, events=(Bolus(4.0, "feed", 0.0),))
+    found = optimise(fitted, plan, [FEED], "100 * feed", ["volume <= 1.1"], draws=4, starts=3, rules=False)
+    assert found.verdict_before.mean == 0.0
+    assert found.values[0] == pytest.approx(0.1, abs=1e-3)
+    assert found.verdict.broken <= 1e-4
+
+
+def test_the_current_plan_is_judged_as_it_is(fitted):
+    plan = replace(PLAN, events=(Bolus(4.0, "feed", 0.6),))  # above the bounds
+    found = optimise(fitted, plan, [FEED], "P * volume", draws=4, starts=1, rules=False)
+    ks = np.asarray(source_of(fitted, 4)._drawn(plan)[0].values)[:, 0]
+    assert found.first[0] == 0.6
+    assert found.verdict_before.mean == pytest.approx(float(np.mean(made(0.6, k=ks))), rel=1e-4)
+    assert found.values[0] == pytest.approx(0.5)
+    assert "The current plan is outside of the bounds in feed." in found.sentences()
+    assert np.all(found.gains < 0.0)
+    # several boluses, each with its own number, by one factor
+    two = replace(PLAN, events=(Bolus(2.0, "feed", 0.01), Bolus(4.0, "feed", 0.03)))
+    factor = Decision("factor", "volume", 0.5, 2.0, event="bolus", relative=True)
+    again = optimise(fitted, two, [factor], "-P", draws=4, starts=1, rules=False)
+    wanted = np.mean(made(0.03, k=ks) + FED * 0.01 * (1.0 - np.exp(-ks * 8.0)) )
+    before = again.verdict_before.judged
+    volume = 1.04
+    assert -np.mean(before.objective) * volume == pytest.approx(wanted, rel=1e-4)
+
+
+def test_an_optimum_of_the_current_plan_is_that_plan(fitted):
+    plan = replace(PLAN, events=(Bolus(4.0, "feed", 0.5),))
+    found = optimise(fitted, plan, [FEED], "P * volume", draws=4, starts=1, rules=False)
+    assert found.plan.events == plan.events
+    assert "No better plan than the current one was found." in found.sentences()
+
+
+def test_a_start_of_0_can_be_chosen(fitted):
+    start = Decision("start", "start", 0.0, 5.0, species="P")
+    found = optimise(fitted, PLAN, [start], "P", draws=4, starts=1, rules=False)
+    assert found.values[0] == pytest.approx(5.0, abs=1e-3)
+    assert found.plan.initial["P"] == pytest.approx(5.0, abs=1e-3)
+
+
+def test_a_substrate_runs_out_where_that_is_allowed(fitted):
+    runs = tuple(replace(run, measurements={**run.measurements, "S": replace(
+        run.measurements["S"], value=np.array([40.0, 20.0, 10.0]))}) for run in fitted.runs)  # fmt: skip
+    never = replace(fitted, runs=runs)
+    long = replace(PLAN, end=14.0)
+    harvest = Decision("harvest", "end", 1.0, 14.0)
+    kept, free = (optimise(never, long, [harvest], "P * volume", may_run_out=names, caution=0.0, draws=4, starts=1,
+                           rules=False) for names in ((), ["S"]))  # fmt: skip
+    assert free.values[0] == pytest.approx(14.0, abs=1e-3)
+    assert kept.values[0] < 13.0
+    assert [words for words, _ in kept.margins()] == ["S does not run out"]
+    assert free.margins() == []
+
+
+def test_a_fit_without_covariance_judges_nothing(fitted):
+    with pytest.raises(FitError, match="found no covariance"):
+        optimise(replace(fitted, covariance=np.array([[np.nan]])), PLAN, [FEED], "P")
 
 
 def test_more_caution_stays_nearer_to_what_was_seen(fitted):
@@ -181,6 +279,38 @@ def test_a_forecast_feeds_what_a_level_at_the_end_asks_for(seen):
     assert found.verdict.by_quantile
 
 
+def test_a_forecast_counts_what_rules_feed(seen):
+    plan = cultures.planned(cultures.culture("next", 0.01))
+    events = tuple(LevelBolus(event.time, event.medium, "GLC", 200.0) if isinstance(event, Bolus) else event
+                   for event in plan.events)  # fmt: skip
+    ruled = replace(plan, events=events)
+    level = Decision("level", "level", 150.0, 250.0, event="bolus to level")
+    judged = ForecastSource(seen, draws=8).judge(ruled, [level], np.array([200.0]), Goals("volume"))
+    done, failures = seen.realised(ruled)
+    given = sum(event.volume for event in done.events if isinstance(event, Bolus))
+    assert not failures
+    assert given > 0.05
+    assert np.allclose(judged.objective, ruled.initial_volume + given, rtol=1e-9)
+    fed = replace(plan, events=(CellFeed(1.0, events[0].medium, 0.001),))
+    rate = Decision("rate", "rate per cells", 0.0, 0.002, event="feed per cells")
+    with pytest.raises(FitError, match="a feed per cell and a formula with volume"):
+        optimise(seen, fed, [rate], "volume", starts=1, rules=False)
+
+
+def test_a_window_of_a_forecast_is_asked_for_on_its_days(seen):
+    plan = cultures.planned(cultures.culture("next", 0.01))
+    feed = Decision("feed", "volume", 0.002, 0.03, event="bolus")
+    goals = Goals("-feed", (Constraint("GLC >= 1", (3.01, 3.02)),))
+    judged = ForecastSource(seen, draws=8).judge(plan, [feed], np.array([0.01]), goals)
+    times = np.unique(np.r_[np.linspace(0.0, plan.end, 49), 3.01, 3.02])
+    asked = np.flatnonzero(np.isfinite(judged.margins[0, judged.owners == 0]))
+    assert times[asked].tolist() == [3.01, 3.02]
+    harvest = Decision("harvest", "end", 2.0, 8.0)
+    rows = {ForecastSource(seen, draws=8).judge(plan, [harvest], np.array([end]), goals).margins.shape[1]
+            for end in (2.5, 3.01, 3.015, 6.0)}  # fmt: skip
+    assert len(rows) == 1
+
+
 @pytest.mark.skipif(not WHATIF.is_dir(), reason="the folder of cases is absent")
 @pytest.mark.parametrize("caution", [0.0, 0.5, 2.0])
 def test_the_feed_of_the_first_day_is_near_the_best_and_never_starves(caution, first_day):
@@ -211,9 +341,9 @@ def test_an_answer_can_be_repeated_and_is_written_with_what_it_depends_on(fitted
     again = gc.read_runs(tmp_path / "best" / "plan")[0]
     assert [event for event in again.events if isinstance(event, Bolus)] == list(first.plan.events)
     table = decisions_frame(first, "internal")
-    assert table["now"][0] == pytest.approx(first.values[0])
-    assert decisions_frame(first, "volume=mL")["now"][0] == pytest.approx(1000.0 * first.values[0])
-    assert comparison_frame(first)["plan"].tolist()[:2] == ["plan of before", "best plan"]
+    assert table["best"][0] == pytest.approx(first.values[0])
+    assert decisions_frame(first, "volume=mL")["best"][0] == pytest.approx(1000.0 * first.values[0])
+    assert comparison_frame(first)["plan"].tolist()[:2] == ["current plan", "best plan"]
 
 
 @pytest.mark.parametrize(
@@ -222,6 +352,9 @@ def test_an_answer_can_be_repeated_and_is_written_with_what_it_depends_on(fitted
         ([], "P", [], "a number of the plan is chosen"),
         ([FEED, FEED], "P", [], "two of this name"),
         ([replace(FEED, name="P")], "P", [], "the name of a quantity"),
+        ([replace(FEED, name="volume")], "P", [], "decision 'volume'.*the name of a quantity"),
+        ([replace(FEED, name="time")], "P", [], "decision 'time'.*the name of a quantity"),
+        ([FEED], "P", [{"holds": "S >= 1", "when": [11, 12]}], "the plan ends at 10 d at the latest"),
         ([FEED], "Q", [], "maximise: found 'Q'"),
         ([FEED], "P", ["feet <= 1"], "did you mean 'feed'"),
         ([replace(FEED, day=3.0)], "P", [], "no bolus on day 3"),
@@ -238,6 +371,12 @@ def test_units_of_names_are_those_that_are_asked_for(fitted):
     assert grams.values == pytest.approx(plain.values, rel=1e-3)
     with pytest.raises(InputError, match="units, S"):
         optimise(fitted, PLAN, [FEED], "P", ["S <= 15"], units={"S": "d"}, draws=4)
+    with pytest.raises(InputError, match="units: found 'T'"):
+        optimise(fitted, PLAN, [FEED], "P", units={"T": "g/L"}, draws=4)
+    with pytest.raises(InputError, match="may_run_out: found 'T'"):
+        optimise(fitted, PLAN, [FEED], "P", may_run_out=["T"], draws=4)
+    with pytest.raises(InputError, match="its 0 is not that of 'degC'"):
+        optimise(fitted, PLAN, [FEED], "P", ["temperature <= 310"], units={"temperature": "K"}, draws=4)
 
 
 def test_something_else_judges_nothing():

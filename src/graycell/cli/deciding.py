@@ -12,9 +12,10 @@ from graycell.cli.given_units import display_units
 from graycell.cli.printing import progress_bar
 from graycell.cli.sentences import print_error, say
 from graycell.decisions import Goals, design, optimise
-from graycell.decisions.courses import Source
+from graycell.decisions.designing import PREDICTIONS
 from graycell.decisions.optimising import CAUTION, source_of
 from graycell.decisions.reading import read_decisions
+from graycell.decisions.search import Source
 from graycell.inference.storage import FILE, load_fit
 from graycell.prediction import Forecaster
 from graycell.reporting.display import DisplayUnits, shown_in
@@ -77,11 +78,13 @@ def _in_units_of_tables(goals: Goals, source: Source, units: DisplayUnits, runs:
 
 
 def _design(
-    folder: Path, plan: Path, words: Path, count: int, purpose: str, target: Path | None, against: Path | None,
+    folder: Path, plan: Path, words: Path, count: int, purpose: str | None, target: Path | None, against: Path | None,
     out: Path, candidates: int, draws: int, group: str | None, seed: int, units: str,
 ) -> None:  # fmt: skip
-    if target is not None and against is not None:
-        print_error("design: --target and --against are two purposes, and a design has one; leave one out.")
+    given = {"--for": purpose, "--target": target, "--against": against}
+    asked = [word for word, value in given.items() if value is not None]
+    if len(asked) > 1:
+        print_error(f"design: found {' and '.join(asked)}; a design has one purpose; leave all but one out.")
         raise typer.Exit(FAULTS)
     require_place(out)
     base, fitted = plan_of(plan), load_fit(folder)
@@ -92,9 +95,9 @@ def _design(
     goals = _in_units_of_tables(wanted.goals, source_of(fitted), chosen, [*fitted.runs, base])
     with progress_bar("design") as update:
         found = design(
-            fitted, base, wanted.decisions, count, purpose=purpose, target=ahead, against=rival,
-            constraints=goals.constraints, units=dict(goals.units), group=group, candidates=candidates, draws=draws,
-            seed=seed, progress=update,
+            fitted, base, wanted.decisions, count, purpose=purpose or PREDICTIONS, target=ahead, against=rival,
+            constraints=goals.constraints, units=dict(goals.units), may_run_out=goals.may_run_out, group=group,
+            candidates=candidates, draws=draws, seed=seed, progress=update,
         )  # fmt: skip
     from graycell.reporting.next_runs import design_report, next_runs_frame  # with plotly, which is slow to import
 

@@ -1,18 +1,12 @@
-"""Courses: what the goals of a plan are in every draw of a prediction, and what a plan leads to.
+"""Courses: what the goals of a plan are in every draw of a prediction, and what a plan leads to."""
 
-A source is what a plan is judged with: `FitSource`, draws of the parameters of a fit, simulated, with derivatives by
-all decisions; and `ForecastSource`, draws of the courses that `graycell predict` foresees from runs.
-"""
-
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from graycell.decisions.decision import Decision
 from graycell.decisions.goals import AT_END, Goals
 from graycell.formulas.tree import TIME, names_in
-from graycell.runs.records import CultureRun
 
 
 class Judged(NamedTuple):
@@ -20,17 +14,21 @@ class Judged(NamedTuple):
 
     Attributes:
         objective: (draws,) what is maximised; NaN in a draw that could not be simulated.
-        margins: (draws, rows) by how much each constraint is kept at each of its points; below 0 it is broken.
+        margins: (draws, rows) by how much each constraint is kept at each of its points; below 0 it is broken, and
+            infinite where it is not asked for.
         outside: (draws,) [1] how far the course leaves the states that were measured, in widths of their ranges.
+        wrong: (draws,) how wrong the model is in what is maximised, a standard deviation, beside what the draws hold.
         sizes: (rows,) sizes of the constraints that the margins are of.
         owners: (rows,) numbers of these constraints; beyond them those of `reserves`.
         reserves: substrates that the training runs were never without, and a plan must not be either.
-        slopes: (draws, 1 + rows + 1, decisions) derivatives of these three by the decisions; None without them.
+        slopes: (draws, 1 + rows + 2, decisions) derivatives of the objective, the margins, `outside` and `wrong` by
+            the decisions; None without them.
     """
 
     objective: np.ndarray
     margins: np.ndarray
     outside: np.ndarray
+    wrong: np.ndarray
     sizes: np.ndarray
     owners: np.ndarray
     reserves: tuple[str, ...] = ()
@@ -55,88 +53,6 @@ class Course(NamedTuple):
     best: np.ndarray
     low: np.ndarray
     high: np.ndarray
-
-
-class Source(Protocol):
-    """What plans are judged with: `FitSource`, `ForecastSource`."""
-
-    @property
-    def has_slopes(self) -> bool:
-        """Whether it gives derivatives."""
-        ...
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names that formulas may use."""
-        ...
-
-    @property
-    def runs(self) -> tuple[CultureRun, ...]:
-        """The runs that were learned from."""
-        ...
-
-    def unit(self, name: str) -> str:
-        """Return the unit of a quantity.
-
-        Args:
-            name: one of `names`.
-
-        Returns:
-            The unit.
-        """
-        ...
-
-    def judge(self, plan: CultureRun, decisions: Sequence[Decision], values: np.ndarray, goals: Goals,
-              slopes: bool = False) -> Judged:  # fmt: skip
-        """Return the goals of a plan with chosen numbers, in every draw.
-
-        Args:
-            plan: as it was before.
-            decisions: what is chosen.
-            values: (decisions,) in internal units.
-            goals: of the plan.
-            slopes: whether derivatives by the values are wanted.
-
-        Returns:
-            The goals.
-
-        Raises:
-            FitError: the plan cannot be judged.
-        """
-        ...
-
-    def error(self, goals: Goals) -> float:
-        """Return how wrong the model is in what is maximised, beside what the draws hold.
-
-        Args:
-            goals: of a plan.
-
-        Returns:
-            The relative error [1].
-        """
-        ...
-
-    def novelties(self, plan: CultureRun) -> list[str]:
-        """Return what of a plan leaves what was learned.
-
-        Args:
-            plan: with chosen numbers.
-
-        Returns:
-            Sentences.
-        """
-        ...
-
-    def course(self, plan: CultureRun) -> Course:
-        """Return what a plan leads to.
-
-        Args:
-            plan: with chosen numbers.
-
-        Returns:
-            The course.
-        """
-        ...
 
 
 def margins_of(goals: Goals, flat: Mapping[str, Any], ends: Mapping[str, Any], xp: Any) -> Any:

@@ -63,6 +63,8 @@ _SAME_DAY = 1e-6
 """[d] An event is selected by its day within this."""
 _MOST_NAMED = 12
 """Events of a plan that a finding lists."""
+_EQUAL = 1e-9
+"""[1] Numbers of several events are one within this."""
 _ROUNDING = 1e-9
 """[steps] A bound is a multiple of the step within this."""
 _CELLS = (VCD, TCD, "BIOM")
@@ -150,10 +152,10 @@ class Decision:
             plan: that the decision is for.
 
         Returns:
-            1 for a relative one, else the mean of the numbers that are chosen.
+            1 for a relative one, else the number that is chosen, which is equal in all events.
         """
         numbers = self.numbers(plan)
-        return 1.0 if self.relative or not numbers else math.fsum(numbers) / len(numbers)
+        return 1.0 if self.relative or not numbers else numbers[0]
 
     def rounded(self, value: float) -> float:
         """Return the nearest value that can be set.
@@ -165,10 +167,20 @@ class Decision:
             A multiple of the step within the bounds.
         """
         value = min(max(value, self.lower), self.upper)
-        if self.step > 0.0:
-            least, most = math.ceil(self.lower / self.step - _ROUNDING), math.floor(self.upper / self.step + _ROUNDING)
-            value = self.step * min(max(round(value / self.step), least), max(least, most))
+        if self._has_multiples:
+            least, most = self._multiples
+            value = self.step * min(max(round(value / self.step), least), most)
         return min(max(value, self.lower), self.upper)
+
+    @property
+    def _multiples(self) -> tuple[int, int]:
+        """The least and the largest multiple of the step within the bounds."""
+        return math.ceil(self.lower / self.step - _ROUNDING), math.floor(self.upper / self.step + _ROUNDING)
+
+    @property
+    def _has_multiples(self) -> bool:
+        """Whether there is a step with multiples within the bounds."""
+        return self.step > 0.0 and self._multiples[0] <= self._multiples[1]
 
     def faults(self, plan: CultureRun) -> list[Finding]:
         """Return what keeps the decision from being taken.
@@ -196,14 +208,18 @@ class Decision:
         numbers = self.numbers(plan)
         if not numbers:
             return [*found, self._nothing(plan, where)]
-        if not self.relative and self.change != "time" and max(numbers) - min(numbers) > 1e-9 * max(map(abs, numbers)):
+        if not self.relative and max(numbers) - min(numbers) > _EQUAL * max(map(abs, numbers)):
             found.append(Finding(where, f"{len(numbers)} numbers from {min(numbers):g} to {max(numbers):g}",
                                  "events that are chosen together get one number", "write relative = true to choose a "
-                                 "factor for all of them, or select one by its day", "warning"))  # fmt: skip
-        most = math.inf if self.relative or self.change not in ("time", "end") else plan.end
-        if self.change == "time" and self.upper > most:
-            found.append(Finding(where, f"times up to {self.upper:g} d", f"the plan ends at {plan.end:g} d",
-                                 "lower it, or let the plan end later"))  # fmt: skip
+                                 "factor for all of them, or select one by its day"))  # fmt: skip
+        last = self.upper * max(numbers) if self.relative else self.upper
+        if self.change == "time" and last > plan.end:
+            found.append(Finding(where, f"times up to {last:g} d", f"the plan ends at {plan.end:g} d",
+                                 "lower the upper bound, or let the plan end later"))  # fmt: skip
+        if self.step > 0.0 and self.lower < self.upper and not self._has_multiples:
+            found.append(Finding(where, f"a step of {self.step:g} between {self.lower:g} and {self.upper:g}",
+                                 "values are multiples of the step, and none lies between the bounds",
+                                 "lower the step, or widen the bounds"))  # fmt: skip
         if self.lower < 0.0 and self.change not in ("slope", "temperature", "value", "initial temperature"):
             found.append(Finding(where, f"a lower bound of {self.lower:g}", f"a {self.change} is not negative",
                                  "raise it to 0"))  # fmt: skip
@@ -231,7 +247,7 @@ def decided(plan: CultureRun, decisions: Sequence[Decision], values: Sequence[An
     """Return a plan with chosen numbers.
 
     Args:
-        plan: as it was before.
+        plan: the current plan.
         decisions: what is chosen.
         values: of each, in internal units; JAX may trace them.
 
@@ -262,7 +278,7 @@ def _with(event: Event, decision: Decision, value: Any) -> Event:
     """Return an event with a chosen number; what it does not have, as a bolus without a largest volume, stays so."""
     field = FIELDS[decision.change][0]
     own = getattr(event, field)
-    if decision.relative and own is None:
+    if own is None:
         return event
     return replace(event, **{field: value * own if decision.relative else value})
 
@@ -287,9 +303,13 @@ def _with_other(plan: CultureRun, decision: Decision, number: Any) -> CultureRun
 
 def _begun(plan: CultureRun, species: str, value: Any) -> CultureRun:
     """Return a plan with another concentration at time 0; cells are changed under all their names."""
-    together = [name for name in _CELLS if name in plan.initial] if species in _CELLS else [species]
-    factor = value / plan.initial[species]
-    initial = {**plan.initial, **{name: factor * plan.initial[name] for name in together}, species: value}
+    others = [name for name in _CELLS if name in plan.initial and name != species] if species in _CELLS else []
+    own = plan.initial[species]
+    if own > 0.0:
+        moved = {name: value / own * plan.initial[name] for name in others}
+    else:  # nothing says how many of one kind of cells come with another
+        moved, others = {}, []
+    initial = {**plan.initial, **moved, species: value}
     # a sample at time 0 tells of the former start
-    kept = {name: series for name, series in plan.measurements.items() if name not in {*together, species}}
+    kept = {name: series for name, series in plan.measurements.items() if name not in {*others, species}}
     return replace(plan, initial=MappingProxyType(initial), measurements=MappingProxyType(kept))

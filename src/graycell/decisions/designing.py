@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.linalg import block_diag
 from scipy.stats import qmc
 
 from graycell.comparison.splits import known_of
@@ -26,11 +27,13 @@ from graycell.decisions.information import (
     sensitivities,
 )
 from graycell.decisions.next_runs import NextRuns
-from graycell.decisions.optimising import require_decidable
+from graycell.decisions.optimising import latest_end, require_decidable
 from graycell.decisions.verdict import Verdict
-from graycell.errors import FitError, nearest
+from graycell.errors import Finding, FitError, InputError, nearest
 from graycell.inference.results import Fit
+from graycell.packing import molar_mass_of
 from graycell.runs.records import CultureRun
+from graycell.units import UnitError, convert_amount
 
 _KEPT = 1e-4
 """[1] A constraint that is broken by less than this of its size counts as kept."""
@@ -75,6 +78,7 @@ def design(
     against: Fit | None = None,
     constraints: Sequence[Constraint | str | Mapping[str, Any]] = (),
     units: Mapping[str, str] | None = None,
+    may_run_out: Sequence[str] = (),
     group: str | None = None,
     candidates: int = 64,
     draws: int = 4,
@@ -94,6 +98,7 @@ def design(
         against: a fit of another model, from which this one is to be told.
         constraints: that every run keeps, see `Constraint`.
         units: of names in the constraints, see `optimise`.
+        may_run_out: substrates that the runs may run out of, although no run was ever without them.
         group: of the next runs, where parameters of the fit differ between groups.
         candidates: number of quasi-random candidates.
         draws: of the parameters, over which is averaged.
@@ -101,7 +106,8 @@ def design(
         progress: called with the part that is done [1] and words.
 
     Returns:
-        The runs, with what they are expected to tell, beside random, factorial and central composite designs.
+        The runs, with what they are expected to tell, beside random candidates, corners of the bounds and points of a
+        central composite design.
 
     Raises:
         InputError: for all faults of decisions and constraints at once.
@@ -109,7 +115,8 @@ def design(
     """
     _require_one_purpose(count, purpose, target is not None and against is not None)
     plan, source = known_of(plan), FitSource(fit, max(draws, 4), seed, group=fit.group_of(plan.name, group))
-    goals = Goals(NOTHING, tuple(map(Constraint.of, constraints)), tuple((units or {}).items()))
+    goals = Goals(NOTHING, tuple(map(Constraint.of, constraints)), tuple((units or {}).items()), tuple(may_run_out))
+    _require_no_samples(decisions)
     require_decidable(source, plan, decisions, goals)
     values, kinds = _candidates(decisions, plan, candidates, seed)
     progress(0.05, f"{len(values)} candidates")
@@ -119,7 +126,7 @@ def design(
         raise FitError(f"design: none of {len(kept)} candidates keeps the constraints and can be simulated; widen the "
                        "bounds, or ease the constraints.")  # fmt: skip
     values, kinds = values[kept], [kind for kind, is_kept in zip(kinds, kept, strict=True) if is_kept]
-    assays = Assays.of(fit, plan)
+    assays = Assays.of(fit, plan, latest_end(plan, decisions))
     drawn = _drawn(fit, draws, seed, source.group)
     found = sensitivities(fit, plan, decisions, values, assays, drawn, source.group)
     usable = np.all(np.isfinite(found.values), axis=(1, 2, 3))
@@ -128,11 +135,11 @@ def design(
     values, kinds = values[usable], [kind for kind, is_usable in zip(kinds, usable, strict=True) if is_usable]
     found = Sensitivities(*(part[usable] for part in found))
     progress(0.7, "the best set")
-    known = None if fit.initial_states is None else fit.initial_states.of_run(plan, fit.model)
-    start_sd = np.zeros(0) if known is None else np.nan_to_num(known.sd)
+    start_sd = _start_sd(fit, plan)
     information, covariance = information_of(found, assays, start_sd), prior_covariance(fit)
     if against is not None:
-        task = _between_models(fit, against, plan, decisions, values, assays, found, covariance, seed)
+        rival = _rival_of(fit, against, plan, decisions, values, assays, group)
+        task = _between_models(found, start_sd, covariance, rival, assays)
     elif purpose == PARAMETERS and target is None:
         task = _for_parameters(information, covariance)
     else:
@@ -163,6 +170,15 @@ def _require_one_purpose(count: int, purpose: str, both: bool) -> None:
         raise FitError("design: found a target and another model; the runs are for one of them; leave one out.")
 
 
+def _require_no_samples(decisions: Sequence[Decision]) -> None:
+    """Raise `InputError` for decisions on samples: when is measured is the plan's, the same for all candidates."""
+    findings = [Finding(f"decision '{one.name}'", "a number of samples", "a design varies what is done, and measures "
+                        "all its runs on the days of the plan", "leave the decision out, and give the plan the samples")
+                for one in decisions if one.event == "sample"]  # fmt: skip
+    if findings:
+        raise InputError(findings)
+
+
 def _candidates(
     decisions: Sequence[Decision], plan: CultureRun, count: int, seed: int
 ) -> tuple[np.ndarray, list[str]]:
@@ -185,7 +201,7 @@ def _is_kept(source: FitSource, plan: CultureRun, decisions: Sequence[Decision],
     judged = source.judge(plan, decisions, row, goals)
     if not np.all(np.isfinite(judged.objective)):
         return False
-    return Verdict(judged, 0.0, 0.0).broken <= _KEPT
+    return Verdict(judged, 0.0).broken <= _KEPT
 
 
 def _drawn(fit: Fit, draws: int, seed: int, group: str | None = None) -> np.ndarray:
@@ -217,7 +233,7 @@ def _for_parameters(information: np.ndarray, covariance: np.ndarray) -> Task:
         return float(np.mean(np.linalg.slogdet(_posterior(information, precision, chosen))[1]) - start)
 
     return Task("parameters", worth, lambda gain: float(np.exp(-0.5 * gain / count)),
-                "standard deviation of the parameters, times that of before (geometric mean)")  # fmt: skip
+                "standard deviation of the parameters, times that of now (geometric mean)")  # fmt: skip
 
 
 def _of_plans(found: Sensitivities, kinds: Sequence[str]) -> tuple[str, str, Sensitivities]:
@@ -253,29 +269,87 @@ def _for_predictions(of: tuple[str, str, Sensitivities], information: np.ndarray
     return Task(purpose, worth, lambda value: float(np.sqrt(max(-value, 0.0))), words)
 
 
-def _between_models(
+class _Rival(NamedTuple):
+    """What another model predicts of the candidates, in the units of the first.
+
+    Attributes:
+        columns: of the quantities that both models have, among those of the assays.
+        found: values and derivatives at its estimate.
+        covariance: (learned, learned) of its parameters.
+        start_sd: (species,) [1] errors of its uncertain starts.
+    """
+
+    columns: list[int]
+    found: Sensitivities
+    covariance: np.ndarray
+    start_sd: np.ndarray
+
+
+def _rival_of(
     fit: Fit, other: Fit, plan: CultureRun, decisions: Sequence[Decision], values: np.ndarray, assays: Assays,
-    found: Sensitivities, covariance: np.ndarray, seed: int,
-) -> Task:  # fmt: skip
-    """Return the task of telling two models apart: how far their predictions differ, in what both leave open."""
+    group: str | None,
+) -> _Rival:  # fmt: skip
+    """Return what another model predicts of the candidates."""
     shared = [name for name in assays.quantities if name in other.model.quantities]
     if not shared:
         raise FitError("design: the two models have no measured quantity in common.")
-    columns = [assays.quantities.index(name) for name in shared]
-    both = Assays(tuple(shared), assays.relative[columns], assays.floor[columns], assays.times)
-    rival = sensitivities(other, plan, decisions, values, both, _drawn(other, 1, seed))
-    of_rival = prior_covariance(other)
-    apart = []
-    for i in range(len(values)):
-        mean = found.values[i, 0][:, columns]
-        one = found.slopes[i, 0][:, columns].reshape(mean.size, -1)
-        two = rival.slopes[i, 0].reshape(mean.size, -1)
-        variance = np.diag(both.sd(mean).ravel() ** 2) + one @ covariance @ one.T + two @ of_rival @ two.T
-        gap = (mean - rival.values[i, 0]).ravel()
-        apart.append(float(gap @ np.linalg.solve(variance, gap)) / len(gap) if np.all(np.isfinite(gap)) else 0.0)
-    distance = np.array(apart)
-    return Task("models", lambda chosen: float(np.sum(distance[list(chosen)])), lambda value: value,
-                "chi-square a value between the two models, summed over the runs")  # fmt: skip
+    of = other.group_of(plan.name, group if other.group_effects is not None else None)
+    both = replace(assays, quantities=tuple(shared))
+    found = sensitivities(other, plan, decisions, values, both, _drawn(other, 1, 0, of), of)
+    factors = []
+    for name in shared:
+        mass = molar_mass_of(fit.model, name, plan) or molar_mass_of(other.model, name, plan)
+        try:
+            factors.append(float(convert_amount(1.0, other.model.unit(name), fit.model.unit(name), mass)))
+        except UnitError as error:
+            raise FitError(f"design: {name} of the two models cannot be compared: {error}; give both models one "
+                           "unit, or leave out the other one.") from None  # fmt: skip
+    scale = np.array(factors)
+    found = Sensitivities(found.values * scale, *(part * scale[:, None] for part in (found.slopes, found.starts)))
+    return _Rival([assays.quantities.index(name) for name in shared], found, prior_covariance(other),
+                  _start_sd(other, plan))  # fmt: skip
+
+
+def _start_sd(fit: Fit, plan: CultureRun) -> np.ndarray:
+    """Return the errors (species,) [1] of the uncertain starts of a plan; none where a fit has exact ones."""
+    known = None if fit.initial_states is None else fit.initial_states.of_run(plan, fit.model)
+    return np.zeros(0) if known is None else np.nan_to_num(known.sd)
+
+
+def _between_models(
+    found: Sensitivities, start_sd: np.ndarray, covariance: np.ndarray, rival: _Rival, assays: Assays
+) -> Task:
+    """Return the task of telling two models apart: how far their predictions differ, in what both leave open.
+
+    Errors of the assays and of the starts are those of one run; those of the parameters are shared by all runs, so a
+    difference that another parameter explains tells nothing, however often it is measured.
+    """
+    shared = np.asarray(block_diag(covariance, rival.covariance))
+    count, learned = len(found.values), len(shared)
+    # of a candidate that the other model cannot simulate nothing is known, and it tells nothing
+    squares, cross, information = np.zeros(count), np.zeros((count, learned)), np.zeros((count, learned, learned))
+    for i in np.flatnonzero(np.all(np.isfinite(rival.found.values), axis=(1, 2, 3))):
+        mean = found.values[i, 0][:, rival.columns]
+        gap = (mean - rival.found.values[i, 0]).ravel()
+        slopes, starts = ([part[i, 0].reshape(gap.size, -1) for part in parts]
+                          for parts in ((found.slopes[:, :, :, rival.columns], rival.found.slopes),
+                                        (found.starts[:, :, :, rival.columns], rival.found.starts)))  # fmt: skip
+        error = assays.sd(found.values[i, 0])[:, rival.columns].ravel()
+        own = np.diag(error**2)
+        for part, sd in zip(starts, (start_sd, rival.start_sd), strict=True):
+            own += (part * sd) @ (part * sd).T if len(sd) else 0.0
+        both = np.hstack([slopes[0], -slopes[1]])
+        weighed = np.linalg.solve(own, np.column_stack([gap, both]))
+        squares[i], cross[i], information[i] = gap @ weighed[:, 0], both.T @ weighed[:, 0], both.T @ weighed[:, 1:]
+
+    def worth(chosen: Sequence[int]) -> float:
+        of = list(chosen)
+        moved = np.sum(cross[of], axis=0)
+        # the inverse of D + J C J^T is D^-1 - D^-1 J (C^-1 + J^T D^-1 J)^-1 J^T D^-1; here for a singular C too
+        inner = np.eye(learned) + shared @ np.sum(information[of], axis=0)
+        return float(np.sum(squares[of]) - moved @ np.linalg.solve(inner, shared @ moved))
+
+    return Task("models", worth, lambda value: value, "chi-square between the two models in all samples of the runs")
 
 
 def _best_set(worth: Callable[[Sequence[int]], float], count: int, wanted: int) -> list[int]:
@@ -300,8 +374,8 @@ def _others(
 ) -> dict[str, float]:
     """Return what other designs are worth on the mean, as far as there are enough candidates of their kinds."""
     random, found = np.random.default_rng(seed), {}
-    for words, of in (("random plans", (_RANDOM,)), ("corners (two-level factorial)", ("corner",)),
-                      ("central composite", ("corner", "axis", "centre"))):  # fmt: skip
+    for words, of in (("random plans", (_RANDOM,)), ("random corners of the bounds", ("corner",)),
+                      ("random points of a central composite design", ("corner", "axis", "centre"))):  # fmt: skip
         there = [i for i, kind in enumerate(kinds) if kind in of]
         if len(there) >= count:
             sets = [random.choice(there, count, replace=False).tolist() for _ in range(_RANDOM_SETS)]

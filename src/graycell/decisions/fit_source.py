@@ -20,6 +20,7 @@ from graycell.decisions.courses import Course, Judged, margins_of, rows_of
 from graycell.decisions.decision import Decision, decided
 from graycell.decisions.goals import VOLUME, Goals
 from graycell.engine import current_engine
+from graycell.errors import FitError
 from graycell.formulas.tree import TIME, names_in
 from graycell.formulas.values import value_of
 from graycell.inference.prediction import Draws, drawn_for_run
@@ -60,10 +61,13 @@ class FitSource:
 
     Attributes:
         fit: with a covariance.
-        draws: number of draws; the estimate itself is one more, and does not count.
+        draws: number of draws; the estimate itself is not one of them.
         seed: of the draws.
         settings: of the solver.
         group: of the plan, where parameters differ between groups; None for none.
+
+    Raises:
+        FitError: the fit has no covariance, so nothing says how sure it is.
     """
 
     fit: Fit
@@ -73,6 +77,11 @@ class FitSource:
     group: str | None = None
     has_slopes: bool = field(default=True, init=False)
     _kept: dict = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not self.fit.has_covariance:
+            raise FitError(f"fit of {self.fit.model.name}: found no covariance, so nothing says how sure its "
+                           "predictions are; fit again from other starting values.")  # fmt: skip
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,7 +104,7 @@ class FitSource:
         """Return the goals of a plan with chosen numbers, in every draw.
 
         Args:
-            plan: as it was before.
+            plan: the current plan.
             decisions: what is chosen.
             values: (decisions,) in internal units.
             goals: of the plan.
@@ -105,18 +114,19 @@ class FitSource:
             The goals.
 
         Raises:
-            FitError: the fit has no covariance.
             InputError: the plan does not fit the model.
         """
         chosen, carried = self._drawn(plan)
         count = len(chosen.values)
         order = np.r_[np.arange(count), np.zeros(-count % _TOGETHER, int)].reshape(-1, _TOGETHER)
-        reserves = self._reserves
+        reserves = {name: largest for name, largest in self._reserves.items() if name not in goals.may_run_out}
         kept = tuple((self.fit.model.species.index(name), largest) for name, largest in reserves.items())
         factors = goals.factors(self.unit, lambda name: molar_mass_of(self.fit.model, name, plan))
         model = self.fit.model_of(plan.name, self._group(plan))
+        own = [name for name in names_in(goals.tree) if name in self.fit.model.quantities]
         asked = _Asked(model, plan, tuple(decisions), goals, tuple(factors.items()), kept,
-                       self._ranges(names_in(goals.tree)), chosen.names, carried, self.settings)  # fmt: skip
+                       self._ranges(own), {name: jnp.asarray(self._errors[name]) for name in own}, chosen.names,
+                       carried, self.settings)  # fmt: skip
         x = jnp.asarray(values, jnp.float64)
 
         def some(of: np.ndarray):
@@ -127,8 +137,8 @@ class FitSource:
         found = current_engine().here.map(some, [(of,) for of in order])
         value = np.concatenate([part for part, _ in found])[:count]
         slope = np.concatenate([part for _, part in found])[:count] if slopes else None
-        sizes, owners = rows_of(goals, {*self.names, VOLUME, TIME}, value.shape[1] - 2, len(reserves))
-        return Judged(value[:, 0], value[:, 1:-1], value[:, -1], sizes, owners, tuple(reserves), slope)
+        rows = rows_of(goals, {*self.names, VOLUME, TIME}, value.shape[1] - 3, len(reserves))
+        return Judged(value[:, 0], value[:, 1:-2], value[:, -2], value[:, -1], *rows, tuple(reserves), slope)
 
     def _group(self, plan: CultureRun) -> str | None:
         return self.fit.group_of(plan.name, self.group)
@@ -180,29 +190,24 @@ class FitSource:
         """The largest measured values of the species that cells eat and that no run was ever without."""
         return _well_fed([in_units_of(run, self.fit.model) for run in self.fit.runs], self.fit.model)
 
-    def error(self, goals: Goals) -> float:
-        """Return how wrong the model was in its own runs, in what is maximised.
-
-        Args:
-            goals: of a plan.
-
-        Returns:
-            [1] root mean square residual over the largest measured value; of several quantities that of all together.
-        """
-        own = [name for name in names_in(goals.tree) if name in self.fit.model.quantities]
-        total, model = 0.0, self.fit.model
+    @functools.cached_property
+    def _errors(self) -> dict[str, float]:
+        """[1] How wrong the model was in each quantity of its own runs: root mean square over the largest values."""
+        model, found = self.fit.model, dict[str, float]()
         paths = [simulate(self.fit.model_of(run.name), self.fit.run_of(run)) for run in self.fit.runs]
-        for name in own:
+        runs = [in_units_of(run, model) for run in self.fit.runs]
+        for name in model.quantities:
             apart: list[float] = []
-            for run, path in zip(self.fit.runs, paths, strict=True):
-                series = in_units_of(run, model).measurements.get(name)
+            for run, path in zip(runs, paths, strict=True):
+                series = run.measurements.get(name)
                 if series is not None and len(series.time):
                     at = np.searchsorted(np.asarray(path.measured_time), series.time)
                     wrong = np.asarray(path.at_samples(name))[at] - series.value
                     apart += list(wrong / max(float(np.max(np.abs(series.value))), 1e-300))
             finite = np.array(apart)[np.isfinite(apart)]
-            total += float(np.mean(finite**2)) if len(finite) else _UNMEASURED_ERROR**2
-        return max(math.sqrt(total), _LEAST_ERROR)
+            error = math.sqrt(float(np.mean(finite**2))) if len(finite) else _UNMEASURED_ERROR
+            found[name] = max(error, _LEAST_ERROR)
+        return found
 
     def novelties(self, plan: CultureRun) -> list[str]:
         """Return which states and inputs of a plan leave those that were measured.
@@ -259,12 +264,13 @@ class _Asked(NamedTuple):
 
     Attributes:
         model: of the fit.
-        plan: of before.
+        plan: the current plan.
         decisions: which numbers are chosen.
         goals: of the plan.
         factors: of the units of names in formulas.
         reserves: numbers of the species that must not run out, and their largest measured values.
         ranges: (2, names) within which states and inputs were seen.
+        errors: [1] of the model in each quantity that is maximised.
         names: of the parameters that are drawn.
         carried: which species uncertain starts move.
         settings: of the solver.
@@ -277,17 +283,18 @@ class _Asked(NamedTuple):
     factors: tuple[tuple[str, float], ...]
     reserves: tuple[tuple[int, float], ...]
     ranges: Array
+    errors: dict[str, Array]
     names: tuple[str, ...]
     carried: Array | None
     settings: SolverSettings
 
 
 def _goals_of(asked: _Asked, x: Array, drawn: tuple[Array, Array, Array | None]) -> Array:
-    """Return the objective, the margins and the distance of one draw, as one vector."""
+    """Return the objective, the margins, the distance and the error of the model of one draw, as one vector."""
     parameters, of_nets, start = drawn
     model, decisions, goals = asked.model, asked.decisions, asked.goals
     run = decided(asked.plan, decisions, [x[i] for i in range(len(decisions))])
-    packed = pack(run, model)
+    packed = pack(run, model, save_at=goals.windows)
     if start is not None and asked.carried is not None:
         packed = replace(packed, initial=packed.initial * jnp.exp(start @ asked.carried))
     changed = model.with_parameters({name: parameters[i] for i, name in enumerate(asked.names)})
@@ -307,11 +314,19 @@ def _goals_of(asked: _Asked, x: Array, drawn: tuple[Array, Array, Array | None])
     flat |= {name: factor * flat[name] for name, factor in asked.factors}
     flat |= {decision.name: x[i] for i, decision in enumerate(decisions)}
     ends = {name: value if value.ndim == 0 else value[-1] for name, value in flat.items()}
-    objective = jnp.asarray(value_of(goals.tree, ends.__getitem__, jnp), jnp.float64)
+
+    def at_end(given):
+        return jnp.asarray(value_of(goals.tree, (ends | given).__getitem__, jnp), jnp.float64)
+
+    # the error of each quantity, through the formula
+    moves = [{name: error * ends[name]} for name, error in asked.errors.items()]
+    errors = [jax.jvp(at_end, ({name: ends[name] for name in move},), (move,))[1] for move in moves]
+    wrong = jnp.sqrt(sum((error**2 for error in errors), jnp.zeros(())) + 1e-300)
+    objective = at_end({})
     outside = _beyond(states.reshape(-1, states.shape[2]), asked.ranges)
     finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
                          jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
-    found = jnp.concatenate([objective[None], margins_of(goals, flat, ends, jnp), *left, outside[None]])
+    found = jnp.concatenate([objective[None], margins_of(goals, flat, ends, jnp), *left, outside[None], wrong[None]])
     return jnp.where(finished, found, jnp.nan)
 
 

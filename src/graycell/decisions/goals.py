@@ -51,6 +51,9 @@ class Constraint:
         if isinstance(self.when, str) and self.when not in (ALWAYS, AT_END):
             found.append(Finding(where, f"when = '{self.when}'", f"it holds '{ALWAYS}', at the '{AT_END}', or between "
                                  "two days", "write one of them, such as [2, 5]"))  # fmt: skip
+        if not isinstance(self.when, str) and not 0.0 <= self.when[0] < self.when[1] < math.inf:
+            found.append(Finding(where, f"when = [{self.when[0]:g}, {self.when[1]:g}]", "it holds from a first day, 0 "
+                                 "or later, to a later one", "write the earlier first, such as [2, 5]"))  # fmt: skip
         if found:
             raise InputError(found)
 
@@ -122,6 +125,7 @@ class Goals:
         constraints: inequalities.
         units: pairs of a name and the unit that it has in the formulas, such as ``("ANTI", "g/L")``; of other names it
             is that of the model, or of the measurements that are forecast.
+        may_run_out: substrates that a plan may run out of, although no run was ever without them.
 
     Raises:
         InputError: for a text that is no formula.
@@ -130,6 +134,7 @@ class Goals:
     maximise: str
     constraints: tuple[Constraint, ...] = ()
     units: tuple[tuple[str, str], ...] = ()
+    may_run_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         try:
@@ -149,16 +154,25 @@ class Goals:
         trees = [self.tree, *(one.tree for one in self.constraints)]
         return tuple(dict.fromkeys(name for tree in trees for name in names_in(tree) if name != TIME))
 
-    def faults(self, known: Iterable[str]) -> list[Finding]:
-        """Return the names that nobody knows.
+    @property
+    def windows(self) -> tuple[float, ...]:
+        """The first and last days [d] of all constraints that hold between two days, in the order of time."""
+        days = [day for one in self.constraints if isinstance(one.when, tuple) for day in one.when]
+        return tuple(sorted(set(days)))
+
+    def faults(self, quantities: Iterable[str], decisions: Iterable[str], end: float) -> list[Finding]:
+        """Return what keeps the goals from being asked for.
 
         Args:
-            known: names of quantities, inputs and decisions.
+            quantities: names of quantities and inputs.
+            decisions: names of decisions.
+            end: [d] of the plan, at the latest.
 
         Returns:
-            A finding for each.
+            A finding for each name that nobody knows, and for each window after the end.
         """
-        known = [*dict.fromkeys([*known, VOLUME, TIME])]
+        quantities = [*quantities]
+        known = [*dict.fromkeys([*quantities, *decisions, VOLUME, TIME])]
         found = []
         for label, tree in [("maximise", self.tree), *((f"constraint '{one.text}'", one.tree)
                                                        for one in self.constraints)]:  # fmt: skip
@@ -166,6 +180,13 @@ class Goals:
                 if name not in known:
                     found.append(Finding(label, f"'{name}'", "names are those of quantities, inputs and decisions",
                                          nearest(name, known)))  # fmt: skip
+        found += [Finding(label, f"'{name}'", "names are those of quantities and inputs", nearest(name, quantities))
+                  for label, names in (("units", [name for name, _ in self.units]), ("may_run_out", self.may_run_out))
+                  for name in names if name not in quantities]  # fmt: skip
+        for one in self.constraints:
+            if isinstance(one.when, tuple) and one.when[0] >= end:
+                found.append(Finding(f"constraint '{one.text}'", f"a first day of {one.when[0]:g}", f"the plan ends at "
+                                     f"{end:g} d at the latest", "lower it, or let the plan end later"))  # fmt: skip
         return found
 
     def factors(self, unit_of: Callable[[str], str], molar_mass_of: Callable[[str], float | None]) -> dict[str, float]:
@@ -185,10 +206,16 @@ class Goals:
         for name, unit in self.units:
             if name not in self.names:
                 continue
+            own = unit_of(name)
             try:
-                found[name] = float(convert_amount(1.0, unit_of(name), unit, molar_mass_of(name)))
+                zero, one = (float(convert_amount(value, own, unit, molar_mass_of(name))) for value in (0.0, 1.0))
             except UnitError as error:
-                findings.append(Finding(f"units, {name}", f"'{unit}'", str(error), f"write it like {unit_of(name)}"))
+                findings.append(Finding(f"units, {name}", f"'{unit}'", str(error), f"write it like {own}"))
+                continue
+            if zero != 0.0:
+                findings.append(Finding(f"units, {name}", f"'{unit}'", f"its 0 is not that of '{own}', in which {name} "
+                                        "is counted", f"write the formulas in {own}"))  # fmt: skip
+            found[name] = one
         if findings:
             raise InputError(findings)
         return found

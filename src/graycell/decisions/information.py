@@ -49,12 +49,13 @@ class Assays:
     times: np.ndarray
 
     @classmethod
-    def of(cls, fit: Fit, plan: CultureRun) -> "Assays":
+    def of(cls, fit: Fit, plan: CultureRun, end: float | None = None) -> "Assays":
         """Return what was measured in the runs of a fit, at the times at which a plan takes samples.
 
         Args:
             fit: of runs with measurements.
             plan: with its samples; without any, one a day is taken.
+            end: [d] until when; that of the plan if left out.
 
         Returns:
             The assays.
@@ -79,7 +80,7 @@ class Assays:
             raise FitError("design: the runs of the fit have no measurements of quantities of its model; nothing says "
                            "what will be measured.")  # fmt: skip
         taken = sorted({float(event.time) for event in plan.events if isinstance(event, Sample) and event.time > 0.0})
-        times = np.array(taken or np.arange(1.0, math.floor(plan.end) + 1.0))
+        times = np.array(taken or np.arange(1.0, math.floor(plan.end if end is None else end) + 1.0))
         return cls(tuple(names), np.array(relative), np.array(floor), times)
 
     def sd(self, values: Float[np.ndarray, "... quantities"]) -> Float[np.ndarray, "... quantities"]:
@@ -131,7 +132,7 @@ def sensitivities(
 
     Args:
         fit: of a model.
-        plan: of before.
+        plan: the current plan.
         decisions: which numbers of it are chosen.
         values: of each plan, in internal units.
         assays: what is measured, and when.

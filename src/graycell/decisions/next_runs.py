@@ -72,7 +72,7 @@ class NextRuns:
         found = []
         best = min(self.others.items(), key=lambda pair: -pair[1] if more_is_better else pair[1], default=None)
         if best is not None and (best[1] >= self.after if more_is_better else best[1] <= self.after):
-            found.append(f"{best[0][0].upper()}{best[0][1:]} are as good: {best[1]:.3g}.")
+            found.append(f"As good as these runs: {best[0]}, {best[1]:.3g}.")
         found.append(f"{self.words[0].upper()}{self.words[1:]}: {self.before:.3g} now, {self.after:.3g} expected after "
                      f"{len(self.runs)} runs.")  # fmt: skip
         found += [f"{words[0].upper()}{words[1:]}: {value:.3g}." for words, value in self.others.items()]

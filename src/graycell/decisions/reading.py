@@ -11,7 +11,7 @@ from graycell.decisions.decision import CHANGES, Decision
 from graycell.decisions.goals import NOTHING, Constraint, Goals
 from graycell.errors import Finding, InputError, nearest
 from graycell.runs.format.files import read_toml
-from graycell.runs.records import TEMPERATURE, CultureRun
+from graycell.runs.records import CultureRun
 from graycell.runs.solutes import MOLAR_MASS
 from graycell.saved import SavedFormat
 from graycell.units import (
@@ -29,7 +29,7 @@ from graycell.units import TEMPERATURE as DEGREES
 
 DECISIONS = SavedFormat("decisions", 1, "write format = 1, or leave it out", unnumbered=1)
 """The format of the file; the number may be left out."""
-_WORDS = ("format", "maximise", "constraints", "caution", "units", "decisions")
+_WORDS = ("format", "maximise", "constraints", "caution", "units", "may_run_out", "decisions")
 _DECISION_WORDS = ("change", "event", "medium", "species", "input", "day", "lower", "upper", "step", "relative")
 _TEXTS = ("change", "event", "medium", "species", "input")
 _UNITS = {
@@ -72,7 +72,7 @@ def unit_of_decision(decision: Decision, plan: CultureRun) -> str:
     if decision.change in _UNITS:
         return _UNITS[decision.change]
     if decision.change == "value":
-        return DEGREES if decision.input in ("", TEMPERATURE) else DIMENSIONLESS
+        return DIMENSIONLESS
     series = plan.measurements.get(decision.species)
     return plan.units.get(decision.species) or (series.unit if series is not None else CONCENTRATION)
 
@@ -134,6 +134,10 @@ class _Reader:
         if not isinstance(units, Mapping) or not all(isinstance(unit, str) for unit in units.values()):
             self.fault("units", "no table of texts", "units of names are needed", 'write units = { ANTI = "g/L" }')
             units = {}
+        empty = data.get("may_run_out", [])
+        if not isinstance(empty, list) or not all(isinstance(name, str) for name in empty):
+            self.fault("may_run_out", f"'{empty}'", "a list of substrates is needed", 'write may_run_out = ["ASN"]')
+            empty = []
         decisions = self.decisions(data.get("decisions", {}))
         caution = data.get("caution")
         if caution is not None and not (_is_number(caution) and 0.0 <= caution <= 10.0):
@@ -141,7 +145,7 @@ class _Reader:
         if self.findings:
             return None
         try:
-            goals = Goals(str(maximise), tuple(constraints), tuple(units.items()))
+            goals = Goals(str(maximise), tuple(constraints), tuple(units.items()), tuple(empty))
         except InputError as error:
             self.findings += error.findings
             return None

@@ -1,30 +1,35 @@
 """Search: the best numbers of one plan, by scipy; and the simple rules that an answer is compared with."""
 
-import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy.optimize
 from scipy.stats import qmc
 
-from graycell.decisions.courses import Judged, Source
+from graycell.decisions.courses import Judged
 from graycell.decisions.decision import Decision, decided
+from graycell.decisions.fit_source import FitSource
+from graycell.decisions.forecast_source import ForecastSource
 from graycell.decisions.goals import Goals
 from graycell.decisions.verdict import Verdict
 from graycell.errors import FitError
 from graycell.runs.records import Bolus, CultureRun, LevelBolus
 
+Rank = tuple[bool, float, float]
+"""Places are compared by it, see `rank_of`."""
+Source = FitSource | ForecastSource
+"""What plans are judged with: draws of a fit, with derivatives; draws of a forecast, without."""
 _MOST = {True: 40, False: 80}
 """Steps of a search with derivatives; plans that are judged by one without."""
 _SCREENED = 4
-"""Random plans that are judged for each start beside the present plan; the best of them are the starts."""
+"""Random plans that are judged for each start beside the current plan; the best of them are the starts."""
 _LOST = 0.2
 """[1] A plan that cannot be simulated in a larger part of the draws is none."""
 _TOLERANCE = 1e-5
 """[1] Of the search, relative to the size of the objective."""
 _BAD = 1e3
-"""[sizes of the objective] What a plan that cannot be judged counts, and by how much a broken constraint does."""
+"""[sizes of the objective] What a plan that cannot be judged counts in the steps of a search."""
 _DIFFERENCE = 0.02
 """[1] Step of differences, as part of the bounds, where there are no derivatives."""
 _KEPT = 1e-4
@@ -39,17 +44,19 @@ class Search:
 
     Attributes:
         source: that judges plans.
-        plan: of before.
+        plan: the current plan.
         decisions: which numbers are chosen.
         goals: of the plan.
         caution: standard deviations that are taken off.
         judged: number of plans that were judged.
+        reference: (draws,) the objective of the current plan, where draws of two plans are the same cells.
+        failure: why the last plan that could not be judged could not; empty where all could.
         lower: (decisions,) least values.
         upper: (decisions,) largest values.
-        present: (decisions,) place of the plan of before, within the bounds.
-        error: [1] of the model, relative to the objective.
+        first: (decisions,) values of the current plan, as they are, within the bounds or not.
+        before: the verdict of the current plan.
+        present: (decisions,) place of the current plan, or the nearest one within the bounds.
         size: of the objective.
-        reference: (draws,) the objective of the plan of before, where draws of two plans are the same cells.
     """
 
     source: Source
@@ -59,19 +66,36 @@ class Search:
     caution: float
     judged: int = 0
     reference: np.ndarray | None = None
+    failure: str = ""
     _verdicts: dict[bytes, Verdict] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         self.lower, self.upper = (np.array([getattr(one, end) for one in self.decisions], float)
                                   for end in ("lower", "upper"))  # fmt: skip
-        present = np.array([one.present(self.plan) for one in self.decisions], float)
-        self.present = np.clip((present - self.lower) / (self.upper - self.lower), 0.0, 1.0)
-        self.error = self.source.error(self.goals)
-        first = self.verdict(self.present)
-        if first.judged is not None and not first.by_quantile and self.reference is None:
-            self.reference = first.judged.objective
-            self._verdicts.clear()
-        self.size = max(abs(first.mean), 1e-9) if first.is_plan else 1.0
+        self.first = np.array([one.present(self.plan) for one in self.decisions], float)
+        self.present = np.clip((self.first - self.lower) / (self.upper - self.lower), 0.0, 1.0)
+        self.before = self._of_values(self.first)
+        if self.before.judged is not None and not self.before.by_quantile and self.reference is None:
+            self.reference = self.before.judged.objective
+            self._verdicts = {key: replace(one, reference=self.reference) for key, one in self._verdicts.items()}
+        self.size = 0.0
+        self._measure([self.before])
+        if self.size == 0.0:  # as that of a feed that the current plan does not give
+            self._measure(self.verdict(np.full(len(self.present), place)) for place in (0.5, 1.0))
+
+    def _measure(self, verdicts: Iterable[Verdict]) -> None:
+        """Let the size of the objective be the largest that was seen; 1 where none was, see `scale`."""
+        self.size = max([self.size, *(abs(one.mean) for one in verdicts if one.is_plan)])
+
+    @property
+    def scale(self) -> float:
+        """Size of the objective, by which searches divide it; 1 where it is 0 in all plans."""
+        return self.size if self.size > 0.0 else 1.0
+
+    @property
+    def is_within(self) -> bool:
+        """Whether the current plan is within the bounds."""
+        return bool(np.allclose(self.values(self.present), self.first, rtol=1e-12, atol=1e-12))
 
     @property
     def method(self) -> str:
@@ -110,33 +134,38 @@ class Search:
         Returns:
             The verdict.
         """
-        key = np.ascontiguousarray(place, float).tobytes()
+        return self._of_values(self.values(place), slopes)
+
+    def _of_values(self, values: np.ndarray, slopes: bool = False) -> Verdict:
+        """Return what the draws say of the plan with chosen numbers, see `verdict`."""
+        key = np.ascontiguousarray(values, float).tobytes()
         kept = self._verdicts.get(key)
         if kept is not None and not (slopes and kept.judged is not None and kept.judged.slopes is None):
             return kept
         judged: Judged | None = None
         self.judged += 1
-        with contextlib.suppress(FitError):  # a plan that cannot be predicted is none
-            judged = self.source.judge(self.plan, self.decisions, self.values(place), self.goals, slopes)
+        try:
+            judged = self.source.judge(self.plan, self.decisions, values, self.goals, slopes)
+        except FitError as error:  # a plan that cannot be predicted is none
+            self.failure = str(error)
         if judged is not None and np.mean(~np.isfinite(judged.objective)) > _LOST:
+            lost = int(np.sum(~np.isfinite(judged.objective)))
+            self.failure = f"{lost} of {len(judged.objective)} draws could not be simulated"
             judged = None
         by_quantile = not self.source.has_slopes
-        self._verdicts[key] = found = Verdict(judged, self.caution, self.error, self.reference, by_quantile)
+        self._verdicts[key] = found = Verdict(judged, self.caution, self.reference, by_quantile)
         return found
 
-    def rank(self, place: np.ndarray) -> float:
-        """Return what a place is worth: the cautious objective, less what broken constraints cost.
+    def rank(self, place: np.ndarray) -> Rank:
+        """Return what a place is worth beside others.
 
         Args:
             place: (decisions,) [1].
 
         Returns:
-            It, in the unit of the objective.
+            See `rank_of`.
         """
-        found = self.verdict(place)
-        if not found.is_plan:
-            return -2.0 * _BAD * self.size
-        return found.cautious - _BAD * self.size * max(found.broken - _KEPT, 0.0)
+        return rank_of(self.verdict(place))
 
     def starts(self, count: int, seed: int) -> list[np.ndarray]:
         """Return the places at which the search starts.
@@ -146,14 +175,15 @@ class Search:
             seed: of random places.
 
         Returns:
-            The present plan, and the best of random ones.
+            The current plan, or the nearest one within the bounds, and the best of random ones.
         """
         wanted = _SCREENED * (count - 1)
         if wanted < 1:
             return [self.present]
         sampler = qmc.Sobol(len(self.decisions), rng=np.random.default_rng(seed))
         others = sampler.random_base2(int(np.ceil(np.log2(wanted))))[:wanted]
-        return [self.present, *sorted(others, key=lambda place: -self.rank(place))[: count - 1]]
+        self._measure(self.verdict(place) for place in others)
+        return [self.present, *sorted(others, key=self.rank, reverse=True)[: count - 1]]
 
     def from_place(self, place: np.ndarray) -> np.ndarray:
         """Return where a search from a place ends.
@@ -162,18 +192,20 @@ class Search:
             place: (decisions,) [1].
 
         Returns:
-            The end, or the place itself where that is better.
+            The end, or the place itself where that is better, or where it is no plan.
         """
-        slopes, width = self.source.has_slopes, self.upper - self.lower
-        rows = len(self.verdict(self.present).margins)
+        slopes, width, size = self.source.has_slopes, self.upper - self.lower, self.scale
+        if not self.verdict(place).is_plan:
+            return place
+        rows = len(self.verdict(place).margins)
 
         def worth(x: np.ndarray) -> float:
             found = self.verdict(x, slopes)
-            return -found.cautious / self.size if found.is_plan else _BAD
+            return -found.cautious / size if found.is_plan else _BAD
 
         def slope(x: np.ndarray) -> np.ndarray:
             found = self.verdict(x, True)
-            return -found.slope * width / self.size if found.is_plan else np.zeros(len(x))
+            return -found.slope * width / size if found.is_plan else np.zeros(len(x))
 
         def margins(x: np.ndarray) -> np.ndarray:
             found = self.verdict(x, slopes)
@@ -212,9 +244,9 @@ class Search:
         while before is None or not np.array_equal(before, best):
             before = best
             for k in np.flatnonzero(steps > 0.0).tolist():
-                for other in _sides(best, k, float(steps[k])):
-                    if self.rank(self._on_steps(other)) > self.rank(best):
-                        best = self._on_steps(other)
+                for other in map(self._on_steps, _sides(best, k, float(steps[k]))):
+                    if self.rank(other) > self.rank(best):
+                        best = other
         return best
 
     def _on_steps(self, place: np.ndarray) -> np.ndarray:
@@ -228,7 +260,8 @@ class Search:
             place: (decisions,) [1].
 
         Returns:
-            (decisions,) in the unit of the objective per that of each decision; by differences without derivatives.
+            (decisions,) in the unit of the objective per that of each decision; by differences without derivatives;
+            NaN where a neighbour is no plan.
         """
         if self.source.has_slopes:
             return self.verdict(place, True).mean_slope
@@ -238,6 +271,18 @@ class Search:
             apart = self.values(high)[k] - self.values(low)[k]
             found[k] = (self.verdict(high).mean - self.verdict(low).mean) / apart
         return found
+
+
+def rank_of(verdict: Verdict) -> Rank:
+    """Return what a plan is worth beside others: first whether it is one, then constraints, then the goal.
+
+    Args:
+        verdict: of a plan.
+
+    Returns:
+        Whether it is a plan, minus by how much its worst constraint is broken, and the cautious objective.
+    """
+    return verdict.is_plan, -max(verdict.broken - _KEPT, 0.0), verdict.cautious
 
 
 def _sides(place: np.ndarray, k: int, step: float) -> tuple[np.ndarray, np.ndarray]:
@@ -263,7 +308,7 @@ def simple_rules(search: Search) -> list[tuple[str, Verdict]]:
     for medium in media:
         rule = _up_to_a_level(search, medium)
         found += [] if rule is None else [rule]
-    return sorted(found, key=lambda pair: -pair[1].cautious)
+    return sorted(found, key=lambda pair: rank_of(pair[1]), reverse=True)
 
 
 def _up_to_a_level(search: Search, medium: str) -> tuple[str, Verdict] | None:
@@ -284,7 +329,7 @@ def _up_to_a_level(search: Search, medium: str) -> tuple[str, Verdict] | None:
         return None
     level = Decision("level", "level", 0.0, starts[species], event="bolus to level", medium=medium, species=species)
     other = Search(search.source, by_rule, (*kept, level), search.goals, search.caution, reference=search.reference)
-    places: Sequence[np.ndarray] = [np.r_[other.present[:-1], share] for share in _LEVELS]
+    places = [np.r_[other.present[:-1], share] for share in _LEVELS]
     best = max(places, key=other.rank)
     verdict = other.verdict(best)
     if not verdict.is_plan:

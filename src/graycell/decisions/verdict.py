@@ -18,8 +18,7 @@ class Verdict:
     Attributes:
         judged: the draws; None for a plan that cannot be simulated in enough of them.
         caution: [1] standard deviations that are taken off the mean.
-        error: [1] of the model, relative to the objective.
-        reference: (draws,) the objective of the plan of before; None for that plan itself.
+        reference: (draws,) the objective of the current plan; None for that plan itself.
         by_quantile: whether the quantile of the draws that a normal distribution has there is taken in place of a mean
             less standard deviations: draws that are cut at 0 have a mean well above their median.
         drawn: (draws,) the objective, without the draws that could not be simulated.
@@ -28,7 +27,6 @@ class Verdict:
 
     judged: Judged | None
     caution: float
-    error: float
     reference: np.ndarray | None = None
     by_quantile: bool = False
     drawn: np.ndarray = field(init=False, repr=False)
@@ -88,11 +86,16 @@ class Verdict:
         """Standard deviation of the objective: of the draws and of the model, wider outside of what was learned."""
         if not self.is_plan:
             return np.nan
-        return float(np.hypot(np.std(self.drawn), self.error * self.mean)) * (1.0 + self.outside)
+        return float(np.hypot(np.std(self.drawn), self._wrong)) * (1.0 + self.outside)
+
+    @property
+    def _wrong(self) -> float:
+        """Error of the model in the objective, on the mean over the draws."""
+        return float(np.mean(self.judged.wrong[self._kept])) if self.judged is not None else 0.0
 
     @property
     def _apart(self) -> np.ndarray:
-        """(draws,) what the plan gains over that of before, around its mean; 0 for that plan itself."""
+        """(draws,) what the plan gains over the current one, around its mean; 0 for that plan itself."""
         if self.reference is None:
             return np.zeros(len(self.drawn))
         gain = self.drawn - self.reference[self._kept]
@@ -105,7 +108,7 @@ class Verdict:
         Outside of what was learned it is larger, and the error of the model counts as far as the course is outside.
         """
         outside = self.outside
-        return float(np.hypot(np.std(self._apart) * (1.0 + outside), self.error * self.mean * outside))
+        return float(np.hypot(np.std(self._apart) * (1.0 + outside), self._wrong * outside))
 
     @property
     def cautious(self) -> float:
@@ -115,6 +118,15 @@ class Verdict:
         if self.by_quantile:
             return float(np.quantile(self.drawn, ndtr(-self.caution)))
         return self.mean - self.caution * self.risk
+
+    @property
+    def least_margins(self) -> np.ndarray:
+        """(constraints and reserves,) least margin of each [1]; NaN where it is asked for at no point."""
+        if self.judged is None:
+            return np.zeros(0)
+        owners, asked = self.judged.owners, self._asked
+        return np.array([np.min(self.margins[here], initial=np.inf) if np.any(here := (owners == k) & asked) else np.nan
+                         for k in range(int(owners[-1]) + 1 if len(owners) else 0)])  # fmt: skip
 
     @property
     def broken(self) -> float:
@@ -147,7 +159,7 @@ class Verdict:
         return np.mean(self._slopes(0), axis=0)
 
     def _slopes(self, row: int) -> np.ndarray:
-        """Return the derivatives (draws, decisions) of one row: the objective, or the distance as the last."""
+        """Return the derivatives (draws, decisions) of one row: the objective as the first, see `Judged`."""
         assert self.judged is not None
         assert self.judged.slopes is not None
         return self.judged.slopes[self._kept, row]
@@ -155,13 +167,14 @@ class Verdict:
     @property
     def slope(self) -> np.ndarray:
         """(decisions,) derivative of `cautious`."""
-        of_mean, of_outside, apart = self.mean_slope, np.mean(self._slopes(-1), axis=0), self._apart
-        spread, outside, risk = float(np.std(apart)), self.outside, self.risk
+        of_mean, apart, spread = self.mean_slope, self._apart, float(np.std(self._apart))
+        of_outside, of_wrong = np.mean(self._slopes(-2), axis=0), np.mean(self._slopes(-1), axis=0)
+        outside, wrong, risk = self.outside, self._wrong, self.risk
         if risk == 0.0:
             return of_mean
         of_variance = 2.0 * np.mean(apart[:, None] * self._slopes(0), axis=0)
         first = of_variance * (1.0 + outside) ** 2 + 2.0 * spread**2 * (1.0 + outside) * of_outside
-        second = 2.0 * self.error**2 * self.mean * outside * (of_mean * outside + self.mean * of_outside)
+        second = 2.0 * wrong * outside * (of_wrong * outside + wrong * of_outside)
         return of_mean - self.caution * 0.5 * (first + second) / risk
 
     @property
@@ -169,7 +182,7 @@ class Verdict:
         """(rows, decisions) derivative of `margins`."""
         assert self.judged is not None
         assert self.judged.slopes is not None
-        slopes = self.judged.slopes[self._kept, 1:-1]
+        slopes = self.judged.slopes[self._kept, 1:-2]
         some = np.where(self._asked, self.judged.margins[self._kept], 0.0)
         slopes = np.where(self._asked[None, :, None], slopes, 0.0)
         spread = np.std(some, axis=0)

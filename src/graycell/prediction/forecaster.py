@@ -194,7 +194,7 @@ class Forecaster:
         plan = self._to_its_end(plan)
         time = np.linspace(0.0, plan.end, POINTS) if times is None else np.asarray(times, float)
         require_one_unit([*self.runs, plan], "predict")
-        start, failed = self._realised(known_of(plan, None, False))
+        start, failed = self.realised(known_of(plan, None, False))
         seen = {name: series for name, series in plan.measurements.items() if name in names}
         every = {name: np.unique(np.r_[0.0, time, seen[name].time if name in seen else ()]) for name in names}
         made, more = predictions(self.predictors, rows, start, every)
@@ -247,17 +247,24 @@ class Forecaster:
             widening, tuple(dict.fromkeys(warnings)), self.seed, process, sizes, ends, reserves,
         )  # fmt: skip
 
-    def _realised(self, start: CultureRun) -> tuple[CultureRun, list[str]]:
-        """Return a plan with the boluses that its rules give, by the mean rates, and a sentence where that fails."""
-        if not any(isinstance(event, RuleBolus) for event in start.events):
-            return start, []
+    def realised(self, plan: CultureRun) -> tuple[CultureRun, list[str]]:
+        """Return a plan with the boluses that its rules give, by the mean rates.
+
+        Args:
+            plan: any plan.
+
+        Returns:
+            The plan with boluses of known volumes, and sentences; where that fails the plan as it is, and why.
+        """
+        if not any(isinstance(event, RuleBolus) for event in plan.events):
+            return plan, []
         of_rates, why = self.predictors.get(MeanRates().name), "the mean rates are not among the candidates"
         if isinstance(of_rates, MeanRatesPredictor):
             try:
-                return of_rates.realised(start), []
+                return of_rates.realised(plan), []
             except GraycellError as error:
                 why = str(error)
-        return start, [f"the boluses that rules give could not be computed, so only balances know them: {why}"]
+        return plan, [f"the boluses that rules give could not be computed, so only balances know them: {why}"]
 
     def _starts(self, plan: CultureRun, made: Mapping[str, np.ndarray]) -> dict[str, float]:
         """Return what a plan begins with, as far as it says it, in the unit of the samples: where mean rates begin."""

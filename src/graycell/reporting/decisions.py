@@ -1,4 +1,4 @@
-"""The best plan as tables, a figure and one self-contained HTML page, beside the plan of before."""
+"""The best plan as tables, a figure and one self-contained HTML page, beside the current plan."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ PAGE = "optimum.html"
 _BANDS = ("rgba(213,94,0,0.18)", "rgba(0,114,178,0.25)")
 _COLUMNS = 3
 _CAPTION = (
-    "Blue: the best plan; orange: the plan of before; bands hold 90 of 100 cultures as far as the draws know. Grey: "
+    "Blue: the best plan; orange: the current plan; bands hold 90 of 100 cultures as far as the draws know. Grey: "
     "the runs that were learned from. Look for bands that leave the grey lines: what is promised there was never seen."
 )
 
@@ -34,8 +34,8 @@ def decisions_frame(optimum: Optimum, units: Units = LABORATORY) -> pd.DataFrame
         units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
-        Name, what is chosen, unit, the value before and now, bounds, and how much one more of the unit changes what is
-        maximised.
+        Name, what is chosen, unit, the values of the current plan and of the best, bounds, and how much one more of the
+        unit changes what is maximised.
     """
     shown = shown_in(units, [*optimum.runs, optimum.before])
     rows = []
@@ -47,7 +47,7 @@ def decisions_frame(optimum: Optimum, units: Units = LABORATORY) -> pd.DataFrame
         per = float(shown.differences(1.0, unit, one.species))
         rows.append((one.name, _words(one), shown.unit(unit, one.species), before, now, lower, upper, slope / per))
     one_more = f"one more changes {optimum.goals.maximise}" + (f" [{optimum.unit}]" if optimum.unit else "") + " by"
-    return pd.DataFrame(rows, columns=["decision", "chosen", "unit", "before", "now", "lower", "upper", one_more])
+    return pd.DataFrame(rows, columns=["decision", "chosen", "unit", "current", "best", "lower", "upper", one_more])
 
 
 def _words(decision) -> str:
@@ -55,11 +55,11 @@ def _words(decision) -> str:
     of = [decision.event, decision.medium, decision.species, decision.input,
           "" if decision.day is None else f"on day {decision.day:g}"]  # fmt: skip
     what = f"{decision.change} of {' '.join(filter(None, of))}" if any(of) else decision.change
-    return f"{what}, times that of before" if decision.relative else what
+    return f"{what}, times that of the current plan" if decision.relative else what
 
 
 def comparison_frame(optimum: Optimum) -> pd.DataFrame:
-    """Return the plans side by side: that of before, the best, and simple rules.
+    """Return the plans side by side: the current one, the best, and simple rules.
 
     Args:
         optimum: of a plan.
@@ -68,7 +68,7 @@ def comparison_frame(optimum: Optimum) -> pd.DataFrame:
         A row for each plan: mean of what is maximised, the ends of a 90 % interval, what is counted of it after
         caution, and by how much the worst constraint is broken [1].
     """
-    plans = [("plan of before", optimum.verdict_before), ("best plan", optimum.verdict), *optimum.rules]
+    plans = [("current plan", optimum.verdict_before), ("best plan", optimum.verdict), *optimum.rules]
     rows = [(words, verdict.mean, *verdict.interval(), verdict.cautious, verdict.broken)
             for words, verdict in plans if verdict.is_plan]  # fmt: skip
     unit = f" [{optimum.unit}]" if optimum.unit else ""
@@ -89,7 +89,7 @@ def margins_frame(optimum: Optimum) -> pd.DataFrame:
 
 
 def optimum_figure(optimum: Optimum, units: Units = LABORATORY) -> go.Figure:
-    """Return the courses of the plan of before and of the best plan, with the runs that were learned from behind.
+    """Return the courses of the current plan and of the best one, with the runs that were learned from behind.
 
     Args:
         optimum: of a plan.
@@ -114,7 +114,7 @@ def optimum_figure(optimum: Optimum, units: Units = LABORATORY) -> go.Figure:
                 mode="lines", line={"color": PALE, "width": 1}, name="runs", legendgroup="runs",
                 showlegend=first and k == 0, hovertext=plain(run.name), **place,
             )  # fmt: skip
-        for which, word, colour, band in ((optimum.course_before, "plan of before", COLOURS[1], _BANDS[0]),
+        for which, word, colour, band in ((optimum.course_before, "current plan", COLOURS[1], _BANDS[0]),
                                           (course, "best plan", COLOURS[0], _BANDS[1])):  # fmt: skip
             if which is None or name not in which.names:
                 continue
@@ -159,7 +159,7 @@ def _sections(optimum: Optimum, frames: dict[str, pd.DataFrame], plain_data: dic
     rows = [("search", optimum.method), ("plans that were judged", str(optimum.judged)),
             ("caution [standard deviations]", number(optimum.caution, 3)), ("seed", str(optimum.seed)),
             *((f"run {name}", digest) for name, digest in plain_data["learned from"].items()),
-            ("plan of before", plain_data["plan"]["sha256"]), ("code", plain_data["code"]),
+            ("current plan", plain_data["plan"]["sha256"]), ("code", plain_data["code"]),
             *((name, version) for name, version in plain_data["versions"].items())]  # fmt: skip
     margins = margins_frame(optimum)
     return [

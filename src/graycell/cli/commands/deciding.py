@@ -18,7 +18,7 @@ def _optimise(
         list[Path],
         typer.Argument(
             metavar="FIT|RUNS... PLAN DECISIONS",
-            help="A folder written by graycell fit, or runs to learn from; then the plan of before; last a TOML file "
+            help="A folder written by graycell fit, or runs to learn from; then the current plan; last a TOML file "
             "of what is chosen, what is maximised, and what must hold.",
         ),
     ],
@@ -54,7 +54,8 @@ def _optimise(
     With a fit, plans are judged by draws of its parameters, with exact derivatives by every number, times of events
     among them; with runs, by what graycell predict foresees from them. What is maximised is the mean less --caution
     standard deviations of the gain, which are larger where a plan leaves what was learned. No plan may run out of a
-    substrate that no run was without. The answer is compared with the plan of before and with simple rules.
+    substrate that no run was without, unless the file says may_run_out = ["ASN"]. The answer is compared with the
+    current plan and with simple rules.
 
     DECISIONS is such a file:
 
@@ -95,9 +96,12 @@ def _design(
     ],
     runs: Annotated[int, typer.Option(help="Number of next runs, done together.", min=1, max=100)] = 4,
     purpose: Annotated[
-        str,
-        typer.Option("--for", help="predictions of plans within the bounds, or parameters, which are to become sure."),
-    ] = "predictions",
+        str | None,
+        typer.Option(
+            "--for", show_default=False,
+            help="predictions of plans within the bounds (the default), or parameters, which are to become sure.",
+        ),
+    ] = None,
     target: Annotated[Path | None, typer.Option(help="A plan whose prediction is to become sure.")] = None,
     against: Annotated[
         Path | None, typer.Option(help="A fit of another model, from which this one is to be told.")
@@ -117,10 +121,11 @@ def _design(
 
     What a run would tell follows from the exact sensitivities of the fitted model, at the samples of the plan, with the
     assays of the runs of the fit. Runs that break a constraint, or starve cells that were never without a substrate,
-    are left out. The answer is compared with random plans, corners (a factorial design), a central composite design
-    and with the plan again.
+    are left out. The answer is compared with random plans, with random corners of the bounds, with random points of a
+    central composite design, and with the plan again.
 
-    DECISIONS is a file as for graycell optimise; it needs no maximise.
+    DECISIONS is a file as for graycell optimise; it needs no maximise. A design has one purpose: --for, --target or
+    --against.
 
     Example: graycell design my-fit/ my-plan/ decisions.toml --runs 4 --out results/design
     """
