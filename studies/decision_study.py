@@ -33,8 +33,10 @@ from graycell.versions import hash_of_code, where_it_ran
 
 STORED = Path(__file__).parent.parent / "docs/decisions.json"
 PARTS = ("feeds", "runs")
-KNOWN_TO, TRUTHS, CAUTIONS = 0.2, 20, (0.0, 0.5, 1.0)
-"""[1] Relative standard deviation of every parameter; number of truths; cautions that are compared."""
+KNOWN_TO, TRUTHS = 0.2, 20
+"""[1] Relative standard deviation of every parameter; number of truths."""
+WAYS: tuple[tuple[float, tuple[str, ...]], ...] = ((0.0, ()), (0.5, ()), (1.0, ()), (0.0, ("ASN",)), (0.5, ("ASN",)))
+"""[1] Cautions, and what may run out, that are compared."""
 WANTED, WORSE = 0.15, -0.02
 """[1] A gain that is counted, and a loss."""
 FEED_DAYS = (3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
@@ -84,7 +86,7 @@ def known_to(model: gc.CultureModel, run: gc.CultureRun) -> gc.Fit:
 
 
 def feeds() -> list[dict[str, Any]]:
-    """Return what the plans of several cautions gain in the truths."""
+    """Return what the plans that are optimised in several ways gain over the bundled schedule in the truths."""
     run = with_viability_known(gc.bundled_run())
     fit = known_to(gc.model_of("nolan-lee-limited"), run)
     kept = tuple(event for event in run.events
@@ -96,16 +98,19 @@ def feeds() -> list[dict[str, Any]]:
                   gc.Decision("harvest", "end", 8.0, 12.0)]  # fmt: skip
     truths, goals, rows = FitSource(fit, draws=TRUTHS, seed=77), Goals("ANTI"), []
     first = decisions[:1]  # at its own value: the schedule as it is
-    bundled = truths.judge(schedule, first, np.array([first[0].present(schedule)]), goals).objective
-    for caution in CAUTIONS:
+    own = np.array([first[0].present(schedule)])
+    bundled, foreseen = (source.judge(schedule, first, own, goals).objective for source in (truths, FitSource(fit)))
+    for caution, empty in WAYS:
         begun = time.monotonic()
-        found = gc.optimise(fit, plan, decisions, "ANTI", ["volume <= 1.3"], caution=caution, rules=False)
+        found = gc.optimise(fit, plan, decisions, "ANTI", ["volume <= 1.3"], may_run_out=empty, caution=caution,
+                            rules=False)  # fmt: skip
         seconds = time.monotonic() - begun
         gains = truths.judge(plan, decisions, found.values, goals).objective / bundled - 1.0
-        rows.append({"caution": caution, "promised": found.verdict.mean / found.verdict_before.mean - 1.0,
+        rows.append({"caution": caution, "may run out": list(empty),
+                     "promised": found.verdict.mean / float(np.mean(foreseen)) - 1.0,
                      "gains": gains.tolist(), "values": found.values.tolist(), "judged": found.judged,
                      "seconds": seconds})  # fmt: skip
-        print(f"caution {caution:g}: {np.min(gains):.3f} to {np.max(gains):.3f}, {seconds:.0f} s", flush=True)  # noqa: T201
+        print(f"caution {caution:g} {empty}: {np.min(gains):.3f} to {np.max(gains):.3f}, {seconds:.0f} s", flush=True)  # noqa: T201
     return rows
 
 
@@ -197,11 +202,13 @@ _WORDS = {
 
 def tables(stored: Mapping[str, Any]) -> str:
     """Return the tables of the page."""
-    heads = ["caution", "gain promised", "gain in 20 truths", "median", "of 15 % or more", "worse by 2 % or more"]
+    heads = ["caution", "may run out", "gain promised", "gain in 20 truths", "median", "of 15 % or more",
+             "worse by 2 % or more"]  # fmt: skip
     rows = []
     for row in stored.get("feeds", ()):
         gains = np.array(row["gains"])
-        rows.append([f"{row['caution']:g}", f"{100 * row['promised']:.0f} %",
+        empty = ", ".join(row["may run out"]) or "nothing"
+        rows.append([f"{row['caution']:g}", empty, f"{100 * row['promised']:.0f} %",
                      f"{100 * np.min(gains):.0f} to {100 * np.max(gains):.0f} %", f"{100 * np.median(gains):.0f} %",
                      f"{int(np.sum(gains >= WANTED))} of {len(gains)}",
                      f"{int(np.sum(gains <= WORSE))} of {len(gains)}"])  # fmt: skip

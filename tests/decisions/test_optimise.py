@@ -306,6 +306,7 @@ def test_a_window_of_a_forecast_is_asked_for_on_its_days(seen):
     asked = np.flatnonzero(np.isfinite(judged.margins[0, judged.owners == 0]))
     assert times[asked].tolist() == [3.01, 3.02]
     harvest = Decision("harvest", "end", 2.0, 8.0)
+    goals = replace(goals, maximise="time")
     rows = {ForecastSource(seen, draws=8).judge(plan, [harvest], np.array([end]), goals).margins.shape[1]
             for end in (2.5, 3.01, 3.015, 6.0)}  # fmt: skip
     assert len(rows) == 1
