@@ -122,7 +122,8 @@ def test_derivatives_on_two_levels_are_those_of_central_differences_at_every_siz
         largest = np.max(np.abs(differences), axis=1, keepdims=True) + 1e-3 * size
         assert np.max((np.abs(forward - differences) / largest)[away]) < 1e-5
         terms = np.sum(np.abs(weight * forward), axis=1) + 1e-3 * size[:, 0]
-        assert np.max(np.abs(product - np.sum(weight * forward, axis=1)) / terms) < 1e-9
+        # weights over 8 orders let rounding grow by as many; how much of it shows depends on the processor
+        assert np.max(np.abs(product - np.sum(weight * forward, axis=1)) / terms) < 1e8 * np.finfo(float).eps
         compared += int(np.sum(away))
     assert compared > 70
 
