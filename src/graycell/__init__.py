@@ -14,6 +14,8 @@ The way of the data, from a file to a report:
     Problem, fit                         model, runs -> Fit; Fit.predict: a distribution of trajectories of a run
     sample_posterior, profile            Fit -> draws of its posterior (NUTS), profile likelihoods
     predict_next                         runs and a plan -> NextRun: the next run, with bands, weights and warnings
+    optimise, design                     a plan and what may be chosen -> the best plan; the next runs that tell most
+    conditioned, follow                  Fit, a running culture -> what it is now, its forecast, the rest of its plan
     cross_validate, learning_curve       candidates, splits -> Comparison, on runs that no candidate has seen
     diagnose, check_gradients            what the equations of a model contradict; derivatives against differences
     recovered_law                        Fit, reaction -> what was learned of its rate law

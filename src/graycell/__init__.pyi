@@ -88,6 +88,10 @@ from .errors import SimulationError as SimulationError
 from .exchange import read_antimony as read_antimony
 from .exchange import read_sbml as read_sbml
 from .exchange import sbml_text as sbml_text
+from .following import Followed as Followed
+from .following import filtered as filtered
+from .following import follow as follow
+from .following import with_signals as with_signals
 from .formulas import Formula as Formula
 from .hybrid import NeuralRateSpec as NeuralRateSpec
 from .hybrid import build_model as build_model
@@ -102,6 +106,7 @@ from .inference import InitialError as InitialError
 from .inference import InitialStates as InitialStates
 from .inference import Prediction as Prediction
 from .inference import Problem as Problem
+from .inference import conditioned as conditioned
 from .inference import fit as fit
 from .inference import load_fit as load_fit
 from .inference import save_fit as save_fit
@@ -126,6 +131,7 @@ from .reporting import DisplayUnits as DisplayUnits
 from .reporting import comparison_report as comparison_report
 from .reporting import design_report as design_report
 from .reporting import diagnosis_report as diagnosis_report
+from .reporting import follow_report as follow_report
 from .reporting import next_run_report as next_run_report
 from .reporting import optimum_report as optimum_report
 from .reporting import report as report

@@ -86,6 +86,19 @@ def test_the_next_runs_are_written(place):
     assert "expected after 4 runs" in next(text for line, text in said.items() if "graycell design" in line)
 
 
+def test_a_running_culture_is_followed(place):
+    folder, said = place
+    made = folder / "my-advice"
+    written = json.loads((made / "follow.json").read_text(encoding="utf-8"))
+    assert written["now"] == 5.0
+    state = {one["quantity"]: one for one in written["state"]}
+    assert state["titer"]["low"] < state["titer"]["estimate"] < state["titer"]["high"]
+    assert set(written["no longer chosen"]) == {"feed_3"}
+    assert set(written["advice"]["decisions"]) == {"feed_6", "second_feed", "harvest"}
+    assert "Nothing is left to choose of feed_3." in next(text for line, text in said.items() if "follow" in line)
+    assert (made / "plan").is_dir()
+
+
 def test_the_tables_of_the_page_are_those_of_the_study(monkeypatch):
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "studies"))
     study = importlib.import_module("decision_study")

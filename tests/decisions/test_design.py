@@ -9,8 +9,9 @@ import pytest
 
 import graycell as gc
 from graycell.decisions import Decision, design
-from graycell.decisions.information import Assays, information_of, prior_covariance, scaled_estimate, sensitivities
+from graycell.decisions.information import Assays, information_of, sensitivities
 from graycell.errors import FitError, InputError
+from graycell.inference.conditioning import known_covariance, scaled_estimate
 from graycell.inference.results import Estimate
 from graycell.reporting.next_runs import design_report
 from graycell.runs.records import Bolus, CultureRun, Sample
@@ -111,7 +112,7 @@ def test_the_chosen_runs_are_the_best_of_all_sets(fitted):
     rows = np.array([[feed, start] for feed in (0.0, 0.05, 0.1) for start in (1.0, 20.5, 40.0)])
     slopes = sensitivities(fitted, PLAN, [FEED, START], rows, assays, scaled_estimate(fitted)[None, :])
     information = information_of(slopes, assays, np.zeros(0))[:, 0]
-    precision = np.linalg.inv(prior_covariance(fitted))
+    precision = np.linalg.inv(known_covariance(fitted))
     pairs = [information[i] + information[j] for i in range(9) for j in range(i + 1)]
     best = max(np.linalg.slogdet(precision + pair)[1] for pair in pairs)
     gain = best - np.linalg.slogdet(precision)[1]
@@ -152,7 +153,7 @@ def test_what_tells_two_models_apart_is_that_of_the_whole_covariance(fitted):
     gap = (rows[0].values - rows[1].values).ravel()
     noise = np.diag(assays.sd(rows[0].values).ravel() ** 2)
     both = [one.slopes.reshape(gap.size, -1) for one in rows]
-    variance = noise + sum(j @ prior_covariance(fit) @ j.T for j, fit in zip(both, (fitted, slower), strict=True))
+    variance = noise + sum(j @ known_covariance(fit) @ j.T for j, fit in zip(both, (fitted, slower), strict=True))
     assert found.after == pytest.approx(float(gap @ np.linalg.solve(variance, gap)), rel=1e-6)
     one = design(fitted, PLAN, [START], 1, against=slower, candidates=4)
     assert found.after < 1.9 * one.after  # the same run again tells less than the first
@@ -178,7 +179,7 @@ def test_runs_keep_the_constraints(fitted):
 
 def test_what_is_not_known_has_the_width_of_its_bounds():
     open_fit = fit_of(model(), covariance=((np.inf, 0.0), (0.0, 0.09)))
-    found = prior_covariance(open_fit)
+    found = known_covariance(open_fit)
     assert found[0, 0] == pytest.approx(np.log(1000.0) ** 2 / 12.0)
     assert found[1, 1] == pytest.approx(0.09)
 

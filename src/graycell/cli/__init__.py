@@ -9,6 +9,7 @@
     checking       diagnose, check-gradients
     predicting     predict
     deciding       optimise, design
+    following      follow
     uncertainty    sample, ensemble, profile
     comparing      generate, cross-validate
     given_runs     the runs that arguments name; given_models, given_units: the models and units
@@ -91,6 +92,8 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
     graycell optimise my-fit/ my-plan/ decisions.toml   choose feeds, shift and harvest of a plan
 
     graycell design my-fit/ my-plan/ decisions.toml     the next runs that tell most
+
+    graycell follow my-fit/ my-running-culture/         what a running culture is now, and how to go on
 
     graycell sample my-fit/                draws from the posterior of a fit
 

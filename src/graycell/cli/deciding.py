@@ -53,7 +53,7 @@ def _optimise(
         else:
             trained = Forecaster.of(runs, seed=seed, progress=lambda done, of: update(share * done, of))
             source = source_of(trained, draws, seed)
-        goals = _in_units_of_tables(wanted.goals, source, chosen, [*runs, plan])
+        goals = in_units_of_tables(wanted.goals, source, chosen, [*runs, plan])
         found = optimise(source, plan, wanted.decisions, goals, caution=caution, starts=starts, seed=seed,
                          progress=lambda done, of: update(share + (1.0 - share) * done, of))  # fmt: skip
     from graycell.reporting.decisions import decisions_frame, optimum_report  # with plotly, which is slow to import
@@ -68,8 +68,18 @@ def _optimise(
     say(f"Best plan: {path}; as a run: {out / 'plan'}")
 
 
-def _in_units_of_tables(goals: Goals, source: Source, units: DisplayUnits, runs: list[CultureRun]) -> Goals:
-    """Return goals whose quantities are in the units of tables, where the file does not say otherwise."""
+def in_units_of_tables(goals: Goals, source: Source, units: DisplayUnits, runs: list[CultureRun]) -> Goals:
+    """Return goals whose quantities are in the units of tables, where the file does not say otherwise.
+
+    Args:
+        goals: of a file.
+        source: that judges plans.
+        units: of tables.
+        runs: that tables show.
+
+    Returns:
+        The goals.
+    """
     given, shown = dict(goals.units), shown_in(units, runs)
     names = [name for name in goals.names if name in source.names and name not in given]
     own = {name: shown.unit(source.unit(name), name) for name in names}
@@ -92,7 +102,7 @@ def _design(
     ahead = None if target is None else plan_of(target)
     rival = None if against is None else load_fit(against)
     chosen = display_units(units, [*fitted.runs, base], [fitted.model])
-    goals = _in_units_of_tables(wanted.goals, source_of(fitted), chosen, [*fitted.runs, base])
+    goals = in_units_of_tables(wanted.goals, source_of(fitted), chosen, [*fitted.runs, base])
     with progress_bar("design") as update:
         found = design(
             fitted, base, wanted.decisions, count, purpose=purpose or PREDICTIONS, target=ahead, against=rival,

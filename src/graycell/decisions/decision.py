@@ -91,6 +91,7 @@ class Decision:
         input: of set-points; empty for all.
         day: time of the events [d]; None for all.
         relative: whether the values are factors of the plan's own numbers.
+        after: [d] events until then are done, and not chosen; None for all.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Decision:
     input: str = ""
     day: float | None = None
     relative: bool = False
+    after: float | None = None
 
     def selects(self, event: Event) -> bool:
         """Return whether a number of an event is chosen.
@@ -121,6 +123,7 @@ class Decision:
             and (not self.species or getattr(event, "species", "") == self.species)
             and (not self.input or getattr(event, "input", "") == self.input)
             and (self.day is None or abs(float(event.time) - self.day) <= _SAME_DAY)
+            and (self.after is None or float(event.time) > self.after)
         )
 
     def numbers(self, plan: CultureRun) -> list[float]:

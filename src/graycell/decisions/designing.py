@@ -22,14 +22,13 @@ from graycell.decisions.information import (
     Assays,
     Sensitivities,
     information_of,
-    prior_covariance,
-    scaled_estimate,
     sensitivities,
 )
 from graycell.decisions.next_runs import NextRuns
 from graycell.decisions.optimising import latest_end, require_decidable
 from graycell.decisions.verdict import Verdict
 from graycell.errors import Finding, FitError, InputError, nearest
+from graycell.inference.conditioning import known_covariance, scaled_estimate
 from graycell.inference.results import Fit
 from graycell.packing import molar_mass_of
 from graycell.runs.records import CultureRun
@@ -136,7 +135,7 @@ def design(
     found = Sensitivities(*(part[usable] for part in found))
     progress(0.7, "the best set")
     start_sd = _start_sd(fit, plan)
-    information, covariance = information_of(found, assays, start_sd), prior_covariance(fit)
+    information, covariance = information_of(found, assays, start_sd), known_covariance(fit)
     if against is not None:
         rival = _rival_of(fit, against, plan, decisions, values, assays, group)
         task = _between_models(found, start_sd, covariance, rival, assays)
@@ -206,7 +205,7 @@ def _is_kept(source: FitSource, plan: CultureRun, decisions: Sequence[Decision],
 
 def _drawn(fit: Fit, draws: int, seed: int, group: str | None = None) -> np.ndarray:
     """Return draws (draws, learned), the estimate first, parameters on their own scales."""
-    estimate, covariance = scaled_estimate(fit, group=group), prior_covariance(fit)
+    estimate, covariance = scaled_estimate(fit, group=group), known_covariance(fit)
     size, vectors = np.linalg.eigh(covariance)
     random = np.random.default_rng(seed).standard_normal((max(draws, 1) - 1, len(size)))
     moved = (random * np.sqrt(np.maximum(size, 0.0))) @ vectors.T
@@ -306,7 +305,7 @@ def _rival_of(
                            "unit, or leave out the other one.") from None  # fmt: skip
     scale = np.array(factors)
     found = Sensitivities(found.values * scale, *(part * scale[:, None] for part in (found.slopes, found.starts)))
-    return _Rival([assays.quantities.index(name) for name in shared], found, prior_covariance(other),
+    return _Rival([assays.quantities.index(name) for name in shared], found, known_covariance(other),
                   _start_sd(other, plan))  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from graycell.engine import current_engine
 from graycell.errors import FitError
 from graycell.formulas.tree import TIME, names_in
 from graycell.formulas.values import value_of
+from graycell.inference.conditioning import errors_of
 from graycell.inference.prediction import Draws, drawn_for_run
 from graycell.inference.results import Fit
 from graycell.model import CultureModel
@@ -49,8 +50,6 @@ _POINTS_OF_PLAN = 201
 """Times at which it is looked for."""
 _DRAWS_OF_COURSE = 100
 """Least number of draws of a course that is shown."""
-_LEAST_ERROR, _UNMEASURED_ERROR = 0.02, 0.1
-"""[1] Least relative error of a model, and that for what was not measured."""
 SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
 """Of the solver: its error is far below the width of a posterior."""
 
@@ -65,6 +64,7 @@ class FitSource:
         seed: of the draws.
         settings: of the solver.
         group: of the plan, where parameters differ between groups; None for none.
+        learned: a fit whose runs tell what was seen, and how wrong the model was; the fit itself if left out.
 
     Raises:
         FitError: the fit has no covariance, so nothing says how sure it is.
@@ -75,6 +75,7 @@ class FitSource:
     seed: int = 0
     settings: SolverSettings = SETTINGS
     group: str | None = None
+    learned: Fit | None = None
     has_slopes: bool = field(default=True, init=False)
     _kept: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -82,6 +83,10 @@ class FitSource:
         if not self.fit.has_covariance:
             raise FitError(f"fit of {self.fit.model.name}: found no covariance, so nothing says how sure its "
                            "predictions are; fit again from other starting values.")  # fmt: skip
+
+    @property
+    def _learned(self) -> Fit:
+        return self.fit if self.learned is None else self.learned
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -175,12 +180,12 @@ class FitSource:
     def _seen(self) -> dict[str, np.ndarray]:
         """All measured values of each quantity, and the values of each input, in the units of the model."""
         model, found = self.fit.model, dict[str, list[np.ndarray]]()
-        for given in self.fit.runs:
+        for given in self._learned.runs:
             run = in_units_of(given, model)
             for name in model.quantities:
                 if name in run.measurements:
                     found.setdefault(name, []).append(run.measurements[name].value)
-            path = simulate(self.fit.model_of(run.name), self.fit.run_of(given))
+            path = simulate(self._learned.model_of(run.name), self._learned.run_of(given))
             for name in model.input_names:
                 found.setdefault(name, []).append(np.asarray(path[name], float))
         return {name: np.concatenate(values) for name, values in found.items()}
@@ -188,26 +193,12 @@ class FitSource:
     @functools.cached_property
     def _reserves(self) -> dict[str, float]:
         """The largest measured values of the species that cells eat and that no run was ever without."""
-        return _well_fed([in_units_of(run, self.fit.model) for run in self.fit.runs], self.fit.model)
+        return _well_fed([in_units_of(run, self.fit.model) for run in self._learned.runs], self.fit.model)
 
     @functools.cached_property
     def _errors(self) -> dict[str, float]:
-        """[1] How wrong the model was in each quantity of its own runs: root mean square over the largest values."""
-        model, found = self.fit.model, dict[str, float]()
-        paths = [simulate(self.fit.model_of(run.name), self.fit.run_of(run)) for run in self.fit.runs]
-        runs = [in_units_of(run, model) for run in self.fit.runs]
-        for name in model.quantities:
-            apart: list[float] = []
-            for run, path in zip(runs, paths, strict=True):
-                series = run.measurements.get(name)
-                if series is not None and len(series.time):
-                    at = np.searchsorted(np.asarray(path.measured_time), series.time)
-                    wrong = np.asarray(path.at_samples(name))[at] - series.value
-                    apart += list(wrong / max(float(np.max(np.abs(series.value))), 1e-300))
-            finite = np.array(apart)[np.isfinite(apart)]
-            error = math.sqrt(float(np.mean(finite**2))) if len(finite) else _UNMEASURED_ERROR
-            found[name] = max(error, _LEAST_ERROR)
-        return found
+        """[1] How wrong the model was in each quantity, see `errors_of`."""
+        return errors_of(self._learned)
 
     def novelties(self, plan: CultureRun) -> list[str]:
         """Return which states and inputs of a plan leave those that were measured.
@@ -247,7 +238,7 @@ class FitSource:
             The course, from draws of the parameters.
         """
         found = self.fit.predict(plan, max(self.draws, _DRAWS_OF_COURSE), seed=self.seed, group=self._group(plan))
-        seen = {name for run in self.fit.runs for name in run.measurements}
+        seen = {name for run in self._learned.runs for name in run.measurements}
         names = tuple(name for name in found.names if name in seen) or found.names
         low, high = (np.stack([found.interval(name)[side] for name in names], axis=1) for side in (0, 1))
         best = np.stack([found.best[:, found.names.index(name)] for name in names], axis=1)
@@ -255,8 +246,8 @@ class FitSource:
 
     @property
     def runs(self) -> tuple[CultureRun, ...]:
-        """The runs of the fit."""
-        return self.fit.runs
+        """The runs that were learned from."""
+        return self._learned.runs
 
 
 class _Asked(NamedTuple):

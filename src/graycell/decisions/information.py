@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from graycell.cell.neural import weights_of, with_weights
+from graycell.cell.neural import with_weights
 from graycell.compiling import compiled_once
 from graycell.decisions.decision import Decision, decided
 from graycell.engine import current_engine
@@ -200,52 +200,6 @@ def _sloped(asked: _Asked, values: Array, draws: Array) -> tuple[Array, Array]:
         return value, slope
 
     return lax.map(one, (values, draws))
-
-
-def scaled_estimate(fit: Fit, plan: str = "", group: str | None = None) -> np.ndarray:
-    """Return what a fit learned: parameters on their own scales, then weights of networks.
-
-    Args:
-        fit: of a model.
-        plan: name of the plan, whose own values are taken where it is a run of the fit.
-        group: of the plan.
-
-    Returns:
-        (learned,)
-    """
-    table = fit.model_of(plan, group).table
-    rows = [table[row.name] for row in fit.estimates]
-    weights = np.asarray(weights_of(fit.model.nets)) if fit.model.nets else np.zeros(0)
-    return np.r_[np.asarray(Coordinates.of(rows).centre), weights]
-
-
-def prior_covariance(fit: Fit) -> np.ndarray:
-    """Return what is known before the next run: the covariance of a fit.
-
-    What its runs do not determine has the variance of its prior, or that of a uniform distribution between its bounds.
-
-    Args:
-        fit: with a covariance.
-
-    Returns:
-        (learned, learned)
-
-    Raises:
-        FitError: the covariance could not be computed.
-    """
-    if not fit.has_covariance:
-        raise FitError(f"fit of {fit.model.name}: found no covariance, so nothing says what is known before the next "
-                       "run; fit again from other starting values.")  # fmt: skip
-    table = fit.model.table
-    coordinates = Coordinates.of([table[row.name] for row in fit.estimates])
-    covariance, n = np.array(fit.covariance), len(fit.estimates)
-    widest = np.square(np.asarray(coordinates.upper - coordinates.lower)) / 12.0
-    widest = np.minimum(widest, np.square(np.asarray(coordinates.prior_sd)))
-    widest = np.r_[widest, np.ones(len(covariance) - n)]
-    unknown = ~np.isfinite(np.diag(covariance)) | (np.diag(covariance) > widest)
-    covariance[unknown], covariance[:, unknown] = 0.0, 0.0
-    covariance[unknown, unknown] = widest[unknown]
-    return 0.5 * (covariance + covariance.T)
 
 
 def information_of(found: Sensitivities, assays: Assays, start_sd: np.ndarray) -> np.ndarray:

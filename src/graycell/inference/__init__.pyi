@@ -1,3 +1,4 @@
+from .conditioning import conditioned as conditioned
 from .fitting import fit as fit
 from .initial_error import InitialError as InitialError
 from .initial_states import InitialStates as InitialStates

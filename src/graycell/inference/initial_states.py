@@ -161,8 +161,22 @@ class InitialStates:
         """
         if known.number is not None:
             return np.where(np.isfinite(known.sd), self.deviation[known.number], 0.0)
-        centre, _ = self._of_new(known, model, self.common_mean[None, :])
-        return centre[0]
+        return self.of_new(known, model)[0]
+
+    def of_new(
+        self, known: "Beginning", model: CultureModel
+    ) -> tuple[Float[np.ndarray, " species"], Float[np.ndarray, " species"]]:
+        """Return what is known of the deviations of a new run, at the common means.
+
+        Args:
+            known: of its initial state.
+            model: of the fit.
+
+        Returns:
+            Means and standard deviations [1]; 0 where a value is exact or absent.
+        """
+        centre, sd = self._of_new(known, model, self.common_mean[None, :])
+        return centre[0], sd
 
     def _of_new(
         self, known: "Beginning", model: CultureModel, common_mean: Float[np.ndarray, "draws common"]

@@ -15,6 +15,8 @@ from .fits.laws import law_errors_frame as law_errors_frame
 from .fits.laws import laws_frame as laws_frame
 from .fits.laws import recovered as recovered
 from .fits.page import report as report
+from .following import follow_report as follow_report
+from .following import followed_figure as followed_figure
 from .next_run import next_run_figure as next_run_figure
 from .next_run import next_run_frame as next_run_frame
 from .next_run import next_run_report as next_run_report

@@ -197,6 +197,7 @@ def integrate(
     loop: Loop = Loop(),  # noqa: B008  an immutable tuple
     settings: SolverSettings = SolverSettings(),
     points: int = 1,
+    begun: CultureState | None = None,
 ) -> Path:
     """Solve a packed run; pure, to be compiled, mapped and differentiated by the caller.
 
@@ -207,6 +208,7 @@ def integrate(
         settings: of the solver.
         points: number of points of every segment: its end, before its interventions, or, for 2 and more, its
             beginning, after the interventions before it, its end, and points evenly between.
+        begun: state before the first segment, without triggers and boluses per IVCD; that of the run if left out.
 
     Returns:
         States, cells and statuses.
@@ -276,7 +278,7 @@ def integrate(
         out = (time, states, closed.values, closed.status, inputs, failed, vessel)
         return _Carry(after, changed, carry.alive & successful, true, tangent, ivcd), out
 
-    first = _begun(model, packed, direction)
+    first = _begun(model, packed, direction, begun)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
     return _path(model, packed, loop, *lax.scan(segment, first, given)[1])
 
@@ -307,14 +309,17 @@ def _path(model, packed: PackedRun, loop: Loop, time, states, closed, loop_statu
     return Path(time, states, closed, loop_status, inputs, fed, feed, by_rules, cells, failed)
 
 
-def _begun(model: CultureModel, packed: PackedRun, direction: Tangent | None) -> _Carry:
-    """Return the state before the first segment."""
+def _begun(
+    model: CultureModel, packed: PackedRun, direction: Tangent | None, given: CultureState | None = None
+) -> _Carry:
+    """Return what goes into the first segment: the beginning of the run, or a given state, which nothing changed."""
     variables = model.begin(packed.initial_variables, packed.inputs_at(jnp.zeros(()), packed.first_setpoints))
     state, yes = CultureState(packed.initial, jnp.ones(()), variables), jnp.asarray(True)
     initially = jnp.asarray([trigger.initially for trigger in model.triggers], bool)
     tangent = None if direction is None else jax.tree.map(jnp.zeros_like, state)
     ivcd = jnp.zeros(packed.media.shape[0]) if packed.counts_cells else None
-    return _Carry(state, yes, yes, initially, tangent, ivcd)
+    state, changed = (state, yes) if given is None else (given, jnp.asarray(False))
+    return _Carry(state, changed, yes, initially, tangent, ivcd)
 
 
 def _step_control(

@@ -9,6 +9,7 @@ from graycell.cli.commands import (
     comparing,
     deciding,
     fitting,
+    following,
     modelling,
     models,
     predicting,
@@ -18,6 +19,6 @@ from graycell.cli.commands import (
 
 GROUPS = tuple(
     group.commands
-    for group in (runs, models, modelling, fitting, predicting, uncertainty, deciding, comparing, checking)
+    for group in (runs, models, modelling, fitting, predicting, uncertainty, deciding, following, comparing, checking)
 )
 """In the order of the help."""
