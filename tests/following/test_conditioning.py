@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.stats
 from running import FIT_ERROR, K, fit_of, line_fit, measured, model, plan
 
 import graycell as gc
@@ -106,12 +107,32 @@ def test_a_late_sample_counts_at_its_time_and_an_earlier_answer_changes_nothing(
     assert again.covariance[0, 0] < first.covariance[0, 0]
 
 
-def test_a_value_below_a_limit_says_only_that():
+def test_a_value_below_a_limit_is_only_that():
     fit = line_fit()
     run = gc.CultureRun("now", 1.0, {"P": 1.0}, end=8.0)
-    series = gc.Measurement("P", "mmol/L", np.array([4.0]), np.array([30.0]), np.array([1.0]), np.array([True]))
-    found = conditioned(fit, replace(run, measurements={"P": series}))
-    assert found.estimates[0].value == pytest.approx(2.0, abs=1e-4)
+
+    def found(limit):
+        series = gc.Measurement("P", "mmol/L", np.array([4.0]), np.array([limit]), np.array([1.0]), np.array([True]))
+        return conditioned(fit, replace(run, measurements={"P": series})).estimates[0].value
+
+    assert found(30.0) == pytest.approx(2.0, abs=1e-4)
+
+    def cost(p):
+        return 0.5 * ((p - 2.0) / 0.5) ** 2 - scipy.stats.norm.logcdf(7.0 - 1.0 - 4.0 * p)
+
+    assert found(7.0) == pytest.approx(scipy.optimize.minimize_scalar(cost, (1.0, 2.0)).x, abs=5e-3)
+
+
+def test_a_surprising_sample_is_met_and_the_search_says_whether_it_ended():
+    fit = fit_of(initial_error=None)
+    wide = replace(fit, covariance=np.array([[4.0]]))
+    days = np.array([1.0, 2.0])
+    run = measured(plan("now", events=()), {"S": (days, 30.0 * np.exp(-4.0 * K * days), 0.3)})
+    found = conditioned(wide, run)
+    assert found.converged
+    assert found.estimates[0].value == pytest.approx(4.0 * K, rel=0.1)
+    prior = Prior.of(wide, run, None, None)
+    assert prior.unknowns(prior.place_of(found))[0] == pytest.approx(np.log(found.estimates[0].value), abs=1e-6)
 
 
 def test_what_the_fit_says_nothing_of_has_the_width_of_its_bounds():

@@ -28,19 +28,19 @@ mu = { value = 0.4, unit = "1/d", lower = 0.01, upper = 4.0 }
 """
 
 
-def noise_of(fit, largest, end):
+def noise_of(amount, largest, end):
     """Return the variance that the filter adds in a day."""
-    return (0.02 * largest) ** 2 / end
+    return (0.02 * np.hypot(amount, 0.01 * largest)) ** 2 / end
 
 
 def test_a_line_is_that_of_kalman():
     fit, days, values = line_fit(), np.array([1.0, 2.0, 4.0]), np.array([4.1, 5.8, 13.0])
     run = measured(gc.CultureRun("now", 1.0, {"P": 1.0}, end=8.0), {"P": (days, values, 1.0)})
     found = filtered(fit, run)
-    noise = noise_of(fit, 17.0, 8.0)  # P of the fit at the end
     mean, covariance, before = np.array([2.0, 1.0]), np.diag([0.25, 0.0]), 0.0
     for day, value in zip(days, values, strict=True):
         move = np.array([[1.0, 0.0], [day - before, 1.0]])
+        noise = noise_of(mean[1], 11.0, 5.0)  # P of the run of the fit at its end, on day 5
         mean = move @ mean
         covariance = move @ covariance @ move.T + np.diag([0.0, noise * (day - before)])
         gain = covariance[:, 1] / (covariance[1, 1] + 1.0)
@@ -69,6 +69,8 @@ def test_boluses_are_met_and_a_late_value_is_that_of_its_time():
     assert np.allclose(again.mean, found.mean, rtol=1e-9)
     assert np.allclose(again.sd, found.sd, rtol=1e-9)
     assert again.at(3.0)["S"] == without.at(3.0)["S"]
+    other = replace(fit, covariance=2.0 * fit.covariance)
+    assert np.allclose(filtered(other, whole, before=found).mean, filtered(other, whole).mean, rtol=1e-9)
     assert again.at(8.0)["S"] != without.at(8.0)["S"]
 
 

@@ -91,7 +91,7 @@ class Decision:
         input: of set-points; empty for all.
         day: time of the events [d]; None for all.
         relative: whether the values are factors of the plan's own numbers.
-        after: [d] events until then are done, and not chosen; None for all.
+        after: [d] events before it are done, and not chosen; None for all.
     """
 
     name: str
@@ -123,7 +123,7 @@ class Decision:
             and (not self.species or getattr(event, "species", "") == self.species)
             and (not self.input or getattr(event, "input", "") == self.input)
             and (self.day is None or abs(float(event.time) - self.day) <= _SAME_DAY)
-            and (self.after is None or float(event.time) > self.after)
+            and (self.after is None or float(event.time) >= self.after - _SAME_DAY)
         )
 
     def numbers(self, plan: CultureRun) -> list[float]:
@@ -179,6 +179,11 @@ class Decision:
     def _multiples(self) -> tuple[int, int]:
         """The least and the largest multiple of the step within the bounds."""
         return math.ceil(self.lower / self.step - _ROUNDING), math.floor(self.upper / self.step + _ROUNDING)
+
+    @property
+    def can_be_set(self) -> bool:
+        """Whether there is a value within the bounds."""
+        return self.lower < self.upper and (self.step == 0.0 or self._has_multiples)
 
     @property
     def _has_multiples(self) -> bool:

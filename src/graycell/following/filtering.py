@@ -1,13 +1,14 @@
 """filtered: a running culture at every value of its signals, by the extended Kalman filter of cuthbert.
 
 The state is what is in the vessel, and the parameters, as far as the fit leaves them open. Between two values the
-culture is simulated, and what the model was wrong in the runs of its fit is added as noise, so that the filter follows
+culture is simulated, and the error of the model in the runs of its fit is added as noise, so that the filter follows
 a culture which does what the model does not know. Each value then counts by its error. A value that comes late belongs
 to an earlier time: the filter goes back to it, and on from there.
 
 S. Sarkka, "Bayesian Filtering and Smoothing", Cambridge University Press (2013), 5.2.
 """
 
+import hashlib
 import importlib
 import math
 from dataclasses import dataclass, field, replace
@@ -28,15 +29,20 @@ from graycell.inference.coordinates import Coordinates
 from graycell.inference.initial_error import InitialError
 from graycell.inference.results import Fit
 from graycell.model import CultureModel, CultureState
-from graycell.packing import PackedRun, pack
+from graycell.packing import PackedRun, in_units_of, pack
 from graycell.reactor import Flows, Interventions
 from graycell.runs.records import CultureRun
 from graycell.simulation.simulate import simulate
-from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
+from graycell.simulation.trajectory import status_of
 
 _SETTINGS = SolverSettings(rtol=1e-4, atol=1e-5, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
 _TOGETHER = 16
 """Steps in one call: few enough to be quick at every value, and enough to hide the time of a call."""
+
+
+_LEAST = 0.01
+"""[1] Part of its largest amount below which the noise of a species does not become smaller."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Filtered:
     units: tuple[str, ...]
     mean: np.ndarray
     sd: np.ndarray
-    _told: np.ndarray = field(repr=False)
+    _inputs: np.ndarray = field(repr=False)
     _rows: "_Rows" = field(repr=False)
 
     def at(self, time: float) -> dict[str, tuple[float, float]]:
@@ -99,7 +105,7 @@ class _Step(NamedTuple):
         setpoints: (2, inputs)
         flows: of both.
         interventions: at their ends.
-        value: (quantities,) NaN where nothing was measured.
+        value: (quantities,) NaN where nothing was measured, or a value below a detection limit, which is left out.
         error: (quantities,)
     """
 
@@ -125,7 +131,8 @@ class _Asked(NamedTuple):
         start: (species,) mean deviations of initial concentrations.
         start_sd: (species,)
         carried: (species, species of the model) which of them each deviation moves.
-        noise: (species of the model,) of amounts, in the square root of a day.
+        noise: (species of the model,) [1] of amounts, relative to them, in the square root of a day.
+        least: (species of the model,) amounts below which noise does not become smaller.
         settings: of the solver.
     """
 
@@ -139,6 +146,7 @@ class _Asked(NamedTuple):
     start_sd: Array
     carried: Array
     noise: Array
+    least: Array
     settings: SolverSettings
 
 
@@ -155,7 +163,8 @@ def filtered(
 
     Args:
         fit: of other cultures, with a covariance.
-        run: the culture: its samples, what was done, and the values of its signals, see `with_signals`.
+        run: the culture: its samples, what was done, and the values of its signals, see `with_signals`. Values below a
+            detection limit are left out.
         group: of the culture, where parameters differ between groups.
         initial_error: of its initial concentrations, see `conditioned`.
         before: of the same culture with fewer values; what did not change is not computed again.
@@ -165,33 +174,38 @@ def filtered(
         The culture.
 
     Raises:
-        FitError: cuthbert is not installed, the fit knows the culture already or has no covariance, or the culture has
-            what a filter does not follow: triggers, or boluses per IVCD.
+        FitError: cuthbert is not installed, the fit knows the culture already or has no covariance, a step could not be
+            simulated, or the culture has what a filter does not follow: triggers, or boluses per IVCD.
         InputError: the culture does not fit the model.
     """
     _cuthbert("")
     asked, packed = _asked(fit, run, fit.group_of(run.name, group), initial_error, settings)
     steps = _steps_of(packed)
-    told, kept = _told(packed, steps), 0
-    if before is not None:
-        most = min(len(told), len(before._told))
-        same = np.all((told[:most] == before._told[:most]) | (np.isnan(told[:most]) & np.isnan(before._told[:most])),
-                      axis=1)  # fmt: skip
+    inputs, kept = _inputs_of(packed, steps, asked), 0
+    if before is not None and before._inputs.shape[1] == inputs.shape[1]:
+        most = min(len(inputs), len(before._inputs))
+        now, then = inputs[:most], before._inputs[:most]
+        same = np.all((now == then) | (np.isnan(now) & np.isnan(then)), axis=1)
         kept = most if np.all(same) else int(np.argmin(same))
     if before is not None and kept:
         parts = [_Rows(*(part[:kept] for part in before._rows))]
     else:
         kept, parts = 1, [_Rows(*(np.asarray(part)[None] for part in _first(asked, _step(steps, 0))))]
-    for first in range(kept - 1, len(told) - 1, _TOGETHER):
+    for first in range(kept - 1, len(inputs) - 1, _TOGETHER):
         here = parts[-1]
-        count = min(_TOGETHER, len(told) - 1 - first)
-        chosen = np.minimum(first + 1 + np.arange(_TOGETHER), len(told) - 1)  # what is beyond the last is thrown away
+        count = min(_TOGETHER, len(inputs) - 1 - first)
+        chosen = np.minimum(first + 1 + np.arange(_TOGETHER), len(inputs) - 1)  # what is beyond the last is thrown away
         found = _advanced(asked, _step(steps, chosen), jnp.asarray(here.state[-1]), jnp.asarray(here.root[-1]))
         parts.append(_Rows(*(np.asarray(part)[:count] for part in found)))
+        lost = ~np.all(np.isfinite(parts[-1].mean), axis=1)
+        if np.any(lost):
+            day = float(np.asarray(steps.end)[first + 1 + int(np.argmax(lost)), 1])
+            raise FitError(f"run '{run.name}': the model could not be simulated with what the filter knew near day "
+                           f"{day:.4g}; follow the culture by its samples, without a filter.")  # fmt: skip
     rows = _Rows(*(np.concatenate(part) for part in zip(*parts, strict=True)))
     names = asked.model.quantities
     units = tuple(asked.model.unit(name) for name in names)
-    return Filtered(run, np.asarray(steps.end)[:, 1], names, units, rows.mean, rows.sd, told, rows)
+    return Filtered(run, np.asarray(steps.end)[:, 1], names, units, rows.mean, rows.sd, inputs, rows)
 
 
 def _cuthbert(part: str) -> Any:
@@ -218,16 +232,19 @@ def _asked(
     size, vectors = np.linalg.eigh(covariance[:learned, :learned])
     there = size > 1e-15 * np.max(size, initial=0.0)
     spread = (vectors * np.sqrt(np.maximum(size, 0.0)))[:, there]
-    wrong, path = errors_of(fit), simulate(model, run)
-    largest = [float(np.nanmax(np.abs(np.asarray(path[name])), initial=0.0)) for name in model.species]
-    days = math.sqrt(max(run.end, 1e-3))  # over the whole of a culture it adds up to how wrong the model was
-    noise = [wrong[name] * most / days for name, most in zip(model.species, largest, strict=True)]
+    model_errors, runs = errors_of(fit), [in_units_of(one, model) for one in fit.runs]
+    days = math.sqrt(float(np.mean([one.end for one in runs])))  # over a culture it adds up to the error of the model
+    noise = np.array([model_errors[name] / days for name in model.species])
+    path = simulate(fit.model_of(runs[0].name), fit.run_of(fit.runs[0]))
+    largest = [max([float(np.nanmax(np.abs(np.asarray(path[name])))),
+                    *(float(np.max(one.measurements[name].value)) for one in runs if name in one.measurements)])
+               for name in model.species]  # fmt: skip
     first = _of_segments(packed, _step(_steps_of(packed), 0))
     start_sd = np.sqrt(np.maximum(np.diag(covariance)[learned:], 0.0))
     return _Asked(
         model, first, prior.names, prior.coordinates, jnp.asarray(prior.mean[:learned]), jnp.asarray(spread),
         jnp.asarray(prior.mean[learned:]), jnp.asarray(start_sd), jnp.asarray(prior.carried), jnp.asarray(noise),
-        settings,
+        jnp.asarray(_LEAST * np.array(largest)), settings,
     ), packed  # fmt: skip
 
 
@@ -240,12 +257,11 @@ def _steps_of(packed: PackedRun) -> _Step:
     def both(leaf: Any) -> np.ndarray:
         return np.asarray(leaf)[pairs]
 
-    end = both(packed.end)
+    end, value = both(packed.end), np.where(np.asarray(packed.below) > 0.0, np.nan, packed.measured)
     start = both(packed.start)
     start[:, 0] = end[:, 0]
     return _Step(start, end, both(packed.setpoints), jax.tree.map(both, packed.flows),
-                 jax.tree.map(both, packed.interventions), np.asarray(packed.measured)[:count],
-                 np.asarray(packed.standard_error)[:count])  # fmt: skip
+                 jax.tree.map(both, packed.interventions), value[:count], np.asarray(packed.standard_error)[:count])
 
 
 def _instants(packed: PackedRun) -> int:
@@ -260,15 +276,17 @@ def _step(steps: _Step, chosen: Any) -> _Step:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf[chosen]), steps)
 
 
-def _told(packed: PackedRun, steps: _Step) -> np.ndarray:
+def _inputs_of(packed: PackedRun, steps: _Step, asked: "_Asked") -> np.ndarray:
     """Return all that each step depends on, (steps, numbers); what is measured as an input is seen at its ends."""
     count = len(steps.value)
     rows = [np.asarray(leaf, float).reshape(count, -1) for leaf in jax.tree.leaves(steps)]
     for of in (steps.start[:, 1], 0.5 * (steps.start[:, 1] + steps.end[:, 1]), steps.end[:, 1]):
         rows.append(np.asarray(jax.vmap(packed.curves)(jnp.asarray(of))).reshape(count, -1))
-    same = np.concatenate([np.ravel(np.asarray(part, float))
-                           for part in (packed.media, packed.initial, packed.initial_variables)])  # fmt: skip
-    return np.hstack([*rows, np.tile(same, (count, 1))])
+    # what is the same in all steps, as one number
+    parts = (packed.media, packed.initial, packed.initial_variables, asked.mean, asked.spread, asked.start,
+             asked.start_sd, asked.carried, asked.noise, asked.least)  # fmt: skip
+    digest = hashlib.sha256(b"".join(np.asarray(part, float).tobytes() for part in parts)).digest()
+    return np.hstack([*rows, np.full((count, 1), float(int.from_bytes(digest[:6], "big")))])
 
 
 def _of_segments(packed: PackedRun, step: _Step, only_the_last: bool = False) -> PackedRun:
@@ -301,23 +319,26 @@ def _joined(x: Array, state: CultureState) -> Array:
 
 
 def _parted(asked: _Asked, z: Array) -> tuple[Array, CultureState]:
-    """Return the open parameters, and the vessel, which holds nothing below 0."""
+    """Return the open parameters, and the vessel, which holds nothing below 0; derivatives go on there."""
     k, s = asked.spread.shape[1], len(asked.model.species)
-    return z[:k], CultureState(jnp.maximum(z[k : k + s], 0.0), z[k + s], z[k + s + 1 :])
+    amounts = z[k : k + s] + lax.stop_gradient(jnp.maximum(-z[k : k + s], 0.0))
+    return z[:k], CultureState(amounts, z[k + s], z[k + s + 1 :])
 
 
 def _moved(asked: _Asked, z: Array, step: _Step) -> Array:
     """Return the state at the end of a step, before what is done then."""
     x, state = _parted(asked, z)
-    path = integrate(_model_at(asked, x), _of_segments(asked.packed, step), Loop(), asked.settings, begun=state)
-    return _joined(x, jax.tree.map(lambda leaf: leaf[-1, -1], path.states))
+    path = integrate(_model_at(asked, x), _of_segments(asked.packed, step), Loop(), asked.settings, 1, state)
+    finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
+                         jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
+    return jnp.where(finished, _joined(x, jax.tree.map(lambda leaf: leaf[-1, -1], path.states)), jnp.nan)
 
 
 def _quantities(asked: _Asked, z: Array, step: _Step) -> Array:
     """Return all quantities at the end of a step."""
     x, state = _parted(asked, z)
     at = _of_segments(asked.packed, step, only_the_last=True)
-    return integrate(_model_at(asked, x), at, Loop(), asked.settings, begun=state).predicted[-1]
+    return integrate(_model_at(asked, x), at, Loop(), asked.settings, 1, state).predicted[-1]
 
 
 def _seen(asked: _Asked, z: Array, root: Array, step: _Step) -> tuple[Array, Array]:
@@ -357,13 +378,14 @@ def _advanced(asked: _Asked, steps: _Step, state: Array, root: Array) -> tuple[A
 
     def dynamics(before, step: _Step):
         length = jnp.maximum(step.end[1] - step.start[1], 0.0)
-        sd = jnp.zeros(len(state)).at[k : k + s].set(asked.noise * jnp.sqrt(length))
+        sizes = jnp.hypot(before.mean[k : k + s], asked.least)
+        sd = jnp.zeros(len(state)).at[k : k + s].set(asked.noise * sizes * jnp.sqrt(length))
         return (lambda z: (_moved(asked, z, step), jnp.diag(sd))), before.mean
 
     def observation(predicted, step: _Step):
-        told = jnp.isfinite(step.error) & jnp.isfinite(step.value)
-        error = jnp.diag(jnp.where(told, step.error, 1.0))
-        value = jnp.where(told, step.value, jnp.nan)
+        measured = jnp.isfinite(step.error) & jnp.isfinite(step.value)
+        error = jnp.diag(jnp.where(measured, step.error, 1.0))
+        value = jnp.where(measured, step.value, jnp.nan)
         return (lambda z: (_quantities(asked, z, step), error)), predicted.mean, value
 
     kalman = _cuthbert(".gaussian.moments").build_filter(state, root, dynamics, observation)

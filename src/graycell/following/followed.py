@@ -9,8 +9,9 @@ import numpy as np
 from graycell.decisions.optimum import Optimum
 from graycell.inference.prediction import Prediction
 from graycell.inference.results import Fit
+from graycell.packing import in_units_of
 from graycell.provenance import hash_of_run
-from graycell.runs.records import CultureRun
+from graycell.runs.records import CultureRun, Measurement
 from graycell.saved import SavedFormat
 from graycell.versions import VERSIONS, hash_of_code, where_it_ran
 
@@ -77,7 +78,13 @@ class Followed:
     @property
     def samples(self) -> int:
         """Number of values after time 0 that were used."""
-        return sum(int(np.sum(series.time > 0.0)) for series in self.run.measurements.values())
+        return sum(int(np.sum(series.time > 0.0)) for series in self._used)
+
+    @property
+    def _used(self) -> list[Measurement]:
+        """The series of quantities of the model, in its units."""
+        run, model = in_units_of(self.run, self.known.model), self.known.model
+        return [series for name, series in run.measurements.items() if name in model.quantities]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,8 +99,9 @@ class Followed:
             One row for each of `names`.
         """
         at, found = int(np.argmin(np.abs(self.forecast.time - self.now))), []
+        used = {series.quantity: series for series in self._used}
         for name in self.names:
-            j, series = self.forecast.names.index(name), self.run.measurements.get(name)
+            j, series = self.forecast.names.index(name), used.get(name)
             low, high = (float(side[at]) for side in self.forecast.interval(name))
             value, day = (float(series.value[-1]), float(series.time[-1])) if series is not None and len(series.time) \
                 else (np.nan, np.nan)  # fmt: skip
@@ -110,7 +118,7 @@ class Followed:
         found = []
         for before, after in zip(self.fit.estimates, self.known.estimates, strict=True):
             row = self.known.model.table[after.name]
-            own = self.fit.own_values(self.run.name, self.forecast.group).get(before.name, before.value)
+            own = self.fit.own_values(self.run.name, self.without.group).get(before.name, before.value)
             if row.log_scale:
                 apart, sd = float(np.log(after.value / own)), after.relative_error
             else:
@@ -126,7 +134,7 @@ class Followed:
         Returns:
             Sentences.
         """
-        quantities = sum(1 for series in self.run.measurements.values() if np.any(series.time > 0.0))
+        quantities = sum(1 for series in self._used if np.any(series.time > 0.0))
         found = [f"Day {self.now:.4g} of {self.run.end:.4g}: {self.samples} values of {quantities} "
                  f"{'quantity' if quantities == 1 else 'quantities'} so far."]  # fmt: skip
         if self.known.agreement is not None:
@@ -138,6 +146,7 @@ class Followed:
             found.append(f"This culture is not like those of the fit: in standard deviations, {named}{more}.")
         if self.known.initial_states is not None:
             found += self.known.initial_states.far()
+        found += self.forecast.remarks()
         if not self.known.converged:
             found.append("The search did not converge: the numbers are those of the best that was found.")
         if self.left_out:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from graycell.comparison.splits import known_of
-from graycell.decisions.decision import FIELDS, Decision
+from graycell.decisions.decision import CHANGES, FIELDS, Decision
 from graycell.decisions.fit_source import FitSource
-from graycell.decisions.goals import Constraint, Goals
-from graycell.decisions.optimising import CAUTION, optimise, require_decidable
-from graycell.errors import Finding, InputError
+from graycell.decisions.goals import ALWAYS, Constraint, Goals
+from graycell.decisions.optimising import CAUTION, latest_end, optimise
+from graycell.errors import Finding, InputError, nearest
 from graycell.following.followed import Followed
 from graycell.following.signals import WINDOW, with_signals
 from graycell.formulas.parsing import parse
@@ -25,8 +25,8 @@ POINTS = 101
 """Times of a forecast."""
 DRAWS = 100
 """Draws of a forecast."""
-_LATER = 1e-6
-"""[d] What is decided is done later than now by this at least."""
+_SAME_TIME = 1e-6
+"""[d]"""
 
 
 def follow(
@@ -54,8 +54,8 @@ def follow(
     """Return what a running culture is, what it will be, and how to go on.
 
     All samples so far count, each at its own time, however late it came: by least squares around what the fit says of
-    parameters and beginnings, see `conditioned`. What is decided of the rest of the plan is chosen with what is known
-    then.
+    parameters and initial concentrations, see `conditioned`. The rest of the plan is chosen with that, and its
+    constraints hold from now on.
 
     Args:
         fit: of other cultures, with a covariance.
@@ -63,7 +63,8 @@ def follow(
         decisions: numbers of the plan that may be chosen; of what was done before now nothing is.
         maximise: see `optimise`; needed where something is chosen.
         constraints: see `optimise`.
-        now: [d] later samples are not used, and earlier events are done; the time of the last sample if left out.
+        now: [d] later samples are not used, and events before it are done; the time of the last sample if left out.
+            What is planned for now itself can still be chosen: samples are taken first.
         signals: of probes, as measurements of a run, each with its error.
         delay: [d] of the signals, see `with_signals`.
         window: [d] of the signals.
@@ -91,10 +92,14 @@ def follow(
         raise InputError([Finding("now", f"day {now:g}", f"the plan of run '{run.name}' is from day 0 to {run.end:g}",
                                   "give a day within it, or let the plan end later")])  # fmt: skip
     seen = known_of(run, now, viability_known=False)
-    seen = seen if signals is None else with_signals(seen, signals, until=now, delay=delay, window=window)
-    if not any(np.any(series.time > 0.0) for series in seen.measurements.values()):
-        raise InputError([Finding(f"run '{run.name}'", f"no sample between day 0 and day {now:g}", "a culture is "
-                                  "followed by its samples", "predict it with: graycell predict")])  # fmt: skip
+    if signals is not None:
+        _require_known(signals, fit)
+        seen = with_signals(seen, signals, until=now, delay=delay, window=window)
+    used = [series for name, series in seen.measurements.items() if name in fit.model.quantities]
+    if not any(np.any(series.time > 0.0) for series in used):
+        found = f"no sample of a quantity of the model between day 0 and day {now:g}"
+        raise InputError([Finding(f"run '{run.name}'", found, "a culture is followed by its samples",
+                                  "predict it with: graycell predict")])  # fmt: skip
     progress(0.0, "least squares over all samples")
     known = conditioned(fit, seen, group=group, initial_error=initial_error,
                         before=None if before is None else before.known)  # fmt: skip
@@ -105,19 +110,36 @@ def follow(
     best, left_out = None, {}
     if decisions:
         progress(0.5, "the rest of the plan")
-        if maximise is None:
-            raise InputError([Finding("maximise", "nothing", "where something is chosen, a formula says what is to be "
-                                      "large", 'write it like maximise = "titer * volume"')])  # fmt: skip
-        goals = maximise if isinstance(maximise, Goals) else Goals(
-            maximise, tuple(map(Constraint.of, constraints)), tuple((units or {}).items()), tuple(may_run_out)
-        )  # fmt: skip
-        source = FitSource(known, seed=seed, learned=fit)
-        require_decidable(source, seen, decisions, goals)
+        goals = _goals_of(maximise, constraints, units, may_run_out)
         still, left_out = open_decisions(decisions, seen, now)
         if still:
-            best = optimise(source, seen, still, _of_open(goals, left_out), caution=caution, starts=starts, seed=seed,
-                            rules=False, progress=lambda done, words: progress(0.5 + 0.5 * done, words))  # fmt: skip
+            source, goals = FitSource(known, seed=seed, learned=fit), _from_now(goals, left_out, now,
+                                                                               latest_end(seen, still))  # fmt: skip
+            best = optimise(source, seen, still, goals, caution=caution, starts=starts, seed=seed, rules=False,
+                            progress=lambda done, words: progress(0.5 + 0.5 * done, words))  # fmt: skip
     return Followed(fit, known, seen, now, forecast, without, best, left_out, seed)
+
+
+def _goals_of(
+    maximise: str | Goals | None, constraints: Sequence[Constraint | str | Mapping[str, Any]],
+    units: Mapping[str, str] | None, may_run_out: Sequence[str],
+) -> Goals:  # fmt: skip
+    """Return the goals of the whole plan."""
+    if maximise is None:
+        raise InputError([Finding("maximise", "nothing", "where something is chosen, a formula says what is large",
+                                  'write it like maximise = "titer * volume"')])  # fmt: skip
+    if isinstance(maximise, Goals):
+        return maximise
+    return Goals(maximise, tuple(map(Constraint.of, constraints)), tuple((units or {}).items()), tuple(may_run_out))
+
+
+def _require_known(signals: CultureRun, fit: Fit) -> None:
+    """Raise `InputError` for signals of what is no quantity of the model."""
+    known = (*fit.model.quantities, *fit.model.input_names)
+    findings = [Finding(f"signals, {name}", "no quantity of the model", f"model '{fit.model.name}' has others",
+                        nearest(name, known)) for name in signals.measurements if name not in known]  # fmt: skip
+    if findings:
+        raise InputError(findings)
 
 
 def _last_of(signals: CultureRun | None, delay: float) -> float:
@@ -136,20 +158,23 @@ def open_decisions(
         now: [d]
 
     Returns:
-        Decisions on later events, which are done later than now, and the values of all others, by name.
+        Decisions on events from now on, and the values of all others, by name. What is faulty is among the first.
     """
     found, left_out = [], {}
-    for one in decisions:
-        later = _later(one, plan, now)
+    for decision in decisions:
+        later = _later(decision, plan, now)
         if later is None:
-            left_out[one.name] = one.present(plan)
+            left_out[decision.name] = decision.present(plan)
         else:
             found.append(later)
     return found, left_out
 
 
 def _later(one: Decision, plan: CultureRun, now: float) -> Decision | None:
-    """Return a decision on what is later than now; None where nothing is left to choose."""
+    """Return a decision on what is done from now on; None where nothing is left to choose, a faulty one as it is."""
+    is_known = one.change in CHANGES and (one.change not in FIELDS or one.event in FIELDS[one.change][1])
+    if not is_known or not one.numbers(plan) or not one.can_be_set:
+        return one
     least = -np.inf
     if one.change in FIELDS:
         one = replace(one, after=now)
@@ -157,26 +182,33 @@ def _later(one: Decision, plan: CultureRun, now: float) -> Decision | None:
         if not numbers:
             return None
         if one.change == "time":
-            least = (now + _LATER) / (min(numbers) if one.relative else 1.0)
+            least = now / (min(numbers) if one.relative else 1.0)
     elif one.change == "end":
-        least = (now + _LATER) / (plan.end if one.relative else 1.0)
+        least = now / (plan.end if one.relative else 1.0)
     elif one.change == "medium":
-        if any(getattr(event, "medium", None) == one.medium and float(event.time) <= now for event in plan.events):
+        if any(getattr(event, "medium", None) == one.medium and float(event.time) < now - _SAME_TIME
+               for event in plan.events):  # fmt: skip
             return None  # it has been given, and another composition would change the past
     else:
         return None
     one = replace(one, lower=max(one.lower, least))
-    return one if one.lower < one.upper else None
+    return one if one.can_be_set else None
 
 
-def _of_open(goals: Goals, left_out: Mapping[str, float]) -> Goals:
-    """Return goals without the names of what is no longer chosen: its values stand in the formulas."""
-    if not left_out:
-        return goals
-    constraints = tuple(replace(one, text=_filled(one.text, left_out)) for one in goals.constraints)
-    return replace(goals, maximise=_filled(goals.maximise, left_out), constraints=constraints)
+def _from_now(goals: Goals, left_out: Mapping[str, float], now: float, end: float) -> Goals:
+    """Return goals of the rest of a plan: what is no longer chosen is a number, and constraints hold from now on."""
+    constraints = []
+    for one in goals.constraints:
+        when = (0.0, end) if one.when == ALWAYS else one.when
+        if isinstance(when, tuple):
+            when = (max(when[0], now), when[1])
+            if when[0] >= when[1]:
+                continue
+        constraints.append(Constraint(_filled(one.text, left_out), when))
+    return replace(goals, maximise=_filled(goals.maximise, left_out), constraints=tuple(constraints))
 
 
 def _filled(formula: str, values: Mapping[str, float]) -> str:
     """Return a formula in which numbers stand for names."""
-    return text_of(with_names(parse(formula), {name: Number(value) for name, value in values.items()}))
+    numbers = {name: Number(value) for name, value in values.items()}
+    return text_of(with_names(parse(formula), numbers)) if numbers else formula

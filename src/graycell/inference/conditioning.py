@@ -5,6 +5,7 @@ parameters, the weights of networks and the initial concentrations: what the fit
 are the rest. Everything that takes a fit, as `Fit.predict`, takes the result.
 """
 
+import contextlib
 import math
 from dataclasses import replace
 from typing import NamedTuple
@@ -41,8 +42,8 @@ CELL_COUNT_ERROR = 0.1
 LEAST_ERROR, UNMEASURED_ERROR = 0.02, 0.1
 """[1] Least relative error of a model, and that for what was not measured."""
 _SETTINGS = SolverSettings(rtol=1e-4, atol=1e-5, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
-_LEAST_GAIN, _PATIENCE, _MOST_STEPS = 1e-4, 2, 30
-"""The search ends after so many steps in a row that gain less than this part of the cost, or after so many steps."""
+_LEAST_GAIN, _MOST_STEPS = 1e-4, 40
+"""The search ends where a step of Gauss and Newton would gain less than this part of the cost, or after so many."""
 _SAMPLES_A_DAY = 2
 """Room for samples to come, so that one compiled function serves a whole culture."""
 
@@ -130,8 +131,8 @@ def conditioned(
 ) -> Fit:
     """Return a fit that knows the samples of one more culture.
 
-    Residuals count in the errors of the assays, and in what the model was wrong beside them in the runs of the fit, so
-    that a model which is not the culture does not become too sure of it.
+    Residuals count in the errors of the assays, and in the error of the model beside them in the runs of the fit, each
+    for itself. Where a model errs in one direction for days, the result is surer than it should be.
 
     Args:
         fit: what is known without the culture, with a covariance.
@@ -166,13 +167,27 @@ def conditioned(
         raise FitError(f"run '{run.name}' cannot be simulated to its last sample with what the fit knows; simulate it "
                        "and see its status.")  # fmt: skip
     now = Point(start, cost=at.cost)
-    while now.stalled < _PATIENCE and now.iteration < _MOST_STEPS:
+    while not _is_least(at) and now.iteration < _MOST_STEPS:
         now, at = step(now, at, linearise, _LEAST_GAIN)
-    count = len(at.residuals) - prior.whitened
+    count, x = len(at.residuals) - prior.whitened, now.x
+    if _is_least(at):  # the last step is not damped, and too small to be looked at
+        x = x - _newton(at)[0]
     hessian = np.eye(prior.whitened) + at.jacobian[:count].T @ at.jacobian[:count]
     covariance = prior.spread @ np.linalg.solve(hessian, prior.spread.T)
     agreement = _agreement(asked, at.residuals[:count])
-    return _fit_of(fit, run, prior, prior.unknowns(now.x), covariance, at.cost, agreement, now.stalled >= _PATIENCE)
+    return _fit_of(fit, run, prior, prior.unknowns(x), covariance, at.cost, agreement, _is_least(at))
+
+
+def _is_least(at: Linearisation) -> bool:
+    """Return whether the next step would gain next to nothing, so that no refused step is taken for an end."""
+    return _newton(at)[1] < _LEAST_GAIN * max(at.cost, 1.0)
+
+
+def _newton(at: Linearisation) -> tuple[np.ndarray, float]:
+    """Return the negative of a step of Gauss and Newton, and what it would gain."""
+    gradient, hessian = at.jacobian.T @ at.residuals, at.jacobian.T @ at.jacobian
+    move = np.linalg.solve(hessian, gradient)
+    return move, 0.5 * float(gradient @ move)
 
 
 class Prior(NamedTuple):
@@ -228,8 +243,10 @@ class Prior(NamedTuple):
         model, states = fit.model_of(run.name, group), fit.initial_states
         rows = [model.table[row.name] for row in fit.estimates]
         covariance, mean = known_covariance(fit), scaled_estimate(fit, run.name, group)
-        between = np.array([row.between_runs_sd for row in rows])
-        if fit.group_effects is not None and group not in fit.group_effects.names:
+        between, effects = np.array([row.between_runs_sd for row in rows]), fit.group_effects
+        if effects is not None and group is not None and group in effects.names:
+            covariance = _of_group(fit, covariance, group)
+        elif effects is not None:
             between = np.hypot(between, [row.between_groups_sd for row in rows])
         covariance[np.arange(len(rows)), np.arange(len(rows))] += between**2
         error = InitialError.of(initial_error)
@@ -307,13 +324,27 @@ class Prior(NamedTuple):
         packed = pack(run.ended_at(last), self.model, segments=segments, media=len(run.media),
                       points=standard_size(max([room, *map(_length, every)])))
         if self.error is not None:  # a sample that the start was taken from counts once
-            stacked = initial_prior(self.error, [run.ended_at(last)], self.model, stack([packed]))[1]
-            packed = jax.tree.map(lambda leaf: leaf[0], stacked)
+            with contextlib.suppress(FitError):  # where the run has no sample at time 0, nothing is repeated
+                stacked = initial_prior(self.error, [run.ended_at(last)], self.model, stack([packed]))[1]
+                packed = jax.tree.map(lambda leaf: leaf[0], stacked)
         wrong, runs = errors_of(fit), [in_units_of(one, self.model) for one in fit.runs]
         errors = [_beside_assays([one.measurements[name] for one in runs if name in one.measurements], wrong[name])
                   for name in self.model.quantities]  # fmt: skip
         return _Asked(self.model, packed, self.coordinates, self.names, jnp.asarray(self.carried), jnp.asarray(errors),
                       settings)  # fmt: skip
+
+
+def _of_group(fit: Fit, covariance: np.ndarray, group: str) -> np.ndarray:
+    """Return the covariance of the parameters of a group, shared values and deviations together."""
+    effects, learned = fit.group_effects, len(covariance)
+    assert effects is not None
+    sure = np.isfinite(np.diag(fit.covariance)) & (np.diag(covariance) == np.diag(np.asarray(fit.covariance)))
+    whole = effects.with_groups(covariance, sure)
+    both = np.eye(learned, len(whole))
+    names = [row.name for row in fit.estimates]
+    for name, column in zip(effects.parameters, effects.columns(group).tolist(), strict=True):
+        both[names.index(name), learned + column] = 1.0
+    return both @ whole @ both.T
 
 
 def _length(series: Measurement | Signal) -> int:
@@ -397,19 +428,19 @@ def _residuals(asked: _Asked, unknowns: Array) -> Array:
     path = integrate(changed, begun(packed, unknowns[len(unknowns) - s :], asked.carried), Loop(), asked.settings)
     finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
                          jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
-    told = jnp.isfinite(packed.standard_error) & jnp.isfinite(packed.measured)
-    sd = jnp.where(told, jnp.hypot(jnp.where(told, packed.standard_error, 1.0), asked.errors[None, :]), 1.0)
-    misfit = jnp.where(told, path.predicted - jnp.where(told, packed.measured, 0.0), 0.0) / sd
-    found = jnp.where(told & (packed.below > 0.0), below_limit(misfit), misfit)
+    there = jnp.isfinite(packed.standard_error) & jnp.isfinite(packed.measured)
+    sd = jnp.where(there, jnp.hypot(jnp.where(there, packed.standard_error, 1.0), asked.errors[None, :]), 1.0)
+    misfit = jnp.where(there, path.predicted - jnp.where(there, packed.measured, 0.0), 0.0) / sd
+    found = jnp.where(there & (packed.below > 0.0), below_limit(misfit), misfit)
     return jnp.where(finished, found, jnp.nan).ravel()
 
 
 def _agreement(asked: _Asked, residuals: np.ndarray) -> Agreement:
     """Return how the model agrees with the samples of the culture, in errors of assays and of the model."""
     error = np.asarray(asked.packed.standard_error)
-    told, below = np.isfinite(error), np.asarray(asked.packed.below) > 0.0
+    measured, below = np.isfinite(error), np.asarray(asked.packed.below) > 0.0
     apart, time = residuals.reshape(error.shape), np.asarray(asked.packed.end)
-    return agreement_of(asked.model.quantities, time[None], apart[None], told[None], below[None])
+    return agreement_of(asked.model.quantities, time[None], apart[None], measured[None], below[None])
 
 
 def _fit_of(

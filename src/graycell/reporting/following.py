@@ -1,12 +1,14 @@
 """A running culture as tables, a figure and one self-contained HTML page."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from graycell.comparison.splits import known_of
 from graycell.following import Followed
 from graycell.reporting.curves import add_band
 from graycell.reporting.decisions import decisions_frame
@@ -114,7 +116,8 @@ def follow_report(followed: Followed, folder: str | Path, units: Units = LABORAT
 
     Args:
         followed: a culture.
-        folder: where the files are written; the plan, where one is chosen, is the folder `plan` in it.
+        folder: where the files are written; the plan, where something is chosen, is the folder `plan` in it, without
+            samples. Where nothing is, an earlier one is removed.
         units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
@@ -124,7 +127,7 @@ def follow_report(followed: Followed, folder: str | Path, units: Units = LABORAT
     frames = {"state": state_frame(followed, units), "course": course_frame(followed, units)}
     lead, *rest = followed.sentences()
     summary = f'<p class="lead">{text(lead)}</p>' + "".join(f"<p>{text(one)}</p>" for one in rest)
-    advice = "<p>Nothing was to be chosen.</p>"
+    advice = "<p>Nothing is left to choose.</p>" if followed.left_out else "<p>Nothing was to be chosen.</p>"
     if followed.best is not None:
         frames["decisions"] = decisions_frame(followed.best, units)
         items = "".join(f"<li>{text(one)}</li>" for one in followed.best.novelties)
@@ -145,5 +148,8 @@ def follow_report(followed: Followed, folder: str | Path, units: Units = LABORAT
         write_whole(stage / "follow.json", json.dumps(data, indent=1, allow_nan=False))
         write_whole(stage / PAGE, made)
     if followed.best is not None:
-        write_runs([followed.best.plan], folder / "plan")
+        write_runs([known_of(followed.best.plan)], folder / "plan")
+    else:  # the advice of yesterday is none of today
+        (folder / "decisions.csv").unlink(missing_ok=True)
+        shutil.rmtree(folder / "plan", ignore_errors=True)
     return folder / PAGE

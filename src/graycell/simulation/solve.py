@@ -197,7 +197,7 @@ def integrate(
     loop: Loop = Loop(),  # noqa: B008  an immutable tuple
     settings: SolverSettings = SolverSettings(),
     points: int = 1,
-    begun: CultureState | None = None,
+    initial_state: CultureState | None = None,
 ) -> Path:
     """Solve a packed run; pure, to be compiled, mapped and differentiated by the caller.
 
@@ -208,7 +208,7 @@ def integrate(
         settings: of the solver.
         points: number of points of every segment: its end, before its interventions, or, for 2 and more, its
             beginning, after the interventions before it, its end, and points evenly between.
-        begun: state before the first segment, without triggers and boluses per IVCD; that of the run if left out.
+        initial_state: before the first segment, without triggers and boluses per IVCD; that of the run if left out.
 
     Returns:
         States, cells and statuses.
@@ -278,7 +278,7 @@ def integrate(
         out = (time, states, closed.values, closed.status, inputs, failed, vessel)
         return _Carry(after, changed, carry.alive & successful, true, tangent, ivcd), out
 
-    first = _begun(model, packed, direction, begun)
+    first = _begun(model, packed, direction, initial_state)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
     return _path(model, packed, loop, *lax.scan(segment, first, given)[1])
 
