@@ -142,7 +142,7 @@ def test_the_cautious_goal_has_exact_derivatives_too(fitted):
 
 def test_the_error_of_the_model_goes_through_the_formula(fitted):
     source = FitSource(fitted, draws=3)
-    errors = source._errors
+    errors = fitted.model_errors
 
     def wrong(goal, decisions=(FEED,), values=(0.1,)):
         return source.judge(PLAN, decisions, np.array(values), Goals(goal)).wrong

@@ -12,7 +12,8 @@ from running import FIT_ERROR, K, fit_of, line_fit, measured, model, plan
 
 import graycell as gc
 from graycell.errors import FitError
-from graycell.inference.conditioning import Prior, _sloped, conditioned, errors_of, known_covariance
+from graycell.inference.conditioning import Prior, _sloped, conditioned, known_covariance
+from graycell.inference.group_effects import GroupEffects
 
 DAYS = np.array([1.0, 2.0, 4.0])
 
@@ -40,10 +41,25 @@ def test_the_error_of_the_model_counts_beside_those_of_the_assays():
     run = measured(gc.CultureRun("now", 1.0, {"P": 1.0}, end=8.0), {"P": (DAYS, np.array([4.0, 6.0, 13.0]), 0.1)})
     off = np.array([3.0, 5.0, 9.0]) - np.array([2.0, 7.0, 8.0])
     error = np.sqrt(np.mean((off / 8.0) ** 2))
-    assert errors_of(wrong)["P"] == pytest.approx(error, rel=1e-5)
+    assert wrong.model_errors["P"] == pytest.approx(error, rel=1e-5)
     variance = 0.1**2 + (error * 8.0) ** 2 - 0.1**2
     precision = 1.0 / 0.25 + np.sum(DAYS**2) / variance
     assert conditioned(wrong, run).covariance[0, 0] == pytest.approx(1.0 / precision, rel=1e-4)
+
+
+def test_a_group_that_the_fit_saw_has_the_variance_of_its_own_value():
+    effects = GroupEffects({"seen": "a"}, ("a", "b"), ("p",), np.array([0.4]), np.array([[0.3], [-0.3]]),
+                           np.array([[2.3], [1.7]]), np.array([[-0.1], [0.05]]),
+                           np.array([[0.09, 0.01], [0.01, 0.2]]))  # fmt: skip
+    fit = replace(line_fit(), group_effects=effects)
+    run = measured(gc.CultureRun("now", 1.0, {"P": 1.0}, end=8.0), {"P": (DAYS, 1.0 + 2.3 * DAYS, 1.0)})
+    prior = Prior.of(fit, run, "a", None)
+    assert prior.mean.tolist() == [2.3]
+    assert prior.spread @ prior.spread.T == pytest.approx(0.25 + 0.09 - 2.0 * 0.1)
+    found = conditioned(fit, run, group="a")
+    precision = 1.0 / (0.25 + 0.09 - 0.2) + np.sum(DAYS**2)
+    assert found.estimates[0].value == pytest.approx(2.3, rel=1e-6)
+    assert found.covariance[0, 0] == pytest.approx(1.0 / precision, rel=1e-6)
 
 
 def test_parameters_and_beginnings_are_those_of_least_squares():
@@ -158,5 +174,4 @@ def test_each_fault_has_a_sentence(change, sentence):
 
 def test_the_model_of_the_tests_is_what_it_says():
     path = gc.simulate(model(), plan("now", events=()), save_at=[2.0])
-    assert float(path["S"][-1]) < 30.0
     assert np.asarray(path["S"])[np.searchsorted(np.asarray(path.time), 2.0)] == pytest.approx(30.0 * np.exp(-K * 2.0))

@@ -224,6 +224,9 @@ def folders(fit, tmp_path):
         'maximise = "P * volume"\n[decisions.late]\nchange = "volume"\nevent = "bolus"\nday = 6\nlower = 0\n'
         'upper = "50 mL"\n'
     )
+    (tmp_path / "no.toml").write_text(
+        'maximise = "P"\n[decisions.early]\nchange = "volume"\nevent = "bolus"\nday = 3\nlower = 0\nupper = 0.05\n'
+    )
     return tmp_path
 
 
@@ -234,6 +237,13 @@ def test_the_command_writes_the_culture_and_the_rest_of_its_plan(folders):
     assert "Day 5 of 10: 5 values of 1 quantity so far." in found.output
     table = pd.read_csv(folders / "out" / "decisions.csv")
     assert table["decision"].tolist() == ["late"]
+    mine = folders / "out" / "mine"
+    mine.mkdir()
+    late = CliRunner().invoke(app, ["follow", str(folders / "fit"), str(folders / "run"), str(folders / "no.toml"),
+                                    "--out", str(folders / "out")])  # fmt: skip
+    assert late.exit_code == 0, late.output
+    assert mine.is_dir()
+    assert pd.read_csv(folders / "out" / "decisions.csv")["decision"].tolist() == ["early"]
     again = gc.read_runs(folders / "out" / "plan")[0]
     assert next(event.volume for event in again.events if isinstance(event, gc.Bolus)) == 0.02
 

@@ -23,7 +23,6 @@ from graycell.engine import current_engine
 from graycell.errors import FitError
 from graycell.formulas.tree import TIME, names_in
 from graycell.formulas.values import value_of
-from graycell.inference.conditioning import errors_of
 from graycell.inference.prediction import Draws, drawn_for_run
 from graycell.inference.results import Fit
 from graycell.model import CultureModel
@@ -128,10 +127,10 @@ class FitSource:
         kept = tuple((self.fit.model.species.index(name), largest) for name, largest in reserves.items())
         factors = goals.factors(self.unit, lambda name: molar_mass_of(self.fit.model, name, plan))
         model = self.fit.model_of(plan.name, self._group(plan))
-        own = [name for name in names_in(goals.tree) if name in self.fit.model.quantities]
+        errors = {name: jnp.asarray(self._learned.model_errors[name]) for name in names_in(goals.tree)
+                  if name in self.fit.model.quantities}  # fmt: skip
         asked = _Asked(model, plan, tuple(decisions), goals, tuple(factors.items()), kept,
-                       self._ranges(own), {name: jnp.asarray(self._errors[name]) for name in own}, chosen.names,
-                       carried, self.settings)  # fmt: skip
+                       self._ranges(names_in(goals.tree)), errors, chosen.names, carried, self.settings)  # fmt: skip
         x = jnp.asarray(values, jnp.float64)
 
         def some(of: np.ndarray):
@@ -194,11 +193,6 @@ class FitSource:
     def _reserves(self) -> dict[str, float]:
         """The largest measured values of the species that cells eat and that no run was ever without."""
         return _well_fed([in_units_of(run, self.fit.model) for run in self._learned.runs], self.fit.model)
-
-    @functools.cached_property
-    def _errors(self) -> dict[str, float]:
-        """[1] How wrong the model was in each quantity, see `errors_of`."""
-        return errors_of(self._learned)
 
     def novelties(self, plan: CultureRun) -> list[str]:
         """Return which states and inputs of a plan leave those that were measured.

@@ -35,9 +35,9 @@ _TEXTS = ("change", "event", "medium", "species", "input")
 _UNITS = {
     "time": TIME, "end": TIME, "volume": VOLUME, "most": VOLUME, "initial volume": VOLUME, "rate": VOLUMETRIC_RATE,
     "rate per cells": RATE_PER_CELLS, "slope": RATE_SLOPE, "fraction": DIMENSIONLESS, "temperature": DEGREES,
-    "initial temperature": DEGREES,
+    "initial temperature": DEGREES, "value": DIMENSIONLESS,
 }  # fmt: skip
-"""Units of what is chosen; those of concentrations and of set-points are the plan's."""
+"""Units of what is chosen; a set-point has that of its input, and concentrations those of the plan."""
 _QUANTITY = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(.*?)\s*")
 _MOST_DECISIONS = 200
 
@@ -71,8 +71,6 @@ def unit_of_decision(decision: Decision, plan: CultureRun) -> str:
         return DIMENSIONLESS
     if decision.change in _UNITS:
         return _UNITS[decision.change]
-    if decision.change == "value":
-        return DIMENSIONLESS
     series = plan.measurements.get(decision.species)
     return plan.units.get(decision.species) or (series.unit if series is not None else CONCENTRATION)
 

@@ -24,7 +24,7 @@ from jaxtyping import Array
 from graycell.cell.neural import with_weights
 from graycell.compiling import compiled_once
 from graycell.errors import FitError
-from graycell.inference.conditioning import Prior, errors_of
+from graycell.inference.conditioning import Prior
 from graycell.inference.coordinates import Coordinates
 from graycell.inference.initial_error import InitialError
 from graycell.inference.results import Fit
@@ -232,7 +232,7 @@ def _asked(
     size, vectors = np.linalg.eigh(covariance[:learned, :learned])
     there = size > 1e-15 * np.max(size, initial=0.0)
     spread = (vectors * np.sqrt(np.maximum(size, 0.0)))[:, there]
-    model_errors, runs = errors_of(fit), [in_units_of(one, model) for one in fit.runs]
+    model_errors, runs = fit.model_errors, [in_units_of(one, model) for one in fit.runs]
     days = math.sqrt(float(np.mean([one.end for one in runs])))  # over a culture it adds up to the error of the model
     noise = np.array([model_errors[name] / days for name in model.species])
     path = simulate(fit.model_of(runs[0].name), fit.run_of(fit.runs[0]))

@@ -33,14 +33,11 @@ from graycell.packing import PackedRun, in_units_of, pack, stack
 from graycell.packing.segments import breakpoints, standard_size
 from graycell.provenance import hash_of_run
 from graycell.runs.records import VCD, CultureRun, Measurement, Signal
-from graycell.simulation.simulate import simulate
 from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
 from graycell.simulation.trajectory import status_of
 
 CELL_COUNT_ERROR = 0.1
 """[1] Error of the first count of cells where the fit took starts as exact: counts err by 5 to 20 %."""
-LEAST_ERROR, UNMEASURED_ERROR = 0.02, 0.1
-"""[1] Least relative error of a model, and that for what was not measured."""
 _SETTINGS = SolverSettings(rtol=1e-4, atol=1e-5, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
 _LEAST_GAIN, _MOST_STEPS = 1e-4, 40
 """The search ends where a step of Gauss and Newton would gain less than this part of the cost, or after so many."""
@@ -92,32 +89,6 @@ def known_covariance(fit: Fit) -> Float[np.ndarray, "learned learned"]:
     covariance[unknown], covariance[:, unknown] = 0.0, 0.0
     covariance[unknown, unknown] = widest[unknown]
     return 0.5 * (covariance + covariance.T)
-
-
-def errors_of(fit: Fit) -> dict[str, float]:
-    """Return how wrong a model was in each quantity of the runs of its fit.
-
-    Args:
-        fit: with its runs.
-
-    Returns:
-        [1] by quantity: root mean square residual, as a part of the largest measured value of each run.
-    """
-    model, found = fit.model, dict[str, float]()
-    paths = [simulate(fit.model_of(run.name), fit.run_of(run)) for run in fit.runs]
-    runs = [in_units_of(run, model) for run in fit.runs]
-    for name in model.quantities:
-        apart: list[float] = []
-        for run, path in zip(runs, paths, strict=True):
-            series = run.measurements.get(name)
-            if series is not None and len(series.time):
-                at = np.searchsorted(np.asarray(path.measured_time), series.time)
-                wrong = np.asarray(path.at_samples(name))[at] - series.value
-                apart += list(wrong / max(float(np.max(np.abs(series.value))), 1e-300))
-        finite = np.array(apart)[np.isfinite(apart)]
-        error = math.sqrt(float(np.mean(finite**2))) if len(finite) else UNMEASURED_ERROR
-        found[name] = max(error, LEAST_ERROR)
-    return found
 
 
 def conditioned(
@@ -327,7 +298,7 @@ class Prior(NamedTuple):
             with contextlib.suppress(FitError):  # where the run has no sample at time 0, nothing is repeated
                 stacked = initial_prior(self.error, [run.ended_at(last)], self.model, stack([packed]))[1]
                 packed = jax.tree.map(lambda leaf: leaf[0], stacked)
-        wrong, runs = errors_of(fit), [in_units_of(one, self.model) for one in fit.runs]
+        wrong, runs = fit.model_errors, [in_units_of(one, self.model) for one in fit.runs]
         errors = [_beside_assays([one.measurements[name] for one in runs if name in one.measurements], wrong[name])
                   for name in self.model.quantities]  # fmt: skip
         return _Asked(self.model, packed, self.coordinates, self.names, jnp.asarray(self.carried), jnp.asarray(errors),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -15,9 +16,13 @@ from graycell.inference.initial_states import InitialStates
 from graycell.inference.prediction import Prediction, predict, to_arviz
 from graycell.inference.stages import Stage
 from graycell.model import CultureModel
+from graycell.packing import in_units_of
 from graycell.runs.records import CultureRun
 from graycell.saved import version
+from graycell.simulation.simulate import simulate
 
+_LEAST_ERROR, _UNMEASURED_ERROR = 0.02, 0.1
+"""[1] Least relative error of a model, and that for what was not measured."""
 _FEW = 5
 """Runs or groups below which a standard deviation between them is hardly known: from 5 normal deviations, to 35 %."""
 
@@ -177,6 +182,25 @@ class Fit:
     def has_covariance(self) -> bool:
         """Whether the covariance could be computed; without it there are no standard errors and no draws."""
         return not np.any(np.isnan(self.covariance))
+
+    @cached_property
+    def model_errors(self) -> dict[str, float]:
+        """[1] By quantity, how wrong the model was in the runs of the fit: root mean square over the largest values."""
+        model, found = self.model, dict[str, float]()
+        paths = [simulate(self.model_of(run.name), self.run_of(run)) for run in self.runs]
+        runs = [in_units_of(run, model) for run in self.runs]
+        for name in model.quantities:
+            apart: list[float] = []
+            for run, path in zip(runs, paths, strict=True):
+                series = run.measurements.get(name)
+                if series is not None and len(series.time):
+                    at = np.searchsorted(np.asarray(path.measured_time), series.time)
+                    wrong = np.asarray(path.at_samples(name))[at] - series.value
+                    apart += list(wrong / max(float(np.max(np.abs(series.value))), 1e-300))
+            finite = np.array(apart)[np.isfinite(apart)]
+            error = float(np.sqrt(np.mean(finite**2))) if len(finite) else _UNMEASURED_ERROR
+            found[name] = max(error, _LEAST_ERROR)
+        return found
 
     def remarks(self) -> list[str]:
         """Return a sentence for everything that a reader of the result should know.

@@ -1,7 +1,6 @@
 """A running culture as tables, a figure and one self-contained HTML page."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -116,8 +115,8 @@ def follow_report(followed: Followed, folder: str | Path, units: Units = LABORAT
 
     Args:
         followed: a culture.
-        folder: where the files are written; the plan, where something is chosen, is the folder `plan` in it, without
-            samples. Where nothing is, an earlier one is removed.
+        folder: where the files are written; the plan, where decisions were given, is the folder `plan` in it, without
+            samples: the culture as it is planned where nothing is left to choose.
         units: see `DisplayUnits`; a setting such as "internal" will do.
 
     Returns:
@@ -127,7 +126,10 @@ def follow_report(followed: Followed, folder: str | Path, units: Units = LABORAT
     frames = {"state": state_frame(followed, units), "course": course_frame(followed, units)}
     lead, *rest = followed.sentences()
     summary = f'<p class="lead">{text(lead)}</p>' + "".join(f"<p>{text(one)}</p>" for one in rest)
-    advice = "<p>Nothing is left to choose.</p>" if followed.left_out else "<p>Nothing was to be chosen.</p>"
+    advice = "<p>Nothing was to be chosen.</p>"
+    if followed.left_out:
+        advice = "<p>Nothing is left to choose.</p>"
+        frames["decisions"] = pd.DataFrame({"decision": list(followed.left_out), "chosen": "done before"})
     if followed.best is not None:
         frames["decisions"] = decisions_frame(followed.best, units)
         items = "".join(f"<li>{text(one)}</li>" for one in followed.best.novelties)
@@ -147,9 +149,6 @@ def follow_report(followed: Followed, folder: str | Path, units: Units = LABORAT
             write_table(frame, stage / f"{name}.csv")
         write_whole(stage / "follow.json", json.dumps(data, indent=1, allow_nan=False))
         write_whole(stage / PAGE, made)
-    if followed.best is not None:
-        write_runs([known_of(followed.best.plan)], folder / "plan")
-    else:  # the advice of yesterday is none of today
-        (folder / "decisions.csv").unlink(missing_ok=True)
-        shutil.rmtree(folder / "plan", ignore_errors=True)
+    if followed.best is not None or followed.left_out:  # also where nothing is left: it replaces that of an earlier day
+        write_runs([known_of(followed.run if followed.best is None else followed.best.plan)], folder / "plan")
     return folder / PAGE
