@@ -315,7 +315,7 @@ def test_a_process_goes_on_without_a_guard_where_none_can_be_started():
 
 
 @pytest.mark.ode
-@pytest.mark.parametrize("after", [0.0, 0.5, 2.5])
+@pytest.mark.parametrize("after", [0.0, 0.2, 0.35, 0.5, 2.5])
 def test_a_command_says_that_it_was_stopped(after):
     """Also while it imports, and where JAX raises the exception of Ctrl-C in the middle of its own work."""
     start = "from graycell.cli import main; print('begins', flush=True); main()"

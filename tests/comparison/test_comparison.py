@@ -303,7 +303,9 @@ def test_the_record_is_plain_and_names_runs_seeds_and_versions(runs):
 
 def test_a_larger_training_set_holds_the_smaller_and_is_the_same_for_all(runs):
     pool, seen = [consuming(f"p{i}", 30.0 + i) for i in range(5)], []
-    learning_curve([Recorder("one", runs, seen=seen), Recorder("two", runs, seen=seen)], pool, runs, [4, 1], (0, 1))
+    candidates = [Recorder("one", runs, seen=seen), Recorder("two", runs, seen=seen)]
+    with Engine(jobs=1) as in_order:
+        learning_curve(candidates, pool, runs, [4, 1], (0, 1), engine=in_order)
     given = [(seed, tuple(name for name, _ in rest[0])) for kind, seed, *rest in
              (call for call in seen if call[0] == "train")]  # fmt: skip
     assert given[0::2] == given[1::2]

@@ -37,7 +37,7 @@ import typer.core
 from graycell.cli.commands import GROUPS
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
 from graycell.cli.sentences import console, print_error, print_findings, say
-from graycell.cli.stopping import last_sentence
+from graycell.cli.stopping import last_sentence, was_asked
 from graycell.errors import GraycellError, InputError
 
 RENAMED_COMMANDS = {"inspect": "diagnose", "audit": "check-gradients", "compare": "cross-validate"}
@@ -146,7 +146,12 @@ def main() -> None:
         if end.code == INTERRUPTED:  # Typer's, of Ctrl-C
             say(last_sentence())
         raise
-    except (GraycellError, OSError) as error:
+    except Exception as error:
+        if was_asked():
+            say(last_sentence())
+            sys.exit(INTERRUPTED)
+        if not isinstance(error, (GraycellError, OSError)):
+            raise
         print_error(f"graycell: {error}")
         sys.exit(FAULTS)
 

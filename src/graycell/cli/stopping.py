@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from graycell.cli import guard
 from graycell.cli.exit_codes import INTERRUPTED
@@ -31,7 +32,7 @@ GRACE = 1.5
 _LEAVING = 0.2
 """[s] In which what is printed and tidied up at the end must be done."""
 _asked = threading.Event()
-"""Set by the first Ctrl-C."""
+"""Set by the first Ctrl-C while a command runs."""
 _kept: list[Path] = []
 """Folders that hold the state of what is being done."""
 _line: socket.socket | None = None
@@ -71,6 +72,28 @@ def last_sentence() -> str:
     return guard.last_sentence(_kept)
 
 
+def was_asked() -> bool:
+    """Return whether Ctrl-C came while a command ran: what it raises after that is of no interest.
+
+    A module in C that is being imported turns the exception of Ctrl-C into an ImportError, for example.
+
+    Returns:
+        Whether it came.
+    """
+    return _asked.is_set()
+
+
+def _interrupt(_: int, frame: FrameType | None) -> None:
+    """Raise the exception of Ctrl-C; end the process where it imports: modules in C crash when they are interrupted."""
+    _asked.set()
+    while frame is not None:
+        if frame.f_globals.get("__name__") in ("importlib._bootstrap", "_frozen_importlib"):
+            _tidy()
+            os._exit(INTERRUPTED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
+
+
 @contextlib.contextmanager
 def end_soon_after_ctrl_c() -> Iterator[None]:
     """Let Ctrl-C end this process within seconds, while a command runs; in the main thread, before any work.
@@ -80,6 +103,7 @@ def end_soon_after_ctrl_c() -> Iterator[None]:
     """
     global _line
     _kept.clear()  # of a command before, in a process that has several
+    _asked.clear()
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # as of a command that a shell runs in the background
     if ignored or threading.current_thread() is not threading.main_thread():
         yield
@@ -93,10 +117,14 @@ def end_soon_after_ctrl_c() -> Iterator[None]:
     thread = threading.Thread(target=_wait, args=(heard,), name="ctrl-c", daemon=True)
     thread.start()
     _line = None if watching is None else ours
+    if ours_to_handle := signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     finally:  # the command ended by itself
         _line = None
+        if ours_to_handle:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.set_wakeup_fd(before)
         with contextlib.suppress(OSError):
             ours.shutdown(socket.SHUT_RDWR)
@@ -179,4 +207,4 @@ def _tidy() -> None:
     os.write(sys.stdout.fileno(), f"{show}\n{last_sentence()}\n".encode(errors="replace"))
 
 
-__all__ = ["GRACE", "end_soon_after_ctrl_c", "keeps_state", "last_sentence"]
+__all__ = ["GRACE", "end_soon_after_ctrl_c", "keeps_state", "last_sentence", "was_asked"]
