@@ -1,42 +1,29 @@
 """FitSource: plans are simulated with draws of a fit, with exact derivatives by every number that is chosen."""
 
 import functools
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from dataclasses import dataclass, field
 
-import diffrax
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array
 
-from graycell.cell.neural import with_weights
 from graycell.comparison.features import features_of
-from graycell.compiling import compiled_once
-from graycell.decisions.courses import Course, Judged, margins_of, rows_of
-from graycell.decisions.decision import Decision, decided
+from graycell.decisions.courses import Course, Judged, rows_of
+from graycell.decisions.decision import Decision
 from graycell.decisions.goals import VOLUME, Goals
-from graycell.engine import current_engine
+from graycell.decisions.judging import SETTINGS, Judging
 from graycell.errors import FitError
 from graycell.formulas.tree import TIME, names_in
-from graycell.formulas.values import value_of
 from graycell.inference.prediction import Draws, drawn_for_run
 from graycell.inference.results import Fit
 from graycell.model import CultureModel
-from graycell.packing import in_units_of, molar_mass_of, pack
+from graycell.packing import in_units_of, molar_mass_of
 from graycell.prediction.forecaster import EMPTY, WELL_FED
 from graycell.runs.records import CultureRun
 from graycell.simulation.simulate import simulate
-from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
-from graycell.simulation.trajectory import status_of
+from graycell.simulation.solve import SolverSettings
 
-_POINTS = 3
-"""Points of every segment at which constraints are looked at: its beginning, its middle and its end."""
-_TOGETHER = 4
-"""Draws in one task."""
 _MARGIN = 0.15
 """[1] A state counts as seen within this part of its largest measured value around the measured range."""
 _EATEN = 0.2
@@ -49,8 +36,6 @@ _POINTS_OF_PLAN = 201
 """Times at which it is looked for."""
 _DRAWS_OF_COURSE = 100
 """Least number of draws of a course that is shown."""
-SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
-"""Of the solver: its error is far below the width of a posterior."""
 
 
 @dataclass(frozen=True)
@@ -121,26 +106,16 @@ class FitSource:
             InputError: the plan does not fit the model.
         """
         chosen, carried = self._drawn(plan)
-        count = len(chosen.values)
-        order = np.r_[np.arange(count), np.zeros(-count % _TOGETHER, int)].reshape(-1, _TOGETHER)
         reserves = {name: largest for name, largest in self._reserves.items() if name not in goals.may_run_out}
-        kept = tuple((self.fit.model.species.index(name), largest) for name, largest in reserves.items())
+        kept = tuple((self.fit.model.species.index(name), largest, EMPTY) for name, largest in reserves.items())
         factors = goals.factors(self.unit, lambda name: molar_mass_of(self.fit.model, name, plan))
-        model = self.fit.model_of(plan.name, self._group(plan))
-        errors = {name: jnp.asarray(self._learned.model_errors[name]) for name in names_in(goals.tree)
+        own = names_in(goals.tree)
+        errors = {name: jnp.asarray(self._learned.model_errors[name]) for name in own
                   if name in self.fit.model.quantities}  # fmt: skip
-        asked = _Asked(model, plan, tuple(decisions), goals, tuple(factors.items()), kept,
-                       self._ranges(names_in(goals.tree)), errors, chosen.names, carried, self.settings)  # fmt: skip
-        x = jnp.asarray(values, jnp.float64)
-
-        def some(of: np.ndarray):
-            initial = None if chosen.initial is None else jnp.asarray(chosen.initial[of])
-            compiled = _sloped if slopes else _judged
-            return jax.tree.map(np.asarray, compiled(asked, x, chosen.values[of], chosen.weights[of], initial))
-
-        found = current_engine().here.map(some, [(of,) for of in order])
-        value = np.concatenate([part for part, _ in found])[:count]
-        slope = np.concatenate([part for _, part in found])[:count] if slopes else None
+        judging = Judging(self.fit.model_of(plan.name, self._group(plan)), plan, tuple(decisions), goals,
+                          tuple(factors.items()), kept, self._ranges(own), errors, chosen, carried,
+                          self.settings, self._kept.setdefault(("moved", plan.name, *decisions), set()))  # fmt: skip
+        value, slope = judging(values, slopes)
         rows = rows_of(goals, {*self.names, VOLUME, TIME}, value.shape[1] - 3, len(reserves))
         return Judged(value[:, 0], value[:, 1:-2], value[:, -2], value[:, -1], *rows, tuple(reserves), slope)
 
@@ -242,104 +217,6 @@ class FitSource:
     def runs(self) -> tuple[CultureRun, ...]:
         """The runs that were learned from."""
         return self._learned.runs
-
-
-class _Asked(NamedTuple):
-    """What is asked of every draw; what holds no arrays is known before a program is compiled.
-
-    Attributes:
-        model: of the fit.
-        plan: the current plan.
-        decisions: which numbers are chosen.
-        goals: of the plan.
-        factors: of the units of names in formulas.
-        reserves: numbers of the species that must not run out, and their largest measured values.
-        ranges: (2, names) within which states and inputs were seen.
-        errors: [1] of the model in each quantity that is maximised.
-        names: of the parameters that are drawn.
-        carried: which species uncertain starts move.
-        settings: of the solver.
-    """
-
-    model: CultureModel
-    plan: CultureRun
-    decisions: tuple[Decision, ...]
-    goals: Goals
-    factors: tuple[tuple[str, float], ...]
-    reserves: tuple[tuple[int, float], ...]
-    ranges: Array
-    errors: dict[str, Array]
-    names: tuple[str, ...]
-    carried: Array | None
-    settings: SolverSettings
-
-
-def _goals_of(asked: _Asked, x: Array, drawn: tuple[Array, Array, Array | None]) -> Array:
-    """Return the objective, the margins, the distance and the error of the model of one draw, as one vector."""
-    parameters, of_nets, start = drawn
-    model, decisions, goals = asked.model, asked.decisions, asked.goals
-    run = decided(asked.plan, decisions, [x[i] for i in range(len(decisions))])
-    packed = pack(run, model, save_at=goals.windows)
-    if start is not None and asked.carried is not None:
-        packed = replace(packed, initial=packed.initial * jnp.exp(start @ asked.carried))
-    changed = model.with_parameters({name: parameters[i] for i, name in enumerate(asked.names)})
-    changed = changed.changed(nets=with_weights(changed.nets, of_nets))
-    path = integrate(changed, packed, Loop(), asked.settings, points=_POINTS)
-    # the harvest comes before what is done at that time, and before what a plan has later
-    last = jnp.argmax(packed.end >= jnp.asarray(run.end, jnp.float64) - 1e-9)
-    inside = jnp.arange(path.time.shape[0])[:, None] <= last
-    concentrations = path.states.amounts / path.states.volume[..., None]
-    states = jnp.concatenate([concentrations, path.cells.observables, path.variables, path.inputs], axis=2)
-    # after the harvest every point repeats it
-    states = jnp.where(inside[..., None], states, states[last, -1][None, None, :])
-    flat = {name: states[..., j].ravel() for j, name in enumerate((*model.quantities, *model.input_names))}
-    for name, value in ((TIME, path.time), (VOLUME, path.states.volume * run.initial_volume)):
-        flat[name] = jnp.where(inside, value, value[last, -1]).ravel()
-    left = [flat[model.species[j]] / largest - EMPTY for j, largest in asked.reserves]
-    flat |= {name: factor * flat[name] for name, factor in asked.factors}
-    flat |= {decision.name: x[i] for i, decision in enumerate(decisions)}
-    ends = {name: value if value.ndim == 0 else value[-1] for name, value in flat.items()}
-
-    def at_end(given):
-        return jnp.asarray(value_of(goals.tree, (ends | given).__getitem__, jnp), jnp.float64)
-
-    # the error of each quantity, through the formula
-    moves = [{name: error * ends[name]} for name, error in asked.errors.items()]
-    errors = [jax.jvp(at_end, ({name: ends[name] for name in move},), (move,))[1] for move in moves]
-    wrong = jnp.sqrt(sum((error**2 for error in errors), jnp.zeros(())) + 1e-300)
-    objective = at_end({})
-    outside = _beyond(states.reshape(-1, states.shape[2]), asked.ranges)
-    finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
-                         jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
-    found = jnp.concatenate([objective[None], margins_of(goals, flat, ends, jnp), *left, outside[None], wrong[None]])
-    return jnp.where(finished, found, jnp.nan)
-
-
-def _beyond(states: Array, ranges: Array) -> Array:
-    """Return how far states leave their ranges at most, in widths of these."""
-    low, high = ranges[:1], ranges[1:]
-    bounded = jnp.isfinite(low)
-    width = jnp.where(bounded, high - low, 1.0)
-    beyond = jnp.maximum(jnp.where(bounded, low, 0.0) - states, states - jnp.where(bounded, high, 0.0)) / width
-    return jnp.max(jnp.where(bounded, jnp.maximum(beyond, 0.0), 0.0), initial=0.0)
-
-
-@compiled_once
-def _judged(asked: _Asked, x: Array, values: Array, weights: Array, initial: Array | None) -> tuple[Array, None]:
-    return lax.map(lambda drawn: _goals_of(asked, x, drawn), (values, weights, initial)), None
-
-
-@compiled_once
-def _sloped(asked: _Asked, x: Array, values: Array, weights: Array, initial: Array | None) -> tuple[Array, Array]:
-    def one(drawn):
-        def twice(x):
-            value = _goals_of(asked, x, drawn)
-            return value, value
-
-        slope, value = jax.jacfwd(twice, has_aux=True)(x)
-        return value, slope
-
-    return lax.map(one, (values, weights, initial))
 
 
 def _well_fed(runs: Sequence[CultureRun], model: CultureModel) -> dict[str, float]:
