@@ -1,6 +1,10 @@
 from .balances.checking import check_path as check_path
 from .balances.specific_rates import SpecificRates as SpecificRates
 from .balances.specific_rates import specific_rates as specific_rates
+from .campaigns import Campaign as Campaign
+from .campaigns import Proposed as Proposed
+from .campaigns import Scale as Scale
+from .campaigns import Tried as Tried
 from .cell.closures import Algebraic as Algebraic
 from .cell.closures import Dynamic as Dynamic
 from .cell.closures import Lagged as Lagged

@@ -1,0 +1,417 @@
+"""Campaign: which clone, where and how, from few runs at several scales; next_batch says what to run next."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy.stats import norm, qmc
+
+from graycell.campaigns.beliefs import Belief, Learner, Seen
+from graycell.campaigns.rows import Rows
+from graycell.decisions.courses import margins_of
+from graycell.decisions.decision import Decision
+from graycell.decisions.goals import Constraint, Goals
+from graycell.errors import Finding, InputError, nearest
+from graycell.inference.coordinates import Coordinates
+from graycell.model import CultureModel
+from graycell.packing import molar_mass_of
+from graycell.runs.records import CultureRun
+
+MODEL_ERROR = 0.02
+"""[1] Relative error of the model in a goal, beside that of the assay."""
+_LEAST = 1e-6
+"""[1] Standard deviation of what is known exactly."""
+_COMPARED = 64
+"""Runs so far of which it is asked how sure they are."""
+_PLANS = 64
+"""Quasi-random plans that are looked at for every clone."""
+_BEST, _AROUND, _PASSES = 3, 12, 3
+"""Plans of each clone that are improved, changes of each that are tried, and how often."""
+_WIDEST, _NARROWER, _CHANGED = 0.25, 0.4, 0.6
+"""[widths of the bounds] The first changes; how much smaller the next are; part of the numbers that is changed."""
+_SPREAD = 1024
+"""Plans that are spread over the bounds, before those that break a constraint are left out."""
+_HALVINGS = 6
+"""How often a plan that breaks a constraint is moved half the way back to one that does not."""
+_KEPT = 1e-9
+"""[1] A constraint that is broken by less than this of its size is kept."""
+_FIRST_LOOKS = 3
+"""Runs that every clone has before anything is concluded."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A scale of cultivation.
+
+    Attributes:
+        name: such as MTP or pilot.
+        cost: of a run, in any unit.
+        runs: in a batch.
+        error: [1] relative standard deviation of the goal there.
+        changes: parameters of the model that the scale sets, by name.
+        together: names of decisions that have one value in a batch, as the temperature of a plate has.
+        fixed: decisions that cannot be chosen there, with their values in internal units.
+    """
+
+    name: str
+    cost: float
+    runs: int
+    error: float
+    changes: Mapping[str, float] = field(default_factory=dict)
+    together: tuple[str, ...] = ()
+    fixed: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A run of a campaign that was done.
+
+    Attributes:
+        clone: its name.
+        scale: its name.
+        values: (decisions,) in internal units.
+        goal: what was measured of the goal, at the end.
+    """
+
+    clone: str
+    scale: str
+    values: tuple[float, ...]
+    goal: float
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A run that is to be done.
+
+    Attributes:
+        clone: its name.
+        scale: its name.
+        values: (decisions,) in internal units.
+        expected: goal that is expected there.
+        low, high: within which it is in nine of ten cases.
+        at_target: goal that is expected at the target scale.
+    """
+
+    clone: str
+    scale: str
+    values: tuple[float, ...]
+    expected: float
+    low: float
+    high: float
+    at_target: float
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Batches of runs of several clones at several scales; the best run at the target scale is wanted.
+
+    All clones follow one model with parameters of their own. Their prior is the parameter table: the estimated rows
+    with their `value` and `prior_sd`. Only the goal of a run, at its end, is measured.
+
+    Attributes:
+        model: of all clones.
+        plan: that is varied.
+        decisions: which of its numbers are chosen.
+        maximise: a formula at the end of a run, above 0, see `optimise`.
+        clones: their names.
+        scales: where runs are done.
+        target: name of the scale at which the best run is wanted.
+        constraints: inequalities of decisions.
+        units: of names in the formulas, see `optimise`.
+        model_error: [1] relative error of the model in the goal.
+        seed: of all that is drawn.
+
+    Raises:
+        InputError: for all faults at once.
+    """
+
+    model: CultureModel
+    plan: CultureRun
+    decisions: tuple[Decision, ...]
+    maximise: str
+    clones: tuple[str, ...]
+    scales: tuple[Scale, ...]
+    target: str
+    constraints: tuple[Constraint | str, ...] = ()
+    units: Mapping[str, str] = field(default_factory=dict)
+    model_error: float = MODEL_ERROR
+    seed: int = 0
+
+    @cached_property
+    def _goals(self) -> Goals:
+        return Goals(self.maximise, tuple(map(Constraint.of, self.constraints)), tuple(self.units.items()))
+
+    @cached_property
+    def _set(self) -> tuple[str, ...]:
+        """Names of the parameters that scales set."""
+        return tuple(dict.fromkeys(name for scale in self.scales for name in scale.changes))
+
+    @cached_property
+    def _learner(self) -> Learner:
+        rows = [row for row in self.model.table.estimated if row.name not in self._set]
+        factors = self._goals.factors(self.model.unit, lambda name: molar_mass_of(self.model, name, self.plan))
+        names = (*(row.name for row in rows), *self._set)
+        many = Rows(self.model, self.plan, self.decisions, self._goals, tuple(factors.items()), names)
+        return Learner(many, Coordinates.of(rows), len(self.clones), self.seed)
+
+    def scale(self, name: str) -> Scale:
+        """Return a scale.
+
+        Args:
+            name: of it.
+
+        Returns:
+            The scale.
+
+        Raises:
+            InputError: there is none of this name.
+        """
+        for one in self.scales:
+            if one.name == name:
+                return one
+        names = [one.name for one in self.scales]
+        raise InputError([Finding("scale", f"'{name}'", "a scale of the campaign is needed", nearest(name, names))])
+
+    def _fixed(self, scale: Scale) -> np.ndarray:
+        return np.array([scale.changes.get(name, self.model.table[name].value) for name in self._set])
+
+    def learn(self, tried: Sequence[Tried], before: Belief | None = None, new: int | None = None) -> Belief:
+        """Return what runs say of the clones.
+
+        Args:
+            tried: all runs so far.
+            before: what was known without the last of them.
+            new: number of the runs, the last ones, that `before` does not know.
+
+        Returns:
+            What is known now.
+        """
+        done = [one for one in tried if np.isfinite(one.goal) and one.goal > 0.0]
+        scales = [self.scale(one.scale) for one in done]
+        numbers = {name: j for j, name in enumerate(self.clones)}
+        seen = Seen(
+            np.array([numbers[one.clone] for one in done]),
+            np.stack([self._fixed(scale) for scale in scales]),
+            np.array([one.values for one in done]),
+            np.array([one.goal for one in done]),
+            np.hypot([scale.error for scale in scales], self.model_error),
+        )
+        anew = None if before is None or new is None else sorted({numbers[one.clone] for one in tried[-new:]})
+        return self._learner.learn(seen, before, anew)
+
+    def proposals(self, tried: Sequence[Tried], belief: Belief | None = None) -> dict[str, "Batch"]:
+        """Return a next batch for every scale, the one that is worth most for its cost first.
+
+        A batch is worth the improvement that its runs are expected to bring at the target scale, as a factor, times the
+        part of the uncertainty that they remove. As long as a clone has fewer than three runs, the cheapest scale comes
+        first, where all clones are looked at in turn.
+
+        Args:
+            tried: all runs so far.
+            belief: what is known, see `learn`; learned if left out.
+
+        Returns:
+            Batches by the name of the scale.
+        """
+        cheapest = min(self.scales, key=lambda scale: scale.cost * scale.runs)
+        counts = [sum(one.clone == name for one in tried) for name in self.clones]
+        if min(counts) < _FIRST_LOOKS:
+            done = sum(one.scale == cheapest.name for one in tried)
+            return {cheapest.name: Batch(self.screening(cheapest.name, -(-done // cheapest.runs)), float("nan"))}
+        belief = self.learn(tried) if belief is None else belief
+        promising = self._promising(belief, tried)
+        found = {scale.name: self._batch(belief, promising, scale) for scale in self.scales}
+        return dict(sorted(found.items(), key=lambda pair: -pair[1].worth))
+
+    def next_batch(self, tried: Sequence[Tried], scale: str, belief: Belief | None = None) -> list[Proposed]:
+        """Return the batch at a scale that promises most at the target scale.
+
+        The runs are chosen one after the other: each is the clone and the plan that are expected to improve most on the
+        best run so far at the target scale, as a factor, where the runs before it came out as expected.
+
+        Args:
+            tried: all runs so far.
+            scale: name of where it is done.
+            belief: what is known, see `learn`; learned if left out.
+
+        Returns:
+            The runs.
+        """
+        belief = self.learn(tried) if belief is None else belief
+        return list(self._batch(belief, self._promising(belief, tried), self.scale(scale)).runs)
+
+    def best(self, belief: Belief) -> list[Proposed]:
+        """Return the best plan of every clone at the target scale, the most promising first.
+
+        Args:
+            belief: what is known, see `learn`.
+
+        Returns:
+            One for each clone, with what is expected, and within which bounds it is in nine of ten cases.
+        """
+        clone, values = self._best_plans(belief)
+        logs, slopes = self._logs(belief, clone, values, self.scale(self.target))
+        sd = 1.645 * np.hypot(_sd(slopes, belief.covariance[clone]), self.model_error)
+        order = np.argsort(-logs, kind="stable")
+        first = [n for k, n in enumerate(order) if clone[n] not in clone[order[:k]]]
+        return [Proposed(self.clones[clone[n]], self.target, tuple(map(float, values[n])),
+                         *map(float, np.exp(logs[n] + np.array([0.0, -sd[n], sd[n]]))), float(np.exp(logs[n])))
+                for n in first]  # fmt: skip
+
+    def screening(self, scale: str, batch: int) -> list[Proposed]:
+        """Return a batch that looks at all clones in turn, under conditions that are spread over the bounds.
+
+        Args:
+            scale: name of where it is done.
+            batch: its number, from 0.
+
+        Returns:
+            The runs; what is expected of them is unknown, NaN.
+        """
+        at, found, unknown = self.scale(scale), [], (float("nan"),) * 4
+        alike = [one.name in at.together for one in self.decisions]
+        points = self._plans(_SPREAD, at)
+        others = np.random.default_rng((self.seed, 1)).permutation(points)
+        for k in range(batch * at.runs, (batch + 1) * at.runs):
+            lap, place = divmod(k, len(self.clones))
+            order = np.random.default_rng((self.seed, 2, lap)).permutation(len(self.clones))
+            values = np.where(alike, points[batch % len(points)], others[k % len(others)])
+            found.append(Proposed(self.clones[order[place]], scale, tuple(map(float, values)), *unknown))
+        return found
+
+    def _batch(self, belief: Belief, promising: "_Promising", at: Scale) -> "Batch":
+        """Return the batch at a scale, and what it is worth for its cost."""
+        clone, plans, reached = promising.clone, promising.values, promising.reached
+        here, left = self._at(plans, at), belief.covariance.copy()
+        alike = np.array([one.name in at.together for one in self.decisions])
+        log_here, of_here = self._logs(belief, clone, here, at)
+        error = float(np.hypot(at.error, self.model_error))
+        used, found, worth = np.zeros(len(clone), bool), list[Proposed](), 0.0
+        for _ in range(at.runs):
+            sd = _sd(promising.slopes, left[clone]) + _LEAST
+            above = (promising.logs - reached) / sd
+            improves = sd * (above * norm.cdf(above) + norm.pdf(above))
+            shared = np.einsum("np,npq,nq->n", promising.slopes, left[clone], of_here)
+            seen = _sd(of_here, left[clone]) ** 2 + error**2
+            tells = 1.0 - np.sqrt(np.maximum(1.0 - shared**2 / seen / sd**2, 0.0))
+            score = np.where(used, -np.inf, improves * tells)
+            n = int(np.argmax(score))
+            worth += max(float(score[n]), 0.0)
+            if not found and np.any(alike):  # the others go into the same batch
+                here = self._at(np.where(alike, here[n], plans), at)
+                log_here, of_here = self._logs(belief, clone, here, at)
+            spread = 1.645 * float(np.hypot(_sd(of_here[n : n + 1], left[clone[n : n + 1]])[0], error))
+            expected = np.exp(log_here[n] + np.array([0.0, -spread, spread]))
+            found.append(Proposed(self.clones[clone[n]], at.name, tuple(map(float, here[n])), *map(float, expected),
+                                  float(np.exp(promising.logs[n]))))  # fmt: skip
+            gain = left[clone[n]] @ of_here[n]
+            left[clone[n]] -= np.outer(gain, gain) / (of_here[n] @ gain + error**2)
+            reached, used[n] = max(reached, float(promising.logs[n])), True
+        return Batch(tuple(found), worth / (at.cost * at.runs))
+
+    def _logs(self, belief: Belief, clone: np.ndarray, values: np.ndarray, at: Scale) -> tuple[np.ndarray, np.ndarray]:
+        """Return the logarithms of goals, and their derivatives by the parameters, as the likeliest ones have them."""
+        return self._learner.log_slopes(belief.mean[clone], self._each(at, len(clone)), self._at(values, at))
+
+    def _each(self, scale: Scale, count: int) -> np.ndarray:
+        return np.tile(self._fixed(scale), (count, 1))
+
+    def _promising(self, belief: Belief, tried: Sequence[Tried]) -> "_Promising":
+        """Return what is expected to reach much at the target scale, and what the best run so far reaches there."""
+        clone, values = self._best_plans(belief)
+        logs, slopes = self._logs(belief, clone, values, self.scale(self.target))
+        return _Promising(clone, values, logs, slopes, self._reached(belief, tried))
+
+    def _reached(self, belief: Belief, tried: Sequence[Tried]) -> float:
+        """Return the logarithm of what the best run so far reaches at the target scale, less a standard deviation."""
+        target = self.scale(self.target)
+        clone = np.array([self.clones.index(one.clone) for one in tried])
+        values = self._at(np.array([one.values for one in tried]), target)
+        logs = self._learner.log_goals(belief.mean[clone], self._each(target, len(clone)), values)
+        some = np.argsort(-logs)[:_COMPARED]
+        logs, slopes = self._logs(belief, clone[some], values[some], target)
+        return float(np.max(logs - _sd(slopes, belief.covariance[clone[some]])))
+
+    def _best_plans(self, belief: Belief) -> tuple[np.ndarray, np.ndarray]:
+        """Return the plans of every clone that are expected to reach most at the target scale."""
+        target, learner, count = self.scale(self.target), self._learner, len(self.clones)
+        lower, upper = self._bounds
+        plans = self._plans(_SPREAD, target)[:_PLANS]
+        clone, values = np.repeat(np.arange(count), len(plans)), np.tile(plans, (count, 1))
+        logs = learner.log_goals(belief.mean[clone], self._each(target, len(clone)), values).reshape(count, -1)
+        best = np.argsort(-logs, axis=1)[:, :_BEST]
+        clone, values = np.repeat(np.arange(count), best.shape[1]), plans[best].reshape(-1, len(lower))
+        logs, random = np.take_along_axis(logs, best, 1).ravel(), np.random.default_rng((self.seed, 3))
+        each = np.arange(len(values))
+        for width in _WIDEST * _NARROWER ** np.arange(_PASSES):
+            moved = np.repeat(values, _AROUND, axis=0)
+            which = random.random(moved.shape) < _CHANGED
+            moved = np.clip(moved + which * width * (upper - lower) * random.standard_normal(moved.shape), lower, upper)
+            moved = self._at(self._drawn_back(moved, np.repeat(values, _AROUND, axis=0)), target)
+            owner = np.repeat(clone, _AROUND)
+            new = learner.log_goals(belief.mean[owner], self._each(target, len(owner)), moved).reshape(-1, _AROUND)
+            place = np.argmax(new, axis=1)
+            better = new[each, place] > logs
+            values = np.where(better[:, None], moved.reshape(len(values), _AROUND, -1)[each, place], values)
+            logs = np.where(better, new[each, place], logs)
+        return clone, values
+
+    def _plans(self, count: int, scale: Scale) -> np.ndarray:
+        """Return plans that are spread over the bounds and keep the constraints, at a scale."""
+        lower, upper = self._bounds
+        drawn = lower + (upper - lower) * qmc.Halton(len(lower), rng=self.seed).random(count)
+        return self._at(drawn[self._kept(drawn)], scale)
+
+    def _at(self, values: np.ndarray, scale: Scale) -> np.ndarray:
+        """Return plans with what a scale fixes."""
+        values = values.copy()
+        for j, one in enumerate(self.decisions):
+            if one.name in scale.fixed:
+                values[:, j] = scale.fixed[one.name]
+        return values
+
+    @property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        lower, upper = ([getattr(one, end) for one in self.decisions] for end in ("lower", "upper"))
+        return np.array(lower), np.array(upper)
+
+    def _kept(self, values: np.ndarray) -> np.ndarray:
+        """Return which plans keep the constraints, (plans,)."""
+        if not self._goals.constraints:
+            return np.ones(len(values), bool)
+        named = [dict(zip((one.name for one in self.decisions), row, strict=True)) for row in values]
+        margins = np.stack([margins_of(self._goals, one, one, np) for one in named])
+        return np.all(margins >= -_KEPT * max(one.size for one in self._goals.constraints), axis=1)
+
+    def _drawn_back(self, values: np.ndarray, towards: np.ndarray) -> np.ndarray:
+        """Return plans that keep the constraints: those that do not go back towards others that do."""
+        for _ in range(_HALVINGS):
+            broken = ~self._kept(values)
+            if not np.any(broken):
+                return values
+            values[broken] = 0.5 * (values[broken] + towards[broken])
+        return np.where(self._kept(values)[:, None], values, towards)
+
+
+class Batch(NamedTuple):
+    """A batch that may be next: its runs, and what it is worth for its cost, NaN where nothing is known yet."""
+
+    runs: Sequence[Proposed]
+    worth: float
+
+
+class _Promising(NamedTuple):
+    """Clones and plans: (n,), (n, decisions), logarithms of goals and their slopes; what is reached so far."""
+
+    clone: np.ndarray
+    values: np.ndarray
+    logs: np.ndarray
+    slopes: np.ndarray
+    reached: float
+
+
+def _sd(slopes: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of each of some goals, (n,)."""
+    return np.sqrt(np.maximum(np.einsum("np,npq,nq->n", slopes, covariance, slopes), 0.0))
