@@ -1,7 +1,9 @@
 """Tasks in threads of this process: compiled code releases the interpreter, so they fill the cores."""
 
 import contextvars
+import functools
 import itertools
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, wait
@@ -100,6 +102,18 @@ _limits: list[Any] = []
 """The present limit, once for everyone who asked for it."""
 
 
+@functools.lru_cache(maxsize=1)
+def _libraries(modules: int) -> Any:
+    """Return what limits the libraries of this process: to look for them takes longer than most that is limited.
+
+    Args:
+        modules: number of imported modules; with more of them there may be more libraries.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
 @contextmanager
 def one_thread_each() -> Iterator[None]:
     """Let libraries use one thread for each task: matrices are small, and tasks fill the cores, so more only wait.
@@ -107,10 +121,8 @@ def one_thread_each() -> Iterator[None]:
     Returns:
         The context; the last one to leave it gives the threads back.
     """
-    from threadpoolctl import threadpool_limits
-
     with _limit_lock:
-        _limits.append(None if _limits else threadpool_limits(1))
+        _limits.append(None if _limits else _libraries(len(sys.modules)).limit(limits=1))
     try:
         yield
     finally:
