@@ -2,9 +2,13 @@ from .balances.checking import check_path as check_path
 from .balances.specific_rates import SpecificRates as SpecificRates
 from .balances.specific_rates import specific_rates as specific_rates
 from .campaigns import Campaign as Campaign
+from .campaigns import NextStep as NextStep
 from .campaigns import Proposed as Proposed
 from .campaigns import Scale as Scale
 from .campaigns import Tried as Tried
+from .campaigns import next_step as next_step
+from .campaigns import read_campaign as read_campaign
+from .campaigns import read_tried as read_tried
 from .cell.closures import Algebraic as Algebraic
 from .cell.closures import Dynamic as Dynamic
 from .cell.closures import Lagged as Lagged

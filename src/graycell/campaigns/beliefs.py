@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
 
 from graycell.campaigns.rows import Rows
@@ -109,7 +108,8 @@ class Learner:
         Returns:
             (rows, p + names) in the units of the model.
         """
-        return np.concatenate([np.asarray(self.coordinates.unscaled(jnp.asarray(scaled))), fixed], axis=1)
+        log = np.asarray(self.coordinates.log_scale)
+        return np.concatenate([np.where(log, np.exp(np.where(log, scaled, 0.0)), scaled), fixed], axis=1)
 
     def of_logs(self, scaled: np.ndarray) -> np.ndarray:
         """Return the derivatives of the parameters by their own scales.

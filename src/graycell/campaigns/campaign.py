@@ -1,7 +1,8 @@
 """Campaign: which clone, where and how, from few runs at several scales; next_batch says what to run next."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -9,11 +10,13 @@ import numpy as np
 from scipy.stats import norm, qmc
 
 from graycell.campaigns.beliefs import Belief, Learner, Seen
+from graycell.campaigns.records import Batch, Proposed, Scale, Tried
 from graycell.campaigns.rows import Rows
 from graycell.decisions.courses import margins_of
 from graycell.decisions.decision import Decision
 from graycell.decisions.goals import Constraint, Goals
 from graycell.errors import Finding, InputError, nearest
+from graycell.formulas.tree import names_in
 from graycell.inference.coordinates import Coordinates
 from graycell.model import CultureModel
 from graycell.packing import molar_mass_of
@@ -39,68 +42,6 @@ _KEPT = 1e-9
 """[1] A constraint that is broken by less than this of its size is kept."""
 _FIRST_LOOKS = 3
 """Runs that every clone has before anything is concluded."""
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A scale of cultivation.
-
-    Attributes:
-        name: such as MTP or pilot.
-        cost: of a run, in any unit.
-        runs: in a batch.
-        error: [1] relative standard deviation of the goal there.
-        changes: parameters of the model that the scale sets, by name.
-        together: names of decisions that have one value in a batch, as the temperature of a plate has.
-        fixed: decisions that cannot be chosen there, with their values in internal units.
-    """
-
-    name: str
-    cost: float
-    runs: int
-    error: float
-    changes: Mapping[str, float] = field(default_factory=dict)
-    together: tuple[str, ...] = ()
-    fixed: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Tried:
-    """A run of a campaign that was done.
-
-    Attributes:
-        clone: its name.
-        scale: its name.
-        values: (decisions,) in internal units.
-        goal: what was measured of the goal, at the end.
-    """
-
-    clone: str
-    scale: str
-    values: tuple[float, ...]
-    goal: float
-
-
-@dataclass(frozen=True)
-class Proposed:
-    """A run that is to be done.
-
-    Attributes:
-        clone: its name.
-        scale: its name.
-        values: (decisions,) in internal units.
-        expected: goal that is expected there.
-        low, high: within which it is in nine of ten cases.
-        at_target: goal that is expected at the target scale.
-    """
-
-    clone: str
-    scale: str
-    values: tuple[float, ...]
-    expected: float
-    low: float
-    high: float
-    at_target: float
 
 
 @dataclass(frozen=True)
@@ -138,6 +79,42 @@ class Campaign:
     units: Mapping[str, str] = field(default_factory=dict)
     model_error: float = MODEL_ERROR
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        findings = self._faults()
+        if findings:
+            raise InputError(findings)
+
+    def _faults(self) -> list[Finding]:
+        """Return all that keeps the campaign from being planned."""
+        found = [finding for one in self.decisions for finding in one.faults(self.plan)]
+        names = [one.name for one in self.decisions]
+        quantities = (*self.model.quantities, *self.model.input_names)
+        goals = self._goals
+        found += replace(goals, constraints=()).faults(quantities, names, self.plan.end)
+        found += [Finding(f"constraint '{one.text}'", f"'{name}'", "a campaign knows constraints of decisions only",
+                          nearest(name, names))
+                  for one in goals.constraints for name in names_in(one.tree) if name not in names]  # fmt: skip
+        for label, given in (("decision", names), ("clone", self.clones), ("scale", [one.name for one in self.scales])):
+            if not given:
+                found.append(Finding(f"{label}s", "none", f"a {label} is needed", "name one"))
+            found += [Finding(f"{label} '{name}'", "two of this name", "names tell them apart", "rename one")
+                      for name in dict.fromkeys(name for name in given if list(given).count(name) > 1)]  # fmt: skip
+        if self.target not in (scales := [one.name for one in self.scales]):
+            found.append(Finding("target", f"'{self.target}'", "it is a scale of the campaign",
+                                 nearest(self.target, scales)))  # fmt: skip
+        for scale in self.scales:
+            found += scale.faults(names, [row.name for row in self.model.table.rows])
+        found += [Finding(f"parameter {row.name}", "no prior_sd", "clones are compared by a prior of what is estimated",
+                          "write prior_sd and bounds in the model file, or estimated = false")
+                  for row in self.model.table.estimated
+                  if not all(map(math.isfinite, (row.prior_sd, *row.bounds)))]  # fmt: skip
+        if not self.model.table.estimated:
+            found.append(Finding("model", "no estimated parameter", "clones differ in some", "let one be estimated"))
+        if not 0.0 < self.model_error < 1.0:
+            found.append(Finding("model_error", f"{self.model_error:g}", "a part of the goal, above 0 and below 1, is "
+                                 "needed", "write it like 0.02"))  # fmt: skip
+        return found
 
     @cached_property
     def _goals(self) -> Goals:
@@ -186,11 +163,21 @@ class Campaign:
             new: number of the runs, the last ones, that `before` does not know.
 
         Returns:
-            What is known now.
+            What is known now; runs whose goal is not above 0 say nothing.
+
+        Raises:
+            InputError: for a clone or a scale that the campaign does not have, or without any goal above 0.
         """
-        done = [one for one in tried if np.isfinite(one.goal) and one.goal > 0.0]
-        scales = [self.scale(one.scale) for one in done]
         numbers = {name: j for j, name in enumerate(self.clones)}
+        findings = [Finding(f"run {k + 1}", f"clone '{one.clone}'", "it is a clone of the campaign",
+                            nearest(one.clone, self.clones))
+                    for k, one in enumerate(tried) if one.clone not in numbers]  # fmt: skip
+        done = [one for one in tried if math.isfinite(one.goal) and one.goal > 0.0]
+        if not done:
+            findings.append(Finding("runs", "none with a goal above 0", "what was measured is needed", "screen first"))
+        if findings:
+            raise InputError(findings)
+        scales = [self.scale(one.scale) for one in done]
         seen = Seen(
             np.array([numbers[one.clone] for one in done]),
             np.stack([self._fixed(scale) for scale in scales]),
@@ -201,7 +188,7 @@ class Campaign:
         anew = None if before is None or new is None else sorted({numbers[one.clone] for one in tried[-new:]})
         return self._learner.learn(seen, before, anew)
 
-    def proposals(self, tried: Sequence[Tried], belief: Belief | None = None) -> dict[str, "Batch"]:
+    def proposals(self, tried: Sequence[Tried], belief: Belief | None = None) -> dict[str, Batch]:
         """Return a next batch for every scale, the one that is worth most for its cost first.
 
         A batch is worth the improvement that its runs are expected to bring at the target scale, as a factor, times the
@@ -215,15 +202,36 @@ class Campaign:
         Returns:
             Batches by the name of the scale.
         """
-        cheapest = min(self.scales, key=lambda scale: scale.cost * scale.runs)
-        counts = [sum(one.clone == name for one in tried) for name in self.clones]
-        if min(counts) < _FIRST_LOOKS:
-            done = sum(one.scale == cheapest.name for one in tried)
-            return {cheapest.name: Batch(self.screening(cheapest.name, -(-done // cheapest.runs)), float("nan"))}
+        if not self.is_screened(tried):
+            first = min(self.scales, key=lambda scale: scale.cost * scale.runs).name
+            return {first: Batch(self.screening(first, self.batches(tried, first)), math.nan)}
         belief = self.learn(tried) if belief is None else belief
         promising = self._promising(belief, tried)
         found = {scale.name: self._batch(belief, promising, scale) for scale in self.scales}
         return dict(sorted(found.items(), key=lambda pair: -pair[1].worth))
+
+    def is_screened(self, tried: Sequence[Tried]) -> bool:
+        """Return whether every clone has three runs.
+
+        Args:
+            tried: all runs so far.
+
+        Returns:
+            Whether anything is concluded from them.
+        """
+        return min(sum(one.clone == name for one in tried) for name in self.clones) >= _FIRST_LOOKS
+
+    def batches(self, tried: Sequence[Tried], scale: str) -> int:
+        """Return how many batches were done.
+
+        Args:
+            tried: all runs so far.
+            scale: name of where.
+
+        Returns:
+            Their number; a part of one counts whole.
+        """
+        return -(-sum(one.scale == scale for one in tried) // self.scale(scale).runs)
 
     def next_batch(self, tried: Sequence[Tried], scale: str, belief: Belief | None = None) -> list[Proposed]:
         """Return the batch at a scale that promises most at the target scale.
@@ -256,9 +264,15 @@ class Campaign:
         sd = 1.645 * np.hypot(_sd(slopes, belief.covariance[clone]), self.model_error)
         order = np.argsort(-logs, kind="stable")
         first = [n for k, n in enumerate(order) if clone[n] not in clone[order[:k]]]
-        return [Proposed(self.clones[clone[n]], self.target, tuple(map(float, values[n])),
-                         *map(float, np.exp(logs[n] + np.array([0.0, -sd[n], sd[n]]))), float(np.exp(logs[n])))
+        return [self._proposed(int(clone[n]), self.target, values[n], float(logs[n]), float(sd[n]), float(logs[n]))
                 for n in first]  # fmt: skip
+
+    def _proposed(
+        self, clone: int, scale: str, values: np.ndarray, log: float, spread: float, at_target: float
+    ) -> Proposed:
+        """Return a run, of which the logarithms of what is expected are given."""
+        return Proposed(self.clones[clone], scale, tuple(map(float, values)), math.exp(log), math.exp(log - spread),
+                        math.exp(log + spread), math.exp(at_target))  # fmt: skip
 
     def screening(self, scale: str, batch: int) -> list[Proposed]:
         """Return a batch that looks at all clones in turn, under conditions that are spread over the bounds.
@@ -270,7 +284,7 @@ class Campaign:
         Returns:
             The runs; what is expected of them is unknown, NaN.
         """
-        at, found, unknown = self.scale(scale), [], (float("nan"),) * 4
+        at, found, nan = self.scale(scale), [], math.nan
         alike = [one.name in at.together for one in self.decisions]
         points = self._plans(_SPREAD, at)
         others = np.random.default_rng((self.seed, 1)).permutation(points)
@@ -278,10 +292,10 @@ class Campaign:
             lap, place = divmod(k, len(self.clones))
             order = np.random.default_rng((self.seed, 2, lap)).permutation(len(self.clones))
             values = np.where(alike, points[batch % len(points)], others[k % len(others)])
-            found.append(Proposed(self.clones[order[place]], scale, tuple(map(float, values)), *unknown))
+            found.append(Proposed(self.clones[order[place]], scale, tuple(map(float, values)), nan, nan, nan, nan))
         return found
 
-    def _batch(self, belief: Belief, promising: "_Promising", at: Scale) -> "Batch":
+    def _batch(self, belief: Belief, promising: "_Promising", at: Scale) -> Batch:
         """Return the batch at a scale, and what it is worth for its cost."""
         clone, plans, reached = promising.clone, promising.values, promising.reached
         here, left = self._at(plans, at), belief.covariance.copy()
@@ -303,9 +317,8 @@ class Campaign:
                 here = self._at(np.where(alike, here[n], plans), at)
                 log_here, of_here = self._logs(belief, clone, here, at)
             spread = 1.645 * float(np.hypot(_sd(of_here[n : n + 1], left[clone[n : n + 1]])[0], error))
-            expected = np.exp(log_here[n] + np.array([0.0, -spread, spread]))
-            found.append(Proposed(self.clones[clone[n]], at.name, tuple(map(float, here[n])), *map(float, expected),
-                                  float(np.exp(promising.logs[n]))))  # fmt: skip
+            found.append(self._proposed(int(clone[n]), at.name, here[n], float(log_here[n]), spread,
+                                        float(promising.logs[n])))  # fmt: skip
             gain = left[clone[n]] @ of_here[n]
             left[clone[n]] -= np.outer(gain, gain) / (of_here[n] @ gain + error**2)
             reached, used[n] = max(reached, float(promising.logs[n])), True
@@ -393,13 +406,6 @@ class Campaign:
                 return values
             values[broken] = 0.5 * (values[broken] + towards[broken])
         return np.where(self._kept(values)[:, None], values, towards)
-
-
-class Batch(NamedTuple):
-    """A batch that may be next: its runs, and what it is worth for its cost, NaN where nothing is known yet."""
-
-    runs: Sequence[Proposed]
-    worth: float
 
 
 class _Promising(NamedTuple):

@@ -8,7 +8,7 @@
     fitting        fit
     checking       diagnose, check-gradients
     predicting     predict
-    deciding       optimise, design
+    deciding       optimise, design, campaign
     following      follow
     uncertainty    sample, ensemble, profile
     comparing      generate, cross-validate
@@ -92,6 +92,8 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
     graycell optimise my-fit/ my-plan/ decisions.toml   choose feeds, shift and harvest of a plan
 
     graycell design my-fit/ my-plan/ decisions.toml     the next runs that tell most
+
+    graycell campaign clones.toml my-plan/ campaign.toml    the next batch of clones at several scales
 
     graycell follow my-fit/ my-running-culture/         what a running culture is now, and how to go on
 

@@ -1,10 +1,11 @@
-"""Commands that choose the numbers of a plan, or of the next runs: optimise, design."""
+"""Commands that choose the numbers of a plan, or of the next runs: optimise, design, campaign."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import typer
 
+from graycell.campaigns import next_step, read_campaign, read_tried
 from graycell.cli.exit_codes import FAULTS
 from graycell.cli.frames import print_frame
 from graycell.cli.given_runs import plan_of, runs_from
@@ -16,6 +17,7 @@ from graycell.decisions.designing import PREDICTIONS
 from graycell.decisions.optimising import CAUTION, source_of
 from graycell.decisions.reading import read_decisions
 from graycell.decisions.search import Source
+from graycell.hybrid import read_model
 from graycell.inference.storage import FILE, load_fit
 from graycell.prediction import Forecaster
 from graycell.reporting.display import DisplayUnits, shown_in
@@ -118,3 +120,18 @@ def _design(
         say(f"warning: {sentence}")
     print_frame(next_runs_frame(found, chosen), "The next runs")
     say(f"Design: {path}; its runs: {out / 'plans'}")
+
+
+def _campaign(model: str, plan: Path, words: Path, tried: Path | None, scale: str | None, budget: float | None,
+              out: Path, seed: int) -> None:  # fmt: skip
+    require_place(out)
+    base = plan_of(plan)
+    campaign = read_campaign(words, read_model(model, [base]), base, seed)
+    found = next_step(campaign, [] if tried is None else read_tried(tried, campaign), scale=scale, budget=budget)
+    from graycell.reporting.campaigns import campaign_report, proposed_frame  # with plotly, which is slow to import
+
+    path = campaign_report(found, out)
+    for sentence in found.sentences():
+        say(sentence)
+    print_frame(proposed_frame(campaign, found.batch.runs), f"The next batch, at {found.scale}")
+    say(f"Campaign: {path}; the batch, to fill in: {out / 'next-batch.csv'}")

@@ -91,15 +91,15 @@ def read_decisions(path: str | Path, plan: CultureRun, goal_is_needed: bool = Tr
     """
     path = Path(path)
     data = read_toml(path, "a file of decisions in TOML is needed", "name a TOML file, see graycell optimise --help")
-    reader = _Reader(path, plan, goal_is_needed)
+    reader = DecisionsReader(path, plan, goal_is_needed)
     wanted = reader.wanted(data)
     if reader.findings or wanted is None:
         raise InputError(reader.findings)
     return wanted
 
 
-class _Reader:
-    """Reads the tables of one file and collects its findings."""
+class DecisionsReader:
+    """Reads the tables of one file and collects its findings; for files that hold decisions beside other things."""
 
     def __init__(self, path: Path, plan: CultureRun, goal_is_needed: bool):
         self.path, self.plan, self.goal_is_needed, self.findings = path, plan, goal_is_needed, list[Finding]()

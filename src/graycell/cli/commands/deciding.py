@@ -1,4 +1,4 @@
-"""Commands that choose the numbers of a plan, or of the next runs: optimise, design."""
+"""Commands that choose the numbers of a plan, or of the next runs: optimise, design, campaign."""
 
 from pathlib import Path
 from typing import Annotated
@@ -132,3 +132,71 @@ def _design(
     from graycell.cli import deciding as bodies
 
     bodies._design(fit, plan, decisions, runs, purpose, target, against, out, candidates, draws, group, seed, units)
+
+
+@long_command(commands, "campaign", _PANEL)
+def _campaign(
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="A model file or a model of the library, which all clones follow.")
+    ],
+    plan: Annotated[Path, typer.Argument(metavar="PLAN", help="The plan that is varied.")],
+    campaign: Annotated[
+        Path, typer.Argument(metavar="CAMPAIGN", help="A TOML file of clones, scales, decisions and what is maximised.")
+    ],
+    tried: Annotated[
+        Path | None,
+        typer.Option(help="A CSV file of the runs so far: the files next-batch.csv below each other, goals filled in."),
+    ] = None,
+    scale: Annotated[
+        str | None,
+        typer.Option(help="Where the next batch is done; default: the scale that is worth most for its cost.",
+                     show_default=False),
+    ] = None,
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Cost of all runs that is not to be exceeded.", min=0.0, show_default=False),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the page, the next batch and the clones as tables, and their JSON.")
+    ] = Path("results/campaign"),
+    seed: Annotated[int, typer.Option(help="Of all that is drawn.", min=0, max=2**32 - 1)] = 0,
+) -> None:
+    """Choose the next batch of a campaign: which clones, at which scale, under which conditions.
+
+    Many clones are looked at in small and cheap vessels, few in large and expensive ones, and the best run at the
+    target scale is wanted. All clones follow MODEL with parameters of their own, around its values with its prior_sd;
+    what a scale changes is a parameter too. Of each run the goal at its end is measured.
+
+    CAMPAIGN is a file as for graycell optimise, with
+
+        clones = ["A", "B", "C"]
+
+        target = "pilot"
+
+        [scales.plate]
+
+        cost = 10
+
+        runs = 12
+
+        error = 0.15
+
+        together = ["warmth"]
+
+        changes = { growth_scale = 0.5 }
+
+        [scales.pilot]
+
+        cost = 2000
+
+        runs = 1
+
+        error = 0.05
+
+    A batch is worth what its runs are expected to improve at the target scale, as far as they tell it, for its cost.
+
+    Example: graycell campaign clones.toml my-plan/ campaign.toml --tried tried.csv --out results/campaign
+    """
+    from graycell.cli import deciding as bodies
+
+    bodies._campaign(model, plan, campaign, tried, scale, budget, out, seed)
