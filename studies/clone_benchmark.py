@@ -1,8 +1,8 @@
 """The simulator of the public benchmark mf-bo4bio: the titer of one of 60 clones at three scales, as it is published.
 
-Source: adrian-martens/mf-bo4bio (MIT licence), commit e3392a4 of 2026-06-19, arXiv 2508.10970, and Craven et al. (2013);
-numbers of the clones in `data/clones.csv` are from there. The scores contain the error of the integrator (up to 2 %),
-so it is the published one: RK45 of scipy at its default tolerances, begun again at every feed.
+Source: adrian-martens/mf-bo4bio (MIT licence), commit e3392a4 of 2026-06-19, arXiv 2508.10970, and Craven et al.
+(2013); numbers of the clones in `data/clones.csv` are from there. The scores contain the error of the integrator (up to
+2 %), so it is the published one: RK45 of scipy at its default tolerances, begun again at every feed.
 """
 
 import csv

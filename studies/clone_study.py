@@ -1,8 +1,9 @@
 """The public benchmark mf-bo4bio with graycell: which of 30 clones, where and how, for EUR 20 000.
 
 The optimiser sees inputs, scale, clone number, titer with noise and cost. It also uses the equations of the simulator
-(the model craven-2013 of the library), what a scale changes, and the ranges from which clones were drawn, as priors: this
-is another problem than that of black-box optimisers, and said beside every number. It knows no parameter of any clone.
+(the model craven-2013 of the library), what a scale changes, and the ranges from which clones were drawn, as priors:
+this is another problem than that of black-box optimisers, and said beside every number. It knows no parameter of any
+clone.
 Scored as published: the true titer at PILOT of the best row of each batch by its reading, the largest so far.
 """
 
@@ -30,10 +31,10 @@ WANTED = {"sum": 72.0, "box": 150.0}
 FEED = 1e-6
 """[L] Of a medium with 1e6 mmol/L glucose and 1e5 mmol/L glutamine: 1 mmol/L more in the vessel, next to no volume."""
 PRIORS = {
-    "mu_max": (0.036, 0.016, 0.075, 0.35), "K_lysis": (0.04, 0.024, 0.0625, 0.15), "k_d_max": (0.0123, 0.008, 0.019, 0.12),
-    "Y_X_G": (8e7, 8e6, 3.75e8, 0.9), "Y_X_Q": (2e9, 8e7, 1.25e10, 1.2), "Y_L_G": (2.0, 0.8, 3.75, 0.3),
-    "Y_P_X": (8e-11, 8e-12, 2.5e-10, 0.7), "Y_dot_P_X": (5.3e-9, 2.4e-9, 1e-8, 0.28), "m_G": (2e-10, 2.4e-11, 6.25e-10, 0.8),
-    "T_opt": (35.0, 28.0, 42.0, 3.0), "pH_opt": (7.0, 5.5, 8.5, 0.6),
+    "mu_max": (0.036, 0.016, 0.075, 0.35), "K_lysis": (0.04, 0.024, 0.0625, 0.15),
+    "k_d_max": (0.0123, 0.008, 0.019, 0.12), "Y_X_G": (8e7, 8e6, 3.75e8, 0.9), "Y_X_Q": (2e9, 8e7, 1.25e10, 1.2),
+    "Y_L_G": (2.0, 0.8, 3.75, 0.3), "Y_P_X": (8e-11, 8e-12, 2.5e-10, 0.7), "Y_dot_P_X": (5.3e-9, 2.4e-9, 1e-8, 0.28),
+    "m_G": (2e-10, 2.4e-11, 6.25e-10, 0.8), "T_opt": (35.0, 28.0, 42.0, 3.0), "pH_opt": (7.0, 5.5, 8.5, 0.6),
 }  # fmt: skip
 """Value, bounds and standard deviation (of the logarithm, but for the optima), after the ranges of clone_creator.py."""
 SAME = {"k_d_Q": 0.00125, "k_mu": 0.0125, "K_L": 150.0, "K_A": 37.5, "K_G": 1.25, "K_Q": 0.255, "Y_A_Q": 0.8}
@@ -67,8 +68,9 @@ def campaign(rule: str, seed: int) -> gc.Campaign:
     decisions = (
         gc.Decision("warmth", "temperature", 30.0, 40.0, event="temperature"),
         gc.Decision("acidity", "value", 6.0, 8.0, event="setpoint", input="pH"),
-        *(gc.Decision(f"feed_{k}", "volume", 0.0, 50.0 * FEED, event="bolus", day=day) for k, day in enumerate(days, 1)),
-    )
+        *(gc.Decision(f"feed_{k}", "volume", 0.0, 50.0 * FEED, event="bolus", day=day)
+          for k, day in enumerate(days, 1)),
+    )  # fmt: skip
     plate = {"feed_1": 0.0, "feed_2": 50.0 * FEED, "feed_3": 0.0}
     scales = tuple(
         gc.Scale(name, bench.COST[name], bench.TOGETHER[name], bench.NOISE[name],

@@ -1,8 +1,9 @@
 """The decision study: what plans gain in truths that nobody knew, and what designed runs teach beside random ones.
 
     python studies/decision_study.py                        print the tables from docs/decisions.json
-    python studies/decision_study.py --retrain              first compute them anew, in some ten minutes on two cores
-    python studies/decision_study.py --retrain --only runs  one of the two: feeds, runs
+    python studies/decision_study.py --retrain              first compute them anew, in an hour on two cores
+    python studies/decision_study.py --retrain --only runs  one of them: feeds, runs, clones
+    python studies/decision_study.py --only alpha-sum-3     a seed of the clones again, in one to three minutes
 
 Feeds: six boluses, the day of the shift and that of the harvest are chosen for the titer of nolan-lee-limited, with at
 most 1.3 times the volume. Each parameter is known to 20 %, independently. The plan is then done in 20 truths, whose
@@ -10,6 +11,8 @@ parameters were drawn in the same way with another seed, beside the schedule of 
 
 Runs: a small model with eight parameters, one run with an error of 5 %, and four more that `design` chooses, or that
 are drawn from the same bounds. The models that are then fitted predict 20 plans within the bounds, in 10 truths.
+
+Clones: the public benchmark mf-bo4bio, see clone_study.py.
 """
 
 import argparse
@@ -20,6 +23,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import clone_study
 import numpy as np
 from plain_tables import markdown
 
@@ -32,7 +36,7 @@ from graycell.modelfiles.building import build
 from graycell.versions import hash_of_code, where_it_ran
 
 STORED = Path(__file__).parent.parent / "docs/decisions.json"
-PARTS = ("feeds", "runs")
+PARTS = ("feeds", "runs", "clones")
 KNOWN_TO, TRUTHS = 0.2, 20
 """[1] Relative standard deviation of every parameter; number of truths."""
 WAYS: tuple[tuple[float, tuple[str, ...]], ...] = ((0.0, ()), (0.5, ()), (1.0, ()), (0.0, ("ASN",)), (0.5, ("ASN",)))
@@ -200,6 +204,30 @@ _WORDS = {
 }  # fmt: skip
 
 
+def clones(stored: Sequence[Mapping[str, Any]], only: str = "") -> list[dict[str, Any]]:
+    """Return what campaigns reach.
+
+    Args:
+        stored: earlier results.
+        only: a seed such as alpha-sum-3; all if left out.
+
+    Returns:
+        The results, with those that were computed in place of earlier ones.
+    """
+    rows = {f"{row['distribution']}-{row['rule']}-{row['seed']}": dict(row) for row in stored}
+    names = [f"{distribution}-{rule}-{seed}" for rule in clone_study.RULES for distribution in ("alpha", "beta")
+             for seed in range(clone_study.SEEDS)]  # fmt: skip
+    if only and only not in names:
+        raise SystemExit(f"--only {only}: a part ({', '.join(PARTS)}) or a seed such as {names[0]} is needed.")
+    for name in [only] if only else names:
+        distribution, rule, seed = name.split("-")
+        before = rows.get(name, {}).get("score")
+        rows[name] = clone_study.seed_of(distribution, rule, int(seed))
+        print(f"{name}: {rows[name]['score']:.2f}" + ("" if before is None else f", {before:.2f} before")  # noqa: T201
+              + f", {rows[name]['seconds']:.0f} s", flush=True)  # fmt: skip
+    return [rows[name] for name in names if name in rows]
+
+
 def tables(stored: Mapping[str, Any]) -> str:
     """Return the tables of the page."""
     heads = ["caution", "may run out", "gain promised", "gain in 20 truths", "median", "of 15 % or more",
@@ -219,21 +247,31 @@ def tables(stored: Mapping[str, Any]) -> str:
         if not len(errors):
             continue
         rows.append([words, f"{np.median(errors):.4f}", f"{np.min(errors):.4f} to {np.max(errors):.4f}"])
-    return first + "\n\n" + markdown(["runs after the first", "median error (NRMSE)", "in ten truths"], rows)
+    second = markdown(["runs after the first", "median error (NRMSE)", "in ten truths"], rows)
+    return "\n\n".join([first, second, clone_study.table(stored.get("clones", ()))])
 
 
 def main() -> None:
     """Compute what is asked for, and print the tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--retrain", action="store_true", help="compute anew")
-    parser.add_argument("--only", choices=PARTS, help="one part")
+    parser.add_argument("--only", help="one part, or one seed of the clones such as alpha-sum-3")
     given = parser.parse_args()
     stored = json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else {}
-    if given.retrain:
+    is_seed = given.only is not None and given.only not in PARTS
+    if given.retrain or is_seed:
         for part in PARTS if given.only is None else (given.only,):
-            stored[part] = feeds() if part == "feeds" else runs()
-        stored |= {"code": hash_of_code(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
-        STORED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+            match part:
+                case "feeds":
+                    stored[part] = feeds()
+                case "runs":
+                    stored[part] = runs()
+                case _:
+                    stored["clones"] = clones(stored.get("clones", ()), part if is_seed else "")
+            made = {"code": hash_of_code(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
+            stored.setdefault("made", {})["clones" if is_seed else part] = made
+        if given.retrain:
+            STORED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
     print(tables(stored))  # noqa: T201
 
 

@@ -53,7 +53,7 @@ def pytest_configure(config):
 _ROOT = Path(__file__).parent.parent
 _COMPILING = (
     "tests/simulation", "tests/hybrid", "tests/inference", "tests/uncertainty", "tests/diagnosis", "tests/properties",
-    "tests/reference",
+    "tests/reference", "tests/decisions", "tests/campaigns", "tests/following", "tests/prediction",
     "tests/reporting", "tests/models", "tests/studies", "tests/comparison/test_comparison.py",
     "tests/comparison/test_consistency.py", "tests/test_model.py", "tests/test_insilico.py", "tests/test_cli.py",
     "tests/test_study.py", "tests/test_readme.py", "tests/test_open_data.py", "tests/test_testing.py",

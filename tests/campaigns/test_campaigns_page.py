@@ -115,7 +115,7 @@ def test_a_fault_of_the_table_is_a_sentence(place, tmp_path, rows, words):
 
 
 def test_a_table_may_have_other_units_and_runs_that_are_not_done(place, tmp_path):
-    folder, _, names = place
+    names = place[2]
     (tmp_path / "tried.csv").write_text("goal,scale,clone,feed [mL],warmth [degC],note\n0.5,bench,B,40,35,good\n"
                                         ",bench,C,40,35,\n")  # fmt: skip
     campaign = names["campaign"]

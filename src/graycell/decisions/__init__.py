@@ -5,6 +5,7 @@ goals        Goals, Constraint: what is maximised and what must hold, as formula
 reading      read_decisions: a file of these
 courses      Judged, Course: what the goals of a plan are in every draw, and what it leads to
 fit_source, forecast_source   what plans are judged with: draws of a fit, or of a forecast
+judging      a plan -> its arrays -> its course in a draw -> its goals, with derivatives
 verdict      Verdict: what the draws say of a plan
 search       Search: the best numbers of a plan, by scipy; simple rules
 optimising   optimise
