@@ -72,8 +72,8 @@ def test_what_is_learned_in_two_steps_is_what_is_learned_at_once(campaign):
     assert before.mean[0] != pytest.approx(after.mean[0], abs=1e-3)  # and nothing of before was changed
 
 
-def test_the_scale_that_tells_most_for_its_cost_comes_first(campaign):
-    """Small runs tell much of clones of which nothing is known, and next to nothing of one that is known to 2 %."""
+def test_the_scale_that_says_most_for_its_cost_comes_first(campaign):
+    """Small runs say much of clones of which nothing is known, and next to nothing of one that is known to 2 %."""
     tried = [done(clone, "small", 1.0, 0.5) for clone in "ABC" for _ in range(3)]
     unknown = Belief(np.log([[0.1], [0.1], [0.1]]), np.full((3, 1, 1), 0.5**2), np.zeros(3))
     assert next(iter(campaign.proposals(tried, unknown))) == "small"
@@ -82,7 +82,7 @@ def test_the_scale_that_tells_most_for_its_cost_comes_first(campaign):
     assert next(iter(cheap.proposals(tried, known))) == "large"
 
 
-def test_runs_of_a_batch_are_of_several_clones_where_one_run_tells_all(campaign):
+def test_runs_of_a_batch_are_of_several_clones_where_one_run_says_all(campaign):
     tried = [done(clone, "small", 1.0, 0.5) for clone in "ABC"]
     alike = Belief(np.log([[0.1], [0.1], [0.1]]), np.full((3, 1, 1), 0.5**2), np.zeros(3))
     precise = replace(campaign, scales=(replace(SCALES[0], error=1e-3), SCALES[1]))
@@ -128,7 +128,58 @@ def test_all_faults_come_at_once(campaign):
     table = campaign.model.table.with_changes("p", prior_sd=np.inf)
     with pytest.raises(InputError) as caught:
         replace(campaign, model=campaign.model.with_table(table), target="huge", clones=("A", "A"), maximise="tider")
-    words = str(caught.value)
-    assert all(part in words for part in ("no prior_sd", "target: found 'huge'", "two of this name", "'tider'"))
+    parts = ("no prior_sd or no bounds", "target: found 'huge'", "two of this name", "'tider'")
+    assert [part for part in parts if part not in str(caught.value)] == []
     with pytest.raises(InputError, match="it is a clone of the campaign"):
         campaign.learn([done("Z", "small", 1.0, 1.0)])
+
+
+def test_decisions_are_not_named_as_quantities_or_columns(campaign):
+    (cells,) = campaign.decisions
+    for name in ("titer", "goal", "volume"):
+        with pytest.raises(InputError, match="names of their own"):
+            replace(campaign, decisions=(replace(cells, name=name),))
+
+
+def test_steps_are_kept(campaign):
+    (cells,) = campaign.decisions
+    stepped = replace(campaign, decisions=(replace(cells, step=0.3),))
+    tried = [done(clone, "small", 1.0, 0.5) for clone in "ABC" for _ in range(3)]
+    values = [run.values[0] for run in (*stepped.next_batch(tried, "small"), *stepped.screening("small", 0))]
+    assert np.abs(np.array(values) / 0.3 - np.round(np.array(values) / 0.3)).max() < 1e-9
+    assert 0.6 - 1e-9 <= min(values) <= max(values) <= 1.8 + 1e-9
+
+
+def test_what_a_batch_shares_and_a_scale_fixes_keeps_the_constraints(campaign):
+    decisions = (*campaign.decisions, gc.Decision("day", "end", 5.0, 10.0))
+    shared = replace(SCALES[0], together=("day",))
+    bounded = replace(campaign, decisions=decisions, scales=(shared, SCALES[1]), constraints=("cells + day <= 10.5",))
+    tried = [gc.Tried(clone, "small", (1.0, 8.0), 0.4) for clone in "ABC" for _ in range(3)]
+    for batch in (bounded.next_batch(tried, "small"), *(bounded.screening("small", k) for k in range(20))):
+        assert len({run.values[1] for run in batch}) == 1
+        assert all(sum(run.values) <= 10.5 + 1e-9 for run in batch)
+    fixed = replace(bounded, scales=(replace(SCALES[0], fixed={"cells": 1.5}), SCALES[1]))
+    assert all(run.values[0] == 1.5 and run.values[1] <= 9.0 + 1e-9 for run in fixed.screening("small", 0))
+
+
+def test_constraints_that_few_plans_keep_are_kept_and_those_that_none_keeps_are_a_sentence(campaign):
+    narrow = replace(campaign, constraints=("cells <= 1.0001", "cells >= 0.9999"))  # the plan has 1
+    assert all(abs(run.values[0] - 1.0) <= 1.1e-4 for run in narrow.screening("small", 0))
+    with pytest.raises(InputError, match="no plan that keeps them all"):
+        replace(campaign, constraints=("cells <= 0.1",)).screening("small", 0)
+
+
+def test_a_clone_that_makes_nothing_is_not_asked_again(campaign):
+    tried = [done(clone, "small", 1.0, 0.0 if clone == "A" else 0.5) for clone in "ABC" for _ in range(3)]
+    found = gc.next_step(campaign, tried, scale="small")
+    assert {run.clone for run in found.batch.runs} == {"B", "C"}
+    assert [one.clone for one in found.best][-1] == "A"
+    nothing = [done(clone, "small", 1.0, 0.0) for clone in "ABC" for _ in range(3)]
+    assert gc.next_step(campaign, nothing).best == ()  # it goes on to look
+
+
+def test_a_batch_may_have_more_runs_than_there_are_plans(campaign):
+    single = replace(campaign, clones=("A",), scales=(replace(SCALES[0], runs=9), SCALES[1]))
+    batch = single.next_batch([done("A", "small", 1.0, 0.5)] * 3, "small")
+    assert len(batch) == 9
+    assert all(run.clone == "A" for run in batch)

@@ -74,7 +74,7 @@ def test_all_clones_are_looked_at_first_and_then_the_scale_that_is_worth_most(pl
     assert second["spent"] == 180.0
     table = pd.read_csv(folder / "step-2" / "next-batch.csv")
     assert list(table.columns) == ["clone", "scale", "warmth [degC]", "feed [L]", "goal", "expected", "low", "high",
-                                   "at target"]  # fmt: skip
+                                   "best at target"]  # fmt: skip
     assert "Most is expected of clone" in next(text for line, text in commands.items() if "step-2" in line)
     assert (folder / "step-2" / "campaign.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
@@ -105,6 +105,7 @@ def test_a_fault_of_the_file_is_a_sentence(place, tmp_path, change, words):
     ("clone,scale,warmth [degC],feed [mL],goal\nG,plate,36,30,1\nA,plate,x,30,1\n", "it is a clone of the campaign"),
     ("clone,scale,warmth [degC],feed [mL],goal\nG,plate,36,30,1\nA,plate,x,30,1\n", "a number is needed"),
     ("clone,scale,warmth [degC],feed [kg],goal\nA,plate,36,30,1\n", "unit 'kg'"),
+    ("clone,scale,warmth [degC],feed [mL],goal [mg/L]\nA,plate,36,30,1\n", "convert its values"),
 ])  # fmt: skip
 def test_a_fault_of_the_table_is_a_sentence(place, tmp_path, rows, words):
     folder, _, _ = place

@@ -26,10 +26,8 @@ _ATTEMPTS = 4
 """Damped steps that are tried before the derivatives are asked for again."""
 _FIRST_DAMPING, _EASED, _DAMPED = 1e-2, 5.0, 6.0
 """[1] Of the search, and the factors by which it is divided after a better step and multiplied after a worse one."""
-_LOST = 1e3
-"""[standard deviations] Residual of a run that cannot be simulated."""
 _TINY = 1e-12
-"""Least goal whose logarithm is taken."""
+"""Least goal whose logarithm is taken; a run that cannot be simulated counts as if it reached this."""
 
 
 class Seen(NamedTuple):
@@ -149,7 +147,7 @@ class Learner:
         """
         value, slope = self.rows.slopes(self.parameters(scaled, fixed), chosen, self._size)
         slope = slope * self.of_logs(scaled) / np.maximum(value, _TINY)[:, None]
-        return _log(value), np.where(np.isfinite(slope), slope, 0.0)
+        return _log(value), np.where(np.isfinite(slope) & (value > _TINY)[:, None], slope, 0.0)
 
     def learn(self, seen: Seen, before: Belief | None = None, anew: Sequence[int] | None = None) -> Belief:
         """Return what runs say.
@@ -195,7 +193,7 @@ class Learner:
             cost = prior.copy()
             for j in np.flatnonzero(seen.clone == clone):
                 cost += ((np.log(seen.goal[j]) - self._of_draws[keys[j]]) / seen.error[j]) ** 2
-            best.append(draws[np.nanargmin(cost)])
+            best.append(draws[np.argmin(cost)])
         return np.stack(best)
 
     def _rows_of(self, seen: Seen, clones: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -212,7 +210,6 @@ class Learner:
     def _sums(self, seen: Seen, clones: np.ndarray, which: np.ndarray, place: np.ndarray, logs: np.ndarray,
               scaled: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
         residual = (logs - np.log(seen.goal[which])) / seen.error[which]
-        residual = np.where(np.isfinite(residual), residual, _LOST)
         data = np.bincount(place, residual**2, len(clones))
         away = (scaled - np.asarray(self.coordinates.centre)) / np.asarray(self.coordinates.prior_sd)
         return data + np.sum(away**2, axis=1), residual, data
@@ -264,4 +261,4 @@ class Learner:
 
 
 def _log(goal: np.ndarray) -> np.ndarray:
-    return np.log(np.maximum(goal, _TINY))
+    return np.log(np.maximum(np.where(np.isfinite(goal), goal, 0.0), _TINY))

@@ -2,21 +2,22 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import norm, qmc
 
 from graycell.campaigns.beliefs import Belief, Learner, Seen
+from graycell.campaigns.faults import faults_of
 from graycell.campaigns.records import Batch, Proposed, Scale, Tried
 from graycell.campaigns.rows import Rows
 from graycell.decisions.courses import margins_of
 from graycell.decisions.decision import Decision
 from graycell.decisions.goals import Constraint, Goals
 from graycell.errors import Finding, InputError, nearest
-from graycell.formulas.tree import names_in
 from graycell.inference.coordinates import Coordinates
 from graycell.model import CultureModel
 from graycell.packing import molar_mass_of
@@ -36,10 +37,18 @@ _WIDEST, _NARROWER, _CHANGED = 0.25, 0.4, 0.6
 """[widths of the bounds] The first changes; how much smaller the next are; part of the numbers that is changed."""
 _SPREAD = 1024
 """Plans that are spread over the bounds, before those that break a constraint are left out."""
+_ENOUGH = 64
+"""Plans that are enough to choose from."""
 _HALVINGS = 6
 """How often a plan that breaks a constraint is moved half the way back to one that does not."""
 _KEPT = 1e-9
 """[1] A constraint that is broken by less than this of its size is kept."""
+_NOTHING, _OF_NOTHING = 1e-3, 1.0
+"""[1] Part of the largest goal as which nothing counts, and how far it may be from that."""
+_ROUNDS = 8
+"""How often as many plans are drawn again where few keep the constraints."""
+_LARGEST = 700.0
+"""Logarithm of the largest number that is said."""
 _FIRST_LOOKS = 3
 """Runs that every clone has before anything is concluded."""
 
@@ -81,43 +90,13 @@ class Campaign:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        findings = self._faults()
+        findings = faults_of(self)
         if findings:
             raise InputError(findings)
 
-    def _faults(self) -> list[Finding]:
-        """Return all that keeps the campaign from being planned."""
-        found = [finding for one in self.decisions for finding in one.faults(self.plan)]
-        names = [one.name for one in self.decisions]
-        quantities = (*self.model.quantities, *self.model.input_names)
-        goals = self._goals
-        found += replace(goals, constraints=()).faults(quantities, names, self.plan.end)
-        found += [Finding(f"constraint '{one.text}'", f"'{name}'", "a campaign knows constraints of decisions only",
-                          nearest(name, names))
-                  for one in goals.constraints for name in names_in(one.tree) if name not in names]  # fmt: skip
-        for label, given in (("decision", names), ("clone", self.clones), ("scale", [one.name for one in self.scales])):
-            if not given:
-                found.append(Finding(f"{label}s", "none", f"a {label} is needed", "name one"))
-            found += [Finding(f"{label} '{name}'", "two of this name", "names tell them apart", "rename one")
-                      for name in dict.fromkeys(name for name in given if list(given).count(name) > 1)]  # fmt: skip
-        if self.target not in (scales := [one.name for one in self.scales]):
-            found.append(Finding("target", f"'{self.target}'", "it is a scale of the campaign",
-                                 nearest(self.target, scales)))  # fmt: skip
-        for scale in self.scales:
-            found += scale.faults(names, [row.name for row in self.model.table.rows])
-        found += [Finding(f"parameter {row.name}", "no prior_sd", "clones are compared by a prior of what is estimated",
-                          "write prior_sd and bounds in the model file, or estimated = false")
-                  for row in self.model.table.estimated
-                  if not all(map(math.isfinite, (row.prior_sd, *row.bounds)))]  # fmt: skip
-        if not self.model.table.estimated:
-            found.append(Finding("model", "no estimated parameter", "clones differ in some", "let one be estimated"))
-        if not 0.0 < self.model_error < 1.0:
-            found.append(Finding("model_error", f"{self.model_error:g}", "a part of the goal, above 0 and below 1, is "
-                                 "needed", "write it like 0.02"))  # fmt: skip
-        return found
-
     @cached_property
-    def _goals(self) -> Goals:
+    def goals(self) -> Goals:
+        """What is maximised, and what must hold."""
         return Goals(self.maximise, tuple(map(Constraint.of, self.constraints)), tuple(self.units.items()))
 
     @cached_property
@@ -128,9 +107,9 @@ class Campaign:
     @cached_property
     def _learner(self) -> Learner:
         rows = [row for row in self.model.table.estimated if row.name not in self._set]
-        factors = self._goals.factors(self.model.unit, lambda name: molar_mass_of(self.model, name, self.plan))
+        factors = self.goals.factors(self.model.unit, lambda name: molar_mass_of(self.model, name, self.plan))
         names = (*(row.name for row in rows), *self._set)
-        many = Rows(self.model, self.plan, self.decisions, self._goals, tuple(factors.items()), names)
+        many = Rows(self.model, self.plan, self.decisions, self.goals, tuple(factors.items()), names)
         return Learner(many, Coordinates.of(rows), len(self.clones), self.seed)
 
     def scale(self, name: str) -> Scale:
@@ -163,30 +142,46 @@ class Campaign:
             new: number of the runs, the last ones, that `before` does not know.
 
         Returns:
-            What is known now; runs whose goal is not above 0 say nothing.
+            What is known now. A goal of nothing counts as a thousandth of the largest one, known to a factor of e.
 
         Raises:
             InputError: for a clone or a scale that the campaign does not have, or without any goal above 0.
         """
         numbers = {name: j for j, name in enumerate(self.clones)}
-        findings = [Finding(f"run {k + 1}", f"clone '{one.clone}'", "it is a clone of the campaign",
-                            nearest(one.clone, self.clones))
-                    for k, one in enumerate(tried) if one.clone not in numbers]  # fmt: skip
-        done = [one for one in tried if math.isfinite(one.goal) and one.goal > 0.0]
-        if not done:
-            findings.append(Finding("runs", "none with a goal above 0", "what was measured is needed", "screen first"))
-        if findings:
-            raise InputError(findings)
-        scales = [self.scale(one.scale) for one in done]
+        self.require_known(tried)
+        done = [one for one in tried if math.isfinite(one.goal)]
+        largest = max((one.goal for one in done), default=0.0)
+        if largest <= 0.0:
+            raise InputError([Finding("runs", "no goal above 0", "the logarithms of goals are compared",
+                                      "look at the clones under other conditions")])  # fmt: skip
+        scales, least = [self.scale(one.scale) for one in done], _NOTHING * largest
+        error = np.hypot([scale.error for scale in scales], self.model_error)
         seen = Seen(
             np.array([numbers[one.clone] for one in done]),
             np.stack([self._fixed(scale) for scale in scales]),
             np.array([one.values for one in done]),
-            np.array([one.goal for one in done]),
-            np.hypot([scale.error for scale in scales], self.model_error),
+            np.array([max(one.goal, least) for one in done]),
+            np.where([one.goal > least for one in done], error, np.maximum(error, _OF_NOTHING)),
         )
         anew = None if before is None or new is None else sorted({numbers[one.clone] for one in tried[-new:]})
         return self._learner.learn(seen, before, anew)
+
+    def require_known(self, tried: Sequence[Tried]) -> None:
+        """Raise for runs of other clones or scales.
+
+        Args:
+            tried: all runs so far.
+
+        Raises:
+            InputError: with all of them.
+        """
+        known = {"clone": self.clones, "scale": tuple(one.name for one in self.scales)}
+        findings = [Finding(f"run {k + 1}", f"{word} '{getattr(one, word)}'", f"it is a {word} of the campaign",
+                            nearest(getattr(one, word), names))
+                    for k, one in enumerate(tried) for word, names in known.items()
+                    if getattr(one, word) not in names]  # fmt: skip
+        if findings:
+            raise InputError(findings)
 
     def proposals(self, tried: Sequence[Tried], belief: Belief | None = None) -> dict[str, Batch]:
         """Return a next batch for every scale, the one that is worth most for its cost first.
@@ -200,7 +195,10 @@ class Campaign:
             belief: what is known, see `learn`; learned if left out.
 
         Returns:
-            Batches by the name of the scale.
+            Batches by the name of the scale; without runs, last, where no plan keeps the constraints.
+
+        Raises:
+            InputError: see `learn`; no plan keeps the constraints.
         """
         if not self.is_screened(tried):
             first = min(self.scales, key=lambda scale: scale.cost * scale.runs).name
@@ -217,9 +215,10 @@ class Campaign:
             tried: all runs so far.
 
         Returns:
-            Whether anything is concluded from them.
+            Whether anything is concluded from them; not before one has a goal above 0.
         """
-        return min(sum(one.clone == name for one in tried) for name in self.clones) >= _FIRST_LOOKS
+        counts = [sum(one.clone == name for one in tried) for name in self.clones]
+        return min(counts) >= _FIRST_LOOKS and any(one.goal > 0.0 for one in tried)
 
     def batches(self, tried: Sequence[Tried], scale: str) -> int:
         """Return how many batches were done.
@@ -230,6 +229,9 @@ class Campaign:
 
         Returns:
             Their number; a part of one counts whole.
+
+        Raises:
+            InputError: for an unknown scale.
         """
         return -(-sum(one.scale == scale for one in tried) // self.scale(scale).runs)
 
@@ -237,7 +239,8 @@ class Campaign:
         """Return the batch at a scale that promises most at the target scale.
 
         The runs are chosen one after the other: each is the clone and the plan that are expected to improve most on the
-        best run so far at the target scale, as a factor, where the runs before it came out as expected.
+        best run so far at the target scale, as a factor, where the runs before it came out as
+        expected. The best run so far counts a standard deviation less than is expected of it.
 
         Args:
             tried: all runs so far.
@@ -246,6 +249,9 @@ class Campaign:
 
         Returns:
             The runs.
+
+        Raises:
+            InputError: see `learn`; no plan keeps the constraints.
         """
         belief = self.learn(tried) if belief is None else belief
         return list(self._batch(belief, self._promising(belief, tried), self.scale(scale)).runs)
@@ -271,8 +277,8 @@ class Campaign:
         self, clone: int, scale: str, values: np.ndarray, log: float, spread: float, at_target: float
     ) -> Proposed:
         """Return a run, of which the logarithms of what is expected are given."""
-        return Proposed(self.clones[clone], scale, tuple(map(float, values)), math.exp(log), math.exp(log - spread),
-                        math.exp(log + spread), math.exp(at_target))  # fmt: skip
+        numbers = [math.exp(min(one, _LARGEST)) for one in (log, log - spread, log + spread, at_target)]
+        return Proposed(self.clones[clone], scale, tuple(map(float, values)), *numbers)
 
     def screening(self, scale: str, batch: int) -> list[Proposed]:
         """Return a batch that looks at all clones in turn, under conditions that are spread over the bounds.
@@ -283,24 +289,36 @@ class Campaign:
 
         Returns:
             The runs; what is expected of them is unknown, NaN.
+
+        Raises:
+            InputError: for an unknown scale; no plan keeps the constraints.
         """
         at, found, nan = self.scale(scale), [], math.nan
-        alike = [one.name in at.together for one in self.decisions]
+        alike = self._alike(at)
         points = self._plans(_SPREAD, at)
-        others = np.random.default_rng((self.seed, 1)).permutation(points)
+        shared, others = points[batch % len(points)], np.random.default_rng((self.seed, 1)).permutation(points)
+        together = np.where(alike, shared, others)
+        together = together[self._kept(together)] if np.any(alike) else others
         for k in range(batch * at.runs, (batch + 1) * at.runs):
             lap, place = divmod(k, len(self.clones))
             order = np.random.default_rng((self.seed, 2, lap)).permutation(len(self.clones))
-            values = np.where(alike, points[batch % len(points)], others[k % len(others)])
+            values = together[k % len(together)]
             found.append(Proposed(self.clones[order[place]], scale, tuple(map(float, values)), nan, nan, nan, nan))
         return found
+
+    def _alike(self, scale: Scale) -> np.ndarray:
+        """Return which decisions have one value in a batch, (decisions,)."""
+        return np.array([one.name in scale.together for one in self.decisions])
 
     def _batch(self, belief: Belief, promising: "_Promising", at: Scale) -> Batch:
         """Return the batch at a scale, and what it is worth for its cost."""
         clone, plans, reached = promising.clone, promising.values, promising.reached
         here, left = self._at(plans, at), belief.covariance.copy()
-        alike = np.array([one.name in at.together for one in self.decisions])
+        alike = self._alike(at)
         log_here, of_here = self._logs(belief, clone, here, at)
+        allowed = self._kept(here)
+        if not np.any(allowed):  # what the scale fixes breaks a constraint
+            return Batch((), -math.inf)
         error = float(np.hypot(at.error, self.model_error))
         used, found, worth = np.zeros(len(clone), bool), list[Proposed](), 0.0
         for _ in range(at.runs):
@@ -309,13 +327,15 @@ class Campaign:
             improves = sd * (above * norm.cdf(above) + norm.pdf(above))
             shared = np.einsum("np,npq,nq->n", promising.slopes, left[clone], of_here)
             seen = _sd(of_here, left[clone]) ** 2 + error**2
-            tells = 1.0 - np.sqrt(np.maximum(1.0 - shared**2 / seen / sd**2, 0.0))
-            score = np.where(used, -np.inf, improves * tells)
+            removed = 1.0 - np.sqrt(np.maximum(1.0 - shared**2 / seen / sd**2, 0.0))
+            used &= not np.all(used | ~allowed)  # more runs than plans: some are done twice
+            score = np.where(used | ~allowed, -np.inf, improves * removed)
             n = int(np.argmax(score))
             worth += max(float(score[n]), 0.0)
             if not found and np.any(alike):  # the others go into the same batch
                 here = self._at(np.where(alike, here[n], plans), at)
                 log_here, of_here = self._logs(belief, clone, here, at)
+                allowed = self._kept(here)
             spread = 1.645 * float(np.hypot(_sd(of_here[n : n + 1], left[clone[n : n + 1]])[0], error))
             found.append(self._proposed(int(clone[n]), at.name, here[n], float(log_here[n]), spread,
                                         float(promising.logs[n])))  # fmt: skip
@@ -362,7 +382,7 @@ class Campaign:
             moved = np.repeat(values, _AROUND, axis=0)
             which = random.random(moved.shape) < _CHANGED
             moved = np.clip(moved + which * width * (upper - lower) * random.standard_normal(moved.shape), lower, upper)
-            moved = self._at(self._drawn_back(moved, np.repeat(values, _AROUND, axis=0)), target)
+            moved = self._drawn_back(self._at(moved, target), np.repeat(values, _AROUND, axis=0))
             owner = np.repeat(clone, _AROUND)
             new = learner.log_goals(belief.mean[owner], self._each(target, len(owner)), moved).reshape(-1, _AROUND)
             place = np.argmax(new, axis=1)
@@ -373,16 +393,34 @@ class Campaign:
 
     def _plans(self, count: int, scale: Scale) -> np.ndarray:
         """Return plans that are spread over the bounds and keep the constraints, at a scale."""
-        lower, upper = self._bounds
-        drawn = lower + (upper - lower) * qmc.Halton(len(lower), rng=self.seed).random(count)
-        return self._at(drawn[self._kept(drawn)], scale)
+        (lower, upper), sampler, found = self._bounds, qmc.Halton(len(self.decisions), rng=self.seed), []
+        for _ in range(_ROUNDS):
+            drawn = self._at(lower + (upper - lower) * sampler.random(_SPREAD), scale)
+            found.append(drawn[self._kept(drawn)])
+            if sum(map(len, found)) >= min(count, _ENOUGH):
+                return np.concatenate(found)
+        present = np.clip([one.present(self.plan) for one in self.decisions], lower, upper)
+        anchors = np.concatenate([*found, self._at(present[None, :], scale)])
+        anchors = anchors[self._kept(anchors)]
+        if not len(anchors):
+            raise InputError([Finding(f"constraints, scale '{scale.name}'", "no plan that keeps them all", "some plan "
+                                      "is needed", "loosen one, or let PLAN itself keep them")])  # fmt: skip
+        drawn = self._at(lower + (upper - lower) * sampler.random(_SPREAD), scale)
+        return self._drawn_back(drawn, anchors[np.arange(len(drawn)) % len(anchors)])
 
     def _at(self, values: np.ndarray, scale: Scale) -> np.ndarray:
-        """Return plans with what a scale fixes."""
+        """Return plans with what a scale fixes, and with the steps of the decisions."""
         values = values.copy()
         for j, one in enumerate(self.decisions):
             if one.name in scale.fixed:
                 values[:, j] = scale.fixed[one.name]
+        return self._stepped(values, scale.fixed)
+
+    def _stepped(self, values: np.ndarray, fixed: Mapping[str, float] = MappingProxyType({})) -> np.ndarray:
+        """Return plans with the steps of the decisions; the values are changed."""
+        for j, one in enumerate(self.decisions):
+            if one.step > 0.0 and one.name not in fixed:
+                values[:, j] = [one.rounded(float(value)) for value in values[:, j]]
         return values
 
     @property
@@ -392,11 +430,12 @@ class Campaign:
 
     def _kept(self, values: np.ndarray) -> np.ndarray:
         """Return which plans keep the constraints, (plans,)."""
-        if not self._goals.constraints:
+        if not self.goals.constraints:
             return np.ones(len(values), bool)
         named = [dict(zip((one.name for one in self.decisions), row, strict=True)) for row in values]
-        margins = np.stack([margins_of(self._goals, one, one, np) for one in named])
-        return np.all(margins >= -_KEPT * max(one.size for one in self._goals.constraints), axis=1)
+        sizes = [one.size for one in self.goals.constraints for _ in one.tree.arguments[1:]]
+        margins = np.stack([margins_of(self.goals, one, one, np) for one in named])
+        return np.all(margins >= -_KEPT * np.array(sizes), axis=1)
 
     def _drawn_back(self, values: np.ndarray, towards: np.ndarray) -> np.ndarray:
         """Return plans that keep the constraints: those that do not go back towards others that do."""
@@ -404,7 +443,7 @@ class Campaign:
             broken = ~self._kept(values)
             if not np.any(broken):
                 return values
-            values[broken] = 0.5 * (values[broken] + towards[broken])
+            values[broken] = self._stepped(0.5 * (values[broken] + towards[broken]))
         return np.where(self._kept(values)[:, None], values, towards)
 
 

@@ -1,6 +1,7 @@
 """next_step: which batch of a campaign is next, and at which scale, as an answer with all that it depends on."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -10,7 +11,7 @@ from graycell.campaigns.campaign import Campaign
 from graycell.campaigns.reading import CAMPAIGNS
 from graycell.campaigns.records import Batch, Proposed, Tried
 from graycell.errors import Finding, InputError, nearest
-from graycell.provenance import hash_of_run
+from graycell.provenance import describe, hash_of_run
 from graycell.saved import SavedFormat
 from graycell.versions import hash_of_code, where_it_ran
 
@@ -31,7 +32,7 @@ class NextStep:
         batch: the runs, and what they are worth for their cost.
         worth: of the best batch of every scale for its cost, by name; NaN where nothing is known yet.
         best: the best plan of every clone at the target scale; none before all clones were looked at.
-        contradicted: clones whose runs the model does not describe.
+        contradicted: clones whose runs the model contradicts.
         spent: cost of all runs so far.
         budget: that is not to be exceeded; None without one.
     """
@@ -84,12 +85,16 @@ class NextStep:
         return _known({
             **STEPS.stamp(),
             "plan": {"name": self.campaign.plan.name, "sha256": hash_of_run(self.campaign.plan)},
-            "model": self.campaign.model.name, "campaign format": CAMPAIGNS.number,
+            "model": {"name": self.campaign.model.name, **describe(self.campaign.model)},
+            "parameters": {row.name: [row.value, *row.bounds, row.prior_sd] for row in
+                           self.campaign.model.table.estimated},
+            "campaign format": CAMPAIGNS.number, "clones": list(self.campaign.clones),
+            "constraints": [one.text for one in self.campaign.goals.constraints], "units": dict(self.campaign.units),
+            "model error": self.campaign.model_error,
             "runs": {"count": len(self.tried), "sha256": _hash([asdict(one) for one in self.tried])},
             "maximise": self.campaign.maximise, "target": self.campaign.target,
-            "scales": {one.name: {"cost": one.cost, "runs": one.runs, "error": one.error}
-                       for one in self.campaign.scales},
-            "decisions": [one.name for one in self.campaign.decisions], "scale": self.scale,
+            "scales": [asdict(one) for one in self.campaign.scales],
+            "decisions": [asdict(one) for one in self.campaign.decisions], "scale": self.scale,
             "batch": [asdict(one) for one in self.batch.runs], "worth for its cost": dict(self.worth),
             "best of every clone": [asdict(one) for one in self.best], "contradicted": list(self.contradicted),
             "spent": self.spent, "budget": self.budget, "seed": self.campaign.seed, "code": hash_of_code(),
@@ -114,6 +119,7 @@ def next_step(
     Raises:
         InputError: for an unknown scale or clone, or where no batch is within the budget.
     """
+    campaign.require_known(tried)
     spent = sum(campaign.scale(one.scale).cost for one in tried)
     prices = {one.name: one.cost * one.runs for one in campaign.scales}
     if scale is not None and scale not in prices:
@@ -122,7 +128,11 @@ def next_step(
     belief = campaign.learn(tried) if ready else None
     offers = campaign.proposals(tried, belief)
     if scale is not None and not ready:
-        offers = {scale: Batch(campaign.screening(scale, campaign.batches(tried, scale)), float("nan"))}
+        offers = {scale: Batch(campaign.screening(scale, campaign.batches(tried, scale)), math.nan)}
+    offers = {name: one for name, one in offers.items() if one.runs}
+    if scale is not None and scale not in offers:
+        raise InputError([Finding(f"scale '{scale}'", "no plan that keeps the constraints there", "some plan is needed",
+                                  "loosen one, or change what the scale fixes")])  # fmt: skip
     left = {name: one for name, one in offers.items()
             if (scale is None or name == scale) and (budget is None or spent + prices[name] <= budget)}  # fmt: skip
     if not left:
@@ -150,4 +160,4 @@ def _known(plain: Any) -> Any:
         return {name: _known(value) for name, value in plain.items()}
     if isinstance(plain, list | tuple):
         return [_known(value) for value in plain]
-    return None if isinstance(plain, float) and plain != plain else plain
+    return None if isinstance(plain, float) and not math.isfinite(plain) else plain

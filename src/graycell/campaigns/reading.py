@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graycell.campaigns.campaign import MODEL_ERROR, Campaign
+from graycell.campaigns.faults import COLUMNS
 from graycell.campaigns.records import Scale, Tried
 from graycell.decisions.decision import Decision
 from graycell.decisions.reading import DecisionsReader, unit_of_decision
@@ -20,8 +21,7 @@ from graycell.units import UnitError, convert_amount
 
 CAMPAIGNS = SavedFormat("campaign", 1, "write format = 1, or leave it out", unnumbered=1)
 """The format of the file; the number may be left out."""
-CLONE, SCALE, GOAL = "clone", "scale", "goal"
-"""Columns of a table of runs, beside those of the decisions."""
+CLONE, SCALE, GOAL = COLUMNS
 _OWN = ("clones", "target", "scales", "model_error")
 _NOT_USED = ("caution", "may_run_out")
 """What files of decisions may say, and a campaign does not look at."""
@@ -59,7 +59,7 @@ def read_campaign(path: str | Path, model: CultureModel, plan: CultureRun, seed:
         reader.fault("target", "no text", "the scale at which the best run is wanted", 'write target = "pilot"')
     if not isinstance(error, int | float) or isinstance(error, bool):
         reader.fault("model_error", f"'{error}'", "a number is needed", "write it like model_error = 0.02")
-    scales = reader.scales(own.get("scales"), () if wanted is None else wanted.decisions)
+    scales = () if wanted is None else reader.scales(own.get("scales"), wanted.decisions)
     if reader.findings or wanted is None:
         raise InputError(reader.findings)
     goals = wanted.goals
@@ -176,6 +176,10 @@ def read_tried(path: str | Path, campaign: Campaign) -> list[Tried]:
     needed = [CLONE, SCALE, *(one.name for one in campaign.decisions), GOAL]
     findings += [Finding(rows.place, f"no column '{name}'", "clone, scale, all decisions and goal are needed",
                          nearest(name, columns)) for name in needed if name not in columns]  # fmt: skip
+    if columns.get(GOAL, (0, ""))[1]:
+        findings.append(Finding(f"{rows.place}, column '{rows.headings[columns[GOAL][0]]}'", "a unit",
+                                f"the goal is in the units of the formula, {campaign.maximise}",
+                                "convert its values, and name the column goal"))  # fmt: skip
     if findings:
         raise InputError(findings)
     known = {CLONE: campaign.clones, SCALE: tuple(one.name for one in campaign.scales)}

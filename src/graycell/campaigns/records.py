@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from graycell.decisions.decision import Decision
 from graycell.errors import Finding, nearest
 
 
@@ -30,26 +31,32 @@ class Scale:
     together: tuple[str, ...] = ()
     fixed: Mapping[str, float] = field(default_factory=dict)
 
-    def faults(self, decisions: Sequence[str], parameters: Sequence[str]) -> list[Finding]:
+    def faults(self, decisions: Sequence[Decision], parameters: Sequence[str]) -> list[Finding]:
         """Return what is wrong with the scale.
 
         Args:
-            decisions: names of those of the campaign.
+            decisions: those of the campaign.
             parameters: names of those of the model.
 
         Returns:
             Findings.
         """
-        where, found = f"scale '{self.name}'", list[Finding]()
-        for label, value, least in (("cost", self.cost, 0.0), ("runs", self.runs, 1), ("error", self.error, 0.0)):
-            if not (math.isfinite(value) and value >= least) or (label == "cost" and value == 0.0):
-                words = "above 0" if label == "cost" else f"at least {least:g}"
+        where, found, by_name = f"scale '{self.name}'", list[Finding](), {one.name: one for one in decisions}
+        for label, value in (("cost", self.cost), ("error", self.error)):
+            if not (math.isfinite(value) and value >= 0.0) or (label == "cost" and value == 0.0):
+                words = "above 0" if label == "cost" else "at least 0"
                 found.append(Finding(where, f"{label} {value:g}", f"it is finite and {words}", "correct it"))
-        for label, names, known in (("together", self.together, decisions), ("fixed", self.fixed, decisions),
+        if not (isinstance(self.runs, int) and self.runs >= 1):
+            found.append(Finding(where, f"runs {self.runs:g}", "a whole number of at least 1 is needed", "correct it"))
+        for label, names, known in (("together", self.together, by_name), ("fixed", self.fixed, by_name),
                                     ("changes", self.changes, parameters)):  # fmt: skip
             kind = "a parameter of the model" if label == "changes" else "a decision"
             found += [Finding(f"{where}, {label}", f"'{name}'", f"it is {kind}", nearest(name, known))
                       for name in names if name not in known]  # fmt: skip
+        found += [Finding(f"{where}, fixed", f"{name} {value:g}", f"it is within the bounds of the decision, "
+                          f"{by_name[name].lower:g} to {by_name[name].upper:g}", "correct one of them")
+                  for name, value in self.fixed.items()
+                  if name in by_name and not by_name[name].lower <= value <= by_name[name].upper]  # fmt: skip
         return found
 
 
@@ -80,7 +87,7 @@ class Proposed:
         values: (decisions,) in internal units.
         expected: goal that is expected there.
         low, high: within which it is in nine of ten cases.
-        at_target: goal that is expected at the target scale.
+        at_target: goal that is expected of the best plan of the clone at the target scale, for which the run is done.
     """
 
     clone: str

@@ -82,6 +82,8 @@ class Rows:
         Returns:
             (rows,) NaN where a run could not be simulated.
         """
+        if not len(parameters):
+            return np.zeros(0)
         return self._in_parts(_values, 0, parameters, chosen)[0]
 
     def slopes(self, parameters: np.ndarray, chosen: np.ndarray, by: int) -> tuple[np.ndarray, np.ndarray]:
@@ -95,6 +97,8 @@ class Rows:
         Returns:
             (rows,) and (rows, by).
         """
+        if not len(parameters):
+            return np.zeros(0), np.zeros((0, by))
         value, slope = self._in_parts(_sloped, by, parameters, chosen)
         return value, slope
 

@@ -88,8 +88,10 @@ def _interrupt(_: int, frame: FrameType | None) -> None:
     _asked.set()
     while frame is not None:
         if frame.f_globals.get("__name__") in ("importlib._bootstrap", "_frozen_importlib"):
-            _tidy()
-            os._exit(INTERRUPTED)
+            try:
+                _tidy()
+            finally:
+                os._exit(INTERRUPTED)
         frame = frame.f_back
     raise KeyboardInterrupt
 

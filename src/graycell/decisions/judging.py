@@ -1,7 +1,8 @@
 """Judging: a plan with chosen numbers -> its arrays -> its course in a draw -> its goals, with derivatives.
 
-Each step is a program of its own. The course takes long to compile, and depends on the model and on the shapes of the
-arrays alone: plans with other numbers, other bounds and other formulas find it again, also in another process.
+Each step is a program of its own. The course takes long to compile. It depends on the model, on the shapes of the
+arrays and, for derivatives, on which of them the decisions move: plans with other numbers, other bounds and other
+formulas find it again, also in another process.
 """
 
 import math
@@ -99,7 +100,8 @@ class Judging:
         leaves, moving = jax.tree.leaves(moves), None
         if moves is not None:  # once a number has moved an array, it stays among those that move
             self.moved.update(k for k, leaf in enumerate(leaves) if np.any(np.asarray(leaf)))
-            kept = [leaf if k in self.moved else None for k, leaf in enumerate(leaves)]
+            wanted = self.moved or {0}  # where nothing moves, one of them has the derivative 0
+            kept = [leaf if k in wanted else None for k, leaf in enumerate(leaves)]
             moving = jax.tree.unflatten(jax.tree.structure(moves), kept)
         asked = _Draw(self.model, self.drawn.names, self.carried, self.settings)
         count = len(self.drawn.values)

@@ -40,7 +40,7 @@ def proposed_frame(campaign: Campaign, runs: Sequence[Proposed], to_fill: bool =
         row: dict[str, object] = {first: run.clone, second: run.scale, **dict(zip(names, run.values, strict=True))}
         row |= {goal: ""} if to_fill else {}
         row |= {"expected": run.expected, "low": run.low, "high": run.high}
-        rows.append(row | ({"at target": run.at_target} if to_fill else {}))
+        rows.append(row | ({"best at target": run.at_target} if to_fill else {}))
     return pd.DataFrame(rows)
 
 
@@ -108,7 +108,7 @@ def campaign_report(found: NextStep, folder: str | Path) -> Path:
     if found.best:
         sections.append(Section("clones", "The clones", drawing(clones_figure(found), "clones", _CAPTION)
                                 + table(frames["clones"])))  # fmt: skip
-    rows = [("model", plain["model"]), ("plan", plain["plan"]["sha256"]), ("runs", plain["runs"]["sha256"]),
+    rows = [("model", plain["model"]["name"]), ("plan", plain["plan"]["sha256"]), ("runs", plain["runs"]["sha256"]),
             ("seed", str(found.campaign.seed)), ("code", plain["code"]),
             *((name, version) for name, version in plain["versions"].items())]  # fmt: skip
     sections.append(Section("made", "How this was made", facts(rows)))

@@ -193,7 +193,8 @@ def _campaign(
 
         error = 0.05
 
-    A batch is worth what its runs are expected to improve at the target scale, as far as they tell it, for its cost.
+    A batch is worth what its runs are expected to improve at the target scale, times the part of the uncertainty that
+    they remove, for its cost.
 
     Example: graycell campaign clones.toml my-plan/ campaign.toml --tried tried.csv --out results/campaign
     """
