@@ -183,3 +183,10 @@ def test_a_batch_may_have_more_runs_than_there_are_plans(campaign):
     batch = single.next_batch([done("A", "small", 1.0, 0.5)] * 3, "small")
     assert len(batch) == 9
     assert all(run.clone == "A" for run in batch)
+
+
+def test_a_plan_or_a_unit_that_does_not_fit_is_found_before_the_first_batch(campaign):
+    with pytest.raises(InputError, match="VCD"):
+        replace(campaign, plan=replace(campaign.plan, initial={"GLC": 1.0}))
+    with pytest.raises(InputError, match="units, titer"):
+        replace(campaign, units={"titer": "degC"})

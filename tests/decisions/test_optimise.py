@@ -210,6 +210,16 @@ def test_an_optimum_of_the_current_plan_is_that_plan(fitted):
     assert "No better plan than the current one was found." in found.sentences()
 
 
+def test_a_decision_that_moves_nothing_has_derivatives_of_0(fitted):
+    plan = replace(PLAN, events=(Bolus(4.0, "feed", 0.0),))
+    factor = Decision("factor", "volume", 0.5, 2.0, event="bolus", relative=True)
+    judged = FitSource(fitted, 4).judge(plan, [factor], np.array([1.5]), Goals("P"), slopes=True)
+    assert judged.slopes.shape[::2] == (4, 1)
+    assert np.all(judged.slopes[:, :-1] == 0.0)
+    assert judged.objective == pytest.approx(np.asarray(FitSource(fitted, 4).judge(plan, [], np.zeros(0), Goals("P"))
+                                                        .objective))  # fmt: skip
+
+
 def test_a_start_of_0_can_be_chosen(fitted):
     start = Decision("start", "start", 0.0, 5.0, species="P")
     found = optimise(fitted, PLAN, [start], "P", draws=4, starts=1, rules=False)

@@ -4,6 +4,9 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import jax
+import jax.numpy as jnp
+
 from graycell.decisions.decision import decided
 from graycell.decisions.goals import VOLUME
 from graycell.errors import Finding, GraycellError, InputError, nearest
@@ -70,8 +73,9 @@ def _faults_of_names(campaign: "Campaign", decisions: list[str]) -> list[Finding
 def _faults_together(campaign: "Campaign") -> list[Finding]:
     """Return what the plan, the model and the units of the formula say of each other."""
     try:
-        values = [one.present(campaign.plan) for one in campaign.decisions]
-        pack(decided(campaign.plan, campaign.decisions, values), campaign.model)
+        # traced, as where the runs are simulated: what is unusual of a plan is no fault here
+        jax.eval_shape(lambda x: pack(decided(campaign.plan, campaign.decisions, list(x)), campaign.model),
+                       jnp.array([one.present(campaign.plan) for one in campaign.decisions]))  # fmt: skip
         campaign.goals.factors(campaign.model.unit, lambda name: molar_mass_of(campaign.model, name, campaign.plan))
     except InputError as error:
         return list(error.findings)
