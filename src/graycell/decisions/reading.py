@@ -99,20 +99,50 @@ def read_decisions(path: str | Path, plan: CultureRun, goal_is_needed: bool = Tr
 
 
 class DecisionsReader:
-    """Reads the tables of one file and collects its findings; for files that hold decisions beside other things."""
+    """Reads the tables of one file and collects its findings; for files that hold decisions beside other things.
+
+    Attributes:
+        path: of the file.
+        plan: that it is for.
+        goal_is_needed: whether the file must say what is maximised.
+        findings: so far.
+    """
 
     def __init__(self, path: Path, plan: CultureRun, goal_is_needed: bool):
         self.path, self.plan, self.goal_is_needed, self.findings = path, plan, goal_is_needed, list[Finding]()
 
     def fault(self, where: str, found: str, needed: str, remedy: str) -> None:
+        """Add a finding.
+
+        Args:
+            where: in the file.
+            found: what is there.
+            needed: what is needed.
+            remedy: what to do.
+        """
         self.findings.append(Finding(f"{self.path}, {where}", found, needed, remedy))
 
     def known_words(self, where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+        """Add a finding for every word of a table that is none of the file.
+
+        Args:
+            where: the table is; empty for the top level.
+            table: of the file.
+            known: words.
+        """
         for word in table:
             if word not in known:
                 self.fault(where or "top level", f"'{word}'", "it is no word of this file", nearest(word, known))
 
     def wanted(self, data: Mapping[str, Any]) -> Wanted | None:
+        """Return what the file asks for.
+
+        Args:
+            data: its content.
+
+        Returns:
+            Decisions, goals and caution; None where it has faults.
+        """
         self.known_words("", data, _WORDS)
         parts = DECISIONS.parts(data)
         if parts:
@@ -150,6 +180,14 @@ class DecisionsReader:
         return Wanted(decisions, goals, None if caution is None else float(caution))
 
     def decisions(self, tables: Any) -> tuple[Decision, ...]:
+        """Return what is chosen.
+
+        Args:
+            tables: of each decision, by name.
+
+        Returns:
+            Those without a fault.
+        """
         if not isinstance(tables, Mapping) or not tables:
             self.fault("decisions", "no table", "each number that is chosen is a table [decisions.NAME]",
                        "write [decisions.feed_1] with change, event, lower and upper")  # fmt: skip
@@ -165,6 +203,15 @@ class DecisionsReader:
         return tuple(found)
 
     def decision(self, name: str, table: Any) -> Decision | None:
+        """Return one number that is chosen.
+
+        Args:
+            name: of the decision.
+            table: that describes it.
+
+        Returns:
+            The decision; None where it has a fault.
+        """
         where, before = f"[decisions.{name}]", len(self.findings)
         if not re.fullmatch(r"[A-Za-z_]\w*", name):
             self.fault(where, f"'{name}'", "a name has letters, digits and _, so that formulas can use it", "rename it")
@@ -199,7 +246,19 @@ class DecisionsReader:
     def number(
         self, where: str, table: Mapping[str, Any], word: str, unit: str, species: str, default: float | None
     ) -> float | None:
-        """Return a number of a decision in the unit of its values: given in it, or as a text with another unit."""
+        """Return a number in the unit of a decision: given in it, or as a text with another unit.
+
+        Args:
+            where: the table is.
+            table: that holds the number.
+            word: of the number.
+            unit: of the values of the decision.
+            species: of the decision, whose molar mass may be needed.
+            default: where the word is missing; None for a fault.
+
+        Returns:
+            The number; None where there is a fault.
+        """
         value = table.get(word, default)
         if _is_number(value):
             return float(value)  # type: ignore[arg-type]
