@@ -16,9 +16,10 @@ Clones: the public benchmark mf-bo4bio, see clone_study.py.
 """
 
 import argparse
+import functools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -204,15 +205,15 @@ _WORDS = {
 }  # fmt: skip
 
 
-def clones(stored: Sequence[Mapping[str, Any]], only: str = "") -> list[dict[str, Any]]:
-    """Return what campaigns reach.
+def clones(
+    stored: Sequence[Mapping[str, Any]], only: str, keep: Callable[[list[dict[str, Any]]], None]
+) -> None:
+    """Compute what campaigns reach.
 
     Args:
         stored: earlier results.
-        only: a seed such as alpha-sum-3; all if left out.
-
-    Returns:
-        The results, with those that were computed in place of earlier ones.
+        only: a seed such as alpha-sum-3; empty for all.
+        keep: called after every seed with all results, those that were computed in place of earlier ones.
     """
     rows = {f"{row['distribution']}-{row['rule']}-{row['seed']}": dict(row) for row in stored}
     names = [f"{distribution}-{rule}-{seed}" for rule in clone_study.RULES for distribution in ("alpha", "beta")
@@ -225,7 +226,7 @@ def clones(stored: Sequence[Mapping[str, Any]], only: str = "") -> list[dict[str
         rows[name] = clone_study.seed_of(distribution, rule, int(seed))
         print(f"{name}: {rows[name]['score']:.2f}" + ("" if before is None else f", {before:.2f} before")  # noqa: T201
               + f", {rows[name]['seconds']:.0f} s", flush=True)  # fmt: skip
-    return [rows[name] for name in names if name in rows]
+        keep([rows[name] for name in names if name in rows])
 
 
 def tables(stored: Mapping[str, Any]) -> str:
@@ -259,19 +260,22 @@ def main() -> None:
     given = parser.parse_args()
     stored = json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else {}
     is_seed = given.only is not None and given.only not in PARTS
-    if given.retrain or is_seed:
-        for part in PARTS if given.only is None else (given.only,):
-            match part:
-                case "feeds":
-                    stored[part] = feeds()
-                case "runs":
-                    stored[part] = runs()
-                case _:
-                    stored["clones"] = clones(stored.get("clones", ()), part if is_seed else "")
-            made = {"code": hash_of_code(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
-            stored.setdefault("made", {})["clones" if is_seed else part] = made
+    made = {"code": hash_of_code(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
+
+    def keep(part: str, rows: list[dict[str, Any]]) -> None:
+        stored[part] = rows
+        stored.setdefault("made", {})[part] = made
         if given.retrain:
             STORED.write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+
+    for part in (PARTS if given.only is None else (given.only,)) if given.retrain or is_seed else ():
+        match part:
+            case "feeds":
+                keep(part, feeds())
+            case "runs":
+                keep(part, runs())
+            case _:
+                clones(stored.get("clones", ()), part if is_seed else "", functools.partial(keep, "clones"))
     print(tables(stored))  # noqa: T201
 
 

@@ -83,10 +83,10 @@ def test_the_scale_that_says_most_for_its_cost_comes_first(campaign):
 
 
 def test_runs_of_a_batch_are_of_several_clones_where_one_run_says_all(campaign):
-    tried = [done(clone, "small", 1.0, 0.5) for clone in "ABC"]
+    tried = [done(clone, "small", 1.0, 0.5) for clone in "ABC" for _ in range(3)]
     alike = Belief(np.log([[0.1], [0.1], [0.1]]), np.full((3, 1, 1), 0.5**2), np.zeros(3))
     precise = replace(campaign, scales=(replace(SCALES[0], error=1e-3), SCALES[1]))
-    batch = precise.next_batch(tried, "small", alike)
+    batch = precise.proposals(tried, alike)["small"].runs
     assert {run.clone for run in batch} == set("ABC")
     assert all(run.values[0] == pytest.approx(2.0, abs=0.05) for run in batch)  # more cells, more titer
     assert batch[0].at_target == pytest.approx(2.0, rel=0.05)
@@ -96,7 +96,7 @@ def test_runs_of_a_batch_are_of_several_clones_where_one_run_says_all(campaign):
 def test_constraints_are_kept(campaign):
     bounded = replace(campaign, constraints=("cells <= 1.2",))
     tried = [done(clone, "small", 1.0, 0.5) for clone in "ABC" for _ in range(3)]
-    batch = bounded.next_batch(tried, "small")
+    batch = bounded.proposals(tried)["small"].runs
     assert max(run.values[0] for run in batch) <= 1.2 + 1e-9
     assert max(run.values[0] for run in batch) > 1.1
     assert all(run.values[0] <= 1.2 for k in range(5) for run in bounded.screening("small", k))
@@ -145,7 +145,7 @@ def test_steps_are_kept(campaign):
     (cells,) = campaign.decisions
     stepped = replace(campaign, decisions=(replace(cells, step=0.3),))
     tried = [done(clone, "small", 1.0, 0.5) for clone in "ABC" for _ in range(3)]
-    values = [run.values[0] for run in (*stepped.next_batch(tried, "small"), *stepped.screening("small", 0))]
+    values = [run.values[0] for run in (*stepped.proposals(tried)["small"].runs, *stepped.screening("small", 0))]
     assert np.abs(np.array(values) / 0.3 - np.round(np.array(values) / 0.3)).max() < 1e-9
     assert 0.6 - 1e-9 <= min(values) <= max(values) <= 1.8 + 1e-9
 
@@ -155,7 +155,7 @@ def test_what_a_batch_shares_and_a_scale_fixes_keeps_the_constraints(campaign):
     shared = replace(SCALES[0], together=("day",))
     bounded = replace(campaign, decisions=decisions, scales=(shared, SCALES[1]), constraints=("cells + day <= 10.5",))
     tried = [gc.Tried(clone, "small", (1.0, 8.0), 0.4) for clone in "ABC" for _ in range(3)]
-    for batch in (bounded.next_batch(tried, "small"), *(bounded.screening("small", k) for k in range(20))):
+    for batch in (bounded.proposals(tried)["small"].runs, *(bounded.screening("small", k) for k in range(20))):
         assert len({run.values[1] for run in batch}) == 1
         assert all(sum(run.values) <= 10.5 + 1e-9 for run in batch)
     fixed = replace(bounded, scales=(replace(SCALES[0], fixed={"cells": 1.5}), SCALES[1]))
@@ -180,7 +180,7 @@ def test_a_clone_that_makes_nothing_is_not_asked_again(campaign):
 
 def test_a_batch_may_have_more_runs_than_there_are_plans(campaign):
     single = replace(campaign, clones=("A",), scales=(replace(SCALES[0], runs=9), SCALES[1]))
-    batch = single.next_batch([done("A", "small", 1.0, 0.5)] * 3, "small")
+    batch = single.proposals([done("A", "small", 1.0, 0.5)] * 3)["small"].runs
     assert len(batch) == 9
     assert all(run.clone == "A" for run in batch)
 

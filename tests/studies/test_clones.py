@@ -3,7 +3,6 @@
 import csv
 import importlib
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,7 +51,7 @@ def test_the_model_of_the_library_is_the_simulator_without_the_error_of_its_inte
                            clone[columns.get(name, name)] for name in names])  # fmt: skip
         feeds = np.array(given(row)[2:]) * ([0.0, 1.0, 0.0] if row["scale"] == "MTP" else 1.0) * clone_study.FEED
         chosen.append([*given(row)[:2], *feeds])
-    whole = replace(rows, names=tuple(names))
+    whole = rows._replace(names=tuple(names))
     found = whole.values(np.array(parameters), np.array(chosen))
     assert found == pytest.approx([float(row["P_accurate"]) for row in REFERENCE], rel=2e-3)
 
@@ -64,7 +63,8 @@ def test_stored_scores_keep_the_budget_and_reach_what_was_wanted(rule, distribut
     assert sorted(row["seed"] for row in rows) == list(range(clone_study.SEEDS))
     assert all(row["cost"] <= clone_study.BUDGET and len(row["batches"]) <= clone_study.STEPS for row in rows)
     assert all(row["score"] == row["batches"][-1]["score"] for row in rows)
-    assert all(row["score"] <= clone_study.PUBLISHED[rule, distribution][2] + 0.1 for row in rows) or rule == "box"
+    if rule == "sum":  # of the box no best point is proven
+        assert max(row["score"] for row in rows) <= clone_study.PUBLISHED[rule, distribution][2]
     assert np.median([row["score"] for row in rows]) >= clone_study.WANTED[rule]
 
 

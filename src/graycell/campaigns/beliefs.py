@@ -2,12 +2,17 @@
 
 Clones are independent given the prior of the parameter table. The goals of runs are compared by their logarithms. The
 likeliest parameters are looked for from the best of some draws from the prior and from those of before.
+
+Why no library searches: the runs of all clones are simulated in one call, which takes as long as one run of each alone;
+a search for each clone, as scipy and `inference.least_squares` have it, would wait for a call at every step.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from graycell.campaigns.rows import Rows
@@ -106,20 +111,7 @@ class Learner:
         Returns:
             (rows, p + names) in the units of the model.
         """
-        log = np.asarray(self.coordinates.log_scale)
-        return np.concatenate([np.where(log, np.exp(np.where(log, scaled, 0.0)), scaled), fixed], axis=1)
-
-    def of_logs(self, scaled: np.ndarray) -> np.ndarray:
-        """Return the derivatives of the parameters by their own scales.
-
-        Args:
-            scaled: (rows, p).
-
-        Returns:
-            (rows, p)
-        """
-        log = np.asarray(self.coordinates.log_scale)
-        return np.where(log, np.exp(np.where(log, scaled, 0.0)), 1.0)
+        return np.concatenate([np.asarray(jax.vmap(self.coordinates.unscaled)(jnp.asarray(scaled))), fixed], axis=1)
 
     def log_goals(self, scaled: np.ndarray, fixed: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         """Return the logarithms of goals.
@@ -145,8 +137,10 @@ class Learner:
         Returns:
             (rows,) and (rows, p).
         """
-        value, slope = self.rows.slopes(self.parameters(scaled, fixed), chosen, self._size)
-        slope = slope * self.of_logs(scaled) / np.maximum(value, _TINY)[:, None]
+        parameters = self.parameters(scaled, fixed)
+        value, slope = self.rows.slopes(parameters, chosen, self._size)
+        by_scale = np.where(np.asarray(self.coordinates.log_scale), parameters[:, : self._size], 1.0)
+        slope = slope * by_scale / np.maximum(value, _TINY)[:, None]
         return _log(value), np.where(np.isfinite(slope) & (value > _TINY)[:, None], slope, 0.0)
 
     def learn(self, seen: Seen, before: Belief | None = None, anew: Sequence[int] | None = None) -> Belief:

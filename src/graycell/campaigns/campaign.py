@@ -1,18 +1,17 @@
-"""Campaign: which clone, where and how, from few runs at several scales; next_batch says what to run next."""
+"""Campaign: which clone, where and how, from few runs at several scales; what may be run next."""
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 from scipy.stats import norm, qmc
 
 from graycell.campaigns.beliefs import Belief, Learner, Seen
 from graycell.campaigns.faults import faults_of
-from graycell.campaigns.records import Batch, Proposed, Scale, Tried
+from graycell.campaigns.records import Batch, BestPlans, Proposed, Scale, Tried
 from graycell.campaigns.rows import Rows
 from graycell.decisions.courses import margins_of
 from graycell.decisions.decision import Decision
@@ -47,6 +46,8 @@ _NOTHING, _OF_NOTHING = 1e-3, 1.0
 """[1] Part of the largest goal as which nothing counts, and how far it may be from that."""
 _ROUNDS = 8
 """How often as many plans are drawn again where few keep the constraints."""
+_NINE_OF_TEN = 1.645
+"""Standard deviations around the mean within which a normal number is in nine of ten cases."""
 _LARGEST = 700.0
 """Logarithm of the largest number that is said."""
 _FIRST_LOOKS = 3
@@ -183,16 +184,20 @@ class Campaign:
         if findings:
             raise InputError(findings)
 
-    def proposals(self, tried: Sequence[Tried], belief: Belief | None = None) -> dict[str, Batch]:
+    def proposals(self, tried: Sequence[Tried], belief: Belief | None = None,
+                  best: BestPlans | None = None) -> dict[str, Batch]:  # fmt: skip
         """Return a next batch for every scale, the one that is worth most for its cost first.
 
-        A batch is worth the improvement that its runs are expected to bring at the target scale, as a factor, times the
-        part of the uncertainty that they remove. As long as a clone has fewer than three runs, the cheapest scale comes
+        The runs of a batch are chosen one after the other. Each is the clone and the plan that are expected to improve
+        most on the best run so far at the target scale, as a factor, times the part of the uncertainty that the run
+        removes, where the runs before it came out as expected. The best run so far counts a standard deviation less
+        than is expected of it. As long as a clone has fewer than three runs, the cheapest scale comes
         first, where all clones are looked at in turn.
 
         Args:
             tried: all runs so far.
             belief: what is known, see `learn`; learned if left out.
+            best: see `best_plans`; looked for if left out.
 
         Returns:
             Batches by the name of the scale; without runs, last, where no plan keeps the constraints.
@@ -204,8 +209,9 @@ class Campaign:
             first = min(self.scales, key=lambda scale: scale.cost * scale.runs).name
             return {first: Batch(self.screening(first, self.batches(tried, first)), math.nan)}
         belief = self.learn(tried) if belief is None else belief
-        promising = self._promising(belief, tried)
-        found = {scale.name: self._batch(belief, promising, scale) for scale in self.scales}
+        best = self.best_plans(belief) if best is None else best
+        reached = self._reached(belief, tried)
+        found = {scale.name: self._batch(belief, best, reached, scale) for scale in self.scales}
         return dict(sorted(found.items(), key=lambda pair: -pair[1].worth))
 
     def is_screened(self, tried: Sequence[Tried]) -> bool:
@@ -235,43 +241,21 @@ class Campaign:
         """
         return -(-sum(one.scale == scale for one in tried) // self.scale(scale).runs)
 
-    def next_batch(self, tried: Sequence[Tried], scale: str, belief: Belief | None = None) -> list[Proposed]:
-        """Return the batch at a scale that promises most at the target scale.
-
-        The runs are chosen one after the other: each is the clone and the plan that are expected to improve most on the
-        best run so far at the target scale, as a factor, where the runs before it came out as
-        expected. The best run so far counts a standard deviation less than is expected of it.
-
-        Args:
-            tried: all runs so far.
-            scale: name of where it is done.
-            belief: what is known, see `learn`; learned if left out.
-
-        Returns:
-            The runs.
-
-        Raises:
-            InputError: see `learn`; no plan keeps the constraints.
-        """
-        belief = self.learn(tried) if belief is None else belief
-        return list(self._batch(belief, self._promising(belief, tried), self.scale(scale)).runs)
-
-    def best(self, belief: Belief) -> list[Proposed]:
+    def best(self, belief: Belief, plans: BestPlans) -> list[Proposed]:
         """Return the best plan of every clone at the target scale, the most promising first.
 
         Args:
             belief: what is known, see `learn`.
+            plans: see `best_plans`.
 
         Returns:
             One for each clone, with what is expected, and within which bounds it is in nine of ten cases.
         """
-        clone, values = self._best_plans(belief)
-        logs, slopes = self._logs(belief, clone, values, self.scale(self.target))
-        sd = 1.645 * np.hypot(_sd(slopes, belief.covariance[clone]), self.model_error)
-        order = np.argsort(-logs, kind="stable")
-        first = [n for k, n in enumerate(order) if clone[n] not in clone[order[:k]]]
-        return [self._proposed(int(clone[n]), self.target, values[n], float(logs[n]), float(sd[n]), float(logs[n]))
-                for n in first]  # fmt: skip
+        sd = _NINE_OF_TEN * np.hypot(_sd(plans.slopes, belief.covariance[plans.clone]), self.model_error)
+        order = np.argsort(-plans.logs, kind="stable")
+        first = [n for k, n in enumerate(order) if plans.clone[n] not in plans.clone[order[:k]]]
+        return [self._proposed(int(plans.clone[n]), self.target, plans.values[n], float(plans.logs[n]), float(sd[n]),
+                               float(plans.logs[n])) for n in first]  # fmt: skip
 
     def _proposed(
         self, clone: int, scale: str, values: np.ndarray, log: float, spread: float, at_target: float
@@ -310,9 +294,9 @@ class Campaign:
         """Return which decisions have one value in a batch, (decisions,)."""
         return np.array([one.name in scale.together for one in self.decisions])
 
-    def _batch(self, belief: Belief, promising: "_Promising", at: Scale) -> Batch:
+    def _batch(self, belief: Belief, best: BestPlans, reached: float, at: Scale) -> Batch:
         """Return the batch at a scale, and what it is worth for its cost."""
-        clone, plans, reached = promising.clone, promising.values, promising.reached
+        clone, plans = best.clone, best.values
         here, left = self._at(plans, at), belief.covariance.copy()
         alike = self._alike(at)
         log_here, of_here = self._logs(belief, clone, here, at)
@@ -322,10 +306,10 @@ class Campaign:
         error = float(np.hypot(at.error, self.model_error))
         used, found, worth = np.zeros(len(clone), bool), list[Proposed](), 0.0
         for _ in range(at.runs):
-            sd = _sd(promising.slopes, left[clone]) + _LEAST
-            above = (promising.logs - reached) / sd
+            sd = _sd(best.slopes, left[clone]) + _LEAST
+            above = (best.logs - reached) / sd
             improves = sd * (above * norm.cdf(above) + norm.pdf(above))
-            shared = np.einsum("np,npq,nq->n", promising.slopes, left[clone], of_here)
+            shared = np.einsum("np,npq,nq->n", best.slopes, left[clone], of_here)
             seen = _sd(of_here, left[clone]) ** 2 + error**2
             removed = 1.0 - np.sqrt(np.maximum(1.0 - shared**2 / seen / sd**2, 0.0))
             used &= not np.all(used | ~allowed)  # more runs than plans: some are done twice
@@ -336,26 +320,20 @@ class Campaign:
                 here = self._at(np.where(alike, here[n], plans), at)
                 log_here, of_here = self._logs(belief, clone, here, at)
                 allowed = self._kept(here)
-            spread = 1.645 * float(np.hypot(_sd(of_here[n : n + 1], left[clone[n : n + 1]])[0], error))
+            spread = _NINE_OF_TEN * float(np.hypot(_sd(of_here[n : n + 1], left[clone[n : n + 1]])[0], error))
             found.append(self._proposed(int(clone[n]), at.name, here[n], float(log_here[n]), spread,
-                                        float(promising.logs[n])))  # fmt: skip
+                                        float(best.logs[n])))  # fmt: skip
             gain = left[clone[n]] @ of_here[n]
             left[clone[n]] -= np.outer(gain, gain) / (of_here[n] @ gain + error**2)
-            reached, used[n] = max(reached, float(promising.logs[n])), True
+            reached, used[n] = max(reached, float(best.logs[n])), True
         return Batch(tuple(found), worth / (at.cost * at.runs))
 
     def _logs(self, belief: Belief, clone: np.ndarray, values: np.ndarray, at: Scale) -> tuple[np.ndarray, np.ndarray]:
         """Return the logarithms of goals, and their derivatives by the parameters, as the likeliest ones have them."""
-        return self._learner.log_slopes(belief.mean[clone], self._each(at, len(clone)), self._at(values, at))
+        return self._learner.log_slopes(belief.mean[clone], self._each(at, len(clone)), values)
 
     def _each(self, scale: Scale, count: int) -> np.ndarray:
         return np.tile(self._fixed(scale), (count, 1))
-
-    def _promising(self, belief: Belief, tried: Sequence[Tried]) -> "_Promising":
-        """Return what is expected to reach much at the target scale, and what the best run so far reaches there."""
-        clone, values = self._best_plans(belief)
-        logs, slopes = self._logs(belief, clone, values, self.scale(self.target))
-        return _Promising(clone, values, logs, slopes, self._reached(belief, tried))
 
     def _reached(self, belief: Belief, tried: Sequence[Tried]) -> float:
         """Return the logarithm of what the best run so far reaches at the target scale, less a standard deviation."""
@@ -367,8 +345,18 @@ class Campaign:
         logs, slopes = self._logs(belief, clone[some], values[some], target)
         return float(np.max(logs - _sd(slopes, belief.covariance[clone[some]])))
 
-    def _best_plans(self, belief: Belief) -> tuple[np.ndarray, np.ndarray]:
-        """Return the plans of every clone that are expected to reach most at the target scale."""
+    def best_plans(self, belief: Belief) -> BestPlans:
+        """Return the plans of every clone that are expected to reach most at the target scale.
+
+        Args:
+            belief: what is known, see `learn`.
+
+        Returns:
+            Some for each clone, with what is expected of them.
+
+        Raises:
+            InputError: no plan keeps the constraints.
+        """
         target, learner, count = self.scale(self.target), self._learner, len(self.clones)
         lower, upper = self._bounds
         plans = self._plans(_SPREAD, target)[:_PLANS]
@@ -389,7 +377,7 @@ class Campaign:
             better = new[each, place] > logs
             values = np.where(better[:, None], moved.reshape(len(values), _AROUND, -1)[each, place], values)
             logs = np.where(better, new[each, place], logs)
-        return clone, values
+        return BestPlans(clone, values, *self._logs(belief, clone, values, target))
 
     def _plans(self, count: int, scale: Scale) -> np.ndarray:
         """Return plans that are spread over the bounds and keep the constraints, at a scale."""
@@ -445,16 +433,6 @@ class Campaign:
                 return values
             values[broken] = self._stepped(0.5 * (values[broken] + towards[broken]))
         return np.where(self._kept(values)[:, None], values, towards)
-
-
-class _Promising(NamedTuple):
-    """Clones and plans: (n,), (n, decisions), logarithms of goals and their slopes; what is reached so far."""
-
-    clone: np.ndarray
-    values: np.ndarray
-    logs: np.ndarray
-    slopes: np.ndarray
-    reached: float
 
 
 def _sd(slopes: np.ndarray, covariance: np.ndarray) -> np.ndarray:

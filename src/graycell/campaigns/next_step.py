@@ -126,7 +126,8 @@ def next_step(
         raise InputError([Finding("scale", f"'{scale}'", "a scale of the campaign is needed", nearest(scale, prices))])
     ready = campaign.is_screened(tried)
     belief = campaign.learn(tried) if ready else None
-    offers = campaign.proposals(tried, belief)
+    plans = None if belief is None else campaign.best_plans(belief)
+    offers = campaign.proposals(tried, belief, plans)
     if scale is not None and not ready:
         offers = {scale: Batch(campaign.screening(scale, campaign.batches(tried, scale)), math.nan)}
     offers = {name: one for name, one in offers.items() if one.runs}
@@ -141,8 +142,8 @@ def next_step(
                                   "raise the budget, or take the best plan of the last answer")])  # fmt: skip
     name, batch = next(iter(left.items()))
     best, contradicted = (), ()
-    if belief is not None:
-        best = tuple(campaign.best(belief))
+    if belief is not None and plans is not None:
+        best = tuple(campaign.best(belief, plans))
         counts = [max(sum(one.clone == clone for one in tried), 1) for clone in campaign.clones]
         contradicted = tuple(clone for clone, misfit, count in zip(campaign.clones, belief.misfit, counts, strict=True)
                              if misfit > _MISFIT * count)  # fmt: skip

@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+
 from graycell.decisions.decision import Decision
 from graycell.errors import Finding, nearest
 
@@ -109,3 +111,19 @@ class Batch(NamedTuple):
 
     runs: Sequence[Proposed]
     worth: float
+
+
+class BestPlans(NamedTuple):
+    """Plans that are expected to reach most at the target scale, some of each clone.
+
+    Attributes:
+        clone: (n,) number of the clone.
+        values: (n, decisions) in internal units.
+        logs: (n,) logarithms of the goals that are expected.
+        slopes: (n, p) their derivatives by the parameters, on the parameters' own scales.
+    """
+
+    clone: np.ndarray
+    values: np.ndarray
+    logs: np.ndarray
+    slopes: np.ndarray

@@ -19,7 +19,7 @@ from graycell.inference.prediction import Draws, drawn_for_run
 from graycell.inference.results import Fit
 from graycell.model import CultureModel
 from graycell.packing import in_units_of, molar_mass_of
-from graycell.prediction.forecaster import EMPTY, WELL_FED
+from graycell.prediction.forecaster import WELL_FED
 from graycell.runs.records import CultureRun
 from graycell.simulation.simulate import simulate
 from graycell.simulation.solve import SolverSettings
@@ -107,7 +107,7 @@ class FitSource:
         """
         chosen, carried = self._drawn(plan)
         reserves = {name: largest for name, largest in self._reserves.items() if name not in goals.may_run_out}
-        kept = tuple((self.fit.model.species.index(name), largest, EMPTY) for name, largest in reserves.items())
+        kept = tuple((self.fit.model.species.index(name), largest) for name, largest in reserves.items())
         factors = goals.factors(self.unit, lambda name: molar_mass_of(self.fit.model, name, plan))
         own = names_in(goals.tree)
         errors = {name: jnp.asarray(self._learned.model_errors[name]) for name in own

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-import diffrax
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ from jaxtyping import Array, Float
 from graycell.cell.neural import with_weights
 from graycell.compiling import compiled_once
 from graycell.decisions.decision import Decision, decided
+from graycell.decisions.judging import SETTINGS
 from graycell.engine import current_engine
 from graycell.errors import FitError
 from graycell.inference.coordinates import Coordinates
@@ -22,14 +22,13 @@ from graycell.inference.results import Fit
 from graycell.model import CultureModel
 from graycell.packing import in_units_of, pack
 from graycell.runs.records import CultureRun, Sample
-from graycell.simulation.solve import SAME_TIME, Loop, SimulationStatus, SolverSettings, integrate, segments_at
-from graycell.simulation.trajectory import status_of
+from graycell.simulation.solve import SAME_TIME, Loop, SolverSettings, integrate, segments_at
+from graycell.simulation.trajectory import has_finished
 
 _TOGETHER = 4
 """Plans in one task."""
 _LEAST_ERROR = 0.01
 """[1] Least error of an assay, as a part of the largest value that was measured."""
-_SETTINGS = SolverSettings(rtol=1e-5, atol=1e-6, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def sensitivities(
     asked = _Asked(
         model, plan, tuple(decisions), Coordinates.of(rows), tuple(row.name for row in rows),
         jnp.asarray(carried), tuple(map(float, assays.times)),
-        tuple(fit.model.quantities.index(name) for name in assays.quantities), _SETTINGS,
+        tuple(fit.model.quantities.index(name) for name in assays.quantities), SETTINGS,
     )  # fmt: skip
     pairs = np.array([(i, k) for i in range(len(values)) for k in range(len(draws))])
     order = np.r_[np.arange(len(pairs)), np.zeros(-len(pairs) % _TOGETHER, int)].reshape(-1, _TOGETHER)
@@ -186,8 +185,7 @@ def _sloped(asked: _Asked, values: Array, draws: Array) -> tuple[Array, Array]:
             changed = model.with_parameters({name: parameters[i] for i, name in enumerate(asked.names)})
             changed = changed.changed(nets=with_weights(changed.nets, of_nets))
             path = integrate(changed, packed, Loop(), asked.settings)
-            finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
-                                 jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
+            finished = has_finished(path)
             times = jnp.asarray(asked.times)
             value = path.predicted[segments_at(packed.end, times)][:, jnp.array(asked.columns)]
             # nothing is measured after the harvest

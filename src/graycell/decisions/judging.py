@@ -28,9 +28,10 @@ from graycell.formulas.values import value_of
 from graycell.inference.prediction import Draws
 from graycell.model import CultureModel
 from graycell.packing import PackedRun, pack
+from graycell.prediction.forecaster import EMPTY
 from graycell.runs.records import CultureRun
-from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
-from graycell.simulation.trajectory import status_of
+from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.trajectory import has_finished
 
 _POINTS = 3
 """Points of every segment at which constraints are looked at: its beginning, its middle and its end."""
@@ -50,8 +51,7 @@ class Judging:
         decisions: which numbers are chosen.
         goals: of the plan.
         factors: of the units of names in formulas.
-        reserves: numbers of the species that must not run out, their largest measured values, and the part of these
-            that must be left.
+        reserves: numbers of the species that must not run out, and their largest measured values.
         ranges: (2, names) within which states and inputs were seen.
         errors: [1] of the model in each quantity that is maximised.
         drawn: parameters, weights and starts.
@@ -65,7 +65,7 @@ class Judging:
     decisions: tuple[Decision, ...]
     goals: Goals
     factors: tuple[tuple[str, float], ...]
-    reserves: tuple[tuple[int, float, float], ...]
+    reserves: tuple[tuple[int, float], ...]
     ranges: Array
     errors: dict[str, Array]
     drawn: Draws
@@ -158,7 +158,7 @@ class _Goals(NamedTuple):
     decisions: tuple[str, ...]
     goals: Goals
     factors: tuple[tuple[str, float], ...]
-    reserves: tuple[tuple[int, float, float], ...]
+    reserves: tuple[tuple[int, float], ...]
     errors: dict[str, Array]
     ranges: Array
 
@@ -218,14 +218,12 @@ def _course_of(asked: _Draw, arrays: _Arrays, drawn: tuple[Array, Array, Array |
     # the harvest comes before what is done at that time, and before what a plan has later
     last = jnp.argmax(packed.end >= arrays.end - 1e-9)
     inside = jnp.arange(path.time.shape[0])[:, None] <= last
-    concentrations = path.states.amounts / path.states.volume[..., None]
-    states = jnp.concatenate([concentrations, path.cells.observables, path.variables, path.inputs], axis=2)
+    states = jnp.concatenate([path.quantities, path.inputs], axis=2)
     # after the harvest every point repeats it
     states = jnp.where(inside[..., None], states, states[last, -1][None, None, :])
     time, volume = (jnp.where(inside, value, value[last, -1]).ravel()
                     for value in (path.time, path.states.volume * arrays.volume))  # fmt: skip
-    finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
-                         jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
+    finished = has_finished(path)
     return _Course(time, states.reshape(-1, states.shape[2]), volume, jnp.where(finished, 1.0, 0.0))
 
 
@@ -247,7 +245,7 @@ def _goals_of(asked: _Goals, x: Array, course: _Course) -> Array:
     goals = asked.goals
     flat = {name: course.states[:, j] for j, name in enumerate(asked.names)}
     flat |= {TIME: course.time, VOLUME: course.volume}
-    left = [flat[asked.species[j]] / largest - least for j, largest, least in asked.reserves]
+    left = [flat[asked.species[j]] / largest - EMPTY for j, largest in asked.reserves]
     flat |= {name: factor * flat[name] for name, factor in asked.factors}
     flat |= {name: x[i] for i, name in enumerate(asked.decisions)}
     ends = {name: value if value.ndim == 0 else value[-1] for name, value in flat.items()}

@@ -33,8 +33,8 @@ from graycell.packing import PackedRun, in_units_of, pack
 from graycell.reactor import Flows, Interventions
 from graycell.runs.records import CultureRun
 from graycell.simulation.simulate import simulate
-from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
-from graycell.simulation.trajectory import status_of
+from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.trajectory import has_finished
 
 _SETTINGS = SolverSettings(rtol=1e-4, atol=1e-5, derivative_rtol=math.inf, adjoint=diffrax.ForwardMode())
 _TOGETHER = 16
@@ -329,8 +329,7 @@ def _moved(asked: _Asked, z: Array, step: _Step) -> Array:
     """Return the state at the end of a step, before what is done then."""
     x, state = _parted(asked, z)
     path = integrate(_model_at(asked, x), _of_segments(asked.packed, step), Loop(), asked.settings, 1, state)
-    finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
-                         jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
+    finished = has_finished(path)
     return jnp.where(finished, _joined(x, jax.tree.map(lambda leaf: leaf[-1, -1], path.states)), jnp.nan)
 
 

@@ -33,8 +33,8 @@ from graycell.packing import PackedRun, in_units_of, pack, stack
 from graycell.packing.segments import breakpoints, standard_size
 from graycell.provenance import hash_of_run
 from graycell.runs.records import VCD, CultureRun, Measurement, Signal
-from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate
-from graycell.simulation.trajectory import status_of
+from graycell.simulation.solve import Loop, SolverSettings, integrate
+from graycell.simulation.trajectory import has_finished
 
 CELL_COUNT_ERROR = 0.1
 """[1] Error of the first count of cells where the fit took starts as exact: counts err by 5 to 20 %."""
@@ -397,8 +397,7 @@ def _residuals(asked: _Asked, unknowns: Array) -> Array:
     changed = asked.model.with_parameters({name: parameters[i] for i, name in enumerate(asked.names)})
     changed = changed.changed(nets=with_weights(changed.nets, unknowns[n : len(unknowns) - s]))
     path = integrate(changed, begun(packed, unknowns[len(unknowns) - s :], asked.carried), Loop(), asked.settings)
-    finished = status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
-                         jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
+    finished = has_finished(path)
     there = jnp.isfinite(packed.standard_error) & jnp.isfinite(packed.measured)
     sd = jnp.where(there, jnp.hypot(jnp.where(there, packed.standard_error, 1.0), asked.errors[None, :]), 1.0)
     misfit = jnp.where(there, path.predicted - jnp.where(there, packed.measured, 0.0), 0.0) / sd

@@ -318,7 +318,7 @@ def there_are_enough_samples(run: CultureRun, model: ModelNames | None) -> Itera
 
 
 def viability_is_known(run: CultureRun, model: ModelNames | None) -> Iterator[Finding]:
-    """There is a viability, or viable and total cells to compute it from.
+    """There is a viability, or viable and total cells to compute it from, in a run with measurements.
 
     Args:
         run: what is checked.
@@ -328,7 +328,7 @@ def viability_is_known(run: CultureRun, model: ModelNames | None) -> Iterator[Fi
         Each fault.
     """
     counted = VCD in run.measurements and TCD in run.measurements
-    if VIABILITY not in run.measurements and VIABILITY not in run.signals and not counted:
+    if run.measurements and VIABILITY not in run.measurements and VIABILITY not in run.signals and not counted:
         found = "neither viability nor both VCD and TCD"
         needed = "without them all cells count as alive"
         remedy = "add a column viability [1] or TCD [1e6 cells/mL]"

@@ -154,10 +154,15 @@ class Path(NamedTuple):
         return self.cells.flux_status[:, -1]
 
     @property
+    def quantities(self) -> Float[Array, "segments points quantities"]:
+        """All quantities, in the order of `CultureModel.quantities`."""
+        concentrations = self.states.amounts / self.states.volume[..., None]
+        return jnp.concatenate([concentrations, self.cells.observables, self.variables], axis=2)
+
+    @property
     def predicted(self) -> Float[Array, "segments quantities"]:
-        """Predicted measurements at the end of every segment, in the order of `CultureModel.quantities`."""
-        concentrations = self.states.amounts[:, -1] / self.states.volume[:, -1, None]
-        return jnp.concatenate([concentrations, self.cells.observables[:, -1], self.variables[:, -1]], axis=1)
+        """Predicted measurements at the end of every segment."""
+        return self.quantities[:, -1]
 
 
 class _Segment(NamedTuple):

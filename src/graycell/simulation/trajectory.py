@@ -7,7 +7,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from graycell.cell.closures import LoopStatus
 from graycell.cell.flux import FluxStatus
@@ -19,7 +19,7 @@ from graycell.packing import held_inputs, unused_viability
 from graycell.runs.checks import NOT_SPECIES
 from graycell.runs.records import TEMPERATURE, Bolus, CultureRun, RuleBolus, Setpoint
 from graycell.simulation.branches import Jump
-from graycell.simulation.solve import SimulationStatus, usable
+from graycell.simulation.solve import Path, SimulationStatus, usable
 
 ZERO_SHARE = 0.01
 """Part [1] of its largest value by which a concentration may fall below zero without a remark: below the detection
@@ -267,3 +267,16 @@ def status_of(concentrations, variables, flux_status, loop_status, failed) -> In
     status = jnp.where(projected, status, SimulationStatus.flux_failed)
     status = jnp.where(finite, status, SimulationStatus.not_finite)
     return jnp.where(failed, SimulationStatus.too_many_steps, status)
+
+
+def has_finished(path: Path) -> Bool[Array, ""]:
+    """Return whether a solved run reached its end.
+
+    Args:
+        path: as `integrate` returns it.
+
+    Returns:
+        ()
+    """
+    return status_of(path.states.amounts[:, -1], path.variables, path.flux_status, path.loop_status,
+                     jnp.any(path.failed != 0)) == SimulationStatus.finished  # fmt: skip
