@@ -8,7 +8,7 @@ RESULTS := results
 # where an environment forbids bytecode, every process would compile all that it imports
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration study-decisions clean
+.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration study-decisions docs test-wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -77,6 +77,15 @@ study-calibration: $(VENV)/.installed-study
 study-decisions: $(VENV)/.installed-study
 	$(BIN)/python studies/decision_study.py $(if $(RETRAIN),--retrain) $(if $(ONLY),--only $(ONLY))
 
+# these pages, with a reference of names and commands, as a site that opens without a network: results/site/index.html
+docs: $(VENV)/.installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# wheel and sdist, built, installed into empty environments and used there
+test-wheel: | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q build
+	$(BIN)/python packaging/wheel_test.py
+
 clean:
 	rm -rf $(VENV) $(BENCH_VENV) $(RESULTS) .pytest_cache
 
@@ -94,6 +103,10 @@ $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.installed-study: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install -q -e '.[study]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-docs: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/python -m pip install -q -e '.[docs]'
 	touch $@ $(VENV)/.installed
 
 $(BENCH_VENV)/.installed: pyproject.toml

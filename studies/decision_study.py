@@ -12,7 +12,8 @@ parameters were drawn in the same way with another seed, beside the schedule of 
 Runs: a small model with eight parameters, one run with an error of 5 %, and four more that `design` chooses, or that
 are drawn from the same bounds. The models that are then fitted predict 20 plans within the bounds, in 10 truths.
 
-Clones: the public benchmark mf-bo4bio, see clone_study.py.
+Following, daily: running cultures, see running_study.py. Clones: the public benchmark mf-bo4bio, see clone_study.py.
+Figures are drawn anew from the stored numbers each time.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from typing import Any
 
 import clone_study
 import numpy as np
+import running_study
 from plain_tables import markdown
 
 import graycell as gc
@@ -37,7 +39,8 @@ from graycell.modelfiles.building import build
 from graycell.versions import hash_of_code, where_it_ran
 
 STORED = Path(__file__).parent.parent / "docs/decisions.json"
-PARTS = ("feeds", "runs", "clones")
+FIGURES = STORED.parent / "images"
+PARTS = ("feeds", "runs", "following", "daily", "clones")
 KNOWN_TO, TRUTHS = 0.2, 20
 """[1] Relative standard deviation of every parameter; number of truths."""
 WAYS: tuple[tuple[float, tuple[str, ...]], ...] = ((0.0, ()), (0.5, ()), (1.0, ()), (0.0, ("ASN",)), (0.5, ("ASN",)))
@@ -90,17 +93,22 @@ def known_to(model: gc.CultureModel, run: gc.CultureRun) -> gc.Fit:
                   gc.FitSettings())  # fmt: skip
 
 
-def feeds() -> list[dict[str, Any]]:
-    """Return what the plans that are optimised in several ways gain over the bundled schedule in the truths."""
+def large() -> tuple[gc.Fit, gc.CultureRun, gc.CultureRun, list[gc.Decision]]:
+    """Return nolan-lee-limited, known to 20 %, the bundled schedule, a plan, and what is chosen of it."""
     run = with_viability_known(gc.bundled_run())
     fit = known_to(gc.model_of("nolan-lee-limited"), run)
     kept = tuple(event for event in run.events
                  if not isinstance(event, gc.End) and not (isinstance(event, gc.Bolus) and event.time > FEED_DAYS[-1]))
     schedule = replace(run, name="next", measurements={})
-    plan = replace(schedule, events=kept, end=10.0)
     decisions = [gc.Decision(f"bolus_{day:g}", "volume", 0.0, 0.1, event="bolus", day=day) for day in FEED_DAYS]
     decisions += [gc.Decision("shift_day", "time", 1.5, 6.0, event="temperature"),
                   gc.Decision("harvest", "end", 8.0, 12.0)]  # fmt: skip
+    return fit, schedule, replace(schedule, events=kept, end=10.0), decisions
+
+
+def feeds() -> list[dict[str, Any]]:
+    """Return what the plans that are optimised in several ways gain over the bundled schedule in the truths."""
+    fit, schedule, plan, decisions = large()
     truths, goals, rows = FitSource(fit, draws=TRUTHS, seed=77), Goals("ANTI"), []
     first = decisions[:1]  # at its own value: the schedule as it is
     own = np.array([first[0].present(schedule)])
@@ -249,11 +257,16 @@ def tables(stored: Mapping[str, Any]) -> str:
             continue
         rows.append([words, f"{np.median(errors):.4f}", f"{np.min(errors):.4f} to {np.max(errors):.4f}"])
     second = markdown(["runs after the first", "median error (NRMSE)", "in ten truths"], rows)
-    return "\n\n".join([first, second, clone_study.table(stored.get("clones", ()))])
+    running = running_study.tables(stored.get("following", ()), stored.get("daily", ()))
+    return "\n\n".join([first, second, running, clone_study.table(stored.get("clones", ()))])
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
 
 
 def main() -> None:
-    """Compute what is asked for, and print the tables."""
+    """Compute what is asked for, print the tables, and draw the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--retrain", action="store_true", help="compute anew")
     parser.add_argument("--only", help="one part, or one seed of the clones such as alpha-sum-3")
@@ -274,9 +287,17 @@ def main() -> None:
                 keep(part, feeds())
             case "runs":
                 keep(part, runs())
+            case "following":
+                keep(part, running_study.following(large()[0], _say))
+            case "daily":
+                fit, _, plan, decisions = large()
+                keep(part, running_study.daily(fit, plan, decisions, _say))
             case _:
                 clones(stored.get("clones", ()), part if is_seed else "", functools.partial(keep, "clones"))
     print(tables(stored))  # noqa: T201
+    import decision_figures  # needs matplotlib, which the tests of the tables do not
+
+    decision_figures.draw(stored, FIGURES)
 
 
 if __name__ == "__main__":

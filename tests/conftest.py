@@ -58,8 +58,8 @@ _COMPILING = (
     "tests/comparison/test_consistency.py", "tests/test_model.py", "tests/test_insilico.py", "tests/test_cli.py",
     "tests/test_study.py", "tests/test_readme.py", "tests/test_open_data.py", "tests/test_testing.py",
     "tests/numerics/test_programme.py", "src/graycell/numerics/programme", "tests/cell/test_flux_derivatives.py",
-    "tests/cell/test_flux_answers.py", "tests/imports/test_hostile.py", "src/graycell/insilico.py",
-    "src/graycell/hybrid", "src/graycell/inference", "src/graycell/comparison/baselines.py",
+    "tests/cell/test_flux_answers.py", "tests/imports/test_hostile.py", "tests/test_docs_site.py",
+    "src/graycell/insilico.py", "src/graycell/hybrid", "src/graycell/inference", "src/graycell/comparison/baselines.py",
 )  # fmt: skip
 """Where differential equations, fits or much else are compiled: `make test-fast` leaves them out."""
 

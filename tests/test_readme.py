@@ -19,6 +19,8 @@ from graycell.imports.ready import profiles
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+FIRST = (ROOT / "docs" / "first-steps.md").read_text(encoding="utf-8")
+RUNS = (ROOT / "docs" / "runs.md").read_text(encoding="utf-8")
 GUIDE = (ROOT / "docs" / "learning-guide.md").read_text(encoding="utf-8")
 IMPORT = (ROOT / "docs" / "import.md").read_text(encoding="utf-8")
 PAGES = {
@@ -38,7 +40,7 @@ def toml_blocks(page):
 
 
 def test_the_example_run_has_no_error(tmp_path):
-    tables = re.findall(r"`(\w+\.csv)`\n\n```\n(.*?)```", README, flags=re.DOTALL)
+    tables = re.findall(r"`(\w+\.csv)`\n\n```\n(.*?)```", RUNS, flags=re.DOTALL)
     assert [name for name, _ in tables] == ["measurements.csv", "initial.csv", "media.csv", "events.csv"]
     folder = tmp_path / "my-run"
     folder.mkdir()
@@ -48,10 +50,10 @@ def test_the_example_run_has_no_error(tmp_path):
     assert [str(finding) for finding in findings] == []
 
 
-def test_the_first_example_of_the_readme_runs(capsys):
-    first, *_ = python_blocks(README)
+def test_the_first_example_runs(capsys):
+    first, *_ = python_blocks(FIRST)
     names = {}
-    exec(first, names)  # noqa: S102  our own README
+    exec(first, names)  # noqa: S102  our own page
     printed = capsys.readouterr().out
     assert "finished" in printed
     assert "mean NRMSE 0.576" in printed
@@ -59,9 +61,9 @@ def test_the_first_example_of_the_readme_runs(capsys):
     assert names["changed"].require_finished() is names["changed"]
 
 
-def test_the_fit_of_the_readme_runs(tmp_path, monkeypatch):
+def test_the_fit_of_the_first_steps_runs(tmp_path, monkeypatch):
     """A small model and run take the place of the CHO cell and the bundled run, whose fit takes too long here."""
-    _, fitting, _ = python_blocks(README)
+    _, fitting, _ = python_blocks(FIRST)
     model, plan = monod(), fed_batch()
     days = np.linspace(0.5, 6.0, 6)
     made = graycell.simulate(model, plan, save_at=days)
@@ -76,7 +78,7 @@ def test_the_fit_of_the_readme_runs(tmp_path, monkeypatch):
     names = {"gc": types.SimpleNamespace(**public), "run": run, "richer": run.with_bolus(4.5, "feed", 0.05)}
     names["gc"].nolan_lee = lambda extended: small
     monkeypatch.chdir(tmp_path)
-    exec(fitting, names)  # noqa: S102  our own README
+    exec(fitting, names)  # noqa: S102  our own page
     values = {row.name: row.value for row in names["fitted"].estimates}
     assert values == pytest.approx({"mu": 0.7, "q": 0.8}, rel=0.05)
     assert graycell.load_fit("results/first").estimates == names["fitted"].estimates
@@ -85,10 +87,10 @@ def test_the_fit_of_the_readme_runs(tmp_path, monkeypatch):
     assert np.all((names["low"] <= lactate) & (lactate <= names["high"]))
 
 
-def test_the_own_model_of_the_readme_runs(capsys):
-    *_, own = python_blocks(README)
+def test_the_own_model_of_the_first_steps_runs(capsys):
+    *_, own = python_blocks(FIRST)
     names = {}
-    exec(own, names)  # noqa: S102  our own README
+    exec(own, names)  # noqa: S102  our own page
     assert names["trajectory"]["LAC"].shape == (3,)
     assert names["trajectory"].require_finished() is names["trajectory"]
 
@@ -169,9 +171,9 @@ def test_every_command_on_a_page_can_be_given():
     assert isinstance(commands, typer.core.TyperGroup)
     given = [
         line
-        for page in (README, GUIDE, IMPORT)
+        for page in (README, FIRST, PAGES["units.md"], RUNS, PAGES["models.md"], GUIDE, IMPORT)
         for language, block in re.findall(r"^```(\w*)\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
-        for line in block.splitlines()
+        for line in (text.removeprefix(".venv/bin/") for text in block.splitlines())
         if not language and line.startswith("graycell ")
     ]
     assert len(given) > 10

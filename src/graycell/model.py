@@ -321,7 +321,7 @@ class CultureModel(eqx.Module):
         arrays = tuple((str(np.asarray(leaf).dtype), np.shape(leaf), np.asarray(leaf).tobytes()) for leaf in leaves)
         return structure, arrays, self.table
 
-    def changed(self, **fields) -> "CultureModel":
+    def changed(self, **fields: Any) -> "CultureModel":
         """Return the model with other values of some attributes, without any check of them.
 
         Args:
@@ -370,7 +370,7 @@ class CultureModel(eqx.Module):
             "balanced": not isinstance(self.reactor, NeuralODE),
         }
 
-    def rebuilt(self, **changes) -> "CultureModel":
+    def rebuilt(self, **changes: Any) -> "CultureModel":
         """Return a model built from the same definition with some changes.
 
         Args:
@@ -571,7 +571,8 @@ class CultureModel(eqx.Module):
     # ----------------------------------------------------------------------------------------------- what it computes
 
     def conditions(
-        self, concentrations: Float[Array, " species"], variables: Values = None, inputs: Values = None, fed=None
+        self, concentrations: Float[Array, " species"], variables: Values = None, inputs: Values = None,
+        fed: Array | None = None,
     ) -> Conditions:
         """Return the conditions that rate laws see at an operating point, with all rates.
 
@@ -636,7 +637,8 @@ class CultureModel(eqx.Module):
         return _vector(values, self.input_names, [given.default for given in self.inputs], "input")
 
     def kinetic_rates(
-        self, concentrations: Float[Array, " species"], variables: Values = None, inputs: Values = None, fed=None
+        self, concentrations: Float[Array, " species"], variables: Values = None, inputs: Values = None,
+        fed: Array | None = None,
     ) -> Float[Array, " kinetic"]:
         """Return the kinetic rates of the network [mmol/(10^9 cells)/d], without the balances; see `evaluate`.
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from graycell.errors import ModelError, nearest
 
@@ -191,7 +192,7 @@ class ParameterTable:
             self[name]
         return ParameterTable(tuple(replace(row, value=float(values.get(row.name, row.value))) for row in self.rows))
 
-    def with_changes(self, name: str, **changes) -> "ParameterTable":
+    def with_changes(self, name: str, **changes: Any) -> "ParameterTable":
         """Return the table with other fields of one parameter, such as ``lower=1.0, estimated=False``.
 
         Args:

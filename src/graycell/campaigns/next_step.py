@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
@@ -103,8 +103,9 @@ class NextStep:
 
 
 def next_step(
-    campaign: Campaign, tried: Sequence[Tried] = (), *, scale: str | None = None, budget: float | None = None
-) -> NextStep:
+    campaign: Campaign, tried: Sequence[Tried] = (), *, scale: str | None = None, budget: float | None = None,
+    progress: Callable[[float, str], None] = lambda done, words: None,
+) -> NextStep:  # fmt: skip
     """Return the next batch of a campaign.
 
     Args:
@@ -112,6 +113,7 @@ def next_step(
         tried: all runs so far.
         scale: name of where the batch is done; that which is worth most for its cost if left out.
         budget: cost of all runs that is not to be exceeded.
+        progress: called with the part that is done [1] and words.
 
     Returns:
         The batch, and the best plan of every clone.
@@ -124,9 +126,13 @@ def next_step(
     prices = {one.name: one.cost * one.runs for one in campaign.scales}
     if scale is not None and scale not in prices:
         raise InputError([Finding("scale", f"'{scale}'", "a scale of the campaign is needed", nearest(scale, prices))])
-    ready = campaign.is_screened(tried)
-    belief = campaign.learn(tried) if ready else None
-    plans = None if belief is None else campaign.best_plans(belief)
+    ready, belief, plans = campaign.is_screened(tried), None, None
+    if ready:
+        progress(0.05, "what the runs say of the clones")
+        belief = campaign.learn(tried)
+        progress(0.6, "the best plans of every clone")
+        plans = campaign.best_plans(belief)
+    progress(0.9, "the next batch")
     offers = campaign.proposals(tried, belief, plans)
     if scale is not None and not ready:
         offers = {scale: Batch(campaign.screening(scale, campaign.batches(tried, scale)), math.nan)}

@@ -12,6 +12,7 @@
     following      follow
     uncertainty    sample, ensemble, profile
     comparing      generate, cross-validate
+    app, doctor    app, doctor
     given_runs     the runs that arguments name; given_models, given_units: the models and units
     sentences      sentences and findings
     frames         tables
@@ -108,6 +109,10 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
     graycell diagnose my-run/              show where the equations of a model contradict each other
 
     graycell check-gradients my-run/       check the derivatives that a fit uses
+
+    graycell app my-project/               all of this in a browser, by mouse
+
+    graycell doctor                        what this installation runs on, and whether it computes what it should
 
 **Exit codes**: 0 success; 1 faulty input, an impossible request or a wrong derivative; 2 a command written wrongly;
 3 a simulation or fit that did not finish; 130 stopped by Ctrl-C (137 where the command could not end by itself).

@@ -127,7 +127,9 @@ def _campaign(model: str, plan: Path, words: Path, tried: Path | None, scale: st
     require_place(out)
     base = plan_of(plan)
     campaign = read_campaign(words, read_model(model, [base]), base, seed)
-    found = next_step(campaign, [] if tried is None else read_tried(tried, campaign), scale=scale, budget=budget)
+    done = [] if tried is None else read_tried(tried, campaign)
+    with progress_bar("campaign") as update:
+        found = next_step(campaign, done, scale=scale, budget=budget, progress=update)
     from graycell.reporting.campaigns import campaign_report, proposed_frame  # with plotly, which is slow to import
 
     path = campaign_report(found, out)

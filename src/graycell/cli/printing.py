@@ -2,8 +2,12 @@
 
 import contextlib
 import contextvars
+import json
 import math
+import os
+import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,12 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from graycell.cli.sentences import console, say
+from graycell.errors import OutputError
 from graycell.reporting.display import LABORATORY, Units, shown_in
 from graycell.reporting.reading import shown_quantities, shown_scores, values_of
 from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
 from graycell.simulation.simulate import SimulationStatus, Trajectory
+from graycell.storage import write_whole
 from graycell.units import TIME, VOLUME
 
+_KEPT_EVERY = 0.25
+"""[s] Between two entries in the file of the progress."""
 _PUBLISHED_PARAMETERS = 47
 """Number of parameters of Nolan & Lee (2011), for the adjusted R2 of the published comparison."""
 
@@ -50,11 +58,33 @@ def progress_bar(label: str) -> Iterator[Callable[[float, str], None]]:
     with Progress(*columns, console=console) as bar:
         task = bar.add_task(label, total=1.0, words="compiling")
 
+        keep = progress_file()
+
         def update(done: float, words: str) -> None:
             bar.update(task, completed=done, words=words)
+            keep(done, words)
 
         yield update
         bar.update(task, completed=1.0, words="done")
+
+
+def progress_file() -> Callable[[float, str], None]:
+    """Return what keeps the progress of a command in the file that the variable GRAYCELL_PROGRESS names.
+
+    Returns:
+        A function of the part that is done [1] and words; it does nothing where no file is named.
+    """
+    place, begun, last = os.environ.get("GRAYCELL_PROGRESS"), time.time(), 0.0
+
+    def keep(done: float, words: str) -> None:
+        nonlocal last
+        now = time.time()
+        if place and now - last >= _KEPT_EVERY:
+            last = now
+            with contextlib.suppress(OutputError):
+                write_whole(Path(place), json.dumps({"done": done, "words": words, "at": now, "begun": begun}))
+
+    return keep
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import jax.numpy as jnp
 import numpy as np
@@ -34,6 +34,8 @@ _WORTH_SAYING = 0.05
 """[1] Distance from the measured range, in its widths, from which on it is said."""
 _POINTS_OF_PLAN = 201
 """Times at which it is looked for."""
+_ROUGH = 8
+"""Draws with which a search begins."""
 _DRAWS_OF_COURSE = 100
 """Least number of draws of a course that is shown."""
 
@@ -67,6 +69,14 @@ class FitSource:
         if not self.fit.has_covariance:
             raise FitError(f"fit of {self.fit.model.name}: found no covariance, so nothing says how sure its "
                            "predictions are; fit again from other starting values.")  # fmt: skip
+
+    def with_fewer_draws(self) -> "FitSource":
+        """Return the same source with the draws with which a search begins.
+
+        Returns:
+            The source; itself where it has hardly more.
+        """
+        return replace(self, draws=_ROUGH) if self.draws >= 2 * _ROUGH else self
 
     @property
     def _learned(self) -> Fit:

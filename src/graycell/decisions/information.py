@@ -13,14 +13,14 @@ from jaxtyping import Array, Float
 
 from graycell.cell.neural import with_weights
 from graycell.compiling import compiled_once
-from graycell.decisions.decision import Decision, decided
-from graycell.decisions.judging import SETTINGS
+from graycell.decisions.decision import Decision
+from graycell.decisions.judging import SETTINGS, PlanArrays, arrays_of
 from graycell.engine import current_engine
 from graycell.errors import FitError
 from graycell.inference.coordinates import Coordinates
 from graycell.inference.results import Fit
 from graycell.model import CultureModel
-from graycell.packing import in_units_of, pack
+from graycell.packing import in_units_of
 from graycell.runs.records import CultureRun, Sample
 from graycell.simulation.solve import SAME_TIME, Loop, SolverSettings, integrate, segments_at
 from graycell.simulation.trajectory import has_finished
@@ -110,16 +110,24 @@ class Sensitivities(NamedTuple):
 
 
 class _Asked(NamedTuple):
-    """What is asked of every plan and draw; what holds no arrays is known before a program is compiled."""
+    """What is asked of every plan and draw.
+
+    Attributes:
+        model: of the fit.
+        coordinates: of the parameters.
+        names: of the parameters.
+        carried: which species each uncertain start moves.
+        times: (n,) [d] of the samples.
+        columns: (quantities,) numbers of the quantities.
+        settings: of the solver.
+    """
 
     model: CultureModel
-    plan: CultureRun
-    decisions: tuple[Decision, ...]
     coordinates: Coordinates
     names: tuple[str, ...]
     carried: Array
-    times: tuple[float, ...]
-    columns: tuple[int, ...]
+    times: Array
+    columns: Array
     settings: SolverSettings
 
 
@@ -150,17 +158,17 @@ def sensitivities(
     known = None if fit.initial_states is None else fit.initial_states.of_run(plan, fit.model)
     none = np.zeros((0, len(fit.model.species)))
     carried = none if known is None else np.where(np.isfinite(known.sd)[:, None], known.carried, 0.0)
-    asked = _Asked(
-        model, plan, tuple(decisions), Coordinates.of(rows), tuple(row.name for row in rows),
-        jnp.asarray(carried), tuple(map(float, assays.times)),
-        tuple(fit.model.quantities.index(name) for name in assays.quantities), SETTINGS,
-    )  # fmt: skip
+    columns = jnp.array([fit.model.quantities.index(name) for name in assays.quantities])
+    asked = _Asked(model, Coordinates.of(rows), tuple(row.name for row in rows), jnp.asarray(carried),
+                   jnp.asarray(assays.times, jnp.float64), columns, SETTINGS)  # fmt: skip
+    arrays = [arrays_of(model, plan, decisions, jnp.asarray(row, jnp.float64), assays.times)[0] for row in values]
     pairs = np.array([(i, k) for i in range(len(values)) for k in range(len(draws))])
     order = np.r_[np.arange(len(pairs)), np.zeros(-len(pairs) % _TOGETHER, int)].reshape(-1, _TOGETHER)
 
     def some(of: np.ndarray):
         i, k = pairs[of].T
-        return jax.tree.map(np.asarray, _sloped(asked, jnp.asarray(values[i]), jnp.asarray(draws[k])))
+        plans = jax.tree.map(lambda *parts: jnp.stack(parts), *(arrays[j] for j in i))
+        return jax.tree.map(np.asarray, _sloped(asked, plans, jnp.asarray(draws[k])))
 
     found = current_engine().here.map(some, [(of,) for of in order])
     value, slope = (np.concatenate(parts)[: len(pairs)] for parts in zip(*found, strict=True))
@@ -170,26 +178,23 @@ def sensitivities(
 
 
 @compiled_once
-def _sloped(asked: _Asked, values: Array, draws: Array) -> tuple[Array, Array]:
+def _sloped(asked: _Asked, plans: PlanArrays, draws: Array) -> tuple[Array, Array]:
     n, model = len(asked.names), asked.model
 
-    def one(given):
-        x, drawn = given
+    def one(given: tuple[PlanArrays, Array]) -> tuple[Array, Array]:
+        plan, drawn = given
 
-        def predicted(both):
+        def predicted(both: Array) -> tuple[Array, Array]:
             scaled, of_nets, start = both[:n], both[n : len(drawn)], both[len(drawn) :]
-            run = decided(asked.plan, asked.decisions, [x[i] for i in range(len(asked.decisions))])
-            packed = pack(run, model, save_at=asked.times)
-            packed = replace(packed, initial=packed.initial * jnp.exp(start @ asked.carried))
+            packed = replace(plan.packed, initial=plan.packed.initial * jnp.exp(start @ asked.carried))
             parameters = asked.coordinates.unscaled(scaled)
             changed = model.with_parameters({name: parameters[i] for i, name in enumerate(asked.names)})
             changed = changed.changed(nets=with_weights(changed.nets, of_nets))
             path = integrate(changed, packed, Loop(), asked.settings)
             finished = has_finished(path)
-            times = jnp.asarray(asked.times)
-            value = path.predicted[segments_at(packed.end, times)][:, jnp.array(asked.columns)]
+            value = path.predicted[segments_at(packed.end, asked.times)][:, asked.columns]
             # nothing is measured after the harvest
-            value = jnp.where((times <= jnp.asarray(run.end, jnp.float64) + SAME_TIME)[:, None], value, 0.0)
+            value = jnp.where((asked.times <= plan.end + SAME_TIME)[:, None], value, 0.0)
             value = jnp.where(finished, value, jnp.nan)
             return value, value
 
@@ -197,7 +202,7 @@ def _sloped(asked: _Asked, values: Array, draws: Array) -> tuple[Array, Array]:
         slope, value = jax.jacfwd(predicted, has_aux=True)(begun)
         return value, slope
 
-    return lax.map(one, (values, draws))
+    return lax.map(one, (plans, draws))
 
 
 def information_of(found: Sensitivities, assays: Assays, start_sd: np.ndarray) -> np.ndarray:

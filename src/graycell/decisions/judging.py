@@ -6,6 +6,7 @@ formulas find it again, also in another process.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -85,9 +86,7 @@ class Judging:
             the error of the model; and (draws, rows, decisions), None without slopes.
         """
         x = jnp.asarray(values, jnp.float64)
-        # what only formulas and messages ask for is left out: it would compile the arrays anew
-        blank = tuple(replace(one, name="", lower=0.0, upper=1.0, step=0.0) for one in self.decisions)
-        arrays, moves = _arrays(_Numbers(self.model, self.plan, blank, self.goals.windows), x, slopes)
+        arrays, moves = arrays_of(self.model, self.plan, self.decisions, x, self.goals.windows, slopes)
         course, tangents = self._courses(arrays, moves)
         asked = _Goals((*self.model.quantities, *self.model.input_names), tuple(self.model.species),
                        tuple(one.name for one in self.decisions), self.goals, self.factors, self.reserves,
@@ -95,7 +94,7 @@ class Judging:
         value, slope = jax.tree.map(np.asarray, _goals(asked, x, course, tangents))
         return value, None if slope is None else np.moveaxis(slope, 1, 2)
 
-    def _courses(self, arrays: "_Arrays", moves: Any) -> tuple["_Course", "_Course | None"]:
+    def _courses(self, arrays: "PlanArrays", moves: Any) -> tuple["_Course", "_Course | None"]:
         """Return the course of every draw, and its tangents."""
         leaves, moving = jax.tree.leaves(moves), None
         if moves is not None:  # once a number has moved an array, it stays among those that move
@@ -115,21 +114,27 @@ class Judging:
         return jax.tree.map(lambda *parts: np.concatenate([np.asarray(part) for part in parts])[:count], *found)
 
 
+class PlanArrays(NamedTuple):
+    """A plan with chosen numbers.
+
+    Attributes:
+        packed: for the solver.
+        end: () [d]
+        volume: () [L] in the beginning.
+    """
+
+    packed: PackedRun
+    end: Array
+    volume: Array
+
+
 class _Numbers(NamedTuple):
     """What decides about the arrays of a plan; it is known before a program is compiled."""
 
     model: CultureModel
     plan: CultureRun
     decisions: tuple[Decision, ...]
-    windows: tuple[float, ...]
-
-
-class _Arrays(NamedTuple):
-    """A plan with chosen numbers."""
-
-    packed: PackedRun
-    end: Array
-    volume: Array
+    times: tuple[float, ...]
 
 
 class _Draw(NamedTuple):
@@ -163,14 +168,37 @@ class _Goals(NamedTuple):
     ranges: Array
 
 
-@compiled_once
-def _arrays(asked: _Numbers, x: Array, slopes: bool) -> tuple[_Arrays, Any]:
-    """Return the arrays of a plan, and, with a leading axis of decisions, their derivatives; None without."""
+def arrays_of(
+    model: CultureModel, plan: CultureRun, decisions: Sequence[Decision], x: Array, times: Sequence[float] | np.ndarray,
+    slopes: bool = False,
+) -> tuple[PlanArrays, Any]:  # fmt: skip
+    """Return the arrays of a plan with chosen numbers.
 
+    Args:
+        model: that will simulate it.
+        plan: the current plan.
+        decisions: which numbers are chosen.
+        x: (decisions,) their values in internal units.
+        times: [d] at which states are wanted, beside those of the plan.
+        slopes: whether derivatives by the values are wanted.
+
+    Returns:
+        The arrays, and, with a leading axis of decisions, their derivatives; None without.
+
+    Raises:
+        InputError: the plan does not fit the model.
+    """
+    # what only formulas and messages ask for is left out: it would compile the arrays anew
+    blank = tuple(replace(one, name="", lower=0.0, upper=1.0, step=0.0) for one in decisions)
+    return _arrays(_Numbers(model, plan, blank, tuple(map(float, times))), x, slopes)
+
+
+@compiled_once
+def _arrays(asked: _Numbers, x: Array, slopes: bool) -> tuple[PlanArrays, Any]:
     def made(x: Array) -> Any:
         run = decided(asked.plan, asked.decisions, [x[i] for i in range(len(asked.decisions))])
-        packed = pack(run, asked.model, save_at=asked.windows)
-        whole = _Arrays(packed, jnp.asarray(run.end, jnp.float64), jnp.asarray(run.initial_volume, jnp.float64))
+        packed = pack(run, asked.model, save_at=asked.times)
+        whole = PlanArrays(packed, jnp.asarray(run.end, jnp.float64), jnp.asarray(run.initial_volume, jnp.float64))
         return eqx.partition(jax.tree.map(jnp.asarray, whole), eqx.is_inexact_array)
 
     if not slopes:
@@ -181,7 +209,7 @@ def _arrays(asked: _Numbers, x: Array, slopes: bool) -> tuple[_Arrays, Any]:
 
 
 @compiled_once
-def _course(asked: _Draw, arrays: _Arrays, moves: Any, values: Array, weights: Array,
+def _course(asked: _Draw, arrays: PlanArrays, moves: Any, values: Array, weights: Array,
             initial: Array | None) -> tuple[_Course, _Course | None]:  # fmt: skip
     def one(drawn: tuple[Array, Array, Array | None]) -> tuple[_Course, _Course | None]:
         if moves is None:
@@ -207,7 +235,7 @@ def _is_none(given: Any) -> bool:
     return given is None
 
 
-def _course_of(asked: _Draw, arrays: _Arrays, drawn: tuple[Array, Array, Array | None]) -> _Course:
+def _course_of(asked: _Draw, arrays: PlanArrays, drawn: tuple[Array, Array, Array | None]) -> _Course:
     parameters, of_nets, start = drawn
     packed = arrays.packed
     if start is not None and asked.carried is not None:
@@ -271,4 +299,4 @@ def _beyond(states: Array, ranges: Array) -> Array:
     return jnp.max(jnp.where(bounded, jnp.maximum(beyond, 0.0), 0.0), initial=0.0)
 
 
-__all__ = ["SETTINGS", "Judging"]
+__all__ = ["SETTINGS", "Judging", "PlanArrays", "arrays_of"]

@@ -2,7 +2,8 @@
 
 What is maximised is the mean of the objective over draws, less `caution` times the risk of the gain over the current
 plan, see `Verdict`. Constraints hold less as many standard deviations. scipy searches from several starts: SLSQP
-where a fit gives exact derivatives, COBYQA, which needs none, where a forecaster does not.
+where a fit gives exact derivatives, COBYQA, which needs none, where a forecaster does not. A fit's draws cost a
+simulation each, so its starts are searched with some of them, and the best end again with all.
 """
 
 import time
@@ -82,15 +83,19 @@ def optimise(
     begun = time.monotonic()
     progress(0.0, "the current plan")
     search = Search(source, plan, tuple(decisions), goals, caution)
-    places = search.starts(STARTS[source.has_slopes] if starts is None else starts, seed)
+    rough = search.with_fewer_draws()
+    places = rough.starts(STARTS[source.has_slopes] if starts is None else starts, seed)
     ends = []
     for k, place in enumerate(places):
-        progress(0.1 + 0.7 * k / len(places), f"start {k + 1} of {len(places)}")
-        ends.append(search.from_place(place))
+        progress(0.1 + 0.5 * k / len(places), f"start {k + 1} of {len(places)}")
+        ends.append(rough.from_place(place))
     best = max((end for end in ends if search.verdict(end).is_plan), key=search.rank, default=None)
     if best is None:
         raise FitError(f"optimise: no plan could be judged from any of {len(places)} starts; the last failed with: "
-                       f"{search.failure}")  # fmt: skip
+                       f"{search.failure or rough.failure}")  # fmt: skip
+    if rough is not search:
+        progress(0.6, "the best of them, with all draws")
+        best = search.from_place(best)
     progress(0.8, "steps and sensitivities")
     best = search.settled(best)
     stays = search.is_within and rank_of(search.before) >= search.rank(best)
@@ -100,13 +105,13 @@ def optimise(
     progress(0.9, "simple rules")
     found = tuple(simple_rules(search)) if rules else ()
     progress(0.95, "courses")
+    judged = search.judged if rough is search else rough.judged + search.judged
     chosen = plan if stays else search.plan_at(best)
     current = source.course(plan) if search.before.is_plan else None
     return Optimum(
         plan, chosen, search.decisions, search.first, values, goals, search.before, search.verdict(best), slopes, found,
         tuple(source.novelties(chosen)), tuple((search.verdict(end).cautious, search.values(end)) for end in ends),
-        search.judged, time.monotonic() - begun, caution, seed, search.method, current, source.course(chosen),
-        source.runs,
+        judged, time.monotonic() - begun, caution, seed, search.method, current, source.course(chosen), source.runs,
     )  # fmt: skip
 
 

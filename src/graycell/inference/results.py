@@ -345,7 +345,7 @@ class Fit:
         """
         return run if self.initial_states is None else self.initial_states.estimated(run, self.model)
 
-    def predict(self, run: CultureRun, draws: int = 200, **options) -> Prediction:
+    def predict(self, run: CultureRun, draws: int = 200, **options: Any) -> Prediction:
         """Return a distribution of trajectories of a run, from the distribution of what was learned.
 
         Args:

@@ -41,7 +41,7 @@ MODELS: dict[str, Callable[..., CultureModel]] = {
 """Builders by name, one for each of `DEFINITIONS`."""
 
 
-def model_of(name: str, **options) -> CultureModel:
+def model_of(name: str, **options: Any) -> CultureModel:
     """Return a model of the library.
 
     Args:

@@ -36,7 +36,8 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
     Its initial state is the simulated one plus measured - simulated at the last sample of each quantity, of species not
     below zero. Biomass follows the viable cell density where it was not measured itself. A value below a detection
     limit corrects only a simulated value above the limit. Measured inputs of the model, such as pH or viability, become
-    signals. Events at the time of the last sample happen after it.
+    signals. Events at the time of the last sample happen after it. In the time of the whole run, its trajectory is at
+    ``simulate(fitted.model, rest).time + running.last_sample``.
 
     Args:
         model: any model.
@@ -47,9 +48,6 @@ def from_last_samples(model: CultureModel, run: CultureRun) -> CultureRun:
 
     Raises:
         SimulationError: where the run cannot be simulated up to its last sample.
-
-        rest = from_last_samples(fitted.model, running)
-        simulate(fitted.model, rest).time + running.last_sample
     """
     run = in_units_of(run, model)  # what is left of it has the state of the model
     at = max(run.last_sample, 0.0)

@@ -5,9 +5,11 @@ for neither JAX nor plotly.
 """
 
 from graycell.cli.commands import (
+    app,
     checking,
     comparing,
     deciding,
+    doctor,
     fitting,
     following,
     modelling,
@@ -17,8 +19,7 @@ from graycell.cli.commands import (
     uncertainty,
 )
 
-GROUPS = tuple(
-    group.commands
-    for group in (runs, models, modelling, fitting, predicting, uncertainty, deciding, following, comparing, checking)
-)
+_MODULES = (runs, models, modelling, fitting, predicting, uncertainty, deciding, following, comparing, checking, app,
+            doctor)  # fmt: skip
+GROUPS = tuple(group.commands for group in _MODULES)
 """In the order of the help."""

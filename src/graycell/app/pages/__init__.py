@@ -1,0 +1,42 @@
+"""What a browser shows: one module for each page, and what they have in common.
+
+frame     the head of every page, the command that does the same, faults, answers
+files     files as they come, their mapping, runs from them
+runs      what was measured, what is odd
+models    models that fit what was measured; fits
+plan      the plan, its prediction
+decide    what is chosen of the plan
+results   everything that runs or ran
+"""
+
+from fastapi import HTTPException
+from fastapi.responses import FileResponse
+from nicegui import app
+
+from graycell.app.pages import decide, files, models, plan, results, runs
+from graycell.app.project import FITS, RESULTS, Project
+from graycell.errors import GraycellError
+
+_NOT_FOUND = 404
+
+
+def add_pages(project: Project) -> None:
+    """Add all pages of a project.
+
+    Args:
+        project: whose pages they are.
+    """
+    for page in (files, runs, models, plan, decide, results):
+        page.add(project)
+
+    @app.get("/answers/{path:path}")
+    def _answer(path: str) -> FileResponse:
+        try:
+            found = project.path(path)
+        except GraycellError:
+            raise HTTPException(_NOT_FOUND) from None
+        if not found.is_file() or not any(found.is_relative_to(project.path(one)) for one in (FITS, RESULTS)):
+            raise HTTPException(_NOT_FOUND)
+        # a page of an answer runs apart: it cannot reach the app
+        return FileResponse(found, headers={"Content-Security-Policy": "sandbox allow-scripts allow-downloads",
+                                            "Cache-Control": "no-store"})  # fmt: skip
