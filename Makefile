@@ -8,7 +8,7 @@ RESULTS := results
 # where an environment forbids bytecode, every process would compile all that it imports
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration study-decisions docs test-wheel clean
+.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration study-decisions docs test-app test-wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -80,6 +80,11 @@ study-decisions: $(VENV)/.installed-study
 # these pages, with a reference of names and commands, as a site that opens without a network: results/site/index.html
 docs: $(VENV)/.installed-docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# the app in a real browser, which must be there: CHROMIUM=/usr/bin/chromium; SCREENSHOTS=folder keeps pictures
+test-app: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install -q -e '.[dev,browser]'
+	$(BIN)/python -m pytest -q -m slow tests/app
 
 # wheel and sdist, built, installed into empty environments and used there
 test-wheel: | $(VENV)/bin/python

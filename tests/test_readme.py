@@ -179,6 +179,8 @@ def test_every_command_on_a_page_can_be_given():
     assert len(given) > 10
     for line in given:
         _, name, *arguments = shlex.split(line, comments=True)
+        if name == "--help":
+            continue
         commands.commands[name].make_context(name, arguments)
 
 

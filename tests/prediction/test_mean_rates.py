@@ -1,11 +1,14 @@
 """Mean rates: closed expressions of cultures whose rates are constant."""
 
+import gc
+from dataclasses import replace
+
 import cultures
 import numpy as np
 import pytest
 
 from graycell.errors import FitError
-from graycell.prediction import MeanRates
+from graycell.prediction import MeanRates, mean_rates
 from graycell.runs.records import VCD, CultureRun
 
 
@@ -59,3 +62,16 @@ def test_counts_of_every_hour_give_the_same_rates():
     found = MeanRates().train(runs, 0).profile
     assert len(found.time) > 20
     assert np.allclose(found.rates["growth"], cultures.GROWTH, rtol=1e-3)
+
+
+def test_rates_of_a_run_are_computed_once_and_go_with_it(monkeypatch):
+    counted, specific = [], mean_rates.specific_rates
+    monkeypatch.setattr(mean_rates, "specific_rates", lambda run: (counted.append(run.name), specific(run))[1])
+    runs = [cultures.culture(name, 0.01) for name in ("a", "b", "c")]
+    whole = mean_rates.mean_profile(runs)
+    mean_rates.mean_profile(runs[:2])
+    assert sorted(counted) == ["a", "b", "c"]
+    before = len(mean_rates._kept)
+    assert np.allclose(mean_rates.mean_profile([replace(run) for run in runs]).rates["GLC"], whole.rates["GLC"])
+    gc.collect()
+    assert len(mean_rates._kept) == before  # the copies are gone

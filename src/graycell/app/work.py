@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +27,8 @@ _STARTING = 15.0
 """[s] Within which a process holds its lock."""
 _TAIL = 20_000
 """Characters of a log that are shown."""
-_STOPPED_CODES = (130, 137, -2, -9)
+_INTERRUPTED = 130
+"""Exit code of a command that was stopped by Ctrl-C."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Job:
             code = ended.get("code")
             if code == 0:
                 return DONE
-            return STOPPED if code in _STOPPED_CODES or (self.folder / STOP).exists() else FAILED
+            return STOPPED if code == _INTERRUPTED or (self.folder / STOP).exists() else FAILED
         if self._is_alive or time.time() - float(self._job.get("begun", 0.0)) < _STARTING:
             return RUNNING
         return LOST
@@ -144,8 +146,9 @@ def start(project: Project, title: str, words: Sequence[str], out: str = "") -> 
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     alone: dict[str, Any] = {"start_new_session": True} if os.name != "nt" else \
         {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]  # fmt: skip
-    subprocess.Popen([sys.executable, "-m", "graycell.app.worker", str(folder), str(project.folder)], env=env, **quiet,
-                     **alone)  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-m", "graycell.app.worker", str(folder), str(project.folder)], env=env,
+                               **quiet, **alone)  # fmt: skip
+    threading.Thread(target=process.wait, daemon=True).start()  # as long as the app lives, it takes note of the end
     return Job(folder)
 
 

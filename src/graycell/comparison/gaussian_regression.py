@@ -37,6 +37,8 @@ _FIRST_LENGTH = 2.0
 """[1] First value of the length scales of what the features explain."""
 _ENOUGH = 1e-6
 """[1] Relative change of the logarithm of a likelihood that is none."""
+_FIRST_STEPS, _STEPS = 12, 1000
+"""Of a search, while kernels and targets are compared, and for the one that is taken: it goes on from there."""
 _JITTER = 1e-10
 _FACTORISED, _SOLVED, _INVERTED = get_lapack_funcs(("potrf", "potrs", "potri"), dtype=np.float64)
 """Of LAPACK, for a positive definite matrix: without the checks of scipy, which take as long."""
@@ -270,7 +272,7 @@ def _process(samples: Samples, starts: int, largest: int, seed: int) -> _Process
             z = samples.values - samples.offset(target)
             mean, deviation = float(np.mean(z)), float(np.std(z)) or 1.0
             y = (z - mean) / deviation
-            learned = _learned(kernel, near, mates, y[chosen], kernel.theta[None])
+            learned = _learned(kernel, near, mates, y[chosen], kernel.theta[None], _FIRST_STEPS)
             covariance = sum(learned.parts(squares, same)) + learned.noise * np.eye(len(y))
             error = _left_out_error(samples, target, deviation, covariance, y)
             tried.append((error, _Process(samples, target, learned, mean, deviation), y, near))
@@ -282,16 +284,18 @@ def _process(samples: Samples, starts: int, largest: int, seed: int) -> _Process
 
 
 def _learned(
-    kernel: SampleKernel, squares: np.ndarray, same: np.ndarray, y: np.ndarray, starts: np.ndarray
-) -> SampleKernel:
-    """Return the kernel of the largest marginal likelihood, from some starting points."""
+    kernel: SampleKernel, squares: np.ndarray, same: np.ndarray, y: np.ndarray, starts: np.ndarray,
+    steps: int = _STEPS,
+) -> SampleKernel:  # fmt: skip
+    """Return the kernel of the largest marginal likelihood, from some starting points, within some steps."""
     likelihood = MarginalLikelihood(squares, same, y)
 
     def cost(theta: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = likelihood(theta)
         return (-value, -slope) if np.isfinite(value) else (1e25, np.zeros_like(theta))
 
-    found = [minimize(cost, start, jac=True, method="L-BFGS-B", bounds=kernel.bounds, options={"ftol": _ENOUGH})
+    options = {"ftol": _ENOUGH, "maxiter": steps}
+    found = [minimize(cost, start, jac=True, method="L-BFGS-B", bounds=kernel.bounds, options=options)
              for start in starts]  # fmt: skip
     return replace(kernel, theta=min(found, key=lambda one: one.fun).x)
 

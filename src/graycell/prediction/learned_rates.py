@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graycell.balances.specific_rates import specific_rates
 from graycell.comparison.features import features_of
 from graycell.comparison.protocols import Predictor
 from graycell.comparison.samples import mean_curve
@@ -21,7 +20,9 @@ from graycell.prediction.mean_rates import (
     MeanRatesPredictor,
     Profile,
     balanced,
+    is_counted,
     mean_profile,
+    rates_of,
     with_start,
 )
 from graycell.runs.records import TEMPERATURE, VCD, CultureRun
@@ -76,15 +77,14 @@ def learned_deviations(runs: Sequence[CultureRun], profile: Profile) -> Deviatio
     Returns:
         The deviations; none where there are too few runs.
     """
-    runs = [with_start(run) for run in runs]
+    counted, runs = [run for run in runs if is_counted(run)], [with_start(run) for run in runs]
     names = _looked_at(runs, profile)
     if not names:
         return Deviations()
-    counted = [run for run in runs if VCD in run.measurements and len(run.measurements[VCD].time) > 1]
     usual = {name: _usual(name, runs, profile.time) for name in names}
     rows: dict[str, list[tuple[int, float, float, np.ndarray]]] = {}
-    for k, run in enumerate(counted):
-        for rate in (rate for rate in specific_rates(run).rates if not rate.since_start):
+    for k, (run, rates) in enumerate((with_start(run), rates_of(run)) for run in counted):
+        for rate in rates:
             if rate.quantity not in profile.rates:
                 continue
             times = rate.start + _INSIDE * (rate.end - rate.start)

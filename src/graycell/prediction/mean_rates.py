@@ -7,6 +7,8 @@ feeds, rules for feeds and samples. Uptake ends where a species runs out. The fi
 counts differ by more than their error (empirical Bayes).
 """
 
+import functools
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from graycell.balances.series import has_balance
-from graycell.balances.specific_rates import GROWTH, specific_rates
+from graycell.balances.specific_rates import GROWTH, SpecificRate, specific_rates
 from graycell.cell.rates import RateLaw
 from graycell.cell.variables import Input, Species
 from graycell.comparison.protocols import DependsOnFields, Predictor
@@ -65,11 +67,11 @@ def mean_profile(runs: Sequence[CultureRun]) -> Profile:
         InputError: a run is faulty.
         FitError: no run has two counts.
     """
-    counted = [run for run in map(with_start, runs) if VCD in run.measurements and len(run.measurements[VCD].time) > 1]
+    counted = [run for run in runs if is_counted(run)]
     if not counted:
         raise FitError(f"found {len(runs)} training runs without two counts of viable cells; mean rates need one; "
                        "measure VCD.")  # fmt: skip
-    every = np.unique(np.concatenate([run.measurements[VCD].time for run in counted]))
+    every = np.unique(np.concatenate([with_start(run).measurements[VCD].time for run in counted]))
     ends = [every[0]]
     for time in every[1:]:
         if time - ends[-1] > _NEAREST:
@@ -77,7 +79,7 @@ def mean_profile(runs: Sequence[CultureRun]) -> Profile:
     ends = np.array([*ends, every[-1]] if len(ends) == 1 else ends)
     middles = 0.5 * (ends[1:] + ends[:-1])
     sums: dict[str, np.ndarray] = {}
-    for rate in (rate for run in counted for rate in specific_rates(run).rates if not rate.since_start):
+    for rate in (rate for run in counted for rate in rates_of(run)):
         covered = (middles > rate.start) & (middles <= rate.end)
         if not np.any(covered):
             continue
@@ -91,6 +93,48 @@ def mean_profile(runs: Sequence[CultureRun]) -> Profile:
         known = cells > 0.0
         found[name] = np.interp(middles, middles[known], made[known] / cells[known])
     return Profile(middles, MappingProxyType(found))
+
+
+def is_counted(run: CultureRun) -> bool:
+    """Return whether a run has two counts of viable cells, that of its start among them.
+
+    Args:
+        run: any run.
+
+    Returns:
+        Whether it has rates.
+    """
+    series = with_start(run).measurements.get(VCD)
+    return series is not None and len(series.time) > 1
+
+
+_kept: dict[int, tuple[weakref.ref, tuple[SpecificRate, ...]]] = {}
+"""Rates of runs by the identity of the run, as long as it lives."""
+
+
+def rates_of(run: CultureRun) -> tuple[SpecificRate, ...]:
+    """Return the specific rates between the samples of a run, its start among them.
+
+    They are computed once for each run: whoever leaves out one run after the other asks for those of the others again.
+
+    Args:
+        run: with two counts of viable cells.
+
+    Returns:
+        The rates of all intervals.
+
+    Raises:
+        InputError: the run is faulty.
+    """
+    known = _kept.get(id(run))
+    if known is None or known[0]() is not run:
+        rates = tuple(rate for rate in specific_rates(with_start(run)).rates if not rate.since_start)
+        known = _kept[id(run)] = weakref.ref(run, functools.partial(_forget, id(run))), rates
+    return known[1]
+
+
+def _forget(key: int, _: weakref.ref) -> None:
+    _kept.pop(key, None)
 
 
 def with_start(run: CultureRun) -> CultureRun:

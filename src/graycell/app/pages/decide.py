@@ -32,6 +32,7 @@ def drafted(plan: CultureRun, quantities: list[str]) -> str:
     total = plan.initial_volume + sum(float(one.volume) for one in plan.events if isinstance(one, Bolus))
     lines = [f'maximise = "{product}"              # at the end; a formula, such as "{product} * volume"',
              f'constraints = ["volume <= {_LARGER * total:.4g}"]', ""]  # fmt: skip
+    shifts = sum(map(_is_shift, plan.events))
     for day, event in dict.fromkeys((float(one.time), type(one)) for one in plan.events
                                     if isinstance(one, Bolus) or _is_shift(one)):  # fmt: skip
         if event is Bolus:
@@ -39,7 +40,8 @@ def drafted(plan: CultureRun, quantities: list[str]) -> str:
             lines += [f"[decisions.bolus_{_word(day)}]", 'change = "volume"', 'event = "bolus"', f"day = {day:g}",
                       "lower = 0", f'upper = "{1000 * _MOST_FEED * most:.4g} mL"', ""]  # fmt: skip
         else:
-            lines += ["[decisions.shift]", 'change = "time"', 'event = "temperature"', f"day = {day:g}",
+            name = "shift" if shifts == 1 else f"shift_{_word(day)}"
+            lines += [f"[decisions.{name}]", 'change = "time"', 'event = "temperature"', f"day = {day:g}",
                       f"lower = {max(day - _FEW_DAYS, 0.5):g}", f"upper = {min(day + _FEW_DAYS, plan.end):g}", ""]
     lines += ["[decisions.harvest]", 'change = "end"', f"lower = {max(plan.end - _FEW_DAYS, 1.0):g}",
               f"upper = {plan.end + _FEW_DAYS:g}", "step = 0.5"]  # fmt: skip
@@ -116,4 +118,5 @@ def _decisions(project: Project, runs: list[CultureRun], plan: CultureRun) -> No
     heading("The best plan")
     work(project, lambda job: job.title == _OPTIMISING, "optimum.html")
     if project.path(_OUT, "plan").is_dir():
-        ui.button("Take the best plan as the plan", on_click=take).props("outline")
+        with ui.row():
+            ui.button("Take the best plan as the plan", on_click=take).props("outline")

@@ -106,7 +106,8 @@ def _fits(project: Project) -> None:
             show_page(f"{folder}/report.html", f"Report of {chosen.value}")
         else:
             title = f"{_REPORTING} {chosen.value}"
-            ui.button("Write its report", on_click=lambda: begin(project, title, words, folder))
+            with ui.row():
+                ui.button("Write its report", on_click=lambda: begin(project, title, words, folder))
         command(words)
 
     chosen.on_value_change(report.refresh)

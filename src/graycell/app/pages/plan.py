@@ -150,7 +150,8 @@ def _editor(project: Project, runs: list[CultureRun], plan: CultureRun | None) -
     with place:
         heading("The plan")
         with ui.row().classes("gap-3"):
-            number("Cells at the start [10^6/mL]", state["cells"], 0.0, lambda value: state.update(cells=value))
+            if VCD in plan.initial:
+                number("Cells at the start [10^6/mL]", state["cells"], 0.0, lambda value: state.update(cells=value))
             number("Ends on day", state["end"], 0.5, lambda value: state.update(end=value))
         table()
         with ui.row().classes("gap-3"):
@@ -158,7 +159,8 @@ def _editor(project: Project, runs: list[CultureRun], plan: CultureRun | None) -
                 ui.button(f"Add a bolus of {medium}", on_click=partial(more, medium)).props("outline")
             ui.button("Add a temperature", on_click=lambda: more(None)).props("outline")
         if kept:
-            ui.label(f"{len(kept)} other events of the plan, such as samples and continuous feeds, stay as they are.")
+            count = "1 other event" if len(kept) == 1 else f"{len(kept)} other events"
+            ui.label(f"As before: {count} of the plan, such as samples, continuous feeds, the end.")
 
 
 def _prediction(project: Project) -> None:
@@ -180,7 +182,8 @@ def _prediction(project: Project) -> None:
     def shown() -> None:
         command(words())
 
-    ui.button("Predict", on_click=predict)
+    with ui.row():
+        ui.button("Predict", on_click=predict)
     shown()
     chosen.on_value_change(shown.refresh)
     work(project, lambda job: job.title == _PREDICTING, "prediction.html")
