@@ -258,7 +258,7 @@ def tables(stored: Mapping[str, Any]) -> str:
         rows.append([words, f"{np.median(errors):.4f}", f"{np.min(errors):.4f} to {np.max(errors):.4f}"])
     second = markdown(["runs after the first", "median error (NRMSE)", "in ten truths"], rows)
     running = running_study.tables(stored.get("following", ()), stored.get("daily", ()))
-    return "\n\n".join([first, second, running, clone_study.table(stored.get("clones", ()))])
+    return "\n\n".join([first, second, *running, clone_study.table(stored.get("clones", ()))])
 
 
 def _say(line: str) -> None:

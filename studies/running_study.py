@@ -3,7 +3,7 @@
 Following: cultures of nolan-lee-limited, whose parameters are 20 % from what the fit says, each independently. A
 capacitance probe every 15 minutes (5 %), Raman glucose every hour (0.5 mmol/L), and cells, glucose, lactate, glutamine
 and ammonium once a day (5 %), known six hours later. Asparagine, serine and titer are measured by nobody; errors of
-their estimates every half day, over all cultures, stand beside those of the forecast without samples.
+their estimates every half day, over all cultures, are compared with those of the forecast without samples.
 
 Every day: six boluses, the day of the shift and that of the harvest are chosen for the titer, with at most 1.3 times
 the volume. What is lost in a truth is the titer of the plan that would be best there less that of the plan that the fit
@@ -33,6 +33,8 @@ LATE = 0.25
 HALF_DAYS = np.arange(1.0, 10.0, 0.5)
 INSIDE = 1.96
 """[standard deviations] Bound of 95 %."""
+WAYS, LEAST_LOSS = ("once", "every day", "best"), 0.01
+"""Ways to choose a plan; [1] a loss that is one, as a part of the best titer."""
 ASSAY = 0.05
 """[1] Error of an assay; its least error is a hundredth of the largest value of the bundled run."""
 
@@ -179,33 +181,35 @@ def _longer(one: gc.Measurement, more: gc.Measurement) -> gc.Measurement:
     return gc.Measurement(one.quantity, one.unit, *joined)
 
 
-def tables(of_following: Sequence[Mapping[str, Any]], of_days: Sequence[Mapping[str, Any]]) -> str:
-    """Return both tables.
+def tables(of_following: Sequence[Mapping[str, Any]], of_days: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the tables of what is there.
 
     Args:
         of_following: rows of `following`.
         of_days: rows of `daily`.
 
     Returns:
-        Markdown, with an empty line between them.
+        Markdown, a table each.
     """
+    return [*([_of_following(of_following)] if of_following else []), *([_of_days(of_days)] if of_days else [])]
+
+
+def _of_following(found: Sequence[Mapping[str, Any]]) -> str:
     rows = []
-    for way in ("least squares", "filter") if of_following else ():
-        squares = {name: [np.mean([of(row)[name] ** 2 for row in of_following])
-                          for of in (lambda row, way=way: row[way]["error"], lambda row: row["without"])]
-                   for name in UNMEASURED}  # fmt: skip
-        inside = np.mean([[row[way]["inside"][name] for name in UNMEASURED] for row in of_following])
-        seconds = np.median(np.concatenate([row[way]["seconds"][1:] for row in of_following]))
-        rows.append([way, *(f"{np.sqrt(own / without):.2f}" for own, without in squares.values()),
-                     f"{100 * inside:.0f} %", f"{seconds:.1f} s"])  # fmt: skip
-    first = markdown(["", *UNMEASURED, "inside of the bound of 95 %", "an update"], rows)
+    for way in ("least squares", "filter"):
+        ratios = [np.sqrt(np.mean([row[way]["error"][name] ** 2 for row in found])
+                          / np.mean([row["without"][name] ** 2 for row in found])) for name in UNMEASURED]  # fmt: skip
+        inside = np.mean([[row[way]["inside"][name] for name in UNMEASURED] for row in found])
+        seconds = np.median(np.concatenate([row[way]["seconds"][1:] for row in found]))
+        rows.append([way, *(f"{ratio:.2f}" for ratio in ratios), f"{100 * inside:.0f} %", f"{seconds:.1f} s"])
+    return markdown(["", *UNMEASURED, "inside of the bound of 95 %", "an update"], rows)
+
+
+def _of_days(found: Sequence[Mapping[str, Any]]) -> str:
     rows = []
-    for row in of_days:
+    mean = {way: float(np.mean([one[way] for one in found])) for way in WAYS}
+    for row in [*found, {"seed": "mean", **mean}]:
         lost, back = row["best"] - row["once"], row["every day"] - row["once"]
-        rows.append([str(row["seed"]), *(f"{row[name]:.3f}" for name in ("once", "every day", "best")),
-                     f"{100 * back / lost:.0f} %" if lost > 0.01 * row["best"] else "nothing was lost"])  # fmt: skip
-    if rows:
-        once, again, best = (np.mean([row[name] for row in of_days]) for name in ("once", "every day", "best"))
-        rows.append(["mean", *(f"{value:.3f}" for value in (once, again, best)),
-                     f"{100 * (again - once) / (best - once):.0f} %"])  # fmt: skip
-    return "\n\n".join([first, markdown(["truth", "chosen once", "every day", "best in truth", "of the loss"], rows)])
+        share = f"{100 * back / lost:.0f} %" if lost > LEAST_LOSS * row["best"] else "nothing was lost"
+        rows.append([str(row["seed"]), *(f"{row[way]:.3f}" for way in WAYS), share])
+    return markdown(["truth", "chosen once", "every day", "best in truth", "of the loss"], rows)

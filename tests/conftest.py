@@ -59,7 +59,7 @@ _COMPILING = (
     "tests/test_study.py", "tests/test_readme.py", "tests/test_open_data.py", "tests/test_testing.py",
     "tests/numerics/test_programme.py", "src/graycell/numerics/programme", "tests/cell/test_flux_derivatives.py",
     "tests/cell/test_flux_answers.py", "tests/imports/test_hostile.py", "tests/test_docs_site.py",
-    "tests/app", "tests/test_doctor.py",
+    "tests/app/test_work.py", "tests/app/test_pages.py", "tests/test_doctor.py",
     "src/graycell/insilico.py", "src/graycell/hybrid", "src/graycell/inference", "src/graycell/comparison/baselines.py",
 )  # fmt: skip
 """Where differential equations, fits or much else are compiled: `make test-fast` leaves them out."""

@@ -1,4 +1,4 @@
-"""What is made ready for a release is of one mind: versions, dependencies and Pythons."""
+"""What is made ready for a release agrees: versions, dependencies and Pythons."""
 
 import re
 import tomllib

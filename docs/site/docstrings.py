@@ -4,7 +4,7 @@ import griffe
 
 
 class Examples(griffe.Extension):
-    """Put a heading before the examples that stand in a docstring without one."""
+    """Put a heading before the examples of a docstring that has none."""
 
     def on_instance(self, *, obj: griffe.Object, **_: object) -> None:
         """Change the docstring of an object.

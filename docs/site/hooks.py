@@ -114,7 +114,8 @@ def python() -> dict[str, str]:
     for room, heading in ROOMS.items():
         rows = []
         for name, path in names[room]:
-            said = (getattr(graycell, name).__doc__ or "").strip().split("\n\n")[0]
+            value = getattr(graycell, name)
+            said = (value.__doc__ or "").strip().split("\n\n")[0] if hasattr(value, "__qualname__") else ""
             rows.append(f"| [`{name}`][{path}] | {_plain(said)} |")
         whole += [f"## {heading}", "| name | |\n|---|---|\n" + "\n".join(rows)]
         described = "\n\n".join(f"::: {path}" for _, path in names[room])
@@ -188,7 +189,7 @@ def _formats() -> list[SavedFormat]:
     """Return the formats of all saved files."""
     found: dict[str, SavedFormat] = {}
     for module in pkgutil.walk_packages(graycell.__path__, "graycell."):
-        if not module.name.endswith("__main__"):
+        if not module.name.endswith("__main__") and not module.name.startswith("graycell.app"):  # of another extra
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, SavedFormat):
                     found[value.kind] = value

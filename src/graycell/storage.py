@@ -9,6 +9,8 @@ from typing import IO
 
 from graycell.errors import OutputError
 
+PROGRESS_VARIABLE = "GRAYCELL_PROGRESS"
+"""Variable of the environment: a file in which a command keeps how far it is."""
 _PROBE = 1_000_000
 """[bytes] Written to find out whether a place can be written to: more than most results have."""
 _stages: set[Path] = set()

@@ -8,9 +8,11 @@ import pytest
 pytest.importorskip("nicegui", reason="part of the extra 'app'")
 
 import graycell as gc
+from graycell.app.pages import answer_at
 from graycell.app.pages.decide import drafted
-from graycell.app.pages.models import words_of_fit
+from graycell.app.pages.models import free_folder, words_of_fit
 from graycell.app.pages.plan import Row, plan_with, rows_of
+from graycell.app.project import Project
 from graycell.cli import app
 from graycell.comparison import known_of
 from graycell.decisions.reading import read_decisions
@@ -43,8 +45,17 @@ def test_the_first_decisions_are_those_of_the_plan_and_are_accepted(tmp_path):
     assert found["decisions"]["shift"]["lower"] == 1.0
     (tmp_path / "decisions.toml").write_text(text)
     read_decisions(tmp_path / "decisions.toml", run)
-    bare = drafted(replace(run, events=(), end=5.0), ["GLC"])
-    assert list(tomllib.loads(bare)["decisions"]) == ["harvest"]
+    two = replace(run, media={**run.media, "salt 2": {"GLC": 1.0}}, events=(
+        gc.Bolus(3.0, "feed", 0.03), gc.Bolus(3.0, "salt 2", 0.003), gc.Bolus(5.0, "feed", 0.0)))  # fmt: skip
+    text = drafted(two, ["ANTI"])
+    found = tomllib.loads(text)["decisions"]
+    assert (found["bolus_3_feed"]["upper"], found["bolus_3_salt_2"]["upper"]) == ("60 mL", "6 mL")
+    assert found["bolus_5_feed"]["upper"] == "60 mL"  # of one that is given as 0, the largest
+    (tmp_path / "decisions.toml").write_text(text)
+    read_decisions(tmp_path / "decisions.toml", two)
+    bare = tomllib.loads(drafted(replace(run, events=(), end=5.0), ["NH3"]))
+    assert list(bare["decisions"]) == ["harvest"]
+    assert bare["maximise"] == "?"  # no product was measured
 
 
 def test_the_commands_that_are_shown_can_be_given():
@@ -54,10 +65,29 @@ def test_the_commands_that_are_shown_can_be_given():
 
     commands = typer.main.get_command(app).commands
     for words in (
-        words_of_fit("my model/2", 3), ["predict", "runs", "plan", "--out", "results/prediction"], ["check", "runs"],
+        words_of_fit("my model/2", 3, "a"), ["check", "runs"],
+        ["predict", "runs", "plan", "--out", "results/prediction"],
         ["optimise", "fits/a", "plan", "decisions.toml", "--out", "results/best"],
         ["import", "uploads/a.csv", "--map", "mapping.toml", "--out", "runs"],
     ):  # fmt: skip
         name, *arguments = shlex.split(shlex.join(words))
         commands[name].make_context(name, arguments)
-    assert words_of_fit("my model/2", 3)[-1] == "fits/my-model-2"
+
+
+def test_a_fit_of_other_runs_has_a_folder_of_its_own(tmp_path):
+    project = Project(tmp_path)
+    for folder in ("my-model-2", "my-model-2-2", "my-model-2-3"):
+        assert free_folder(project, "my model/2") == folder
+        project.path("fits", folder).mkdir(parents=True)
+        assert free_folder(project, "my model/2") == folder  # a fit that was stopped goes on there
+        project.path("fits", folder, "fit.json").write_text("{}")
+
+
+@pytest.mark.parametrize("path", ["uploads/a.csv", "../other", "results", "results/../uploads/a.csv", "a\0b", ""])
+def test_only_answers_are_served(tmp_path, path):
+    project = Project(tmp_path / "study")
+    for name in ("uploads/a.csv", "results/best/optimum.html"):
+        project.path(name).parent.mkdir(parents=True)
+        project.path(name).write_text("x")
+    assert answer_at(project, path) is None
+    assert answer_at(project, "results/best/optimum.html") == project.path("results/best/optimum.html")

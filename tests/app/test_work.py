@@ -63,16 +63,15 @@ def test_progress_and_time_left_are_those_that_the_command_keeps(project, tmp_pa
     assert job.progress()[0] == 0.25
 
 
-def test_a_fit_is_stopped_within_seconds_and_gone_on_with(project):
+def test_a_fit_is_stopped_within_seconds(project):
     gc.write_runs([gc.bundled_run()], project.path("runs"))
     words = ["fit", "runs", "--model", "nolan-lee", "--starts", "1", "--out", "fits/a"]
     job = start(project, "Fitting", words, "fits/a")
     until(lambda: job.progress()[1] != "")
-    begun = time.monotonic()
     job.stop()
-    until(lambda: job.state != work.RUNNING, 20.0)
-    assert time.monotonic() - begun < 6.0  # 2 s where the machine does nothing else
+    until(lambda: job.state != work.RUNNING, 9.0)  # before it would be ended by force; 2 s on an idle machine
     assert job.state == work.STOPPED
+    assert project.fits() == []
 
 
 def test_a_command_whose_machine_was_switched_off_is_lost_and_not_running_for_ever(project, monkeypatch):

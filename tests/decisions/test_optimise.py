@@ -77,6 +77,24 @@ def test_the_best_volume_is_that_of_the_closed_form(fitted):
     assert "the plan is better in 100 of 100 draws" in " ".join(found.sentences())
 
 
+def test_a_search_begins_with_few_draws_and_ends_with_all(fitted, monkeypatch):
+    asked, judge = [], FitSource.judge
+
+    def counted(source, *given, **more):
+        asked.append(source.draws)
+        return judge(source, *given, **more)
+
+    monkeypatch.setattr(FitSource, "judge", counted)
+    found = optimise(fitted, PLAN, [FEED], "P * volume - 200 * feed^2", draws=24, starts=3, rules=False)
+    assert {8, 24} == set(asked)
+    assert asked.count(8) > asked.count(24)
+    assert found.judged == len(asked)
+    assert len(found.ends) == 3
+    assert found.verdict.cautious >= max(worth for worth, _ in found.ends) - 1e-9
+    few = FitSource(fitted, draws=12)
+    assert few.with_fewer_draws() is few
+
+
 def test_constraints_and_steps_are_kept(fitted):
     found = optimise(fitted, PLAN, [replace(FEED, step=0.03)], "P * volume", ["volume <= 1.1"], caution=0.0, draws=4,
                      starts=1, rules=False)  # fmt: skip

@@ -2,10 +2,11 @@
 
     project   a folder: its files, runs, fits, plans and answers; all state is in it
     work      commands of graycell as processes of their own, which go on without the app
-    worker    such a process: it runs a command, keeps what it says and how it ended
-    access    who gets in: requests with the token, to this machine's own address
+    worker    such a process: it runs a command, and keeps its output and how it ended
+    access    which requests are answered: those with the token, to this machine's own address
     server    starts it
     pages     what a browser shows
 
-Every page says which command does the same. Nothing here computes: commands do, and pages show what they wrote.
+What takes long is done by commands, which the pages show beside their buttons; pages show what commands wrote. What
+takes seconds, such as checks and drafts of mappings, is done in threads of the app.
 """

@@ -1,12 +1,12 @@
-"""Who gets in: requests that hold the token, and that were sent to this machine's own address.
+"""Which requests are answered: those that hold the token, and that were sent to this machine's own address.
 
 The address that is opened holds the token once; a cookie keeps it from then on. The Host of a request must be the
 address itself, so that no page of another host can reach the app by a name of its own (DNS rebinding).
 """
 
 import hmac
+import html
 from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -28,8 +28,8 @@ class OnlyWithToken:
 
         Args:
             app: the application inside.
-            token: that opens it.
-            port: at which it listens.
+            token: the secret text that a request must hold.
+            port: number of the port of the app.
         """
         self.app, self.token, self.port = app, token, port
         self.hosts = {f"{name}:{port}" for name in ("127.0.0.1", "localhost", "[::1]")}
@@ -38,9 +38,9 @@ class OnlyWithToken:
         """Answer a request, or refuse it.
 
         Args:
-            scope: of the request.
-            receive: its parts.
-            send: the answer.
+            scope: the request, as ASGI has it.
+            receive: a function that returns the next part of the request.
+            send: a function that takes the next part of the answer.
         """
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
@@ -48,9 +48,9 @@ class OnlyWithToken:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         origin = headers.get("origin", "")
         own = headers.get("host") in self.hosts and (not origin or origin.partition("://")[2] in self.hosts)
-        given = SimpleCookie(headers.get("cookie", "")).get(_COOKIE.format(port=self.port))
+        given = _cookies(headers.get("cookie", "")).get(_COOKIE.format(port=self.port), "")
         asked = parse_qs(scope.get("query_string", b"").decode("latin-1")).get("token", [""])[0]
-        has_cookie = given is not None and self._is_it(given.value)
+        has_cookie = self._is_it(given)
         if not own or not (has_cookie or (scope["type"] == "http" and self._is_it(asked))):
             await _refuse(scope, send, _REFUSED, "This address opens only from the line that graycell app printed.")
         elif int(headers.get("content-length", "0") or 0) > _LARGEST:
@@ -65,12 +65,23 @@ class OnlyWithToken:
         return hmac.compare_digest(given.encode(), self.token.encode())
 
 
+def _cookies(header: str) -> dict[str, str]:
+    """Return cookies by name; those of other programs of this machine are among them, whatever they hold."""
+    pairs = (part.strip().partition("=") for part in header.split(";"))
+    return {name: value for name, _, value in pairs}
+
+
 async def _send_on(scope: Scope, send: Send, cookie: str) -> None:
-    """Answer with the cookie, and the same path without the token."""
-    headers = [(b"location", scope["path"].encode()), (b"set-cookie", cookie.encode()),
+    """Answer with the cookie, and a page that leads to the same path without the token.
+
+    A redirection would not do: browsers send no strict cookie along a chain of them that another page began.
+    """
+    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"set-cookie", cookie.encode()),
                (b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]  # fmt: skip
-    await send({"type": "http.response.start", "status": 303, "headers": headers})
-    await send({"type": "http.response.body", "body": b""})
+    path = html.escape(scope["path"])
+    page = f'<!doctype html><title>graycell</title><meta http-equiv="refresh" content="0;url={path}">'
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": page.encode()})
 
 
 async def _refuse(scope: Scope, send: Send, status: int, words: str) -> None:

@@ -109,6 +109,9 @@ class Project:
 
         Returns:
             The run; None before there is one.
+
+        Raises:
+            InputError: with every fault of its tables.
         """
         return read_runs(self.path(PLAN))[0] if self.path(PLAN).is_dir() else None
 
@@ -117,5 +120,9 @@ class Project:
 
         Args:
             plan: a run without later measurements.
+
+        Raises:
+            InputError: the folder of the plan has files that graycell did not write.
+            OutputError: it cannot be written to.
         """
         write_runs([plan], self.path(PLAN))

@@ -1,12 +1,12 @@
-"""serve: the app at an address of this machine, for whoever has the token."""
+"""serve: the app at an address of this machine, which only requests with a token reach."""
 
-import contextlib
 import html
 import importlib
 import os
 import secrets
 import socket
-import tempfile
+import threading
+import time
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
@@ -15,13 +15,18 @@ from graycell.app.access import OnlyWithToken
 from graycell.app.project import Project
 from graycell.errors import GraycellError
 
+_OPENING = ".open.html"
+"""The page of a project that leads a browser to the app."""
+_TRIES, _BETWEEN = 300, 0.1
+"""Looks whether the app answers, and the time [s] between two of them: half a minute on the slowest of machines."""
+
 
 def serve(folder: Path, port: int = 0, show: bool = True, say: Callable[[str], None] = lambda words: None) -> None:
     """Serve a project until Ctrl-C.
 
     Args:
-        folder: of the project; made if it is not there.
-        port: at which; a free one for 0.
+        folder: the project; made if it is not there.
+        port: number of a port of this machine; 0 for any free one.
         show: whether a browser is opened.
         say: called with the address.
 
@@ -42,15 +47,32 @@ def serve(folder: Path, port: int = 0, show: bool = True, say: Callable[[str], N
     address = f"http://127.0.0.1:{port}/?token={token}"
     say(f"graycell app: {address}")
     say(f"Project: {project.folder}. Ctrl-C ends the app; commands that run go on, and are there when it starts again.")
-    with contextlib.ExitStack() as open_until_then:
+    page = project.path(_OPENING)
+    try:
         if show:
-            # by a file that only this user can read: others see the arguments of processes, as of a browser
-            file = open_until_then.enter_context(tempfile.NamedTemporaryFile("w", suffix=".html", encoding="utf-8"))
-            file.write(f'<meta http-equiv="refresh" content="0;url={html.escape(address)}">')
-            file.flush()
-            nicegui.app.on_startup(lambda: webbrowser.open(Path(file.name).as_uri()))
+            _write_opening(page, address)
+            threading.Thread(target=_open, args=(page, port), daemon=True).start()
         nicegui.ui.run(host="127.0.0.1", port=port, title=f"graycell: {project.folder.name}", show=False, reload=False,
                        favicon="🧫", show_welcome_message=False, dark=None, timeout_graceful_shutdown=1)  # fmt: skip
+    finally:
+        page.unlink(missing_ok=True)
+
+
+def _write_opening(page: Path, address: str) -> None:
+    """Write a page that leads to the address, which no other user can read: arguments of a browser are seen by all."""
+    page.unlink(missing_ok=True)
+    with os.fdopen(os.open(page, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(f'<!doctype html><meta http-equiv="refresh" content="0;url={html.escape(address)}">')
+
+
+def _open(page: Path, port: int) -> None:
+    """Open the page in a browser as soon as the app answers."""
+    for _ in range(_TRIES):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                webbrowser.open(page.as_uri())
+                return
+        time.sleep(_BETWEEN)
 
 
 def _free_port(port: int) -> int:

@@ -21,10 +21,12 @@ from graycell.app.project import WORK, Project
 from graycell.storage import write_whole
 
 RUNNING, DONE, FAILED, STOPPED, LOST = "running", "done", "failed", "stopped", "lost"
-"""States of a job; lost: its process ended without a word, as when the machine was switched off."""
+"""States of a job; lost: nothing is known of its end, as when the machine was switched off."""
 JOB, LOG, PROGRESS, ENDED, STOP, LOCK = "job.json", "log.txt", "progress.json", "ended.json", "stop", "lock"
 _STARTING = 15.0
 """[s] Within which a process holds its lock."""
+_ENOUGH = 0.02
+"""[1] Part of the work from which on the time left follows from the time that passed; and a second of it."""
 _TAIL = 20_000
 """Characters of a log that are shown."""
 _INTERRUPTED = 130
@@ -36,7 +38,7 @@ class Job:
     """A command that runs or ran.
 
     Attributes:
-        folder: of what is known of it.
+        folder: its own folder in the project.
     """
 
     folder: Path
@@ -68,15 +70,16 @@ class Job:
     @property
     def state(self) -> str:
         """One of the states above."""
-        ended = _read(self.folder / ENDED)
-        if ended:
-            code = ended.get("code")
-            if code == 0:
-                return DONE
-            return STOPPED if code == _INTERRUPTED or (self.folder / STOP).exists() else FAILED
-        if self._is_alive or time.time() - float(self._job.get("begun", 0.0)) < _STARTING:
+        if not (self.folder / ENDED).exists() and (
+            self._is_alive or time.time() - float(self._job.get("begun", 0.0)) < _STARTING
+        ):
             return RUNNING
-        return LOST
+        ended = _read(self.folder / ENDED)  # which may have come while the lock was looked at
+        if not ended:
+            return LOST
+        if ended.get("code") == 0:
+            return DONE
+        return STOPPED if ended.get("code") == _INTERRUPTED or (self.folder / STOP).exists() else FAILED
 
     @property
     def _is_alive(self) -> bool:
@@ -103,11 +106,11 @@ class Job:
         found = _read(self.folder / PROGRESS)
         done = min(max(float(found.get("done", 0.0)), 0.0), 1.0)
         passed = float(found.get("at", 0.0)) - float(found.get("begun", 0.0))
-        left = passed * (1.0 - done) / done if done > 0.02 and passed > 1.0 else None
+        left = passed * (1.0 - done) / done if done > _ENOUGH and passed > 1.0 else None
         return done, str(found.get("words", "")), left
 
     def log(self) -> str:
-        """Return what it said.
+        """Return its output.
 
         Returns:
             The end of it.
@@ -135,6 +138,9 @@ def start(project: Project, title: str, words: Sequence[str], out: str = "") -> 
 
     Returns:
         The job.
+
+    Raises:
+        OutputError: the project cannot be written to.
     """
     place = project.path(WORK)
     place.mkdir(exist_ok=True)
@@ -145,7 +151,7 @@ def start(project: Project, title: str, words: Sequence[str], out: str = "") -> 
     env = {**os.environ, "PYTHONUNBUFFERED": "1"}
     quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     alone: dict[str, Any] = {"start_new_session": True} if os.name != "nt" else \
-        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}  # type: ignore[attr-defined]  # fmt: skip
+        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}  # type: ignore[attr-defined]  # fmt: skip
     process = subprocess.Popen([sys.executable, "-m", "graycell.app.worker", str(folder), str(project.folder)], env=env,
                                **quiet, **alone)  # fmt: skip
     threading.Thread(target=process.wait, daemon=True).start()  # as long as the app lives, it takes note of the end
@@ -156,7 +162,7 @@ def jobs(project: Project) -> list[Job]:
     """Return all jobs of a project.
 
     Args:
-        project: of them.
+        project: the project.
 
     Returns:
         The last one first.

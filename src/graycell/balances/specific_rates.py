@@ -31,6 +31,7 @@ from graycell.errors import Finding, InputError, nearest
 from graycell.runs.checks import check_runs
 from graycell.runs.records import REDOX, TCD, VCD, VIABILITY, CultureRun, Measurement
 from graycell.units import CELL_DENSITY, MASS_CONCENTRATION, MASS_RATE, SPECIFIC_RATE
+from graycell.views import Viewed
 
 GROWTH, DEATH = "growth", "death"
 GROWTH_UNIT = "1/d"
@@ -89,7 +90,7 @@ class SpecificRate:
 
 
 @dataclass(frozen=True)
-class SpecificRates:
+class SpecificRates(Viewed):
     """The specific rates of a run, and the balances and cell numbers they are computed from.
 
     Attributes:

@@ -18,11 +18,11 @@ _PARTS = {
     "numpyro": ("sampling", "draws from a posterior"), "cuthbert": ("following", "the Kalman filter"),
     "xarray": ("export", "predictions as xarray"), "arviz": ("export", "predictions as InferenceData"),
     "pyarrow": ("parquet", "Parquet files"), "antimony": ("antimony", "models in Antimony"),
-    "distributed": ("dask", "many machines by Dask"),
+    "distributed": ("dask", "many machines by Dask"), "nicegui": ("app", "the app in a browser"),
 }  # fmt: skip
 """Packages, the extra that installs each, and what it is for."""
 _ANSWER = 0.576
-"""[1] Mean NRMSE of the published model in the bundled run, as the page First steps has it."""
+"""[1] Mean NRMSE of the published model in the bundled run; tests/test_readme.py has it too."""
 
 
 def _doctor() -> None:
@@ -63,7 +63,7 @@ def _cache() -> list[str]:
         return ["Compiled programs are not kept: every command compiles anew."]
     sizes = [path.stat().st_size for path in folder.glob("*") if path.is_file()] if folder.is_dir() else []
     at = folder
-    while not at.exists():
+    while not _is_there(at) and at != at.parent:
         at = at.parent
     if not os.access(at, os.W_OK):
         return [f"Compiled programs cannot be kept in {folder}: it cannot be written to. Name another folder by the "
@@ -73,7 +73,14 @@ def _cache() -> list[str]:
 
 
 def _places(folder: Path) -> str:
-    return str(folder) if folder.exists() else f"{folder} (not made yet)"
+    return str(folder) if _is_there(folder) else f"{folder} (not made yet)"
+
+
+def _is_there(folder: Path) -> bool:
+    try:
+        return folder.exists()
+    except OSError:  # within a folder that may not be looked into
+        return False
 
 
 def _optional() -> list[str]:

@@ -21,7 +21,7 @@ from graycell.reporting.display import LABORATORY, Units, shown_in
 from graycell.reporting.reading import shown_quantities, shown_scores, values_of
 from graycell.simulation.scores import mean_nrmse, scores, unexplained_variance
 from graycell.simulation.simulate import SimulationStatus, Trajectory
-from graycell.storage import write_whole
+from graycell.storage import PROGRESS_VARIABLE, write_whole
 from graycell.units import TIME, VOLUME
 
 _KEPT_EVERY = 0.25
@@ -74,7 +74,7 @@ def progress_file() -> Callable[[float, str], None]:
     Returns:
         A function of the part that is done [1] and words; it does nothing where no file is named.
     """
-    place, begun, last = os.environ.get("GRAYCELL_PROGRESS"), time.time(), 0.0
+    place, begun, last = os.environ.get(PROGRESS_VARIABLE), time.time(), 0.0
 
     def keep(done: float, words: str) -> None:
         nonlocal last

@@ -32,13 +32,14 @@ from graycell.provenance import hash_of_run
 from graycell.runs.records import CultureRun
 from graycell.saved import SavedFormat
 from graycell.versions import hash_of_code, where_it_ran
+from graycell.views import Viewed
 
 COMPARISONS = SavedFormat("comparison", 1, "compare anew with: graycell cross-validate", unnumbered=1)
 """The format of `comparison.json`, for those who read it."""
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Viewed):
     """The result of `cross_validate` or `learning_curve`.
 
     Attributes:

@@ -35,7 +35,7 @@ _WORTH_SAYING = 0.05
 _POINTS_OF_PLAN = 201
 """Times at which it is looked for."""
 _ROUGH = 8
-"""Draws with which a search begins."""
+"""Draws with which a search begins: the end of a search with them is near that with all, which then takes few steps."""
 _DRAWS_OF_COURSE = 100
 """Least number of draws of a course that is shown."""
 

@@ -12,6 +12,7 @@ from graycell.provenance import hash_of_run
 from graycell.runs.records import CultureRun
 from graycell.saved import SavedFormat
 from graycell.versions import hash_of_code, where_it_ran
+from graycell.views import Viewed
 
 DESIGNS = SavedFormat("next runs", 1, "design anew with: graycell design", unnumbered=None)
 """The format of `design.json`."""
@@ -20,7 +21,7 @@ _LITTLE = 0.9
 
 
 @dataclass(frozen=True)
-class NextRuns:
+class NextRuns(Viewed):
     """The runs that tell most.
 
     Attributes:

@@ -60,7 +60,8 @@ def optimise(
         may_run_out: substrates that a plan may run out of, although no run was ever without them.
         group: of the plan, where parameters of the fit differ between groups.
         caution: standard deviations [1] that are taken off the mean, of the objective and of the margins.
-        draws: of the parameters or courses.
+        draws: of the parameters or courses; of 16 and more draws of a fit, starts are searched with 8, and the best end
+            again with all.
         starts: of the search.
         seed: of draws and starts.
         rules: whether the answer is compared with simple rules, boluses to a level at the same times.

@@ -13,6 +13,7 @@ from graycell.provenance import hash_of_run
 from graycell.runs.records import CultureRun
 from graycell.saved import SavedFormat
 from graycell.versions import hash_of_code, where_it_ran
+from graycell.views import Viewed
 
 OPTIMA = SavedFormat("optimum", 1, "optimise anew with: graycell optimise", unnumbered=None)
 """The format of `optimum.json`."""
@@ -25,7 +26,7 @@ _SURE = 0.9
 
 
 @dataclass(frozen=True)
-class Optimum:
+class Optimum(Viewed):
     """The best plan that was found.
 
     Attributes:
@@ -40,7 +41,7 @@ class Optimum:
         sensitivities: (decisions,) derivatives of the mean objective; NaN where they could not be computed.
         rules: simple rules and what they reach.
         novelties: sentences on what of the best plan leaves what was learned.
-        ends: what each search ended with: the cautious objective, and its values.
+        ends: what the search from each start ended with: the cautious objective with all draws, and the values.
         judged: number of plans that were judged.
         seconds: how long it took.
         caution: [1] standard deviations that were taken off the mean.

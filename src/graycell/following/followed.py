@@ -14,6 +14,7 @@ from graycell.provenance import hash_of_run
 from graycell.runs.records import CultureRun, Measurement
 from graycell.saved import SavedFormat
 from graycell.versions import VERSIONS, hash_of_code, where_it_ran
+from graycell.views import Viewed
 
 FOLLOWED = SavedFormat("followed culture", 1, "follow it anew with: graycell follow", unnumbered=None)
 """The format of `follow.json`."""
@@ -47,7 +48,7 @@ class StateNow(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Followed:
+class Followed(Viewed):
     """What is known of a running culture.
 
     Attributes:

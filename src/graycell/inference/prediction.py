@@ -25,6 +25,7 @@ from graycell.runs.records import CultureRun
 from graycell.simulation.simulate import times_within
 from graycell.simulation.solve import Loop, SimulationStatus, SolverSettings, integrate, segments_at
 from graycell.simulation.trajectory import status_of
+from graycell.views import Tabled
 
 if TYPE_CHECKING:
     from graycell.inference.results import Fit
@@ -37,7 +38,7 @@ _EXTRA = "it needs the package {package}; install it with: pip install 'graycell
 
 
 @dataclass(frozen=True)
-class Prediction:
+class Prediction(Tabled):
     """A run, simulated for draws of the parameters and weights of a fit.
 
     The draws of `Fit.predict` come from the normal distribution around the estimates (its covariance comes from the

@@ -20,6 +20,7 @@ from graycell.packing import in_units_of
 from graycell.runs.records import CultureRun
 from graycell.saved import version
 from graycell.simulation.simulate import simulate
+from graycell.views import Viewed
 
 _LEAST_ERROR, _UNMEASURED_ERROR = 0.02, 0.1
 """[1] Least relative error of a model, and that for what was not measured."""
@@ -134,7 +135,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(Viewed):
     """The result of `fit`.
 
     Attributes:

@@ -15,6 +15,7 @@ from graycell.provenance import hash_of_run
 from graycell.runs.records import CultureRun
 from graycell.saved import SavedFormat
 from graycell.versions import hash_of_code, where_it_ran
+from graycell.views import Viewed
 
 Band = Literal["measurement", "model"]
 """A band of the next measurement, assay and differences between samples included, or of the culture itself."""
@@ -42,7 +43,7 @@ class LeftOutScore:
 
 
 @dataclass(frozen=True)
-class NextRun:
+class NextRun(Viewed):
     """The prediction of a run.
 
     Attributes:

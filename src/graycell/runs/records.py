@@ -12,6 +12,8 @@ from types import MappingProxyType
 
 import numpy as np
 
+from graycell.views import Viewed
+
 VCD = "VCD"
 TCD = "TCD"
 VIABILITY = "viability"
@@ -279,7 +281,7 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class CultureRun:
+class CultureRun(Viewed):
     """One culture: its initial state, what was done to it, and what was measured.
 
     Attributes:

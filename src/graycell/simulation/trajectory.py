@@ -20,6 +20,7 @@ from graycell.runs.checks import NOT_SPECIES
 from graycell.runs.records import TEMPERATURE, Bolus, CultureRun, RuleBolus, Setpoint
 from graycell.simulation.branches import Jump
 from graycell.simulation.solve import Path, SimulationStatus, usable
+from graycell.views import Viewed
 
 ZERO_SHARE = 0.01
 """Part [1] of its largest value by which a concentration may fall below zero without a remark: below the detection
@@ -44,7 +45,7 @@ class FinalValues(Mapping):
         return len(self._names)
 
 
-class Trajectory(eqx.Module):
+class Trajectory(eqx.Module, Viewed):
     """A simulated run at n points in time; where `save_at` was given, these times.
 
     A PyTree: it may come out of `jax.jit`, `jax.vmap` and `jax.grad`. `trajectory["LAC"]` is a quantity over time, by

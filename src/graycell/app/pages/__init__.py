@@ -9,6 +9,8 @@ decide    what is chosen of the plan
 results   everything that runs or ran
 """
 
+from pathlib import Path
+
 from fastapi import HTTPException
 from fastapi.responses import FileResponse
 from nicegui import app
@@ -18,6 +20,24 @@ from graycell.app.project import FITS, RESULTS, Project
 from graycell.errors import GraycellError
 
 _NOT_FOUND = 404
+
+
+def answer_at(project: Project, path: str) -> Path | None:
+    """Return a file that a command wrote.
+
+    Args:
+        project: the project.
+        path: of the file within it, as a browser asks for it.
+
+    Returns:
+        The file; None where there is none, or where it is no answer, such as a file that was dropped.
+    """
+    try:
+        found = project.path(path)
+        is_answer = any(found.is_relative_to(project.path(one)) for one in (FITS, RESULTS))
+        return found if is_answer and found.is_file() else None
+    except (GraycellError, ValueError):  # a path that leads out, or that no file can have
+        return None
 
 
 def add_pages(project: Project) -> None:
@@ -31,11 +51,8 @@ def add_pages(project: Project) -> None:
 
     @app.get("/answers/{path:path}")
     def _answer(path: str) -> FileResponse:
-        try:
-            found = project.path(path)
-        except GraycellError:
-            raise HTTPException(_NOT_FOUND) from None
-        if not found.is_file() or not any(found.is_relative_to(project.path(one)) for one in (FITS, RESULTS)):
+        found = answer_at(project, path)
+        if found is None:
             raise HTTPException(_NOT_FOUND)
         # a page of an answer runs apart: it cannot reach the app
         return FileResponse(found, headers={"Content-Security-Policy": "sandbox allow-scripts allow-downloads",

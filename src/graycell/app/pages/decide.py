@@ -1,10 +1,12 @@
 """What is chosen of the plan, within which bounds, and for what; the best plan."""
 
+import json
+import re
 import tomllib
 
 from nicegui import run, ui
 
-from graycell.app.pages.frame import begin, command, faults, frame, heading, tell, work
+from graycell.app.pages.frame import begin, command, faults, frame, heading, show_error, work
 from graycell.app.pages.plan import ALL_RUNS
 from graycell.app.project import DECISIONS, FITS, PLAN, RESULTS, RUNS, Project
 from graycell.errors import GraycellError
@@ -28,17 +30,22 @@ def drafted(plan: CultureRun, quantities: list[str]) -> str:
     Returns:
         TOML.
     """
-    product = next((name for name in _TITERS if name in quantities), quantities[-1] if quantities else "titer")
+    product = next((name for name in _TITERS if name in quantities), "?")
     total = plan.initial_volume + sum(float(one.volume) for one in plan.events if isinstance(one, Bolus))
     lines = [f'maximise = "{product}"              # at the end; a formula, such as "{product} * volume"',
              f'constraints = ["volume <= {_LARGER * total:.4g}"]', ""]  # fmt: skip
     shifts = sum(map(_is_shift, plan.events))
-    for day, event in dict.fromkeys((float(one.time), type(one)) for one in plan.events
-                                    if isinstance(one, Bolus) or _is_shift(one)):  # fmt: skip
-        if event is Bolus:
-            most = max(float(one.volume) for one in plan.events if isinstance(one, Bolus) and float(one.time) == day)
-            lines += [f"[decisions.bolus_{_word(day)}]", 'change = "volume"', 'event = "bolus"', f"day = {day:g}",
-                      "lower = 0", f'upper = "{1000 * _MOST_FEED * most:.4g} mL"', ""]  # fmt: skip
+    boluses = [one for one in plan.events if isinstance(one, Bolus)]
+    largest = max([float(one.volume) for one in boluses], default=0.0) or 0.01 * plan.initial_volume
+    several = len({one.medium for one in boluses}) > 1
+    for day, medium in dict.fromkeys((float(one.time), one.medium if isinstance(one, Bolus) else "")
+                                     for one in plan.events if isinstance(one, Bolus) or _is_shift(one)):  # fmt: skip
+        if medium:
+            most = max(float(one.volume) for one in boluses if (one.time, one.medium) == (day, medium)) or largest
+            name = f"bolus_{_word(day)}" + (f"_{re.sub(r'[^A-Za-z0-9]', '_', medium)}" if several else "")
+            lines += [f"[decisions.{name}]", 'change = "volume"', 'event = "bolus"', f"day = {day:g}",
+                      *([f"medium = {json.dumps(medium)}"] if several else []), "lower = 0",
+                      f'upper = "{1000 * _MOST_FEED * most:.4g} mL"', ""]  # fmt: skip
         else:
             name = "shift" if shifts == 1 else f"shift_{_word(day)}"
             lines += [f"[decisions.{name}]", 'change = "time"', 'event = "temperature"', f"day = {day:g}",
@@ -102,7 +109,7 @@ def _decisions(project: Project, runs: list[CultureRun], plan: CultureRun) -> No
         try:
             project.save_plan(read_runs(project.path(_OUT, "plan"))[0])
         except GraycellError as error:
-            tell(error)
+            show_error(error)
             return
         ui.navigate.to("/plan")
 

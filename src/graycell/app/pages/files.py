@@ -1,17 +1,19 @@
 """Files as they come, how they are read, and runs from them."""
 
 import tomllib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from nicegui import events, run, ui
 
-from graycell.app.pages.frame import begin, command, frame, heading, tell, work
+from graycell.app.pages.frame import begin, command, frame, heading, show_error, work
 from graycell.app.project import LARGEST_FILE, MAPPING, RUNS, UPLOADS, Project
 from graycell.errors import GraycellError, InputError
 from graycell.imports.drafting.several import propose_for
 from graycell.runs import bundled_run, read_runs
 from graycell.runs.format.writing import write_runs
+from graycell.runs.records import CultureRun
 
 _TITLE = "Reading the files"
 
@@ -27,29 +29,47 @@ def add(project: Project) -> None:
     def _page() -> None:
         with frame(project, "/", "Drop the files of your laboratory, say what is in their columns, and make runs of "
                    "them. They stay on this machine."):  # fmt: skip
-            _uploads(project)
-            _mapping(project)
+            changed: list[Callable[[], object]] = []
+            _uploads(project, changed)
+            changed.append(_mapping(project))
             work(project, lambda job: job.title == _TITLE, ended=lambda: ui.navigate.to("/runs"))
-            heading("No file at hand?")
-            ui.button("Take the run that comes with graycell", on_click=lambda: _bundled(project)).props("outline")
+            if not project.path(RUNS).is_dir():
+                heading("No file at hand?")
+                with ui.row():
+                    ui.button("Take the run that comes with graycell", on_click=lambda: _bundled(project)) \
+                        .props("outline")  # fmt: skip
 
 
 def _bundled(project: Project) -> None:
-    write_runs([bundled_run()], project.path(RUNS))
+    _keep(project, [bundled_run()])
+
+
+def _keep(project: Project, runs: list[CultureRun]) -> None:
+    """Write runs as those of the project, and go to their page."""
+    try:
+        write_runs(runs, project.path(RUNS))
+    except GraycellError as error:
+        show_error(error)
+        return
     ui.navigate.to("/runs")
 
 
-def _uploads(project: Project) -> None:
-    """Show where files are dropped, and those that are there."""
+def _uploads(project: Project, changed: list[Callable[[], object]]) -> None:
+    """Show where files are dropped, and those that are there; what is called when they change."""
 
     async def take(event: events.UploadEventArguments) -> None:
         try:
             place = project.place_for(event.file.name, event.file.size())
             await event.file.save(place)
         except GraycellError as error:
-            tell(error)
+            show_error(error)
             return
+        refresh()
+
+    def refresh() -> None:
         listed.refresh()
+        for call in changed:
+            call()
 
     ui.upload(label="Drop files here, or choose them with +", multiple=True, auto_upload=True, on_upload=take,
               max_file_size=LARGEST_FILE,
@@ -58,20 +78,21 @@ def _uploads(project: Project) -> None:
 
     def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
-        listed.refresh()
+        refresh()
 
     @ui.refreshable
     def listed() -> None:
         for path in project.uploads():
             with ui.row().classes("items-center gap-2"):
                 ui.label(f"{path.name}, {path.stat().st_size / 1000:.0f} kB")
-                ui.button("Remove", on_click=partial(remove, path)).props(f'flat dense aria-label="Remove {path.name}"')
+                button = ui.button("Remove", on_click=partial(remove, path)).props("flat dense")
+                button.props["aria-label"] = f"Remove {path.name}"
 
     listed()
 
 
-def _mapping(project: Project) -> None:
-    """Show the mapping of the files, to be corrected."""
+def _mapping(project: Project) -> Callable[[], object]:
+    """Show the mapping of the files, to be corrected; return what shows its command anew."""
     heading("What the columns are")
     ui.label("A draft takes from the headings only what they say. Replace every ?; lines that begin with # are "
              "remarks.")  # fmt: skip
@@ -96,7 +117,7 @@ def _mapping(project: Project) -> None:
                 return
             made = await run.io_bound(propose_for, paths)
         except GraycellError as error:
-            tell(error)
+            show_error(error)
             return
         editor.set_value(made)
         ui.notify("A draft was made: replace every ?.", type="positive")
@@ -113,7 +134,14 @@ def _mapping(project: Project) -> None:
     with ui.row():
         ui.button("Draft the mapping", on_click=draft)
         ui.button("Make runs", on_click=read)
-    command(words())
+
+    @ui.refreshable
+    def shown() -> None:
+        command(words())
+
+    shown()
+    editor.on("blur", shown.refresh)
+    return shown.refresh
 
 
 async def _are_runs_already(project: Project) -> bool:
@@ -124,6 +152,5 @@ async def _are_runs_already(project: Project) -> bool:
             found += await run.io_bound(read_runs, path) or []
         except InputError:
             return False
-    write_runs(found, project.path(RUNS))
-    ui.navigate.to("/runs")
+    _keep(project, found)
     return True

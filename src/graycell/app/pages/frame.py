@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 from nicegui import ui
 
@@ -98,7 +99,7 @@ def said(error: Exception) -> str:
     return "\n".join(str(one) for one in error.findings) if isinstance(error, InputError) else str(error)
 
 
-def tell(error: Exception) -> None:
+def show_error(error: Exception) -> None:
     """Show an error above the page, until it is closed.
 
     Args:
@@ -127,10 +128,10 @@ def work(project: Project, of: Callable[[Job], bool], answer: str = "", ended: C
     """Show the last command of a kind: how far it is, what it says, and its answer.
 
     Args:
-        project: of the commands.
-        of: which commands are meant.
-        answer: name of the page that it writes; none if left out.
-        ended: called when one has ended.
+        project: the project.
+        of: a function that returns whether a command is of the kind.
+        answer: name of the page that the command writes; none if left out.
+        ended: called when one is done that ran while the page was open.
     """
     place, before = ui.column().classes("w-full gap-2"), dict[str, Any](job=None, state="")
 
@@ -142,12 +143,12 @@ def work(project: Project, of: Callable[[Job], bool], answer: str = "", ended: C
         if (job, state) == (before["job"], before["state"]) and state != RUNNING:
             return
         if (job, state) != (before["job"], before["state"]):
-            was = before["state"]
+            has_ended = before["job"] == job and before["state"] == RUNNING and state == DONE
             before.update(job=job, state=state)
             place.clear()
             with place:
                 _shown(project, job, state, answer, before)
-            if was == RUNNING and ended is not None:
+            if has_ended and ended is not None:
                 ended()
         if state == RUNNING:
             before["tick"]()
@@ -176,10 +177,25 @@ def _shown(project: Project, job: Job, state: str, answer: str, kept: dict[str, 
 
         kept["tick"] = tick
     elif state in (FAILED, LOST):
-        ui.code(job.log() or "It said nothing.", language="text").classes("w-full")
-    page = project.path(job.out, answer) if job.out and answer else None
-    if state == DONE and page is not None and page.is_file():
-        show_page(f"{job.out}/{answer}", job.title)
+        output(job)
+    if state == DONE and job.out and answer:
+        try:
+            there = project.path(job.out, answer).is_file()
+        except GraycellError as error:  # of a project that somebody else made
+            faults(error)
+            return
+        if there:
+            show_page(f"{job.out}/{answer}", job.title)
+
+
+def output(job: Job) -> None:
+    """Show the output of a command, as text.
+
+    Args:
+        job: the command.
+    """
+    text = ui.label(job.log() or "no output")
+    text.classes("w-full font-mono text-sm whitespace-pre-wrap break-all p-2 border rounded")
 
 
 def show_page(path: str, title: str) -> None:
@@ -189,10 +205,10 @@ def show_page(path: str, title: str) -> None:
         path: of the page within the project.
         title: for those who cannot see it.
     """
-    ui.link("Open by itself", f"/answers/{path}", new_tab=True)
-    frame = ui.element("iframe").classes("w-full border rounded bg-white").style("height: 75vh")
-    frame.props(f'src="/answers/{path}" sandbox="allow-scripts allow-downloads"')
-    frame.props["title"] = title
+    address = "/answers/" + quote(path)
+    ui.link("Open by itself", address, new_tab=True)
+    inner = ui.element("iframe").classes("w-full border rounded bg-white").style("height: 75vh")
+    inner.props.update(src=address, sandbox="allow-scripts allow-downloads", title=title)
 
 
 def _time(seconds: float) -> str:

@@ -54,38 +54,53 @@ def _usable(found: list) -> tuple[dict[str, str], dict[str, str]]:
     return {name: file.about or name for name, file in usable.models.items()}, dict(usable.reasons)
 
 
-def words_of_fit(name: str, starts: int) -> list[str]:
+def words_of_fit(name: str, starts: int, folder: str) -> list[str]:
     """Return the command that fits a model.
 
     Args:
         name: of the model.
         starts: of the fit.
+        folder: of the fit.
 
     Returns:
         Words, without graycell.
     """
-    return ["fit", RUNS, "--model", name, "--starts", str(starts), "--out", f"{FITS}/{_folder(name)}"]
+    return ["fit", RUNS, "--model", name, "--starts", str(starts), "--out", f"{FITS}/{folder}"]
 
 
-def _folder(name: str) -> str:
-    return re.sub(r"[^\w.-]", "-", name)
+def free_folder(project: Project, name: str) -> str:
+    """Return a folder for a fit of a model: of other runs, a fit needs another one.
+
+    Args:
+        project: the project.
+        name: of the model.
+
+    Returns:
+        The name of the model where there is no fit in such a folder, else with a number.
+    """
+    stem, number = re.sub(r"[^\w.-]", "-", name), 1
+    while project.path(FITS, folder := stem if number == 1 else f"{stem}-{number}", "fit.json").exists():
+        number += 1
+    return folder
 
 
 def _choices(project: Project, usable: dict[str, str], reasons: dict[str, str], starts: ui.number) -> None:
     """Show the models, those that can be fitted first."""
 
     def fit(name: str) -> None:
-        count = int(starts.value or _STARTS)
-        begin(project, f"{_FITTING} {name}", words_of_fit(name, count), f"{FITS}/{_folder(name)}")
+        folder = free_folder(project, name)
+        words = words_of_fit(name, int(starts.value or _STARTS), folder)
+        begin(project, f"{_FITTING} {name}", words, f"{FITS}/{folder}")
 
     for name, title in usable.items():
         with ui.card().classes("w-full"), ui.row().classes("items-center gap-4 w-full no-wrap"):
-            ui.button("Fit", on_click=partial(fit, name)).props(f'aria-label="Fit {name}"')
+            ui.button("Fit", on_click=partial(fit, name)).props["aria-label"] = f"Fit {name}"
             with ui.column().classes("gap-0"):
                 ui.label(name).classes("font-bold")
                 ui.label(title)
     if usable:
-        command(words_of_fit(next(iter(usable)), _STARTS))
+        first = next(iter(usable))
+        command(words_of_fit(first, _STARTS, free_folder(project, first)))
     with ui.expansion(f"{len(reasons)} models need what was not measured").classes("w-full"):
         for name, why in reasons.items():
             ui.label(f"{name}: {why}")
@@ -102,13 +117,13 @@ def _fits(project: Project) -> None:
     def report() -> None:
         folder = f"{FITS}/{chosen.value}"
         words = ["report", folder]
-        if project.path(folder, "report.html").is_file():
-            show_page(f"{folder}/report.html", f"Report of {chosen.value}")
-        else:
-            title = f"{_REPORTING} {chosen.value}"
-            with ui.row():
-                ui.button("Write its report", on_click=lambda: begin(project, title, words, folder))
+        title, page, fit = f"{_REPORTING} {chosen.value}", "report.html", project.path(folder, "fit.json")
+        with ui.row():
+            ui.button("Write its report", on_click=lambda: begin(project, title, words, folder))
         command(words)
+        there = project.path(folder, page)
+        if there.is_file() and there.stat().st_mtime >= fit.stat().st_mtime:
+            show_page(f"{folder}/{page}", f"Report of {chosen.value}")
 
     chosen.on_value_change(report.refresh)
     report()

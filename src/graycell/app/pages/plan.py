@@ -6,7 +6,7 @@ from functools import partial
 
 from nicegui import run, ui
 
-from graycell.app.pages.frame import begin, command, faults, frame, heading, tell, work
+from graycell.app.pages.frame import begin, command, faults, frame, heading, show_error, work
 from graycell.app.project import FITS, PLAN, RESULTS, RUNS, Project
 from graycell.comparison.splits import known_of
 from graycell.errors import GraycellError
@@ -14,6 +14,8 @@ from graycell.runs.records import TEMPERATURE, VCD, Bolus, CultureRun, Event, Se
 
 _PREDICTING = "Predicting"
 ALL_RUNS = "all runs, without a model to choose"
+_FIRST_BOLUS, _FIRST_TEMPERATURE = 10.0, 33.0
+"""[mL], [degC] Of what is added, to be changed."""
 _ML = 1000.0
 """[mL/L]"""
 
@@ -94,12 +96,15 @@ def add(project: Project) -> None:
                 ui.label("There are no runs yet.")
                 ui.link("Make some of your files", "/")
                 return
-            _editor(project, runs, plan)
-            _prediction(project)
+            unsaved: list[GraycellError] = []
+            _editor(project, runs, plan, unsaved)
+            _prediction(project, unsaved)
 
 
-def _editor(project: Project, runs: list[CultureRun], plan: CultureRun | None) -> None:
-    """Show the plan; it is written whenever it changes."""
+def _editor(
+    project: Project, runs: list[CultureRun], plan: CultureRun | None, unsaved: list[GraycellError]
+) -> None:
+    """Show the plan; it is written whenever a number was changed. unsaved: why the numbers of the page were not."""
     names = [one.name for one in runs]
     with ui.row().classes("items-end gap-4"):
         first = ui.select(names, value=names[-1], label="Begin with what was done in").classes("w-64")
@@ -107,7 +112,11 @@ def _editor(project: Project, runs: list[CultureRun], plan: CultureRun | None) -
     place = ui.column().classes("w-full")
 
     def take(name: str) -> None:
-        project.save_plan(replace(known_of(runs[names.index(name)]), name="next"))
+        try:
+            project.save_plan(replace(known_of(runs[names.index(name)]), name="next"))
+        except GraycellError as error:
+            show_error(error)
+            return
         ui.navigate.to("/plan")
 
     if plan is None:
@@ -118,14 +127,25 @@ def _editor(project: Project, runs: list[CultureRun], plan: CultureRun | None) -
     state = {"end": float(plan.end), "cells": float(plan.initial.get(VCD, 0.0))}
 
     def save() -> None:
+        wrong.clear()
         try:
             project.save_plan(plan_with(plan, rows, kept, state["end"], state["cells"]))
+            unsaved.clear()
         except GraycellError as error:
-            tell(error)
+            unsaved.append(error)
+            with wrong:
+                faults(error)
 
     def number(words: str, value: float, least: float, change: Callable[[float], object]) -> None:
         field = ui.number(words, value=round(value, 6), min=least, step=0.1).classes("w-40")
-        field.on_value_change(lambda event: (change(float(event.value)), save()) if event.value is not None else None)
+
+        def left() -> None:
+            if field.value is not None:
+                change(float(field.value))
+                save()
+
+        field.on("blur", left)
+        field.on("keydown.enter", left)
 
     def remove(row: Row) -> None:
         rows.remove(row)
@@ -143,10 +163,11 @@ def _editor(project: Project, runs: list[CultureRun], plan: CultureRun | None) -
                     .props(f'flat dense aria-label="Remove what is done on day {row.day:g}"')  # fmt: skip
 
     def more(medium: str | None) -> None:
-        rows.append(Row(round(state["end"] / 2.0, 1), medium, 10.0 if medium else 33.0))
+        rows.append(Row(round(state["end"] / 2.0, 1), medium, _FIRST_BOLUS if medium else _FIRST_TEMPERATURE))
         save()
         table.refresh()
 
+    wrong = ui.column().classes("gap-1")
     with place:
         heading("The plan")
         with ui.row().classes("gap-3"):
@@ -163,7 +184,7 @@ def _editor(project: Project, runs: list[CultureRun], plan: CultureRun | None) -
             ui.label(f"As before: {count} of the plan, such as samples, continuous feeds, the end.")
 
 
-def _prediction(project: Project) -> None:
+def _prediction(project: Project, unsaved: list[GraycellError]) -> None:
     """Show the prediction of the plan."""
     heading("What it will be")
     sources = {RUNS: ALL_RUNS, **{f"{FITS}/{name}": f"the fit {name}" for name in project.fits()}}
@@ -173,8 +194,9 @@ def _prediction(project: Project) -> None:
         return ["predict", chosen.value, PLAN, "--out", f"{RESULTS}/prediction"]
 
     def predict() -> None:
-        if project.plan() is None:
-            ui.notify("There is no plan yet: take one of a run.", type="warning")
+        if not project.path(PLAN).is_dir() or unsaved:
+            words_of_fault = "Correct the plan first." if unsaved else "There is no plan yet: take one of a run."
+            ui.notify(words_of_fault, type="warning")
             return
         begin(project, _PREDICTING, words(), f"{RESULTS}/prediction")
 

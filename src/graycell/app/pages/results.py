@@ -1,10 +1,10 @@
-"""Everything that runs or ran: how far, what it said, and its command."""
+"""Everything that runs or ran: how far, its output, and its command."""
 
 from functools import partial
 
 from nicegui import ui
 
-from graycell.app.pages.frame import begin, command, frame, heading
+from graycell.app.pages.frame import begin, command, frame, heading, output
 from graycell.app.project import Project
 from graycell.app.work import RUNNING, Job, jobs
 
@@ -38,6 +38,6 @@ def add(project: Project) -> None:
                     else:
                         ui.button("Do it again", on_click=partial(again, job)).props("outline")
                 if job.out:
-                    ui.label(f"Its files are in {project.path(job.out)}").classes("text-sm")
-                with ui.expansion("What it said").classes("w-full"):
-                    ui.code(job.log() or "nothing", language="text").classes("w-full")
+                    ui.label(f"Its files are in the folder {job.out} of the project.").classes("text-sm")
+                with ui.expansion("Output").classes("w-full"):
+                    output(job)
