@@ -11,8 +11,7 @@ results   everything that runs or ran
 
 from pathlib import Path
 
-from fastapi import HTTPException
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, PlainTextResponse, Response
 from nicegui import app
 
 from graycell.app.pages import decide, files, models, plan, results, runs
@@ -50,10 +49,10 @@ def add_pages(project: Project) -> None:
         page.add(project)
 
     @app.get("/answers/{path:path}")
-    def _answer(path: str) -> FileResponse:
+    def _answer(path: str) -> Response:
         found = answer_at(project, path)
         if found is None:
-            raise HTTPException(_NOT_FOUND)
+            return PlainTextResponse("There is no such answer.", _NOT_FOUND)
         # a page of an answer runs apart: it cannot reach the app
         return FileResponse(found, headers={"Content-Security-Policy": "sandbox allow-scripts allow-downloads",
                                             "Cache-Control": "no-store"})  # fmt: skip
