@@ -8,7 +8,7 @@ RESULTS := results
 # where an environment forbids bytecode, every process would compile all that it imports
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test tests test-fast test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration study-decisions docs test-app test-wheel clean
+.PHONY: demo test tests test-fast test-long test-studies lint fuzz bench peer-sbml study-inconsistency study-learning study-coverage study-calibration study-decisions docs test-app test-wheel clean
 
 demo: $(VENV)/.installed
 	$(BIN)/graycell demo --out $(RESULTS)/demo
@@ -25,6 +25,10 @@ tests: $(VENV)/.installed-dev
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow and not ode"
+
+# whole pages, processes, long fits: what other tests look at in the small; a quarter of an hour on two cores
+test-long: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m long
 
 # the claims of the studies, computed anew, their figures and tables, and what takes long with the CHO cell
 test-studies: $(VENV)/.installed-study $(VENV)/.installed-dev

@@ -65,6 +65,31 @@ _COMPILING = (
 """Where differential equations, fits or much else are compiled: `make test-fast` leaves them out."""
 
 
+_LONG = (
+    "tests/decisions/test_decide_page.py", "tests/prediction/test_predict_page.py",
+    "tests/campaigns/test_campaigns_page.py", "tests/uncertainty/test_uncertainty_page.py",
+    "tests/test_model_files_page.py", "tests/test_readme.py::test_every_example_of_a_page_runs",
+    "tests/inference/test_fit_engines.py::test_a_dask", "tests/inference/test_fit_engines.py::test_processes",
+    "tests/test_stopping.py::test_a_fit_that_was_stopped_goes_on_where_it_was",
+    "tests/simulation/test_depletion.py::test_derivatives", "tests/simulation/test_rules.py::test_rules_are_diff",
+    "tests/simulation/test_rules.py::test_the_volumes_that", "tests/simulation/test_rules.py::test_a_parameter_is",
+    "tests/uncertainty/test_ensemble.py::test_runs_are_drawn", "tests/uncertainty/test_groups.py::test_a_posterior",
+    "tests/inference/test_groups.py::test_bands_of_new_runs", "tests/diagnosis/equations/test_diagnose.py",
+    "tests/cell/test_flux_derivatives.py::test_derivatives_where_bounds",
+    "tests/cell/test_flux_derivatives.py::test_derivatives_of_a_thousand",
+    "tests/test_docs_site.py",
+)  # fmt: skip
+"""What takes 15 seconds to two minutes and repeats in the large what other tests look at in the small: whole pages,
+processes, long fits. `make test-long` runs them, and `make test-studies` with what is longer still."""
+_SHORT = ("test_the_table", "test_a_fit_predicts_a_plan")
+"""Beginnings of the names of tests among them that take no time."""
+
+
+def _is_long(nodeid):
+    name = nodeid.rpartition("::")[2]
+    return any(nodeid.startswith(one) for one in _LONG) and not name.startswith(_SHORT)
+
+
 def _compiles(path):
     return path.is_relative_to(_ROOT) and path.relative_to(_ROOT).as_posix().startswith(_COMPILING)
 
@@ -79,6 +104,9 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if _compiles(item.path):
             item.add_marker(pytest.mark.ode)
+        if _is_long(item.nodeid):
+            item.add_marker(pytest.mark.long)
+            item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("ode") is None)  # stable
 
 
