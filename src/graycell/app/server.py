@@ -53,7 +53,8 @@ def serve(folder: Path, port: int = 0, show: bool = True, say: Callable[[str], N
             _write_opening(page, address)
             threading.Thread(target=_open, args=(page, port), daemon=True).start()
         nicegui.ui.run(host="127.0.0.1", port=port, title=f"graycell: {project.folder.name}", show=False, reload=False,
-                       favicon="🧫", show_welcome_message=False, dark=None, timeout_graceful_shutdown=1)  # fmt: skip
+                       favicon="🧫", show_welcome_message=False, dark=None, language="en-US",
+                       timeout_graceful_shutdown=1)  # fmt: skip
     finally:
         page.unlink(missing_ok=True)
 

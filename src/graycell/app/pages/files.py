@@ -16,6 +16,18 @@ from graycell.runs.format.writing import write_runs
 from graycell.runs.records import CultureRun
 
 _TITLE = "Reading the files"
+_NAMED = """<script>new MutationObserver(() => {
+  for (const button of document.querySelectorAll('.q-uploader .q-btn:not([data-named])')) {
+    button.dataset.named = '';
+    const input = button.querySelector('input');
+    if (!input) { button.setAttribute('aria-label', 'Take from this list'); continue; }
+    button.removeAttribute('role');  // the input within it takes the keys
+    button.tabIndex = -1;
+    input.setAttribute('aria-label', 'Choose files');
+    input.tabIndex = 0;
+  }
+}).observe(document.documentElement, {childList: true, subtree: true})</script>"""
+"""Names of the buttons of the place for files, which show only signs, for those who hear the page."""
 
 
 def add(project: Project) -> None:
@@ -71,6 +83,7 @@ def _uploads(project: Project, changed: list[Callable[[], object]]) -> None:
         for call in changed:
             call()
 
+    ui.add_head_html(_NAMED)
     ui.upload(label="Drop files here, or choose them with +", multiple=True, auto_upload=True, on_upload=take,
               max_file_size=LARGEST_FILE,
               on_rejected=lambda: ui.notify(f"A file has at most {LARGEST_FILE / 2**20:.0f} MiB.", type="negative"),

@@ -42,9 +42,11 @@ def frame(project: Project, here: str, words: str) -> Iterator[None]:
             .classes("flex items-center gap-1"):  # fmt: skip
         ui.label(project.folder.name).classes("text-lg font-bold mr-4")
         for address, name in PAGES:
-            link = ui.link(name, address).classes("text-white no-underline px-3 py-2 rounded")
+            link = ui.link(name, address).classes("no-underline px-3 py-2 rounded")
             if address == here:
-                link.classes("bg-white/25 font-bold").props('aria-current="page"')
+                link.classes("bg-white text-primary font-bold").props('aria-current="page"')
+            else:
+                link.classes("text-white")
     with ui.element("main").classes("w-full max-w-6xl mx-auto flex flex-col gap-4 p-2"):
         heading(dict(PAGES)[here].lstrip("12345 "), 1)
         ui.label(words).classes("text-base")
@@ -206,7 +208,7 @@ def show_page(path: str, title: str) -> None:
         title: for those who cannot see it.
     """
     address = "/answers/" + quote(path)
-    ui.link("Open by itself", address, new_tab=True)
+    ui.link("Open by itself", address, new_tab=True).classes("text-primary underline")
     inner = ui.element("iframe").classes("w-full border rounded bg-white").style("height: 75vh")
     inner.props.update(src=address, sandbox="allow-scripts allow-downloads", title=title)
 
