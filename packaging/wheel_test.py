@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 FIRST_FIGURE = """
 import graycell as gc
 path = gc.simulate(gc.nolan_lee(), gc.bundled_run())
-figure = gc.reporting.trajectories.measured_and_simulated({"published": path})
+figure = path.plot()
 figure.write_html("first.html", include_plotlyjs=True)
 print(gc.__file__)
 """
