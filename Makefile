@@ -26,7 +26,7 @@ test-fast: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m "not slow and not ode"
 
-# whole pages, processes, long fits: what other tests look at in the small; a quarter of an hour on two cores
+# whole pages, processes, long fits: what other tests look at in the small
 test-long: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -q -m long
 

@@ -23,7 +23,7 @@ def test_the_recipe_of_conda_has_the_dependencies_and_the_version_of_the_project
 
 
 def test_the_container_installs_extras_that_exist():
-    [extras] = re.findall(r"/source\[([\w,]+)\]", text("packaging/Dockerfile"))
+    [extras] = re.findall(r"\./source\[([\w,]+)\]", text("packaging/Dockerfile"))
     assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
 
 

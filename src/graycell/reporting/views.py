@@ -1,7 +1,7 @@
 """Views: the table and the figure of each kind of result, for `frame`, `plot` and notebooks."""
 
 import html
-from functools import singledispatch
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,12 +40,11 @@ _ROWS = 12
 _DIGITS = 5
 
 
-@singledispatch
 def frame_of(result: Any, units: Units = LABORATORY) -> pd.DataFrame:
     """Return the table of a result.
 
     Args:
-        result: of one of the kinds below.
+        result: of one of the kinds in `FRAMES`.
         units: see `DisplayUnits`.
 
     Returns:
@@ -54,15 +53,14 @@ def frame_of(result: Any, units: Units = LABORATORY) -> pd.DataFrame:
     Raises:
         TypeError: for another kind.
     """
-    raise TypeError(f"no table is known of a {type(result).__name__}")
+    return _of(FRAMES, result, "table")(result, units)
 
 
-@singledispatch
 def figure_of(result: Any, units: Units = LABORATORY) -> go.Figure:
     """Return the figure of a result.
 
     Args:
-        result: of one of the kinds below.
+        result: of one of the kinds in `FIGURES`.
         units: see `DisplayUnits`.
 
     Returns:
@@ -71,14 +69,21 @@ def figure_of(result: Any, units: Units = LABORATORY) -> go.Figure:
     Raises:
         TypeError: for another kind.
     """
-    raise TypeError(f"no figure is known of a {type(result).__name__}")
+    return _of(FIGURES, result, "figure")(result, units)
+
+
+def _of(views: Mapping[type, Callable[[Any, Units], Any]], result: Any, word: str) -> Callable[[Any, Units], Any]:
+    for kind, view in views.items():
+        if isinstance(result, kind):
+            return view
+    raise TypeError(f"no {word} is known of a {type(result).__name__}")
 
 
 def html_of(result: Any) -> str:
     """Return a result as a notebook shows it: what it is, and the first rows of its table.
 
     Args:
-        result: of one of the kinds below.
+        result: of one of the kinds in `FRAMES`.
 
     Returns:
         HTML; text of the result is escaped.
@@ -91,8 +96,8 @@ def html_of(result: Any) -> str:
     return heading + frame.head(_ROWS).to_html(index=False, float_format=lambda x: f"{x:.{_DIGITS}g}", na_rep="") + more
 
 
-@frame_of.register
-def _(run: CultureRun, units: Units = LABORATORY) -> pd.DataFrame:
+def _samples(run: CultureRun, units: Units) -> pd.DataFrame:
+    """Return what was measured in a run, a row for each time."""
     shown = shown_in(units, [run])
     columns = [pd.Series(shown.values(series.value, series.unit, name), shown.values(series.time, TIME),
                          name=f"{name} [{shown.unit(series.unit, name)}]")
@@ -101,92 +106,25 @@ def _(run: CultureRun, units: Units = LABORATORY) -> pd.DataFrame:
     return table.rename_axis(f"time [{shown.unit(TIME)}]").reset_index()
 
 
-@frame_of.register
-def _(rates: SpecificRates, units: Units = LABORATORY) -> pd.DataFrame:
-    return phase_frame([rates], units)
-
-
-@frame_of.register
-def _(trajectory: Trajectory, units: Units = LABORATORY) -> pd.DataFrame:
-    return trajectory_frame(trajectory, units)
-
-
-@frame_of.register
-def _(fit: Fit, units: Units = LABORATORY) -> pd.DataFrame:
-    return estimates_frame(fit)
-
-
-@frame_of.register
-def _(prediction: Prediction, units: Units = LABORATORY) -> pd.DataFrame:
-    return prediction_frame(prediction, units)
-
-
-@frame_of.register
-def _(prediction: NextRun, units: Units = LABORATORY) -> pd.DataFrame:
-    return next_run_frame(prediction, units)
-
-
-@frame_of.register
-def _(comparison: Comparison, units: Units = LABORATORY) -> pd.DataFrame:
-    return overall_frame(comparison)
-
-
-@frame_of.register
-def _(optimum: Optimum, units: Units = LABORATORY) -> pd.DataFrame:
-    return decisions_frame(optimum, units)
-
-
-@frame_of.register
-def _(found: NextRuns, units: Units = LABORATORY) -> pd.DataFrame:
-    return next_runs_frame(found, units)
-
-
-@frame_of.register
-def _(followed: Followed, units: Units = LABORATORY) -> pd.DataFrame:
-    return state_frame(followed, units)
-
-
-@figure_of.register
-def _(run: CultureRun, units: Units = LABORATORY) -> go.Figure:
-    return runs_figure([run], units)
-
-
-@figure_of.register
-def _(rates: SpecificRates, units: Units = LABORATORY) -> go.Figure:
-    return rates_between_samples([rates], units)
-
-
-@figure_of.register
-def _(trajectory: Trajectory, units: Units = LABORATORY) -> go.Figure:
-    return measured_and_simulated({trajectory.model.name: trajectory}, units=units)
-
-
-@figure_of.register
-def _(fit: Fit, units: Units = LABORATORY) -> go.Figure:
+def _first_run(fit: Fit, units: Units) -> go.Figure:
+    """Return the first run of a fit, measured and simulated."""
     first = fit.runs[0]
     return measured_and_simulated({fit.model.name: simulate(fit.model_of(first.name), fit.run_of(first))}, units=units)
 
 
-@figure_of.register
-def _(prediction: NextRun, units: Units = LABORATORY) -> go.Figure:
-    return next_run_figure(prediction, units)
-
-
-@figure_of.register
-def _(comparison: Comparison, units: Units = LABORATORY) -> go.Figure:
-    return errors_by_quantity(comparison)
-
-
-@figure_of.register
-def _(optimum: Optimum, units: Units = LABORATORY) -> go.Figure:
-    return optimum_figure(optimum, units)
-
-
-@figure_of.register
-def _(found: NextRuns, units: Units = LABORATORY) -> go.Figure:
-    return next_runs_figure(found)
-
-
-@figure_of.register
-def _(followed: Followed, units: Units = LABORATORY) -> go.Figure:
-    return followed_figure(followed, units)
+FRAMES: Mapping[type, Callable[[Any, Units], pd.DataFrame]] = {
+    CultureRun: _samples, Trajectory: trajectory_frame, Prediction: prediction_frame, NextRun: next_run_frame,
+    Optimum: decisions_frame, NextRuns: next_runs_frame, Followed: state_frame,
+    SpecificRates: lambda rates, units: phase_frame([rates], units),
+    Fit: lambda fit, units: estimates_frame(fit), Comparison: lambda comparison, units: overall_frame(comparison),
+}  # fmt: skip
+"""The table of each kind of result."""
+FIGURES: Mapping[type, Callable[[Any, Units], go.Figure]] = {
+    Fit: _first_run, NextRun: next_run_figure, Optimum: optimum_figure, Followed: followed_figure,
+    CultureRun: lambda run, units: runs_figure([run], units),
+    SpecificRates: lambda rates, units: rates_between_samples([rates], units),
+    Trajectory: lambda path, units: measured_and_simulated({path.model.name: path}, units=units),
+    Comparison: lambda comparison, units: errors_by_quantity(comparison),
+    NextRuns: lambda found, units: next_runs_figure(found),
+}  # fmt: skip
+"""The figure of each kind of result; that of a prediction by a fit is of one quantity, see `Prediction.plot`."""

@@ -2,11 +2,10 @@
 
 import json
 import re
-import tomllib
 
 from nicegui import run, ui
 
-from graycell.app.pages.frame import begin, command, faults, frame, heading, show_error, work
+from graycell.app.pages.frame import begin, command, faults, frame, heading, runs_of, save_toml, show_error, work
 from graycell.app.pages.plan import ALL_RUNS
 from graycell.app.project import DECISIONS, FITS, PLAN, RESULTS, RUNS, Project
 from graycell.errors import GraycellError
@@ -73,13 +72,16 @@ def add(project: Project) -> None:
     @ui.page("/decide")
     async def _page() -> None:
         with frame(project, "/decide", "Which numbers of the plan are chosen, within which bounds, and what for."):
+            runs = await runs_of(project)
+            if not runs:
+                return
             try:
-                runs, plan = await run.io_bound(project.runs), await run.io_bound(project.plan)
+                plan = await run.io_bound(project.plan)
             except GraycellError as error:
                 faults(error)
                 return
-            if not runs or plan is None:
-                ui.label("There are no runs, or no plan yet.")
+            if plan is None:
+                ui.label("There is no plan yet.")
                 ui.link("Make a plan", "/plan")
                 return
             _decisions(project, runs, plan)
@@ -97,13 +99,8 @@ def _decisions(project: Project, runs: list[CultureRun], plan: CultureRun) -> No
         return ["optimise", chosen.value, PLAN, DECISIONS, "--out", _OUT]
 
     def search() -> None:
-        try:
-            tomllib.loads(editor.value or "")
-        except tomllib.TOMLDecodeError as error:
-            ui.notify(f"The decisions are not TOML: {error}", type="negative", close_button="Close", timeout=0)
-            return
-        place.write_text(editor.value or "", encoding="utf-8")
-        begin(project, _OPTIMISING, words(), _OUT)
+        if save_toml(editor, place):
+            begin(project, _OPTIMISING, words(), _OUT)
 
     def take() -> None:
         try:

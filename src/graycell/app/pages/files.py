@@ -1,13 +1,12 @@
 """Files as they come, how they are read, and runs from them."""
 
-import tomllib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from nicegui import events, run, ui
 
-from graycell.app.pages.frame import begin, command, frame, heading, show_error, work
+from graycell.app.pages.frame import begin, command, frame, heading, save_toml, show_error, work
 from graycell.app.project import LARGEST_FILE, MAPPING, RUNS, UPLOADS, Project
 from graycell.errors import GraycellError, InputError
 from graycell.imports.drafting.several import propose_for
@@ -136,13 +135,8 @@ def _mapping(project: Project) -> Callable[[], object]:
         ui.notify("A draft was made: replace every ?.", type="positive")
 
     def read() -> None:
-        try:
-            tomllib.loads(editor.value or "")
-        except tomllib.TOMLDecodeError as error:
-            ui.notify(f"The mapping is not TOML: {error}", type="negative", close_button="Close", timeout=0)
-            return
-        place.write_text(editor.value or "", encoding="utf-8")
-        begin(project, _TITLE, words(), RUNS)
+        if save_toml(editor, place):
+            begin(project, _TITLE, words(), RUNS)
 
     with ui.row():
         ui.button("Draft the mapping", on_click=draft)

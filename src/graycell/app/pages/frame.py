@@ -1,16 +1,19 @@
 """What all pages have in common: the head, the command that does the same, faults, work and its answer."""
 
 import shlex
+import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from nicegui import ui
+from nicegui import run, ui
 
 from graycell.app.project import Project
 from graycell.app.work import DONE, FAILED, LOST, RUNNING, STOPPED, Job, jobs, start
 from graycell.errors import GraycellError, InputError
+from graycell.runs.records import CultureRun
 
 PAGES = (("/", "1 Files"), ("/runs", "2 Runs"), ("/models", "3 Models"), ("/plan", "4 Plan"),
          ("/decide", "5 Decide"), ("/results", "Work"))  # fmt: skip
@@ -51,6 +54,46 @@ def frame(project: Project, here: str, words: str) -> Iterator[None]:
         heading(dict(PAGES)[here].lstrip("12345 "), 1)
         ui.label(words).classes("text-base")
         yield
+
+
+async def runs_of(project: Project) -> list[CultureRun]:
+    """Return the runs of a project; where there are none, or they are faulty, the page says so.
+
+    Args:
+        project: the project.
+
+    Returns:
+        The runs; none where the page has nothing to show.
+    """
+    try:
+        found = await run.io_bound(project.runs) or []
+    except GraycellError as error:
+        faults(error)
+        return []
+    if not found:
+        ui.label("There are no runs yet.")
+        ui.link("Make some of your files", "/")
+    return found
+
+
+def save_toml(editor: ui.textarea, place: Path) -> bool:
+    """Write what was edited, if it is TOML; else the page says why it is not.
+
+    Args:
+        editor: with the text.
+        place: the file.
+
+    Returns:
+        Whether it was written.
+    """
+    text = editor.value or ""
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        ui.notify(f"{editor.props['label']} is not TOML: {error}", type="negative", close_button="Close", timeout=0)
+        return False
+    place.write_text(text, encoding="utf-8")
+    return True
 
 
 def heading(text: str, level: int = 2) -> None:

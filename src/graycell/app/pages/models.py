@@ -5,9 +5,8 @@ from functools import partial
 
 from nicegui import run, ui
 
-from graycell.app.pages.frame import begin, command, faults, frame, heading, show_page, work
+from graycell.app.pages.frame import begin, command, frame, heading, runs_of, show_page, work
 from graycell.app.project import FITS, RUNS, Project
-from graycell.errors import GraycellError
 
 _FITTING, _REPORTING = "Fitting", "The report of"
 _STARTS = 2
@@ -24,14 +23,8 @@ def add(project: Project) -> None:
     @ui.page("/models")
     async def _page() -> None:
         with frame(project, "/models", "Which models your measurements allow, and how well each describes the runs."):
-            try:
-                found = await run.io_bound(project.runs)
-            except GraycellError as error:
-                faults(error)
-                return
+            found = await runs_of(project)
             if not found:
-                ui.label("There are no runs yet.")
-                ui.link("Make some of your files", "/")
                 return
             _fits(project)
             heading("Fit a model")

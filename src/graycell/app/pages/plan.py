@@ -6,7 +6,7 @@ from functools import partial
 
 from nicegui import run, ui
 
-from graycell.app.pages.frame import begin, command, faults, frame, heading, show_error, work
+from graycell.app.pages.frame import begin, command, faults, frame, heading, runs_of, show_error, work
 from graycell.app.project import FITS, PLAN, RESULTS, RUNS, Project
 from graycell.comparison.splits import known_of
 from graycell.errors import GraycellError
@@ -87,14 +87,13 @@ def add(project: Project) -> None:
     @ui.page("/plan")
     async def _page() -> None:
         with frame(project, "/plan", "What is to be done in the next run, and what it will be."):
+            runs = await runs_of(project)
+            if not runs:
+                return
             try:
-                runs, plan = await run.io_bound(project.runs), await run.io_bound(project.plan)
+                plan = await run.io_bound(project.plan)
             except GraycellError as error:
                 faults(error)
-                return
-            if not runs:
-                ui.label("There are no runs yet.")
-                ui.link("Make some of your files", "/")
                 return
             unsaved: list[GraycellError] = []
             _editor(project, runs, plan, unsaved)

@@ -3,10 +3,10 @@
 import numpy as np
 from nicegui import run, ui
 
-from graycell.app.pages.frame import command, faults, frame, heading
+from graycell.app.pages.frame import command, frame, heading, runs_of
 from graycell.app.project import RUNS, Project
 from graycell.balances.checking import check_path
-from graycell.errors import Finding, GraycellError
+from graycell.errors import Finding
 from graycell.reporting.overlay import runs_figure
 from graycell.runs.records import AnyBolus, CultureRun
 
@@ -24,14 +24,8 @@ def add(project: Project) -> None:
     @ui.page("/runs")
     async def _page() -> None:
         with frame(project, "/runs", "What was measured, and what is wrong or odd about it."):
-            try:
-                found = await run.io_bound(project.runs)
-            except GraycellError as error:
-                faults(error)
-                return
+            found = await runs_of(project)
             if not found:
-                ui.label("There are no runs yet.")
-                ui.link("Make some of your files", "/")
                 return
             _table(found)
             heading("What the checks say")
