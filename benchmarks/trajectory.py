@@ -106,7 +106,7 @@ def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray], lis
     model = gc.nolan_lee(extended=True)
     names = [row.name for row in model.table.estimated]
     packed = pack(gc.bundled_run(), model)
-    forward_mode = replace(SETTINGS, adjoint=diffrax.ForwardMode())  # the default is RecursiveCheckpointAdjoint
+    forward_mode = replace(SETTINGS, adjoint=diffrax.ForwardMode())  # the default is for reverse mode
 
     def at(factors, settings=SETTINGS):
         changed = model.with_parameters({name: model.parameters[name] * factors[i] for i, name in enumerate(names)})

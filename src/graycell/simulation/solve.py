@@ -7,6 +7,7 @@ times of events are traced, time is scaled to 0..1 in every segment, so that der
 import enum
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
@@ -22,9 +23,10 @@ from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
+from graycell.simulation.backward import goes_back, reached_end, solved
 from graycell.simulation.given import Given, feeds_at, given_by_rules
 from graycell.simulation.short_solve import short_solve
-from graycell.simulation.tangent import Tangent, norm_of_both
+from graycell.simulation.tangent import Moving, NormOfBoth, Tangent
 from graycell.simulation.triggers import solve_with_triggers
 
 
@@ -72,7 +74,9 @@ class SolverSettings:
             make them; inf does so always. `simulate` takes None for inf unless JAX traces its model or run.
             Where a substrate runs out, derivatives are otherwise far less precise than the trajectory, and keeping them
             costs three to five times the time; see `simulation.tangent`.
-        adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns).
+        adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns). None is for reverse
+            mode: step by step, see `simulation.backward`, where the solver is an explicit Runge-Kutta method, and else
+            `diffrax.RecursiveCheckpointAdjoint()`.
     """
 
     solver: diffrax.AbstractSolver = field(default_factory=diffrax.Tsit5)
@@ -80,7 +84,7 @@ class SolverSettings:
     atol: float | Array = 1e-7
     most_steps: int = 4096
     derivative_rtol: float | None = None
-    adjoint: diffrax.AbstractAdjoint = field(default_factory=diffrax.RecursiveCheckpointAdjoint)
+    adjoint: diffrax.AbstractAdjoint | None = None
 
     def derivative_share(self, model: CultureModel) -> float | Array | None:
         """Return the tolerance of a trajectory over that of its derivatives.
@@ -235,16 +239,19 @@ def integrate(
             since = elapsed if packed.steady_targets else None
             return Surroundings(inputs, flows, packed.media, control, since, clock)
 
+        def per_day(s, moving: Moving) -> Moving:
+            cells = model.cells_in(moving.state, at(s)) if packed.counts_cells else None
+            return Moving(model.derivative(moving.state, at(s)), cells)
+
         @jax.jit  # diffrax traces it several times; compiled as one function it is traced once
-        def derivative(s, state, _):
-            return jax.tree.map(lambda rate: unit * rate, model.derivative(state, at(s)))
+        def rate(s, moving: Moving) -> Moving:
+            return jax.tree.map(lambda part: unit * part, per_day(s, moving))
 
         @jax.jit
-        def derivative_of_all(s, every, _):
-            state, tangent, _ = every
-            tangent = None if direction is None else direction.rate(at(s), state, tangent)
-            counted = unit * model.cells_in(state, at(s)) if packed.counts_cells else None
-            return derivative(s, state, _), jax.tree.map(lambda rate: lax.stop_gradient(unit) * rate, tangent), counted
+        def rates(s, both: tuple[Moving, CultureState | None]) -> tuple[Moving, CultureState | None]:
+            moving, tangent = both
+            tangent = None if direction is None else direction.rate(at(s), moving.state, tangent)
+            return rate(s, moving), jax.tree.map(lambda part: lax.stop_gradient(unit) * part, tangent)
 
         at_rest = model.after_event(carry.state, at(0.0))
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
@@ -252,33 +259,21 @@ def integrate(
         stop = jnp.where(carry.alive & (length > 0.0), last_s, 0.0)
         first_step = lax.stop_gradient(jnp.where(stop > 0.0, _first_share(settings) * last_s, 1.0))
         shares = fractions * last_s
-        saveat = diffrax.SaveAt(t1=True) if points == 1 else diffrax.SaveAt(ts=jnp.minimum(shares, stop))
-        solve = functools.partial(_solved, settings, controller, first_step, stop)
-        tangent, counted = carry.tangent, jnp.zeros(()) if packed.counts_cells else None
-        if model.triggers:
-            solve = functools.partial(solve, derivative_of_all)
-            begun = state, counted, carry.true, stop, carry.alive
-            met = solve_with_triggers(model, solve, derivative_of_all, at, *begun)
-            states = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (points, *leaf.shape)), met.state)
-            successful, true, counted = met.ok, met.true, met.counted
-        else:
-            solution = solve(derivative_of_all, jnp.zeros(()), (state, tangent, counted), saveat=saveat)
-            states, *others = cast(tuple[CultureState, CultureState | None, Array | None], solution.ys)
-            tangent, counted = jax.tree.map(lambda leaf: leaf[-1], others)
-            successful, true = solution.result == diffrax.RESULTS.successful, carry.true
+        times = None if points == 1 else jnp.minimum(shares, stop)
+        begin, limits = Moving(state, jnp.zeros(()) if packed.counts_cells else None), (controller, first_step, stop)
+        ends, tangent, true, successful = _ends(model, settings, at, (rate, rates), begin, carry, limits, times)
         if packed.traced_times:
-            states = _moved_end(states, length, model.derivative(state, at(0.0)))
-            counted = None if counted is None else counted + _growth(length) * model.cells_in(state, at(0.0))
-        last = jax.tree.map(lambda leaf: leaf[-1], states)
+            ends = _moved_end(ends, length, per_day(jnp.zeros(()), begin))
+        states, last = ends.state, jax.tree.map(lambda leaf: leaf[-1], ends)
         # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
         closed = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states))
-        ivcd = None if carry.ivcd is None or counted is None else carry.ivcd + counted
-        done, amounts, volume, ivcd = _intervened(packed, now.done, last, ivcd)
+        ivcd = None if carry.ivcd is None else carry.ivcd + last.cell_days
+        done, amounts, volume, ivcd = _intervened(packed, now.done, last.state, ivcd)
         changed = jnp.any(done.bolus != 0.0) | jnp.any(done.replacement != 0.0)  # a sample changes nothing
         # start + (end - start) may miss the end by one rounding
         time = jnp.where(fractions == 1.0, now.end, jnp.minimum(now.start + fractions * length, now.end))
         inputs, failed = jax.vmap(lambda s: at(s).inputs)(shares), jnp.where(carry.alive & successful, 0, 1)
-        after = CultureState(amounts, volume, model.relaxed(last.variables, at(last_s)))
+        after = CultureState(amounts, volume, model.relaxed(last.state.variables, at(last_s)))
         vessel = (carry.state.volume, done.bolus) if packed.has_rules else None
         out = (time, states, closed.values, closed.status, inputs, failed, vessel)
         return _Carry(after, changed, carry.alive & successful, true, tangent, ivcd), out
@@ -286,6 +281,27 @@ def integrate(
     first = _begun(model, packed, direction, initial_state)
     given = _Segment(packed.start, packed.end, packed.setpoints, packed.flows, packed.interventions)
     return _path(model, packed, loop, *lax.scan(segment, first, given)[1])
+
+
+def _ends(model, settings, at, rates: tuple, begin: Moving, carry: _Carry, limits: tuple, times: Array | None) -> tuple:
+    """Return what moves at the times of a segment, its tangent, the conditions of triggers, whether it was solved.
+
+    rates: of what moves, and of this and its tangent; limits: see `_solved`; times: None for the end alone.
+    """
+    rate, of_both = rates
+    if model.triggers:
+        solve = functools.partial(_solved, settings, limits, rate)
+        end, true, reached = solve_with_triggers(model, solve, rate, at, begin, carry.true, limits[-1], carry.alive)
+        count = 1 if times is None else len(times)
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), end), None, true, reached
+    if settings.adjoint is None and goes_back(settings.solver):
+        solve = functools.partial(_solved, replace(settings, adjoint=diffrax.ForwardMode()))
+        ends, tangent, reached = solved(rate, of_both, begin, carry.tangent, solve, settings.solver, limits, times)
+        return ends, tangent, carry.true, reached
+    saveat = diffrax.SaveAt(t1=True) if times is None else diffrax.SaveAt(ts=times)
+    solution = _solved(settings, limits, of_both, jnp.zeros(()), (begin, carry.tangent), saveat)
+    ends, tangents = cast(tuple[Moving, CultureState | None], solution.ys)
+    return ends, jax.tree.map(lambda leaf: leaf[-1], tangents), carry.true, reached_end(solution)
 
 
 def _first_share(settings: SolverSettings) -> Array | float:
@@ -335,24 +351,26 @@ def _step_control(
     share = settings.derivative_share(model)
     if share is None:
         return controller, None
-    return replace(controller, norm=norm_of_both(controller.norm, share)), Tangent.of(model)
+    return replace(controller, norm=NormOfBoth(controller.norm, share)), Tangent.of(model)
 
 
-def _solved(settings, controller, first_step, stop, derivative, s, state, **options) -> diffrax.Solution:
-    """Return the solution from a time and state to the end of a segment."""
+def _solved(settings: SolverSettings, limits: tuple, rates: Callable, s, begin, saveat, event=None) -> diffrax.Solution:
+    """Return the solution from a time on, within limits: the control of steps, the first one, and the end."""
+    controller, first_step, stop = limits
     with short_solve():
         return diffrax.diffeqsolve(
-            diffrax.ODETerm(derivative),
+            diffrax.ODETerm(lambda s, every, _: rates(s, every)),
             settings.solver,
             s,
             stop,
             first_step,
-            state,
+            begin,
+            saveat=saveat,
             stepsize_controller=controller,
             max_steps=settings.most_steps,
-            adjoint=settings.adjoint,
+            adjoint=settings.adjoint or diffrax.RecursiveCheckpointAdjoint(),
             throw=False,
-            **options,
+            event=event,
         )
 
 
@@ -381,9 +399,9 @@ def joined(leaf: Array) -> Array:
     return leaf.reshape((leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]))
 
 
-def _moved_end(states: CultureState, length: Array, rate: CultureState) -> CultureState:
-    """Return states with the derivative by the length of a segment of length 0, which no step of the solver sees."""
-    return jax.tree.map(lambda state, slope: state + (_growth(length) * slope)[None], states, rate)
+def _moved_end(ends: Moving, length: Array, per_day: Moving) -> Moving:
+    """Return ends with the derivative by the length of a segment of length 0, which no step of the solver sees."""
+    return jax.tree.map(lambda end, slope: end + (_growth(length) * slope)[None], ends, per_day)
 
 
 def _growth(length: Array) -> Array:

@@ -8,7 +8,7 @@ short for all of them.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -18,6 +18,19 @@ from jax import lax
 from jaxtyping import Array
 
 from graycell.model import CultureModel, CultureState, Surroundings
+
+
+class Moving(NamedTuple):
+    """What a solve moves, and what has a derivative.
+
+    Attributes:
+        state: of the culture.
+        cell_days: integral of viable cells since the begin of the segment [10^9 cells d/L]; None where it is not asked
+            for.
+    """
+
+    state: CultureState
+    cell_days: Array | None
 
 
 class Tangent(eqx.Module):
@@ -73,14 +86,25 @@ def _learned(model: CultureModel) -> Any:
     return eqx.filter(_parts(model), eqx.is_inexact_array)
 
 
-def norm_of_both(of_part: Callable[[Any], Any], share: float | Array) -> Callable[[Any], Array]:
-    """Return the norm by which a step of a state with its tangent is judged.
+class NormOfBoth(eqx.Module):
+    """The norm by which a step of a state with its tangent is judged: the largest of the two, over their tolerances.
 
-    Args:
+    Attributes:
         of_part: norm of the errors of either part, over the tolerance of the state.
         share: tolerance of the state over that of the tangent [1].
-
-    Returns:
-        The norm of the errors of a state, its tangent, and the cells that are counted, as a part of the state.
     """
-    return lambda errors: jnp.maximum(of_part((errors[0], errors[2])), share * of_part(errors[1]))
+
+    of_part: Callable[[Any], Any] = eqx.field(static=True)
+    share: float | Array
+
+    def __call__(self, errors: tuple[Any, Any]) -> Array:
+        """Return the norm.
+
+        Args:
+            errors: of what moves, and of its tangent.
+
+        Returns:
+            It [1].
+        """
+        of_state, of_tangent = map(self.of_part, errors)
+        return jnp.maximum(of_state, self.share * of_tangent)

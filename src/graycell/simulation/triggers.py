@@ -1,7 +1,7 @@
 """Triggers in a simulation: the solver stops where a condition changes, and what fires sets its new values."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import diffrax
 import jax
@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 
 from graycell.errors import ModelError
 from graycell.model import CultureModel, CultureState, Surroundings
+from graycell.simulation.tangent import Moving
 
 _MOST_STOPS = 4096
 """Stops of the solver within a segment: a chain of triggers that never ends is a fault of the model."""
@@ -25,92 +26,72 @@ _MOST_MOVES = 64
 """Doublings of a rounding that move the time past the change of a condition."""
 
 
-class Met(NamedTuple):
-    """The end of a segment.
-
-    Attributes:
-        state: after what fired at this time.
-        counted: the integral of viable cells, see `solve_with_triggers`.
-        true: (triggers,) whether each condition holds.
-        ok: whether the solver reached the end.
-    """
-
-    state: CultureState
-    counted: Array | None
-    true: Bool[Array, " triggers"]
-    ok: Array
-
-
 def solve_with_triggers(
     model: CultureModel,
     solve: Callable[..., Any],
-    derivative: Callable[..., tuple[CultureState, None, Array | None]],
+    rate: Callable[[Any, Moving], Moving],
     at: Callable[[Any], Surroundings],
-    state: CultureState,
-    counted: Array | None,
+    begin: Moving,
     true: Bool[Array, " triggers"],
     stop: Float[Array, ""],
     alive: Array,
-) -> Met:
+) -> tuple[Moving, Bool[Array, " triggers"], Array]:
     """Solve a segment of a model with triggers; there is no derivative through it.
 
     Args:
         model: with triggers.
-        solve: from a time, a state and options of diffrax to its solution at the end of the segment.
-        derivative: of the state, of no tangent, and of `counted`.
+        solve: from a time, what moves, what to save and an event of diffrax to the solution at the end of the segment.
+        rate: from a time and what moves to its rate of change.
         at: from a time to the surroundings.
-        state: at the beginning of the segment.
-        counted: the integral of viable cells there; None where it is not needed.
+        begin: what moves, at the beginning of the segment.
         true: whether the conditions held just before.
         stop: [d] end of the segment, from its beginning.
         alive: whether no segment failed so far.
 
     Returns:
-        The state at the end, after what fires there.
+        What moves at the end, after what fires there; whether each condition holds; whether the solver got there.
 
     Raises:
         ModelError: where JAX differentiates it.
     """
-    state = _without_derivative(state)
+    begin = begin._replace(state=_without_derivative(begin.state))
 
     def on(carry):
         s, *_, stops, ok = carry
         return ok & (s < stop) & (stops < _MOST_STOPS)
 
     def piece(carry):
-        s, state, counted, true, stops, _ = carry
+        s, now, true, stops, _ = carry
 
         def unchanged(t, y, args, **kwargs):
-            return jnp.where(jnp.all(model.triggered(y[0], at(t)).true == true), _TINY, -_TINY)
+            return jnp.where(jnp.all(model.triggered(y.state, at(t)).true == true), _TINY, -_TINY)
 
         root_finder = optimistix.Bisection(rtol=_ROOT_TOLERANCE, atol=_ROOT_TOLERANCE)
-        event = diffrax.Event(unchanged, root_finder)
-        solution = solve(s, (state, None, counted), saveat=diffrax.SaveAt(t1=True), event=event)
+        solution = solve(s, now, diffrax.SaveAt(t1=True), diffrax.Event(unchanged, root_finder))
         reached, end = solution.ts[-1], jax.tree.map(lambda leaf: leaf[-1], solution.ys)
         stopped = solution.result == diffrax.RESULTS.event_occurred
         ok = stopped | (solution.result == diffrax.RESULTS.successful)
-        past, end = _past_the_change(model, derivative, at, reached, end, true, stop, stopped)
+        past, end = _past_the_change(model, rate, at, reached, end, true, stop, stopped)
         reached = jnp.where(stopped, past, stop)
-        state, _, counted = end
-        state, true, fired = fire(model, at(reached), state, true)
-        return reached, state, counted, true, stops + 1, ok & fired
+        state, true, fired = fire(model, at(reached), end.state, true)
+        return reached, end._replace(state=state), true, stops + 1, ok & fired
 
-    state, true, fired = fire(model, at(jnp.zeros(())), state, true)
-    first = jnp.zeros(()), state, counted, true, jnp.asarray(0), alive & fired
-    s, state, counted, true, _, ok = lax.while_loop(on, piece, first)
-    return Met(state, counted, true, ok & (s >= stop))
+    state, true, fired = fire(model, at(jnp.zeros(())), begin.state, true)
+    first = jnp.zeros(()), begin._replace(state=state), true, jnp.asarray(0), alive & fired
+    s, end, true, _, ok = lax.while_loop(on, piece, first)
+    return end, true, ok & (s >= stop)
 
 
-def _past_the_change(model, derivative, at, s, end, true, stop, stopped):
+def _past_the_change(model, rate, at, s, end, true, stop, stopped):
     """Return the first time after the change of a condition, and what was solved there: the root may be before it."""
-    slope = derivative(s, end, None)
+    slope = rate(s, end)
 
     def moved(step):
-        return jax.tree.map(lambda leaf, rate: leaf + step * rate, end, slope)
+        return jax.tree.map(lambda leaf, by: leaf + step * by, end, slope)
 
     def before(carry):
         step, moves = carry
-        same = jnp.all(model.triggered(moved(step)[0], at(s + step)).true == true)
+        same = jnp.all(model.triggered(moved(step).state, at(s + step)).true == true)
         return stopped & same & (moves < _MOST_MOVES) & (s + step < stop)
 
     first = jnp.zeros(()), jnp.asarray(0)
