@@ -250,7 +250,7 @@ def integrate(
         @jax.jit
         def rates(s, both: tuple[Moving, CultureState | None]) -> tuple[Moving, CultureState | None]:
             moving, tangent = both
-            tangent = None if direction is None else direction.rate(at(s), moving.state, tangent)
+            tangent = None if direction is None or tangent is None else direction.rate(at(s), moving.state, tangent)
             return rate(s, moving), jax.tree.map(lambda part: lax.stop_gradient(unit) * part, tangent)
 
         at_rest = model.after_event(carry.state, at(0.0))
