@@ -6,6 +6,7 @@
     models         models, import-model, export-model
     modelling      simulate, report, demo
     fitting        fit
+    figures        figures
     checking       diagnose, check-gradients
     predicting     predict
     deciding       optimise, design, campaign
@@ -109,6 +110,8 @@ concentrations in mmol/L, cell densities in 10^9 cells/L.
     graycell diagnose my-run/              show where the equations of a model contradict each other
 
     graycell check-gradients my-run/       check the derivatives that a fit uses
+
+    graycell figures my-fit/report.html    the figures of a page as files, for slides and print
 
     graycell app my-project/               all of this in a browser, by mouse
 

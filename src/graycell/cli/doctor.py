@@ -19,6 +19,7 @@ _PARTS = {
     "xarray": ("export", "predictions as xarray"), "arviz": ("export", "predictions as InferenceData"),
     "pyarrow": ("parquet", "Parquet files"), "antimony": ("antimony", "models in Antimony"),
     "distributed": ("dask", "many machines by Dask"), "nicegui": ("app", "the app in a browser"),
+    "kaleido": ("figures", "figures as files"),
 }  # fmt: skip
 """Packages, the extra that installs each, and what it is for."""
 _ANSWER = 0.576

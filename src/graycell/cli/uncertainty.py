@@ -82,6 +82,7 @@ def _profile(folder: Path, parameters: list[str], level: float, predicted: str |
     else:
         found = [_predicted(fit, predicted, level)]
     from graycell.reporting import file_word, write_table
+    from graycell.reporting.page import Section, drawing, page
     from graycell.reporting.profiles import intervals_frame, points_frame, profile_figure
 
     intervals = intervals_frame(found)
@@ -89,7 +90,10 @@ def _profile(folder: Path, parameters: list[str], level: float, predicted: str |
         write_table(intervals, stage / "intervals.csv")
         write_table(points_frame(found), stage / "points.csv")
         for one in found:
-            profile_figure(one).write_html(stage / f"{file_word(one.name)}.html", include_plotlyjs=True)
+            name = file_word(one.name)
+            shown = drawing(profile_figure(one), name, f"What each value of {one.name} costs, the others fitted anew.")
+            whole = page(f"Profile of {one.name}", [Section("profile", one.name, shown)])
+            (stage / f"{name}.html").write_text(whole, encoding="utf-8")
     print_frame(intervals, f"Profile likelihoods, {100 * level:g} %, internal units")
     for sentence in dict.fromkeys(sentence for one in found for sentence in one.remarks()):
         say(f"warning: {sentence}")

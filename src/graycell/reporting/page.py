@@ -1,10 +1,14 @@
 """Pieces of a self-contained HTML page: escaped text, tables, figures, and the page around them.
 
 Style and plotly.js are in the page, it contains no address, and its content policy forbids a browser to load more.
+plotly.js is compressed, so that a page has 2 MB in place of 5 and can be sent; the browser unpacks it.
 """
 
+import base64
+import functools
 import html
 import re
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -25,6 +29,20 @@ _CONFIG = (
     '{"displaylogo":false,"responsive":true,"showSendToCloud":false,"plotlyServerURL":"",'
     '"modeBarButtons":[["toImage","zoom2d","pan2d","resetScale2d"]]}'
 )
+_PLOTLY = """
+const plotly = (async () => {
+  const packed = Uint8Array.from(atob("%s"), letter => letter.charCodeAt(0));
+  const unpacked = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  const script = document.createElement("script");
+  script.textContent = await new Response(unpacked).text();
+  document.head.append(script);
+})();
+const draw = (anchor, figure, config) =>
+  plotly.then(() => Plotly.newPlot(anchor, figure.data, figure.layout, config)).catch(() => {
+    document.getElementById(anchor).textContent =
+      "This browser cannot unpack the figures; a version of 2023 or later can. Their numbers are in the tables.";
+  });
+"""
 _PRINTING = """
 const resize = layout => document.querySelectorAll(".plot").forEach(plot => Plotly.relayout(plot, layout));
 addEventListener("beforeprint", () => resize({autosize: false, width: 980}));
@@ -154,7 +172,7 @@ def drawing(figure: go.Figure, anchor: str, caption: str) -> str:
     return (
         f'<figure><div class="wide"><div class="plot" id="{anchor}" role="img" aria-label="{text(caption)}" '
         f'style="min-height:{height}px"></div></div><figcaption>{text(caption)}</figcaption>'
-        f'<script>{{const f={plot};Plotly.newPlot("{anchor}",f.data,f.layout,{_CONFIG});}}</script></figure>'
+        f'<script>draw("{anchor}",{plot},{_CONFIG});</script></figure>'
     )
 
 
@@ -178,10 +196,16 @@ def page(title: str, sections: Sequence[Section]) -> str:
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{text(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n<style>\n{style}</style>\n'
-        f"<script>{get_plotlyjs()}</script>\n</head>\n<body>\n"
+        f"<script>{_plotly_script()}</script>\n</head>\n<body>\n"
         f'<nav aria-label="Sections">{links}</nav>\n<main>\n<h1>{text(title)}</h1>\n{bodies}\n</main>\n'
         f"<script>{_PRINTING}</script>\n</body></html>\n"
     )
+
+
+@functools.cache
+def _plotly_script() -> str:
+    """Return the script that unpacks plotly.js, and draws a figure when it is there."""
+    return _PLOTLY % base64.b64encode(zlib.compress(get_plotlyjs().encode(), 6)).decode("ascii")
 
 
 def _number_class(is_number: bool) -> str:

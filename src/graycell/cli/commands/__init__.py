@@ -10,6 +10,7 @@ from graycell.cli.commands import (
     comparing,
     deciding,
     doctor,
+    figures,
     fitting,
     following,
     modelling,
@@ -19,7 +20,7 @@ from graycell.cli.commands import (
     uncertainty,
 )
 
-_MODULES = (runs, models, modelling, fitting, predicting, uncertainty, deciding, following, comparing, checking, app,
-            doctor)  # fmt: skip
+_MODULES = (runs, models, modelling, fitting, figures, predicting, uncertainty, deciding, following, comparing,
+            checking, app, doctor)  # fmt: skip
 GROUPS = tuple(group.commands for group in _MODULES)
 """In the order of the help."""
