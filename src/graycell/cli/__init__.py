@@ -30,7 +30,9 @@ declared, which is what ``--help`` shows.
 import contextlib
 import os
 import sys
+import traceback
 from importlib import metadata
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,7 +40,7 @@ import typer.core
 
 from graycell.cli.commands import GROUPS
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
-from graycell.cli.sentences import console, print_error, print_findings, say
+from graycell.cli.sentences import console, end_log, keep_log, print_error, print_findings, say, speak
 from graycell.cli.stopping import last_sentence, was_asked
 from graycell.errors import GraycellError, InputError
 
@@ -134,9 +136,24 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Before the command: say faults and warnings alone.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="Before the command: say when, and where in the code a fault arose.")
+    ] = False,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Before the command: a file in which all that is said is kept too.", show_default=False),
+    ] = None,
 ) -> None:
-    pass
+    global _shows_where
+    _shows_where = verbose
+    speak(quiet, verbose)
+    if log is not None:
+        keep_log(log, sys.argv[1:])
 
+
+_shows_where = False
+"""Whether a deliberate error is printed with its traceback."""
 
 for _group in GROUPS:
     app.add_typer(_group)
@@ -145,8 +162,17 @@ for _group in GROUPS:
 def main() -> None:
     """Run the command line; a deliberate error is printed as its sentences, without a traceback."""
     try:
+        _run()
+    except SystemExit as end:
+        end_log(end.code)
+        raise
+
+
+def _run() -> None:
+    try:
         app()
     except InputError as error:
+        _show_where()
         print_findings(error.findings)
         sys.exit(FAULTS)
     except KeyboardInterrupt:
@@ -162,8 +188,14 @@ def main() -> None:
             sys.exit(INTERRUPTED)
         if not isinstance(error, (GraycellError, OSError)):
             raise
+        _show_where()
         print_error(f"graycell: {error}")
         sys.exit(FAULTS)
+
+
+def _show_where() -> None:
+    if _shows_where:
+        print_error(traceback.format_exc().rstrip())
 
 
 def entry_point() -> None:
