@@ -1,5 +1,6 @@
 """The figures of a page are written as files, and nothing but figures of graycell is drawn."""
 
+import base64
 import re
 import shutil
 import struct
@@ -7,7 +8,7 @@ import struct
 import plotly.graph_objects as go
 import pytest
 
-from graycell.errors import InputError
+from graycell.errors import GraycellError, InputError
 from graycell.reporting.figure_files import figures_of, write_figures
 from graycell.reporting.page import Section, drawing, page
 
@@ -40,6 +41,7 @@ def test_a_page_has_two_megabytes(written):
     ('{"data"', '{"dat', "figure 'glucose': found what is no figure"),
     ('"type":"scatter"', '"type":"scattergl"', "found scattergl"),
     ('"layout":{', '"layout":{"images":[{"source":"http://example.org/a.png"}],', "found an image"),
+    ('"height":400', '"height":1e7', "a height of 1e+07 px"),
     ('"layout":{', '"layout":{"nothing":1,', "figure 'glucose': found what is no figure"),
     ("<script>draw(", "<script>drawn(", "found no figure"),
 ])  # fmt: skip
@@ -59,13 +61,47 @@ def test_a_file_that_is_no_page_is_a_sentence(tmp_path):
         figures_of(tmp_path / "binary.html")
 
 
+def test_a_browser_that_fails_is_a_sentence_and_leaves_nothing(written, tmp_path, monkeypatch):
+    kaleido = pytest.importorskip("kaleido")
+
+    def fail(*_, **__):
+        raise TimeoutError("90 s")
+
+    monkeypatch.setattr(kaleido, "write_fig_from_object_sync", fail)
+    with pytest.raises(GraycellError, match=r"did not draw them \(TimeoutError"):
+        write_figures(figures_of(written), tmp_path / "out", "svg", 800, None, 1.0)
+    assert not list((tmp_path / "out").glob("*.svg"))
+
+
 @pytest.mark.skipif(not any(map(shutil.which, ("chromium", "google-chrome", "chrome"))), reason="no Chrome is here")
-def test_files_have_the_size_that_was_asked_for(written, tmp_path):
+def test_files_have_the_size_and_the_words_that_were_asked_for(written, tmp_path):
     pytest.importorskip("kaleido")
-    [svg, _] = write_figures(figures_of(written), tmp_path / "svg", width=800)
-    assert svg == tmp_path / "svg/glucose.svg"
-    text = svg.read_text(encoding="utf-8")
+    drawn = write_figures(figures_of(written), tmp_path / "svg", "svg", 800, None, 1.0)
+    assert drawn == [tmp_path / "svg/glucose.svg", tmp_path / "svg/lactate.svg"]
+    text = drawn[1].read_text(encoding="utf-8")
     assert 'width="800" height="400"' in text
-    assert "run 1" in text or "GLC" in text
-    [png] = write_figures({"one": a_figure()}, tmp_path / "png", "png", width=640, height=360, scale=2.0)
+    assert ">LAC<" in text
+    [png] = write_figures({"one": a_figure()}, tmp_path / "png", "png", 640, 360, 2.0)
     assert struct.unpack(">II", png.read_bytes()[16:24]) == (1280, 720)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("chromium", "google-chrome", "chrome"))), reason="no Chrome is here")
+def test_the_browser_loads_nothing_that_a_figure_names(tmp_path):
+    """A picture in another file of this machine, which `figures_of` would refuse; one in the figure itself is drawn."""
+    pytest.importorskip("kaleido")
+    [red] = write_figures({"red": go.Figure(layout={"paper_bgcolor": "red"})}, tmp_path, "png", 200, 200, 1.0)
+    inside = "data:image/png;base64," + base64.b64encode(red.read_bytes()).decode()
+    where = {"x": 0, "y": 1, "sizex": 1, "sizey": 1, "sizing": "stretch"}
+    figures = {"none": go.Figure()} | {
+        name: go.Figure(layout={"images": [{"source": source, **where}]})
+        for name, source in (("file", red.as_uri()), ("inside", inside))
+    }
+    none, file, drawn = (path.read_bytes() for path in write_figures(figures, tmp_path, "png", 200, 200, 1.0))
+    assert file == none != drawn
+
+
+def test_a_picture_in_a_template_is_refused(tmp_path):
+    figure = a_figure().update_layout(template={"layout": {"images": [{"name": "one", "source": "http://x.org/a"}]}})
+    (tmp_path / "page.html").write_text(page("One", [Section("s", "S", drawing(figure, "one", "One"))]), "utf-8")
+    with pytest.raises(InputError, match="found an image"):
+        figures_of(tmp_path / "page.html")

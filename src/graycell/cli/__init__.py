@@ -40,7 +40,7 @@ import typer.core
 
 from graycell.cli.commands import GROUPS
 from graycell.cli.exit_codes import FAULTS, INTERRUPTED
-from graycell.cli.sentences import console, end_log, keep_log, print_error, print_findings, say, speak
+from graycell.cli.sentences import add_to_log, begin_output, console, end_output, print_error, print_findings, say
 from graycell.cli.stopping import last_sentence, was_asked
 from graycell.errors import GraycellError, InputError
 
@@ -136,20 +136,22 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Before the command: say faults and warnings alone.")] = False,
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", help="Before the command: print warnings only, and all where it does not succeed."),
+    ] = False,
     verbose: Annotated[
-        bool, typer.Option("--verbose", help="Before the command: say when, and where in the code a fault arose.")
+        bool,
+        typer.Option("--verbose", help="Before the command: print times, and where in the code an error arose."),
     ] = False,
     log: Annotated[
         Path | None,
-        typer.Option(help="Before the command: a file in which all that is said is kept too.", show_default=False),
+        typer.Option(help="Before the command: a file to which all that is printed is added.", show_default=False),
     ] = None,
 ) -> None:
     global _shows_where
     _shows_where = verbose
-    speak(quiet, verbose)
-    if log is not None:
-        keep_log(log, sys.argv[1:])
+    begin_output(quiet, verbose, log, sys.argv[1:])
 
 
 _shows_where = False
@@ -164,7 +166,11 @@ def main() -> None:
     try:
         _run()
     except SystemExit as end:
-        end_log(end.code)
+        end_output(end.code)
+        raise
+    except BaseException:
+        add_to_log(traceback.format_exc())
+        end_output(FAULTS)
         raise
 
 

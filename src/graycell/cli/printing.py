@@ -55,7 +55,8 @@ def progress_bar(label: str) -> Iterator[Callable[[float, str], None]]:
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    with Progress(*columns, console=console) as bar:
+    seen = not console.quiet  # rich would send what others print to the console, which is silent
+    with Progress(*columns, console=console, redirect_stdout=seen, redirect_stderr=seen) as bar:
         task = bar.add_task(label, total=1.0, words="compiling")
 
         keep = progress_file()

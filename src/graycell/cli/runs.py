@@ -1,5 +1,6 @@
 """Commands about measured runs: check, import, template, export, rates."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def _import(
             return
     elif header is not None:
         raise typer.BadParameter("--header is for a draft; the mapping says header = ...")
-    with console.status("Reading"):
+    with contextlib.nullcontext() if console.quiet else console.status("Reading"):
         found = imported(files, words)
         findings = [*found.remarks, *check_runs(found.runs), *implausible(found.runs)]
     shown_units = display_units(units, found.runs)

@@ -1,6 +1,8 @@
 """Sentences and findings that the commands print, and their log; nothing is imported that a command might not need."""
 
+import io
 import shlex
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,26 +12,32 @@ from rich.console import Console
 from rich.control import Control
 
 from graycell.errors import Finding, gathered
+from graycell.storage import cannot_write
+
+_WARNING = "warning: "
+_WIDTH = 160
+"""[characters] Of tables in a log."""
 
 
-class _Spoken(Console):
-    """A console whose words go into the log too, where there is one."""
+class _Terminal(Console):
+    """The terminal, whose words go into the log too, and are held back while all is well with --quiet."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print, see rich."""
         super().print(*objects, **options)
-        if _log is not None and not any(isinstance(one, Control) for one in objects):  # a bar moves by these
-            _log.print(*objects, **options)
+        if any(isinstance(one, Control) for one in objects):  # a progress bar moves by these
+            return
+        for other in (_log, _held if self.quiet else None):
+            if other is not None:
+                other.print(*objects, **options)
 
 
-console = _Spoken()
-_errors = _Spoken(stderr=True)
+console = _Terminal()
+_errors = _Terminal(stderr=True)
 _log: Console | None = None
+_held: Console | None = None
+_shows_times = False
 _begun = time.monotonic()
-_tells_times = False
-_WARNING = "warning: "
-_LOG_WIDTH = 160
-
 MOST_PRINTED_RUNS = 4
 """Number of runs up to which a table is printed for each of them."""
 
@@ -38,11 +46,11 @@ def say(sentence: str) -> None:
     """Print a sentence literally: a name from a file is not markup.
 
     Args:
-        sentence: the text; one that begins with "warning: " is said to those too who want to hear nothing else.
+        sentence: the text; one that begins with "warning: " is printed on stderr with --quiet.
     """
-    heard = _errors if console.quiet and sentence.startswith(_WARNING) else console
-    at = f"{time.monotonic() - _begun:7.1f} s  " if _tells_times else ""
-    heard.print(at + sentence, highlight=False, markup=False, soft_wrap=True)
+    where = _errors if console.quiet and sentence.startswith(_WARNING) else console
+    at = f"{time.monotonic() - _begun:7.1f} s  " if _shows_times else ""
+    where.print(at + sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def print_error(sentence: str) -> None:
@@ -77,49 +85,57 @@ def print_findings(findings: Iterable[Finding]) -> None:
         findings: errors and remarks.
     """
     for finding in gathered(findings):
-        if finding.severity == "error" and console.quiet:
-            print_error(str(finding))
-        else:
-            say(f"{'' if finding.severity == 'error' else 'remark: '}{finding}")
+        say(f"{'' if finding.severity == 'error' else 'remark: '}{finding}")
 
 
-def speak(quiet: bool, verbose: bool) -> None:
-    """Set how much is said.
+def begin_output(quiet: bool, verbose: bool, log: Path | None, words: Sequence[str]) -> None:
+    """Set what is printed of a command, and where it is kept.
 
     Args:
-        quiet: faults and warnings alone, on stderr; results are in files.
-        verbose: before every sentence, the seconds since the command began.
-    """
-    global _tells_times
-    console.quiet, _tells_times = quiet, verbose
-
-
-def keep_log(path: Path, words: Sequence[str]) -> None:
-    """Let all that is printed from now on go into a file too, after what is there.
-
-    Args:
-        path: the file.
-        words: of the command, written at the beginning.
+        quiet: print warnings only, and all where the command ends with another exit code than 0.
+        verbose: print the seconds since the command began before every sentence.
+        log: a file to which all that is printed is added; None for none.
+        words: of the command, for the log.
 
     Raises:
-        OSError: where it cannot be written to.
+        OutputError: where the log cannot be written to.
     """
-    global _log
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # by lines: a command that is stopped ends at once
-    _log = Console(file=path.open("a", encoding="utf-8", buffering=1), width=_LOG_WIDTH, color_system=None)
-    _logged(f"{time.strftime('%Y-%m-%d %H:%M:%S')} in {Path.cwd()}: graycell {shlex.join(words)}")
+    global _log, _held, _shows_times, _begun
+    end_output(0)
+    console.quiet, _shows_times, _begun = quiet, verbose, time.monotonic()
+    _held = Console(file=io.StringIO(), width=console.width, color_system=None) if quiet else None
+    if log is None:
+        return
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        file = log.open("a", encoding="utf-8", buffering=1)  # by lines: a command that is stopped ends at once
+    except OSError as error:
+        raise cannot_write(log.parent, error) from None
+    _log = Console(file=file, width=_WIDTH, color_system=None)
+    add_to_log(f"{time.strftime('%Y-%m-%d %H:%M:%S')} in {Path.cwd()}: graycell {shlex.join(words)}")
 
 
-def end_log(code: object) -> None:
-    """Write into the log, if there is one, how the command ended.
+def end_output(code: object) -> None:
+    """Print what was held back if a command did not end well, and end its log.
 
     Args:
         code: the exit code.
     """
-    _logged(f"exit code {code} after {time.monotonic() - _begun:.1f} s")
-
-
-def _logged(sentence: str) -> None:
+    global _log, _held
+    held, _held, console.quiet = _held, None, False
+    if held is not None and code not in (0, None):
+        sys.stderr.write(held.file.getvalue())  # type: ignore[attr-defined]
     if _log is not None:
-        _log.print(sentence, highlight=False, markup=False, soft_wrap=True)
+        add_to_log(f"exit code {code or 0} after {time.monotonic() - _begun:.1f} s")
+        _log.file.close()
+        _log = None
+
+
+def add_to_log(text: str) -> None:
+    """Add what is not printed here to the log, if there is one.
+
+    Args:
+        text: such as a traceback.
+    """
+    if _log is not None:
+        _log.print(text, highlight=False, markup=False, soft_wrap=True)

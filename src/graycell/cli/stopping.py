@@ -25,6 +25,7 @@ from types import FrameType
 
 from graycell.cli import guard
 from graycell.cli.exit_codes import INTERRUPTED
+from graycell.cli.sentences import add_to_log, end_output
 from graycell.storage import discard_stages
 
 GRACE = 1.5
@@ -207,6 +208,8 @@ def _tidy() -> None:
     discard_stages()
     show = "\x1b[?25h" if sys.stdout.isatty() else ""  # a progress bar hides the cursor
     os.write(sys.stdout.fileno(), f"{show}\n{last_sentence()}\n".encode(errors="replace"))
+    add_to_log(last_sentence())
+    end_output(INTERRUPTED)
 
 
 __all__ = ["GRACE", "end_soon_after_ctrl_c", "keeps_state", "last_sentence", "was_asked"]

@@ -82,18 +82,14 @@ def _profile(folder: Path, parameters: list[str], level: float, predicted: str |
     else:
         found = [_predicted(fit, predicted, level)]
     from graycell.reporting import file_word, write_table
-    from graycell.reporting.page import Section, drawing, page
-    from graycell.reporting.profiles import intervals_frame, points_frame, profile_figure
+    from graycell.reporting.profiles import intervals_frame, points_frame, profile_page
 
     intervals = intervals_frame(found)
     with written_together(place) as stage:
         write_table(intervals, stage / "intervals.csv")
         write_table(points_frame(found), stage / "points.csv")
         for one in found:
-            name = file_word(one.name)
-            shown = drawing(profile_figure(one), name, f"What each value of {one.name} costs, the others fitted anew.")
-            whole = page(f"Profile of {one.name}", [Section("profile", one.name, shown)])
-            (stage / f"{name}.html").write_text(whole, encoding="utf-8")
+            (stage / f"{file_word(one.name)}.html").write_text(profile_page(one), encoding="utf-8")
     print_frame(intervals, f"Profile likelihoods, {100 * level:g} %, internal units")
     for sentence in dict.fromkeys(sentence for one in found for sentence in one.remarks()):
         say(f"warning: {sentence}")

@@ -1,27 +1,34 @@
 """The figures of a page as files for slides and print: SVG, PNG or PDF.
 
-They are drawn by a browser, as on the page itself: kaleido drives a Chrome or Chromium of this machine. Nothing is
-loaded from a network. What a page holds is data: it is read as JSON, and what graycell does not draw is refused.
+They are drawn by a browser, as on the page itself: kaleido drives a Chrome or Chromium of this machine. What a page
+holds is data: it is read as JSON, what graycell does not draw is refused, and a content policy forbids the browser to
+load anything but plotly.js, from this machine.
 """
 
 import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import plotly.graph_objects as go
 
 from graycell.errors import Finding, GraycellError, InputError
+from graycell.reporting.writing import file_word
 from graycell.storage import written_together
 
-FORMATS = ("svg", "png", "pdf")
 _MOST_BYTES = 100_000_000
 """[bytes] A page has two to ten million."""
-_FIGURE = re.compile(r'<script>draw\("([\w.:-]+)",')
-_TRACES = {"scatter", "bar", "heatmap", "histogram"}
+_FIGURE = re.compile(r'<script>draw\("([\w.-]+)",')
+_TRACES = {"scatter", "bar", "heatmap"}
 """What graycell draws; maps, among others, would be loaded from a network."""
-_WIDTH, _HEIGHT = 1280, 720
-"""[px] A slide of 16:9."""
+WIDTH, HEIGHT = 1280, 720
+"""[px] A slide of 16:9; for figures without a height of their own."""
+SIZES = (150, 10_000)
+"""[px] Least and largest width and height."""
+_POLICY = (
+    "default-src 'none'; script-src file: 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
+)
 _EXTRA = "figures need the package kaleido; install it with: pip install 'graycell[figures]'."
 _OTHERWISE = "name one by the variable BROWSER_PATH, or use the camera above each figure of the page."
 _BROWSER = f"figures: found no Chrome or Chromium on this machine, which draws them; install one, or {_OTHERWISE}"
@@ -46,7 +53,7 @@ def figures_of(page: str | Path) -> dict[str, go.Figure]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _fault(path, f"what cannot be read as text ({error})") from None
-    found = {match[1]: _figure(path, match[1], text, match.end()) for match in _FIGURE.finditer(text)}
+    found = {file_word(match[1]): _figure(path, match[1], text, match.end()) for match in _FIGURE.finditer(text)}
     if not found:
         raise _fault(path, "no figure")
     return found
@@ -65,21 +72,23 @@ def _figure(path: Path, name: str, text: str, at: int) -> go.Figure:
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _fault(place, "what is no figure") from None
     strange = sorted({trace.type for trace in figure.data} - _TRACES)
-    if strange or figure.layout.images:
+    if strange or figure.layout.images or figure.layout.template.layout.images:
         raise _fault(place, f"{', '.join(strange) or 'an image'}, which graycell does not draw")
+    height = figure.layout.height
+    if height is not None and not SIZES[0] <= height <= SIZES[1]:
+        raise _fault(place, f"a height of {height:g} px")
     return figure
 
 
 def write_figures(
-    figures: Mapping[str, go.Figure], folder: str | Path, kind: str = "svg", width: int = _WIDTH,
-    height: int | None = None, scale: float = 2.0,
-) -> list[Path]:  # fmt: skip
+    figures: Mapping[str, go.Figure], folder: str | Path, kind: str, width: int, height: int | None, scale: float
+) -> list[Path]:
     """Write figures, each as a file of its name.
 
     Args:
         figures: by name.
         folder: where the files are written.
-        kind: one of `FORMATS`.
+        kind: svg, png or pdf.
         width: [px].
         height: [px]; None for that of each figure, and that of a slide where it has none.
         scale: pixels of a PNG for each px.
@@ -88,35 +97,42 @@ def write_figures(
         The files.
 
     Raises:
-        InputError: for another format.
-        GraycellError: where kaleido or a browser is missing.
+        GraycellError: where kaleido or a browser is missing, or the browser fails.
         OutputError: where the folder cannot be written to.
     """
-    if kind not in FORMATS:
-        raise InputError([Finding("figures", f"the format '{kind}'", f"one of {', '.join(FORMATS)} is needed",
-                                  "choose one")])  # fmt: skip
     folder = Path(folder)
     names = [f"{name}.{kind}" for name in figures]
-    heights = [height or figure.layout.height or _HEIGHT for figure in figures.values()]
     with written_together(folder) as stage:
-        _drawn(list(figures.values()), [stage / name for name in names], heights, width, scale)
+        drawings = [
+            {"fig": figure.to_dict(), "path": stage / name,
+             "opts": {"format": kind, "width": width, "height": height or figure.layout.height or HEIGHT,
+                      "scale": scale}}
+            for figure, name in zip(figures.values(), names, strict=True)
+        ]  # fmt: skip
+        _draw(drawings)
     return [folder / name for name in names]
 
 
-def _drawn(figures: list[go.Figure], files: list[Path], heights: list[float], width: int, scale: float) -> None:
+def _draw(drawings: list[dict[str, Any]]) -> None:
     try:
         import kaleido
-        from kaleido.errors import BrowserClosedError, BrowserFailedError, ChromeNotFoundError
+        from choreographer.protocol import DevtoolsProtocolError
+        from kaleido.errors import ChromeNotFoundError, JavascriptError, KaleidoError
     except ImportError:
         raise GraycellError(_EXTRA) from None
-    drawings = [
-        {"fig": figure.to_dict(), "path": path,
-         "opts": {"format": path.suffix[1:], "width": width, "height": height, "scale": scale}}
-        for figure, path, height in zip(figures, files, heights, strict=True)
-    ]  # fmt: skip
+
+    class Page(kaleido.PageGenerator):
+        def generate_index(self) -> str:
+            policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+            return super().generate_index().replace("<head>", f"<head>{policy}", 1)
+
     try:
-        kaleido.write_fig_from_object_sync(drawings, kopts={"mathjax": False})  # it would be loaded from a network
+        # MathJax would be loaded from a network; errors are returned and not raised if nothing is said
+        kaleido.write_fig_from_object_sync(
+            drawings, kopts={"page_generator": Page(mathjax=False)}, cancel_on_error=True
+        )
     except ChromeNotFoundError:
         raise GraycellError(_BROWSER) from None
-    except (BrowserFailedError, BrowserClosedError) as error:
-        raise GraycellError(f"figures: the browser that draws them ended ({error}); {_OTHERWISE}") from None
+    except (RuntimeError, TimeoutError, KaleidoError, JavascriptError, DevtoolsProtocolError) as error:
+        raise GraycellError(f"figures: the browser did not draw them ({type(error).__name__}: {error}); "
+                            f"{_OTHERWISE}") from None  # fmt: skip

@@ -37,14 +37,14 @@ const plotly = (async () => {
   script.textContent = await new Response(unpacked).text();
   document.head.append(script);
 })();
-const draw = (anchor, figure, config) =>
-  plotly.then(() => Plotly.newPlot(anchor, figure.data, figure.layout, config)).catch(() => {
-    document.getElementById(anchor).textContent =
-      "This browser cannot unpack the figures; a version of 2023 or later can. Their numbers are in the tables.";
-  });
+const say = (anchor, words) => { document.getElementById(anchor).textContent = words; };
+const draw = (anchor, figure, config) => plotly.then(
+  () => Plotly.newPlot(anchor, figure.data, figure.layout, config).catch(error => say(anchor, `Not drawn: ${error}`)),
+  () => say(anchor, "This browser cannot unpack the figures; one of 2023 or later can."));
 """
 _PRINTING = """
-const resize = layout => document.querySelectorAll(".plot").forEach(plot => Plotly.relayout(plot, layout));
+const resize = layout => window.Plotly &&
+  document.querySelectorAll(".js-plotly-plot").forEach(plot => Plotly.relayout(plot, layout));
 addEventListener("beforeprint", () => resize({autosize: false, width: 980}));
 addEventListener("afterprint", () => resize({autosize: true, width: null}));
 """

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from graycell.reporting.page import Section, drawing, page
 from graycell.reporting.style import COLOURS, INK, TEMPLATE, plain
+from graycell.reporting.writing import file_word
 
 if TYPE_CHECKING:
     from graycell.uncertainty.profiles import Profile
@@ -62,3 +64,17 @@ def profile_figure(profile: "Profile") -> go.Figure:
     figure.update_xaxes(title=f"{plain(profile.name)} [{plain(profile.unit)}]")
     figure.update_yaxes(title="rise of the sum of squares [1]", range=[0.0, 2.0 * profile.threshold])
     return figure
+
+
+def profile_page(profile: "Profile") -> str:
+    """Return the page of a profile.
+
+    Args:
+        profile: any.
+
+    Returns:
+        HTML.
+    """
+    caption = f"The least rise of the sum of squares at each value of {profile.name}, all else fitted anew."
+    shown = drawing(profile_figure(profile), f"profile-of-{file_word(profile.name)}", caption)
+    return page(f"Profile of {profile.name}", [Section("profile", profile.name, shown)])

@@ -23,7 +23,7 @@ from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
-from graycell.simulation.backward import goes_back, reached_end, solved
+from graycell.simulation.discrete_adjoint import has_adjoint, solve_with_adjoint
 from graycell.simulation.given import Given, feeds_at, given_by_rules
 from graycell.simulation.short_solve import short_solve
 from graycell.simulation.tangent import Moving, NormOfBoth, Tangent
@@ -75,8 +75,8 @@ class SolverSettings:
             Where a substrate runs out, derivatives are otherwise far less precise than the trajectory, and keeping them
             costs three to five times the time; see `simulation.tangent`.
         adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns). None is for reverse
-            mode: step by step, see `simulation.backward`, where the solver is an explicit Runge-Kutta method, and else
-            `diffrax.RecursiveCheckpointAdjoint()`.
+            mode: the discrete adjoint of `simulation.discrete_adjoint` where the solver is an explicit Runge-Kutta
+            method, and else `diffrax.RecursiveCheckpointAdjoint()`.
     """
 
     solver: diffrax.AbstractSolver = field(default_factory=diffrax.Tsit5)
@@ -294,14 +294,16 @@ def _ends(model, settings, at, rates: tuple, begin: Moving, carry: _Carry, limit
         end, true, reached = solve_with_triggers(model, solve, rate, at, begin, carry.true, limits[-1], carry.alive)
         count = 1 if times is None else len(times)
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), end), None, true, reached
-    if settings.adjoint is None and goes_back(settings.solver):
+    if settings.adjoint is None and has_adjoint(settings.solver):
         solve = functools.partial(_solved, replace(settings, adjoint=diffrax.ForwardMode()))
-        ends, tangent, reached = solved(rate, of_both, begin, carry.tangent, solve, settings.solver, limits, times)
+        given = begin, carry.tangent, solve, settings.solver, limits, times
+        ends, tangent, reached = solve_with_adjoint(rate, of_both, *given)
         return ends, tangent, carry.true, reached
     saveat = diffrax.SaveAt(t1=True) if times is None else diffrax.SaveAt(ts=times)
     solution = _solved(settings, limits, of_both, jnp.zeros(()), (begin, carry.tangent), saveat)
     ends, tangents = cast(tuple[Moving, CultureState | None], solution.ys)
-    return ends, jax.tree.map(lambda leaf: leaf[-1], tangents), carry.true, reached_end(solution)
+    reached = solution.result == diffrax.RESULTS.successful
+    return ends, jax.tree.map(lambda leaf: leaf[-1], tangents), carry.true, reached
 
 
 def _first_share(settings: SolverSettings) -> Array | float:

@@ -27,10 +27,11 @@ def _figures(
         Path | None, typer.Option(help="Folder of the files; default: 'figures' beside the page.", show_default=False)
     ] = None,
     kind: Annotated[FigureFormat, typer.Option("--format", help="Of the files.")] = FigureFormat.svg,
-    width: Annotated[int, typer.Option(help="In px; the default fills a slide of 16:9.", min=200, max=10_000)] = 1280,
+    width: Annotated[int, typer.Option(help="In px.", min=200, max=10_000)] = 1280,
     height: Annotated[
         int | None,
-        typer.Option(help="In px; default: as on the page.", min=150, max=10_000, show_default=False),
+        typer.Option(help="In px; default: as on the page. 720 fills a slide of 16:9.", min=150, max=10_000,
+                     show_default=False),
     ] = None,
     scale: Annotated[float, typer.Option(help="Pixels of a PNG for each px.", min=0.1, max=10.0)] = 2.0,
 ) -> None:

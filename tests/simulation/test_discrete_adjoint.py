@@ -1,4 +1,4 @@
-"""Reverse derivatives go back step by step: those of the numbers that the solver found, and of central differences."""
+"""The discrete adjoint is the derivative of the numbers that the solver found, and that of central differences."""
 
 import functools
 from dataclasses import replace
@@ -12,7 +12,7 @@ import pytest
 from small_models import fed_batch, monod
 
 from graycell.packing import pack
-from graycell.simulation import backward
+from graycell.simulation import discrete_adjoint
 from graycell.simulation.solve import SolverSettings, integrate
 
 MODEL, RUN = monod(), fed_batch()
@@ -39,9 +39,9 @@ def all_of(found):
 
 
 @pytest.mark.parametrize(("points", "kept"), [(1, 64), (4, 3)])
-def test_step_by_step_it_is_the_derivative_of_the_whole_loop(points, kept, monkeypatch):
+def test_it_is_the_derivative_of_the_whole_loop(points, kept, monkeypatch):
     """With all states kept, and with so few that those between are found again; at ends, and between them."""
-    monkeypatch.setattr(backward, "_KEPT", kept)
+    monkeypatch.setattr(discrete_adjoint, "_KEPT", kept)
     derivative.cache_clear()
     value, found = derivative(SolverSettings(), points)(KNOWN, PACKED.initial)
     expected_value, expected = derivative(WHOLE, points)(KNOWN, PACKED.initial)
@@ -50,10 +50,10 @@ def test_step_by_step_it_is_the_derivative_of_the_whole_loop(points, kept, monke
     assert np.all(all_of(found)[:4] != 0.0)
 
 
-def test_only_explicit_methods_go_back_step_by_step():
-    assert backward.goes_back(diffrax.Dopri5())
-    assert not backward.goes_back(diffrax.Kvaerno5())
-    assert not backward.goes_back(diffrax.Euler())  # it has no table of stages
+def test_only_explicit_methods_have_one():
+    assert discrete_adjoint.has_adjoint(diffrax.Dopri5())
+    assert not discrete_adjoint.has_adjoint(diffrax.Kvaerno5())
+    assert not discrete_adjoint.has_adjoint(diffrax.Euler())  # it has no table of stages
 
 
 def test_derivatives_are_those_of_central_differences():
@@ -88,6 +88,7 @@ def test_a_derivative_of_the_derivative_is_that_of_central_differences():
 
 def test_a_run_that_ran_out_of_steps_has_a_finite_derivative():
     settings = replace(SolverSettings(), most_steps=8)
+    assert np.any(integrate(MODEL, PACKED, settings=settings).failed)
     value, found = derivative(settings, 1)(KNOWN, PACKED.initial)
     assert np.isfinite(value)
     assert np.all(np.isfinite(all_of(found)))
