@@ -71,7 +71,7 @@ def _figure(path: Path, name: str, text: str, at: int) -> go.Figure:
         figure = go.Figure({part: given[part] for part in ("data", "layout")})
     except (ValueError, KeyError, TypeError, RecursionError):
         raise _fault(place, "what is no figure") from None
-    strange = sorted({trace.type for trace in figure.data} - _TRACES)
+    strange = sorted({trace["type"] for trace in figure.to_dict()["data"]} - _TRACES)
     if strange or figure.layout.images or figure.layout.template.layout.images:
         raise _fault(place, f"{', '.join(strange) or 'an image'}, which graycell does not draw")
     height = figure.layout.height
