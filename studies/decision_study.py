@@ -291,7 +291,9 @@ def main() -> None:
                 keep(part, running_study.following(large()[0], _say))
             case "daily":
                 fit, _, plan, decisions = large()
-                keep(part, running_study.daily(fit, plan, decisions, _say))
+                same = stored.get("made", {}).get(part, {}).get("code") == made["code"]  # else begun anew
+                before = stored[part] if same and len(stored[part]) < running_study.TRUTHS else ()
+                running_study.daily(fit, plan, decisions, before, functools.partial(keep, part), _say)
             case _:
                 clones(stored.get("clones", ()), part if is_seed else "", functools.partial(keep, "clones"))
     print(tables(stored))  # noqa: T201

@@ -136,26 +136,25 @@ def _followed(fit: gc.Fit, bare: gc.CultureRun, offline: gc.CultureRun, signals:
             "seconds": seconds}  # fmt: skip
 
 
-def daily(fit: gc.Fit, plan: gc.CultureRun, decisions: Sequence[gc.Decision],
-          say: Callable[[str], None]) -> list[dict[str, Any]]:  # fmt: skip
-    """Return titers of the plan that is best by the fit, of the one chosen again every day, and of the best in truth.
+def daily(fit: gc.Fit, plan: gc.CultureRun, decisions: Sequence[gc.Decision], before: Sequence[dict[str, Any]],
+          keep: Callable[[list[dict[str, Any]]], None], say: Callable[[str], None]) -> None:  # fmt: skip
+    """Compute titers of the plan that is best by the fit, of the one chosen again every day, and of the best in truth.
 
     Args:
         fit: whose parameters are known to 20 %, each independently.
         plan: the plan.
         decisions: what is chosen.
+        before: rows of a call that was stopped, which are not computed again.
+        keep: called with all rows after each truth, which takes minutes.
         say: called with a line for each truth.
-
-    Returns:
-        A row for each truth.
     """
     goal, limits, more = "ANTI", ["volume <= 1.3"], {"may_run_out": ("ASN",), "caution": 0.0}
-    first, rows = gc.optimise(fit, plan, decisions, goal, limits, rules=False, **more), []
-    for seed in range(TRUTHS):
+    first, rows = gc.optimise(fit, plan, decisions, goal, limits, rules=False, **more), [*before]
+    for seed in range(len(before), TRUTHS):
         truth, random = truth_of(fit, seed)
         exact = replace(fit, model=truth, covariance=1e-12 * fit.covariance)
         best = gc.optimise(FitSource(exact, draws=1, learned=fit), plan, decisions, goal, limits, rules=False, **more)
-        running, before, measured, seconds = first.plan, None, dict[str, gc.Measurement](), []
+        running, known, measured, seconds = first.plan, None, dict[str, gc.Measurement](), []
         errors, day = assays_of(fit, fit.model.quantities), 1.0
         while day < running.end:
             here = samples_of(truth, replace(running, name="running"), errors, np.array([day]), random)
@@ -163,17 +162,17 @@ def daily(fit: gc.Fit, plan: gc.CultureRun, decisions: Sequence[gc.Decision],
                         for name in here}  # fmt: skip
             seen = replace(running, name="running", measurements=measured)
             begun = time.monotonic()
-            before = gc.follow(fit, seen, decisions, goal, limits, now=day, before=before, **more)
+            known = gc.follow(fit, seen, decisions, goal, limits, now=day, before=known, **more)
             seconds.append(time.monotonic() - begun)
-            running = running if before.best is None else replace(before.best.plan, measurements={})
+            running = running if known.best is None else replace(known.best.plan, measurements={})
             day += 1.0
         titers = [float(gc.simulate(truth, one).require_finished().final["ANTI"])
                   for one in (first.plan, running, best.plan)]  # fmt: skip
         rows.append({"seed": seed, "once": titers[0], "every day": titers[1], "best": max(titers[2], titers[1]),
                      "seconds": seconds})  # fmt: skip
+        keep(rows)
         say(f"truth {seed}: {titers[0]:.3g} once, {titers[1]:.3g} every day, {titers[2]:.3g} with the truth known, "
             f"{np.median(seconds):.0f} s a day")  # fmt: skip
-    return rows
 
 
 def _longer(one: gc.Measurement, more: gc.Measurement) -> gc.Measurement:
