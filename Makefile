@@ -76,8 +76,8 @@ study-coverage: $(VENV)/.installed-study
 study-calibration: $(VENV)/.installed-study
 	$(BIN)/python studies/calibration_study.py $(if $(RETRAIN),--retrain)
 
-# tables of docs/decide.md and docs/campaigns.md from docs/decisions.json; RETRAIN=1 first computes them anew, in an hour;
-# ONLY=feeds, runs or clones: one of them; ONLY=alpha-sum-3: a seed of the clones again, in two minutes
+# tables of docs/decide.md and docs/campaigns.md from docs/decisions.json; RETRAIN=1 first computes them anew, in hours;
+# ONLY=feeds, runs, following, daily or clones: one of them; ONLY=alpha-sum-3: a seed of the clones again, in two minutes
 study-decisions: $(VENV)/.installed-study
 	$(BIN)/python studies/decision_study.py $(if $(RETRAIN),--retrain) $(if $(ONLY),--only $(ONLY))
 

@@ -1,8 +1,8 @@
 """The decision study: what plans gain in truths that nobody knew, and what designed runs teach beside random ones.
 
     python studies/decision_study.py                        print the tables from docs/decisions.json
-    python studies/decision_study.py --retrain              first compute them anew, in an hour on two cores
-    python studies/decision_study.py --retrain --only runs  one of them: feeds, runs, clones
+    python studies/decision_study.py --retrain              first compute them anew, in some hours on two cores
+    python studies/decision_study.py --retrain --only runs  one of them: feeds, runs, following, daily, clones
     python studies/decision_study.py --only alpha-sum-3     a seed of the clones again, in one to three minutes
 
 Feeds: six boluses, the day of the shift and that of the harvest are chosen for the titer of nolan-lee-limited, with at
@@ -18,6 +18,7 @@ Figures are drawn anew from the stored numbers each time.
 
 import argparse
 import functools
+import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -273,7 +274,8 @@ def main() -> None:
     given = parser.parse_args()
     stored = json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else {}
     is_seed = given.only is not None and given.only not in PARTS
-    made = {"code": hash_of_code(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
+    study = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*_study.py"))))
+    made = {"code": hash_of_code(), "study": study.hexdigest(), **where_it_ran(("graycell", "jax", "numpy", "scipy"))}
 
     def keep(part: str, rows: list[dict[str, Any]]) -> None:
         stored[part] = rows
@@ -291,7 +293,7 @@ def main() -> None:
                 keep(part, running_study.following(large()[0], _say))
             case "daily":
                 fit, _, plan, decisions = large()
-                same = stored.get("made", {}).get(part, {}).get("code") == made["code"]  # else begun anew
+                same = stored.get("made", {}).get(part) == made  # else begun anew
                 before = stored[part] if same and len(stored[part]) < running_study.TRUTHS else ()
                 running_study.daily(fit, plan, decisions, before, functools.partial(keep, part), _say)
             case _:

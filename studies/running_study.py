@@ -196,12 +196,15 @@ def tables(of_following: Sequence[Mapping[str, Any]], of_days: Sequence[Mapping[
 def _of_following(found: Sequence[Mapping[str, Any]]) -> str:
     rows = []
     for way in ("least squares", "filter"):
+        farther = sum(row[way]["error"]["ANTI"] > row["without"]["ANTI"] for row in found)
         ratios = [np.sqrt(np.mean([row[way]["error"][name] ** 2 for row in found])
                           / np.mean([row["without"][name] ** 2 for row in found])) for name in UNMEASURED]  # fmt: skip
         inside = np.mean([[row[way]["inside"][name] for name in UNMEASURED] for row in found])
         seconds = np.median(np.concatenate([row[way]["seconds"][1:] for row in found]))
-        rows.append([way, *(f"{ratio:.2f}" for ratio in ratios), f"{100 * inside:.0f} %", f"{seconds:.1f} s"])
-    return markdown(["", *UNMEASURED, "inside of the bound of 95 %", "an update"], rows)
+        rows.append([way, *(f"{ratio:.2f}" for ratio in ratios), f"{farther} of {len(found)}", f"{100 * inside:.0f} %",
+                     f"{seconds:.1f} s"])  # fmt: skip
+    return markdown(["", "ASN", "SER", "titer", "titer worse than without samples", "inside of the bound of 95 %",
+                     "an update"], rows)  # fmt: skip
 
 
 def _of_days(found: Sequence[Mapping[str, Any]]) -> str:

@@ -78,10 +78,10 @@ _LONG = (
     "tests/inference/test_groups.py::test_bands_of_new_runs",
     "tests/inference/test_learning_fits.py::test_known_constant",
     "tests/inference/test_refound.py::test_initial_concentrations_are_sampled",
-    "tests/prediction/test_predict_page.py", "tests/simulation/test_depletion.py::test_derivatives",
+    "tests/prediction/test_predict_page.py", "tests/simulation/test_depletion.py::test_derivatives_through",
     "tests/simulation/test_depletion.py::test_runs_that_use_substrates_up_go_to_their_end_with_mass_and_nothing_below_"
     "zero[nolan-lee-extended-limited]",
-    "tests/simulation/test_rules.py::test_a_parameter_is", "tests/simulation/test_rules.py::test_rules_are_diff",
+    "tests/simulation/test_rules.py::test_rules_are_diff",
     "tests/simulation/test_rules.py::test_the_volumes_that",
     "tests/simulation/test_rules_of_runs.py::test_a_fit_learns",
     "tests/test_docs_site.py", "tests/test_groups_of_runs.py::test_the_command_fits",

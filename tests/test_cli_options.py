@@ -71,6 +71,16 @@ def test_the_log_of_a_command_is_not_that_of_the_next(tmp_path, capsys):
     assert "not of the first" not in (tmp_path / "log.txt").read_text(encoding="utf-8")
 
 
+def test_a_log_that_can_no_longer_be_written_is_given_up_with_a_warning(tmp_path, capsys, monkeypatch):
+    sentences.begin_output(False, False, tmp_path / "log.txt", ["one"])
+    monkeypatch.setattr(sentences._log, "print", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "No space left")))
+    sentences.say("the command goes on")
+    sentences.end_output(0)
+    printed = capsys.readouterr()
+    assert printed.out == "the command goes on\n"
+    assert printed.err == "warning: the log ends here: No space left\n"
+
+
 def test_an_error_that_nobody_expected_is_in_the_log(monkeypatch, tmp_path):
     def broken():
         sentences.begin_output(False, False, tmp_path / "log.txt", ["check"])

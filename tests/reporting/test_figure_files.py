@@ -8,7 +8,9 @@ import struct
 import plotly.graph_objects as go
 import pytest
 
+from graycell import cli
 from graycell.errors import GraycellError, InputError
+from graycell.reporting import figure_files
 from graycell.reporting.figure_files import figures_of, write_figures
 from graycell.reporting.page import Section, drawing, page
 
@@ -61,14 +63,18 @@ def test_a_file_that_is_no_page_is_a_sentence(tmp_path):
         figures_of(tmp_path / "binary.html")
 
 
-def test_a_browser_that_fails_is_a_sentence_and_leaves_nothing(written, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["TimeoutError", "ChannelClosedError"])
+def test_a_browser_that_fails_is_a_sentence_and_leaves_nothing(name, written, tmp_path, monkeypatch):
     kaleido = pytest.importorskip("kaleido")
+    from choreographer.channels import ChannelClosedError
+
+    error = {"TimeoutError": TimeoutError, "ChannelClosedError": ChannelClosedError}[name]
 
     def fail(*_, **__):
-        raise TimeoutError("90 s")
+        raise error("90 s")
 
     monkeypatch.setattr(kaleido, "write_fig_from_object_sync", fail)
-    with pytest.raises(GraycellError, match=r"did not draw them \(TimeoutError"):
+    with pytest.raises(GraycellError, match=rf"did not draw them \({name}"):
         write_figures(figures_of(written), tmp_path / "out", "svg", 800, None, 1.0)
     assert not list((tmp_path / "out").glob("*.svg"))
 
@@ -105,3 +111,25 @@ def test_a_picture_in_a_template_is_refused(tmp_path):
     (tmp_path / "page.html").write_text(page("One", [Section("s", "S", drawing(figure, "one", "One"))]), "utf-8")
     with pytest.raises(InputError, match="found an image"):
         figures_of(tmp_path / "page.html")
+
+
+def test_the_command_writes_the_figures_that_are_named_beside_the_page(written, monkeypatch, capsys):
+    drawn = []
+
+    def draw(drawings):
+        for one in drawings:
+            one["path"].write_text("a figure", encoding="utf-8")
+            drawn.append(one["opts"])
+
+    monkeypatch.setattr(figure_files, "_draw", draw)
+    monkeypatch.setattr("sys.argv", ["graycell", "figures", str(written), "lactate", "--format", "png"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 0
+    assert [path.name for path in (written.parent / "figures").iterdir()] == ["lactate.png"]
+    assert drawn == [{"format": "png", "width": 1280, "height": 400, "scale": 2.0}]
+    monkeypatch.setattr("sys.argv", ["graycell", "figures", str(written), "lactat"])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 1
+    assert "did you mean 'lactate'? Known: glucose, lactate" in capsys.readouterr().out

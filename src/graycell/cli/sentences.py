@@ -1,5 +1,6 @@
 """Sentences and findings that the commands print, and their log; nothing is imported that a command might not need."""
 
+import contextlib
 import io
 import shlex
 import sys
@@ -27,15 +28,16 @@ class _Terminal(Console):
         super().print(*objects, **options)
         if any(isinstance(one, Control) for one in objects):  # a progress bar moves by these
             return
-        for other in (_log, _held if self.quiet else None):
-            if other is not None:
-                other.print(*objects, **options)
+        if self.quiet and _held is not None:
+            _held.print(*objects, **options)
+        _print_in_log(*objects, **options)
 
 
 console = _Terminal()
 _errors = _Terminal(stderr=True)
 _log: Console | None = None
 _held: Console | None = None
+_held_text = io.StringIO()
 _shows_times = False
 _begun = time.monotonic()
 MOST_PRINTED_RUNS = 4
@@ -48,7 +50,11 @@ def say(sentence: str) -> None:
     Args:
         sentence: the text; one that begins with "warning: " is printed on stderr with --quiet.
     """
-    where = _errors if console.quiet and sentence.startswith(_WARNING) else console
+    _say(sentence, sentence.startswith(_WARNING))
+
+
+def _say(sentence: str, is_warning: bool) -> None:
+    where = _errors if console.quiet and is_warning else console
     at = f"{time.monotonic() - _begun:7.1f} s  " if _shows_times else ""
     where.print(at + sentence, highlight=False, markup=False, soft_wrap=True)
 
@@ -85,7 +91,8 @@ def print_findings(findings: Iterable[Finding]) -> None:
         findings: errors and remarks.
     """
     for finding in gathered(findings):
-        say(f"{'' if finding.severity == 'error' else 'remark: '}{finding}")
+        is_error = finding.severity == "error"
+        _say(f"{'' if is_error else 'remark: '}{finding}", is_error)
 
 
 def begin_output(quiet: bool, verbose: bool, log: Path | None, words: Sequence[str]) -> None:
@@ -100,17 +107,18 @@ def begin_output(quiet: bool, verbose: bool, log: Path | None, words: Sequence[s
     Raises:
         OutputError: where the log cannot be written to.
     """
-    global _log, _held, _shows_times, _begun
+    global _log, _held, _held_text, _shows_times, _begun
     end_output(0)
-    console.quiet, _shows_times, _begun = quiet, verbose, time.monotonic()
-    _held = Console(file=io.StringIO(), width=console.width, color_system=None) if quiet else None
+    console.quiet, _shows_times, _begun, _held_text = quiet, verbose, time.monotonic(), io.StringIO()
+    _held = Console(file=_held_text, width=console.width, color_system=None) if quiet else None
     if log is None:
         return
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
-        file = log.open("a", encoding="utf-8", buffering=1)  # by lines: a command that is stopped ends at once
+        # by lines: a command that is stopped ends at once
+        file = log.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
     except OSError as error:
-        raise cannot_write(log.parent, error) from None
+        raise cannot_write(log, error) from None
     _log = Console(file=file, width=_WIDTH, color_system=None)
     add_to_log(f"{time.strftime('%Y-%m-%d %H:%M:%S')} in {Path.cwd()}: graycell {shlex.join(words)}")
 
@@ -122,13 +130,13 @@ def end_output(code: object) -> None:
         code: the exit code.
     """
     global _log, _held
-    held, _held, console.quiet = _held, None, False
-    if held is not None and code not in (0, None):
-        sys.stderr.write(held.file.getvalue())  # type: ignore[attr-defined]
-    if _log is not None:
-        add_to_log(f"exit code {code or 0} after {time.monotonic() - _begun:.1f} s")
-        _log.file.close()
-        _log = None
+    was_held, _held, console.quiet = _held is not None, None, False
+    if was_held and code not in (0, None):
+        sys.stderr.write(_held_text.getvalue())
+    add_to_log(f"exit code {code or 0} after {time.monotonic() - _begun:.1f} s")
+    log, _log = _log, None
+    if log is not None:
+        log.file.close()
 
 
 def add_to_log(text: str) -> None:
@@ -137,5 +145,18 @@ def add_to_log(text: str) -> None:
     Args:
         text: such as a traceback.
     """
-    if _log is not None:
-        _log.print(text, highlight=False, markup=False, soft_wrap=True)
+    _print_in_log(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print_in_log(*objects: Any, **options: Any) -> None:
+    """Print in the log; one that can no longer be written to is given up, and the command goes on."""
+    global _log
+    if _log is None:
+        return
+    try:
+        _log.print(*objects, **options)
+    except OSError as error:
+        lost, _log = _log, None
+        with contextlib.suppress(OSError):
+            lost.file.close()
+        print_error(f"{_WARNING}the log ends here: {error.strerror or error}")

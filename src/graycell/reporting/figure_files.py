@@ -1,8 +1,8 @@
 """The figures of a page as files for slides and print: SVG, PNG or PDF.
 
 They are drawn by a browser, as on the page itself: kaleido drives a Chrome or Chromium of this machine. What a page
-holds is data: it is read as JSON, what graycell does not draw is refused, and a content policy forbids the browser to
-load anything but plotly.js, from this machine.
+holds is data: it is read as JSON, what graycell does not draw is refused, and a content policy lets the browser load
+scripts of this machine and nothing else.
 """
 
 import json
@@ -22,10 +22,10 @@ _MOST_BYTES = 100_000_000
 _FIGURE = re.compile(r'<script>draw\("([\w.-]+)",')
 _TRACES = {"scatter", "bar", "heatmap"}
 """What graycell draws; maps, among others, would be loaded from a network."""
-WIDTH, HEIGHT = 1280, 720
-"""[px] A slide of 16:9; for figures without a height of their own."""
-SIZES = (150, 10_000)
-"""[px] Least and largest width and height."""
+_HEIGHT = 720
+"""[px] Of figures without a height of their own."""
+_HEIGHTS = (150, 10_000)
+"""[px] Least and largest height that a page may give."""
 _POLICY = (
     "default-src 'none'; script-src file: 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; img-src data: blob:"
 )
@@ -75,7 +75,7 @@ def _figure(path: Path, name: str, text: str, at: int) -> go.Figure:
     if strange or figure.layout.images or figure.layout.template.layout.images:
         raise _fault(place, f"{', '.join(strange) or 'an image'}, which graycell does not draw")
     height = figure.layout.height
-    if height is not None and not SIZES[0] <= height <= SIZES[1]:
+    if height is not None and not _HEIGHTS[0] <= height <= _HEIGHTS[1]:
         raise _fault(place, f"a height of {height:g} px")
     return figure
 
@@ -105,7 +105,7 @@ def write_figures(
     with written_together(folder) as stage:
         drawings = [
             {"fig": figure.to_dict(), "path": stage / name,
-             "opts": {"format": kind, "width": width, "height": height or figure.layout.height or HEIGHT,
+             "opts": {"format": kind, "width": width, "height": height or figure.layout.height or _HEIGHT,
                       "scale": scale}}
             for figure, name in zip(figures.values(), names, strict=True)
         ]  # fmt: skip
@@ -116,6 +116,7 @@ def write_figures(
 def _draw(drawings: list[dict[str, Any]]) -> None:
     try:
         import kaleido
+        from choreographer.channels import ChannelClosedError
         from choreographer.protocol import DevtoolsProtocolError
         from kaleido.errors import ChromeNotFoundError, JavascriptError, KaleidoError
     except ImportError:
@@ -123,8 +124,10 @@ def _draw(drawings: list[dict[str, Any]]) -> None:
 
     class Page(kaleido.PageGenerator):
         def generate_index(self) -> str:
-            policy = f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
-            return super().generate_index().replace("<head>", f"<head>{policy}", 1)
+            before, head, after = super().generate_index().partition("<head>")
+            if not head:
+                raise KaleidoError(0, "its page has no head for the content policy")
+            return f'{before}{head}<meta http-equiv="Content-Security-Policy" content="{_POLICY}">{after}'
 
     try:
         # MathJax would be loaded from a network; errors are returned and not raised if nothing is said
@@ -133,6 +136,7 @@ def _draw(drawings: list[dict[str, Any]]) -> None:
         )
     except ChromeNotFoundError:
         raise GraycellError(_BROWSER) from None
-    except (RuntimeError, TimeoutError, KaleidoError, JavascriptError, DevtoolsProtocolError) as error:
+    except (RuntimeError, TimeoutError, ChannelClosedError, KaleidoError, JavascriptError,
+            DevtoolsProtocolError) as error:  # fmt: skip
         raise GraycellError(f"figures: the browser did not draw them ({type(error).__name__}: {error}); "
                             f"{_OTHERWISE}") from None  # fmt: skip

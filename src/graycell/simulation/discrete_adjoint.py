@@ -2,8 +2,8 @@
 
 diffrax differentiates the whole loop of its solver, with the control of steps in it, which takes JAX long to trace and
 XLA long to compile. The lengths of steps have no derivative, so what is left is a chain of steps of an explicit
-Runge-Kutta method, and the stages of a step are a chain again: the rate of change is compiled twice, once with its
-derivative. The derivative is that of the numbers which the solver found, to rounding.
+Runge-Kutta method, and the stages of a step are a chain again: the way back compiles the rate of change twice, once
+with its derivative. The derivative is that of the numbers which the solver found, to rounding.
 """
 
 from collections.abc import Callable

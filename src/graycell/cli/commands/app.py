@@ -26,6 +26,5 @@ def _app(
     Example: graycell app my-project/
     """
     from graycell.app.server import serve
-    from graycell.cli.sentences import say
 
-    serve(folder, port, show, say)
+    serve(folder, port, show, typer.echo)  # the address holds the token: in no log, and shown with --quiet too
