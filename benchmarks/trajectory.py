@@ -112,8 +112,8 @@ def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray], lis
         changed = model.with_parameters({name: model.parameters[name] * factors[i] for i, name in enumerate(names)})
         return integrate(changed, packed, Loop(), settings).predicted
 
-    def loss(factors):
-        found = at(factors)
+    def loss(factors, settings=SETTINGS):
+        found = at(factors, settings)
         return jnp.sum((found / (1.0 + jnp.abs(jax.lax.stop_gradient(found)))) ** 2)
 
     one = jnp.ones(len(names))
@@ -121,12 +121,15 @@ def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray], lis
     chunks, engine = [(many[i : i + CHUNK],) for i in range(0, BATCH, CHUNK)], current_engine()
     single, batch = eqx.filter_jit(at), compiled_once(jax.vmap(at))
     gradient = eqx.filter_jit(jax.value_and_grad(loss))
+    of_diffrax = replace(SETTINGS, adjoint=diffrax.RecursiveCheckpointAdjoint())
+    whole_loop = eqx.filter_jit(jax.value_and_grad(lambda factors: loss(factors, of_diffrax)))
     jacobian = eqx.filter_jit(jax.jacfwd(lambda factors: at(factors, forward_mode)))
     calls = {
         "one trajectory": lambda: single(one),
         f"{BATCH} in chunks of {CHUNK} on all cores, each": lambda: engine.map(batch, chunks),
         f"value and reverse gradient, {len(names)} parameters": lambda: gradient(one),
         f"trajectory and {len(names)} sensitivities": lambda: jacobian(one),
+        "the gradient by diffrax's own adjoint": lambda: whole_loop(one),
     }
     compared = [model.quantities.index(name) for name in (*model.species, "R")]
     return calls, lambda: peer_simulation(model, packed), compared
@@ -134,13 +137,14 @@ def graycell_calls() -> tuple[dict[str, Callable], Callable[[], np.ndarray], lis
 
 def targets(rows: list[dict]) -> list[Target]:
     """Return what the project wants of a trajectory."""
-    single, batch, gradient, _ = rows
+    *ours, _ = rows  # the last is there to compare with
+    single, batch, gradient, _ = ours
     found = [
         Target("one trajectory [ms]", "<=", 15.0, 1e3 * single["run_s"]),
         Target(f"{BATCH} in chunks on all cores, each [ms]", "<=", 1.5, 1e3 * batch["run_s"]),
         Target("value and gradient over one trajectory", "<=", 4.0, gradient["run_s"] / single["run_s"]),
     ]
-    return found + [Target(f"compile: {row['work']} [s]", "<=", 6.0, row["compile_s"]) for row in rows]
+    return found + [Target(f"compile: {row['work']} [s]", "<=", 6.0, row["compile_s"]) for row in ours]
 
 
 def main() -> None:

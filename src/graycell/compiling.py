@@ -22,7 +22,7 @@ _FLAGS = (
 )
 _UNOPTIMISED = (
     "--xla_backend_optimization_level=0 "
-    # without two passes over loops a gradient compiles in three quarters of the time that is left, and runs slower
+    # without two passes over loops a gradient compiles sooner, and runs slower
     "--xla_disable_hlo_passes=while-loop-invariant-code-motion,simplify-while-loops"
 )
 CACHE_VARIABLE = "GRAYCELL_CACHE"

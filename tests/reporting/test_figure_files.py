@@ -14,6 +14,10 @@ from graycell.reporting import figure_files
 from graycell.reporting.figure_files import figures_of, write_figures
 from graycell.reporting.page import Section, drawing, page
 
+NEEDS_CHROME = pytest.mark.skipif(
+    not any(map(shutil.which, ("chromium", "google-chrome", "chrome"))), reason="no Chrome is here"
+)
+
 
 def a_figure(title="GLC </script><b>"):
     figure = go.Figure().add_scatter(x=[0.0, 1.0], y=[30.0, 20.0], name="run 1")
@@ -46,6 +50,7 @@ def test_a_page_has_two_megabytes(written):
     ('"height":400', '"height":1e7', "a height of 1e+07 px"),
     ('"layout":{', '"layout":{"nothing":1,', "figure 'glucose': found what is no figure"),
     ("<script>draw(", "<script>drawn(", "found no figure"),
+    ('draw("lactate"', 'draw("glucose"', "two figures called 'glucose'"),
 ])  # fmt: skip
 def test_what_graycell_does_not_draw_is_refused(written, old, new, words):
     text = written.read_text(encoding="utf-8")
@@ -79,7 +84,7 @@ def test_a_browser_that_fails_is_a_sentence_and_leaves_nothing(name, written, tm
     assert not list((tmp_path / "out").glob("*.svg"))
 
 
-@pytest.mark.skipif(not any(map(shutil.which, ("chromium", "google-chrome", "chrome"))), reason="no Chrome is here")
+@NEEDS_CHROME
 def test_files_have_the_size_and_the_words_that_were_asked_for(written, tmp_path):
     pytest.importorskip("kaleido")
     drawn = write_figures(figures_of(written), tmp_path / "svg", "svg", 800, None, 1.0)
@@ -91,7 +96,7 @@ def test_files_have_the_size_and_the_words_that_were_asked_for(written, tmp_path
     assert struct.unpack(">II", png.read_bytes()[16:24]) == (1280, 720)
 
 
-@pytest.mark.skipif(not any(map(shutil.which, ("chromium", "google-chrome", "chrome"))), reason="no Chrome is here")
+@NEEDS_CHROME
 def test_the_browser_loads_nothing_that_a_figure_names(tmp_path):
     """A picture in another file of this machine, which `figures_of` would refuse; one in the figure itself is drawn."""
     pytest.importorskip("kaleido")

@@ -53,7 +53,11 @@ def figures_of(page: str | Path) -> dict[str, go.Figure]:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise _fault(path, f"what cannot be read as text ({error})") from None
-    found = {file_word(match[1]): _figure(path, match[1], text, match.end()) for match in _FIGURE.finditer(text)}
+    found: dict[str, go.Figure] = {}
+    for match in _FIGURE.finditer(text):
+        if file_word(match[1]) in found:
+            raise _fault(path, f"two figures called '{match[1]}'")
+        found[file_word(match[1])] = _figure(path, match[1], text, match.end())
     if not found:
         raise _fault(path, "no figure")
     return found

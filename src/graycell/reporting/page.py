@@ -1,7 +1,7 @@
 """Pieces of a self-contained HTML page: escaped text, tables, figures, and the page around them.
 
 Style and plotly.js are in the page, it contains no address, and its content policy forbids a browser to load more.
-plotly.js is compressed, so that a page has 2 MB in place of 5 and can be sent; the browser unpacks it.
+plotly.js is compressed, so that a page can be sent; the browser unpacks it.
 """
 
 import base64
