@@ -50,12 +50,6 @@ def test_it_is_the_derivative_of_the_whole_loop(points, kept, monkeypatch):
     assert np.all(all_of(found)[:4] != 0.0)
 
 
-def test_only_explicit_methods_have_one():
-    assert discrete_adjoint.has_adjoint(diffrax.Dopri5())
-    assert not discrete_adjoint.has_adjoint(diffrax.Kvaerno5())
-    assert not discrete_adjoint.has_adjoint(diffrax.Euler())  # it has no table of stages
-
-
 def test_derivatives_are_those_of_central_differences():
     """With a method whose stages are others."""
     settings = SolverSettings(solver=diffrax.Bosh3(), rtol=1e-8, atol=1e-9, most_steps=100_000)

@@ -13,26 +13,16 @@ import diffrax
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
+from graycell.simulation.stepping import Kept, Limits, Stages, solve_by_steps
+
 _KEPT = 64
-"""Number of states of a solve that are kept. After more steps it is every second, third and so on, and those between
-are computed again from the one before. Of every step its time is kept, 8 bytes."""
-
-
-def has_adjoint(solver: diffrax.AbstractSolver) -> bool:
-    """Return whether the steps of a solver have their adjoint here.
-
-    Args:
-        solver: of diffrax.
-
-    Returns:
-        Whether it is an explicit Runge-Kutta method.
-    """
-    return isinstance(solver, diffrax.AbstractERK)
+"""Number of states of a solve that are kept, and of steps whose slopes are. After more steps it is every second state,
+every fourth and so on, and those between are computed again from the one before, with their slopes. Of every step its
+time is kept, 8 bytes."""
 
 
 def solve_with_adjoint(
@@ -40,32 +30,33 @@ def solve_with_adjoint(
     rates: Callable,
     begin: Any,
     beside: Any,
-    solve: Callable,
     solver: diffrax.AbstractERK,
-    limits: Any,
+    limits: Limits,
+    most_steps: int,
     times: Array | None,
-) -> tuple[Any, Any, Array]:
+) -> tuple[Any, Any, Array, Any]:
     """Solve from 0 to an end; reverse mode goes through the discrete adjoint.
 
     Args:
-        rate: from a time and what moves to its rate of change.
-        rates: from a time and the pair of what moves and what is beside it to the rates of both.
+        rate: from a time and what moves to its rate of change, and what is seen at the end; None where `times` are
+            given.
+        rates: from a time and the pair of what moves and what is beside it to the rates of both, and what is seen.
         begin: what moves, at the beginning.
         beside: what is solved with it and has no derivative, at the beginning.
-        solve: from limits, rates, a time, the pair at this time and what to save to the solution of diffrax.
-        solver: with which `solve` does it.
-        limits: for it, a PyTree.
+        solver: the method.
+        limits: of the steps.
+        most_steps: taken or not.
         times: (n,) ascending, at which what moves is wanted, the end last; None for the end alone.
 
     Returns:
-        What moves, with an axis of times before; what is beside it at the end; and whether the end was reached.
+        What moves, with an axis of times before; what is beside it at the end; whether the end was reached; and what is
+        seen there.
     """
     start = jnp.zeros(())
     # what the functions close over becomes an argument, so that JAX can differentiate by it
     rate = eqx.filter_closure_convert(rate, start, begin)
     rates = eqx.filter_closure_convert(rates, start, (begin, beside))
-    problem = _Problem(rate, begin, rates, beside, limits, times)
-    return _solution(problem, eqx.filter_jit(solve), solver)  # compiled as one function it is traced once
+    return _solution(_Problem(rate, begin, rates, beside, limits, times), solver, most_steps)
 
 
 class _Problem(NamedTuple):
@@ -75,64 +66,35 @@ class _Problem(NamedTuple):
     begin: Any
     rates: Any
     beside: Any
-    limits: Any
+    limits: Limits
     times: Array | None
-
-
-class _Kept(NamedTuple):
-    """What is kept of a solve.
-
-    Attributes:
-        times: (most steps + 1,) of the states after each step, the beginning first.
-        states: (kept, numbers) every `stride`-th of them.
-        stride: how many steps lie between two states that are kept.
-        steps: that were taken.
-        at_begin: (times,) whether what was wanted at a time is the state at the beginning.
-    """
-
-    times: Array
-    states: Array
-    stride: Array
-    steps: Array
-    at_begin: Array
 
 
 def _flat(tree: Any) -> Array:
     return ravel_pytree(tree)[0]
 
 
-def _moving(time: Array, both: tuple, _: None) -> Array:
-    return _flat(both[0])
-
-
-_STEPS = diffrax.SubSaveAt(t0=True, steps=True, fn=_moving)
-
-
-def _wanted(times: Array | None) -> diffrax.SubSaveAt:
-    return diffrax.SubSaveAt(t1=True) if times is None else diffrax.SubSaveAt(ts=times)
+_solve = eqx.filter_jit(solve_by_steps)  # compiled as one function it is traced once
 
 
 @eqx.filter_custom_vjp
-def _solution(problem: _Problem, solve: Callable, solver: diffrax.AbstractERK) -> tuple:
-    saveat = diffrax.SaveAt(subs=_wanted(problem.times))
-    solution = solve(problem.limits, problem.rates, jnp.zeros(()), (problem.begin, problem.beside), saveat)
-    return _result(solution, solution.ys)
+def _solution(problem: _Problem, solver: diffrax.AbstractERK, most_steps: int) -> tuple:
+    return _solved(problem, solver, most_steps, keep=0)[0]
 
 
-def _result(solution: diffrax.Solution, found: tuple) -> tuple:
-    reached = solution.result == diffrax.RESULTS.successful
-    return found[0], jax.tree.map(lambda leaf: leaf[-1], found[1]), reached
+def _solved(problem: _Problem, solver: diffrax.AbstractERK, most_steps: int, keep: int) -> tuple[tuple, Any]:
+    begin = problem.begin, problem.beside
+    found = _solve(problem.rates, begin, solver, problem.limits, most_steps, problem.times, keep)
+    ends, beside = found.ends
+    return (ends, jax.tree.map(lambda leaf: leaf[-1], beside), found.reached, found.seen), found.kept
 
 
 @_solution.def_fwd
-def _forward(perturbed: Any, problem: _Problem, solve: Callable, solver: diffrax.AbstractERK) -> tuple:
-    """Return the same, and what is kept of the steps."""
-    saveat = diffrax.SaveAt(subs=[_wanted(problem.times), _STEPS])
-    solution = solve(problem.limits, problem.rates, jnp.zeros(()), (problem.begin, problem.beside), saveat)
-    steps, (saved, ends), (found, states) = solution.stats["num_accepted_steps"], solution.ts, solution.ys
-    stride = jnp.maximum(-(-steps // _KEPT), 1)
-    chosen = jnp.minimum(jnp.arange(_KEPT) * stride, len(ends) - 1)
-    return _result(solution, found), _Kept(ends, states[chosen], stride, steps, saved <= 0.0)
+def _forward(perturbed: Any, problem: _Problem, solver: diffrax.AbstractERK, most_steps: int) -> tuple:
+    """Return the same, and what is kept of what moves."""
+    found, kept = _solved(problem, solver, most_steps, keep=_KEPT)
+    moves = len(_flat(problem.begin))  # it comes before what is beside it
+    return found, kept._replace(states=kept.states[:, :moves], slopes=kept.slopes[:, :, :moves])
 
 
 class _Adjoint(NamedTuple):
@@ -154,33 +116,51 @@ class _Adjoint(NamedTuple):
 
 
 @_solution.def_bwd
-def _reverse(kept: _Kept, of_all: tuple, perturbed: _Problem, problem: _Problem, solve: Callable, solver) -> _Problem:
+def _reverse(kept: Kept, of_all: tuple, perturbed: _Problem, problem: _Problem, solver, most_steps: int) -> _Problem:
     """Return the derivative by what the rate closes over, and by what moves at the beginning."""
     begin, times = problem.begin, problem.times
     closed_over, fixed = eqx.partition(problem.rate, perturbed.rate)
     zeros, of_leaves = ravel_pytree(jax.tree.map(jnp.zeros_like, closed_over))
     start, unflat = ravel_pytree(begin)
-    before, weights, shares = _stages_of(solver.tableau, every=times is not None)
+    stages = Stages.of(solver)
+    count = stages.used if times is None else stages.own
+    before, weights, shares = stages.before[:count, :count], stages.weights[:count], jnp.asarray(stages.shares[:count])
+    before, weights = jnp.asarray(before), jnp.asarray(weights)
     of_found = _of_found(begin, of_all[0], 1 if times is None else len(times))
 
-    def slope_at(closed_over: Any, time: Array, state: Array) -> Array:
-        return _flat(eqx.combine(closed_over, fixed)(time, unflat(state)))
+    def slope_at(closed_over: Any, time: Array, state: Array) -> tuple[Array, Array]:
+        slope, seen = eqx.combine(closed_over, fixed)(time, unflat(state))
+        return _flat(slope), _flat(eqx.filter(seen, eqx.is_inexact_array))
+
+    of_seen = _of_seen(eqx.filter_eval_shape(problem.rate, jnp.zeros(()), begin)[1], of_all[3])
 
     def before_step(step: Array, of_state: Array, of_closed_over: Array) -> _Adjoint:
         slot = jnp.maximum(step, 0) // kept.stride
         return _Adjoint(step, slot * kept.stride, kept.states[slot], of_state, of_closed_over)
 
     def stepped(now: _Adjoint) -> _Adjoint:
-        """Add the derivative of a step, or go on from a state that was kept to its beginning."""
-        time, end = kept.times[now.at], kept.times[now.at + 1]
+        """Add the derivative of a step, or go on from a state that was kept to its beginning.
+
+        After the last step comes one of length 0, whose first stage is what is seen at the end.
+        """
+        at_end = now.at == kept.steps
+        time = kept.times[now.at]
+        end = jnp.where(at_end, time, kept.times[now.at + 1])
         length = end - time
         stage_times = jnp.where(shares == 1.0, end, time + shares * length)  # as diffrax has them
 
         def stage(slopes: Array, k: Array) -> tuple[Array, Array]:
             state = now.state + length * (before[k] @ slopes)
-            return slopes.at[k].set(slope_at(closed_over, stage_times[k], state)), state
+            return slopes.at[k].set(slope_at(closed_over, stage_times[k], state)[0]), state
 
-        slopes, states = lax.scan(stage, jnp.zeros((len(weights), len(start))), jnp.arange(len(weights)))
+        def known() -> tuple[Array, Array]:
+            slopes = jnp.where(at_end, 0.0, kept.slopes[now.at, :count])
+            return slopes, now.state[None] + length * (before @ slopes)
+
+        def again() -> tuple[Array, Array]:
+            return lax.scan(stage, jnp.zeros((count, len(start))), jnp.arange(count))
+
+        slopes, states = lax.cond(kept.stride == 1, known, again)
         after, arrived = now.state + length * (weights @ slopes), now.at == now.step
         of_begin, of_end, of_slopes = jnp.zeros_like(start), now.of_state, jnp.zeros_like(slopes)
         if times is not None:
@@ -196,39 +176,34 @@ def _reverse(kept: _Kept, of_all: tuple, perturbed: _Problem, problem: _Problem,
         def stage_back(of: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
             k, of_stages, of_closed_over = of
             _, back = jax.vjp(lambda *at: slope_at(at[0], stage_times[k], at[1]), closed_over, states[k])
-            more, of_stage = back(length * (weights[k] * of_end + before[:, k] @ of_stages) + of_slopes[k])
+            of_slope = length * (weights[k] * of_end + before[:, k] @ of_stages) + of_slopes[k]
+            more, of_stage = back((of_slope, jnp.where(at_end, of_seen, 0.0)))
             return k - 1, of_stages.at[k].set(of_stage), of_closed_over + _flat(more)
 
-        of = jnp.where(arrived, len(weights) - 1, -1), jnp.zeros_like(states), now.of_closed_over
+        last = jnp.where(at_end, 0, count - 1)
+        of = jnp.where(arrived, last, -1), jnp.zeros_like(states), now.of_closed_over
         _, of_stages, of_closed_over = lax.while_loop(lambda of: of[0] >= 0, stage_back, of)
         back = before_step(now.step - 1, of_begin + of_end + jnp.sum(of_stages, axis=0), of_closed_over)
         on = now._replace(at=now.at + 1, state=after)
         return jax.tree.map(lambda of_back, of_on: jnp.where(arrived, of_back, of_on), back, on)
 
     of_last = of_found[-1] if times is None else jnp.zeros_like(start)
-    found = lax.while_loop(lambda now: now.step >= 0, stepped, before_step(kept.steps - 1, of_last, zeros))
+    first = kept.steps if len(of_seen) else kept.steps - 1
+    found = lax.while_loop(lambda now: now.step >= 0, stepped, before_step(first, of_last, zeros))
     of_begin = found.of_state
     if times is not None:
-        of_begin = of_begin + jnp.sum(jnp.where(kept.at_begin[:, None], of_found, 0.0), axis=0)
+        of_begin = of_begin + jnp.sum(jnp.where((times <= 0.0)[:, None], of_found, 0.0), axis=0)
     nothing = jax.tree.map(lambda _: None, eqx.filter(problem, eqx.is_inexact_array))
     return nothing._replace(rate=of_leaves(found.of_closed_over), begin=unflat(of_begin))
+
+
+def _of_seen(seen: Any, of: Any) -> Array:
+    """Return the derivative by what is seen, in one row; JAX leaves out those that are 0."""
+    shapes = eqx.filter(seen, lambda leaf: jnp.issubdtype(leaf.dtype, jnp.inexact))
+    return _flat(jax.tree.map(lambda leaf, by: jnp.zeros(leaf.shape) if by is None else by, shapes, of))
 
 
 def _of_found(begin: Any, of: Any, count: int) -> Array:
     """Return (count, numbers) derivatives by what was found; JAX leaves out those that are 0."""
     of = jax.tree.map(lambda leaf, by: jnp.zeros((count, *leaf.shape)) if by is None else by, begin, of)
     return jax.vmap(_flat)(of)
-
-
-def _stages_of(tableau: diffrax.ButcherTableau, every: bool) -> tuple[Array, Array, Array]:
-    """Return the parts of a step: (stages, stages) of the slopes before, (stages,) of all at the end, and of time.
-
-    The last stage of many methods is there for the error, and for what is between the ends of a step, alone.
-    """
-    weights = np.asarray(tableau.b_sol)
-    count = len(weights) if every else int(np.max(np.nonzero(weights))) + 1
-    before = np.zeros((count, count))
-    for k, row in enumerate(tableau.a_lower[: count - 1]):
-        before[k + 1, : k + 1] = row
-    shares = np.concatenate([[tableau.c1], tableau.c])[:count]
-    return jnp.asarray(before), jnp.asarray(weights[:count]), jnp.asarray(shares)

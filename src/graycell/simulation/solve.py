@@ -1,7 +1,8 @@
 """The compiled core of a simulation: a packed run -> states at the ends of its segments.
 
-Between two events the model is a smooth ODE, solved by diffrax with adaptive steps; the events are met exactly. Where
-times of events are traced, time is scaled to 0..1 in every segment, so that derivatives by them are exact.
+Between two events the model is a smooth ODE, solved with adaptive steps: by `simulation.stepping` where the method is
+an explicit one of Runge and Kutta, else by diffrax. The events are met exactly. Where times of events are traced, time
+is scaled to 0..1 in every segment, so that derivatives by them are exact.
 """
 
 import enum
@@ -18,14 +19,15 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from graycell.cell.closures import LoopControl, LoopStatus
+from graycell.cell.closures import Closed, LoopControl, LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
 from graycell.reactor import Flows, Interventions, intervene
-from graycell.simulation.discrete_adjoint import has_adjoint, solve_with_adjoint
+from graycell.simulation.discrete_adjoint import solve_with_adjoint
 from graycell.simulation.given import Given, feeds_at, given_by_rules
 from graycell.simulation.short_solve import short_solve
+from graycell.simulation.stepping import Limits, is_explicit, solve_by_steps
 from graycell.simulation.tangent import Moving, NormOfBoth, Tangent
 from graycell.simulation.triggers import solve_with_triggers
 
@@ -74,9 +76,9 @@ class SolverSettings:
             make them; inf does so always. `simulate` takes None for inf unless JAX traces its model or run.
             Where a substrate runs out, derivatives are otherwise far less precise than the trajectory, and keeping them
             costs three to five times the time; see `simulation.tangent`.
-        adjoint: how diffrax differentiates (`diffrax.ForwardMode()` for Jacobians by columns). None is for reverse
+        adjoint: how it is differentiated: `diffrax.ForwardMode()` for Jacobians by columns. None is for reverse
             mode: the discrete adjoint of `simulation.discrete_adjoint` where the solver is an explicit Runge-Kutta
-            method, and else `diffrax.RecursiveCheckpointAdjoint()`.
+            method, and else `diffrax.RecursiveCheckpointAdjoint()`. With another one diffrax solves.
     """
 
     solver: diffrax.AbstractSolver = field(default_factory=diffrax.Tsit5)
@@ -239,19 +241,22 @@ def integrate(
             since = elapsed if packed.steady_targets else None
             return Surroundings(inputs, flows, packed.media, control, since, clock)
 
-        def per_day(s, moving: Moving) -> Moving:
+        def per_day(s, moving: Moving) -> tuple[Moving, _Seen]:
             cells = model.cells_in(moving.state, at(s)) if packed.counts_cells else None
-            return Moving(model.derivative(moving.state, at(s)), cells)
+            derivative, closed, cell = model.derivative_and_cells(moving.state, at(s))
+            return Moving(derivative, cells), _Seen(closed, cell)
 
-        @jax.jit  # diffrax traces it several times; compiled as one function it is traced once
-        def rate(s, moving: Moving) -> Moving:
-            return jax.tree.map(lambda part: unit * part, per_day(s, moving))
+        @jax.jit  # it is traced several times; compiled as one function it is traced once
+        def rate(s, moving: Moving) -> tuple[Moving, _Seen | None]:
+            slope, seen = per_day(s, moving)
+            return jax.tree.map(lambda part: unit * part, slope), seen if points == 1 else None
 
         @jax.jit
-        def rates(s, both: tuple[Moving, CultureState | None]) -> tuple[Moving, CultureState | None]:
+        def rates(s, both: tuple[Moving, CultureState | None]) -> tuple[tuple[Moving, CultureState | None], Any]:
             moving, tangent = both
+            slope, seen = rate(s, moving)
             tangent = None if direction is None or tangent is None else direction.rate(at(s), moving.state, tangent)
-            return rate(s, moving), jax.tree.map(lambda part: lax.stop_gradient(unit) * part, tangent)
+            return (slope, jax.tree.map(lambda part: lax.stop_gradient(unit) * part, tangent)), seen
 
         at_rest = model.after_event(carry.state, at(0.0))
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
@@ -260,13 +265,17 @@ def integrate(
         first_step = lax.stop_gradient(jnp.where(stop > 0.0, _first_share(settings) * last_s, 1.0))
         shares = fractions * last_s
         times = None if points == 1 else jnp.minimum(shares, stop)
-        begin, limits = Moving(state, jnp.zeros(()) if packed.counts_cells else None), (controller, first_step, stop)
-        ends, tangent, true, successful = _ends(model, settings, at, (rate, rates), begin, carry, limits, times)
+        begin = Moving(state, jnp.zeros(()) if packed.counts_cells else None)
+        limits = Limits(controller, first_step, stop)
+        ends, tangent, true, successful, seen = _ends(model, settings, at, (rate, rates), begin, carry, limits, times)
         if packed.traced_times:
-            ends = _moved_end(ends, length, per_day(jnp.zeros(()), begin))
+            ends = _moved_end(ends, length, per_day(jnp.zeros(()), begin)[0])
         states, last = ends.state, jax.tree.map(lambda leaf: leaf[-1], ends)
-        # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
-        closed = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states))
+        if seen is None:
+            # one after the other: mapped, the search of the algebraic closure takes three times as long to compile
+            closed, cells = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states)), None
+        else:
+            closed, cells = jax.tree.map(lambda leaf: leaf[None], seen)
         ivcd = None if carry.ivcd is None else carry.ivcd + last.cell_days
         done, amounts, volume, ivcd = _intervened(packed, now.done, last.state, ivcd)
         changed = jnp.any(done.bolus != 0.0) | jnp.any(done.replacement != 0.0)  # a sample changes nothing
@@ -275,7 +284,7 @@ def integrate(
         inputs, failed = jax.vmap(lambda s: at(s).inputs)(shares), jnp.where(carry.alive & successful, 0, 1)
         after = CultureState(amounts, volume, model.relaxed(last.state.variables, at(last_s)))
         vessel = (carry.state.volume, done.bolus) if packed.has_rules else None
-        out = (time, states, closed.values, closed.status, inputs, failed, vessel)
+        out = (time, states, closed.values, closed.status, inputs, failed, vessel, cells)
         return _Carry(after, changed, carry.alive & successful, true, tangent, ivcd), out
 
     first = _begun(model, packed, direction, initial_state)
@@ -283,27 +292,39 @@ def integrate(
     return _path(model, packed, loop, *lax.scan(segment, first, given)[1])
 
 
-def _ends(model, settings, at, rates: tuple, begin: Moving, carry: _Carry, limits: tuple, times: Array | None) -> tuple:
-    """Return what moves at the times of a segment, its tangent, the conditions of triggers, whether it was solved.
+class _Seen(NamedTuple):
+    """The variables and the cells at the end of a segment, from which the last slope follows."""
 
-    rates: of what moves, and of this and its tangent; limits: see `_solved`; times: None for the end alone.
+    closed: Closed
+    cells: Evaluation
+
+
+def _ends(model, settings, at, rates, begin: Moving, carry: _Carry, limits: Limits, times: Array | None) -> tuple:
+    """Return what moves at the times of a segment, its tangent, conditions of triggers, whether it was solved, `_Seen`.
+
+    rates: of what moves, and of this and its tangent; times: None for the end alone. `_Seen` is None where the solver
+    does not give it.
     """
     rate, of_both = rates
     if model.triggers:
         solve = functools.partial(_solved, settings, limits, rate)
-        end, true, reached = solve_with_triggers(model, solve, rate, at, begin, carry.true, limits[-1], carry.alive)
+        given = (lambda s, moving: rate(s, moving)[0]), at, begin, carry.true, limits.stop, carry.alive
+        end, true, reached = solve_with_triggers(model, solve, *given)
         count = 1 if times is None else len(times)
-        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), end), None, true, reached
-    if settings.adjoint is None and has_adjoint(settings.solver):
-        solve = functools.partial(_solved, replace(settings, adjoint=diffrax.ForwardMode()))
-        given = begin, carry.tangent, solve, settings.solver, limits, times
-        ends, tangent, reached = solve_with_adjoint(rate, of_both, *given)
-        return ends, tangent, carry.true, reached
-    saveat = diffrax.SaveAt(t1=True) if times is None else diffrax.SaveAt(ts=times)
-    solution = _solved(settings, limits, of_both, jnp.zeros(()), (begin, carry.tangent), saveat)
-    ends, tangents = cast(tuple[Moving, CultureState | None], solution.ys)
-    reached = solution.result == diffrax.RESULTS.successful
-    return ends, jax.tree.map(lambda leaf: leaf[-1], tangents), carry.true, reached
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), end), None, true, reached, None
+    adjoint, solver, most_steps = settings.adjoint, settings.solver, settings.most_steps
+    if is_explicit(solver) and adjoint is None:
+        given = begin, carry.tangent, solver, limits, most_steps, times
+        ends, tangent, reached, seen = solve_with_adjoint(rate, of_both, *given)
+        return ends, tangent, carry.true, reached, seen
+    if is_explicit(solver) and isinstance(adjoint, diffrax.ForwardMode):
+        ends, seen, reached, _ = solve_by_steps(of_both, (begin, carry.tangent), solver, limits, most_steps, times)
+    else:
+        saveat, seen = diffrax.SaveAt(t1=True) if times is None else diffrax.SaveAt(ts=times), None
+        solution = _solved(settings, limits, of_both, jnp.zeros(()), (begin, carry.tangent), saveat)
+        ends, reached = solution.ys, solution.result == diffrax.RESULTS.successful
+    moving, tangents = cast(tuple[Moving, CultureState | None], ends)
+    return moving, jax.tree.map(lambda leaf: leaf[-1], tangents), carry.true, reached, seen
 
 
 def _first_share(settings: SolverSettings) -> Array | float:
@@ -322,12 +343,16 @@ def _intervened(packed: PackedRun, done: Interventions, last: CultureState, ivcd
     return given, amounts, volume, ivcd if ivcd is None or done.rule is None else done.rule.counted_anew(ivcd)
 
 
-def _path(model, packed: PackedRun, loop: Loop, time, states, closed, loop_status, inputs, failed, vessel) -> Path:
-    """Return the path of solved segments; vessel: volume and boluses at their beginnings and ends, with rules alone."""
+def _path(model, packed, loop: Loop, time, states, closed, loop_status, inputs, failed, vessel, cells) -> Path:
+    """Return the path of solved segments.
+
+    vessel: volume and boluses at their beginnings and ends, with rules alone; cells: None where they are not known yet.
+    """
     concentrations, volume = states.amounts / states.volume[..., None], states.volume
     feed = feeds_at(model, packed, loop, time, concentrations, volume, closed, inputs)
     fed = feed @ packed.media / volume[..., None]
-    cells = _cells(model, packed, loop, time, concentrations, closed, inputs, fed)
+    if cells is None:
+        cells = _cells(model, packed, loop, time, concentrations, closed, inputs, fed)
     by_rules = None if vessel is None else given_by_rules(packed, time, volume, *vessel)
     return Path(time, states, closed, loop_status, inputs, fed, feed, by_rules, cells, failed)
 
@@ -345,9 +370,7 @@ def _begun(
     return _Carry(state, changed, yes, initially, tangent, ivcd)
 
 
-def _step_control(
-    model: CultureModel, settings: SolverSettings
-) -> tuple[diffrax.AbstractStepSizeController, Tangent | None]:
+def _step_control(model: CultureModel, settings: SolverSettings) -> tuple[diffrax.PIDController, Tangent | None]:
     """Return the control of steps, and the derivative whose error counts in it, if one does."""
     controller = diffrax.PIDController(rtol=_STEP_SHARE * settings.rtol, atol=_STEP_SHARE * settings.atol)
     share = settings.derivative_share(model)
@@ -356,12 +379,12 @@ def _step_control(
     return replace(controller, norm=NormOfBoth(controller.norm, share)), Tangent.of(model)
 
 
-def _solved(settings: SolverSettings, limits: tuple, rates: Callable, s, begin, saveat, event=None) -> diffrax.Solution:
-    """Return the solution from a time on, within limits: the control of steps, the first one, and the end."""
+def _solved(settings, limits: Limits, rates: Callable, s, begin, saveat, event=None) -> diffrax.Solution:
+    """Return the solution of diffrax from a time on."""
     controller, first_step, stop = limits
     with short_solve():
         return diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda s, every, _: rates(s, every)),
+            diffrax.ODETerm(lambda s, every, _: rates(s, every)[0]),
             settings.solver,
             s,
             stop,
