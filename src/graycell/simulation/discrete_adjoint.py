@@ -19,7 +19,7 @@ from jaxtyping import Array
 
 from graycell.simulation.stepping import Kept, Limits, Stages, solve_by_steps
 
-_KEPT = 64
+_KEPT = 32
 """Number of states of a solve that are kept, and of steps whose slopes are. After more steps it is every second state,
 every fourth and so on, and those between are computed again from the one before, with their slopes. Of every step its
 time is kept, 8 bytes."""

@@ -131,21 +131,21 @@ class _Step(NamedTuple):
     Attributes:
         time: [same as of the solve] at the beginning of the step.
         length: that is tried.
-        state: (numbers,) there.
-        slopes: (stages, numbers) the first one is that at the beginning.
+        state: what moves, there.
+        slopes: with an axis of stages before; the first one is that at the beginning.
         seen: of the last stage.
         tried: steps, those that were not taken among them.
-        ends: (times, numbers) what was asked for so far.
+        ends: with an axis of times before, what was asked for so far.
         kept: so far.
     """
 
     time: Array
     length: Array
-    state: Array
-    slopes: Array
+    state: Any
+    slopes: Any
     seen: Any
     tried: Array
-    ends: Array | None
+    ends: Any
     kept: Kept | None
 
 
@@ -173,7 +173,7 @@ def solve_by_steps(
         The solve; times that were not reached hold inf.
     """
     stages, controller = Stages.of(solver), limits.controller
-    size, (start, unflat) = len(stages.weights), ravel_pytree(begin)
+    size = len(stages.weights)
     before, errors, shares = map(jnp.asarray, (stages.before, stages.errors, stages.shares))
     first_step, stop = lax.stop_gradient((limits.first_step, limits.stop))
     nearly = stop - _ROUNDINGS * jnp.finfo(stop.dtype).eps * jnp.abs(stop)
@@ -188,48 +188,67 @@ def solve_by_steps(
         end = jnp.where(end > nearly, stop, end)
         length, begun = end - now.time, now.tried > 0
 
-        def stage(k: Array, carry: tuple[Array, Array, Any]) -> tuple[Array, Array, Any]:
+        # leaf by leaf: put together, XLA would compute every slope in one loop with a branch for each
+        def stage(k: Array, carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
             slopes, _, _ = carry
-            state = now.state + length * (before[k] @ slopes)
+            state = jax.tree.map(lambda at, of: at + length * jnp.tensordot(before[k], of, 1), now.state, slopes)
             time = jnp.where(shares[k] == 1.0, end, now.time + shares[k] * length)  # as diffrax has them
-            slope, seen = rate(time, unflat(state))
-            return slopes.at[k].set(ravel_pytree(slope)[0]), state, seen
+            slope, seen = rate(time, state)
+            return jax.tree.map(lambda all_, one: all_.at[k].set(one), slopes, slope), state, seen
 
         to_do = jnp.where(now.time < stop, jnp.where(begun, 1, 0), jnp.where(begun, size, size - 1))
         slopes, after, seen = lax.fori_loop(_fewest(to_do), size, stage, (now.slopes, now.state, now.seen))
-        apart = lax.stop_gradient((length * (errors @ slopes), now.state, after))
-        taken, factor = _judged(controller, power, unflat, *apart)
-        ends = now.ends
-        if times is not None and ends is not None:
+        error = jax.tree.map(lambda of: length * jnp.tensordot(errors, lax.stop_gradient(of), 1), slopes)
+        taken, factor = _judged(controller, power, error, *lax.stop_gradient((now.state, after)))
+        ends, kept = now.ends, now.kept
+        if times is not None:
             line = _line(solver, stages, now.time, end, now.state, after, slopes)
             inside = taken & (times > now.time) & (times <= end)
-            ends = jnp.where(inside[:, None], jax.vmap(line.evaluate)(jnp.clip(times, now.time, end)), ends)
-        kept = None if now.kept is None else _kept_too(now.kept, end, after, slopes, taken & (length > 0.0))
-        time, state = jnp.where(taken, end, now.time), jnp.where(taken, after, now.state)
-        slopes = slopes.at[0].set(jnp.where(taken, slopes[-1], slopes[0]))
-        return _Step(time, length * factor, state, slopes, seen, now.tried + 1, ends, kept)
+            found = jax.vmap(line.evaluate)(jnp.clip(times, now.time, end))
+            ends = jax.tree.map(lambda new, old: jax.vmap(jnp.where)(inside, new, old), found, ends)
+        if kept is not None:
+            kept = _kept_too(kept, end, after, slopes, taken & (length > 0.0))
+        state = jax.tree.map(lambda new, old: jnp.where(taken, new, old), after, now.state)
+        slopes = jax.tree.map(lambda of: of.at[0].set(jnp.where(taken, of[-1], of[0])), slopes)
+        return _Step(jnp.where(taken, end, now.time), length * factor, state, slopes, seen, now.tried + 1, ends, kept)
 
-    none, zero = jnp.zeros((size, len(start))), jnp.zeros((), int)
+    zero, ends, kept = jnp.zeros((), int), None, None
+    slopes = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape)), begin)
     seen = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(rate, stop, begin)[1])
-    ends = None if times is None else jnp.where((times <= 0.0)[:, None], start, jnp.inf)
-    states, of_steps = jnp.broadcast_to(start, (keep, len(start))), jnp.zeros((keep, *none.shape))
-    kept = Kept(jnp.zeros(most_steps + 1), states, of_steps, zero + 1, zero) if keep else None
-    last = lax.while_loop(goes_on, step, _Step(jnp.zeros(()), first_step, start, none, seen, zero, ends, kept))
-    found = last.state[None] if last.ends is None else last.ends
-    return Solved(jax.vmap(unflat)(found), last.seen, last.time >= stop, last.kept)
+    if times is not None:
+        ends = jax.tree.map(lambda leaf: jax.vmap(lambda time: jnp.where(time <= 0.0, leaf, jnp.inf))(times), begin)
+    if keep:
+        start, of_step = _flat(begin), _flat_each(slopes)
+        states, of_steps = jnp.broadcast_to(start, (keep, *start.shape)), jnp.zeros((keep, *of_step.shape))
+        kept = Kept(jnp.zeros(most_steps + 1), states, of_steps, zero + 1, zero)
+    last = lax.while_loop(goes_on, step, _Step(jnp.zeros(()), first_step, begin, slopes, seen, zero, ends, kept))
+    found = jax.tree.map(lambda leaf: leaf[None], last.state) if times is None else last.ends
+    return Solved(found, last.seen, last.time >= stop, last.kept)
 
 
-def _judged(controller, power: float, unflat: Callable, error, state, after) -> tuple[Array, Array]:
+def _flat(tree: Any) -> Array:
+    return ravel_pytree(tree)[0]
+
+
+def _flat_each(tree: Any) -> Array:
+    """Return a row for each entry of the first axis."""
+    return jax.vmap(_flat)(tree)
+
+
+def _judged(controller, power: float, error: Any, state: Any, after: Any) -> tuple[Array, Array]:
     """Return whether a step is taken, and by what the next one is longer: the rule of `diffrax.PIDController`."""
-    scale = controller.atol + controller.rtol * jnp.maximum(jnp.abs(state), jnp.abs(after))
-    size = controller.norm(unflat(error / scale))
+
+    def relative(error: Array, state: Array, after: Array) -> Array:
+        return error / (controller.atol + controller.rtol * jnp.maximum(jnp.abs(state), jnp.abs(after)))
+
+    size = controller.norm(jax.tree.map(relative, error, state, after))
     taken = size < 1.0  # not so where a rate of change is not a number
     least, most = jnp.where(taken, 1.0, controller.factormin), jnp.where(taken, controller.factormax, controller.safety)
     factor = jnp.clip(controller.safety * size**power, least, most)
     return taken, lax.stop_gradient(jnp.where(jnp.isnan(factor), controller.factormin, factor))
 
 
-def _kept_too(kept: Kept, end: Array, after: Array, slopes: Array, taken: Array) -> Kept:
+def _kept_too(kept: Kept, end: Array, after: Any, slopes: Any, taken: Array) -> Kept:
     """Return what is kept after a step: where there is no room left, every second state goes."""
     many, steps = len(kept.states), kept.steps + taken.astype(int)
     full = steps >= many * kept.stride
@@ -238,12 +257,12 @@ def _kept_too(kept: Kept, end: Array, after: Array, slopes: Array, taken: Array)
     slot = jnp.where(taken & (steps % stride == 0), steps // stride, many)
     # what is of a step that is not taken stands where that of the next one will
     times = kept.times.at[kept.steps + 1].set(end, mode="drop")
-    of_steps = kept.slopes.at[kept.steps].set(slopes, mode="drop")
-    return Kept(times, states.at[slot].set(after, mode="drop"), of_steps, stride, steps)
+    of_steps = kept.slopes.at[kept.steps].set(_flat_each(slopes), mode="drop")
+    return Kept(times, states.at[slot].set(_flat(after), mode="drop"), of_steps, stride, steps)
 
 
 def _line(solver: diffrax.AbstractERK, stages: Stages, time, end, state, after, slopes) -> Any:
-    slopes = (end - time) * slopes[: stages.own]
+    slopes = jax.tree.map(lambda of: (end - time) * of[: stages.own], slopes)
     return solver.interpolation_cls(t0=time, t1=end, y0=state, y1=after, k=slopes)
 
 
