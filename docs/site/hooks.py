@@ -27,7 +27,8 @@ ROOMS = {
     "simulation": "Simulation", "insilico": "In-silico runs", "inference": "Fits", "uncertainty": "How sure a fit is",
     "prediction": "The next run", "decisions": "Decisions", "campaigns": "Campaigns",
     "following": "Running cultures", "comparison": "Comparison", "diagnosis": "Diagnosis", "study": "Studies",
-    "reporting": "Tables, figures and reports", "engine": "Cores and machines", "errors": "Errors",
+    "reporting": "Tables, figures and reports", "citations": "What to cite",
+    "engine": "Cores and machines", "errors": "Errors",
 }  # fmt: skip
 """Rooms of public names, in the order of the page, and their headings."""
 

@@ -21,6 +21,7 @@ The way of the data, from a file to a report:
     recovered_law                        Fit, reaction -> what was learned of its rate law
     project_fluxes                       the flux projection alone: network, kinetic rates -> FluxSolution
     report, trajectory_frame             Fit -> HTML, Trajectory -> DataFrame
+    citation                             a result -> the papers and programs on which it rests
     DisplayUnits                         the units of tables and figures; those of a laboratory by default
 
 To write an own model: rate laws (`RateLaw`, `Rate`, `Monod`, ..., composed with * and +), variables, inputs,

@@ -59,6 +59,8 @@ from .cell.variables import RelaxingVariable as RelaxingVariable
 from .cell.variables import Species as Species
 from .cell.variables import StateVariable as StateVariable
 from .cell.variables import Variable as Variable
+from .citations import Citations as Citations
+from .citations import citation as citation
 from .comparison import BASELINES as BASELINES
 from .comparison import Candidate as Candidate
 from .comparison import Choice as Choice

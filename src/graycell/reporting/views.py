@@ -1,5 +1,6 @@
 """Views: the table and the figure of each kind of result, for `frame`, `plot` and notebooks."""
 
+import dataclasses
 import html
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ import plotly.graph_objects as go
 from jax.core import Tracer
 
 from graycell.balances.specific_rates import SpecificRates
+from graycell.citations import Citations
 from graycell.comparison.comparison import Comparison
 from graycell.decisions.next_runs import NextRuns
 from graycell.decisions.optimum import Optimum
@@ -112,11 +114,17 @@ def _first_run(fit: Fit, units: Units) -> go.Figure:
     return measured_and_simulated({fit.model.name: simulate(fit.model_of(first.name), fit.run_of(first))}, units=units)
 
 
+def _works(cited: Citations) -> pd.DataFrame:
+    rows = [{**dataclasses.asdict(work), "authors": ", ".join(work.authors)} for work in cited]
+    return pd.DataFrame(rows).rename(columns={"used_for": "used for"})
+
+
 FRAMES: Mapping[type, Callable[[Any, Units], pd.DataFrame]] = {
     CultureRun: _samples, Trajectory: trajectory_frame, Prediction: prediction_frame, NextRun: next_run_frame,
     Optimum: decisions_frame, NextRuns: next_runs_frame, Followed: state_frame,
     SpecificRates: lambda rates, units: phase_frame([rates], units),
     Fit: lambda fit, units: estimates_frame(fit), Comparison: lambda comparison, units: overall_frame(comparison),
+    Citations: lambda cited, units: _works(cited),
 }  # fmt: skip
 """The table of each kind of result."""
 FIGURES: Mapping[type, Callable[[Any, Units], go.Figure]] = {

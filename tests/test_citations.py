@@ -1,0 +1,89 @@
+"""What a result rests on is named, and nothing on which it does not rest."""
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+from small_models import fed_batch, monod
+
+import graycell as gc
+from graycell import citations
+from graycell.inference.results import Estimate
+
+
+def keys(cited):
+    return [work.key for work in cited]
+
+
+def fit(model):
+    estimate = Estimate("mu", 0.5, "1/d", 0.05, 0.1, 0.5, False, math.inf)
+    days = np.array([1.0, 2.0])
+    measured = gc.Measurement("GLC", "mmol/L", days, np.array([30.0, 20.0]), np.ones(2))
+    run = gc.CultureRun("run", 1.0, dict(fed_batch().initial), end=3.0, measurements={"GLC": measured})
+    return gc.Fit(model, (run,), (estimate,), np.array([[0.01]]), 0.0, True, gc.FitSettings())
+
+
+def test_graycell_comes_first_and_each_work_once():
+    alone = gc.citation()
+    assert keys(alone) == ["graycell", "cui2024", "jax2018"]
+    assert alone.named == ()
+    found = gc.citation(gc.nolan_lee(), monod(), gc.nolan_lee())
+    assert keys(found)[:3] == keys(alone)
+    assert len(set(keys(found))) == len(found)
+
+
+def test_a_model_names_its_source_and_its_method():
+    """One without a network has no flux projection, and one of a file the source of the file."""
+    nolan, small = gc.citation(gc.nolan_lee()), gc.citation(monod())
+    assert {"nolan2011", "goldfarb1983", "tsitouras2011"} <= set(keys(nolan))
+    assert "Nolan & Lee 2011, published" in nolan.named
+    assert not {"nolan2011", "goldfarb1983", "kingma2015"} & set(keys(small))
+    assert any("Craven et al. (2013)" in one for one in gc.citation(gc.read_model("craven-2013")).named)
+
+
+def test_a_result_names_how_it_was_found_and_what_its_model_does():
+    fitted = fit(gc.nolan_lee())
+    assert {"levenberg1944", "marquardt1963", "nolan2011"} <= set(keys(gc.citation(fitted)))
+    nothing = np.zeros((1, 1), int)
+    sample = gc.PosteriorSample(fitted, ("mu",), np.zeros((1, 1, 1)), nothing > 0, nothing, 1, 0, 0.8, 1.0, 1)
+    assert {"hoffman2014", "vehtari2021", "marquardt1963", "nolan2011"} <= set(keys(gc.citation(sample)))
+    assert "hoffman2014" not in keys(gc.citation(fitted))
+
+
+def test_every_work_is_known_and_some_result_names_it():
+    """A class that gets another name would lose its works without a word."""
+    assert all(hasattr(gc, kind) for kind in citations._BY_RESULT)
+    named = set(re.findall(r'"([a-z]+\d{4})"', Path(citations.__file__).read_text().partition("_WORKS = ")[0]))
+    assert named | {"graycell"} == set(citations._WORKS)
+    for work in citations._WORKS.values():
+        assert re.fullmatch(r"(10\.\d{4,}/\S+|arXiv:\d{4}\.\d{4,5})?", work.doi), work.key
+        assert work.key == "graycell" or work.key.endswith(str(work.year))
+
+
+def test_the_paper_of_the_project_is_that_of_the_file_for_hosts():
+    text = (Path(__file__).parent.parent / "CITATION.cff").read_text(encoding="utf-8")
+    for key in ("cui2024", "nolan2011"):
+        work = citations._WORKS[key]
+        assert f'title: "{work.title}"' in text
+        assert all(f'family-names: {name.split(",")[0]}' in text for name in work.authors)
+        assert work.doi in text
+
+
+def test_a_table_and_bibtex_hold_every_work():
+    cited = gc.citation(gc.nolan_lee())
+    assert cited.frame()["key"].tolist() == keys(cited)
+    text = cited.bibtex()
+    assert re.findall(r"(?m)^@misc\{(\w+),$", text) == keys(cited)
+    assert text.count("{") == text.count("}")
+    assert r"Computers \& Chemical Engineering" in text
+    assert "% source of the model: Nolan & Lee 2011, published" in text
+    assert "Dynamic model of CHO cell metabolism" in cited._repr_html_()
+    assert str(cited).count("\n") + 1 == len(cited) + 1 + len(cited.named)
+
+
+def test_python_runs_the_command():
+    said = subprocess.run([sys.executable, "-m", "graycell", "--version"], capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("graycell ")
