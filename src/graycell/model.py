@@ -852,25 +852,12 @@ class CultureModel(eqx.Module):
         Returns:
             The derivative of every part of the state.
         """
-        return self.derivative_and_cells(state, at)[0]
-
-    def derivative_and_cells(self, state: CultureState, at: Surroundings) -> tuple[CultureState, Closed, Evaluation]:
-        """Return the derivative, and the variables and cells from which it follows.
-
-        Args:
-            state: of the culture.
-            at: its surroundings.
-
-        Returns:
-            See `derivative`, `close` and `evaluate`.
-        """
         closed, c = self.close(state, at), state.concentrations
         values = self.seen(closed.values, at.control)
         flows = self.flows(at.flows, c, state.volume, values, at.inputs)
         cell, seen = self._evaluated(c, values, at.inputs, flows.feed @ at.media / state.volume)
         amounts, volume = self.reactor.derivative(state.amounts, state.volume, self.production(cell), flows, at.media)
-        variables = self._variable_derivatives(state, closed, cell.targets, seen, at)
-        return CultureState(amounts, volume, variables), closed, cell
+        return CultureState(amounts, volume, self._variable_derivatives(state, closed, cell.targets, seen, at))
 
     def flows(
         self, flows: Flows, concentrations: Float[Array, " species"], volume: Scalar, variables: Values, inputs: Values

@@ -50,6 +50,18 @@ def test_it_is_the_derivative_of_the_whole_loop(points, kept, monkeypatch):
     assert np.all(all_of(found)[:4] != 0.0)
 
 
+@pytest.mark.parametrize(("solver", "points", "kept"), [(diffrax.Heun(), 1, 3), (diffrax.Dopri8(), 3, 64)])
+def test_other_methods_have_the_derivative_of_forward_mode(solver, points, kept, monkeypatch):
+    """One does not end with a stage; the other has stages for what is between alone."""
+    monkeypatch.setattr(discrete_adjoint, "_KEPT", kept)
+    settings = SolverSettings(solver=solver, rtol=1e-3, atol=1e-4)
+    _, (found, _) = derivative(settings, points)(KNOWN, PACKED.initial)
+    forward = replace(settings, adjoint=diffrax.ForwardMode())
+    expected = jax.jit(jax.jacfwd(lambda known: answer(known, PACKED.initial, forward, points)))(KNOWN)
+    for name, value in expected.items():
+        assert float(found[name]) == pytest.approx(float(value), rel=1e-9)
+
+
 def test_derivatives_are_those_of_central_differences():
     """With a method whose stages are others."""
     settings = SolverSettings(solver=diffrax.Bosh3(), rtol=1e-8, atol=1e-9, most_steps=100_000)

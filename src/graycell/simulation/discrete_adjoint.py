@@ -17,12 +17,12 @@ from jax import lax
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array
 
-from graycell.simulation.stepping import Kept, Limits, Stages, solve_by_steps
+from graycell.simulation.stepping import Kept, Limits, Tableau, flat, solve_by_steps
 
 _KEPT = 32
-"""Number of states of a solve that are kept, and of steps whose slopes are. After more steps it is every second state,
-every fourth and so on, and those between are computed again from the one before, with their slopes. Of every step its
-time is kept, 8 bytes."""
+"""Number of states of a solve that are kept, and of steps whose slopes are: more than a segment of a day takes. After
+more steps it is every second state, every fourth and so on, and the steps between are computed again from the one
+before, and so are all slopes. Of every step its time is kept, 8 bytes."""
 
 
 def solve_with_adjoint(
@@ -34,23 +34,21 @@ def solve_with_adjoint(
     limits: Limits,
     most_steps: int,
     times: Array | None,
-) -> tuple[Any, Any, Array, Any]:
+) -> tuple[Any, Any, Array]:
     """Solve from 0 to an end; reverse mode goes through the discrete adjoint.
 
     Args:
-        rate: from a time and what moves to its rate of change, and what is seen at the end; None where `times` are
-            given.
-        rates: from a time and the pair of what moves and what is beside it to the rates of both, and what is seen.
+        rate: from a time and what moves to its rate of change.
+        rates: from a time and the pair of what moves and what is beside it to the rates of both.
         begin: what moves, at the beginning.
         beside: what is solved with it and has no derivative, at the beginning.
         solver: the method.
         limits: of the steps.
-        most_steps: taken or not.
+        most_steps: accepted or not.
         times: (n,) ascending, at which what moves is wanted, the end last; None for the end alone.
 
     Returns:
-        What moves, with an axis of times before; what is beside it at the end; whether the end was reached; and what is
-        seen there.
+        What moves, with an axis of times before; what is beside it at the end; and whether the end was reached.
     """
     start = jnp.zeros(())
     # what the functions close over becomes an argument, so that JAX can differentiate by it
@@ -70,10 +68,6 @@ class _Problem(NamedTuple):
     times: Array | None
 
 
-def _flat(tree: Any) -> Array:
-    return ravel_pytree(tree)[0]
-
-
 _solve = eqx.filter_jit(solve_by_steps)  # compiled as one function it is traced once
 
 
@@ -86,14 +80,14 @@ def _solved(problem: _Problem, solver: diffrax.AbstractERK, most_steps: int, kee
     begin = problem.begin, problem.beside
     found = _solve(problem.rates, begin, solver, problem.limits, most_steps, problem.times, keep)
     ends, beside = found.ends
-    return (ends, jax.tree.map(lambda leaf: leaf[-1], beside), found.reached, found.seen), found.kept
+    return (ends, jax.tree.map(lambda leaf: leaf[-1], beside), found.reached), found.kept
 
 
 @_solution.def_fwd
 def _forward(perturbed: Any, problem: _Problem, solver: diffrax.AbstractERK, most_steps: int) -> tuple:
     """Return the same, and what is kept of what moves."""
     found, kept = _solved(problem, solver, most_steps, keep=_KEPT)
-    moves = len(_flat(problem.begin))  # it comes before what is beside it
+    moves = len(flat(problem.begin))  # it comes before what is beside it
     return found, kept._replace(states=kept.states[:, :moves], slopes=kept.slopes[:, :, :moves])
 
 
@@ -122,39 +116,31 @@ def _reverse(kept: Kept, of_all: tuple, perturbed: _Problem, problem: _Problem, 
     closed_over, fixed = eqx.partition(problem.rate, perturbed.rate)
     zeros, of_leaves = ravel_pytree(jax.tree.map(jnp.zeros_like, closed_over))
     start, unflat = ravel_pytree(begin)
-    stages = Stages.of(solver)
-    count = stages.used if times is None else stages.own
-    before, weights, shares = stages.before[:count, :count], stages.weights[:count], jnp.asarray(stages.shares[:count])
-    before, weights = jnp.asarray(before), jnp.asarray(weights)
+    tableau = Tableau.of(solver)
+    count = tableau.used if times is None else tableau.listed
+    parts = tableau.before[:count, :count], tableau.weights[:count], tableau.nodes[:count]
+    before, weights, nodes = map(jnp.asarray, parts)
     of_found = _of_found(begin, of_all[0], 1 if times is None else len(times))
 
-    def slope_at(closed_over: Any, time: Array, state: Array) -> tuple[Array, Array]:
-        slope, seen = eqx.combine(closed_over, fixed)(time, unflat(state))
-        return _flat(slope), _flat(eqx.filter(seen, eqx.is_inexact_array))
-
-    of_seen = _of_seen(eqx.filter_eval_shape(problem.rate, jnp.zeros(()), begin)[1], of_all[3])
+    def slope_at(closed_over: Any, time: Array, state: Array) -> Array:
+        return flat(eqx.combine(closed_over, fixed)(time, unflat(state)))
 
     def before_step(step: Array, of_state: Array, of_closed_over: Array) -> _Adjoint:
         slot = jnp.maximum(step, 0) // kept.stride
         return _Adjoint(step, slot * kept.stride, kept.states[slot], of_state, of_closed_over)
 
     def stepped(now: _Adjoint) -> _Adjoint:
-        """Add the derivative of a step, or go on from a state that was kept to its beginning.
-
-        After the last step comes one of length 0, whose first stage is what is seen at the end.
-        """
-        at_end = now.at == kept.steps
-        time = kept.times[now.at]
-        end = jnp.where(at_end, time, kept.times[now.at + 1])
+        """Add the derivative of a step, or go on from a state that was kept to its beginning."""
+        time, end = kept.times[now.at], kept.times[now.at + 1]
         length = end - time
-        stage_times = jnp.where(shares == 1.0, end, time + shares * length)  # as diffrax has them
+        stage_times = jnp.where(nodes == 1.0, end, time + nodes * length)  # as diffrax has them
 
         def stage(slopes: Array, k: Array) -> tuple[Array, Array]:
             state = now.state + length * (before[k] @ slopes)
-            return slopes.at[k].set(slope_at(closed_over, stage_times[k], state)[0]), state
+            return slopes.at[k].set(slope_at(closed_over, stage_times[k], state)), state
 
         def known() -> tuple[Array, Array]:
-            slopes = jnp.where(at_end, 0.0, kept.slopes[now.at, :count])
+            slopes = kept.slopes[now.at, :count]
             return slopes, now.state[None] + length * (before @ slopes)
 
         def again() -> tuple[Array, Array]:
@@ -177,19 +163,17 @@ def _reverse(kept: Kept, of_all: tuple, perturbed: _Problem, problem: _Problem, 
             k, of_stages, of_closed_over = of
             _, back = jax.vjp(lambda *at: slope_at(at[0], stage_times[k], at[1]), closed_over, states[k])
             of_slope = length * (weights[k] * of_end + before[:, k] @ of_stages) + of_slopes[k]
-            more, of_stage = back((of_slope, jnp.where(at_end, of_seen, 0.0)))
-            return k - 1, of_stages.at[k].set(of_stage), of_closed_over + _flat(more)
+            more, of_stage = back(of_slope)
+            return k - 1, of_stages.at[k].set(of_stage), of_closed_over + flat(more)
 
-        last = jnp.where(at_end, 0, count - 1)
-        of = jnp.where(arrived, last, -1), jnp.zeros_like(states), now.of_closed_over
+        of = jnp.where(arrived, count - 1, -1), jnp.zeros_like(states), now.of_closed_over
         _, of_stages, of_closed_over = lax.while_loop(lambda of: of[0] >= 0, stage_back, of)
         back = before_step(now.step - 1, of_begin + of_end + jnp.sum(of_stages, axis=0), of_closed_over)
         on = now._replace(at=now.at + 1, state=after)
         return jax.tree.map(lambda of_back, of_on: jnp.where(arrived, of_back, of_on), back, on)
 
     of_last = of_found[-1] if times is None else jnp.zeros_like(start)
-    first = kept.steps if len(of_seen) else kept.steps - 1
-    found = lax.while_loop(lambda now: now.step >= 0, stepped, before_step(first, of_last, zeros))
+    found = lax.while_loop(lambda now: now.step >= 0, stepped, before_step(kept.steps - 1, of_last, zeros))
     of_begin = found.of_state
     if times is not None:
         of_begin = of_begin + jnp.sum(jnp.where((times <= 0.0)[:, None], of_found, 0.0), axis=0)
@@ -197,13 +181,7 @@ def _reverse(kept: Kept, of_all: tuple, perturbed: _Problem, problem: _Problem, 
     return nothing._replace(rate=of_leaves(found.of_closed_over), begin=unflat(of_begin))
 
 
-def _of_seen(seen: Any, of: Any) -> Array:
-    """Return the derivative by what is seen, in one row; JAX leaves out those that are 0."""
-    shapes = eqx.filter(seen, lambda leaf: jnp.issubdtype(leaf.dtype, jnp.inexact))
-    return _flat(jax.tree.map(lambda leaf, by: jnp.zeros(leaf.shape) if by is None else by, shapes, of))
-
-
 def _of_found(begin: Any, of: Any, count: int) -> Array:
     """Return (count, numbers) derivatives by what was found; JAX leaves out those that are 0."""
     of = jax.tree.map(lambda leaf, by: jnp.zeros((count, *leaf.shape)) if by is None else by, begin, of)
-    return jax.vmap(_flat)(of)
+    return jax.vmap(flat)(of)

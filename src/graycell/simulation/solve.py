@@ -1,8 +1,9 @@
 """The compiled core of a simulation: a packed run -> states at the ends of its segments.
 
-Between two events the model is a smooth ODE, solved with adaptive steps: by `simulation.stepping` where the method is
-an explicit one of Runge and Kutta, else by diffrax. The events are met exactly. Where times of events are traced, time
-is scaled to 0..1 in every segment, so that derivatives by them are exact.
+Between two events the model is a smooth ODE, solved with adaptive steps; the events are met exactly. Explicit
+Runge-Kutta methods are stepped by `simulation.stepping`; implicit ones, models with triggers and given adjoints but
+`ForwardMode` are left to diffrax. Where times of events are traced, time is scaled to 0..1 in every segment, so that
+derivatives by them are exact.
 """
 
 import enum
@@ -19,7 +20,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from graycell.cell.closures import Closed, LoopControl, LoopStatus
+from graycell.cell.closures import LoopControl, LoopStatus
 from graycell.cell.flux import FluxStatus
 from graycell.model import CultureModel, CultureState, Evaluation, Surroundings
 from graycell.packing import PackedRun
@@ -47,10 +48,11 @@ class SimulationStatus(enum.IntEnum):
         """A sentence: what happened and what to do."""
         return {
             0: "The run was simulated to its end.",
-            1: "The solver ran out of steps: the model is stiff here. See whether the times and units of the run are "
-            "right, and whether triggers set each other off without end; else loosen rtol, raise the turnover time of "
-            "a loop, close an algebraic loop, which may jump to and fro between its solutions, by a pool (--closure "
-            "dynamic), or, in Python, give SolverSettings an implicit solver such as diffrax.Kvaerno5().",
+            1: "The solver ran out of steps, or no step was short enough: the model is stiff here, or a rate is not a "
+            "number. See whether the times and units of the run are right, and whether triggers set each other off "
+            "without end; else loosen rtol, raise the turnover time of a loop, close an algebraic loop, which may jump "
+            "to and fro between its solutions, by a pool (--closure dynamic), or, in Python, give SolverSettings an "
+            "implicit solver such as diffrax.Kvaerno5().",
             2: "A state is not finite. Check the parameters and the initial state.",
             3: "At some point no flux meets bounds and balances; see the column 'flux status' of the trajectory.",
             4: "At some point no value closes a loop; see the column 'loop status' of the trajectory, and "
@@ -140,7 +142,7 @@ class Path(NamedTuple):
             where no feed changes within a segment.
         given: what was fed by rules; None for a run without any.
         cells: (segments, points, ...).
-        failed: (segments,) 1 from the first segment that ran out of steps on.
+        failed: (segments,) 1 from the first segment on whose end no step reached.
     """
 
     time: Float[Array, "segments points"]
@@ -241,22 +243,19 @@ def integrate(
             since = elapsed if packed.steady_targets else None
             return Surroundings(inputs, flows, packed.media, control, since, clock)
 
-        def per_day(s, moving: Moving) -> tuple[Moving, _Seen]:
+        def per_day(s, moving: Moving) -> Moving:
             cells = model.cells_in(moving.state, at(s)) if packed.counts_cells else None
-            derivative, closed, cell = model.derivative_and_cells(moving.state, at(s))
-            return Moving(derivative, cells), _Seen(closed, cell)
+            return Moving(model.derivative(moving.state, at(s)), cells)
 
         @jax.jit  # it is traced several times; compiled as one function it is traced once
-        def rate(s, moving: Moving) -> tuple[Moving, _Seen | None]:
-            slope, seen = per_day(s, moving)
-            return jax.tree.map(lambda part: unit * part, slope), seen if points == 1 else None
+        def rate(s, moving: Moving) -> Moving:
+            return jax.tree.map(lambda part: unit * part, per_day(s, moving))
 
         @jax.jit
-        def rates(s, both: tuple[Moving, CultureState | None]) -> tuple[tuple[Moving, CultureState | None], Any]:
+        def rates(s, both: tuple[Moving, CultureState | None]) -> tuple[Moving, CultureState | None]:
             moving, tangent = both
-            slope, seen = rate(s, moving)
             tangent = None if direction is None or tangent is None else direction.rate(at(s), moving.state, tangent)
-            return (slope, jax.tree.map(lambda part: lax.stop_gradient(unit) * part, tangent)), seen
+            return rate(s, moving), jax.tree.map(lambda part: lax.stop_gradient(unit) * part, tangent)
 
         at_rest = model.after_event(carry.state, at(0.0))
         state = jax.tree.map(lambda new, old: jnp.where(carry.changed, new, old), at_rest, carry.state)
@@ -267,15 +266,12 @@ def integrate(
         times = None if points == 1 else jnp.minimum(shares, stop)
         begin = Moving(state, jnp.zeros(()) if packed.counts_cells else None)
         limits = Limits(controller, first_step, stop)
-        ends, tangent, true, successful, seen = _ends(model, settings, at, (rate, rates), begin, carry, limits, times)
+        ends, tangent, true, successful = _ends(model, settings, at, (rate, rates), begin, carry, limits, times)
         if packed.traced_times:
-            ends = _moved_end(ends, length, per_day(jnp.zeros(()), begin)[0])
+            ends = _moved_end(ends, length, per_day(jnp.zeros(()), begin))
         states, last = ends.state, jax.tree.map(lambda leaf: leaf[-1], ends)
-        if seen is None:
-            # one after the other: mapped, the search of the algebraic closure takes three times as long to compile
-            closed, cells = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states)), None
-        else:
-            closed, cells = jax.tree.map(lambda leaf: leaf[None], seen)
+        # one point after the other: mapped, the search of the algebraic closure takes three times as long to compile
+        closed = lax.map(lambda point: model.close(point[1], at(point[0])), (shares, states))
         ivcd = None if carry.ivcd is None else carry.ivcd + last.cell_days
         done, amounts, volume, ivcd = _intervened(packed, now.done, last.state, ivcd)
         changed = jnp.any(done.bolus != 0.0) | jnp.any(done.replacement != 0.0)  # a sample changes nothing
@@ -284,7 +280,7 @@ def integrate(
         inputs, failed = jax.vmap(lambda s: at(s).inputs)(shares), jnp.where(carry.alive & successful, 0, 1)
         after = CultureState(amounts, volume, model.relaxed(last.state.variables, at(last_s)))
         vessel = (carry.state.volume, done.bolus) if packed.has_rules else None
-        out = (time, states, closed.values, closed.status, inputs, failed, vessel, cells)
+        out = (time, states, closed.values, closed.status, inputs, failed, vessel)
         return _Carry(after, changed, carry.alive & successful, true, tangent, ivcd), out
 
     first = _begun(model, packed, direction, initial_state)
@@ -292,39 +288,30 @@ def integrate(
     return _path(model, packed, loop, *lax.scan(segment, first, given)[1])
 
 
-class _Seen(NamedTuple):
-    """The variables and the cells at the end of a segment, from which the last slope follows."""
-
-    closed: Closed
-    cells: Evaluation
-
-
 def _ends(model, settings, at, rates, begin: Moving, carry: _Carry, limits: Limits, times: Array | None) -> tuple:
-    """Return what moves at the times of a segment, its tangent, conditions of triggers, whether it was solved, `_Seen`.
+    """Return what moves at the times of a segment, its tangent, the conditions of triggers, whether it was solved.
 
-    rates: of what moves, and of this and its tangent; times: None for the end alone. `_Seen` is None where the solver
-    does not give it.
+    rates: of what moves, and of this and its tangent; times: None for the end alone.
     """
     rate, of_both = rates
     if model.triggers:
         solve = functools.partial(_solved, settings, limits, rate)
-        given = (lambda s, moving: rate(s, moving)[0]), at, begin, carry.true, limits.stop, carry.alive
-        end, true, reached = solve_with_triggers(model, solve, *given)
+        end, true, reached = solve_with_triggers(model, solve, rate, at, begin, carry.true, limits.stop, carry.alive)
         count = 1 if times is None else len(times)
-        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), end), None, true, reached, None
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (count, *leaf.shape)), end), None, true, reached
     adjoint, solver, most_steps = settings.adjoint, settings.solver, settings.most_steps
     if is_explicit(solver) and adjoint is None:
         given = begin, carry.tangent, solver, limits, most_steps, times
-        ends, tangent, reached, seen = solve_with_adjoint(rate, of_both, *given)
-        return ends, tangent, carry.true, reached, seen
+        ends, tangent, reached = solve_with_adjoint(rate, of_both, *given)
+        return ends, tangent, carry.true, reached
     if is_explicit(solver) and isinstance(adjoint, diffrax.ForwardMode):
-        ends, seen, reached, _ = solve_by_steps(of_both, (begin, carry.tangent), solver, limits, most_steps, times)
+        ends, reached, *_ = solve_by_steps(of_both, (begin, carry.tangent), solver, limits, most_steps, times)
     else:
-        saveat, seen = diffrax.SaveAt(t1=True) if times is None else diffrax.SaveAt(ts=times), None
+        saveat = diffrax.SaveAt(t1=True) if times is None else diffrax.SaveAt(ts=times)
         solution = _solved(settings, limits, of_both, jnp.zeros(()), (begin, carry.tangent), saveat)
         ends, reached = solution.ys, solution.result == diffrax.RESULTS.successful
     moving, tangents = cast(tuple[Moving, CultureState | None], ends)
-    return moving, jax.tree.map(lambda leaf: leaf[-1], tangents), carry.true, reached, seen
+    return moving, jax.tree.map(lambda leaf: leaf[-1], tangents), carry.true, reached
 
 
 def _first_share(settings: SolverSettings) -> Array | float:
@@ -343,16 +330,12 @@ def _intervened(packed: PackedRun, done: Interventions, last: CultureState, ivcd
     return given, amounts, volume, ivcd if ivcd is None or done.rule is None else done.rule.counted_anew(ivcd)
 
 
-def _path(model, packed, loop: Loop, time, states, closed, loop_status, inputs, failed, vessel, cells) -> Path:
-    """Return the path of solved segments.
-
-    vessel: volume and boluses at their beginnings and ends, with rules alone; cells: None where they are not known yet.
-    """
+def _path(model, packed: PackedRun, loop: Loop, time, states, closed, loop_status, inputs, failed, vessel) -> Path:
+    """Return the path of solved segments; vessel: volume and boluses at their beginnings and ends, with rules alone."""
     concentrations, volume = states.amounts / states.volume[..., None], states.volume
     feed = feeds_at(model, packed, loop, time, concentrations, volume, closed, inputs)
     fed = feed @ packed.media / volume[..., None]
-    if cells is None:
-        cells = _cells(model, packed, loop, time, concentrations, closed, inputs, fed)
+    cells = _cells(model, packed, loop, time, concentrations, closed, inputs, fed)
     by_rules = None if vessel is None else given_by_rules(packed, time, volume, *vessel)
     return Path(time, states, closed, loop_status, inputs, fed, feed, by_rules, cells, failed)
 
@@ -384,7 +367,7 @@ def _solved(settings, limits: Limits, rates: Callable, s, begin, saveat, event=N
     controller, first_step, stop = limits
     with short_solve():
         return diffrax.diffeqsolve(
-            diffrax.ODETerm(lambda s, every, _: rates(s, every)[0]),
+            diffrax.ODETerm(lambda s, every, _: rates(s, every)),
             settings.solver,
             s,
             stop,

@@ -1,8 +1,7 @@
 """Solve an ODE by an explicit Runge-Kutta method with adaptive steps, in a program that compiles soon.
 
-The table of the method, the interpolation and the rule for the length of steps are those of diffrax, and so are the
-steps. The program is a smaller one: the rate of change stands in it once, and what the rate gives beside the slope,
-such as the fluxes of the cells, is at hand at the end, where the last stage of the last step has just computed it.
+The Butcher tableau, the interpolation and the rule for the length of steps are those of diffrax, and so are the steps.
+diffrax is made for every kind of method; this loop does one thing, and takes less time to trace and to compile.
 """
 
 from collections.abc import Callable
@@ -15,10 +14,11 @@ import numpy as np
 from jax import lax
 from jax.custom_batching import custom_vmap
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array
+from jaxtyping import Array, Bool, Float, Int
 
 _ROUNDINGS = 100
-"""A step that ends so few roundings before the end of the solve ends there."""
+"""A step that ends so few roundings before the end of the solve ends there, as in diffrax: what would be left is too
+short for an interpolation."""
 
 
 def is_explicit(solver: diffrax.AbstractSolver) -> bool:
@@ -28,7 +28,7 @@ def is_explicit(solver: diffrax.AbstractSolver) -> bool:
         solver: of diffrax.
 
     Returns:
-        Whether it is an explicit Runge-Kutta method with a table.
+        Whether it is an explicit Runge-Kutta method with a Butcher tableau.
     """
     return isinstance(solver, diffrax.AbstractERK)
 
@@ -38,31 +38,31 @@ class Limits(NamedTuple):
 
     Attributes:
         controller: of which the tolerances, their norm, and the factors of an integral control count.
-        first_step: length of the first step.
-        stop: where the solve ends; 0, where it starts, is right.
+        first_step: length of the first step, in the unit of the time.
+        stop: where the solve ends; at 0, where it starts, nothing is solved.
     """
 
     controller: diffrax.PIDController
-    first_step: Array
-    stop: Array
+    first_step: Float[Array, ""]
+    stop: Float[Array, ""]
 
 
 class Kept(NamedTuple):
-    """What is kept of the steps of a solve, for its way back.
+    """What is kept of the accepted steps of a solve, for its way back.
 
     Attributes:
         times: (most steps + 1,) of the states after each step, the beginning first.
         states: (kept, numbers) every `stride`-th of them.
         slopes: (kept, stages, numbers) of the first steps.
         stride: how many steps lie between two states that are kept.
-        steps: that were taken.
+        steps: their number.
     """
 
-    times: Array
-    states: Array
-    slopes: Array
-    stride: Array
-    steps: Array
+    times: Float[Array, " times"]
+    states: Float[Array, "kept numbers"]
+    slopes: Float[Array, "kept stages numbers"]
+    stride: Int[Array, ""]
+    steps: Int[Array, ""]
 
 
 class Solved(NamedTuple):
@@ -70,71 +70,69 @@ class Solved(NamedTuple):
 
     Attributes:
         ends: what moves, at the times that were asked for, or at the end alone: with an axis of times before.
-        seen: what the rate gave beside the slope, at the end.
         reached: whether the end was reached.
+        attempted: steps, those that were not accepted among them.
         kept: see `Kept`; None where nothing is to be kept.
     """
 
     ends: Any
-    seen: Any
-    reached: Array
+    reached: Bool[Array, ""]
+    attempted: Int[Array, ""]
     kept: Any
 
 
-class Stages(NamedTuple):
-    """The table of a method whose last stage is at the end of the step, and is the first one of the next step.
+class Tableau(NamedTuple):
+    """The Butcher tableau of a method, with a last stage at the end of the step, which is the first of the next one.
 
     Attributes:
         before: (stages, stages) parts of the slopes that lead to each stage.
         weights: (stages,) parts of the slopes that lead to the end.
         errors: (stages,) those of the estimate of the error.
-        shares: (stages,) time of each stage, as a part of the step.
-        own: stages that diffrax counts: one less where its method does not end with a stage.
+        nodes: (stages,) time of each stage, as a part of the step.
+        listed: stages in diffrax: one less where its method does not end with a stage.
         used: stages that lead to the end: those after them are for the error, and for what is between, alone.
     """
 
-    before: np.ndarray
-    weights: np.ndarray
-    errors: np.ndarray
-    shares: np.ndarray
-    own: int
+    before: Float[np.ndarray, "stages stages"]
+    weights: Float[np.ndarray, " stages"]
+    errors: Float[np.ndarray, " stages"]
+    nodes: Float[np.ndarray, " stages"]
+    listed: int
     used: int
 
     @classmethod
-    def of(cls, solver: diffrax.AbstractERK) -> "Stages":
-        """Return the table of a method.
+    def of(cls, solver: diffrax.AbstractERK) -> "Tableau":
+        """Return the tableau of a method.
 
         Args:
             solver: of diffrax.
 
         Returns:
-            The table.
+            The tableau.
         """
-        table: Any = solver.tableau
-        weights, errors = np.asarray(table.b_sol), np.asarray(table.b_error)
-        count = len(weights)
-        before = np.zeros((count + 1, count + 1))
-        for k, row in enumerate(table.a_lower):
+        given: Any = solver.tableau
+        weights, errors = np.asarray(given.b_sol), np.asarray(given.b_error)
+        listed, used = len(weights), int(np.max(np.nonzero(weights))) + 1
+        before = np.zeros((listed + 1, listed + 1))
+        for k, row in enumerate(given.a_lower):
             before[k + 1, : k + 1] = row
-        before[count, :count] = weights
-        shares = np.concatenate([[table.c1], table.c, [1.0]])
-        ends_with_stage = shares[count - 1] == 1.0 and np.array_equal(before[count - 1], before[count])
-        size = count if ends_with_stage else count + 1
-        used = int(np.max(np.nonzero(weights))) + 1
-        weights, errors = (np.pad(part, (0, size - count)) for part in (weights, errors))
-        return cls(before[:size, :size], weights, errors, shares[:size], count, used)
+        before[listed, :listed] = weights
+        nodes = np.concatenate([[given.c1], given.c, [1.0]])
+        ends_with_stage = nodes[listed - 1] == 1.0 and np.array_equal(before[listed - 1], before[listed])
+        size = listed if ends_with_stage else listed + 1
+        weights, errors = (np.pad(part, (0, size - listed)) for part in (weights, errors))
+        return cls(before[:size, :size], weights, errors, nodes[:size], listed, used)
 
 
 class _Step(NamedTuple):
     """What goes from one step to the next.
 
     Attributes:
-        time: [same as of the solve] at the beginning of the step.
-        length: that is tried.
+        time: at the beginning of the step.
+        length: that is attempted.
         state: what moves, there.
-        slopes: with an axis of stages before; the first one is that at the beginning.
-        seen: of the last stage.
-        tried: steps, those that were not taken among them.
+        slopes: with an axis of stages before: that of the beginning, and 0.
+        attempted: steps so far.
         ends: with an axis of times before, what was asked for so far.
         kept: so far.
     """
@@ -143,126 +141,132 @@ class _Step(NamedTuple):
     length: Array
     state: Any
     slopes: Any
-    seen: Any
-    tried: Array
+    attempted: Array
     ends: Any
     kept: Kept | None
 
 
 def solve_by_steps(
-    rate: Callable[[Any, Any], tuple[Any, Any]],
+    rate: Callable[[Any, Any], Any],
     begin: Any,
     solver: diffrax.AbstractERK,
     limits: Limits,
     most_steps: int,
-    times: Array | None = None,
+    times: Float[Array, " times"] | None = None,
     keep: int = 0,
 ) -> Solved:
     """Solve from 0 to an end, in forward mode.
 
     Args:
-        rate: from a time and what moves to its rate of change, and what is seen beside.
+        rate: from a time and what moves to its rate of change.
         begin: what moves, at the beginning.
         solver: the method.
         limits: see `Limits`.
-        most_steps: taken or not.
+        most_steps: accepted or not.
         times: (n,) ascending, at which what moves is wanted, the end last; None for the end alone.
         keep: number of states to keep; 0 keeps nothing.
 
     Returns:
         The solve; times that were not reached hold inf.
     """
-    stages, controller = Stages.of(solver), limits.controller
-    size = len(stages.weights)
-    before, errors, shares = map(jnp.asarray, (stages.before, stages.errors, stages.shares))
+    tableau, controller = Tableau.of(solver), limits.controller
+    size = len(tableau.weights)
+    before, errors, nodes = map(jnp.asarray, (tableau.before, tableau.errors, tableau.nodes))
     first_step, stop = lax.stop_gradient((limits.first_step, limits.stop))
-    nearly = stop - _ROUNDINGS * jnp.finfo(stop.dtype).eps * jnp.abs(stop)
-    power = -1.0 / solver.order(None)  # type: ignore[arg-type]
+    rounding = jnp.finfo(stop.dtype).eps * jnp.abs(stop)
+    order: Any = solver.error_order(None)  # type: ignore[arg-type]
 
     def goes_on(now: _Step) -> Array:
-        further = (now.time < stop) & (now.tried < most_steps) & (now.time + now.length > now.time)
-        return (now.tried == 0) | further  # without any step, what is seen is still wanted
+        return (now.time < stop) & (now.attempted < most_steps) & (now.length > rounding)
 
     def step(now: _Step) -> _Step:
         end = now.time + now.length
-        end = jnp.where(end > nearly, stop, end)
-        length, begun = end - now.time, now.tried > 0
+        end = jnp.where(end > stop - _ROUNDINGS * rounding, stop, end)
+        length = end - now.time
 
         # leaf by leaf: put together, XLA would compute every slope in one loop with a branch for each
-        def stage(k: Array, carry: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
-            slopes, _, _ = carry
+        def stage(k: Array, carry: tuple[Any, Any]) -> tuple[Any, Any]:
+            slopes, _ = carry
             state = jax.tree.map(lambda at, of: at + length * jnp.tensordot(before[k], of, 1), now.state, slopes)
-            time = jnp.where(shares[k] == 1.0, end, now.time + shares[k] * length)  # as diffrax has them
-            slope, seen = rate(time, state)
-            return jax.tree.map(lambda all_, one: all_.at[k].set(one), slopes, slope), state, seen
+            time = jnp.where(nodes[k] == 1.0, end, now.time + nodes[k] * length)  # as diffrax has them
+            return jax.tree.map(lambda all_, one: all_.at[k].set(one), slopes, rate(time, state)), state
 
-        to_do = jnp.where(now.time < stop, jnp.where(begun, 1, 0), jnp.where(begun, size, size - 1))
-        slopes, after, seen = lax.fori_loop(_fewest(to_do), size, stage, (now.slopes, now.state, now.seen))
+        known = jnp.where(now.time < stop, jnp.where(now.attempted > 0, 1, 0), size)
+        slopes, after = lax.fori_loop(_fewest(known), size, stage, (now.slopes, now.state))
         error = jax.tree.map(lambda of: length * jnp.tensordot(errors, lax.stop_gradient(of), 1), slopes)
-        taken, factor = _judged(controller, power, error, *lax.stop_gradient((now.state, after)))
+        accepted, factor = _judged(controller, -1.0 / order, error, *lax.stop_gradient((now.state, after)))
         ends, kept = now.ends, now.kept
         if times is not None:
-            line = _line(solver, stages, now.time, end, now.state, after, slopes)
-            inside = taken & (times > now.time) & (times <= end)
+            line = _line(solver, tableau, now.time, end, now.state, after, slopes)
+            inside = accepted & (times > now.time) & (times <= end)
             found = jax.vmap(line.evaluate)(jnp.clip(times, now.time, end))
             ends = jax.tree.map(lambda new, old: jax.vmap(jnp.where)(inside, new, old), found, ends)
         if kept is not None:
-            kept = _kept_too(kept, end, after, slopes, taken & (length > 0.0))
-        state = jax.tree.map(lambda new, old: jnp.where(taken, new, old), after, now.state)
-        slopes = jax.tree.map(lambda of: of.at[0].set(jnp.where(taken, of[-1], of[0])), slopes)
-        return _Step(jnp.where(taken, end, now.time), length * factor, state, slopes, seen, now.tried + 1, ends, kept)
+            kept = _kept_too(kept, end, after, slopes, accepted)
+        state = jax.tree.map(lambda new, old: jnp.where(accepted, new, old), after, now.state)
+        # 0 after the first: every stage multiplies all of them, and 0 times what is not a number is none either
+        slopes = jax.tree.map(lambda of: _first(jnp.where(accepted, of[-1], of[0]), size), slopes)
+        return _Step(jnp.where(accepted, end, now.time), length * factor, state, slopes, now.attempted + 1, ends, kept)
 
     zero, ends, kept = jnp.zeros((), int), None, None
-    slopes = jax.tree.map(lambda leaf: jnp.zeros((size, *leaf.shape)), begin)
-    seen = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(rate, stop, begin)[1])
+    slopes = jax.tree.map(lambda leaf: _first(jnp.zeros_like(leaf), size), begin)
     if times is not None:
         ends = jax.tree.map(lambda leaf: jax.vmap(lambda time: jnp.where(time <= 0.0, leaf, jnp.inf))(times), begin)
     if keep:
-        start, of_step = _flat(begin), _flat_each(slopes)
+        start, of_step = flat(begin), jax.vmap(flat)(slopes)
         states, of_steps = jnp.broadcast_to(start, (keep, *start.shape)), jnp.zeros((keep, *of_step.shape))
         kept = Kept(jnp.zeros(most_steps + 1), states, of_steps, zero + 1, zero)
-    last = lax.while_loop(goes_on, step, _Step(jnp.zeros(()), first_step, begin, slopes, seen, zero, ends, kept))
+    last = lax.while_loop(goes_on, step, _Step(jnp.zeros(()), first_step, begin, slopes, zero, ends, kept))
     found = jax.tree.map(lambda leaf: leaf[None], last.state) if times is None else last.ends
-    return Solved(found, last.seen, last.time >= stop, last.kept)
+    return Solved(found, last.time >= stop, last.attempted, last.kept)
 
 
-def _flat(tree: Any) -> Array:
+def flat(tree: Any) -> Float[Array, " numbers"]:
+    """Return all numbers of a PyTree in one row.
+
+    Args:
+        tree: of arrays.
+
+    Returns:
+        They.
+    """
     return ravel_pytree(tree)[0]
 
 
-def _flat_each(tree: Any) -> Array:
-    """Return a row for each entry of the first axis."""
-    return jax.vmap(_flat)(tree)
+def _first(slope: Array, size: int) -> Array:
+    """Return slopes of a step of which the first one alone is known."""
+    return jnp.zeros((size, *slope.shape)).at[0].set(slope)
 
 
 def _judged(controller, power: float, error: Any, state: Any, after: Any) -> tuple[Array, Array]:
-    """Return whether a step is taken, and by what the next one is longer: the rule of `diffrax.PIDController`."""
+    """Return whether a step is accepted, and by what the next one is longer: the rule of `diffrax.PIDController`."""
 
     def relative(error: Array, state: Array, after: Array) -> Array:
         return error / (controller.atol + controller.rtol * jnp.maximum(jnp.abs(state), jnp.abs(after)))
 
     size = controller.norm(jax.tree.map(relative, error, state, after))
-    taken = size < 1.0  # not so where a rate of change is not a number
-    least, most = jnp.where(taken, 1.0, controller.factormin), jnp.where(taken, controller.factormax, controller.safety)
+    accepted = size < 1.0  # not so where a rate of change is not a number
+    least = jnp.where(accepted, 1.0, controller.factormin)
+    most = jnp.where(accepted, controller.factormax, controller.safety)
     factor = jnp.clip(controller.safety * size**power, least, most)
-    return taken, lax.stop_gradient(jnp.where(jnp.isnan(factor), controller.factormin, factor))
+    return accepted, lax.stop_gradient(jnp.where(jnp.isnan(factor), controller.factormin, factor))
 
 
-def _kept_too(kept: Kept, end: Array, after: Any, slopes: Any, taken: Array) -> Kept:
+def _kept_too(kept: Kept, end: Array, after: Any, slopes: Any, accepted: Array) -> Kept:
     """Return what is kept after a step: where there is no room left, every second state goes."""
-    many, steps = len(kept.states), kept.steps + taken.astype(int)
+    many, steps = len(kept.states), kept.steps + accepted.astype(int)
     full = steps >= many * kept.stride
     thinned = jnp.concatenate([kept.states[::2], kept.states[: many // 2]])  # of the second half nothing is read
     states, stride = jnp.where(full, thinned, kept.states), jnp.where(full, 2 * kept.stride, kept.stride)
-    slot = jnp.where(taken & (steps % stride == 0), steps // stride, many)
-    # what is of a step that is not taken stands where that of the next one will
+    slot = jnp.where(accepted & (steps % stride == 0), steps // stride, many)
+    # a step that is not accepted writes where the next one will write again
     times = kept.times.at[kept.steps + 1].set(end, mode="drop")
-    of_steps = kept.slopes.at[kept.steps].set(_flat_each(slopes), mode="drop")
-    return Kept(times, states.at[slot].set(_flat(after), mode="drop"), of_steps, stride, steps)
+    of_steps = kept.slopes.at[kept.steps].set(jax.vmap(flat)(slopes), mode="drop")
+    return Kept(times, states.at[slot].set(flat(after), mode="drop"), of_steps, stride, steps)
 
 
-def _line(solver: diffrax.AbstractERK, stages: Stages, time, end, state, after, slopes) -> Any:
-    slopes = jax.tree.map(lambda of: (end - time) * of[: stages.own], slopes)
+def _line(solver: diffrax.AbstractERK, tableau: Tableau, time, end, state, after, slopes) -> Any:
+    slopes = jax.tree.map(lambda of: (end - time) * of[: tableau.listed], slopes)
     return solver.interpolation_cls(t0=time, t1=end, y0=state, y1=after, k=slopes)
 
 
