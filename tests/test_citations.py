@@ -4,14 +4,18 @@ import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from small_models import fed_batch, monod
+import pytest
+from small_models import monod
 
 import graycell as gc
 from graycell import citations
+from graycell.cli import main
 from graycell.inference.results import Estimate
+from graycell.provenance import provenance_of
 
 
 def keys(cited):
@@ -19,10 +23,11 @@ def keys(cited):
 
 
 def fit(model):
-    estimate = Estimate("mu", 0.5, "1/d", 0.05, 0.1, 0.5, False, math.inf)
+    name = model.table.estimated[0].name
+    estimate = Estimate(name, 0.5, "1/d", 0.05, 0.1, 0.5, False, math.inf)
     days = np.array([1.0, 2.0])
     measured = gc.Measurement("GLC", "mmol/L", days, np.array([30.0, 20.0]), np.ones(2))
-    run = gc.CultureRun("run", 1.0, dict(fed_batch().initial), end=3.0, measurements={"GLC": measured})
+    run = gc.CultureRun("run", 1.0, dict.fromkeys(model.species, 1.0), end=3.0, measurements={"GLC": measured})
     return gc.Fit(model, (run,), (estimate,), np.array([[0.01]]), 0.0, True, gc.FitSettings())
 
 
@@ -87,3 +92,30 @@ def test_a_table_and_bibtex_hold_every_work():
 def test_python_runs_the_command():
     said = subprocess.run([sys.executable, "-m", "graycell", "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.startswith("graycell ")
+
+
+def test_the_command_cites_a_fit_with_its_draws_and_a_model(tmp_path, capsys, monkeypatch):
+    def cite(*words):
+        monkeypatch.setattr("sys.argv", ["graycell", "cite", *words])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code or 0, capsys.readouterr()
+
+    fitted, folder = fit(gc.read_model("craven-2013")), tmp_path / "my-fit"
+    fitted = replace(fitted, provenance=provenance_of(fitted.model, fitted.runs, {}))
+    gc.save_fit(fitted, folder)
+    counts = np.ones((2, 8), int)
+    blank = gc.PosteriorSample(fitted, (), np.zeros((2, 8, 0)), counts > 1, counts, 1, 0, 0.8, 1.0, 1)
+    x = np.random.default_rng(0).normal(size=(2, 8, len(blank.labels)))
+    sample = replace(blank, names=blank.labels, x=x)
+    gc.save_sample(sample, folder / "posterior")
+    code, printed = cite(str(folder), "--bibtex")
+    assert (code, printed.out) == (0, gc.citation(gc.load_fit(folder), sample).bibtex())
+    code, printed = cite("craven-2013")
+    said = " ".join(printed.out.split())
+    assert code == 0
+    assert "Craven et al. (2013)" in said
+    assert "doi:10.1016/j.camwa.2011.06.002 [the steps of the differential equations, by default]" in said
+    code, printed = cite("no-such-model")
+    assert code == 1
+    assert "no-such-model" in printed.err

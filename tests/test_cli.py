@@ -167,7 +167,7 @@ def test_the_help_lists_every_command_and_no_old_name(graycell):
     code, printed = graycell("--help")
     assert code == 0
     assert "Usage" in printed
-    assert len(COMMANDS) == 27
+    assert len(COMMANDS) == 28
     for command in COMMANDS:
         assert re.search(rf"^\W*{command}  ", printed, flags=re.MULTILINE), command
     for old in cli.RENAMED_COMMANDS:

@@ -7,6 +7,7 @@
     modelling      simulate, report, demo
     fitting        fit
     figures        figures
+    citing         cite
     checking       diagnose, check-gradients
     predicting     predict
     deciding       optimise, design, campaign

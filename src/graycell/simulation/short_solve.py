@@ -29,9 +29,9 @@ def short_solve() -> Iterator[None]:
     """Leave out what the solves that are traced inside the context do not need.
 
     diffrax finds the time 100 roundings before the end of a solve by 100 calls in a row, which take XLA long to compile
-    in every program; here it is one. And diffrax checks the order of start, end and times to save by calls into Python,
-    with which a program cannot be kept on disk; here the caller vouches for it. One thread at a time is inside; one
-    that traces a solve of diffrax outside of it in that moment gets the same, which does no harm.
+    wherever diffrax solves; here it is one. And diffrax checks the order of start, end and times to save by calls into
+    Python, with which a program cannot be kept on disk; here the caller vouches for it. One thread at a time is inside;
+    one that traces a solve of diffrax outside of it in that moment gets the same, which does no harm.
 
     Returns:
         The context.

@@ -142,7 +142,7 @@ class Path(NamedTuple):
             where no feed changes within a segment.
         given: what was fed by rules; None for a run without any.
         cells: (segments, points, ...).
-        failed: (segments,) 1 from the first segment on whose end no step reached.
+        failed: (segments,) 1 for the first segment whose end was not reached, and for all after it.
     """
 
     time: Float[Array, "segments points"]

@@ -7,6 +7,7 @@ for neither JAX nor plotly.
 from graycell.cli.commands import (
     app,
     checking,
+    citing,
     comparing,
     deciding,
     doctor,
@@ -21,6 +22,6 @@ from graycell.cli.commands import (
 )
 
 _MODULES = (runs, models, modelling, fitting, figures, predicting, uncertainty, deciding, following, comparing,
-            checking, app, doctor)  # fmt: skip
+            checking, app, citing, doctor)  # fmt: skip
 GROUPS = tuple(group.commands for group in _MODULES)
 """In the order of the help."""
