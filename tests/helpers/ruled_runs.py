@@ -2,6 +2,7 @@
 
 import functools
 
+import jax
 from small_models import fed_batch, monod
 
 from graycell.simulation.solve import SolverSettings
@@ -14,7 +15,8 @@ MEDIA = {"feed": {"GLC": 500.0, "SALT": 10.0}, "salt": {"SALT": 300.0}}
 def salted():
     """Return a small model with a salt that no reaction touches; not a fixture: Hypothesis prints its arguments."""
     species = {"DCD": "1e9 cells/L", "mAb": "g/L", "SALT": "mmol/L"}
-    return monod(name="salted", species=species)
+    with jax.ensure_compile_time_eval():  # the first caller may be a function that is traced
+        return monod(name="salted", species=species)
 
 
 def plan(*events, **changes):
