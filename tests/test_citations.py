@@ -58,6 +58,12 @@ def test_a_result_names_how_it_was_found_and_what_its_model_does():
     assert "hoffman2014" not in keys(gc.citation(fitted))
 
 
+def test_what_rests_on_something_that_is_not_known_is_refused():
+    for other in (3, fit(monod()).runs[0]):
+        with pytest.raises(TypeError, match=f"of a {type(other).__name__} it is not known"):
+            gc.citation(other)
+
+
 def test_every_work_is_known_and_some_result_names_it():
     """A class that gets another name would lose its works without a word."""
     assert all(hasattr(gc, kind) for kind in citations._BY_RESULT)
@@ -70,11 +76,11 @@ def test_every_work_is_known_and_some_result_names_it():
 
 def test_the_paper_of_the_project_is_that_of_the_file_for_hosts():
     text = (Path(__file__).parent.parent / "CITATION.cff").read_text(encoding="utf-8")
-    for key in ("cui2024", "nolan2011"):
+    for key in ("graycell", "cui2024", "nolan2011"):
         work = citations._WORKS[key]
         assert f'title: "{work.title}"' in text
-        assert all(f'family-names: {name.split(",")[0]}' in text for name in work.authors)
-        assert work.doi in text
+        assert all(name.split(",")[0] in text for name in work.authors)
+    assert citations._WORKS["cui2024"].doi in text
 
 
 def test_a_table_and_bibtex_hold_every_work():

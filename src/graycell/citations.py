@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from typing import Any
 
-from graycell import versions
 from graycell.views import Tabled
 
 
@@ -83,20 +83,28 @@ def citation(*results: Any) -> Citations:
     """Return what results rest on.
 
     Args:
-        *results: models, trajectories, fits, samples of a posterior, predictions and the like; none for graycell alone.
+        *results: models, and what holds one or its fit: trajectories, fits, posteriors, ensembles, predictions of a
+            fit, running cultures; and profiles and next runs, which hold neither: give what they were made with too.
+            Without any, it is graycell alone.
 
     Returns:
         The works, graycell first, each once.
+
+    Raises:
+        TypeError: for anything else: an answer would leave out what it rests on.
     """
     keys, named = ["graycell", "cui2024", "jax2018"], dict[str, None]()
     for result in results:
-        keys += _BY_RESULT.get(type(result).__name__, ())
+        own = _BY_RESULT.get(type(result).__name__, ())
+        keys += own
         fit = getattr(result, "fit", result)
         keys += _BY_RESULT["Fit"] if type(fit).__name__ == "Fit" else ()
         model = result if type(result).__name__ == "CultureModel" else getattr(fit, "model", None)
         if type(model).__name__ == "CultureModel":
             keys += _of_model(model)
             named |= dict.fromkeys(_sources_of(model))
+        elif not own:
+            raise TypeError(f"of a {type(result).__name__} it is not known on what it rests; give its fit or its model")
         if any("Gaussian process" in name for name in getattr(result, "candidates", ()) if isinstance(name, str)):
             keys.append("rasmussen2006")
     return Citations(tuple(_WORKS[key] for key in dict.fromkeys(keys)), tuple(named))
@@ -130,8 +138,8 @@ _BY_RESULT = {
 """What the ways to a result rest on, by the name of its class."""
 
 _WORKS = {work.key: work for work in (
-    Work("graycell", ("The graycell developers",), 2026, "graycell: hybrid modelling of cultures in a vessel",
-         f"Version {versions.where_it_ran(('graycell',))['versions']['graycell']}", "", "everything here"),
+    Work("graycell", ("The graycell developers",), 2026, "graycell: hybrid modelling of CHO fed-batch bioreactors",
+         f"Version {metadata.version('graycell')}", "", "everything here"),
     Work("cui2024", ("Cui, T.", "Bertalan, T. S.", "Ndahiro, N.", "Khare, P.", "Betenbaugh, M.", "Maranas, C.",
                      "Kevrekidis, I. G."), 2024,
          "Data-driven and physics informed modelling of Chinese hamster ovary cell bioreactors",

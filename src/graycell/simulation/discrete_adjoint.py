@@ -20,9 +20,9 @@ from jaxtyping import Array
 from graycell.simulation.stepping import Kept, Limits, Tableau, flat, solve_by_steps
 
 _KEPT = 32
-"""Number of states of a solve that are kept, and of steps whose slopes are: more than a segment of a day takes. After
-more steps it is every second state, every fourth and so on, and the steps between are computed again from the one
-before, and so are all slopes. Of every step its time is kept, 8 bytes."""
+"""Number of states of a solve that are kept, and of steps whose slopes are, so that memory is bounded. After more steps
+it is every second state, every fourth and so on, and the steps between are computed again from the one before, and so
+are all slopes. Of every step its time is kept, 8 bytes."""
 
 
 def solve_with_adjoint(

@@ -362,7 +362,9 @@ def _step_control(model: CultureModel, settings: SolverSettings) -> tuple[diffra
     return replace(controller, norm=NormOfBoth(controller.norm, share)), Tangent.of(model)
 
 
-def _solved(settings, limits: Limits, rates: Callable, s, begin, saveat, event=None) -> diffrax.Solution:
+def _solved(
+    settings: SolverSettings, limits: Limits, rates: Callable, s, begin, saveat, event=None
+) -> diffrax.Solution:
     """Return the solution of diffrax from a time on."""
     controller, first_step, stop = limits
     with short_solve():
